@@ -1,0 +1,184 @@
+//! The same engine for programs without `async`: each call returns when it is done.
+//!
+//! ```
+//! # fn main() -> Result<(), keywright::Error> {
+//! # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+//! use keywright::{NewKey, Request, blocking::Keywright};
+//! let kw = Keywright::open(keywright::Keywright::builder(url).brand("liq").pepper([7; 32]))?;
+//! let new = kw.keys().create(NewKey::named("CI"))?;
+//! assert!(kw.verify(new.api_key.reveal(), &Request::new()).is_allowed());
+//! kw.close();
+//! # Ok(()) }
+//! ```
+
+use chrono::{DateTime, Utc};
+
+use crate::wait::block_on;
+use crate::{
+    Allowed, AuditCheck, AuditEntry, AuditHead, Change, Config, Decision, Denial, Error, IssuedKey, Key, KeyId,
+    KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgRecord, OrgUpdate, Page, Presented, Request, Rotation,
+};
+
+/// [`crate::Keywright`], waiting. The pure calls of the engine are on [`engine`](Self::engine).
+#[derive(Clone)]
+pub struct Keywright(crate::Keywright);
+
+/// [`crate::Org`], waiting.
+#[derive(Clone)]
+pub struct Org(crate::Org);
+
+/// [`crate::Keys`], waiting.
+#[derive(Clone)]
+pub struct Keys(crate::Keys);
+
+/// [`crate::Orgs`], waiting.
+#[derive(Clone)]
+pub struct Orgs(crate::Orgs);
+
+/// [`crate::Audit`], waiting.
+#[derive(Clone)]
+pub struct Audit(crate::Audit);
+
+/// Methods that wait for those of the same name.
+macro_rules! waiting {
+    ($($(#[$doc:meta])* $name:ident $(<$life:lifetime>)? ($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
+        $($(#[$doc])* #[allow(clippy::missing_errors_doc)] pub fn $name $(<$life>)? (&self, $($argument: $kind),*) -> $answer {
+            block_on(self.0.$name($($argument),*))
+        })*
+    };
+}
+
+impl Keywright {
+    /// Opens the engine of a set-up.
+    ///
+    /// # Errors
+    /// As [`Config::build`].
+    pub fn open(config: Config) -> Result<Self, Error> {
+        block_on(config.build()).map(Self)
+    }
+
+    /// The engine itself.
+    #[must_use]
+    pub fn engine(&self) -> &crate::Keywright {
+        &self.0
+    }
+
+    /// See [`crate::Keywright::keys`].
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        Keys(self.0.keys())
+    }
+
+    /// See [`crate::Keywright::org`].
+    ///
+    /// # Errors
+    /// `validation_failed` for what is no id of an org.
+    pub fn org(&self, id: &str) -> Result<Org, Error> {
+        self.0.org(id).map(Org)
+    }
+
+    /// See [`crate::Keywright::every_org`].
+    #[must_use]
+    pub fn every_org(&self) -> Org {
+        Org(self.0.every_org())
+    }
+
+    /// See [`crate::Keywright::orgs`].
+    #[must_use]
+    pub fn orgs(&self) -> Orgs {
+        Orgs(self.0.orgs())
+    }
+
+    /// See [`crate::Keywright::audit`].
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        Audit(self.0.audit())
+    }
+
+    waiting! {
+        /// See [`crate::Keywright::verify`].
+        verify<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Decision;
+        /// See [`crate::Keywright::authenticate`].
+        authenticate<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Result<Allowed, Box<Denial>>;
+        /// See [`crate::Keywright::close`].
+        close() -> ();
+    }
+}
+
+impl Org {
+    /// See [`crate::Org::keys`].
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        Keys(self.0.keys())
+    }
+
+    /// See [`crate::Org::audit`].
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        Audit(self.0.audit())
+    }
+
+    waiting! {
+        /// See [`crate::Org::verify`].
+        verify<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Decision;
+        /// See [`crate::Org::authenticate`].
+        authenticate<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Result<Allowed, Box<Denial>>;
+    }
+}
+
+impl Keys {
+    waiting! {
+        /// See [`crate::Keys::create`].
+        create(new: NewKey) -> Result<IssuedKey, Error>;
+        /// See [`crate::Keys::list`].
+        list(query: ListKeys) -> Result<Page<Key>, Error>;
+        /// See [`crate::Keys::get`].
+        get(id: impl Into<KeyId>) -> Result<Key, Error>;
+        /// See [`crate::Keys::find`].
+        find(prefix: &str) -> Result<Key, Error>;
+        /// See [`crate::Keys::update`].
+        update(id: impl Into<KeyId>, update: KeyUpdate) -> Result<Key, Error>;
+        /// See [`crate::Keys::rotate`].
+        rotate(id: impl Into<KeyId>, rotation: Rotation) -> Result<IssuedKey, Error>;
+        /// See [`crate::Keys::end_grace`].
+        end_grace(id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error>;
+        /// See [`crate::Keys::revoke`].
+        revoke(id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error>;
+        /// See [`crate::Keys::disable`].
+        disable(id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error>;
+        /// See [`crate::Keys::enable`].
+        enable(id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error>;
+        /// See [`crate::Keys::purge`].
+        purge(id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error>;
+    }
+}
+
+impl Orgs {
+    waiting! {
+        /// See [`crate::Orgs::get`].
+        get(id: &str) -> Result<OrgRecord, Error>;
+        /// See [`crate::Orgs::list`].
+        list(query: ListOrgs) -> Result<Page<OrgRecord>, Error>;
+        /// See [`crate::Orgs::update`].
+        update(id: &str, update: OrgUpdate) -> Result<OrgRecord, Error>;
+        /// See [`crate::Orgs::disable`].
+        disable(id: &str, change: impl Into<Change>) -> Result<OrgRecord, Error>;
+        /// See [`crate::Orgs::enable`].
+        enable(id: &str, change: impl Into<Change>) -> Result<OrgRecord, Error>;
+        /// See [`crate::Orgs::revoke_keys`].
+        revoke_keys(id: &str, change: impl Into<Change>) -> Result<u64, Error>;
+    }
+}
+
+impl Audit {
+    waiting! {
+        /// See [`crate::Audit::list`].
+        list(query: ListAudit) -> Result<Page<AuditEntry>, Error>;
+        /// See [`crate::Audit::head`].
+        head() -> Result<AuditHead, Error>;
+        /// See [`crate::Audit::verify`].
+        verify() -> Result<AuditCheck, Error>;
+        /// See [`crate::Audit::prune`].
+        prune(before: DateTime<Utc>) -> Result<u64, Error>;
+    }
+}

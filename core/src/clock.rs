@@ -1,0 +1,80 @@
+//! Time, injected: whatever judges expiry or grace asks the engine's clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, Utc};
+
+/// Milliseconds since 1970-01-01T00:00:00Z, the unit in which the core compares and stores times.
+pub(crate) type Millis = i64;
+
+/// The last instant a record may name: 9999-12-31T23:59:59.999Z, the end of RFC 3339's years.
+pub(crate) const LAST: Millis = 253_402_300_799_999;
+
+pub(crate) const SECOND: Millis = 1_000;
+pub(crate) const DAY: Millis = 86_400 * SECOND;
+
+/// Where an engine takes the time from: the system, or a [`ManualClock`] in tests.
+#[derive(Debug, Clone, Default)]
+pub struct Clock(Option<ManualClock>);
+
+impl Clock {
+    pub(crate) fn now(&self) -> Millis {
+        match &self.0 {
+            Some(manual) => manual.millis.load(Ordering::SeqCst),
+            None => match SystemTime::now().duration_since(UNIX_EPOCH) {
+                Ok(since) => i64::try_from(since.as_millis()).unwrap_or(LAST),
+                Err(_) => 0,
+            },
+        }
+    }
+}
+
+impl From<ManualClock> for Clock {
+    fn from(manual: ManualClock) -> Self {
+        Self(Some(manual))
+    }
+}
+
+/// A clock that stands still until a test moves it. Clones share one time.
+///
+/// ```
+/// use keywright::testing::ManualClock;
+/// let clock = ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
+/// clock.advance(1_500);
+/// assert_eq!(clock.now().to_rfc3339(), "2026-01-01T00:00:01.500+00:00");
+/// ```
+#[derive(Debug, Clone)]
+pub struct ManualClock {
+    millis: Arc<AtomicI64>,
+}
+
+impl ManualClock {
+    /// A clock that shows `start`, to the millisecond.
+    #[must_use]
+    pub fn new(start: DateTime<Utc>) -> Self {
+        Self { millis: Arc::new(AtomicI64::new(start.timestamp_millis())) }
+    }
+
+    /// The time it shows.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        time(self.millis.load(Ordering::SeqCst))
+    }
+
+    /// Moves it by so many milliseconds, back when negative.
+    pub fn advance(&self, millis: i64) {
+        self.millis.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Sets it to `now`.
+    pub fn set(&self, now: DateTime<Utc>) {
+        self.millis.store(now.timestamp_millis(), Ordering::SeqCst);
+    }
+}
+
+/// The public form of a stored time.
+pub(crate) fn time(millis: Millis) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(millis.clamp(0, LAST)).unwrap_or_default()
+}

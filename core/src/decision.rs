@@ -1,0 +1,398 @@
+//! The outcome of a verification: allowed with the key, or denied with exactly one code.
+
+use std::ops::Deref;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::clock::Millis;
+use crate::error::Error;
+use crate::input::{Fields, Value};
+use crate::lifecycle::Life;
+use crate::record::{Key, Level, Limit, Status};
+use crate::{level, network, scope};
+
+/// What a request needs of the key it presents.
+///
+/// ```
+/// let request = keywright::Request::new().scope("deals:read").method("GET").ip("203.0.113.7");
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    pub(crate) scopes: Vec<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) ip: Option<String>,
+    pub(crate) environment: Option<String>,
+    flaw: Option<Error>,
+}
+
+impl Request {
+    /// A request that needs nothing but a valid key.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Requires a scope. What is no scope denies the request with [`Code::InvalidRequest`].
+    #[must_use]
+    pub fn scope(mut self, scope: &str) -> Self {
+        match scope::check(scope) {
+            Ok(()) => self.scopes.push(scope.to_owned()),
+            Err(error) => self.flaw = Some(error),
+        }
+        self
+    }
+
+    /// The HTTP method, judged against the key's level.
+    #[must_use]
+    pub fn method(mut self, method: impl Into<String>) -> Self {
+        self.method = Some(method.into());
+        self
+    }
+
+    /// The client's address, judged against the allow lists of key and org.
+    #[must_use]
+    pub fn ip(mut self, address: impl Into<String>) -> Self {
+        self.ip = Some(address.into());
+        self
+    }
+
+    /// Narrows the environments that the engine accepts to one.
+    #[must_use]
+    pub fn environment(mut self, environment: impl Into<String>) -> Self {
+        self.environment = Some(environment.into());
+        self
+    }
+
+    /// Reads the options of a `verify` call.
+    pub fn read(fields: Fields) -> Result<Self, Error> {
+        let mut fields = fields.only(&["scopes", "method", "ip", "environment"])?;
+        let mut request = Self::new();
+        if let Some(value) = fields.given("scopes") {
+            request.scopes = scope::read(value)?;
+            if request.scopes.is_empty() {
+                return Err(Error::wrong(
+                    "scopes",
+                    "is empty, which could mean that nothing is required",
+                    "leave it out when no scope is required",
+                ));
+            }
+        }
+        request.method = fields.text("method")?;
+        request.ip = match fields.given("ip") {
+            // An address comes from the client's side: what is broken is judged, not raised.
+            Some(Value::BrokenText) => Some(String::new()),
+            Some(value) => Some(value.into_text("ip")?),
+            None => None,
+        };
+        request.environment = fields.text("environment")?;
+        Ok(request)
+    }
+
+    pub(crate) fn flaw(&self) -> Option<&Error> {
+        self.flaw.as_ref()
+    }
+}
+
+/// Why a request was denied; the codes of every surface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Code {
+    /// No credential.
+    Missing,
+    /// Unknown, malformed, or a wrong secret.
+    Invalid,
+    /// Revoked, or replaced with its grace over.
+    Revoked,
+    /// Its time is over.
+    Expired,
+    /// The key or its org is disabled.
+    Disabled,
+    /// Proved, but for another environment.
+    WrongEnvironment,
+    /// The level does not allow the method.
+    MethodNotAllowed,
+    /// A required scope is not granted.
+    InsufficientScope,
+    /// The address is on no allow list.
+    IpNotAllowed,
+    /// The store or the hash queue could not answer.
+    Unavailable,
+    /// The host asked for what has no meaning; see [`Denial::misuse`].
+    InvalidRequest,
+}
+
+impl Code {
+    /// The stable code.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Invalid => "invalid",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Disabled => "disabled",
+            Self::WrongEnvironment => "wrong_environment",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::IpNotAllowed => "ip_not_allowed",
+            Self::Unavailable => "unavailable",
+            Self::InvalidRequest => "invalid_request",
+        }
+    }
+
+    /// The HTTP status that goes with it.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Missing | Self::Invalid | Self::Revoked | Self::Expired | Self::Disabled | Self::WrongEnvironment => {
+                401
+            }
+            Self::MethodNotAllowed | Self::InsufficientScope | Self::IpNotAllowed => 403,
+            Self::Unavailable => 503,
+            Self::InvalidRequest => 400,
+        }
+    }
+
+    /// The code as bodies of HTTP responses spell it.
+    #[must_use]
+    pub fn wire(self) -> &'static str {
+        match self {
+            Self::Missing => "API_KEY_REQUIRED",
+            Self::Invalid => "INVALID_API_KEY",
+            Self::Revoked => "API_KEY_REVOKED",
+            Self::Expired => "API_KEY_EXPIRED",
+            Self::Disabled => "API_KEY_DISABLED",
+            Self::WrongEnvironment => "WRONG_ENVIRONMENT",
+            Self::MethodNotAllowed => "FORBIDDEN",
+            Self::InsufficientScope => "INSUFFICIENT_SCOPE",
+            Self::IpNotAllowed => "IP_NOT_ALLOWED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::InvalidRequest => "INVALID_REQUEST",
+        }
+    }
+}
+
+/// The outcome of a verification.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub enum Decision {
+    /// The request may go on.
+    Allowed(Box<Allowed>),
+    /// It may not.
+    Denied(Box<Denial>),
+}
+
+/// An allowed request. It dereferences to the [`Key`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Allowed {
+    /// The key that was presented.
+    pub key: Key,
+    /// When a former secret was presented, the end of its grace.
+    pub grace_ends_at: Option<DateTime<Utc>>,
+    /// The state of each limit that was judged.
+    pub limits: Vec<Limit>,
+    /// The logical identity on whose behalf the key was used.
+    pub agent: Option<String>,
+}
+
+impl Allowed {
+    /// Whether a former secret was presented, which a rotation has replaced.
+    #[must_use]
+    pub fn is_deprecated(&self) -> bool {
+        self.grace_ends_at.is_some()
+    }
+}
+
+impl Deref for Allowed {
+    type Target = Key;
+
+    fn deref(&self) -> &Key {
+        &self.key
+    }
+}
+
+/// A denied request.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct Denial {
+    /// The one reason.
+    pub code: Code,
+    /// The reason in words, fit for a response.
+    pub message: String,
+    /// The key, only when its secret was proved.
+    pub key: Option<Box<Key>>,
+    /// The required scopes that nothing grants.
+    pub missing_scopes: Vec<String>,
+    /// When a former secret was presented, the end of its grace.
+    pub grace_ends_at: Option<DateTime<Utc>>,
+    /// The state of each limit that was judged.
+    pub limits: Vec<Limit>,
+    /// After how many seconds to try again.
+    pub retry_after_seconds: Option<u64>,
+    /// The logical identity on whose behalf the key was used.
+    pub agent: Option<String>,
+    misuse: Option<Box<Error>>,
+}
+
+impl Denial {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            key: None,
+            missing_scopes: Vec::new(),
+            grace_ends_at: None,
+            limits: Vec::new(),
+            retry_after_seconds: None,
+            agent: None,
+            misuse: None,
+        }
+    }
+
+    pub(crate) fn invalid() -> Self {
+        Self::new(Code::Invalid, "The API key is not valid")
+    }
+
+    /// The denial of a proved secret, which may be told of its key.
+    pub(crate) fn of(self, key: Key, grace_ends_at: Option<DateTime<Utc>>) -> Self {
+        Self { key: Some(Box::new(key)), grace_ends_at, ..self }
+    }
+
+    /// The store or the hash queue failed; a closed engine is the host's mistake.
+    pub(crate) fn failed(error: &Error) -> Self {
+        match error {
+            Error::Closed => Self::misused(Error::Closed),
+            _ => Self::new(Code::Unavailable, format!("API keys cannot be verified now: {error}")),
+        }
+    }
+
+    /// A closed engine is out of service; any other misuse is a request without meaning.
+    pub(crate) fn misused(error: Error) -> Self {
+        let code = if error == Error::Closed { Code::Unavailable } else { Code::InvalidRequest };
+        let message = error.to_string();
+        Self { misuse: Some(Box::new(error)), ..Self::new(code, message) }
+    }
+
+    /// The mistake of the host behind the denial: a closed engine, an unknown scope or environment asked for.
+    /// Bindings raise it as the exception that it is in their language.
+    #[must_use]
+    pub fn misuse(&self) -> Option<&Error> {
+        self.misuse.as_deref()
+    }
+
+    /// Whether a former secret was presented, which a rotation has replaced.
+    #[must_use]
+    pub fn is_deprecated(&self) -> bool {
+        self.grace_ends_at.is_some()
+    }
+}
+
+impl Decision {
+    /// Whether the request may go on.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allowed(_))
+    }
+}
+
+/// What is known of a proved key when it is judged.
+pub(crate) struct Facts<'a> {
+    pub(crate) environment: &'a str,
+    pub(crate) life: Life,
+    pub(crate) grace_over: bool,
+    pub(crate) org_disabled: bool,
+    pub(crate) networks: [Option<&'a [String]>; 2],
+    pub(crate) level: Option<Level>,
+    pub(crate) scopes: &'a [String],
+}
+
+/// Judges a proved secret, in the order of the codes. `Ok` is allowed.
+pub(crate) fn judge(
+    facts: &Facts<'_>,
+    environments: &[String],
+    request: &Request,
+    now: Millis,
+) -> Result<(), Box<Denial>> {
+    let accepted = |it: &String| it == facts.environment && request.environment.as_ref().is_none_or(|only| only == it);
+    if !environments.iter().any(accepted) {
+        return deny(
+            Code::WrongEnvironment,
+            format!("This API key is for the environment '{}', which is not accepted here", facts.environment),
+        );
+    }
+    match facts.life.status(now) {
+        Status::Revoked => return deny(Code::Revoked, "The API key has been revoked"),
+        Status::Expired => return deny(Code::Expired, "The API key has expired"),
+        Status::Disabled => return deny(Code::Disabled, "The API key is disabled"),
+        Status::Active => {}
+    }
+    if facts.grace_over {
+        return deny(Code::Revoked, "The API key was replaced by a rotation and its grace is over");
+    }
+    if facts.org_disabled {
+        return deny(Code::Disabled, "The organization of this API key is disabled");
+    }
+    if !facts.networks.iter().all(|it| network::allows(*it, request.ip.as_deref())) {
+        return deny(Code::IpNotAllowed, "The API key may not be used from this address");
+    }
+    if let (Some(level), Some(method)) = (facts.level, &request.method)
+        && !level::allows(level, method)
+    {
+        return deny(Code::MethodNotAllowed, level::refusal(level, method));
+    }
+    let missing = scope::missing(facts.scopes, &request.scopes);
+    if !missing.is_empty() {
+        let message = format!("The API key lacks the scope {}", missing.join(", "));
+        return Err(Box::new(Denial { missing_scopes: missing, ..Denial::new(Code::InsufficientScope, message) }));
+    }
+    Ok(())
+}
+
+fn deny(code: Code, message: impl Into<String>) -> Result<(), Box<Denial>> {
+    Err(Box::new(Denial::new(code, message)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn denials_come_in_the_order_of_the_design() {
+        let (live, none) = (vec!["live".to_owned()], Vec::<String>::new());
+        let request = Request::new().scope("a:b").method("POST").ip("10.0.0.1");
+        let mut facts = Facts {
+            environment: "test",
+            life: Life { expires_at: Some(5), disabled_at: Some(1), revoked_at: Some(1) },
+            grace_over: true,
+            org_disabled: true,
+            networks: [None, Some(&none)],
+            level: Some(Level::Read),
+            scopes: &[],
+        };
+        let code = |facts: &Facts<'_>| judge(facts, &live, &request, 5).err().map(|it| it.code);
+        assert_eq!(code(&facts), Some(Code::WrongEnvironment));
+        facts.environment = "live";
+        assert_eq!(code(&facts), Some(Code::Revoked));
+        facts.life.revoked_at = None;
+        assert_eq!(code(&facts), Some(Code::Expired));
+        facts.life.expires_at = None;
+        assert_eq!(code(&facts), Some(Code::Disabled));
+        facts.life.disabled_at = None;
+        assert_eq!(code(&facts), Some(Code::Revoked));
+        facts.grace_over = false;
+        assert_eq!(code(&facts), Some(Code::Disabled));
+        facts.org_disabled = false;
+        assert_eq!(code(&facts), Some(Code::IpNotAllowed));
+        facts.networks = [None, None];
+        assert_eq!(code(&facts), Some(Code::MethodNotAllowed));
+        facts.level = Some(Level::ReadWrite);
+        assert_eq!(code(&facts), Some(Code::InsufficientScope));
+        let scopes = ["a:*".to_owned()];
+        facts.scopes = &scopes;
+        assert_eq!(code(&facts), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! Fork safety. SQLite keeps its locks in process memory that a child inherits without holding them, so nothing
+//! open may cross a fork: [`prepare`] closes every connection and waits for running work, and parent and child
+//! open again when they next need to. A host that forks registers the three functions with `pthread_atfork`; the
+//! Python package does. A fork that bypassed them is noticed by the process id, and refused.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+
+use crate::error::{Error, Trouble};
+
+/// Something that holds what must not cross a fork.
+pub(crate) trait Forkable: Send + Sync {
+    /// Lets go of connections. Called while no work runs.
+    fn release(&self);
+}
+
+static GATE: RwLock<()> = RwLock::new(());
+/// Grows by one in each forked child.
+static EPOCH: AtomicU64 = AtomicU64::new(0);
+static HOLDERS: Mutex<Vec<Weak<dyn Forkable>>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static HELD: RefCell<Option<RwLockWriteGuard<'static, ()>>> = const { RefCell::new(None) };
+}
+
+/// Held while work touches a connection, a queue or a lock that a fork must find at rest. Never nested.
+pub(crate) fn gate() -> RwLockReadGuard<'static, ()> {
+    GATE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn register(holder: Weak<dyn Forkable>) {
+    let mut holders = HOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    holders.retain(|it| it.strong_count() > 0);
+    holders.push(holder);
+}
+
+/// The process that something belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Process {
+    id: u32,
+    epoch: u64,
+}
+
+/// How the running process stands to a [`Process`].
+pub(crate) enum Relation {
+    /// It is that process.
+    Same,
+    /// It is a child, forked through [`prepare`]: threads stayed behind, connections were closed.
+    Child,
+}
+
+impl Process {
+    pub(crate) fn current() -> Self {
+        Self { id: std::process::id(), epoch: EPOCH.load(Ordering::Acquire) }
+    }
+
+    /// Fails in a child whose fork bypassed [`prepare`].
+    pub(crate) fn check(self) -> Result<Relation, Error> {
+        let now = Self::current();
+        if now.epoch != self.epoch {
+            Ok(Relation::Child)
+        } else if now.id == self.id {
+            Ok(Relation::Same)
+        } else {
+            Err(Error::unavailable(
+                Trouble::Access,
+                "this process was forked while Keywright was open, without its fork handlers",
+                "open Keywright in the child, or register fork::{prepare, parent, child} with pthread_atfork",
+            ))
+        }
+    }
+}
+
+/// Before a fork, on the forking thread.
+pub fn prepare() {
+    let guard = GATE.write().unwrap_or_else(PoisonError::into_inner);
+    let holders: Vec<_> = HOLDERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for holder in holders.iter().filter_map(Weak::upgrade) {
+        holder.release();
+    }
+    HELD.with_borrow_mut(|held| *held = Some(guard));
+}
+
+/// After a fork, in the parent.
+pub fn parent() {
+    HELD.with_borrow_mut(Option::take);
+}
+
+/// After a fork, in the child.
+pub fn child() {
+    EPOCH.fetch_add(1, Ordering::AcqRel);
+    HELD.with_borrow_mut(Option::take);
+}

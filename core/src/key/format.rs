@@ -1,0 +1,421 @@
+use super::{Fresh, base62};
+use crate::error::Error;
+use crate::input::nearest;
+use crate::record::ApiKey;
+
+pub(crate) const DEFAULT: &str = "{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}";
+
+/// No text longer than this is a key.
+pub(crate) const LONGEST: usize = 256;
+
+/// Digits of a CRC-32 in base62: 62^6 > 2^32.
+const CHECKSUM: usize = 6;
+
+/// A template with the brand filled in. Lengths of all fields but the environment are fixed, so that a text is
+/// taken apart without guessing although literals and environments may hold any letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Format {
+    parts: Vec<Part>,
+    fixed: usize,
+    template: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Environment,
+    Lookup(usize),
+    Secret(usize),
+    Checksum,
+}
+
+/// A text taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape<'a> {
+    pub(crate) environment: &'a str,
+    pub(crate) prefix: &'a str,
+    pub(crate) lookup: &'a str,
+    pub(crate) secret: &'a str,
+}
+
+impl Format {
+    pub(crate) fn parse(field: &str, template: &str, brand: Option<&str>) -> Result<Self, Error> {
+        let mut parts: Vec<Part> = Vec::new();
+        let mut rest = template;
+        while !rest.is_empty() {
+            let (literal, after) = rest.split_once('{').unwrap_or((rest, ""));
+            push_literal(field, &mut parts, literal)?;
+            if literal.len() == rest.len() {
+                break;
+            }
+            let Some((inside, after)) = after.split_once('}') else {
+                return Err(Error::wrong(field, "has a { without a }", "close the field"));
+            };
+            match placeholder(field, inside)? {
+                Placeholder::Brand => {
+                    let brand = brand.ok_or_else(|| {
+                        Error::misuse("brand", "is missing", "give the short name that begins your keys, like \"acme\"")
+                    })?;
+                    push_literal(field, &mut parts, brand)?;
+                }
+                Placeholder::Part(part) => parts.push(part),
+            }
+            rest = after;
+        }
+        let fixed = parts.iter().map(Part::length).sum();
+        let format = Self { fixed, template: parts.iter().map(Part::spelt).collect(), parts };
+        format.check(field)?;
+        Ok(format)
+    }
+
+    fn check(&self, field: &str) -> Result<(), Error> {
+        let fields: Vec<&Part> = self.parts.iter().filter(|it| !matches!(it, Part::Literal(_))).collect();
+        let ordered = matches!(
+            fields.as_slice(),
+            [Part::Lookup(_), Part::Secret(_), Part::Checksum]
+                | [Part::Environment, Part::Lookup(_), Part::Secret(_), Part::Checksum]
+        );
+        if !ordered || !matches!(self.parts.last(), Some(Part::Checksum)) {
+            return Err(Error::wrong(
+                field,
+                "does not have {lookup}, {secret} and {checksum} once each, in this order, with the checksum last",
+                format!("write it like {DEFAULT}"),
+            ));
+        }
+        if !matches!(self.parts.first(), Some(Part::Literal(it)) if it.len() >= 2) {
+            return Err(Error::wrong(
+                field,
+                "does not begin with two fixed characters, so that nothing could recognise it in a log",
+                "begin it with your brand",
+            ));
+        }
+        if self.fixed > LONGEST - 32 {
+            return Err(Error::wrong(field, "makes texts too long for a header", "shorten its literals"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn has_environment(&self) -> bool {
+        self.parts.contains(&Part::Environment)
+    }
+
+    /// The template with the brand in it and every length written out: what a stored row says of its text.
+    pub(crate) fn template(&self) -> &str {
+        &self.template
+    }
+
+    /// Makes a text with fresh randomness.
+    pub(crate) fn issue(&self, environment: &str) -> Result<Fresh, Error> {
+        let mut text = String::with_capacity(LONGEST);
+        let (mut prefix, mut lookup, mut secret) = (String::new(), String::new(), zeroize::Zeroizing::default());
+        for part in &self.parts {
+            match part {
+                Part::Literal(it) => text.push_str(it),
+                Part::Environment => text.push_str(environment),
+                Part::Lookup(length) => {
+                    lookup = base62::random(*length)?.to_string();
+                    text.push_str(&lookup);
+                    prefix.clone_from(&text);
+                }
+                Part::Secret(length) => {
+                    secret = base62::random(*length)?;
+                    text.push_str(&secret);
+                }
+                Part::Checksum => {
+                    let digits = checksum(&text);
+                    text.extend(digits.map(char::from));
+                }
+            }
+        }
+        Ok(Fresh { api_key: ApiKey::new(text), prefix, lookup, secret })
+    }
+
+    /// Takes a text apart, from known lengths alone, and checks its alphabet, environment and checksum.
+    pub(crate) fn read<'a>(&self, text: &'a str, environments: &'a [String]) -> Option<Shape<'a>> {
+        let variable = text.len().checked_sub(self.fixed)?;
+        if variable > 0 && !self.has_environment() {
+            return None;
+        }
+        let mut environment = environments.first()?.as_str();
+        let (mut prefix, mut lookup, mut secret) = ("", "", "");
+        let mut at = 0;
+        for part in &self.parts {
+            let length = if *part == Part::Environment { variable } else { part.length() };
+            let here = text.get(at..at + length)?;
+            at += length;
+            let fits = match part {
+                Part::Literal(it) => here == it,
+                Part::Environment => {
+                    environment = environments.iter().find(|it| *it == here)?;
+                    true
+                }
+                Part::Lookup(_) => {
+                    (prefix, lookup) = (text.get(..at)?, here);
+                    base62::is_base62(here)
+                }
+                Part::Secret(_) => {
+                    secret = here;
+                    base62::is_base62(here)
+                }
+                Part::Checksum => here.as_bytes() == checksum(text.get(..at - length)?),
+            };
+            if !fits {
+                return None;
+            }
+        }
+        Some(Shape { environment, prefix, lookup, secret })
+    }
+
+    /// A regular expression for its texts, of the plainest kind, so that every scanner reads it.
+    pub(crate) fn pattern(&self, environments: &[String]) -> String {
+        let mut out = String::new();
+        let mut run = 0;
+        for part in &self.parts {
+            match part {
+                Part::Lookup(_) | Part::Secret(_) | Part::Checksum => {
+                    run += part.length();
+                    continue;
+                }
+                _ => flush(&mut out, &mut run),
+            }
+            match part {
+                Part::Literal(it) => out.push_str(it),
+                _ => match environments {
+                    [only] => out.push_str(only),
+                    several => out.push_str(&format!("(?:{})", several.join("|"))),
+                },
+            }
+        }
+        flush(&mut out, &mut run);
+        out
+    }
+
+    /// What texts of it begin with, up to the lookup, for each environment.
+    pub(crate) fn heads(&self, environments: &[String]) -> Vec<String> {
+        let head = |environment: &str| -> String {
+            let before = self.parts.iter().take_while(|it| !matches!(it, Part::Lookup(_)));
+            before.map(|it| if let Part::Literal(text) = it { text } else { environment }).collect()
+        };
+        if self.has_environment() { environments.iter().map(|it| head(it)).collect() } else { vec![head("")] }
+    }
+
+    pub(crate) fn lookup_length(&self) -> usize {
+        self.parts.iter().find_map(|it| if let Part::Lookup(length) = it { Some(*length) } else { None }).unwrap_or(0)
+    }
+
+    /// The literal between lookup and secret.
+    pub(crate) fn joint(&self) -> &str {
+        let mut after = self.parts.iter().skip_while(|it| !matches!(it, Part::Lookup(_))).skip(1);
+        if let Some(Part::Literal(text)) = after.next() { text } else { "" }
+    }
+
+    /// Whether some text has both shapes.
+    pub(crate) fn overlaps(&self, other: &Self, environments: &[String]) -> bool {
+        let mine = self.masks(environments);
+        let theirs = other.masks(environments);
+        mine.iter().any(|a| theirs.iter().any(|b| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| meets(*a, *b))))
+    }
+
+    /// Per environment: what stands at each place, `None` for any base62 digit.
+    fn masks(&self, environments: &[String]) -> Vec<Vec<Option<u8>>> {
+        let mask = |environment: &str| -> Vec<Option<u8>> {
+            let spread = |part: &Part| match part {
+                Part::Literal(it) => it.bytes().map(Some).collect(),
+                Part::Environment => environment.bytes().map(Some).collect(),
+                _ => vec![None; part.length()],
+            };
+            self.parts.iter().flat_map(spread).collect()
+        };
+        if self.has_environment() { environments.iter().map(|it| mask(it)).collect() } else { vec![mask("")] }
+    }
+}
+
+fn meets(a: Option<u8>, b: Option<u8>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a == b,
+        (Some(it), None) | (None, Some(it)) => it.is_ascii_alphanumeric(),
+        (None, None) => true,
+    }
+}
+
+impl Part {
+    fn spelt(&self) -> String {
+        match self {
+            Self::Literal(it) => it.clone(),
+            Self::Environment => "{env}".to_owned(),
+            Self::Lookup(length) => format!("{{lookup:{length}}}"),
+            Self::Secret(length) => format!("{{secret:{length}}}"),
+            Self::Checksum => format!("{{checksum:{CHECKSUM}}}"),
+        }
+    }
+
+    fn length(&self) -> usize {
+        match self {
+            Self::Literal(it) => it.len(),
+            Self::Environment => 0,
+            Self::Lookup(length) | Self::Secret(length) => *length,
+            Self::Checksum => CHECKSUM,
+        }
+    }
+}
+
+/// CRC-32 (IEEE 802.3) of all that stands before it, in base62.
+fn checksum(before: &str) -> [u8; CHECKSUM] {
+    base62::padded(crc32fast::hash(before.as_bytes()).into())
+}
+
+fn flush(out: &mut String, run: &mut usize) {
+    if *run > 0 {
+        out.push_str(&format!("[0-9A-Za-z]{{{run}}}"));
+        *run = 0;
+    }
+}
+
+fn push_literal(field: &str, parts: &mut Vec<Part>, text: &str) -> Result<(), Error> {
+    if !text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_' || it == b'-') {
+        return Err(Error::wrong(
+            field,
+            "has a literal that is not made of letters, digits, _ and -",
+            format!("write it like {DEFAULT}"),
+        ));
+    }
+    match parts.last_mut() {
+        _ if text.is_empty() => {}
+        Some(Part::Literal(it)) => it.push_str(text),
+        _ => parts.push(Part::Literal(text.to_owned())),
+    }
+    Ok(())
+}
+
+enum Placeholder {
+    Brand,
+    Part(Part),
+}
+
+fn placeholder(field: &str, inside: &str) -> Result<Placeholder, Error> {
+    let (name, length) = match inside.split_once(':') {
+        None => (inside, None),
+        Some((name, digits)) => {
+            let length = digits.parse::<usize>().ok().filter(|_| digits.bytes().all(|it| it.is_ascii_digit()));
+            let length = length.ok_or_else(|| {
+                Error::wrong(field, "has a field with a length that is no number", "write it like {secret:32}")
+            })?;
+            (name, Some(length))
+        }
+    };
+    let bounded = |low: usize, standard: usize, high: usize| match length.unwrap_or(standard) {
+        it if (low..=high).contains(&it) => Ok(it),
+        it if it < low => Err(Error::wrong(
+            field,
+            format!("has a {name} of {it} characters, which is too weak"),
+            format!("use {low} to {high}"),
+        )),
+        it => Err(Error::wrong(field, format!("has a {name} of {it} characters"), format!("use {low} to {high}"))),
+    };
+    match name {
+        "brand" if length.is_none() => Ok(Placeholder::Brand),
+        "env" if length.is_none() => Ok(Placeholder::Part(Part::Environment)),
+        // Fewer than 10 digits would meet by chance within some thousand keys.
+        "lookup" => Ok(Placeholder::Part(Part::Lookup(bounded(10, 12, 32)?))),
+        // 22 digits hold 130 bits.
+        "secret" => Ok(Placeholder::Part(Part::Secret(bounded(22, 32, 64)?))),
+        "checksum" => bounded(CHECKSUM, CHECKSUM, CHECKSUM).map(|_| Placeholder::Part(Part::Checksum)),
+        _ => {
+            let near = nearest(name, ["brand", "env", "lookup", "secret", "checksum"].into_iter());
+            let fix = near.map_or("use brand, env, lookup, secret and checksum".to_owned(), |it| {
+                format!("did you mean {{{it}}}?")
+            });
+            Err(Error::wrong(field, "has an unknown field", fix))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn environments() -> Vec<String> {
+        vec!["live".into(), "test".into(), "live2".into()]
+    }
+
+    fn format(template: &str) -> Format {
+        Format::parse("key_format", template, Some("liq")).unwrap()
+    }
+
+    #[test]
+    fn an_issued_text_is_read_back_and_every_single_change_of_it_is_refused() {
+        for template in [
+            DEFAULT,
+            "liq_{env}_{lookup}{secret}{checksum}",
+            "leadhql_pk_{lookup}{secret}{checksum}",
+            "lw_{lookup}_{secret}{checksum}",
+        ] {
+            let (format, environments) = (format(template), environments());
+            let fresh = format.issue("live").unwrap();
+            let text = fresh.api_key.reveal();
+            let shape = format.read(text, &environments).unwrap();
+            assert_eq!((shape.lookup, shape.secret, shape.prefix), (&*fresh.lookup, &**fresh.secret, &*fresh.prefix));
+            for at in 0..text.len() {
+                for with in "0aZ_-é９".chars().filter(|it| !text[at..].starts_with(*it)) {
+                    let changed = format!("{}{with}{}", &text[..at], &text[at + 1..]);
+                    assert_eq!(format.read(&changed, &environments), None, "{changed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn weak_and_ambiguous_templates_are_refused() {
+        for bad in [
+            "",
+            "liq",
+            "{lookup}{secret}{checksum}",
+            "liq_{secret}{lookup}{checksum}",
+            "liq_{lookup}{secret}",
+            "liq_{lookup:9}{secret}{checksum}",
+            "liq_{lookup}{secret:21}{checksum}",
+            "liq_{lookup}{secret}{checksum:5}",
+            "liq_{lookup}{secret}{checksum}x",
+            "liq_{env}{env}{lookup}{secret}{checksum}",
+            "liq_{lookup}{secret}{checksum",
+            "liq {lookup}{secret}{checksum}",
+            "liq_{lookup:x}{secret}{checksum}",
+            "liq_{lookup:+12}{secret}{checksum}",
+            "liq_{env:4}_{lookup}{secret}{checksum}",
+            "liq_{lookup}{secret}{secret}{checksum}",
+            "liq_{look}{secret}{checksum}",
+            "l{lookup}{secret}{checksum}",
+        ] {
+            assert!(Format::parse("key_format", bad, Some("liq")).is_err(), "{bad}");
+        }
+        assert_eq!(Format::parse("key_format", DEFAULT, None).unwrap_err().field(), Some("brand"));
+    }
+
+    #[test]
+    fn overlap_is_decided_place_by_place() {
+        let all = environments();
+        let one = format("liq_{lookup:12}{secret:32}{checksum}");
+        assert!(one.overlaps(&format("liq_{lookup:13}{secret:31}{checksum}"), &all));
+        assert!(!one.overlaps(&format("liq_{lookup:12}{secret:33}{checksum}"), &all));
+        assert!(!one.overlaps(&format("lw_{lookup:13}{secret:32}{checksum}"), &all));
+        assert!(one.overlaps(&format("liq_{env}{lookup:10}{secret:30}{checksum}"), &all));
+    }
+
+    proptest! {
+        #[test]
+        fn reading_any_text_ends(text in "\\PC{0,80}") {
+            let _ = format(DEFAULT).read(&text, &environments());
+        }
+
+        #[test]
+        fn any_template_that_is_taken_issues_texts_it_reads(lookup in 10_usize..=32, secret in 22_usize..=64, literal in "[a-z0-9_-]{2,12}", joint in "[A-Za-z0-9_-]{0,4}") {
+            let format = format(&format!("{literal}{{env}}{joint}{{lookup:{lookup}}}{joint}{{secret:{secret}}}{{checksum}}"));
+            let fresh = format.issue("test").unwrap();
+            let environments = environments();
+            let shape = format.read(fresh.api_key.reveal(), &environments).unwrap();
+            prop_assert_eq!((shape.environment, shape.lookup), ("test", &*fresh.lookup));
+            prop_assert_eq!(Format::parse("x", format.template(), None).unwrap(), format);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The text of a key: how it is made, read and recognised. Nothing here is proof of anything.
+
+mod base62;
+mod format;
+mod redact;
+
+pub(crate) use format::{Format, Shape};
+
+use crate::error::Error;
+use crate::record::{ApiKey, Parsed};
+
+/// The formats an engine knows: the first makes new keys, all are read.
+#[derive(Debug, Clone)]
+pub(crate) struct Formats {
+    current: Format,
+    accepted: Vec<Format>,
+    environments: Vec<String>,
+}
+
+/// A key text just made.
+pub(crate) struct Fresh {
+    pub(crate) api_key: ApiKey,
+    pub(crate) prefix: String,
+    pub(crate) lookup: String,
+    pub(crate) secret: zeroize::Zeroizing<String>,
+}
+
+impl Formats {
+    /// Refuses weak formats, and two that could read one text.
+    pub(crate) fn new(
+        brand: Option<&str>,
+        key_format: Option<&str>,
+        accept_formats: &[String],
+        environments: Vec<String>,
+    ) -> Result<Self, Error> {
+        let template = key_format.unwrap_or(format::DEFAULT);
+        let current = Format::parse("key_format", template, brand)?;
+        let mut accepted: Vec<Format> = Vec::new();
+        for template in accept_formats {
+            let format = Format::parse("accept_formats", template, brand)?;
+            if accepted.iter().chain([&current]).any(|it| it.overlaps(&format, &environments)) {
+                return Err(Error::wrong(
+                    "accept_formats",
+                    "holds a format that reads the same texts as another one",
+                    "change a literal or a length, or list each format once",
+                ));
+            }
+            accepted.push(format);
+        }
+        Ok(Self { current, accepted, environments })
+    }
+
+    /// The format of new keys.
+    pub(crate) fn current(&self) -> &Format {
+        &self.current
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Format> {
+        std::iter::once(&self.current).chain(&self.accepted)
+    }
+
+    /// Reads a text whole: length, alphabet, literals, environment and checksum. Costs no I/O and no allocation.
+    pub(crate) fn read<'a>(&'a self, text: &'a [u8]) -> Option<(&'a Format, Shape<'a>)> {
+        let text = std::str::from_utf8(text.get(..text.len().min(format::LONGEST + 1))?).ok()?;
+        let read = |format: &'a Format| Some((format, format.read(text, &self.environments)?));
+        self.all().find_map(read)
+    }
+
+    pub(crate) fn parse(&self, text: &str) -> Option<Parsed> {
+        let (format, shape) = self.read(text.as_bytes())?;
+        let standard = self.environments.first().map_or("", String::as_str);
+        let environment = if format.has_environment() { shape.environment } else { standard };
+        Some(Parsed {
+            environment: environment.to_owned(),
+            prefix: shape.prefix.to_owned(),
+            lookup: shape.lookup.to_owned(),
+        })
+    }
+
+    pub(crate) fn pattern(&self) -> String {
+        let patterns: Vec<String> = self.all().map(|it| it.pattern(&self.environments)).collect();
+        if self.accepted.is_empty() { patterns.concat() } else { format!("(?:{})", patterns.join("|")) }
+    }
+
+    /// Masks the secret part of everything in `text` that begins like one of these formats.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for format in self.all() {
+            for head in format.heads(&self.environments) {
+                redact::mask(&mut text, &head, format);
+            }
+        }
+        text
+    }
+
+    /// Whether `text` holds something that [`redact`](Self::redact) would mask.
+    pub(crate) fn exposed(&self, text: &str) -> bool {
+        self.redact(text) != text
+    }
+}

@@ -1,0 +1,187 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::arguments::ListAudit;
+use super::{Engine, cursor};
+use crate::audit::{Draft, Fields, START, Seal, seal};
+use crate::error::Error;
+use crate::hash::hex;
+use crate::input::{self, Value};
+use crate::record::{AuditCheck, AuditEntry, AuditHead, Page};
+use crate::store::{AuditFilter, AuditRow, Place, Store, Tenant};
+
+const STEP: usize = 1_000;
+
+/// What was changed, by whom and why: one chain per database, of which each org lists its own entries.
+#[derive(Clone)]
+pub struct Audit {
+    engine: Arc<Engine>,
+    tenant: Tenant,
+}
+
+impl Audit {
+    pub(super) fn new(engine: Arc<Engine>, tenant: Tenant) -> Self {
+        Self { engine, tenant }
+    }
+
+    /// A page of entries, newest first.
+    ///
+    /// # Errors
+    /// `validation_failed` for a limit out of 1..=1,000 or a foreign cursor.
+    pub async fn list(&self, query: ListAudit) -> Result<Page<AuditEntry>, Error> {
+        query.limit.check()?;
+        let store = self.engine.store();
+        let target = match &query.key_id {
+            Some(id) => Some(self.engine.id_text(id)?.unwrap_or_default()),
+            None => None,
+        };
+        let filter = AuditFilter { target, action: query.action };
+        let (secret, list) = (&store.birth().cursor_key, format!("audit {:?} {filter:?}", self.tenant));
+        let after = query.cursor.map(|it| cursor::read(secret, &list, &it)).transpose()?;
+        let before = after.map(|it| it.at.unsigned_abs());
+        let limit = query.limit.get();
+        let mut found = store.audit(&self.tenant, &filter, before, limit + 1).await?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let place = |it: &AuditRow| Place { at: i64::try_from(it.entry.seq).unwrap_or(i64::MAX), id: String::new() };
+        let next_cursor = found.last().filter(|_| has_more).map(|it| cursor::write(secret, &list, &place(it)));
+        Ok(Page { data: found.into_iter().map(|it| it.entry).collect(), has_more, next_cursor })
+    }
+
+    /// The end of the chain, to be kept elsewhere.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn head(&self) -> Result<AuditHead, Error> {
+        let last = self.engine.store().audit(&Tenant::Every, &AuditFilter::default(), None, 1).await?;
+        Ok(match last.into_iter().next() {
+            Some(it) => AuditHead { seq: it.entry.seq, hash: it.entry.hash },
+            None => AuditHead { seq: 0, hash: hex(&START) },
+        })
+    }
+
+    /// Recomputes the whole chain and tells its first fault.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn verify(&self) -> Result<AuditCheck, Error> {
+        let mut check = AuditCheck { ok: true, checked: 0, first_seq: None, last_seq: None, problem: None };
+        let mut link = Link { seq: 0, seal: START, keyed: false };
+        loop {
+            let rows = self.engine.store().audit_scan(link.seq, STEP).await?;
+            if check.checked == 0
+                && let Some(first) = rows.first().filter(|it| it.entry.seq > 1)
+            {
+                check.first_seq = Some(first.entry.seq);
+                match self.checkpoint(first.entry.seq).await? {
+                    Some(seal) => link = Link { seq: first.entry.seq - 1, seal, keyed: false },
+                    None => return Ok(check.failed(format!("the entries before {} are missing", first.entry.seq))),
+                }
+            }
+            for row in &rows {
+                if let Some(problem) = self.fault(&link, row) {
+                    return Ok(check.failed(problem));
+                }
+                check.first_seq.get_or_insert(row.entry.seq);
+                check.last_seq = Some(row.entry.seq);
+                check.checked += 1;
+                link = Link { seq: row.entry.seq, seal: row.seal, keyed: row.pepper.is_some() };
+            }
+            if rows.len() < STEP {
+                return Ok(check);
+            }
+        }
+    }
+
+    /// Deletes the entries made before a time, which must not lie ahead, and leaves an entry that tells of it, so
+    /// that the chain still verifies. Says how many were deleted.
+    ///
+    /// # Errors
+    /// `validation_failed` for a time ahead, `unavailable`.
+    pub async fn prune(&self, before: DateTime<Utc>) -> Result<u64, Error> {
+        let (before, now) = (before.timestamp_millis(), self.engine.now());
+        if before > now {
+            return Err(Error::wrong("before", "lies in the future", "give a time that has passed"));
+        }
+        let audit = Draft {
+            at: now,
+            org: None,
+            actor: None,
+            action: "audit.prune",
+            target: None,
+            reason: None,
+            details: serde_json::Map::new(),
+        };
+        self.engine.store().prune(before, audit).await
+    }
+
+    /// Reads the argument of a `prune` call.
+    ///
+    /// # Errors
+    /// `invalid_request` for what is no time, `validation_failed` for a time without an offset.
+    pub fn read_before(value: Value) -> Result<DateTime<Utc>, Error> {
+        input::Value::into_time(value, "before").map(crate::clock::time)
+    }
+
+    /// The seal before `first`, as the newest checkpoint tells it.
+    async fn checkpoint(&self, first: u64) -> Result<Option<Seal>, Error> {
+        let filter = AuditFilter { action: Some("audit.prune".to_owned()), target: None };
+        let newest = self.engine.store().audit(&Tenant::Every, &filter, None, 1).await?;
+        let Some(details) = newest.into_iter().next().map(|it| it.entry.details) else { return Ok(None) };
+        let fits = details.get("through_seq").and_then(serde_json::Value::as_u64) == Some(first - 1);
+        let told = details.get("through_hash").and_then(serde_json::Value::as_str).filter(|_| fits);
+        Ok(told.and_then(unhex))
+    }
+
+    fn fault(&self, link: &Link, row: &AuditRow) -> Option<String> {
+        let entry = &row.entry;
+        if entry.seq != link.seq + 1 {
+            return Some(format!("the entries between {} and {} are missing", link.seq, entry.seq));
+        }
+        let key = match &row.pepper {
+            None if link.keyed => return Some(format!("entry {} is sealed without the pepper", entry.seq)),
+            None => None,
+            Some(pepper) => match self.engine.verifier.hasher.audit_key(Some(pepper)) {
+                Some((_, key)) => Some(key),
+                None => return Some(format!("entry {} is sealed with a pepper that was not given", entry.seq)),
+            },
+        };
+        let fields = Fields {
+            seq: entry.seq,
+            at: row.at,
+            org: entry.org.as_deref(),
+            actor: entry.actor.as_deref(),
+            action: &entry.action,
+            target: entry.target.as_deref(),
+            reason: entry.reason.as_deref(),
+            details: &row.details,
+        };
+        (seal(&link.seal, &fields, key.as_ref()) != row.seal)
+            .then(|| format!("entry {} does not fit its seal", entry.seq))
+    }
+}
+
+/// The entry that the next one is sealed to.
+struct Link {
+    seq: u64,
+    seal: Seal,
+    keyed: bool,
+}
+
+impl AuditCheck {
+    fn failed(self, problem: String) -> Self {
+        Self { ok: false, problem: Some(problem), ..self }
+    }
+}
+
+fn unhex(text: &str) -> Option<Seal> {
+    let mut out = START;
+    if text.len() != 2 * out.len() || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in out.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(out)
+}

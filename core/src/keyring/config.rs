@@ -1,0 +1,377 @@
+//! How an engine is set up, and what of it can be refused before any file is touched.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::{Engine, Keywright};
+use crate::clock::Clock;
+use crate::error::{Error, Trouble};
+use crate::hash::{Hasher, Pepper, Scheme};
+use crate::input::{Fields, Value, nearest, span};
+use crate::key::Formats;
+use crate::scope::Catalogue;
+use crate::store::sqlite::{Sqlite, place};
+use crate::store::{Birth, Sealer, Store};
+use crate::verify::{Rehash, Verifier};
+use crate::wait::block_on;
+use crate::worker::Workers;
+use crate::{clock, entropy};
+
+const MOST_ENVIRONMENTS: usize = 16;
+const MOST_FORMATS: usize = 16;
+const STANDARD_PATIENCE: i64 = 5_000;
+
+/// How many slow hashes may wait before the answer is `unavailable`.
+const WAITING_HASHES: usize = 1_024;
+
+type Bytes = Zeroizing<Vec<u8>>;
+
+/// The set-up of an engine; [`Keywright::builder`] begins one.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// use keywright::{Keywright, Catalogue};
+/// let kw = Keywright::builder(url)
+///     .brand("acme")
+///     .environments(["live", "test"])
+///     .scopes(Catalogue::new([("deals:read", "Read deals")])?)
+///     .pepper(b"at least 32 bytes from a secret store")
+///     .build()
+///     .await?;
+/// # kw.close().await; Ok(()) }) }
+/// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct Config {
+    url: String,
+    brand: Option<String>,
+    environments: Option<Vec<String>>,
+    environment: Option<Vec<String>>,
+    key_format: Option<String>,
+    accept_formats: Vec<String>,
+    scopes: Option<Catalogue>,
+    peppers: Vec<Bytes>,
+    retired_peppers: Vec<Bytes>,
+    hash: Option<Scheme>,
+    retired_hashes: Vec<Scheme>,
+    integer_ids: Option<bool>,
+    read_only: bool,
+    patience: Option<i64>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Config").field("url", &self.url).field("brand", &self.brand).finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    pub(super) fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), ..Self::default() }
+    }
+
+    /// The short name that begins every key: `[a-z][a-z0-9_]{0,31}`. Needed unless the formats do without `{brand}`.
+    pub fn brand(self, brand: impl Into<String>) -> Self {
+        Self { brand: Some(brand.into()), ..self }
+    }
+
+    /// The environments that keys are made for, up to 16; the standard is `live` and `test`.
+    pub fn environments<T: Into<String>>(self, environments: impl IntoIterator<Item = T>) -> Self {
+        Self { environments: Some(environments.into_iter().map(Into::into).collect()), ..self }
+    }
+
+    /// The environments whose keys this engine accepts: the first of all by standard, `"*"` for every one.
+    pub fn environment<T: Into<String>>(self, accepted: impl IntoIterator<Item = T>) -> Self {
+        Self { environment: Some(accepted.into_iter().map(Into::into).collect()), ..self }
+    }
+
+    /// The text of new keys, as `{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}`.
+    pub fn key_format(self, template: impl Into<String>) -> Self {
+        Self { key_format: Some(template.into()), ..self }
+    }
+
+    /// Older texts that are still read, up to 16.
+    pub fn accept_formats<T: Into<String>>(self, templates: impl IntoIterator<Item = T>) -> Self {
+        Self { accept_formats: templates.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// The scopes that the product has; others are refused where they are asked for or granted.
+    pub fn scopes(self, catalogue: Catalogue) -> Self {
+        Self { scopes: Some(catalogue), ..self }
+    }
+
+    /// A pepper of at least 32 bytes. Called again it adds one: the first signs, all verify.
+    pub fn pepper(mut self, pepper: impl AsRef<[u8]>) -> Self {
+        self.peppers.push(Zeroizing::new(pepper.as_ref().to_vec()));
+        self
+    }
+
+    /// A pepper that still verifies, and whose keys move to the first one when they are next used.
+    pub fn retired_pepper(mut self, pepper: impl AsRef<[u8]>) -> Self {
+        self.retired_peppers.push(Zeroizing::new(pepper.as_ref().to_vec()));
+        self
+    }
+
+    /// The scheme of new keys; the standard is HMAC-SHA-256 with a pepper, Argon2id without.
+    pub fn hash(self, scheme: Scheme) -> Self {
+        Self { hash: Some(scheme), ..self }
+    }
+
+    /// A scheme whose keys move to the current one when they are next used.
+    pub fn retired_hash(mut self, scheme: Scheme) -> Self {
+        self.retired_hashes.push(scheme);
+        self
+    }
+
+    /// Integer ids below 2^53 in place of UUIDs. Fixed when the database is made.
+    pub fn integer_ids(self, integer: bool) -> Self {
+        Self { integer_ids: Some(integer), ..self }
+    }
+
+    /// Verifies and lists, and changes nothing.
+    pub fn read_only(self, read_only: bool) -> Self {
+        Self { read_only, ..self }
+    }
+
+    /// How long to wait for another program's write, up to an hour; the standard is five seconds.
+    pub fn busy_timeout(self, timeout: Duration) -> Self {
+        Self { patience: Some(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)), ..self }
+    }
+
+    /// Takes the time from a clock that a test moves.
+    pub fn clock(self, clock: impl Into<Clock>) -> Self {
+        Self { clock: clock.into(), ..self }
+    }
+
+    /// Reads the constructor's arguments and refuses all that can be refused without touching a file.
+    pub fn read(url: Value, fields: Fields) -> Result<Self, Error> {
+        let mut fields = fields.only(&[
+            "brand",
+            "environments",
+            "environment",
+            "key_format",
+            "accept_formats",
+            "scopes",
+            "pepper",
+            "retired_peppers",
+            "hash",
+            "retired_hashes",
+            "id_style",
+            "read_only",
+            "busy_timeout",
+        ])?;
+        let mut config = Self::new(url.into_text("url")?);
+        config.brand = fields.text("brand")?;
+        config.environments = fields.given("environments").map(|it| it.into_texts("environments")).transpose()?;
+        config.environment = fields.given("environment").map(|it| one_or_more("environment", it)).transpose()?;
+        config.key_format = fields.text("key_format")?;
+        config.accept_formats =
+            fields.given("accept_formats").map_or(Ok(vec![]), |it| it.into_texts("accept_formats"))?;
+        config.scopes = fields.given("scopes").map(Catalogue::read).transpose()?;
+        config.peppers = fields.given("pepper").map_or(Ok(vec![]), |it| secrets("pepper", it))?;
+        config.retired_peppers =
+            fields.given("retired_peppers").map_or(Ok(vec![]), |it| secrets("retired_peppers", it))?;
+        config.hash = fields.text("hash")?.map(|it| Scheme::parse("hash", &it)).transpose()?;
+        let retired = fields.given("retired_hashes").map_or(Ok(vec![]), |it| one_or_more("retired_hashes", it))?;
+        config.retired_hashes =
+            retired.iter().map(|it| Scheme::parse("retired_hashes", it)).collect::<Result<_, _>>()?;
+        config.integer_ids = fields.text("id_style")?.map(|it| integer_style(&it)).transpose()?;
+        config.read_only = fields.given("read_only").map_or(Ok(false), |it| it.into_bool("read_only"))?;
+        config.patience =
+            fields.given("busy_timeout").map(|it| span("busy_timeout", it, clock::DAY / 24)).transpose()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses all that can be refused without touching a file.
+    pub fn check(&self) -> Result<(), Error> {
+        self.plan().map(drop)
+    }
+
+    /// Opens the engine, and makes the database when it is new.
+    pub async fn build(self) -> Result<Keywright, Error> {
+        let plan = self.plan()?;
+        // Opening reads and writes files: on a thread of its own, so that no runtime waits for the disk.
+        Workers::new("keywright-open", 1, 1).run(move || plan.open()).await
+    }
+
+    fn plan(&self) -> Result<Plan, Error> {
+        let path = place::path_of(&self.url)?;
+        if let Some(brand) = &self.brand
+            && (!is_word(brand) || brand.ends_with('_'))
+        {
+            return Err(Error::wrong(
+                "brand",
+                "is no short name",
+                "use 1 to 32 of a-z, 0-9 and _, beginning with a letter",
+            ));
+        }
+        let environments = self.environments.clone().unwrap_or_else(|| vec!["live".into(), "test".into()]);
+        check_environments(&environments)?;
+        let accepted = accepted(self.environment.as_deref(), &environments)?;
+        if self.accept_formats.len() > MOST_FORMATS {
+            return Err(Error::wrong(
+                "accept_formats",
+                format!("has more than {MOST_FORMATS} formats"),
+                "drop those no key has",
+            ));
+        }
+        let formats = Formats::new(
+            self.brand.as_deref(),
+            self.key_format.as_deref(),
+            &self.accept_formats,
+            environments.clone(),
+        )?;
+        let peppers =
+            |field: &str, bytes: &[Bytes]| bytes.iter().map(|it| Pepper::new(field, it)).collect::<Result<Vec<_>, _>>();
+        let hasher = Hasher::new(
+            self.hash,
+            peppers("pepper", &self.peppers)?,
+            peppers("retired_peppers", &self.retired_peppers)?,
+            self.retired_hashes.clone(),
+        )?;
+        let patience = self.patience.unwrap_or(STANDARD_PATIENCE);
+        if !(0..=clock::DAY / 24).contains(&patience) {
+            return Err(Error::wrong("busy_timeout", "is longer than an hour", "give 0 to \"1h\""));
+        }
+        Ok(Plan {
+            path,
+            environments,
+            accepted,
+            formats,
+            hasher,
+            catalogue: self.scopes.clone(),
+            integer_ids: self.integer_ids,
+            read_only: self.read_only,
+            patience: Duration::from_millis(patience.unsigned_abs()),
+            clock: self.clock.clone(),
+        })
+    }
+}
+
+/// A set-up in which nothing is left to refuse but the file.
+struct Plan {
+    path: PathBuf,
+    environments: Vec<String>,
+    accepted: Vec<String>,
+    formats: Formats,
+    hasher: Hasher,
+    catalogue: Option<Catalogue>,
+    integer_ids: Option<bool>,
+    read_only: bool,
+    patience: Duration,
+    clock: Clock,
+}
+
+impl Plan {
+    fn open(self) -> Result<Keywright, Error> {
+        let now = self.clock.now();
+        let fresh = Birth {
+            integer_ids: self.integer_ids.unwrap_or(false),
+            filter_key: entropy::bytes()?,
+            cursor_key: entropy::bytes()?,
+            at: now,
+        };
+        let sealer = match self.hasher.audit_key(None) {
+            Some((pepper, key)) => Sealer { pepper: Some(pepper.to_owned()), key: Some(Arc::new(Zeroizing::new(key))) },
+            None => Sealer { pepper: None, key: None },
+        };
+        let store = Sqlite::open(&self.path, self.read_only, self.patience, &fresh, sealer)?;
+        if self.integer_ids.is_some_and(|it| it != store.birth().integer_ids) {
+            let style = if store.birth().integer_ids { "integer" } else { "uuid" };
+            return Err(Error::wrong(
+                "id_style",
+                format!("is not the one this database was made with, which is {style}"),
+                "leave it out, or use another database",
+            ));
+        }
+        let named = block_on(store.peppers(now))?;
+        if let Some(stranger) = named.iter().find(|it| !self.hasher.knows_pepper(it)) {
+            return Err(Error::unavailable(
+                Trouble::Pepper,
+                format!("keys of this database were made with a pepper that was not given (its id is {stranger})"),
+                "give the same pepper as before, and new ones beside it",
+            ));
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (store, hasher) = (Arc::new(store), Arc::new(self.hasher));
+        let verifier = Verifier {
+            formats: self.formats,
+            accepted: self.accepted,
+            catalogue: self.catalogue,
+            hasher,
+            clock: self.clock,
+            store,
+            slow: Workers::new("keywright-hash", cores, WAITING_HASHES),
+            rehash: Rehash::new(self.read_only),
+        };
+        Ok(Keywright(Arc::new(Engine { verifier, environments: self.environments })))
+    }
+}
+
+fn one_or_more(field: &str, value: Value) -> Result<Vec<String>, Error> {
+    match value {
+        Value::List(_) => value.into_texts(field),
+        single => Ok(vec![single.into_text(field)?]),
+    }
+}
+
+fn secrets(field: &str, value: Value) -> Result<Vec<Bytes>, Error> {
+    let items = if let Value::List(items) = value { items } else { vec![value] };
+    let bytes = |it| match it {
+        Value::Bytes(bytes) => Ok(Zeroizing::new(bytes)),
+        other => other.into_text(field).map(|it| Zeroizing::new(it.into_bytes())),
+    };
+    items.into_iter().map(bytes).collect()
+}
+
+fn integer_style(text: &str) -> Result<bool, Error> {
+    match text {
+        "uuid" => Ok(false),
+        "integer" => Ok(true),
+        other => {
+            let near = nearest(other, ["uuid", "integer"].into_iter());
+            let fix = near.map_or("use uuid or integer".to_owned(), |it| format!("did you mean {it}?"));
+            Err(Error::wrong("id_style", "is no style of ids", fix))
+        }
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.starts_with(|it: char| it.is_ascii_lowercase())
+        && text.bytes().all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+fn check_environments(environments: &[String]) -> Result<(), Error> {
+    const FIX: &str = "name 1 to 16, each once, of a-z, 0-9 and _, beginning with a letter";
+    let distinct =
+        environments.iter().enumerate().all(|(at, it)| environments.iter().position(|other| other == it) == Some(at));
+    if !(1..=MOST_ENVIRONMENTS).contains(&environments.len()) || !distinct || !environments.iter().all(|it| is_word(it))
+    {
+        return Err(Error::wrong("environments", "is no list of environments", FIX));
+    }
+    Ok(())
+}
+
+fn accepted(asked: Option<&[String]>, environments: &[String]) -> Result<Vec<String>, Error> {
+    match asked {
+        None => Ok(environments.iter().take(1).cloned().collect()),
+        Some([all]) if all == "*" => Ok(environments.to_vec()),
+        Some([]) => Err(Error::wrong("environment", "accepts nothing", "name one of the environments, or \"*\"")),
+        Some(several) => match several.iter().find(|it| !environments.contains(it)) {
+            None => Ok(several.to_vec()),
+            Some(stranger) => {
+                let near = nearest(stranger, environments.iter().map(String::as_str));
+                let fix =
+                    near.map_or(format!("use one of {}", environments.join(", ")), |it| format!("did you mean {it}?"));
+                Err(Error::wrong("environment", "is none of the environments", fix))
+            }
+        },
+    }
+}

@@ -1,0 +1,411 @@
+use std::sync::Arc;
+
+use super::arguments::{Change, KeyUpdate, ListKeys, NewKey, Rotation};
+use super::{Engine, cursor};
+use crate::audit::Draft;
+use crate::clock::{self, Millis};
+use crate::error::{Error, Trouble};
+use crate::hash::Claim;
+use crate::input::nearest;
+use crate::key::Fresh;
+use crate::lifecycle::{self, Life, Term};
+use crate::record::{IssuedKey, Key, KeyId, Page};
+use crate::store::{Edit, KeyFilter, KeyRow, KeyView, Place, SecretRow, Store, Tenant};
+use crate::verify::filter;
+use crate::{entropy, record};
+
+/// How often a meeting of random ids is drawn again. One is already beyond all likelihood.
+const DRAWS: usize = 3;
+
+/// The keys of one org, or of all.
+#[derive(Clone)]
+pub struct Keys {
+    engine: Arc<Engine>,
+    tenant: Tenant,
+}
+
+/// A secret that was drawn for a key, and the row that will prove it.
+struct Drawn {
+    api_key: record::ApiKey,
+    row: SecretRow,
+}
+
+impl Keys {
+    pub(super) fn new(engine: Arc<Engine>, tenant: Tenant) -> Self {
+        Self { engine, tenant }
+    }
+
+    /// Makes a key. Its text is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// `validation_failed` or `invalid_request` for arguments, `unavailable` when the store cannot write.
+    pub async fn create(&self, new: NewKey) -> Result<IssuedKey, Error> {
+        let engine = &self.engine;
+        new.check()?;
+        engine.harmless("name", Some(&new.name))?;
+        engine.harmless("created_by", new.created_by.as_deref())?;
+        engine.harmless("metadata", Some(&serde_json::Value::Object(new.metadata.clone()).to_string()))?;
+        engine.admit(&new.scopes)?;
+        let environment = engine.environment(new.environment.as_deref())?;
+        let Some(org) = self.tenant.only() else {
+            return Err(Error::misuse("org", "is missing: every_org() makes no keys", "call org(\"…\").keys.create"));
+        };
+        let now = engine.now();
+        let expires_at = new.expiry.at(now)?;
+        for _ in 0..DRAWS {
+            let id = engine.draw_id(now)?;
+            let drawn = engine.draw_secret(&id, &environment, now).await?;
+            let key = KeyRow {
+                id,
+                org: org.to_owned(),
+                environment: environment.clone(),
+                name: new.name.clone(),
+                scopes: new.scopes.clone(),
+                level: new.level,
+                networks: new.networks.clone(),
+                metadata: serde_json::Value::Object(new.metadata.clone()).to_string(),
+                created_at: now,
+                created_by: new.created_by.clone(),
+                updated_at: now,
+                life: Life { expires_at, ..Life::default() },
+                reason: None,
+            };
+            let change = Change { actor: new.created_by.clone(), reason: None };
+            let mut draft = draft("key.create", &key, &change, now);
+            note(&mut draft, "prefix", drawn.row.prefix.as_str());
+            note(&mut draft, "environment", environment.as_str());
+            note_rights(&mut draft, &key);
+            let view = KeyView { key: key.clone(), secrets: vec![drawn.row.view()] };
+            if engine.store().create(key, drawn.row, draft).await? {
+                return Ok(IssuedKey { key: view.show(engine.integer_ids(), now), api_key: drawn.api_key });
+            }
+        }
+        Err(Error::unavailable(Trouble::Io, "random ids met again and again", "look at the system's random device"))
+    }
+
+    /// The page of keys that a query asks for, newest first.
+    ///
+    /// # Errors
+    /// `validation_failed` for a limit out of 1..=1,000, an unknown environment or a foreign cursor.
+    pub async fn list(&self, query: ListKeys) -> Result<Page<Key>, Error> {
+        let engine = &self.engine;
+        query.check()?;
+        if let Some(environment) = &query.environment {
+            engine.environment(Some(environment))?;
+        }
+        let filter = KeyFilter { status: query.status, environment: query.environment, name: query.name };
+        let list = format!("keys {:?} {filter:?}", self.tenant);
+        let secret = &engine.store().birth().cursor_key;
+        let after = query.cursor.map(|it| cursor::read(secret, &list, &it)).transpose()?;
+        let (limit, now) = (query.limit.get(), engine.now());
+        let mut found = engine.store().list(&self.tenant, &filter, after.as_ref(), limit + 1, now).await?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let last = found.last().filter(|_| has_more);
+        let next_cursor =
+            last.map(|it| cursor::write(secret, &list, &Place { at: it.key.created_at, id: it.key.id.clone() }));
+        let data = found.into_iter().map(|it| it.show(engine.integer_ids(), now)).collect();
+        Ok(Page { data, has_more, next_cursor })
+    }
+
+    /// One key.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown id, and for another org's.
+    pub async fn get(&self, id: impl Into<KeyId>) -> Result<Key, Error> {
+        let now = self.engine.now();
+        let view = match self.engine.id_text(&id.into())? {
+            Some(id) => self.engine.store().get(&self.tenant, &id, now).await?,
+            None => None,
+        };
+        Ok(view.ok_or_else(unknown)?.show(self.engine.integer_ids(), now))
+    }
+
+    /// The key that a prefix from a log or dashboard belongs to, whatever became of its secret.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown prefix; `validation_failed` for a whole key, which should not be in a log.
+    pub async fn find(&self, prefix: &str) -> Result<Key, Error> {
+        self.engine.harmless("prefix", Some(prefix))?;
+        let now = self.engine.now();
+        let view = match prefix.len() {
+            1..=256 => self.engine.store().by_prefix(&self.tenant, prefix, now).await?,
+            _ => None,
+        };
+        let view =
+            view.ok_or_else(|| Error::not_found("prefix", "belongs to no key here", "give key.prefix as it came"))?;
+        Ok(view.show(self.engine.integer_ids(), now))
+    }
+
+    /// Changes what is named of a key.
+    ///
+    /// # Errors
+    /// `conflict` for a revoked key, and for another expiry of an expired one; else as [`create`](Self::create).
+    pub async fn update(&self, id: impl Into<KeyId>, update: KeyUpdate) -> Result<Key, Error> {
+        let engine = &self.engine;
+        update.check()?;
+        engine.harmless("name", update.name.as_deref())?;
+        engine.harmless("actor", update.change.actor.as_deref())?;
+        let metadata = update.metadata.map(|it| serde_json::Value::Object(it).to_string());
+        engine.harmless("metadata", metadata.as_deref())?;
+        if let Some(scopes) = &update.scopes {
+            engine.admit(scopes)?;
+        }
+        let KeyUpdate { name, scopes, level, networks, expiry, change, .. } = update;
+        self.change(id.into(), move |view, now| {
+            let before = &view.key;
+            before.life.may_update(now)?;
+            let mut key = before.clone();
+            if let Some(expiry) = expiry {
+                key.life = key.life.expiring(expiry.at(now)?, now)?;
+            }
+            key.name = name.unwrap_or(key.name);
+            key.scopes = scopes.unwrap_or(key.scopes);
+            key.level = level.unwrap_or(key.level);
+            key.networks = networks.unwrap_or(key.networks);
+            key.metadata = metadata.unwrap_or(key.metadata);
+            if key == *before {
+                return Ok(None);
+            }
+            key.updated_at = now;
+            let mut draft = draft("key.update", &key, &change, now);
+            note(&mut draft, "changed", changed(before, &key));
+            note_rights(&mut draft, &key);
+            Ok(Some(Edit { key, ends: Vec::new(), add: None, audit: draft }))
+        })
+        .await
+    }
+
+    /// Gives a key a new secret; id, name and rights stay. The former one verifies until its grace is over.
+    ///
+    /// # Errors
+    /// `conflict` for a revoked, expired or disabled key, and during a grace unless all former secrets end at once
+    /// or the current one is replaced.
+    pub async fn rotate(&self, id: impl Into<KeyId>, rotation: Rotation) -> Result<IssuedKey, Error> {
+        let engine = &self.engine;
+        rotation.check()?;
+        engine.harmless("reason", rotation.change.reason.as_deref())?;
+        engine.harmless("actor", rotation.change.actor.as_deref())?;
+        let id = engine.id_text(&id.into())?.ok_or_else(unknown)?;
+        let (turn, now) = (rotation.turn(), engine.now());
+        let view = engine.store().get(&self.tenant, &id, now).await?.ok_or_else(unknown)?;
+        // Judged here as well, so that no slow hash is made for a key that cannot rotate.
+        lifecycle::rotate(view.key.life, &view.terms(), turn, now)?;
+        let drawn = engine.draw_secret(&id, &view.key.environment, now).await?;
+        let (row, change) = (drawn.row, rotation.change);
+        let rule = move |view: &KeyView| {
+            let ends = lifecycle::rotate(view.key.life, &view.terms(), turn, now)?;
+            let key = KeyRow { updated_at: now, ..view.key.clone() };
+            let mut draft = draft("key.rotate", &key, &change, now);
+            note(&mut draft, "prefix", row.prefix.as_str());
+            let end = ends.iter().filter_map(|it| it.grace_ends_at).max();
+            note(&mut draft, "grace_ends_at", end.map(|it| record::wire_time(&clock::time(it))));
+            Ok(Some(Edit { key, ends, add: Some(row), audit: draft }))
+        };
+        let view = engine.store().change(&self.tenant, &id, now, Box::new(rule)).await?.ok_or_else(unknown)?;
+        Ok(IssuedKey { key: view.show(engine.integer_ids(), now), api_key: drawn.api_key })
+    }
+
+    /// Ends the former secret of a rotation now. Without a grace nothing is left to end.
+    ///
+    /// # Errors
+    /// `conflict` for a revoked key.
+    pub async fn end_grace(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
+        let change = self.allowed(change.into())?;
+        self.change(id.into(), move |view, now| {
+            let ends = lifecycle::end_grace(view.key.life, &view.terms(), now)?;
+            if ends.is_empty() {
+                return Ok(None);
+            }
+            let key = KeyRow { updated_at: now, ..view.key.clone() };
+            let audit = draft("key.end_grace", &key, &change, now);
+            Ok(Some(Edit { key, ends, add: None, audit }))
+        })
+        .await
+    }
+
+    /// Revokes a key with all its secrets, for ever. Revoking again changes nothing.
+    ///
+    /// # Errors
+    /// `not_found`, `unavailable`.
+    pub async fn revoke(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
+        self.turn(id.into(), "key.revoke", change.into(), |life, now| Ok(life.revoked(now))).await
+    }
+
+    /// Switches a key off until [`enable`](Self::enable).
+    ///
+    /// # Errors
+    /// `conflict` for a revoked key.
+    pub async fn disable(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
+        self.turn(id.into(), "key.disable", change.into(), |life, now| life.disabled(now)).await
+    }
+
+    /// Switches a disabled key on again.
+    ///
+    /// # Errors
+    /// `conflict` for a revoked key.
+    pub async fn enable(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
+        self.turn(id.into(), "key.enable", change.into(), |life, now| life.enabled(now)).await
+    }
+
+    /// Wipes name, metadata and creator of a key that was revoked over 30 days ago; its id, lookup and revocation stay.
+    ///
+    /// # Errors
+    /// `conflict` for a key that is not revoked, or not for so long.
+    pub async fn purge(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
+        let change = self.allowed(change.into())?;
+        self.change(id.into(), move |view, now| {
+            view.key.life.may_purge(now)?;
+            let key = KeyRow { name: String::new(), metadata: "{}".to_owned(), created_by: None, ..view.key.clone() };
+            if key == view.key {
+                return Ok(None);
+            }
+            let key = KeyRow { updated_at: now, ..key };
+            let audit = draft("key.purge", &key, &change, now);
+            Ok(Some(Edit { key, ends: Vec::new(), add: None, audit }))
+        })
+        .await
+    }
+
+    /// A change of the key's life alone.
+    async fn turn(
+        &self,
+        id: KeyId,
+        action: &'static str,
+        change: Change,
+        step: impl FnOnce(Life, Millis) -> Result<Option<Life>, Error> + Send + 'static,
+    ) -> Result<Key, Error> {
+        let change = self.allowed(change)?;
+        self.change(id, move |view, now| {
+            let Some(life) = step(view.key.life, now)? else { return Ok(None) };
+            let ended = life.disabled_at.is_some() || life.revoked_at.is_some();
+            let reason = if ended { change.reason.clone().or(view.key.reason.clone()) } else { None };
+            let key = KeyRow { life, reason, updated_at: now, ..view.key.clone() };
+            let audit = draft(action, &key, &change, now);
+            Ok(Some(Edit { key, ends: Vec::new(), add: None, audit }))
+        })
+        .await
+    }
+
+    async fn change(
+        &self,
+        id: KeyId,
+        rule: impl FnOnce(&KeyView, Millis) -> Result<Option<Edit>, Error> + Send + 'static,
+    ) -> Result<Key, Error> {
+        let now = self.engine.now();
+        let id = self.engine.id_text(&id)?.ok_or_else(unknown)?;
+        let rule = Box::new(move |view: &KeyView| rule(view, now));
+        let view = self.engine.store().change(&self.tenant, &id, now, rule).await?;
+        Ok(view.ok_or_else(unknown)?.show(self.engine.integer_ids(), now))
+    }
+
+    fn allowed(&self, change: Change) -> Result<Change, Error> {
+        change.check()?;
+        self.engine.harmless("reason", change.reason.as_deref())?;
+        self.engine.harmless("actor", change.actor.as_deref())?;
+        Ok(change)
+    }
+}
+
+impl Engine {
+    fn admit(&self, scopes: &[String]) -> Result<(), Error> {
+        self.verifier.catalogue.as_ref().map_or(Ok(()), |it| it.admit(scopes))
+    }
+
+    /// The environment a caller names, or the first this engine accepts.
+    fn environment(&self, asked: Option<&str>) -> Result<String, Error> {
+        let all = &self.environments;
+        let (own, asked) = match (self.verifier.formats.current().has_environment(), asked) {
+            (false, Some(other)) if all.first().is_some_and(|it| it != other) => {
+                return Err(Error::wrong(
+                    "environment",
+                    "cannot be told by this key format",
+                    "put {env} into key_format",
+                ));
+            }
+            (false, _) => (all.first(), None),
+            (true, asked) => (self.verifier.accepted.first(), asked),
+        };
+        match asked {
+            None => Ok(own.cloned().unwrap_or_default()),
+            Some(it) if all.iter().any(|other| other == it) => Ok(it.to_owned()),
+            Some(it) => {
+                let near = nearest(it, all.iter().map(String::as_str));
+                let fix = near.map_or(format!("use one of {}", all.join(", ")), |it| format!("did you mean {it}?"));
+                Err(Error::wrong("environment", "is none of the environments", fix))
+            }
+        }
+    }
+
+    /// A UUID version 7, or a random integer in 1..2^53 that every JSON reader keeps exact.
+    fn draw_id(&self, now: Millis) -> Result<String, Error> {
+        if !self.integer_ids() {
+            let random = entropy::bytes()?;
+            return Ok(uuid::Builder::from_unix_timestamp_millis(now.unsigned_abs(), &random).into_uuid().to_string());
+        }
+        let number = u64::from_be_bytes(entropy::bytes()?) >> 11;
+        Ok(number.max(1).to_string())
+    }
+
+    async fn draw_secret(&self, key_id: &str, environment: &str, now: Millis) -> Result<Drawn, Error> {
+        let format = self.verifier.formats.current();
+        let Fresh { api_key, prefix, lookup, secret } = format.issue(environment)?;
+        let claim =
+            Claim { environment: environment.to_owned(), key_id: key_id.to_owned(), lookup: lookup.clone(), secret };
+        let verifier = if self.verifier.hasher.makes_slow() {
+            let (hasher, claim) = (Arc::clone(&self.verifier.hasher), claim.clone());
+            self.verifier.slow.run(move || hasher.make(&claim)).await?
+        } else {
+            self.verifier.hasher.make(&claim)?
+        };
+        let row = SecretRow {
+            term: Term { lookup, grace_ends_at: None },
+            prefix,
+            format: format.template().to_owned(),
+            filter: filter(&verifier, &claim, &self.store().birth().filter_key),
+            verifier: verifier.to_string(),
+            created_at: now,
+        };
+        Ok(Drawn { api_key, row })
+    }
+}
+
+fn unknown() -> Error {
+    Error::not_found("id", "belongs to no key here", "give key.id as it came, on the handle of its org")
+}
+
+fn draft(action: &'static str, key: &KeyRow, change: &Change, now: Millis) -> Draft {
+    Draft {
+        at: now,
+        org: Some(key.org.clone()),
+        actor: change.actor.clone(),
+        action,
+        target: Some(key.id.clone()),
+        reason: change.reason.clone(),
+        details: serde_json::Map::new(),
+    }
+}
+
+fn note(draft: &mut Draft, name: &str, value: impl Into<serde_json::Value>) {
+    draft.details.insert(name.to_owned(), value.into());
+}
+
+/// What a key may do, which is what an audit is read for. Names and metadata can be personal, and stay out.
+fn note_rights(draft: &mut Draft, key: &KeyRow) {
+    note(draft, "scopes", key.scopes.clone());
+    note(draft, "level", key.level.map(|it| it.as_str()));
+    note(draft, "networks", key.networks.clone());
+    note(draft, "expires_at", key.life.expires_at.map(|it| record::wire_time(&clock::time(it))));
+}
+
+fn changed(before: &KeyRow, after: &KeyRow) -> Vec<&'static str> {
+    let fields = [
+        ("name", before.name != after.name),
+        ("scopes", before.scopes != after.scopes),
+        ("level", before.level != after.level),
+        ("networks", before.networks != after.networks),
+        ("metadata", before.metadata != after.metadata),
+        ("expires_at", before.life.expires_at != after.life.expires_at),
+    ];
+    fields.into_iter().filter(|it| it.1).map(|it| it.0).collect()
+}

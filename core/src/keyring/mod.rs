@@ -1,0 +1,228 @@
+//! The service: create, list, get, update, rotate, revoke. It puts rules and store in order and holds none itself.
+
+mod arguments;
+mod audit;
+mod config;
+mod cursor;
+mod keys;
+mod orgs;
+
+use std::sync::Arc;
+
+pub use arguments::{Change, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation};
+pub use audit::Audit;
+pub use config::Config;
+pub use keys::Keys;
+pub use orgs::Orgs;
+
+use crate::clock::Millis;
+use crate::decision::{Allowed, Decision, Denial, Request};
+use crate::error::Error;
+use crate::record::{KeyId, Parsed};
+use crate::scope::Catalogue;
+use crate::store::{AnyStore, Store, Tenant};
+use crate::verify::{Presented, Verifier};
+
+/// The org of `kw.keys()`.
+const DEFAULT_ORG: &str = "default";
+
+/// The engine: issues, verifies, rotates and revokes API keys on one database. Clones share it.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// use keywright::{Decision, Keywright, NewKey, Request};
+/// let kw = Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// let new = kw.keys().create(NewKey::named("Production Integration").scopes("deals:read")?).await?;
+/// match kw.verify(new.api_key.reveal(), &Request::new().scope("deals:read")).await {
+///     Decision::Allowed(key) => assert_eq!(key.id, new.id),
+///     Decision::Denied(denial) => panic!("{denial}"),
+/// }
+/// kw.keys().revoke(&new.id, ()).await?;
+/// assert!(!kw.verify(new.api_key.reveal(), &Request::new()).await.is_allowed());
+/// # kw.close().await; Ok(()) }) }
+/// ```
+#[derive(Clone)]
+pub struct Keywright(pub(self) Arc<Engine>);
+
+pub(crate) struct Engine {
+    verifier: Verifier,
+    environments: Vec<String>,
+}
+
+impl Keywright {
+    /// Begins the set-up of an engine on `sqlite:path`.
+    pub fn builder(url: impl Into<String>) -> Config {
+        Config::new(url)
+    }
+
+    /// The keys of the org `default`.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        self.default_org().keys()
+    }
+
+    /// One org: it sees, makes and verifies only its own keys. It is made on its first use.
+    ///
+    /// # Errors
+    /// `validation_failed` unless the id is `[A-Za-z0-9_.:-]{1,128}`.
+    pub fn org(&self, id: &str) -> Result<Org, Error> {
+        orgs::check_id("org", id)?;
+        Ok(Org { engine: Arc::clone(&self.0), tenant: Tenant::One(id.to_owned()) })
+    }
+
+    /// The only handle across tenants. It makes no keys.
+    #[must_use]
+    pub fn every_org(&self) -> Org {
+        Org { engine: Arc::clone(&self.0), tenant: Tenant::Every }
+    }
+
+    /// The orgs themselves.
+    #[must_use]
+    pub fn orgs(&self) -> Orgs {
+        Orgs::new(Arc::clone(&self.0))
+    }
+
+    /// The audit entries of the org `default`, and the chain of the database.
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        self.default_org().audit()
+    }
+
+    /// Verifies a key of any org; [`Key::org`](crate::Key::org) says which.
+    pub async fn verify(&self, presented: impl Into<Presented<'_>>, request: &Request) -> Decision {
+        self.0.verifier.verify(&Tenant::Every, presented.into(), request).await
+    }
+
+    /// As [`verify`](Self::verify), with the denial as the error.
+    ///
+    /// # Errors
+    /// The denial.
+    pub async fn authenticate(
+        &self,
+        presented: impl Into<Presented<'_>>,
+        request: &Request,
+    ) -> Result<Allowed, Box<Denial>> {
+        outcome(self.verify(presented, request).await)
+    }
+
+    /// What a text says of itself, if it has the shape of a key: offline, and no proof of anything.
+    #[must_use]
+    pub fn parse(&self, text: &str) -> Option<Parsed> {
+        self.0.verifier.formats.parse(text)
+    }
+
+    /// A regular expression for secret scanners that finds the texts of all accepted formats.
+    #[must_use]
+    pub fn key_pattern(&self) -> String {
+        self.0.verifier.formats.pattern()
+    }
+
+    /// The text with the secret part of every key in it masked.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        self.0.verifier.formats.redact(text)
+    }
+
+    /// The scopes of the product, where it listed them.
+    #[must_use]
+    pub fn catalogue(&self) -> Option<&Catalogue> {
+        self.0.verifier.catalogue.as_ref()
+    }
+
+    /// Finishes queued writes and lets go of the file. Later calls fail with `closed`; closing again does nothing.
+    pub async fn close(&self) {
+        let _ = self.0.verifier.slow.run(|| Ok(())).await;
+        self.0.verifier.slow.close();
+        self.0.store().close().await;
+    }
+
+    fn default_org(&self) -> Org {
+        Org { engine: Arc::clone(&self.0), tenant: Tenant::One(DEFAULT_ORG.to_owned()) }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0
+    }
+}
+
+/// One org, or all of them: what [`Keywright::org`] and [`Keywright::every_org`] give.
+#[derive(Clone)]
+pub struct Org {
+    engine: Arc<Engine>,
+    tenant: Tenant,
+}
+
+impl Org {
+    /// Its keys.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        Keys::new(Arc::clone(&self.engine), self.tenant.clone())
+    }
+
+    /// Its audit entries.
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        Audit::new(Arc::clone(&self.engine), self.tenant.clone())
+    }
+
+    /// Verifies a key of this org; another org's is `invalid`.
+    pub async fn verify(&self, presented: impl Into<Presented<'_>>, request: &Request) -> Decision {
+        self.engine.verifier.verify(&self.tenant, presented.into(), request).await
+    }
+
+    /// As [`verify`](Self::verify), with the denial as the error.
+    ///
+    /// # Errors
+    /// The denial.
+    pub async fn authenticate(
+        &self,
+        presented: impl Into<Presented<'_>>,
+        request: &Request,
+    ) -> Result<Allowed, Box<Denial>> {
+        outcome(self.verify(presented, request).await)
+    }
+}
+
+fn outcome(decision: Decision) -> Result<Allowed, Box<Denial>> {
+    match decision {
+        Decision::Allowed(allowed) => Ok(*allowed),
+        Decision::Denied(denial) => Err(denial),
+    }
+}
+
+impl Engine {
+    pub(crate) fn store(&self) -> &AnyStore {
+        &self.verifier.store
+    }
+
+    fn now(&self) -> Millis {
+        self.verifier.clock.now()
+    }
+
+    fn integer_ids(&self) -> bool {
+        self.store().birth().integer_ids
+    }
+
+    /// The id as rows have it. Text that is no id names nothing, which is `None`.
+    fn id_text(&self, id: &KeyId) -> Result<Option<String>, Error> {
+        match id {
+            KeyId::Integer(number) if self.integer_ids() => Ok(Some(number.to_string())),
+            KeyId::Integer(_) => Err(Error::misuse(
+                "id",
+                "is an integer, and the ids of this database are text",
+                "give key.id as it came",
+            )),
+            KeyId::Text(text) => Ok((text.len() <= 64 && !text.contains('\0')).then(|| text.clone())),
+        }
+    }
+
+    /// Refuses a whole key where a name or reason belongs: it would stand in lists and logs for ever.
+    fn harmless(&self, field: &str, text: Option<&str>) -> Result<(), Error> {
+        if text.is_some_and(|it| self.verifier.formats.exposed(it)) {
+            return Err(Error::wrong(field, "holds the secret part of an API key", "remove it, and revoke that key"));
+        }
+        Ok(())
+    }
+}

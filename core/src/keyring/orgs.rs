@@ -1,0 +1,145 @@
+use std::sync::Arc;
+
+use super::arguments::{Change, ListOrgs, OrgUpdate};
+use super::{Engine, cursor};
+use crate::audit::Draft;
+use crate::clock::Millis;
+use crate::error::Error;
+use crate::record::{OrgRecord, Page};
+use crate::store::{OrgEdit, OrgRow, Place, Store};
+
+const LIST: &str = "orgs";
+
+/// The tenants themselves. An org is made on the first use of a key in it.
+#[derive(Clone)]
+pub struct Orgs {
+    engine: Arc<Engine>,
+}
+
+impl Orgs {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    /// One org.
+    ///
+    /// # Errors
+    /// `not_found` for one that has had no key yet.
+    pub async fn get(&self, id: &str) -> Result<OrgRecord, Error> {
+        check_id("id", id)?;
+        Ok(self.engine.store().org(id).await?.ok_or_else(unknown)?.show())
+    }
+
+    /// A page of orgs, newest first.
+    ///
+    /// # Errors
+    /// `validation_failed` for a limit out of 1..=1,000 or a foreign cursor.
+    pub async fn list(&self, query: ListOrgs) -> Result<Page<OrgRecord>, Error> {
+        query.limit.check()?;
+        let store = self.engine.store();
+        let secret = &store.birth().cursor_key;
+        let after = query.cursor.map(|it| cursor::read(secret, LIST, &it)).transpose()?;
+        let limit = query.limit.get();
+        let mut found = store.orgs(after.as_ref(), limit + 1).await?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let last = found.last().filter(|_| has_more);
+        let next_cursor = last.map(|it| cursor::write(secret, LIST, &Place { at: it.created_at, id: it.id.clone() }));
+        Ok(Page { data: found.into_iter().map(OrgRow::show).collect(), has_more, next_cursor })
+    }
+
+    /// Changes what is named of an org.
+    ///
+    /// # Errors
+    /// `not_found`, `unavailable`.
+    pub async fn update(&self, id: &str, update: OrgUpdate) -> Result<OrgRecord, Error> {
+        let OrgUpdate { networks, change } = update;
+        self.change(id, "org.update", change, move |org, _, _| {
+            networks.map(|networks| OrgRow { networks, ..org.clone() })
+        })
+        .await
+    }
+
+    /// Switches an org off: all its keys are denied as `disabled`.
+    ///
+    /// # Errors
+    /// `not_found`, `unavailable`.
+    pub async fn disable(&self, id: &str, change: impl Into<Change>) -> Result<OrgRecord, Error> {
+        self.change(id, "org.disable", change.into(), |org, change, now| {
+            let off = OrgRow { disabled_at: Some(now), reason: change.reason.clone(), ..org.clone() };
+            org.disabled_at.is_none().then_some(off)
+        })
+        .await
+    }
+
+    /// Switches a disabled org on again.
+    ///
+    /// # Errors
+    /// `not_found`, `unavailable`.
+    pub async fn enable(&self, id: &str, change: impl Into<Change>) -> Result<OrgRecord, Error> {
+        self.change(id, "org.enable", change.into(), |org, _, _| {
+            org.disabled_at.is_some().then(|| OrgRow { disabled_at: None, reason: None, ..org.clone() })
+        })
+        .await
+    }
+
+    /// Revokes every key of an org in one transaction, and says how many were not revoked before.
+    ///
+    /// # Errors
+    /// `not_found`, `unavailable`.
+    pub async fn revoke_keys(&self, id: &str, change: impl Into<Change>) -> Result<u64, Error> {
+        let change = self.allowed(id, change.into())?;
+        let audit = draft("org.revoke_keys", id, &change, self.engine.now());
+        self.engine.store().revoke_keys(id, change.reason, audit).await?.ok_or_else(unknown)
+    }
+
+    async fn change(
+        &self,
+        id: &str,
+        action: &'static str,
+        change: Change,
+        step: impl FnOnce(&OrgRow, &Change, Millis) -> Option<OrgRow> + Send + 'static,
+    ) -> Result<OrgRecord, Error> {
+        let (change, now) = (self.allowed(id, change)?, self.engine.now());
+        let rule = move |before: &OrgRow| {
+            let after = step(before, &change, now).filter(|it| it != before);
+            Ok(after.map(|org| OrgEdit {
+                audit: draft(action, &org.id, &change, now),
+                org: OrgRow { updated_at: now, ..org },
+            }))
+        };
+        Ok(self.engine.store().change_org(id, Box::new(rule)).await?.ok_or_else(unknown)?.show())
+    }
+
+    fn allowed(&self, id: &str, change: Change) -> Result<Change, Error> {
+        check_id("id", id)?;
+        change.check()?;
+        self.engine.harmless("reason", change.reason.as_deref())?;
+        self.engine.harmless("actor", change.actor.as_deref())?;
+        Ok(change)
+    }
+}
+
+pub(super) fn check_id(field: &str, id: &str) -> Result<(), Error> {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b':' | b'-');
+    if (1..=128).contains(&id.len()) && id.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(Error::wrong(field, "is no id of an org", "use 1 to 128 of A-Z, a-z, 0-9, _ . : and -"))
+}
+
+fn unknown() -> Error {
+    Error::not_found("id", "belongs to no org here", "an org is made with its first key")
+}
+
+fn draft(action: &'static str, org: &str, change: &Change, now: Millis) -> Draft {
+    Draft {
+        at: now,
+        org: Some(org.to_owned()),
+        actor: change.actor.clone(),
+        action,
+        target: Some(org.to_owned()),
+        reason: change.reason.clone(),
+        details: serde_json::Map::new(),
+    }
+}

@@ -1,0 +1,48 @@
+//! Keywright: the API-key engine that a SaaS back end embeds.
+//!
+//! It issues keys and shows them once, stores only a verifier, decides each request in the caller's process, rotates
+//! without downtime and revokes for good, on one SQLite file that Rust, Python and Node programs share.
+//!
+//! Begin with [`Keywright::builder`]; [`blocking`] has the same calls for programs without `async`. A key that does
+//! not verify is no [`Error`] but a [`Decision`] with exactly one [`Code`].
+
+#![cfg_attr(test, allow(clippy::string_slice, reason = "a test may panic"))]
+
+pub mod blocking;
+pub mod fork;
+pub mod input;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod wait;
+
+mod audit;
+mod clock;
+mod decision;
+mod entropy;
+mod error;
+mod hash;
+mod key;
+mod keyring;
+mod level;
+mod lifecycle;
+mod network;
+mod record;
+mod scope;
+mod store;
+mod verify;
+mod worker;
+
+pub use clock::Clock;
+pub use decision::{Allowed, Code, Decision, Denial, Request};
+pub use error::{Complaint, Error, Trouble};
+pub use hash::Scheme;
+pub use keyring::{
+    Audit, Change, Config, KeyUpdate, Keys, Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org, OrgUpdate, Orgs,
+    Rotation,
+};
+pub use record::{
+    ApiKey, AuditCheck, AuditEntry, AuditHead, HIDDEN, IssuedKey, Key, KeyId, Level, Limit, OrgRecord, Page, Parsed,
+    Revealed, Secret, Status, wire_time,
+};
+pub use scope::{Catalogue, IntoScopes};
+pub use verify::Presented;

@@ -1,0 +1,106 @@
+//! Addresses and the networks a key may be used from.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::error::Error;
+
+const MOST: usize = 100;
+
+/// Reads an allow list into canonical text: sorted, each once, IPv4-mapped networks as IPv4.
+pub(crate) fn parse(texts: Vec<String>) -> Result<Vec<String>, Error> {
+    if texts.len() > MOST {
+        return Err(Error::wrong(
+            "networks",
+            format!("has more than {MOST} entries"),
+            "join networks into larger ones",
+        ));
+    }
+    let mut nets = texts.iter().map(|it| parse_one(it)).collect::<Result<Vec<_>, _>>()?;
+    nets.sort();
+    nets.dedup();
+    Ok(nets.iter().map(ToString::to_string).collect())
+}
+
+fn parse_one(text: &str) -> Result<IpNet, Error> {
+    let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let Some(net) = net else {
+        return Err(Error::wrong(
+            "networks",
+            "holds an entry that is no address or network",
+            "write entries like 203.0.113.0/24, 203.0.113.7 or 2001:db8::/32",
+        ));
+    };
+    if net.addr() != net.network() {
+        let fix = format!("write {} for the network, or leave the prefix out for one address", net.trunc());
+        return Err(Error::wrong("networks", "holds a network with host bits set", fix));
+    }
+    Ok(canonical_net(net))
+}
+
+/// Only the IPv4-mapped form (RFC 4291, section 2.5.5.2) equals an IPv4 network; translated and compatible ones do not.
+fn canonical_net(net: IpNet) -> IpNet {
+    let IpNet::V6(six) = net else { return net };
+    match (six.addr().to_ipv4_mapped(), six.prefix_len().checked_sub(96)) {
+        (Some(four), Some(length)) => IpNet::new(four.into(), length).unwrap_or(net),
+        _ => net,
+    }
+}
+
+/// Whether an address may use what is restricted to `networks`. No address, or one that cannot be read, may not.
+pub(crate) fn allows(networks: Option<&[String]>, address: Option<&str>) -> bool {
+    let Some(networks) = networks else { return true };
+    let Some(address) = address.and_then(|it| it.parse::<IpAddr>().ok()) else { return false };
+    let address = address.to_canonical();
+    networks.iter().any(|it| it.parse::<IpNet>().is_ok_and(|net| net.contains(&address)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(texts: &[&str]) -> Vec<String> {
+        parse(texts.iter().map(|it| (*it).to_owned()).collect()).unwrap()
+    }
+
+    #[test]
+    fn lists_are_canonical() {
+        assert_eq!(list(&["10.0.0.7", "::ffff:10.0.0.0/104", "10.0.0.7/32"]), ["10.0.0.0/8", "10.0.0.7/32"]);
+    }
+
+    #[test]
+    fn strict_reading() {
+        for bad in [
+            "10.0.0.1/8",
+            "010.0.0.1",
+            "10.0.0.0/33",
+            "10.0.0",
+            "example.org",
+            "",
+            "10.0.0.0/8 ",
+            "fe80::1%eth0",
+            "0x7f.1",
+        ] {
+            assert!(parse(vec![bad.into()]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_mapped_addresses_equal_ipv4() {
+        let ten = list(&["10.0.0.0/8"]);
+        for (address, allowed) in [
+            ("10.1.2.3", true),
+            ("::ffff:10.0.0.1", true),
+            ("::ffff:a00:1", true),
+            ("::10.0.0.1", false),
+            ("64:ff9b::a00:1", false),
+            ("11.0.0.1", false),
+            ("10.0.0.1:80", false),
+            ("", false),
+        ] {
+            assert_eq!(allows(Some(&ten), Some(address)), allowed, "{address}");
+        }
+        assert!(!allows(Some(&ten), None) && !allows(Some(&[]), Some("10.0.0.1")) && allows(None, None));
+    }
+}

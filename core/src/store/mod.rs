@@ -1,0 +1,277 @@
+//! The store port: rows as they are kept, and what any store can do. A store keeps and finds; it decides nothing.
+//! Rules reach it as pure functions that it runs inside its transaction.
+
+#[cfg(feature = "testing")]
+pub(crate) mod contract;
+mod show;
+pub(crate) mod sqlite;
+
+use std::sync::Arc;
+
+use crate::audit::{Draft, Seal};
+use crate::clock::Millis;
+use crate::error::Error;
+use crate::lifecycle::{Life, Term};
+use crate::record::{AuditEntry, Level};
+
+/// Whose rows a call may see. Every call carries one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Tenant {
+    One(String),
+    Every,
+}
+
+impl Tenant {
+    pub(crate) fn only(&self) -> Option<&str> {
+        match self {
+            Self::One(org) => Some(org),
+            Self::Every => None,
+        }
+    }
+
+    pub(crate) fn sees(&self, org: &str) -> bool {
+        self.only().is_none_or(|it| it == org)
+    }
+}
+
+/// The store of an engine; the place where PostgreSQL will stand beside SQLite.
+pub(crate) type AnyStore = sqlite::Sqlite;
+
+/// A key's row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KeyRow {
+    pub(crate) id: String,
+    pub(crate) org: String,
+    pub(crate) environment: String,
+    pub(crate) name: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) level: Option<Level>,
+    pub(crate) networks: Option<Vec<String>>,
+    /// JSON text of an object.
+    pub(crate) metadata: String,
+    pub(crate) created_at: Millis,
+    pub(crate) created_by: Option<String>,
+    pub(crate) updated_at: Millis,
+    pub(crate) life: Life,
+    pub(crate) reason: Option<String>,
+}
+
+/// A secret's row: what proves it, and when it is over.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SecretRow {
+    pub(crate) term: Term,
+    pub(crate) prefix: String,
+    /// How its text is to be read.
+    pub(crate) format: String,
+    pub(crate) verifier: String,
+    /// Only beside a slow verifier of a secret that we generated.
+    pub(crate) filter: Option<Vec<u8>>,
+    pub(crate) created_at: Millis,
+}
+
+/// What is public of a secret's row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SecretView {
+    pub(crate) term: Term,
+    pub(crate) prefix: String,
+    pub(crate) created_at: Millis,
+}
+
+/// A key with those of its secrets that are not over, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KeyView {
+    pub(crate) key: KeyRow,
+    pub(crate) secrets: Vec<SecretView>,
+}
+
+impl KeyView {
+    pub(crate) fn terms(&self) -> Vec<Term> {
+        self.secrets.iter().map(|it| it.term.clone()).collect()
+    }
+}
+
+impl SecretRow {
+    pub(crate) fn view(&self) -> SecretView {
+        SecretView { term: self.term.clone(), prefix: self.prefix.clone(), created_at: self.created_at }
+    }
+}
+
+/// What a lookup finds: the secret, its key and what its org adds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) secret: SecretRow,
+    pub(crate) key: KeyRow,
+    pub(crate) org_disabled: bool,
+    pub(crate) org_networks: Option<Vec<String>>,
+}
+
+/// An org's row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OrgRow {
+    pub(crate) id: String,
+    pub(crate) networks: Option<Vec<String>>,
+    pub(crate) created_at: Millis,
+    pub(crate) updated_at: Millis,
+    pub(crate) disabled_at: Option<Millis>,
+    pub(crate) reason: Option<String>,
+}
+
+/// What is fixed when a database is made.
+#[derive(Debug, Clone)]
+pub(crate) struct Birth {
+    pub(crate) integer_ids: bool,
+    pub(crate) filter_key: [u8; 32],
+    pub(crate) cursor_key: [u8; 32],
+    pub(crate) at: Millis,
+}
+
+/// A place in a list that is ordered newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) at: Millis,
+    pub(crate) id: String,
+}
+
+/// Which keys a list shows, judged at `now`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct KeyFilter {
+    pub(crate) status: StatusFilter,
+    pub(crate) environment: Option<String>,
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum StatusFilter {
+    #[default]
+    NotRevoked,
+    Active,
+    Disabled,
+    Expired,
+    Revoked,
+    All,
+}
+
+/// Which audit entries a list shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AuditFilter {
+    pub(crate) target: Option<String>,
+    pub(crate) action: Option<String>,
+}
+
+/// An audit row: the entry with what its seal was made from.
+#[derive(Debug, Clone)]
+pub(crate) struct AuditRow {
+    pub(crate) entry: AuditEntry,
+    pub(crate) at: Millis,
+    pub(crate) details: String,
+    pub(crate) pepper: Option<String>,
+    pub(crate) seal: Seal,
+}
+
+/// Seals entries as the engine does that writes them.
+#[derive(Clone)]
+pub(crate) struct Sealer {
+    pub(crate) pepper: Option<String>,
+    pub(crate) key: Option<Arc<zeroize::Zeroizing<[u8; 32]>>>,
+}
+
+/// A change of one key, worked out by a rule inside the store's transaction.
+pub(crate) struct Edit {
+    pub(crate) key: KeyRow,
+    pub(crate) ends: Vec<Term>,
+    pub(crate) add: Option<SecretRow>,
+    pub(crate) audit: Draft,
+}
+
+/// A change of one org, likewise.
+pub(crate) struct OrgEdit {
+    pub(crate) org: OrgRow,
+    pub(crate) audit: Draft,
+}
+
+/// A rule over a key: what to change, or `None` when all is as it should be.
+pub(crate) type KeyRule = Box<dyn FnOnce(&KeyView) -> Result<Option<Edit>, Error> + Send>;
+
+/// A rule over an org.
+pub(crate) type OrgRule = Box<dyn FnOnce(&OrgRow) -> Result<Option<OrgEdit>, Error> + Send>;
+
+/// What any store can do. Reads are consistent in themselves; each write is one transaction with its audit row, and
+/// has survived a loss of power when it returns.
+pub(crate) trait Store: Send + Sync {
+    fn birth(&self) -> &Birth;
+
+    /// The only look-up of a verification.
+    fn find(&self, lookup: &str) -> impl Future<Output = Result<Option<Found>, Error>> + Send;
+    /// The key's secrets that are not over at `now`, newest first.
+    fn secrets(&self, key_id: &str, now: Millis) -> impl Future<Output = Result<Vec<SecretView>, Error>> + Send;
+
+    fn get(
+        &self,
+        tenant: &Tenant,
+        id: &str,
+        now: Millis,
+    ) -> impl Future<Output = Result<Option<KeyView>, Error>> + Send;
+    fn by_prefix(
+        &self,
+        tenant: &Tenant,
+        prefix: &str,
+        now: Millis,
+    ) -> impl Future<Output = Result<Option<KeyView>, Error>> + Send;
+    fn list(
+        &self,
+        tenant: &Tenant,
+        filter: &KeyFilter,
+        after: Option<&Place>,
+        limit: usize,
+        now: Millis,
+    ) -> impl Future<Output = Result<Vec<KeyView>, Error>> + Send;
+
+    /// `false` when the id or the lookup is taken. Makes the org when it is new.
+    fn create(&self, key: KeyRow, secret: SecretRow, audit: Draft) -> impl Future<Output = Result<bool, Error>> + Send;
+    /// The key after the rule, or `None` when the tenant has no such key.
+    fn change(
+        &self,
+        tenant: &Tenant,
+        id: &str,
+        now: Millis,
+        rule: KeyRule,
+    ) -> impl Future<Output = Result<Option<KeyView>, Error>> + Send;
+    /// Replaces one verifier by another of the same secret, if it still stands there.
+    fn replace_verifier(
+        &self,
+        lookup: String,
+        from: String,
+        to: String,
+        filter: Option<Vec<u8>>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    fn org(&self, id: &str) -> impl Future<Output = Result<Option<OrgRow>, Error>> + Send;
+    fn orgs(&self, after: Option<&Place>, limit: usize) -> impl Future<Output = Result<Vec<OrgRow>, Error>> + Send;
+    fn change_org(&self, id: &str, rule: OrgRule) -> impl Future<Output = Result<Option<OrgRow>, Error>> + Send;
+    /// Revokes every key of an org that is not yet revoked, and says how many; `None` for an unknown org.
+    fn revoke_keys(
+        &self,
+        org: &str,
+        reason: Option<String>,
+        audit: Draft,
+    ) -> impl Future<Output = Result<Option<u64>, Error>> + Send;
+
+    /// Entries newest first, below `before`.
+    fn audit(
+        &self,
+        tenant: &Tenant,
+        filter: &AuditFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<AuditRow>, Error>> + Send;
+    /// Entries oldest first, above `after`.
+    fn audit_scan(&self, after: u64, limit: usize) -> impl Future<Output = Result<Vec<AuditRow>, Error>> + Send;
+    /// Deletes the entries up to the last before `before`, leaving a checkpoint entry when there were any.
+    fn prune(&self, before: Millis, audit: Draft) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// The peppers that live secrets name.
+    fn peppers(&self, now: Millis) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
+
+    /// Lets go of everything once queued writes are done.
+    fn close(&self) -> impl Future<Output = ()> + Send;
+}

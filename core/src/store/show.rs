@@ -1,0 +1,67 @@
+//! Rows as the records that surfaces show.
+
+use super::{KeyView, OrgRow, SecretView};
+use crate::clock::{Millis, time};
+use crate::record::{Key, KeyId, OrgRecord, Secret, Status};
+
+impl KeyView {
+    /// The record of the key in its state at `now`.
+    pub(crate) fn show(self, integer_ids: bool, now: Millis) -> Key {
+        let Self { key, secrets } = self;
+        let id = match key.id.parse() {
+            Ok(number) if integer_ids => KeyId::Integer(number),
+            _ => KeyId::Text(key.id),
+        };
+        Key {
+            id,
+            name: key.name,
+            org: key.org,
+            environment: key.environment,
+            prefix: secrets.first().map(|it| it.prefix.clone()).unwrap_or_default(),
+            status: key.life.status(now),
+            scopes: key.scopes,
+            level: key.level,
+            tier: None,
+            limits: Vec::new(),
+            networks: key.networks,
+            metadata: serde_json::from_str(&key.metadata).unwrap_or_default(),
+            created_at: time(key.created_at),
+            created_by: key.created_by,
+            updated_at: time(key.updated_at),
+            expires_at: key.life.expires_at.map(time),
+            disabled_at: key.life.disabled_at.map(time),
+            revoked_at: key.life.revoked_at.map(time),
+            reason: key.reason,
+            last_used_at: None,
+            usage_count: 0,
+            denied_count: 0,
+            secrets: secrets.into_iter().map(SecretView::show).collect(),
+        }
+    }
+}
+
+impl SecretView {
+    fn show(self) -> Secret {
+        Secret {
+            prefix: self.prefix,
+            created_at: time(self.created_at),
+            grace_ends_at: self.term.grace_ends_at.map(time),
+            last_used_at: None,
+        }
+    }
+}
+
+impl OrgRow {
+    /// The record of the org.
+    pub(crate) fn show(self) -> OrgRecord {
+        OrgRecord {
+            status: if self.disabled_at.is_some() { Status::Disabled } else { Status::Active },
+            id: self.id,
+            networks: self.networks,
+            created_at: time(self.created_at),
+            updated_at: time(self.updated_at),
+            disabled_at: self.disabled_at.map(time),
+            reason: self.reason,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql, Transaction, params};
+
+use crate::audit::{Draft, Fields, START, Seal, seal};
+use crate::clock::{Millis, time};
+use crate::error::Error;
+use crate::hash::hex;
+use crate::record::AuditEntry;
+use crate::store::{AuditFilter, AuditRow, Sealer, Tenant};
+
+const COLUMNS: &str = "seq, at, org, actor, action, target, reason, details, pepper, hash";
+
+/// Adds one entry to the chain, in the transaction of what it tells.
+pub(super) fn append(on: &Transaction<'_>, draft: &Draft, sealer: &Sealer) -> Result<(), Error> {
+    let (last, before) = head(on)?;
+    append_after(on, draft, sealer, last, before)
+}
+
+fn append_after(on: &Transaction<'_>, draft: &Draft, sealer: &Sealer, last: u64, before: Seal) -> Result<(), Error> {
+    let details = serde_json::Value::Object(draft.details.clone()).to_string();
+    let entry = Fields {
+        seq: last + 1,
+        at: draft.at,
+        org: draft.org.as_deref(),
+        actor: draft.actor.as_deref(),
+        action: draft.action,
+        target: draft.target.as_deref(),
+        reason: draft.reason.as_deref(),
+        details: &details,
+    };
+    let hash = seal(&before, &entry, sealer.key.as_deref().map(|it| &**it));
+    on.prepare_cached("INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(params![
+        entry.seq,
+        entry.at,
+        entry.org,
+        entry.actor,
+        entry.action,
+        entry.target,
+        entry.reason,
+        details,
+        sealer.pepper,
+        hash
+    ])?;
+    Ok(())
+}
+
+fn head(on: &Connection) -> Result<(u64, Seal), Error> {
+    let last = on
+        .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(last.unwrap_or((0, START)))
+}
+
+pub(super) fn list(
+    on: &Connection,
+    tenant: &Tenant,
+    filter: &AuditFilter,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<AuditRow>, Error> {
+    let mut sql = format!("SELECT {COLUMNS} FROM audit WHERE seq < ?1");
+    // The narrowest condition first: each has an index.
+    if filter.target.is_some() {
+        sql.push_str(" AND target = ?2");
+    }
+    if tenant.only().is_some() {
+        sql.push_str(" AND org = ?3");
+    }
+    if filter.action.is_some() {
+        sql.push_str(" AND action = ?4");
+    }
+    sql.push_str(" ORDER BY seq DESC LIMIT ?5");
+    let before = before.unwrap_or(i64::MAX.unsigned_abs());
+    rows(on.prepare_cached(&sql)?, params![before, filter.target, tenant.only(), filter.action, limit])
+}
+
+pub(super) fn scan(on: &Connection, after: u64, limit: usize) -> Result<Vec<AuditRow>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+    rows(on.prepare_cached(&sql)?, params![after, limit])
+}
+
+fn rows(mut statement: CachedStatement<'_>, values: &[&dyn ToSql]) -> Result<Vec<AuditRow>, Error> {
+    let mut rows = statement.query(values)?;
+    let mut out = Vec::new();
+    while let Some(row) = rows.next()? {
+        out.push(read(row)?);
+    }
+    Ok(out)
+}
+
+fn read(row: &Row<'_>) -> Result<AuditRow, Error> {
+    let (at, details, seal): (Millis, String, Seal) = (row.get(1)?, row.get(7)?, row.get(9)?);
+    let entry = AuditEntry {
+        seq: row.get(0)?,
+        at: time(at),
+        org: row.get(2)?,
+        actor: row.get(3)?,
+        action: row.get(4)?,
+        target: row.get(5)?,
+        reason: row.get(6)?,
+        // A damaged text is for `audit.verify` to tell.
+        details: serde_json::from_str(&details).unwrap_or_default(),
+        hash: hex(&seal),
+    };
+    Ok(AuditRow { entry, at, details, pepper: row.get(8)?, seal })
+}
+
+pub(super) fn prune(on: &Transaction<'_>, before: Millis, mut draft: Draft, sealer: &Sealer) -> Result<u64, Error> {
+    let kept: Option<u64> = on.query_row("SELECT min(seq) FROM audit WHERE at >= ?1", [before], |row| row.get(0))?;
+    let last = match kept {
+        Some(first) => first.saturating_sub(1),
+        None => head(on)?.0,
+    };
+    let through: Option<Seal> =
+        on.query_row("SELECT hash FROM audit WHERE seq = ?1", [last], |row| row.get(0)).optional()?;
+    let Some(through) = through else { return Ok(0) };
+    let end = head(on)?;
+    let pruned = on.execute("DELETE FROM audit WHERE seq <= ?1", [last])?;
+    draft.details.insert("through_seq".into(), last.into());
+    draft.details.insert("through_hash".into(), hex(&through).into());
+    append_after(on, &draft, sealer, end.0, end.1)?;
+    Ok(u64::try_from(pruned).unwrap_or(u64::MAX))
+}

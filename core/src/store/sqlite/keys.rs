@@ -1,0 +1,301 @@
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
+
+use super::trouble::foreign_row;
+use super::{audit, orgs};
+use crate::audit::Draft;
+use crate::clock::Millis;
+use crate::error::Error;
+use crate::hash::{Stored, TAG};
+use crate::level;
+use crate::lifecycle::{Life, Term};
+use crate::store::{
+    Found, KeyFilter, KeyRow, KeyRule, KeyView, Place, Sealer, SecretRow, SecretView, StatusFilter, Tenant,
+};
+
+const KEY: &str = "k.id, k.org, k.environment, k.name, k.scopes, k.level, k.networks, k.metadata, k.created_at, \
+    k.created_by, k.updated_at, k.expires_at, k.disabled_at, k.revoked_at, k.reason";
+const KEY_COLUMNS: usize = 15;
+
+/// A secret that is not over, as it is joined to its key; the parameter is the time.
+const LIVE: &str = "(s.grace_ends_at IS NULL OR s.grace_ends_at > ?1)";
+
+/// The current secret first, then the former one.
+const NEWEST: &str = "s.grace_ends_at IS NULL DESC, s.created_at DESC";
+
+pub(super) fn find(on: &Connection, lookup: &str) -> Result<Option<Found>, Error> {
+    let mut statement = on.prepare_cached(&format!(
+        "SELECT {KEY}, s.lookup, s.grace_ends_at, s.prefix, s.format, s.verifier, s.filter, s.created_at, o.disabled_at, o.networks \
+         FROM secrets s JOIN keys k ON k.id = s.key_id JOIN orgs o ON o.id = k.org WHERE s.lookup = ?1"
+    ))?;
+    let mut rows = statement.query([lookup])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let at = |offset: usize| KEY_COLUMNS + offset;
+    Ok(Some(Found {
+        key: key(row)?,
+        secret: SecretRow {
+            term: Term { lookup: row.get(at(0))?, grace_ends_at: row.get(at(1))? },
+            prefix: row.get(at(2))?,
+            format: row.get(at(3))?,
+            verifier: row.get(at(4))?,
+            filter: row.get(at(5))?,
+            created_at: row.get(at(6))?,
+        },
+        org_disabled: row.get::<_, Option<Millis>>(at(7))?.is_some(),
+        org_networks: words_or_none(row.get(at(8))?),
+    }))
+}
+
+pub(super) fn secrets(on: &Connection, key_id: &str, now: Millis) -> Result<Vec<SecretView>, Error> {
+    let mut statement = on.prepare_cached(&format!(
+        "SELECT s.lookup, s.grace_ends_at, s.prefix, s.created_at FROM secrets s WHERE s.key_id = ?2 AND {LIVE} ORDER BY {NEWEST}"
+    ))?;
+    let secrets = statement.query_map(params![now, key_id], |row| view(row, 0))?;
+    Ok(secrets.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn get(on: &Connection, tenant: &Tenant, id: &str, now: Millis) -> Result<Option<KeyView>, Error> {
+    let mut statement = on.prepare_cached(&format!("SELECT {KEY} FROM keys k WHERE k.id = ?1"))?;
+    let mut rows = statement.query([id])?;
+    let Some(key) = rows.next()?.map(key).transpose()?.filter(|it| tenant.sees(&it.org)) else { return Ok(None) };
+    Ok(Some(KeyView { secrets: secrets(on, &key.id, now)?, key }))
+}
+
+pub(super) fn by_prefix(on: &Connection, tenant: &Tenant, prefix: &str, now: Millis) -> Result<Option<KeyView>, Error> {
+    // The lookup ends the prefix; how long it is only its format knows.
+    let ends = (10..=32).filter_map(|it| prefix.len().checked_sub(it).and_then(|from| prefix.get(from..)));
+    let ends = serde_json::Value::from(ends.collect::<Vec<_>>()).to_string();
+    let id: Option<String> = on
+        .prepare_cached("SELECT key_id FROM secrets WHERE lookup IN (SELECT value FROM json_each(?1)) AND prefix = ?2")?
+        .query_row(params![ends, prefix], |row| row.get(0))
+        .optional()?;
+    id.map_or(Ok(None), |id| get(on, tenant, &id, now))
+}
+
+pub(super) fn list(
+    on: &Connection,
+    tenant: &Tenant,
+    filter: &KeyFilter,
+    after: Option<&Place>,
+    limit: usize,
+    now: Millis,
+) -> Result<Vec<KeyView>, Error> {
+    let org = tenant.only();
+    let mut values: Vec<&dyn ToSql> = vec![&now];
+    let mut conditions: Vec<String> = Vec::new();
+    let mut equal = |column: &str, value| {
+        values.push(value);
+        conditions.push(format!("k.{column} = ?{}", values.len()));
+    };
+    if let Some(org) = &org {
+        equal("org", org);
+    }
+    if let Some(environment) = &filter.environment {
+        equal("environment", environment);
+    }
+    if let Some(name) = &filter.name {
+        equal("name", name);
+    }
+    if let Some(place) = after {
+        values.extend([&place.at as &dyn ToSql, &place.id]);
+        conditions.push(format!("(k.created_at, k.id) < (?{}, ?{})", values.len() - 1, values.len()));
+    }
+    conditions.push(status(filter.status).to_owned());
+    values.push(&limit);
+    let page = format!(
+        "SELECT * FROM keys k WHERE {} ORDER BY k.created_at DESC, k.id DESC LIMIT ?{}",
+        conditions.join(" AND "),
+        values.len()
+    );
+    let mut statement = on.prepare_cached(&format!(
+        "SELECT {KEY}, s.lookup, s.grace_ends_at, s.prefix, s.created_at FROM ({page}) k \
+         LEFT JOIN secrets s ON s.key_id = k.id AND {LIVE} ORDER BY k.created_at DESC, k.id DESC, {NEWEST}"
+    ))?;
+    let mut rows = statement.query(values.as_slice())?;
+    let mut out: Vec<KeyView> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let same = row.get_ref(0)?.as_str().is_ok_and(|id| out.last().is_some_and(|it| it.key.id == id));
+        if !same {
+            out.push(KeyView { key: key(row)?, secrets: Vec::new() });
+        }
+        let joined = row.get_ref(KEY_COLUMNS)? != ValueRef::Null;
+        if let Some(last) = out.last_mut().filter(|_| joined) {
+            last.secrets.push(view(row, KEY_COLUMNS)?);
+        }
+    }
+    Ok(out)
+}
+
+/// The conditions of `lifecycle::Life::status`, for the index to skip what is not asked for; the contract holds them equal.
+fn status(filter: StatusFilter) -> &'static str {
+    match filter {
+        StatusFilter::All => "?1 IS NOT NULL",
+        StatusFilter::NotRevoked => "k.revoked_at IS NULL",
+        StatusFilter::Revoked => "k.revoked_at IS NOT NULL",
+        StatusFilter::Expired => "k.revoked_at IS NULL AND k.expires_at <= ?1",
+        StatusFilter::Disabled => {
+            "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?1) AND k.disabled_at IS NOT NULL"
+        }
+        StatusFilter::Active => {
+            "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?1) AND k.disabled_at IS NULL"
+        }
+    }
+}
+
+pub(super) fn create(
+    on: &Transaction<'_>,
+    key: &KeyRow,
+    secret: &SecretRow,
+    draft: &Draft,
+    sealer: &Sealer,
+) -> Result<bool, Error> {
+    let taken: bool = on
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM keys WHERE id = ?1) OR EXISTS (SELECT 1 FROM secrets WHERE lookup = ?2)",
+        )?
+        .query_row([&key.id, &secret.term.lookup], |row| row.get(0))?;
+    if taken {
+        return Ok(false);
+    }
+    orgs::ensure(on, &key.org, draft, sealer)?;
+    let life = key.life;
+    on.prepare_cached("INSERT INTO keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0)")?
+        .execute(params![
+            key.id,
+            key.org,
+            key.environment,
+            key.name,
+            key.scopes.join(" "),
+            key.level.map(|it| it.as_str()),
+            join(key.networks.as_deref()),
+            key.metadata,
+            key.created_at,
+            key.created_by,
+            key.updated_at,
+            life.expires_at,
+            life.disabled_at,
+            life.revoked_at,
+            key.reason
+        ])?;
+    insert_secret(on, &key.id, secret)?;
+    audit::append(on, draft, sealer)?;
+    Ok(true)
+}
+
+fn insert_secret(on: &Transaction<'_>, key_id: &str, secret: &SecretRow) -> Result<(), Error> {
+    on.prepare_cached("INSERT INTO secrets VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)")?.execute(params![
+        secret.term.lookup,
+        key_id,
+        secret.prefix,
+        secret.format,
+        secret.verifier,
+        secret.filter,
+        secret.created_at,
+        secret.term.grace_ends_at
+    ])?;
+    Ok(())
+}
+
+pub(super) fn change(
+    on: &Transaction<'_>,
+    tenant: &Tenant,
+    id: &str,
+    now: Millis,
+    rule: KeyRule,
+    sealer: &Sealer,
+) -> Result<Option<KeyView>, Error> {
+    let Some(before) = get(on, tenant, id, now)? else { return Ok(None) };
+    let Some(edit) = rule(&before)? else { return Ok(Some(before)) };
+    let (key, life) = (&edit.key, edit.key.life);
+    on.prepare_cached(
+        "UPDATE keys SET name = ?2, scopes = ?3, level = ?4, networks = ?5, metadata = ?6, created_by = ?7, updated_at = ?8, \
+         expires_at = ?9, disabled_at = ?10, revoked_at = ?11, reason = ?12 WHERE id = ?1",
+    )?
+    .execute(params![
+        key.id, key.name, key.scopes.join(" "), key.level.map(|it| it.as_str()), join(key.networks.as_deref()), key.metadata, key.created_by,
+        key.updated_at, life.expires_at, life.disabled_at, life.revoked_at, key.reason
+    ])?;
+    for term in &edit.ends {
+        on.prepare_cached("UPDATE secrets SET grace_ends_at = ?2 WHERE lookup = ?1")?
+            .execute(params![term.lookup, term.grace_ends_at])?;
+    }
+    if let Some(secret) = &edit.add {
+        insert_secret(on, id, secret)?;
+    }
+    audit::append(on, &edit.audit, sealer)?;
+    get(on, tenant, id, now)
+}
+
+pub(super) fn replace_verifier(
+    on: &Transaction<'_>,
+    lookup: &str,
+    from: &str,
+    to: &str,
+    filter: Option<&[u8]>,
+) -> Result<(), Error> {
+    on.prepare_cached("UPDATE secrets SET verifier = ?3, filter = ?4 WHERE lookup = ?1 AND verifier = ?2")?
+        .execute(params![lookup, from, to, filter])?;
+    Ok(())
+}
+
+/// Walks the index of tags from one to the next, so that a million rows under one pepper cost one step.
+pub(super) fn peppers(on: &Connection, now: Millis) -> Result<Vec<String>, Error> {
+    let mut next = on.prepare_cached(&format!(
+        "SELECT min(substr(verifier, 1, {TAG})) FROM secrets WHERE substr(verifier, 1, {TAG}) > ?1"
+    ))?;
+    let mut live = on.prepare_cached(&format!(
+        "SELECT EXISTS (SELECT 1 FROM secrets s JOIN keys k ON k.id = s.key_id \
+         WHERE substr(s.verifier, 1, {TAG}) = ?2 AND {LIVE} AND k.revoked_at IS NULL)"
+    ))?;
+    let (mut tag, mut out) = (String::new(), Vec::new());
+    while let Some(found) = next.query_row([&tag], |row| row.get::<_, Option<String>>(0))? {
+        if let Some(pepper) = Stored::pepper_of(&found)
+            && live.query_row(params![now, found], |row| row.get(0))?
+        {
+            out.push(pepper.to_owned());
+        }
+        // Slow verifiers have tags of their own, each with its salt's first letters: past them in one step.
+        tag = if found.starts_with("$argon2") { "$argon2~".to_owned() } else { found };
+    }
+    Ok(out)
+}
+
+fn key(row: &Row<'_>) -> Result<KeyRow, Error> {
+    let level = row.get_ref(5)?.as_str_or_null().map_err(|_| foreign_row())?;
+    Ok(KeyRow {
+        id: row.get(0)?,
+        org: row.get(1)?,
+        environment: row.get(2)?,
+        name: row.get(3)?,
+        scopes: words(row.get_ref(4)?.as_str().map_err(|_| foreign_row())?),
+        level: level.map(level::parse).transpose().map_err(|_| foreign_row())?,
+        networks: words_or_none(row.get(6)?),
+        metadata: row.get(7)?,
+        created_at: row.get(8)?,
+        created_by: row.get(9)?,
+        updated_at: row.get(10)?,
+        life: Life { expires_at: row.get(11)?, disabled_at: row.get(12)?, revoked_at: row.get(13)? },
+        reason: row.get(14)?,
+    })
+}
+
+fn view(row: &Row<'_>, from: usize) -> rusqlite::Result<SecretView> {
+    Ok(SecretView {
+        term: Term { lookup: row.get(from)?, grace_ends_at: row.get(from + 1)? },
+        prefix: row.get(from + 2)?,
+        created_at: row.get(from + 3)?,
+    })
+}
+
+/// Lists stand in one column, their items separated by spaces, which none of them may hold.
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').filter(|it| !it.is_empty()).map(str::to_owned).collect()
+}
+
+pub(super) fn words_or_none(text: Option<String>) -> Option<Vec<String>> {
+    text.map(|it| words(&it))
+}
+
+pub(super) fn join(items: Option<&[String]>) -> Option<String> {
+    items.map(|it| it.join(" "))
+}

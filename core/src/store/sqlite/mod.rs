@@ -1,0 +1,160 @@
+//! The store on one SQLite file. Reads answer on the caller's thread; writes go through one writer thread.
+
+mod audit;
+mod connection;
+mod keys;
+mod orgs;
+pub(crate) mod place;
+mod schema;
+mod trouble;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction};
+
+use self::connection::Connections;
+use super::{
+    AuditFilter, AuditRow, Birth, Found, KeyFilter, KeyRow, KeyRule, KeyView, OrgRow, OrgRule, Place, Sealer,
+    SecretRow, SecretView, Store, Tenant,
+};
+use crate::audit::Draft;
+use crate::clock::Millis;
+use crate::error::Error;
+use crate::worker::Workers;
+
+/// Writes that wait for the disk; past this many the answer is `unavailable`.
+const WAITING: usize = 4_096;
+
+pub(crate) struct Sqlite {
+    connections: Arc<Connections>,
+    birth: Birth,
+    sealer: Sealer,
+    writer: Workers,
+}
+
+impl Sqlite {
+    /// Opens the file, and makes or migrates it.
+    pub(crate) fn open(
+        path: &Path,
+        read_only: bool,
+        patience: Duration,
+        fresh: &Birth,
+        sealer: Sealer,
+    ) -> Result<Self, Error> {
+        let (connections, birth) = Connections::open(path, read_only, patience, fresh)?;
+        Ok(Self { connections, birth, sealer, writer: Workers::new("keywright-writer", 1, WAITING) })
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        self.connections.read(look)
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>, &Sealer) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (connections, sealer) = (Arc::clone(&self.connections), self.sealer.clone());
+        self.writer.run(move || connections.write(|transaction| change(transaction, &sealer))).await
+    }
+}
+
+impl Store for Sqlite {
+    fn birth(&self) -> &Birth {
+        &self.birth
+    }
+
+    async fn find(&self, lookup: &str) -> Result<Option<Found>, Error> {
+        self.read(|on| keys::find(on, lookup))
+    }
+
+    async fn secrets(&self, key_id: &str, now: Millis) -> Result<Vec<SecretView>, Error> {
+        self.read(|on| keys::secrets(on, key_id, now))
+    }
+
+    async fn get(&self, tenant: &Tenant, id: &str, now: Millis) -> Result<Option<KeyView>, Error> {
+        self.read(|on| keys::get(on, tenant, id, now))
+    }
+
+    async fn by_prefix(&self, tenant: &Tenant, prefix: &str, now: Millis) -> Result<Option<KeyView>, Error> {
+        self.read(|on| keys::by_prefix(on, tenant, prefix, now))
+    }
+
+    async fn list(
+        &self,
+        tenant: &Tenant,
+        filter: &KeyFilter,
+        after: Option<&Place>,
+        limit: usize,
+        now: Millis,
+    ) -> Result<Vec<KeyView>, Error> {
+        self.read(|on| keys::list(on, tenant, filter, after, limit, now))
+    }
+
+    async fn create(&self, key: KeyRow, secret: SecretRow, draft: Draft) -> Result<bool, Error> {
+        self.write(move |on, sealer| keys::create(on, &key, &secret, &draft, sealer)).await
+    }
+
+    async fn change(&self, tenant: &Tenant, id: &str, now: Millis, rule: KeyRule) -> Result<Option<KeyView>, Error> {
+        let (tenant, id) = (tenant.clone(), id.to_owned());
+        self.write(move |on, sealer| keys::change(on, &tenant, &id, now, rule, sealer)).await
+    }
+
+    async fn replace_verifier(
+        &self,
+        lookup: String,
+        from: String,
+        to: String,
+        filter: Option<Vec<u8>>,
+    ) -> Result<(), Error> {
+        self.write(move |on, _| keys::replace_verifier(on, &lookup, &from, &to, filter.as_deref())).await
+    }
+
+    async fn org(&self, id: &str) -> Result<Option<OrgRow>, Error> {
+        self.read(|on| orgs::get(on, id))
+    }
+
+    async fn orgs(&self, after: Option<&Place>, limit: usize) -> Result<Vec<OrgRow>, Error> {
+        self.read(|on| orgs::list(on, after, limit))
+    }
+
+    async fn change_org(&self, id: &str, rule: OrgRule) -> Result<Option<OrgRow>, Error> {
+        let id = id.to_owned();
+        self.write(move |on, sealer| orgs::change(on, &id, rule, sealer)).await
+    }
+
+    async fn revoke_keys(&self, org: &str, reason: Option<String>, draft: Draft) -> Result<Option<u64>, Error> {
+        let org = org.to_owned();
+        self.write(move |on, sealer| orgs::revoke_keys(on, &org, reason.as_deref(), draft, sealer)).await
+    }
+
+    async fn audit(
+        &self,
+        tenant: &Tenant,
+        filter: &AuditFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, Error> {
+        self.read(|on| audit::list(on, tenant, filter, before, limit))
+    }
+
+    async fn audit_scan(&self, after: u64, limit: usize) -> Result<Vec<AuditRow>, Error> {
+        self.read(|on| audit::scan(on, after, limit))
+    }
+
+    async fn prune(&self, before: Millis, draft: Draft) -> Result<u64, Error> {
+        self.write(move |on, sealer| audit::prune(on, before, draft, sealer)).await
+    }
+
+    async fn peppers(&self, now: Millis) -> Result<Vec<String>, Error> {
+        self.read(|on| keys::peppers(on, now))
+    }
+
+    async fn close(&self) {
+        // The last job of the queue: those before it are done when it is. A closed queue has none.
+        let _ = self.writer.run(|| Ok(())).await;
+        self.writer.close();
+        self.connections.close();
+    }
+}

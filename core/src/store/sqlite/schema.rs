@@ -1,0 +1,153 @@
+//! The schema's versions, and how a database is made or brought up to date.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use crate::error::{Error, Trouble};
+use crate::store::Birth;
+
+/// "KYWT": what marks a file as ours in its header.
+const APPLICATION: i32 = 0x4B59_5754;
+
+struct Migration {
+    sql: &'static str,
+    /// The oldest schema whose release can still read and write the result.
+    oldest_reader: i64,
+}
+
+const MIGRATIONS: [Migration; 1] = [Migration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 }];
+
+/// The newest schema this release writes.
+const NEWEST: i64 = MIGRATIONS.len() as i64;
+
+/// Makes or migrates the database. Safe when many processes do so at once: only one finds work to do.
+pub(super) fn migrate(connection: &mut Connection, fresh: &Birth, patience: Duration) -> Result<Birth, Error> {
+    if state(connection)? == State::Foreign {
+        return Err(foreign());
+    }
+    write_ahead(connection, patience)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = match state(&transaction)? {
+        State::Foreign => return Err(foreign()),
+        State::Empty => 0,
+        State::Ours => version(&transaction)?,
+    };
+    let steps = MIGRATIONS.iter().zip(1_i64..).filter(|(_, number)| *number > found);
+    for (step, number) in steps {
+        transaction.execute_batch(step.sql)?;
+        if number == 1 {
+            transaction.pragma_update(None, "application_id", APPLICATION)?;
+            transaction.execute(
+                "INSERT INTO meta VALUES (1, 1, 1, 0, 0, ?1, ?2, ?3, ?4)",
+                params![style(fresh), fresh.filter_key, fresh.cursor_key, fresh.at],
+            )?;
+        }
+        transaction.execute("UPDATE meta SET schema = ?1, oldest_reader = ?2", params![number, step.oldest_reader])?;
+    }
+    transaction.commit()?;
+    birth(connection)
+}
+
+/// Checks a database that may not be written.
+pub(super) fn check(connection: &Connection) -> Result<Birth, Error> {
+    match state(connection)? {
+        State::Ours => {}
+        State::Foreign => return Err(foreign()),
+        State::Empty => {
+            return Err(Error::unavailable(Trouble::Foreign, "the file is empty", "open it once without read_only"));
+        }
+    }
+    let found = version(connection)?;
+    if found < NEWEST {
+        return Err(Error::unavailable(
+            Trouble::ReadOnly,
+            format!("the database has schema {found} and this release needs {NEWEST}"),
+            "open it once without read_only",
+        ));
+    }
+    birth(connection)
+}
+
+#[derive(PartialEq, Eq)]
+enum State {
+    Empty,
+    Ours,
+    Foreign,
+}
+
+fn state(connection: &Connection) -> Result<State, Error> {
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(match (id, tables) {
+        (APPLICATION, 1..) => State::Ours,
+        (0, 0) => State::Empty,
+        _ => State::Foreign,
+    })
+}
+
+fn foreign() -> Error {
+    Error::unavailable(
+        Trouble::Foreign,
+        "the file is a database of another program",
+        "name another file; Keywright keeps its own",
+    )
+}
+
+fn version(connection: &Connection) -> Result<i64, Error> {
+    let row = connection
+        .query_row("SELECT schema, oldest_reader FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match row {
+        Some((schema, oldest)) if oldest <= NEWEST => Ok(schema),
+        Some::<(i64, i64)>((schema, oldest)) => Err(Error::unavailable(
+            Trouble::Newer,
+            format!(
+                "the database has schema {schema}, which needs a release that knows {oldest}; this one knows {NEWEST}"
+            ),
+            "update Keywright here",
+        )),
+        None => Err(foreign()),
+    }
+}
+
+fn birth(connection: &Connection) -> Result<Birth, Error> {
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Birth {
+            integer_ids: row.get::<_, String>(0)? == "integer",
+            filter_key: row.get(1)?,
+            cursor_key: row.get(2)?,
+            at: row.get(3)?,
+        })
+    };
+    Ok(connection.query_row("SELECT id_style, filter_key, cursor_key, created_at FROM meta", [], read)?)
+}
+
+fn style(birth: &Birth) -> &'static str {
+    if birth.integer_ids { "integer" } else { "uuid" }
+}
+
+/// Turning WAL on takes a lock for which SQLite does not wait by itself.
+fn write_ahead(connection: &Connection, patience: Duration) -> Result<(), Error> {
+    let until = Instant::now() + patience;
+    loop {
+        let mode = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0));
+        match mode {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) => {
+                return Err(Error::unavailable(
+                    Trouble::Place,
+                    "the database cannot use a write-ahead log here",
+                    "put it on a local disk",
+                ));
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                if error.trouble() != Some(Trouble::Locked) || Instant::now() >= until {
+                    return Err(error);
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What SQLite says, in our words. A value of a row never stands in them.
+
+use rusqlite::ErrorCode;
+
+use crate::error::{Error, Trouble};
+
+pub(super) fn told(error: &rusqlite::Error) -> Error {
+    let Some(code) = error.sqlite_error_code() else { return foreign_row() };
+    let (trouble, reason, fix) = match code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
+            Trouble::Locked,
+            "the database is locked by another program",
+            "try again; end the program that holds a transaction open",
+        ),
+        ErrorCode::DiskFull => (Trouble::Full, "the disk is full", "free space, and try again"),
+        ErrorCode::ReadOnly => (
+            Trouble::ReadOnly,
+            "the database cannot be written",
+            "allow this user to write the file and its folder, or open it with read_only",
+        ),
+        ErrorCode::DatabaseCorrupt => (Trouble::Corrupt, "the database file is damaged", "restore it from a backup"),
+        ErrorCode::NotADatabase => {
+            (Trouble::Foreign, "the file is no SQLite database", "name another file; Keywright makes its own")
+        }
+        ErrorCode::CannotOpen | ErrorCode::PermissionDenied => (
+            Trouble::Access,
+            "the database cannot be opened",
+            "allow this user to read and write the file and its folder, which must not be a link",
+        ),
+        ErrorCode::ConstraintViolation => (
+            Trouble::Corrupt,
+            "the database refuses the change",
+            "restore it from a backup, or undo what another program changed",
+        ),
+        _ => (Trouble::Io, "the database could not be read or written", "look at the disk, and try again"),
+    };
+    Error::unavailable(trouble, reason, fix)
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        told(&error)
+    }
+}
+
+/// A value that no release writes: another program changed the row, or the file is damaged.
+pub(super) fn foreign_row() -> Error {
+    Error::unavailable(
+        Trouble::Corrupt,
+        "the database holds a row that no release of Keywright wrote",
+        "restore it from a backup, or undo what another program changed",
+    )
+}

@@ -1,0 +1,177 @@
+//! The verification path: from a text to a decision.
+
+mod rehash;
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::decision::{Allowed, Code, Decision, Denial, Facts, Request, judge};
+use crate::error::Error;
+use crate::hash::{Claim, Hasher, Stored, Verdict};
+use crate::key::{Format, Formats, Shape};
+use crate::scope::Catalogue;
+use crate::store::{AnyStore, Found, KeyView, Store, Tenant};
+use crate::worker::Workers;
+use crate::{clock, input};
+
+pub(crate) use self::rehash::{Rehash, filter};
+
+/// A text as a request presents it.
+///
+/// ```
+/// use keywright::Presented;
+/// let (text, header): (Presented, Presented) = ("liq_live_…".into(), None::<&str>.into());
+/// ```
+#[derive(Clone, Copy)]
+pub struct Presented<'a>(Option<&'a [u8]>);
+
+impl<'a> From<&'a str> for Presented<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Some(text.as_bytes()))
+    }
+}
+
+impl<'a> From<&'a String> for Presented<'a> {
+    fn from(text: &'a String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl<'a> From<&'a [u8]> for Presented<'a> {
+    fn from(text: &'a [u8]) -> Self {
+        Self(Some(text))
+    }
+}
+
+impl<'a, T: ?Sized + AsRef<[u8]>> From<Option<&'a T>> for Presented<'a> {
+    fn from(text: Option<&'a T>) -> Self {
+        Self(text.map(AsRef::as_ref))
+    }
+}
+
+/// What a verification needs of an engine.
+pub(crate) struct Verifier {
+    pub(crate) formats: Formats,
+    pub(crate) accepted: Vec<String>,
+    pub(crate) catalogue: Option<Catalogue>,
+    pub(crate) hasher: Arc<Hasher>,
+    pub(crate) clock: Clock,
+    pub(crate) store: Arc<AnyStore>,
+    pub(crate) slow: Workers,
+    pub(crate) rehash: Rehash,
+}
+
+impl Verifier {
+    pub(crate) async fn verify(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Decision {
+        match self.decide(tenant, presented, request).await {
+            Ok(allowed) => Decision::Allowed(Box::new(allowed)),
+            Err(denial) => Decision::Denied(denial),
+        }
+    }
+
+    async fn decide(
+        &self,
+        tenant: &Tenant,
+        presented: Presented<'_>,
+        request: &Request,
+    ) -> Result<Allowed, Box<Denial>> {
+        self.admit(request).map_err(Denial::misused)?;
+        let Some(text) = presented.0 else {
+            return Err(Denial::new(Code::Missing, "An API key is required").into());
+        };
+        let (format, shape) = self.formats.read(text).ok_or_else(Denial::invalid)?;
+        let found = self.store.find(shape.lookup).await.map_err(|it| Denial::failed(&it))?;
+        let found = found.filter(|it| belongs(it, tenant, format, &shape)).ok_or_else(Denial::invalid)?;
+        self.prove(&found, &shape).await?;
+        self.weigh(found, request).await
+    }
+
+    /// Refuses what the host cannot have meant, before anything is read.
+    fn admit(&self, request: &Request) -> Result<(), Error> {
+        if let Some(flaw) = request.flaw() {
+            return Err(flaw.clone());
+        }
+        if let Some(catalogue) = &self.catalogue {
+            catalogue.admit(&request.scopes)?;
+        }
+        match &request.environment {
+            Some(it) if !self.accepted.contains(it) => Err(Error::wrong(
+                "environment",
+                "is none that this engine accepts",
+                input::nearest(it, self.accepted.iter().map(String::as_str))
+                    .map_or(format!("use one of {}", self.accepted.join(", ")), |near| format!("did you mean {near}?")),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares the secret with the stored verifier; a slow one only behind its filter, on threads of its own.
+    async fn prove(&self, found: &Found, shape: &Shape<'_>) -> Result<(), Box<Denial>> {
+        let stored = Stored::parse(&found.secret.verifier).ok_or_else(unusable)?;
+        let claim = Claim {
+            environment: found.key.environment.clone(),
+            key_id: found.key.id.clone(),
+            lookup: shape.lookup.to_owned(),
+            secret: zeroize::Zeroizing::new(shape.secret.to_owned()),
+        };
+        if let Some(filter) = &found.secret.filter
+            && !constant_time_eq::constant_time_eq(&claim.filter(&self.store.birth().filter_key), filter)
+        {
+            return Err(Denial::invalid().into());
+        }
+        let verdict = if Hasher::is_slow(&stored) {
+            let (hasher, stored, claim) = (Arc::clone(&self.hasher), stored.clone(), claim.clone());
+            self.slow.run(move || Ok(hasher.check(&stored, &claim))).await.map_err(|it| Denial::failed(&it))?
+        } else {
+            self.hasher.check(&stored, &claim)
+        };
+        match verdict {
+            Verdict::Match => {}
+            Verdict::Mismatch => return Err(Denial::invalid().into()),
+            Verdict::Unusable => return Err(unusable()),
+        }
+        if self.hasher.is_retired(&stored) {
+            self.rehash.offer(&self.slow, &self.hasher, &self.store, claim, &found.secret.verifier);
+        }
+        Ok(())
+    }
+
+    /// Judges a proved secret.
+    async fn weigh(&self, found: Found, request: &Request) -> Result<Allowed, Box<Denial>> {
+        let now = self.clock.now();
+        let Found { secret, key, org_disabled, org_networks } = found;
+        let facts = Facts {
+            environment: &key.environment,
+            life: key.life,
+            grace_over: secret.term.is_over(now),
+            org_disabled,
+            networks: [key.networks.as_deref(), org_networks.as_deref()],
+            level: key.level,
+            scopes: &key.scopes,
+        };
+        let judged = judge(&facts, &self.accepted, request, now);
+        let secrets = self.store.secrets(&key.id, now).await.map_err(|it| Denial::failed(&it))?;
+        let key = KeyView { key, secrets }.show(self.store.birth().integer_ids, now);
+        let grace_ends_at = secret.term.grace_ends_at.filter(|_| !secret.term.is_over(now)).map(clock::time);
+        match judged {
+            Ok(()) => Ok(Allowed { key, grace_ends_at, limits: Vec::new(), agent: None }),
+            Err(denial) => Err(denial.of(key, grace_ends_at).into()),
+        }
+    }
+}
+
+/// Whether a row is what the text speaks of: another tenant's, or one whose text had another format or
+/// environment, is as unknown as none.
+fn belongs(found: &Found, tenant: &Tenant, format: &Format, shape: &Shape<'_>) -> bool {
+    tenant.sees(&found.key.org)
+        && found.secret.format == format.template()
+        && (!format.has_environment() || shape.environment == found.key.environment)
+}
+
+fn unusable() -> Box<Denial> {
+    Denial::new(
+        Code::Unavailable,
+        "API keys cannot be verified now: the stored verifier of this one cannot be checked here",
+    )
+    .into()
+}

@@ -1,0 +1,54 @@
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::Error;
+use crate::fork;
+use crate::hash::{Claim, Hasher, Stored};
+use crate::store::{AnyStore, Store};
+use crate::wait::block_on;
+use crate::worker::Workers;
+
+/// Moves secrets away from retired schemes and peppers, off the response path, once for each at a time.
+#[derive(Default)]
+pub(crate) struct Rehash {
+    read_only: bool,
+    under_way: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Rehash {
+    pub(crate) fn new(read_only: bool) -> Self {
+        Self { read_only, ..Self::default() }
+    }
+
+    /// Replaces the verifier of a secret just proved. Where it fails the old one goes on to verify.
+    pub(crate) fn offer(&self, slow: &Workers, hasher: &Arc<Hasher>, store: &Arc<AnyStore>, claim: Claim, from: &str) {
+        if self.read_only || !with(&self.under_way, |it| it.insert(claim.lookup.clone())) {
+            return;
+        }
+        let (hasher, store, from) = (Arc::clone(hasher), Arc::clone(store), from.to_owned());
+        let (lookup, under_way) = (claim.lookup.clone(), Arc::clone(&self.under_way));
+        let offered = slow.offer(move || {
+            let _ = replace(&hasher, &store, &claim, from);
+            with(&under_way, |it| it.remove(&claim.lookup));
+        });
+        if !offered {
+            with(&self.under_way, |it| it.remove(&lookup));
+        }
+    }
+}
+
+fn replace(hasher: &Hasher, store: &AnyStore, claim: &Claim, from: String) -> Result<(), Error> {
+    let to = hasher.make(claim)?;
+    let filter = filter(&to, claim, &store.birth().filter_key);
+    block_on(store.replace_verifier(claim.lookup.clone(), from, to.to_string(), filter))
+}
+
+/// The filter that stands beside a slow verifier.
+pub(crate) fn filter(stored: &Stored, claim: &Claim, key: &[u8]) -> Option<Vec<u8>> {
+    Hasher::is_slow(stored).then(|| claim.filter(key).to_vec())
+}
+
+fn with<T>(set: &Mutex<HashSet<String>>, act: impl FnOnce(&mut HashSet<String>) -> T) -> T {
+    let _gate = fork::gate();
+    act(&mut set.lock().unwrap_or_else(PoisonError::into_inner))
+}

@@ -1,0 +1,35 @@
+//! Futures for callers without a runtime: the core's futures need none.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+/// A future that owns what it needs.
+pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What [`now_or_later`] found.
+pub enum Ready<T> {
+    /// The answer was at hand; no thread was hopped.
+    Now(T),
+    /// The future waits for another thread: await it, or [`block_on`] it.
+    Later(Boxed<T>),
+}
+
+/// Runs a future to its end on this thread, which sleeps while it waits.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    pollster::block_on(future)
+}
+
+/// Polls a future once. With SQLite and `hmac-sha256` a verification is always `Now`.
+///
+/// ```
+/// use keywright::wait::{Ready, now_or_later};
+/// assert!(matches!(now_or_later(async { 7 }), Ready::Now(7)));
+/// ```
+pub fn now_or_later<T>(future: impl Future<Output = T> + Send + 'static) -> Ready<T> {
+    let mut future: Boxed<T> = Box::pin(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Ready::Now(value),
+        Poll::Pending => Ready::Later(future),
+    }
+}
