@@ -197,6 +197,11 @@ impl Engine {
         &self.verifier.store
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn shared_store(&self) -> Arc<AnyStore> {
+        Arc::clone(&self.verifier.store)
+    }
+
     fn now(&self) -> Millis {
         self.verifier.clock.now()
     }

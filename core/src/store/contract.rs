@@ -1,6 +1,344 @@
-use crate::{Config, Error};
+//! What every store must do, as one suite that an engine's tests run against a new database.
 
-/// Placeholder until the suite below stands.
-pub async fn contract(_config: Config) -> Result<(), Error> {
+use crate::audit::Draft;
+use crate::clock::Millis;
+use crate::error::Error;
+use crate::keyring::Config;
+use crate::lifecycle::{Life, Term};
+use crate::record::Status;
+use crate::store::{
+    AnyStore, AuditFilter, Edit, KeyFilter, KeyRow, KeyView, OrgEdit, OrgRow, Place, SecretRow, StatusFilter, Store,
+    Tenant,
+};
+
+/// Runs the contract on the database of `config`, which must be new, and names the checks that passed.
+///
+/// # Errors
+/// The first check that failed, in words.
+///
+/// ```
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// let config = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]);
+/// let passed = keywright::wait::block_on(keywright::testing::contract(config)).unwrap();
+/// assert!(passed.len() >= 10);
+/// ```
+pub async fn contract(config: Config) -> Result<Vec<&'static str>, String> {
+    let kw = config.build().await.map_err(|it| it.to_string())?;
+    let store = kw.engine().shared_store();
+    let mut passed = Vec::new();
+    macro_rules! run {
+        ($($check:ident),* $(,)?) => {
+            $($check(&store).await.map_err(|it| format!("{}: {it}", stringify!($check)))?; passed.push(stringify!($check));)*
+        };
+    }
+    run!(
+        what_is_created_is_found,
+        a_taken_id_or_lookup_creates_nothing,
+        a_tenant_sees_its_own,
+        a_rule_that_fails_changes_nothing,
+        a_change_is_one_transaction,
+        a_revocation_is_final,
+        statuses_agree_with_the_lifecycle,
+        pages_are_whole_and_in_order,
+        a_prefix_finds_its_key,
+        a_verifier_is_replaced_only_while_it_stands,
+        changes_of_one_key_follow_each_other,
+        orgs_are_kept,
+        the_chain_has_no_gap,
+        pruning_leaves_a_checkpoint,
+    );
+    kw.close().await;
+    Ok(passed)
+}
+
+type Check = Result<(), String>;
+
+/// An instant that no check depends on.
+const NOW: Millis = 1_800_000_000_000;
+
+fn hold(holds: bool, what: &str) -> Check {
+    if holds { Ok(()) } else { Err(what.to_owned()) }
+}
+
+fn told(error: Error) -> String {
+    error.to_string()
+}
+
+fn one(org: &str) -> Tenant {
+    Tenant::One(org.to_owned())
+}
+
+fn key(id: &str, org: &str) -> KeyRow {
+    KeyRow {
+        id: id.to_owned(),
+        org: org.to_owned(),
+        environment: "live".to_owned(),
+        name: format!("name of {id}; DROP TABLE keys; --"),
+        scopes: vec!["deals:read".to_owned(), "deals:write".to_owned()],
+        level: Some(crate::record::Level::ReadWrite),
+        networks: Some(vec!["10.0.0.0/8".to_owned()]),
+        metadata: r#"{"team":"\"quoted\" %_'"}"#.to_owned(),
+        created_at: NOW,
+        created_by: Some("alice".to_owned()),
+        updated_at: NOW,
+        life: Life::default(),
+        reason: None,
+    }
+}
+
+fn secret(lookup: &str) -> SecretRow {
+    SecretRow {
+        term: Term { lookup: lookup.to_owned(), grace_ends_at: None },
+        prefix: format!("liq_live_{lookup}"),
+        format: "liq_{env}_{lookup:12}_{secret:32}{checksum:6}".to_owned(),
+        verifier: format!("verifier of {lookup}"),
+        filter: Some(vec![0, 1, 255]),
+        created_at: NOW,
+    }
+}
+
+fn draft(action: &'static str, org: &str, target: &str) -> Draft {
+    Draft {
+        at: NOW,
+        org: Some(org.to_owned()),
+        actor: Some("alice".to_owned()),
+        action,
+        target: Some(target.to_owned()),
+        reason: None,
+        details: serde_json::Map::new(),
+    }
+}
+
+fn edit(view: &KeyView, change: impl FnOnce(&mut KeyRow)) -> Edit {
+    let mut key = view.key.clone();
+    change(&mut key);
+    Edit { audit: draft("key.update", &key.org, &key.id), key, ends: Vec::new(), add: None }
+}
+
+/// A key whose lookup is its id, padded to the shortest one.
+async fn made(store: &AnyStore, id: &str, org: &str) -> Result<(), String> {
+    let made = store.create(key(id, org), secret(&lookup(id)), draft("key.create", org, id)).await.map_err(told)?;
+    hold(made, "a free id and lookup were taken for taken")
+}
+
+fn lookup(id: &str) -> String {
+    format!("{:x>12}", id.replace('-', ""))
+}
+
+async fn got(store: &AnyStore, tenant: &Tenant, id: &str) -> Result<KeyView, String> {
+    store.get(tenant, id, NOW).await.map_err(told)?.ok_or_else(|| format!("{id} is not there"))
+}
+
+async fn what_is_created_is_found(store: &AnyStore) -> Check {
+    made(store, "found-1", "found").await?;
+    let view = got(store, &one("found"), "found-1").await?;
+    hold(view.key == key("found-1", "found"), "the key came back changed")?;
+    hold(view.secrets == vec![secret(&lookup("found-1")).view()], "the secret came back changed")?;
+    let found = store.find(&lookup("found-1")).await.map_err(told)?.ok_or("the lookup found nothing")?;
+    hold(found.secret == secret(&lookup("found-1")) && found.key == view.key, "the lookup found something else")?;
+    hold(!found.org_disabled && found.org_networks.is_none(), "a new org restricts")?;
+    hold(store.find("unknown00000").await.map_err(told)?.is_none(), "an unknown lookup found something")
+}
+
+async fn a_taken_id_or_lookup_creates_nothing(store: &AnyStore) -> Check {
+    made(store, "taken-1", "taken").await?;
+    let before = chain(store).await?;
+    for (id, lookup) in [("taken-1", "fresh0000000"), ("taken-2", lookup("taken-1").as_str())] {
+        let made =
+            store.create(key(id, "new-org"), secret(lookup), draft("key.create", "new-org", id)).await.map_err(told)?;
+        hold(!made, "a taken id or lookup was used again")?;
+    }
+    hold(store.org("new-org").await.map_err(told)?.is_none(), "an org was left behind")?;
+    hold(chain(store).await? == before, "an audit entry was left behind")
+}
+
+async fn a_tenant_sees_its_own(store: &AnyStore) -> Check {
+    made(store, "mine-1", "mine").await?;
+    let theirs = one("theirs");
+    hold(store.get(&theirs, "mine-1", NOW).await.map_err(told)?.is_none(), "get crossed a tenant")?;
+    let prefix = secret(&lookup("mine-1")).prefix;
+    hold(store.by_prefix(&theirs, &prefix, NOW).await.map_err(told)?.is_none(), "by_prefix crossed a tenant")?;
+    let listed = store.list(&theirs, &KeyFilter::default(), None, 10, NOW).await.map_err(told)?;
+    hold(listed.is_empty(), "list crossed a tenant")?;
+    let rule = Box::new(|view: &KeyView| Ok(Some(edit(view, |it| it.name = "taken over".to_owned()))));
+    hold(store.change(&theirs, "mine-1", NOW, rule).await.map_err(told)?.is_none(), "change crossed a tenant")?;
+    let seen = store.audit(&theirs, &AuditFilter::default(), None, 10).await.map_err(told)?;
+    hold(seen.is_empty(), "audit crossed a tenant")?;
+    got(store, &Tenant::Every, "mine-1")
+        .await
+        .and_then(|it| hold(it.key == key("mine-1", "mine"), "the key was changed"))
+}
+
+async fn a_rule_that_fails_changes_nothing(store: &AnyStore) -> Check {
+    made(store, "rule-1", "rule").await?;
+    let before = chain(store).await?;
+    let refuse = Box::new(|_: &KeyView| Err(Error::conflict("id", "no", "never")));
+    hold(store.change(&one("rule"), "rule-1", NOW, refuse).await.is_err(), "a failing rule passed")?;
+    let nothing = Box::new(|_: &KeyView| Ok(None));
+    let kept = store.change(&one("rule"), "rule-1", NOW, nothing).await.map_err(told)?.ok_or("the key is gone")?;
+    hold(kept.key == key("rule-1", "rule") && chain(store).await? == before, "no change changed something")
+}
+
+async fn a_change_is_one_transaction(store: &AnyStore) -> Check {
+    made(store, "whole-1", "whole").await?;
+    made(store, "whole-2", "whole").await?;
+    let before = chain(store).await?;
+    // The second part meets a lookup that is taken, so the first must not stay.
+    let rule = Box::new(|view: &KeyView| {
+        let change = edit(view, |it| it.name = "half".to_owned());
+        Ok(Some(Edit { add: Some(secret(&lookup("whole-2"))), ..change }))
+    });
+    hold(store.change(&one("whole"), "whole-1", NOW, rule).await.is_err(), "a taken lookup was used again")?;
+    let view = got(store, &one("whole"), "whole-1").await?;
+    hold(view.key == key("whole-1", "whole") && chain(store).await? == before, "half a change stayed")
+}
+
+async fn a_revocation_is_final(store: &AnyStore) -> Check {
+    made(store, "final-1", "final").await?;
+    let tenant = one("final");
+    let revoke = Box::new(|view: &KeyView| Ok(Some(edit(view, |it| it.life.revoked_at = Some(NOW)))));
+    store.change(&tenant, "final-1", NOW, revoke).await.map_err(told)?;
+    for other in [None, Some(NOW + 1), Some(NOW - 1)] {
+        let rule = Box::new(move |view: &KeyView| Ok(Some(edit(view, |it| it.life.revoked_at = other))));
+        hold(store.change(&tenant, "final-1", NOW, rule).await.is_err(), "a revocation was taken back or moved")?;
+    }
+    let view = got(store, &tenant, "final-1").await?;
+    hold(view.key.life.revoked_at == Some(NOW), "the revocation is gone")
+}
+
+async fn statuses_agree_with_the_lifecycle(store: &AnyStore) -> Check {
+    let tenant = one("states");
+    let times = [None, Some(NOW - 1), Some(NOW), Some(NOW + 1)];
+    for (index, (expires_at, gone)) in times.iter().flat_map(|it| (0..4).map(move |gone| (*it, gone))).enumerate() {
+        let id = format!("states-{index}");
+        made(store, &id, "states").await?;
+        let life = Life {
+            expires_at,
+            disabled_at: (gone & 1 == 1).then_some(NOW - 5),
+            revoked_at: (gone & 2 == 2).then_some(NOW - 5),
+        };
+        let rule = Box::new(move |view: &KeyView| Ok(Some(edit(view, |it| it.life = life))));
+        store.change(&tenant, &id, NOW, rule).await.map_err(told)?;
+    }
+    let list = |status| {
+        let filter = KeyFilter { status, ..KeyFilter::default() };
+        let tenant = tenant.clone();
+        async move { store.list(&tenant, &filter, None, 100, NOW).await.map_err(told) }
+    };
+    let all = list(StatusFilter::All).await?;
+    hold(all.len() == 16, "not all keys are listed")?;
+    for (filter, status) in [
+        (StatusFilter::Active, Status::Active),
+        (StatusFilter::Disabled, Status::Disabled),
+        (StatusFilter::Expired, Status::Expired),
+        (StatusFilter::Revoked, Status::Revoked),
+    ] {
+        let wanted = all.iter().filter(|it| it.key.life.status(NOW) == status).cloned().collect::<Vec<_>>();
+        hold(!wanted.is_empty() && list(filter).await? == wanted, status.as_str())?;
+    }
+    let living = all.iter().filter(|it| it.key.life.status(NOW) != Status::Revoked).count();
+    hold(list(StatusFilter::NotRevoked).await?.len() == living, "the standard list")
+}
+
+async fn pages_are_whole_and_in_order(store: &AnyStore) -> Check {
+    for index in 0..7 {
+        let id = format!("page-{index}");
+        let key = KeyRow { created_at: NOW + i64::from(index / 2), ..key(&id, "pages") };
+        store.create(key, secret(&lookup(&id)), draft("key.create", "pages", &id)).await.map_err(told)?;
+    }
+    let (mut seen, mut after): (Vec<Place>, Option<Place>) = (Vec::new(), None);
+    loop {
+        let page = store.list(&one("pages"), &KeyFilter::default(), after.as_ref(), 3, NOW).await.map_err(told)?;
+        seen.extend(page.iter().map(|it| Place { at: it.key.created_at, id: it.key.id.clone() }));
+        after = seen.last().cloned();
+        if page.len() < 3 {
+            break;
+        }
+    }
+    let ordered = seen.windows(2).all(|it| matches!(it, [a, b] if (a.at, &a.id) > (b.at, &b.id)));
+    hold(seen.len() == 7 && ordered, "keys are missing, twice, or out of order")
+}
+
+async fn a_prefix_finds_its_key(store: &AnyStore) -> Check {
+    made(store, "prefix-1", "prefix").await?;
+    let prefix = secret(&lookup("prefix-1")).prefix;
+    let found = store.by_prefix(&one("prefix"), &prefix, NOW).await.map_err(told)?;
+    hold(found.is_some_and(|it| it.key.id == "prefix-1"), "the prefix found nothing")?;
+    for other in [format!("x{prefix}"), lookup("prefix-1"), "%".to_owned(), String::new()] {
+        hold(store.by_prefix(&one("prefix"), &other, NOW).await.map_err(told)?.is_none(), "half a prefix found a key")?;
+    }
     Ok(())
+}
+
+async fn a_verifier_is_replaced_only_while_it_stands(store: &AnyStore) -> Check {
+    made(store, "verifier-1", "verifier").await?;
+    let (lookup, first) = (lookup("verifier-1"), secret(&lookup("verifier-1")).verifier);
+    store.replace_verifier(lookup.clone(), "another".to_owned(), "stolen".to_owned(), None).await.map_err(told)?;
+    store.replace_verifier(lookup.clone(), first, "second".to_owned(), None).await.map_err(told)?;
+    let found = store.find(&lookup).await.map_err(told)?.ok_or("the secret is gone")?;
+    hold(found.secret.verifier == "second" && found.secret.filter.is_none(), "the wrong verifier was replaced")
+}
+
+async fn changes_of_one_key_follow_each_other(store: &AnyStore) -> Check {
+    made(store, "turns-1", "turns").await?;
+    let tenant = one("turns");
+    let add = || {
+        let rule = Box::new(|view: &KeyView| Ok(Some(edit(view, |it| it.name.push('x')))));
+        store.change(&tenant, "turns-1", NOW, rule)
+    };
+    let mut waiting: Vec<_> = (0..20).map(|_| Box::pin(add())).collect();
+    // All are queued before the first is awaited.
+    for turn in &mut waiting {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let _ = turn.as_mut().poll(&mut context);
+    }
+    for turn in waiting {
+        turn.await.map_err(told)?;
+    }
+    let added = got(store, &tenant, "turns-1").await?.key.name.matches('x').count();
+    hold(added == 20, "a change was lost")
+}
+
+async fn orgs_are_kept(store: &AnyStore) -> Check {
+    made(store, "orgs-1", "orgs").await?;
+    let rule = Box::new(|org: &OrgRow| {
+        let org = OrgRow {
+            disabled_at: Some(NOW),
+            networks: Some(Vec::new()),
+            reason: Some("unpaid".to_owned()),
+            ..org.clone()
+        };
+        Ok(Some(OrgEdit { org, audit: draft("org.disable", "orgs", "orgs") }))
+    });
+    let changed = store.change_org("orgs", rule).await.map_err(told)?.ok_or("the org is gone")?;
+    hold(store.org("orgs").await.map_err(told)? == Some(changed), "the org came back changed")?;
+    let found = store.find(&lookup("orgs-1")).await.map_err(told)?.ok_or("the secret is gone")?;
+    hold(found.org_disabled && found.org_networks == Some(Vec::new()), "a verification does not see its org")?;
+    let nobody = store.revoke_keys("nobody", None, draft("org.revoke_keys", "nobody", "nobody")).await.map_err(told)?;
+    let revoke = || store.revoke_keys("orgs", Some("closed".to_owned()), draft("org.revoke_keys", "orgs", "orgs"));
+    let counts = (nobody, revoke().await.map_err(told)?, revoke().await.map_err(told)?);
+    hold(counts == (None, Some(1), Some(0)), "revoking the keys of an org")?;
+    let everyone = store.orgs(None, 100).await.map_err(told)?;
+    hold(everyone.iter().any(|it| it.id == "orgs"), "the org is not listed")
+}
+
+async fn chain(store: &AnyStore) -> Result<Vec<u64>, String> {
+    let rows = store.audit_scan(0, 10_000).await.map_err(told)?;
+    Ok(rows.iter().map(|it| it.entry.seq).collect())
+}
+
+async fn the_chain_has_no_gap(store: &AnyStore) -> Check {
+    let chain = chain(store).await?;
+    let wanted = (1..=u64::try_from(chain.len()).unwrap_or_default()).collect::<Vec<_>>();
+    hold(!chain.is_empty() && chain == wanted, "the sequence has a gap")
+}
+
+async fn pruning_leaves_a_checkpoint(store: &AnyStore) -> Check {
+    let before = chain(store).await?;
+    let last = before.last().copied().unwrap_or_default();
+    let prune = |before| store.prune(before, Draft { at: NOW + 1, ..draft("audit.prune", "orgs", "orgs") });
+    hold(prune(NOW).await.map_err(told)? == 0, "entries of that very time were pruned")?;
+    hold(chain(store).await? == before, "pruning nothing left an entry")?;
+    let pruned = prune(NOW + 1).await.map_err(told)?;
+    hold(pruned == last && chain(store).await? == vec![last + 1], "the checkpoint does not follow what was pruned")
 }

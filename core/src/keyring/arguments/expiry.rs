@@ -1,0 +1,55 @@
+use crate::clock::{self, Millis};
+use crate::error::Error;
+use crate::input::{Fields, Value};
+
+const LONGEST_LIFE_DAYS: i64 = 36_500;
+
+/// When a key expires, as a caller says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    Never,
+    InDays(i64),
+    At(Millis),
+}
+
+impl Expiry {
+    pub(super) fn take(fields: &mut Fields) -> Result<Option<Self>, Error> {
+        let (days, at) = (fields.take("expires_in_days"), fields.take("expires_at"));
+        match (days, at) {
+            (Some(days), Some(at)) if days != Value::Null && at != Value::Null => {
+                Err(Error::misuse("expires_in_days", "is given together with expires_at", "give one of the two"))
+            }
+            (Some(days), _) if days != Value::Null => {
+                Ok(Some(Self::InDays(days.into_integer("expires_in_days", 1, LONGEST_LIFE_DAYS)?)))
+            }
+            (_, Some(at)) if at != Value::Null => Ok(Some(Self::At(at.into_time("expires_at")?))),
+            (None, None) => Ok(None),
+            _ => Ok(Some(Self::Never)),
+        }
+    }
+
+    /// The instant, which must lie ahead.
+    pub(crate) fn at(self, now: Millis) -> Result<Option<Millis>, Error> {
+        let (field, at) = match self {
+            Self::Never => return Ok(None),
+            Self::InDays(days) if (1..=LONGEST_LIFE_DAYS).contains(&days) => {
+                ("expires_in_days", now + days * clock::DAY)
+            }
+            Self::InDays(_) => {
+                return Err(Error::wrong(
+                    "expires_in_days",
+                    "is out of range",
+                    format!("give 1 to {LONGEST_LIFE_DAYS}"),
+                ));
+            }
+            Self::At(at) => ("expires_at", at),
+        };
+        if at <= now {
+            return Err(Error::wrong(field, "is not in the future", "give a later time"));
+        }
+        if at > clock::LAST {
+            return Err(Error::wrong(field, "is after the year 9999", "give an earlier time"));
+        }
+        Ok(Some(at))
+    }
+}

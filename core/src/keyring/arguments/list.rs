@@ -1,0 +1,222 @@
+use super::LONGEST_NAME;
+use crate::error::Error;
+use crate::input::{Fields, Value, nearest, plain};
+use crate::record::{KeyId, Status};
+use crate::store::StatusFilter;
+
+const LARGEST_PAGE: i64 = 1_000;
+const STANDARD_PAGE: usize = 100;
+
+/// Which keys to list: `keys.list`. The standard is all but revoked ones, 100 a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListKeys {
+    pub(crate) limit: Limit,
+    pub(crate) cursor: Option<String>,
+    pub(crate) status: StatusFilter,
+    pub(crate) environment: Option<String>,
+    pub(crate) name: Option<String>,
+}
+
+impl ListKeys {
+    /// The first page of all but revoked keys.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many on a page: 1 to 1,000.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Self {
+        Self { limit: Limit(limit), ..self }
+    }
+
+    /// Goes on where a page ended.
+    #[must_use]
+    pub fn cursor(self, cursor: impl Into<String>) -> Self {
+        Self { cursor: Some(cursor.into()), ..self }
+    }
+
+    /// Only keys in this state.
+    #[must_use]
+    pub fn status(self, status: Status) -> Self {
+        let status = match status {
+            Status::Active => StatusFilter::Active,
+            Status::Disabled => StatusFilter::Disabled,
+            Status::Expired => StatusFilter::Expired,
+            Status::Revoked => StatusFilter::Revoked,
+        };
+        Self { status, ..self }
+    }
+
+    /// Keys in every state.
+    #[must_use]
+    pub fn any_status(self) -> Self {
+        Self { status: StatusFilter::All, ..self }
+    }
+
+    /// Only keys of this environment.
+    #[must_use]
+    pub fn environment(self, environment: impl Into<String>) -> Self {
+        Self { environment: Some(environment.into()), ..self }
+    }
+
+    /// Only keys of exactly this name.
+    #[must_use]
+    pub fn name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// Reads the arguments of a `list` call.
+    pub fn read(fields: Fields) -> Result<Self, Error> {
+        let mut fields = fields.only(&["limit", "cursor", "status", "environment", "name"])?;
+        let query = Self {
+            limit: Limit::take(&mut fields)?,
+            cursor: fields.text("cursor")?,
+            status: fields.text("status")?.map_or(Ok(StatusFilter::default()), |it| read_status(&it))?,
+            environment: fields.text("environment")?,
+            name: fields.text("name")?,
+        };
+        query.check()?;
+        Ok(query)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.limit.check()?;
+        self.name.as_deref().map_or(Ok(()), |it| plain("name", it, LONGEST_NAME))
+    }
+}
+
+/// Which audit entries to list: `audit.list`, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListAudit {
+    pub(crate) limit: Limit,
+    pub(crate) cursor: Option<String>,
+    pub(crate) key_id: Option<KeyId>,
+    pub(crate) action: Option<String>,
+}
+
+impl ListAudit {
+    /// The newest entries.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many on a page: 1 to 1,000.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Self {
+        Self { limit: Limit(limit), ..self }
+    }
+
+    /// Goes on where a page ended.
+    #[must_use]
+    pub fn cursor(self, cursor: impl Into<String>) -> Self {
+        Self { cursor: Some(cursor.into()), ..self }
+    }
+
+    /// Only what was done to this key.
+    #[must_use]
+    pub fn key_id(self, id: impl Into<KeyId>) -> Self {
+        Self { key_id: Some(id.into()), ..self }
+    }
+
+    /// Only this action, like `key.revoke`.
+    #[must_use]
+    pub fn action(self, action: impl Into<String>) -> Self {
+        Self { action: Some(action.into()), ..self }
+    }
+
+    /// Reads the arguments of an `audit.list` call.
+    pub fn read(fields: Fields) -> Result<Self, Error> {
+        let mut fields = fields.only(&["limit", "cursor", "key_id", "action"])?;
+        let query = Self {
+            limit: Limit::take(&mut fields)?,
+            cursor: fields.text("cursor")?,
+            key_id: fields.given("key_id").map(|it| KeyId::read_as("key_id", it)).transpose()?,
+            action: fields.text("action")?,
+        };
+        query.limit.check()?;
+        Ok(query)
+    }
+}
+
+/// Which orgs to list: `orgs.list`, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListOrgs {
+    pub(crate) limit: Limit,
+    pub(crate) cursor: Option<String>,
+}
+
+impl ListOrgs {
+    /// The first page.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many on a page: 1 to 1,000.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Self {
+        Self { limit: Limit(limit), ..self }
+    }
+
+    /// Goes on where a page ended.
+    #[must_use]
+    pub fn cursor(self, cursor: impl Into<String>) -> Self {
+        Self { cursor: Some(cursor.into()), ..self }
+    }
+
+    /// Reads the arguments of an `orgs.list` call.
+    pub fn read(fields: Fields) -> Result<Self, Error> {
+        let mut fields = fields.only(&["limit", "cursor"])?;
+        let query = Self { limit: Limit::take(&mut fields)?, cursor: fields.text("cursor")? };
+        query.limit.check()?;
+        Ok(query)
+    }
+}
+
+/// How many items a page has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limit(usize);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(STANDARD_PAGE)
+    }
+}
+
+impl Limit {
+    fn take(fields: &mut Fields) -> Result<Self, Error> {
+        match fields.given("limit") {
+            None => Ok(Self::default()),
+            Some(value) => {
+                value.into_integer("limit", 1, LARGEST_PAGE).map(|it| Self(usize::try_from(it).unwrap_or(1)))
+            }
+        }
+    }
+
+    pub(crate) fn get(self) -> usize {
+        self.0
+    }
+
+    pub(crate) fn check(self) -> Result<(), Error> {
+        let number = i64::try_from(self.0).unwrap_or(i64::MAX);
+        Value::Integer(number.into()).into_integer("limit", 1, LARGEST_PAGE).map(drop)
+    }
+}
+
+fn read_status(text: &str) -> Result<StatusFilter, Error> {
+    const NAMES: [(&str, StatusFilter); 5] = [
+        ("active", StatusFilter::Active),
+        ("disabled", StatusFilter::Disabled),
+        ("expired", StatusFilter::Expired),
+        ("revoked", StatusFilter::Revoked),
+        ("all", StatusFilter::All),
+    ];
+    NAMES.iter().find(|it| it.0 == text).map(|it| it.1).ok_or_else(|| {
+        let near = nearest(text, NAMES.iter().map(|it| it.0));
+        let fix =
+            near.map_or("use active, disabled, expired, revoked or all".to_owned(), |it| format!("did you mean {it}?"));
+        Error::wrong("status", "is no status", fix)
+    })
+}

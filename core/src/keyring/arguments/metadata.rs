@@ -1,0 +1,77 @@
+//! The host's own data beside a key: how much of it, how deep, and in which form.
+
+use crate::error::Error;
+use crate::input::Value;
+
+const LARGEST: usize = 16 * 1024;
+const DEEPEST: usize = 8;
+
+pub(super) type Metadata = serde_json::Map<String, serde_json::Value>;
+
+pub(super) fn read(value: Value) -> Result<Metadata, Error> {
+    if depth(&value) > DEEPEST {
+        return Err(too_deep());
+    }
+    let entries = value.into_map("metadata")?;
+    entries.into_iter().map(|(name, it)| Ok((name, it.into_json("metadata")?))).collect()
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::List(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Map(entries) => 1 + entries.iter().map(|it| depth(&it.1)).max().unwrap_or(0),
+        Value::TooDeep => DEEPEST + 1,
+        _ => 0,
+    }
+}
+
+fn too_deep() -> Error {
+    Error::wrong("metadata", format!("is nested deeper than {DEEPEST} levels"), "flatten it")
+}
+
+pub(super) fn check(metadata: &Metadata) -> Result<(), Error> {
+    fn levels(value: &serde_json::Value) -> usize {
+        match value {
+            serde_json::Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
+            serde_json::Value::Object(entries) => 1 + entries.values().map(levels).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+    fn holds_nul(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::String(text) => text.contains('\0'),
+            serde_json::Value::Array(items) => items.iter().any(holds_nul),
+            serde_json::Value::Object(entries) => entries.iter().any(|(name, it)| name.contains('\0') || holds_nul(it)),
+            _ => false,
+        }
+    }
+    if 1 + metadata.values().map(levels).max().unwrap_or(0) > DEEPEST {
+        return Err(too_deep());
+    }
+    if metadata.iter().any(|(name, it)| name.contains('\0') || holds_nul(it)) {
+        return Err(Error::wrong("metadata", "holds a NUL character", "remove it"));
+    }
+    let size = serde_json::to_string(metadata).map_or(usize::MAX, |it| it.len());
+    if size > LARGEST {
+        return Err(Error::wrong(
+            "metadata",
+            format!("is larger than {LARGEST} bytes of JSON"),
+            "keep large data elsewhere",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_and_large_metadata_is_refused_without_recursion_into_it() {
+        let nest = |levels: usize| (0..levels).fold(Value::Integer(1), |it, _| Value::Map(vec![("a".into(), it)]));
+        assert!(read(nest(8)).is_ok());
+        assert_eq!(read(nest(9)).unwrap_err().field(), Some("metadata"));
+        let large = read(Value::Map(vec![("a".into(), Value::Text("x".repeat(16_384)))])).unwrap();
+        assert_eq!(check(&large).unwrap_err().field(), Some("metadata"));
+    }
+}
