@@ -33,7 +33,7 @@ impl Audit {
         query.limit.check()?;
         let store = self.engine.store();
         let target = match &query.key_id {
-            Some(id) => Some(self.engine.id_text(id)?.unwrap_or_default()),
+            Some(id) => Some(self.engine.id_text("key_id", id)?.unwrap_or_default()),
             None => None,
         };
         let filter = AuditFilter { target, action: query.action };

@@ -114,7 +114,7 @@ impl Keys {
     /// `not_found` for an unknown id, and for another org's.
     pub async fn get(&self, id: impl Into<KeyId>) -> Result<Key, Error> {
         let now = self.engine.now();
-        let view = match self.engine.id_text(&id.into())? {
+        let view = match self.engine.id_text("id", &id.into())? {
             Some(id) => self.engine.store().get(&self.tenant, &id, now).await?,
             None => None,
         };
@@ -186,7 +186,7 @@ impl Keys {
         rotation.check()?;
         engine.harmless("reason", rotation.change.reason.as_deref())?;
         engine.harmless("actor", rotation.change.actor.as_deref())?;
-        let id = engine.id_text(&id.into())?.ok_or_else(unknown)?;
+        let id = engine.id_text("id", &id.into())?.ok_or_else(unknown)?;
         let (turn, now) = (rotation.turn(), engine.now());
         let view = engine.store().get(&self.tenant, &id, now).await?.ok_or_else(unknown)?;
         // Judged here as well, so that no slow hash is made for a key that cannot rotate.
@@ -293,7 +293,7 @@ impl Keys {
         rule: impl FnOnce(&KeyView, Millis) -> Result<Option<Edit>, Error> + Send + 'static,
     ) -> Result<Key, Error> {
         let now = self.engine.now();
-        let id = self.engine.id_text(&id)?.ok_or_else(unknown)?;
+        let id = self.engine.id_text("id", &id)?.ok_or_else(unknown)?;
         let rule = Box::new(move |view: &KeyView| rule(view, now));
         let view = self.engine.store().change(&self.tenant, &id, now, rule).await?;
         Ok(view.ok_or_else(unknown)?.show(self.engine.integer_ids(), now))

@@ -6,6 +6,7 @@ mod config;
 mod cursor;
 mod keys;
 mod orgs;
+mod redacting;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ pub use audit::Audit;
 pub use config::Config;
 pub use keys::Keys;
 pub use orgs::Orgs;
+pub use redacting::Redacting;
 
 use crate::clock::Millis;
 use crate::decision::{Allowed, Decision, Denial, Request};
@@ -124,6 +126,11 @@ impl Keywright {
         self.0.verifier.formats.redact(text)
     }
 
+    /// A writer for loggers that masks as [`redact`](Self::redact) does.
+    pub fn redacting<W: std::io::Write>(&self, to: W) -> Redacting<W> {
+        Redacting::new(self.clone(), to)
+    }
+
     /// The scopes of the product, where it listed them.
     #[must_use]
     pub fn catalogue(&self) -> Option<&Catalogue> {
@@ -211,11 +218,11 @@ impl Engine {
     }
 
     /// The id as rows have it. Text that is no id names nothing, which is `None`.
-    fn id_text(&self, id: &KeyId) -> Result<Option<String>, Error> {
+    fn id_text(&self, field: &str, id: &KeyId) -> Result<Option<String>, Error> {
         match id {
             KeyId::Integer(number) if self.integer_ids() => Ok(Some(number.to_string())),
             KeyId::Integer(_) => Err(Error::misuse(
-                "id",
+                field,
                 "is an integer, and the ids of this database are text",
                 "give key.id as it came",
             )),

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Trouble};
@@ -44,8 +44,16 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
         Ok(meta) if meta.is_symlink() => {
             return Err(Error::unavailable(Trouble::Place, "the database file is a link", "name the file itself"));
         }
-        Ok(meta) if meta.is_dir() => {
-            return Err(Error::unavailable(Trouble::Access, "the database's name is a folder", "name a file in it"));
+        Ok(meta) if !meta.is_file() => {
+            return Err(Error::unavailable(Trouble::Access, "the database's name is that of no file", "name a file"));
+        }
+        // Under another name SQLite would look for another write-ahead log.
+        Ok(meta) if meta.nlink() > 1 => {
+            return Err(Error::unavailable(
+                Trouble::Place,
+                "the database file has a second name",
+                "remove the hard link",
+            ));
         }
         Ok(_) => {}
         Err(_) if read_only => {
