@@ -3,13 +3,14 @@
 use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::input::{Fields, Value};
 use crate::lifecycle::Life;
-use crate::record::{Key, Level, Limit, Status};
+use crate::record::{Key, Level, Limit, Status, wire_time};
 use crate::{level, network, scope};
 
 /// What a request needs of the key it presents.
@@ -296,6 +297,80 @@ impl Decision {
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         matches!(self, Self::Allowed(_))
+    }
+
+    /// The reason of a denial.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Allowed(_) => None,
+            Self::Denied(denial) => Some(denial.code),
+        }
+    }
+
+    /// The HTTP status that goes with it, 200 when allowed.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.code().map_or(200, Code::status)
+    }
+
+    /// The outcome in words.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Allowed(_) => "The API key is valid",
+            Self::Denied(denial) => &denial.message,
+        }
+    }
+
+    /// The key, when its secret was proved.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Allowed(allowed) => Some(&allowed.key),
+            Self::Denied(denial) => denial.key.as_deref(),
+        }
+    }
+
+    /// The required scopes that nothing grants.
+    #[must_use]
+    pub fn missing_scopes(&self) -> &[String] {
+        match self {
+            Self::Allowed(_) => &[],
+            Self::Denied(denial) => &denial.missing_scopes,
+        }
+    }
+
+    /// When a former secret was presented, the end of its grace.
+    #[must_use]
+    pub fn grace_ends_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Allowed(allowed) => allowed.grace_ends_at,
+            Self::Denied(denial) => denial.grace_ends_at,
+        }
+    }
+}
+
+/// The one record that every surface shows of a decision.
+impl Serialize for Decision {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let (limits, retry_after_seconds, agent) = match self {
+            Self::Allowed(it) => (&it.limits, None, &it.agent),
+            Self::Denied(it) => (&it.limits, it.retry_after_seconds, &it.agent),
+        };
+        let mut record = to.serialize_struct("Decision", 11)?;
+        record.serialize_field("allowed", &self.is_allowed())?;
+        record.serialize_field("code", &self.code())?;
+        record.serialize_field("message", self.message())?;
+        record.serialize_field("status", &self.status())?;
+        record.serialize_field("key", &self.key())?;
+        record.serialize_field("missing_scopes", self.missing_scopes())?;
+        record.serialize_field("limits", limits)?;
+        record.serialize_field("retry_after_seconds", &retry_after_seconds)?;
+        record.serialize_field("deprecated", &self.grace_ends_at().is_some())?;
+        record.serialize_field("grace_ends_at", &self.grace_ends_at().as_ref().map(wire_time))?;
+        record.serialize_field("agent", agent)?;
+        record.end()
     }
 }
 

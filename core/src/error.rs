@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::input::Casing;
+
 /// An error of a management call or of misuse. Its text names the field, the reason and the fix, and never holds a secret.
 ///
 /// ```
@@ -126,6 +128,17 @@ impl Error {
             Self::Unavailable { trouble, .. } => Some(*trouble),
             _ => None,
         }
+    }
+
+    /// The error with its field spelt as the caller spells fields.
+    pub(crate) fn spelt(mut self, casing: Casing) -> Self {
+        match &mut self {
+            Self::InvalidRequest(it) | Self::ValidationFailed(it) | Self::NotFound(it) | Self::Conflict(it) => {
+                it.field = casing.spell(&it.field);
+            }
+            Self::Unavailable { .. } | Self::Closed => {}
+        }
+        self
     }
 
     pub(crate) fn wrong(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {

@@ -75,7 +75,11 @@ impl Value {
         }
     }
 
-    pub(crate) fn into_text(self, field: &str) -> Result<String, Error> {
+    /// The text of it.
+    ///
+    /// # Errors
+    /// `invalid_request` for anything else, `validation_failed` for text that is no valid Unicode.
+    pub fn into_text(self, field: &str) -> Result<String, Error> {
         match self {
             Self::Text(text) => Ok(text),
             other => Err(other.refused(field, "text")),
@@ -174,7 +178,7 @@ pub enum Casing {
 }
 
 impl Casing {
-    fn spell(self, name: &str) -> String {
+    pub(crate) fn spell(self, name: &str) -> String {
         match self {
             Self::Snake => name.to_owned(),
             Self::Camel => {
@@ -210,6 +214,10 @@ impl Fields {
     #[must_use]
     pub fn new(casing: Casing, entries: Vec<(String, Value)>) -> Self {
         Self { casing, entries }
+    }
+
+    pub(crate) fn casing(&self) -> Casing {
+        self.casing
     }
 
     /// Refuses names that are not among `known`, with the nearest that is.

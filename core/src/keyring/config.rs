@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{Engine, Keywright};
+use super::{Engine, Keywright, Texts};
 use crate::clock::Clock;
 use crate::error::{Error, Trouble};
 use crate::hash::{Hasher, Pepper, Scheme};
@@ -150,6 +150,11 @@ impl Config {
 
     /// Reads the constructor's arguments and refuses all that can be refused without touching a file.
     pub fn read(url: Value, fields: Fields) -> Result<Self, Error> {
+        let casing = fields.casing();
+        Self::take(url, fields).map_err(|it| it.spelt(casing))
+    }
+
+    fn take(url: Value, fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&[
             "brand",
             "environments",
@@ -164,7 +169,12 @@ impl Config {
             "id_style",
             "read_only",
             "busy_timeout",
+            "clock",
         ])?;
+        if fields.given("clock").is_some() {
+            // A binding takes a real one out before.
+            return Err(Error::misuse("clock", "is no clock", "give a ManualClock of keywright's testing module"));
+        }
         let mut config = Self::new(url.into_text("url")?);
         config.brand = fields.text("brand")?;
         config.environments = fields.given("environments").map(|it| it.into_texts("environments")).transpose()?;
@@ -191,6 +201,11 @@ impl Config {
     /// Refuses all that can be refused without touching a file.
     pub fn check(&self) -> Result<(), Error> {
         self.plan().map(drop)
+    }
+
+    /// What can be said of key texts before the engine is open.
+    pub fn texts(&self) -> Result<Texts, Error> {
+        Ok(Texts(Arc::new(self.plan()?.formats)))
     }
 
     /// Opens the engine, and makes the database when it is new.
@@ -301,7 +316,7 @@ impl Plan {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (store, hasher) = (Arc::new(store), Arc::new(self.hasher));
         let verifier = Verifier {
-            formats: self.formats,
+            formats: Arc::new(self.formats),
             accepted: self.accepted,
             catalogue: self.catalogue,
             hasher,

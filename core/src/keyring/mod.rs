@@ -7,6 +7,7 @@ mod cursor;
 mod keys;
 mod orgs;
 mod redacting;
+mod texts;
 
 use std::sync::Arc;
 
@@ -16,10 +17,12 @@ pub use config::Config;
 pub use keys::Keys;
 pub use orgs::Orgs;
 pub use redacting::Redacting;
+pub use texts::Texts;
 
 use crate::clock::Millis;
 use crate::decision::{Allowed, Decision, Denial, Request};
 use crate::error::Error;
+use crate::input::Value;
 use crate::record::{KeyId, Parsed};
 use crate::scope::Catalogue;
 use crate::store::{AnyStore, Store, Tenant};
@@ -73,6 +76,16 @@ impl Keywright {
         Ok(Org { engine: Arc::clone(&self.0), tenant: Tenant::One(id.to_owned()) })
     }
 
+    /// Reads the id of an org as a caller in any language gives it.
+    ///
+    /// # Errors
+    /// As [`org`](Self::org), and `invalid_request` for what is no text.
+    pub fn read_org(id: Value) -> Result<String, Error> {
+        let id = id.into_text("org")?;
+        orgs::check_id("org", &id)?;
+        Ok(id)
+    }
+
     /// The only handle across tenants. It makes no keys.
     #[must_use]
     pub fn every_org(&self) -> Org {
@@ -108,27 +121,33 @@ impl Keywright {
         outcome(self.verify(presented, request).await)
     }
 
-    /// What a text says of itself, if it has the shape of a key: offline, and no proof of anything.
+    /// What the engine knows of key texts alone.
+    #[must_use]
+    pub fn texts(&self) -> Texts {
+        Texts(Arc::clone(&self.0.verifier.formats))
+    }
+
+    /// See [`Texts::parse`].
     #[must_use]
     pub fn parse(&self, text: &str) -> Option<Parsed> {
-        self.0.verifier.formats.parse(text)
+        self.texts().parse(text)
     }
 
-    /// A regular expression for secret scanners that finds the texts of all accepted formats.
+    /// See [`Texts::key_pattern`].
     #[must_use]
     pub fn key_pattern(&self) -> String {
-        self.0.verifier.formats.pattern()
+        self.texts().key_pattern()
     }
 
-    /// The text with the secret part of every key in it masked.
+    /// See [`Texts::redact`].
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.0.verifier.formats.redact(text)
+        self.texts().redact(text)
     }
 
-    /// A writer for loggers that masks as [`redact`](Self::redact) does.
+    /// See [`Texts::redacting`].
     pub fn redacting<W: std::io::Write>(&self, to: W) -> Redacting<W> {
-        Redacting::new(self.clone(), to)
+        self.texts().redacting(to)
     }
 
     /// The scopes of the product, where it listed them.

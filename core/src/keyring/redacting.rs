@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use super::Keywright;
+use super::Texts;
 
 /// A writer that masks API keys in what passes through it, line by line: put it between a logger and its output.
 ///
@@ -17,21 +17,21 @@ use super::Keywright;
 /// # kw.close().await; Ok(()) }) }
 /// ```
 pub struct Redacting<W: Write> {
-    kw: Keywright,
+    texts: Texts,
     line: Vec<u8>,
     to: W,
 }
 
 impl<W: Write> Redacting<W> {
-    pub(super) fn new(kw: Keywright, to: W) -> Self {
-        Self { kw, line: Vec::new(), to }
+    pub(super) fn new(texts: Texts, to: W) -> Self {
+        Self { texts, line: Vec::new(), to }
     }
 
     /// Passes on the first `length` bytes. Those that are no text can hold no key, and are shown as such.
     fn pass(&mut self, length: usize) -> io::Result<()> {
         let rest = self.line.split_off(length.min(self.line.len()));
         let line = std::mem::replace(&mut self.line, rest);
-        self.to.write_all(self.kw.redact(&String::from_utf8_lossy(&line)).as_bytes())
+        self.to.write_all(self.texts.redact(&String::from_utf8_lossy(&line)).as_bytes())
     }
 }
 

@@ -51,7 +51,7 @@ impl<'a, T: ?Sized + AsRef<[u8]>> From<Option<&'a T>> for Presented<'a> {
 
 /// What a verification needs of an engine.
 pub(crate) struct Verifier {
-    pub(crate) formats: Formats,
+    pub(crate) formats: Arc<Formats>,
     pub(crate) accepted: Vec<String>,
     pub(crate) catalogue: Option<Catalogue>,
     pub(crate) hasher: Arc<Hasher>,
