@@ -1,6 +1,7 @@
 //! Threads of our own for work that must not hold the caller's: the one writer of a store, and slow hashes.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -39,6 +40,8 @@ struct State {
     running: usize,
     idle: usize,
     closed: bool,
+    /// Who waits for all work to be done.
+    waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl Workers {
@@ -100,8 +103,28 @@ impl Workers {
         Ok(())
     }
 
+    /// Refuses new work, and returns when all that was taken is done.
+    pub(crate) async fn finish(&self) {
+        self.close();
+        let done = {
+            let _gate = fork::gate();
+            let shift = lock(&self.shift);
+            if !matches!(shift.process.check(), Ok(Relation::Same)) {
+                return;
+            }
+            let mut state = lock(&shift.shared.state);
+            if state.running == 0 {
+                return;
+            }
+            let (reply, done) = oneshot::channel();
+            state.waiting.push(reply);
+            done
+        };
+        let _ = done.await;
+    }
+
     /// Refuses new work; what is queued is still done.
-    pub(crate) fn close(&self) {
+    fn close(&self) {
         let _gate = fork::gate();
         let mut shift = lock(&self.shift);
         shift.closed = true;
@@ -121,7 +144,8 @@ impl Drop for Workers {
 impl Shared {
     fn work(&self) {
         while let Some(job) = self.next() {
-            job();
+            // A job that panics loses its reply, which its caller is told, and no other job.
+            let _ = catch_unwind(AssertUnwindSafe(job));
         }
     }
 
@@ -133,6 +157,11 @@ impl Shared {
             }
             if state.closed {
                 state.running -= 1;
+                if state.running == 0 {
+                    for waiting in state.waiting.drain(..) {
+                        let _ = waiting.send(());
+                    }
+                }
                 return None;
             }
             state.idle += 1;
@@ -163,8 +192,7 @@ mod tests {
             let seen = Arc::clone(&seen);
             assert!(workers.offer(move || lock(&seen).push(n)));
         }
-        block_on(workers.run(|| Ok(()))).unwrap();
-        workers.close();
+        block_on(workers.finish());
         assert_eq!(*lock(&seen), (0..50).collect::<Vec<_>>());
         assert_eq!(block_on(workers.run(|| Ok(()))), Err(Error::Closed));
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::arguments::ListAudit;
-use super::{Engine, cursor};
+use super::{DEFAULT_ORG, Engine, cursor};
 use crate::audit::{Draft, Fields, START, Seal, seal};
 use crate::error::Error;
 use crate::hash::hex;
@@ -18,11 +18,18 @@ const STEP: usize = 1_000;
 pub struct Audit {
     engine: Arc<Engine>,
     tenant: Tenant,
+    /// Whether the whole chain may be pruned here, which concerns every org.
+    whole: bool,
 }
 
 impl Audit {
-    pub(super) fn new(engine: Arc<Engine>, tenant: Tenant) -> Self {
-        Self { engine, tenant }
+    pub(super) fn of(engine: Arc<Engine>, tenant: Tenant) -> Self {
+        Self { engine, whole: tenant == Tenant::Every, tenant }
+    }
+
+    /// The entries of the standard org, and the chain of the database.
+    pub(super) fn of_database(engine: Arc<Engine>) -> Self {
+        Self { engine, tenant: Tenant::One(DEFAULT_ORG.to_owned()), whole: true }
     }
 
     /// A page of entries, newest first.
@@ -98,8 +105,11 @@ impl Audit {
     /// that the chain still verifies. Says how many were deleted.
     ///
     /// # Errors
-    /// `validation_failed` for a time ahead, `unavailable`.
+    /// `validation_failed` for a time ahead, `invalid_request` on the handle of one org, `unavailable`.
     pub async fn prune(&self, before: DateTime<Utc>) -> Result<u64, Error> {
+        if !self.whole {
+            return Err(Error::misuse("org", "cannot prune what every org has entries in", "call kw.audit().prune"));
+        }
         let (before, now) = (before.timestamp_millis(), self.engine.now());
         if before > now {
             return Err(Error::wrong("before", "lies in the future", "give a time that has passed"));

@@ -183,7 +183,13 @@ impl Config {
         config.accept_formats =
             fields.given("accept_formats").map_or(Ok(vec![]), |it| it.into_texts("accept_formats"))?;
         config.scopes = fields.given("scopes").map(Catalogue::read).transpose()?;
-        config.peppers = fields.given("pepper").map_or(Ok(vec![]), |it| secrets("pepper", it))?;
+        if let Some(peppers) = fields.given("pepper") {
+            config.peppers = secrets("pepper", peppers)?;
+            if config.peppers.is_empty() {
+                // An empty setting must not quietly mean the slow scheme.
+                return Err(Error::wrong("pepper", "is an empty list", "give a pepper, or leave it out for argon2id"));
+            }
+        }
         config.retired_peppers =
             fields.given("retired_peppers").map_or(Ok(vec![]), |it| secrets("retired_peppers", it))?;
         config.hash = fields.text("hash")?.map(|it| Scheme::parse("hash", &it)).transpose()?;

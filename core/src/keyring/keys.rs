@@ -91,7 +91,7 @@ impl Keys {
         let engine = &self.engine;
         query.check()?;
         if let Some(environment) = &query.environment {
-            engine.environment(Some(environment))?;
+            engine.known_environment(environment)?;
         }
         let filter = KeyFilter { status: query.status, environment: query.environment, name: query.name };
         let list = format!("keys {:?} {filter:?}", self.tenant);
@@ -328,13 +328,18 @@ impl Engine {
         };
         match asked {
             None => Ok(own.cloned().unwrap_or_default()),
-            Some(it) if all.iter().any(|other| other == it) => Ok(it.to_owned()),
-            Some(it) => {
-                let near = nearest(it, all.iter().map(String::as_str));
-                let fix = near.map_or(format!("use one of {}", all.join(", ")), |it| format!("did you mean {it}?"));
-                Err(Error::wrong("environment", "is none of the environments", fix))
-            }
+            Some(it) => self.known_environment(it),
         }
+    }
+
+    fn known_environment(&self, asked: &str) -> Result<String, Error> {
+        let all = &self.environments;
+        if all.iter().any(|it| it == asked) {
+            return Ok(asked.to_owned());
+        }
+        let near = nearest(asked, all.iter().map(String::as_str));
+        let fix = near.map_or(format!("use one of {}", all.join(", ")), |it| format!("did you mean {it}?"));
+        Err(Error::wrong("environment", "is none of the environments", fix))
     }
 
     /// A UUID version 7, or a random integer in 1..2^53 that every JSON reader keeps exact.

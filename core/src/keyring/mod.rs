@@ -101,7 +101,7 @@ impl Keywright {
     /// The audit entries of the org `default`, and the chain of the database.
     #[must_use]
     pub fn audit(&self) -> Audit {
-        self.default_org().audit()
+        Audit::of_database(Arc::clone(&self.0))
     }
 
     /// Verifies a key of any org; [`Key::org`](crate::Key::org) says which.
@@ -158,8 +158,7 @@ impl Keywright {
 
     /// Finishes queued writes and lets go of the file. Later calls fail with `closed`; closing again does nothing.
     pub async fn close(&self) {
-        let _ = self.0.verifier.slow.run(|| Ok(())).await;
-        self.0.verifier.slow.close();
+        self.0.verifier.slow.finish().await;
         self.0.store().close().await;
     }
 
@@ -190,7 +189,7 @@ impl Org {
     /// Its audit entries.
     #[must_use]
     pub fn audit(&self) -> Audit {
-        Audit::new(Arc::clone(&self.engine), self.tenant.clone())
+        Audit::of(Arc::clone(&self.engine), self.tenant.clone())
     }
 
     /// Verifies a key of this org; another org's is `invalid`.
@@ -221,11 +220,6 @@ fn outcome(decision: Decision) -> Result<Allowed, Box<Denial>> {
 impl Engine {
     pub(crate) fn store(&self) -> &AnyStore {
         &self.verifier.store
-    }
-
-    #[cfg(feature = "testing")]
-    pub(crate) fn shared_store(&self) -> Arc<AnyStore> {
-        Arc::clone(&self.verifier.store)
     }
 
     fn now(&self) -> Millis {

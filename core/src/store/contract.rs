@@ -3,7 +3,6 @@
 use crate::audit::Draft;
 use crate::clock::Millis;
 use crate::error::Error;
-use crate::keyring::Config;
 use crate::lifecycle::{Life, Term};
 use crate::record::Status;
 use crate::store::{
@@ -11,24 +10,12 @@ use crate::store::{
     Tenant,
 };
 
-/// Runs the contract on the database of `config`, which must be new, and names the checks that passed.
-///
-/// # Errors
-/// The first check that failed, in words.
-///
-/// ```
-/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
-/// let config = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]);
-/// let passed = keywright::wait::block_on(keywright::testing::contract(config)).unwrap();
-/// assert!(passed.len() >= 10);
-/// ```
-pub async fn contract(config: Config) -> Result<Vec<&'static str>, String> {
-    let kw = config.build().await.map_err(|it| it.to_string())?;
-    let store = kw.engine().shared_store();
+/// Runs the contract on a store whose database is new, and names the checks that passed.
+pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, String> {
     let mut passed = Vec::new();
     macro_rules! run {
         ($($check:ident),* $(,)?) => {
-            $($check(&store).await.map_err(|it| format!("{}: {it}", stringify!($check)))?; passed.push(stringify!($check));)*
+            $($check(store).await.map_err(|it| format!("{}: {it}", stringify!($check)))?; passed.push(stringify!($check));)*
         };
     }
     run!(
@@ -47,7 +34,6 @@ pub async fn contract(config: Config) -> Result<Vec<&'static str>, String> {
         the_chain_has_no_gap,
         pruning_leaves_a_checkpoint,
     );
-    kw.close().await;
     Ok(passed)
 }
 

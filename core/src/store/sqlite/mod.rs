@@ -152,9 +152,7 @@ impl Store for Sqlite {
     }
 
     async fn close(&self) {
-        // The last job of the queue: those before it are done when it is. A closed queue has none.
-        let _ = self.writer.run(|| Ok(())).await;
-        self.writer.close();
+        self.writer.finish().await;
         self.connections.close();
     }
 }

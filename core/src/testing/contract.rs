@@ -1,0 +1,20 @@
+use crate::keyring::Config;
+use crate::store::contract;
+
+/// Runs what every store must do on the database of `config`, which must be new, and names the checks that passed.
+///
+/// # Errors
+/// The first check that failed, in words.
+///
+/// ```
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// let config = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]);
+/// let passed = keywright::wait::block_on(keywright::testing::contract(config)).unwrap();
+/// assert!(passed.len() >= 10);
+/// ```
+pub async fn contract(config: Config) -> Result<Vec<&'static str>, String> {
+    let kw = config.build().await.map_err(|it| it.to_string())?;
+    let passed = contract::contract(kw.engine().store()).await;
+    kw.close().await;
+    passed
+}

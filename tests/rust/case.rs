@@ -1,0 +1,180 @@
+//! Vector files and the shapes of their cases. A field that is not named here stops the run.
+
+use std::path::Path;
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde_json::Value as Json;
+
+/// One call, with what it is given and what must come out.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    pub r#do: String,
+    pub org: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub id: Option<Json>,
+    #[serde(default, deserialize_with = "present")]
+    pub prefix: Option<Json>,
+    #[serde(default, deserialize_with = "present")]
+    pub before: Option<Json>,
+    #[serde(default, deserialize_with = "present")]
+    pub text: Option<Json>,
+    #[serde(default)]
+    pub args: serde_json::Map<String, Json>,
+    pub r#as: Option<String>,
+    pub ms: Option<i64>,
+    pub config: Option<Json>,
+    #[serde(default, deserialize_with = "present")]
+    pub expect: Option<Json>,
+    pub error: Option<Wrong>,
+}
+
+impl Step {
+    /// The one positional argument, whichever it is.
+    pub fn first(&self) -> &Json {
+        self.id.as_ref().or(self.prefix.as_ref()).or(self.before.as_ref()).unwrap_or(&Json::Null)
+    }
+}
+
+/// An error that must come out.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wrong {
+    pub code: String,
+    pub field: Option<String>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyCase {
+    pub id: String,
+    pub comment: String,
+    pub config: Json,
+    pub op: String,
+    pub text: Option<Json>,
+    pub expect: Json,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HashCase {
+    pub id: String,
+    pub comment: String,
+    pub op: String,
+    pub input: Json,
+    pub expect: Json,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScopeCase {
+    pub id: String,
+    pub comment: String,
+    pub op: String,
+    #[serde(default)]
+    pub config: serde_json::Map<String, Json>,
+    #[serde(default, deserialize_with = "present")]
+    pub scopes: Option<Json>,
+    #[serde(default, deserialize_with = "present")]
+    pub granted: Option<Json>,
+    #[serde(default, deserialize_with = "present")]
+    pub required: Option<Json>,
+    #[serde(default, deserialize_with = "present")]
+    pub level: Option<Json>,
+    #[serde(default, deserialize_with = "present")]
+    pub method: Option<Json>,
+    #[serde(default, deserialize_with = "present")]
+    pub networks: Option<Json>,
+    #[serde(default, deserialize_with = "present")]
+    pub ip: Option<Json>,
+    pub expect: Json,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    pub id: String,
+    pub comment: String,
+    pub config: Json,
+    pub start: String,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BadInput {
+    pub id: String,
+    pub comment: String,
+    pub call: String,
+    #[serde(default, deserialize_with = "present")]
+    pub target: Option<Json>,
+    #[serde(default, deserialize_with = "present")]
+    pub text: Option<Json>,
+    #[serde(default)]
+    pub args: serde_json::Map<String, Json>,
+    pub expect: Json,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeCase {
+    pub id: String,
+    pub comment: String,
+    pub kind: String,
+    pub code: String,
+    pub status: u16,
+    pub wire: String,
+    pub python: String,
+    pub js: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredRow {
+    pub id: String,
+    pub comment: String,
+    pub config: Json,
+    pub row: Json,
+    pub text: String,
+    pub expect: Json,
+}
+
+/// A whole file.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File<T> {
+    pub schema: String,
+    pub count: usize,
+    #[serde(default)]
+    pub config: Json,
+    pub start: Option<String>,
+    #[serde(default)]
+    pub given: Vec<Step>,
+    pub tests: Vec<T>,
+}
+
+/// Reads a vector file, and holds its count and the manifest's.
+pub fn file<T: DeserializeOwned>(name: &str) -> File<T> {
+    let file: File<T> = serde_json::from_str(&text(name)).unwrap_or_else(|it| panic!("{name}.json: {it}"));
+    assert_eq!(file.schema, format!("../schema/{name}.schema.json"));
+    assert_eq!(file.tests.len(), file.count, "{name}.json counts wrongly");
+    let counted = manifest().contains(&(format!("{name}.json"), file.count));
+    assert!(counted, "manifest.json disagrees about {name}.json");
+    file
+}
+
+/// How many cases each file has, in the manifest's order.
+pub fn manifest() -> Vec<(String, usize)> {
+    let counts: serde_json::Map<String, Json> = serde_json::from_str(&text("manifest")).unwrap();
+    counts.into_iter().map(|(name, it)| (name, it.as_u64().unwrap().try_into().unwrap())).collect()
+}
+
+fn text(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(format!("{name}.json"));
+    std::fs::read_to_string(&path).unwrap_or_else(|it| panic!("{}: {it}", path.display()))
+}
+
+/// Tells a null that is there from a field that is not.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(from).map(Some)
+}
