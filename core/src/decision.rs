@@ -1,5 +1,6 @@
 //! The outcome of a verification: allowed with the key, or denied with exactly one code.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
@@ -223,7 +224,7 @@ pub struct Denial {
     /// The one reason.
     pub code: Code,
     /// The reason in words, fit for a response.
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// The key, only when its secret was proved.
     pub key: Option<Box<Key>>,
     /// The required scopes that nothing grants.
@@ -240,7 +241,7 @@ pub struct Denial {
 }
 
 impl Denial {
-    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -293,6 +294,11 @@ impl Denial {
 }
 
 impl Decision {
+    /// The decision of a host whose engine could not be opened.
+    pub fn unavailable(error: &Error) -> Self {
+        Self::Denied(Box::new(Denial::failed(error)))
+    }
+
     /// Whether the request may go on.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
@@ -427,7 +433,7 @@ pub(crate) fn judge(
     Ok(())
 }
 
-fn deny(code: Code, message: impl Into<String>) -> Result<(), Box<Denial>> {
+fn deny(code: Code, message: impl Into<Cow<'static, str>>) -> Result<(), Box<Denial>> {
     Err(Box::new(Denial::new(code, message)))
 }
 

@@ -10,7 +10,7 @@ use super::{Engine, Keywright, Texts};
 use crate::clock::Clock;
 use crate::error::{Error, Trouble};
 use crate::hash::{Hasher, Pepper, Scheme};
-use crate::input::{Fields, Value, nearest, span};
+use crate::input::{Casing, Fields, Value, nearest, span};
 use crate::key::Formats;
 use crate::scope::Catalogue;
 use crate::store::sqlite::{Sqlite, place};
@@ -62,6 +62,7 @@ pub struct Config {
     read_only: bool,
     patience: Option<i64>,
     clock: Clock,
+    casing: Casing,
 }
 
 impl std::fmt::Debug for Config {
@@ -150,12 +151,7 @@ impl Config {
 
     /// Reads the constructor's arguments and refuses all that can be refused without touching a file.
     pub fn read(url: Value, fields: Fields) -> Result<Self, Error> {
-        let casing = fields.casing();
-        Self::take(url, fields).map_err(|it| it.spelt(casing))
-    }
-
-    fn take(url: Value, fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&[
+        let fields = fields.only(&[
             "brand",
             "environments",
             "environment",
@@ -171,6 +167,12 @@ impl Config {
             "busy_timeout",
             "clock",
         ])?;
+        let casing = fields.casing();
+        let config = Self::take(url, fields).map_err(|it| it.spelt(casing))?;
+        Ok(Self { casing, ..config })
+    }
+
+    fn take(url: Value, mut fields: Fields) -> Result<Self, Error> {
         if fields.given("clock").is_some() {
             // A binding takes a real one out before.
             return Err(Error::misuse("clock", "is no clock", "give a ManualClock of keywright's testing module"));
@@ -216,9 +218,10 @@ impl Config {
 
     /// Opens the engine, and makes the database when it is new.
     pub async fn build(self) -> Result<Keywright, Error> {
+        let casing = self.casing;
         let plan = self.plan()?;
         // Opening reads and writes files: on a thread of its own, so that no runtime waits for the disk.
-        Workers::new("keywright-open", 1, 1).run(move || plan.open()).await
+        Workers::new("keywright-open", 1, 1).run(move || plan.open()).await.map_err(|it| it.spelt(casing))
     }
 
     fn plan(&self) -> Result<Plan, Error> {

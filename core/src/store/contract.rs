@@ -120,10 +120,10 @@ async fn what_is_created_is_found(store: &AnyStore) -> Check {
     let view = got(store, &one("found"), "found-1").await?;
     hold(view.key == key("found-1", "found"), "the key came back changed")?;
     hold(view.secrets == vec![secret(&lookup("found-1")).view()], "the secret came back changed")?;
-    let found = store.find(&lookup("found-1")).await.map_err(told)?.ok_or("the lookup found nothing")?;
-    hold(found.secret == secret(&lookup("found-1")) && found.key == view.key, "the lookup found something else")?;
+    let found = store.find(&lookup("found-1"), NOW).await.map_err(told)?.ok_or("the lookup found nothing")?;
+    hold(found.secret == secret(&lookup("found-1")) && found.view == view, "the lookup found something else")?;
     hold(!found.org_disabled && found.org_networks.is_none(), "a new org restricts")?;
-    hold(store.find("unknown00000").await.map_err(told)?.is_none(), "an unknown lookup found something")
+    hold(store.find("unknown00000", NOW).await.map_err(told)?.is_none(), "an unknown lookup found something")
 }
 
 async fn a_taken_id_or_lookup_creates_nothing(store: &AnyStore) -> Check {
@@ -261,7 +261,7 @@ async fn a_verifier_is_replaced_only_while_it_stands(store: &AnyStore) -> Check 
     let (lookup, first) = (lookup("verifier-1"), secret(&lookup("verifier-1")).verifier);
     store.replace_verifier(lookup.clone(), "another".to_owned(), "stolen".to_owned(), None).await.map_err(told)?;
     store.replace_verifier(lookup.clone(), first, "second".to_owned(), None).await.map_err(told)?;
-    let found = store.find(&lookup).await.map_err(told)?.ok_or("the secret is gone")?;
+    let found = store.find(&lookup, NOW).await.map_err(told)?.ok_or("the secret is gone")?;
     hold(found.secret.verifier == "second" && found.secret.filter.is_none(), "the wrong verifier was replaced")
 }
 
@@ -298,7 +298,7 @@ async fn orgs_are_kept(store: &AnyStore) -> Check {
     });
     let changed = store.change_org("orgs", rule).await.map_err(told)?.ok_or("the org is gone")?;
     hold(store.org("orgs").await.map_err(told)? == Some(changed), "the org came back changed")?;
-    let found = store.find(&lookup("orgs-1")).await.map_err(told)?.ok_or("the secret is gone")?;
+    let found = store.find(&lookup("orgs-1"), NOW).await.map_err(told)?.ok_or("the secret is gone")?;
     hold(found.org_disabled && found.org_networks == Some(Vec::new()), "a verification does not see its org")?;
     let nobody = store.revoke_keys("nobody", None, draft("org.revoke_keys", "nobody", "nobody")).await.map_err(told)?;
     let revoke = || store.revoke_keys("orgs", Some("closed".to_owned()), draft("org.revoke_keys", "orgs", "orgs"));

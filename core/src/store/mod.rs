@@ -100,7 +100,7 @@ impl SecretRow {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Found {
     pub(crate) secret: SecretRow,
-    pub(crate) key: KeyRow,
+    pub(crate) view: KeyView,
     pub(crate) org_disabled: bool,
     pub(crate) org_networks: Option<Vec<String>>,
 }
@@ -200,11 +200,8 @@ pub(crate) type OrgRule = Box<dyn FnOnce(&OrgRow) -> Result<Option<OrgEdit>, Err
 pub(crate) trait Store: Send + Sync {
     fn birth(&self) -> &Birth;
 
-    /// The only look-up of a verification.
-    fn find(&self, lookup: &str) -> impl Future<Output = Result<Option<Found>, Error>> + Send;
-    /// The key's secrets that are not over at `now`, newest first.
-    fn secrets(&self, key_id: &str, now: Millis) -> impl Future<Output = Result<Vec<SecretView>, Error>> + Send;
-
+    /// The only look-up of a verification: all it needs in one snapshot, as it is at `now`.
+    fn find(&self, lookup: &str, now: Millis) -> impl Future<Output = Result<Option<Found>, Error>> + Send;
     fn get(
         &self,
         tenant: &Tenant,

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::hash::{Claim, Hasher, Stored, Verdict};
 use crate::key::{Format, Formats, Shape};
 use crate::scope::Catalogue;
-use crate::store::{AnyStore, Found, KeyView, Store, Tenant};
+use crate::store::{AnyStore, Found, Store, Tenant};
 use crate::worker::Workers;
 use crate::{clock, input};
 
@@ -80,10 +80,11 @@ impl Verifier {
             return Err(Denial::new(Code::Missing, "An API key is required").into());
         };
         let (format, shape) = self.formats.read(text).ok_or_else(Denial::invalid)?;
-        let found = self.store.find(shape.lookup).await.map_err(|it| Denial::failed(&it))?;
+        let now = self.clock.now();
+        let found = self.store.find(shape.lookup, now).await.map_err(|it| Denial::failed(&it))?;
         let found = found.filter(|it| belongs(it, tenant, format, &shape)).ok_or_else(Denial::invalid)?;
         self.prove(&found, &shape).await?;
-        self.weigh(found, request).await
+        self.weigh(found, request)
     }
 
     /// Refuses what the host cannot have meant, before anything is read.
@@ -109,8 +110,8 @@ impl Verifier {
     async fn prove(&self, found: &Found, shape: &Shape<'_>) -> Result<(), Box<Denial>> {
         let stored = Stored::parse(&found.secret.verifier).ok_or_else(unusable)?;
         let claim = Claim {
-            environment: found.key.environment.clone(),
-            key_id: found.key.id.clone(),
+            environment: found.view.key.environment.clone(),
+            key_id: found.view.key.id.clone(),
             lookup: shape.lookup.to_owned(),
             secret: zeroize::Zeroizing::new(shape.secret.to_owned()),
         };
@@ -137,22 +138,22 @@ impl Verifier {
     }
 
     /// Judges a proved secret.
-    async fn weigh(&self, found: Found, request: &Request) -> Result<Allowed, Box<Denial>> {
+    fn weigh(&self, found: Found, request: &Request) -> Result<Allowed, Box<Denial>> {
+        // Asked anew: a slow hash may have outlasted an expiry.
         let now = self.clock.now();
-        let Found { secret, key, org_disabled, org_networks } = found;
+        let Found { secret, view, org_disabled, org_networks } = found;
         let facts = Facts {
-            environment: &key.environment,
-            life: key.life,
+            environment: &view.key.environment,
+            life: view.key.life,
             grace_over: secret.term.is_over(now),
             org_disabled,
-            networks: [key.networks.as_deref(), org_networks.as_deref()],
-            level: key.level,
-            scopes: &key.scopes,
+            networks: [view.key.networks.as_deref(), org_networks.as_deref()],
+            level: view.key.level,
+            scopes: &view.key.scopes,
         };
         let judged = judge(&facts, &self.accepted, request, now);
-        let secrets = self.store.secrets(&key.id, now).await.map_err(|it| Denial::failed(&it))?;
-        let key = KeyView { key, secrets }.show(self.store.birth().integer_ids, now);
         let grace_ends_at = secret.term.grace_ends_at.filter(|_| !secret.term.is_over(now)).map(clock::time);
+        let key = view.show(self.store.birth().integer_ids, now);
         match judged {
             Ok(()) => Ok(Allowed { key, grace_ends_at, limits: Vec::new(), agent: None }),
             Err(denial) => Err(denial.of(key, grace_ends_at).into()),
@@ -163,9 +164,9 @@ impl Verifier {
 /// Whether a row is what the text speaks of: another tenant's, or one whose text had another format or
 /// environment, is as unknown as none.
 fn belongs(found: &Found, tenant: &Tenant, format: &Format, shape: &Shape<'_>) -> bool {
-    tenant.sees(&found.key.org)
+    tenant.sees(&found.view.key.org)
         && found.secret.format == format.template()
-        && (!format.has_environment() || shape.environment == found.key.environment)
+        && (!format.has_environment() || shape.environment == found.view.key.environment)
 }
 
 fn unusable() -> Box<Denial> {

@@ -4,12 +4,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{place, schema};
 use crate::error::{Error, Trouble};
 use crate::fork::{self, Forkable, Process, Relation};
 use crate::store::Birth;
+
+/// How many KiB of pages a connection may keep, as the pragma wants it: negative.
+const CACHE: i64 = -16_384;
 
 /// More readers than this are opened when needed, and not kept.
 const KEPT: usize = 8;
@@ -119,6 +123,9 @@ impl Connections {
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(self.patience)?;
         connection.set_prepared_statement_cache_capacity(64);
+        // Without it SQLite plans a cached statement anew for each value that is bound to it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        connection.pragma_update(None, "cache_size", CACHE)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "trusted_schema", false)?;

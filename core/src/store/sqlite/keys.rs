@@ -20,35 +20,43 @@ const KEY_COLUMNS: usize = 15;
 /// A secret that is not over, as it is joined to its key; the parameter is the time.
 const LIVE: &str = "(s.grace_ends_at IS NULL OR s.grace_ends_at > ?1)";
 
-/// The current secret first, then the former one.
-const NEWEST: &str = "s.grace_ends_at IS NULL DESC, s.created_at DESC";
-
-pub(super) fn find(on: &Connection, lookup: &str) -> Result<Option<Found>, Error> {
+pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<Found>, Error> {
     let mut statement = on.prepare_cached(&format!(
-        "SELECT {KEY}, s.lookup, s.grace_ends_at, s.prefix, s.format, s.verifier, s.filter, s.created_at, o.disabled_at, o.networks \
-         FROM secrets s JOIN keys k ON k.id = s.key_id JOIN orgs o ON o.id = k.org WHERE s.lookup = ?1"
+        "SELECT {KEY}, f.lookup, f.grace_ends_at, f.prefix, f.format, f.verifier, f.filter, f.created_at, \
+         o.disabled_at, o.networks, s.lookup, s.grace_ends_at, s.prefix, s.created_at \
+         FROM secrets f JOIN keys k ON k.id = f.key_id JOIN orgs o ON o.id = k.org \
+         LEFT JOIN secrets s ON s.key_id = k.id AND {LIVE} WHERE f.lookup = ?2"
     ))?;
-    let mut rows = statement.query([lookup])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut rows = statement.query(params![now, lookup])?;
     let at = |offset: usize| KEY_COLUMNS + offset;
-    Ok(Some(Found {
-        key: key(row)?,
-        secret: SecretRow {
-            term: Term { lookup: row.get(at(0))?, grace_ends_at: row.get(at(1))? },
-            prefix: row.get(at(2))?,
-            format: row.get(at(3))?,
-            verifier: row.get(at(4))?,
-            filter: row.get(at(5))?,
-            created_at: row.get(at(6))?,
-        },
-        org_disabled: row.get::<_, Option<Millis>>(at(7))?.is_some(),
-        org_networks: words_or_none(row.get(at(8))?),
-    }))
+    let mut found: Option<Found> = None;
+    while let Some(row) = rows.next()? {
+        let found = match &mut found {
+            Some(found) => found,
+            None => found.insert(Found {
+                view: KeyView { key: key(row)?, secrets: Vec::with_capacity(1) },
+                secret: SecretRow {
+                    term: Term { lookup: row.get(at(0))?, grace_ends_at: row.get(at(1))? },
+                    prefix: row.get(at(2))?,
+                    format: row.get(at(3))?,
+                    verifier: row.get(at(4))?,
+                    filter: row.get(at(5))?,
+                    created_at: row.get(at(6))?,
+                },
+                org_disabled: row.get_ref(at(7))? != ValueRef::Null,
+                org_networks: words_or_none(row.get(at(8))?),
+            }),
+        };
+        if row.get_ref(at(9))? != ValueRef::Null {
+            found.view.secrets.push(view(row, at(9))?);
+        }
+    }
+    Ok(found.map(|it| Found { view: newest_first(it.view), ..it }))
 }
 
-pub(super) fn secrets(on: &Connection, key_id: &str, now: Millis) -> Result<Vec<SecretView>, Error> {
+fn secrets(on: &Connection, key_id: &str, now: Millis) -> Result<Vec<SecretView>, Error> {
     let mut statement = on.prepare_cached(&format!(
-        "SELECT s.lookup, s.grace_ends_at, s.prefix, s.created_at FROM secrets s WHERE s.key_id = ?2 AND {LIVE} ORDER BY {NEWEST}"
+        "SELECT s.lookup, s.grace_ends_at, s.prefix, s.created_at FROM secrets s WHERE s.key_id = ?2 AND {LIVE}"
     ))?;
     let secrets = statement.query_map(params![now, key_id], |row| view(row, 0))?;
     Ok(secrets.collect::<Result<_, _>>()?)
@@ -58,7 +66,7 @@ pub(super) fn get(on: &Connection, tenant: &Tenant, id: &str, now: Millis) -> Re
     let mut statement = on.prepare_cached(&format!("SELECT {KEY} FROM keys k WHERE k.id = ?1"))?;
     let mut rows = statement.query([id])?;
     let Some(key) = rows.next()?.map(key).transpose()?.filter(|it| tenant.sees(&it.org)) else { return Ok(None) };
-    Ok(Some(KeyView { secrets: secrets(on, &key.id, now)?, key }))
+    Ok(Some(newest_first(KeyView { secrets: secrets(on, &key.id, now)?, key })))
 }
 
 pub(super) fn by_prefix(on: &Connection, tenant: &Tenant, prefix: &str, now: Millis) -> Result<Option<KeyView>, Error> {
@@ -109,7 +117,7 @@ pub(super) fn list(
     );
     let mut statement = on.prepare_cached(&format!(
         "SELECT {KEY}, s.lookup, s.grace_ends_at, s.prefix, s.created_at FROM ({page}) k \
-         LEFT JOIN secrets s ON s.key_id = k.id AND {LIVE} ORDER BY k.created_at DESC, k.id DESC, {NEWEST}"
+         LEFT JOIN secrets s ON s.key_id = k.id AND {LIVE} ORDER BY k.created_at DESC, k.id DESC"
     ))?;
     let mut rows = statement.query(values.as_slice())?;
     let mut out: Vec<KeyView> = Vec::new();
@@ -123,7 +131,7 @@ pub(super) fn list(
             last.secrets.push(view(row, KEY_COLUMNS)?);
         }
     }
-    Ok(out)
+    Ok(out.into_iter().map(newest_first).collect())
 }
 
 /// The conditions of `lifecycle::Life::status`, for the index to skip what is not asked for; the contract holds them equal.
@@ -258,6 +266,13 @@ pub(super) fn peppers(on: &Connection, now: Millis) -> Result<Vec<String>, Error
         tag = if found.starts_with("$argon2") { "$argon2~".to_owned() } else { found };
     }
     Ok(out)
+}
+
+/// The current secret first, then the former one. There are two at most: sorting them here spares SQLite a sort of
+/// whole rows.
+fn newest_first(mut view: KeyView) -> KeyView {
+    view.secrets.sort_by_key(|it| (it.term.grace_ends_at.is_some(), std::cmp::Reverse(it.created_at)));
+    view
 }
 
 fn key(row: &Row<'_>) -> Result<KeyRow, Error> {

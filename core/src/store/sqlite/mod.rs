@@ -17,7 +17,7 @@ use rusqlite::{Connection, Transaction};
 use self::connection::Connections;
 use super::{
     AuditFilter, AuditRow, Birth, Found, KeyFilter, KeyRow, KeyRule, KeyView, OrgRow, OrgRule, Place, Sealer,
-    SecretRow, SecretView, Store, Tenant,
+    SecretRow, Store, Tenant,
 };
 use crate::audit::Draft;
 use crate::clock::Millis;
@@ -65,12 +65,8 @@ impl Store for Sqlite {
         &self.birth
     }
 
-    async fn find(&self, lookup: &str) -> Result<Option<Found>, Error> {
-        self.read(|on| keys::find(on, lookup))
-    }
-
-    async fn secrets(&self, key_id: &str, now: Millis) -> Result<Vec<SecretView>, Error> {
-        self.read(|on| keys::secrets(on, key_id, now))
+    async fn find(&self, lookup: &str, now: Millis) -> Result<Option<Found>, Error> {
+        self.read(|on| keys::find(on, lookup, now))
     }
 
     async fn get(&self, tenant: &Tenant, id: &str, now: Millis) -> Result<Option<KeyView>, Error> {

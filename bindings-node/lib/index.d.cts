@@ -1,0 +1,407 @@
+/// <reference lib="esnext.disposable" />
+
+import type { ManualClock } from "./testing.cjs";
+
+/** Scopes as a list, or as one text with commas or spaces. */
+export type Scopes = string | readonly string[];
+/** Data that JSON can say. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+export type Status = "active" | "disabled" | "expired" | "revoked";
+/** `read` is GET, HEAD and OPTIONS; `read_write` adds POST, PUT and PATCH; `full` is every method. */
+export type Level = "read" | "read_write" | "full";
+/** Text, or a number in a database made with `idStyle: "integer"`. */
+export type KeyId = string | number;
+
+/** The options of `new Keywright`. */
+export interface Options {
+  /** What every key text begins with. */
+  brand?: string | undefined;
+  /** The environments there are; `["live", "test"]` unless said. */
+  environments?: readonly string[] | undefined;
+  /** The ones this engine accepts: the first unless said, `"*"` for all. */
+  environment?: string | readonly string[] | undefined;
+  /** The template of key texts; `{brand}_{env}_{lookup}_{secret}{checksum}` unless said. */
+  keyFormat?: string | undefined;
+  /** Older templates whose keys still verify. */
+  acceptFormats?: readonly string[] | undefined;
+  /** The catalogue of scopes, by name with a description or as a list. Without it any well-formed scope will do. */
+  scopes?: { readonly [name: string]: string } | readonly string[] | undefined;
+  /** At least 32 bytes that the database does not hold; of several the first signs and all verify. */
+  pepper?: string | Uint8Array | readonly (string | Uint8Array)[] | null | undefined;
+  /** Peppers that still verify until their keys are hashed again. */
+  retiredPeppers?: string | Uint8Array | readonly (string | Uint8Array)[] | null | undefined;
+  /** `hmac-sha256` with a pepper, `argon2id` without, unless said. */
+  hash?: "hmac-sha256" | "argon2id" | null | undefined;
+  /** Schemes that still verify until their keys are hashed again. */
+  retiredHashes?: string | readonly string[] | null | undefined;
+  /** How ids look; fixed when the database is made. */
+  idStyle?: "uuid" | "integer" | undefined;
+  /** Verify only; nothing is written. */
+  readOnly?: boolean | undefined;
+  /** How long to wait for another writer, like `"5s"`. */
+  busyTimeout?: string | undefined;
+  /** A clock moved by hand, for tests. */
+  clock?: ManualClock | null | undefined;
+}
+
+export interface CreateKey {
+  /** What people call it, 1 to 200 characters. */
+  name: string;
+  scopes?: Scopes | null | undefined;
+  level?: Level | null | undefined;
+  /** Addresses and networks it may be used from: none given is no restriction, `[]` is nobody. */
+  networks?: readonly string[] | null | undefined;
+  metadata?: { readonly [name: string]: Json } | null | undefined;
+  environment?: string | null | undefined;
+  /** 1 to 36500; not together with `expires_at`. */
+  expires_in_days?: number | null | undefined;
+  expires_at?: Date | null | undefined;
+  created_by?: string | null | undefined;
+}
+
+/** What is left out stays; null clears `level`, `networks`, `metadata` and `expires_at`. */
+export interface UpdateKey {
+  name?: string | undefined;
+  scopes?: Scopes | undefined;
+  level?: Level | null | undefined;
+  networks?: readonly string[] | null | undefined;
+  metadata?: { readonly [name: string]: Json } | null | undefined;
+  expires_in_days?: number | undefined;
+  expires_at?: Date | null | undefined;
+  actor?: string | null | undefined;
+}
+
+/** Why, and who. */
+export interface Change {
+  reason?: string | null | undefined;
+  actor?: string | null | undefined;
+}
+
+export interface RotateKey extends Change {
+  /** How long the former secret still verifies: `"24h"` unless said, `0` for not at all. */
+  grace?: string | 0 | null | undefined;
+  /** During a grace: the newest secret dies and the former keeps its end. */
+  replace_current?: boolean | null | undefined;
+}
+
+export interface Paging {
+  /** 1 to 1000, 100 unless said. */
+  limit?: number | null | undefined;
+  /** `next_cursor` of the page before. */
+  cursor?: string | null | undefined;
+}
+
+export interface ListKeys extends Paging {
+  /** All but revoked keys unless said. */
+  status?: Status | "all" | null | undefined;
+  environment?: string | null | undefined;
+  /** The exact name. */
+  name?: string | null | undefined;
+}
+
+export interface ListAudit extends Paging {
+  key_id?: KeyId | null | undefined;
+  action?: string | null | undefined;
+}
+
+export interface UpdateOrg {
+  networks?: readonly string[] | null | undefined;
+  actor?: string | null | undefined;
+}
+
+/** What a request needs. What is left out is not judged. */
+export interface Request {
+  scopes?: Scopes | null | undefined;
+  /** The HTTP method, for keys that have a level. */
+  method?: string | null | undefined;
+  /** The caller's address, for keys and orgs that have networks. */
+  ip?: string | null | undefined;
+  environment?: string | null | undefined;
+}
+
+/** What a caller presented. Null and undefined are `missing`; whatever is no key of ours is `invalid`. */
+export type Presented = string | Uint8Array | null | undefined;
+
+interface SecretFields<Time> {
+  readonly prefix: string;
+  readonly created_at: Time;
+  /** From when on it no longer verifies; null for the current one. */
+  readonly grace_ends_at: Time | null;
+  readonly last_used_at: Time | null;
+}
+
+export interface Secret extends SecretFields<Date> {}
+
+export interface Limit {
+  readonly name: string;
+  readonly rate: number;
+  readonly burst: number;
+}
+
+interface KeyFields<Time> {
+  readonly id: KeyId;
+  readonly name: string;
+  readonly org: string;
+  readonly environment: string;
+  /** The public part of the current secret's text, safe to log. */
+  readonly prefix: string;
+  readonly status: Status;
+  readonly scopes: readonly string[];
+  readonly level: Level | null;
+  readonly tier: string | null;
+  readonly limits: readonly Limit[];
+  readonly networks: readonly string[] | null;
+  readonly metadata: { readonly [name: string]: Json };
+  readonly created_at: Time;
+  readonly created_by: string | null;
+  readonly updated_at: Time;
+  readonly expires_at: Time | null;
+  readonly disabled_at: Time | null;
+  readonly revoked_at: Time | null;
+  readonly reason: string | null;
+  readonly last_used_at: Time | null;
+  readonly usage_count: number;
+  readonly denied_count: number;
+  /** Those that still verify, newest first: the current one, and in grace the former one. */
+  readonly secrets: readonly SecretFields<Time>[];
+}
+
+/** A key's fields with times as RFC 3339 text. */
+export interface PlainKey extends KeyFields<string> {}
+
+export interface Key extends KeyFields<Date> {}
+export class Key {
+  protected constructor();
+  toJSON(): PlainKey;
+}
+
+/** A key just made or rotated, with the only copy of its text. */
+export class NewKey extends Key {
+  /** The text. Inspection, JSON, copies and errors do not show it. */
+  get api_key(): string;
+  /** Everything with the text in it, for the one response that shows it. */
+  reveal(): PlainKey & { readonly api_key: string };
+  toJSON(): PlainKey & { readonly api_key: string };
+}
+
+/** One page, newest first. `for await` over it goes on through the pages that follow. */
+export class Page<Item> implements AsyncIterable<Item> {
+  protected constructor();
+  readonly data: readonly Item[];
+  readonly has_more: boolean;
+  readonly next_cursor: string | null;
+  [Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined>;
+  toJSON(): { data: object[]; has_more: boolean; next_cursor: string | null };
+}
+
+/** The promise of the first page, and the iteration over all items of all pages. */
+export type Pages<Item> = Promise<Page<Item>> & AsyncIterable<Item>;
+
+export class OrgRecord {
+  protected constructor();
+  readonly id: string;
+  readonly status: "active" | "disabled";
+  readonly networks: readonly string[] | null;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly disabled_at: Date | null;
+  readonly reason: string | null;
+  toJSON(): object;
+}
+
+export class AuditEntry {
+  protected constructor();
+  readonly seq: number;
+  readonly at: Date;
+  readonly org: string | null;
+  readonly actor: string | null;
+  readonly action: string;
+  readonly target: string | null;
+  readonly reason: string | null;
+  readonly details: { readonly [name: string]: Json };
+  readonly hash: string;
+  toJSON(): object;
+}
+
+export interface AuditHead {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+export interface AuditCheck {
+  readonly ok: boolean;
+  readonly checked: number;
+  readonly first_seq: number | null;
+  readonly last_seq: number | null;
+  readonly problem: string | null;
+}
+
+export interface Parsed {
+  readonly environment: string;
+  readonly prefix: string;
+  readonly lookup: string;
+}
+
+export type DenialCode =
+  | "missing"
+  | "invalid"
+  | "revoked"
+  | "expired"
+  | "disabled"
+  | "wrong_environment"
+  | "method_not_allowed"
+  | "insufficient_scope"
+  | "ip_not_allowed"
+  | "rate_limited"
+  | "unavailable";
+
+export interface LimitState {
+  readonly name: string;
+  readonly limit: number;
+  readonly remaining: number;
+  readonly reset_seconds: number;
+  readonly shared: boolean;
+}
+
+interface Verdict {
+  readonly missing_scopes: readonly string[];
+  readonly limits: readonly LimitState[];
+  readonly retry_after_seconds: number | null;
+  /** Whether a former secret in grace was used. */
+  readonly deprecated: boolean;
+  readonly grace_ends_at: Date | null;
+  readonly agent: string | null;
+  toJSON(): object;
+}
+
+export interface Allowed extends Verdict {
+  readonly allowed: true;
+  readonly code: null;
+  readonly message: string | null;
+  readonly status: 200;
+  readonly key: Key;
+}
+
+export interface Refused extends Verdict {
+  readonly allowed: false;
+  readonly code: DenialCode;
+  readonly message: string;
+  readonly status: 401 | 403 | 429 | 503;
+  /** Only for a proved secret. */
+  readonly key: Key | null;
+}
+
+/** An object, so always truthy: ask `allowed`. */
+export type Decision = Allowed | Refused;
+
+export interface Keys {
+  create(fields: CreateKey): Promise<NewKey>;
+  list(fields?: ListKeys): Pages<Key>;
+  get(id: KeyId): Promise<Key>;
+  /** By its public prefix. */
+  find(prefix: string): Promise<Key>;
+  update(id: KeyId, fields: UpdateKey): Promise<Key>;
+  /** A new secret for the same key; the former one verifies until the end of the grace. */
+  rotate(id: KeyId, fields?: RotateKey): Promise<NewKey>;
+  /** Ends the former secret now. */
+  endGrace(id: KeyId, fields?: Change): Promise<Key>;
+  /** Final, for every secret of the key. */
+  revoke(id: KeyId, fields?: Change): Promise<Key>;
+  disable(id: KeyId, fields?: Change): Promise<Key>;
+  enable(id: KeyId, fields?: Change): Promise<Key>;
+  /** Wipes name, metadata and maker of a key revoked over 30 days ago. */
+  purge(id: KeyId, fields?: Change): Promise<Key>;
+}
+
+export interface Orgs {
+  get(id: string): Promise<OrgRecord>;
+  list(fields?: Paging): Pages<OrgRecord>;
+  update(id: string, fields: UpdateOrg): Promise<OrgRecord>;
+  disable(id: string, fields?: Change): Promise<OrgRecord>;
+  enable(id: string, fields?: Change): Promise<OrgRecord>;
+  /** Revokes every key of an org; answers how many there were. */
+  revokeKeys(id: string, fields?: Change): Promise<number>;
+}
+
+export interface Audit {
+  list(fields?: ListAudit): Pages<AuditEntry>;
+  /** Checks the whole chain. */
+  verify(): Promise<AuditCheck>;
+  /** The end of the chain; kept elsewhere, it reveals that the database was replaced by an older copy. */
+  head(): Promise<AuditHead>;
+  /** Drops the entries before a time, leaving a checkpoint; answers how many there were. */
+  prune(before: Date): Promise<number>;
+}
+
+/** What one org, or everybody, can do. */
+export interface View {
+  readonly keys: Keys;
+  readonly audit: Audit;
+  /** Judges a text. Never rejects for a bad key. */
+  verify(text: Presented, request?: Request): Promise<Decision>;
+  /** The key, or {@link Denied}. */
+  authenticate(text: Presented, request?: Request): Promise<Key>;
+}
+
+export interface Org extends View {}
+
+export interface Keywright extends View, AsyncDisposable {}
+export class Keywright {
+  /** Checks the options. The database is opened by `open()` or by the first call. */
+  constructor(url: string, options?: Options);
+  readonly orgs: Orgs;
+  open(): Promise<this>;
+  /** The view of one tenant: it sees, makes and verifies only keys of its own. */
+  org(id: string): Org;
+  /** The one view across tenants. */
+  everyOrg(): Org;
+  /** What the text of a key says about itself, null when it is none of ours. Nothing is proved by it. */
+  parse(text: string): Parsed | null;
+  /** The regular expression by which a secret scanner finds our keys. */
+  keyPattern(): string;
+  /** The text with everything of our keys' shape masked. */
+  redact(text: string): string;
+  close(): Promise<void>;
+}
+
+/** The stream, with everything of our keys' shape masked in what is written to it. */
+export function redacted<Stream extends { write: Function }>(kw: Keywright, stream: Stream): Stream;
+
+export type ErrorCode =
+  | "invalid_request"
+  | "validation_failed"
+  | "not_found"
+  | "conflict"
+  | "in_progress"
+  | "too_large"
+  | "idempotency_mismatch"
+  | "unavailable"
+  | "closed";
+
+/** What every error of this package extends. */
+export class KeywrightError extends Error {
+  protected constructor();
+  readonly code: ErrorCode | DenialCode;
+  /** The argument or option at fault, where one is. */
+  readonly field: string | null;
+  /** The HTTP status that goes with the code. */
+  readonly status: number;
+}
+/** A wrong type, an unknown option, a missing argument, two options that exclude each other. */
+export class InvalidRequest extends KeywrightError {}
+/** The right type with a value that is not allowed. */
+export class ValidationFailed extends KeywrightError {}
+export class NotFound extends KeywrightError {}
+export class Conflict extends KeywrightError {}
+export class InProgress extends KeywrightError {}
+export class TooLarge extends KeywrightError {}
+export class IdempotencyMismatch extends KeywrightError {}
+/** The store could not answer. Nothing was changed. */
+export class Unavailable extends KeywrightError {}
+/** Use after `close`. */
+export class Closed extends KeywrightError {}
+/** What `authenticate` throws. */
+export class Denied extends KeywrightError {
+  readonly code: DenialCode;
+  readonly decision: Refused;
+}

@@ -1,0 +1,45 @@
+//! What goes back to JavaScript: JSON text, or what went wrong as data from which `lib/error.cjs` makes the exception.
+
+use keywright::Error;
+use napi::bindgen_prelude::Either;
+use napi_derive::napi;
+
+/// The outcome of a call.
+pub(crate) type Answer = Either<String, Failure>;
+
+/// An error of the core.
+#[napi(object, object_from_js = false)]
+pub struct Failure {
+    /// The stable code.
+    pub code: &'static str,
+    /// The argument or option at fault.
+    pub field: Option<String>,
+    /// The HTTP status that goes with the code.
+    pub status: u16,
+    /// Field, reason and fix.
+    pub message: String,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self {
+            code: error.code(),
+            field: error.field().map(Into::into),
+            status: error.status(),
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+pub(crate) fn answer(outcome: Result<String, Error>) -> Answer {
+    match outcome {
+        Ok(json) => Either::A(json),
+        Err(error) => Either::B(error.into()),
+    }
+}

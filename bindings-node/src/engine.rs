@@ -1,0 +1,103 @@
+//! An engine that opens late: its options are checked at once, its file is opened by the first call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use keywright::input::{Fields, Value};
+use keywright::testing::ManualClock;
+use keywright::wait::{Ready, now_or_later};
+use keywright::{Complaint, Config, Decision, Error, Keywright, Request, Texts};
+use tokio::sync::OnceCell;
+
+use crate::call::{Call, Tenant};
+use crate::verdict;
+
+#[derive(Clone)]
+pub(crate) struct Late(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    texts: Texts,
+    engine: OnceCell<Keywright>,
+    closed: AtomicBool,
+}
+
+impl Late {
+    /// Checks the options, and touches no file.
+    pub(crate) fn read(url: Value, options: Fields, clock: Option<ManualClock>) -> Result<Self, Error> {
+        let config = clock.into_iter().fold(Config::read(url, options)?, Config::clock);
+        let texts = config.texts()?;
+        Ok(Self(Arc::new(Inner { config, texts, engine: OnceCell::new(), closed: AtomicBool::new(false) })))
+    }
+
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.0.texts
+    }
+
+    /// The engine, opened once for all who wait for it; after a failure the next caller tries again.
+    pub(crate) async fn open(&self) -> Result<&Keywright, Error> {
+        let Inner { config, engine, closed, .. } = &*self.0;
+        let is_closed = || closed.load(Ordering::SeqCst);
+        if is_closed() {
+            return Err(Error::Closed);
+        }
+        let kw = engine.get_or_try_init(|| config.clone().build()).await.map_err(camel)?;
+        if is_closed() {
+            // Closed while it was being opened.
+            kw.close().await;
+            return Err(Error::Closed);
+        }
+        Ok(kw)
+    }
+
+    pub(crate) async fn close(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+        // Waits for an opening that is under way, and begins none.
+        if let Ok(kw) = self.0.engine.get_or_try_init(|| async { Err(Error::Closed) }).await {
+            kw.close().await;
+        }
+    }
+
+    pub(crate) async fn call(&self, call: Call) -> Result<String, Error> {
+        call.run(self.open().await?).await
+    }
+
+    /// Answers on this thread where nothing has to be waited for.
+    pub(crate) fn verify(&self, org: Tenant, text: Value, request: Request) -> Ready<Result<String, Error>> {
+        let late = self.clone();
+        now_or_later(async move {
+            let text = verdict::presented(text)?;
+            let decision = match late.open().await {
+                Ok(kw) => ask(kw, &org, text.as_deref(), &request).await?,
+                Err(error) => return verdict::unopened(error),
+            };
+            verdict::outcome(&decision)
+        })
+    }
+}
+
+/// The error with the option's name as JavaScript spells it.
+fn camel(error: Error) -> Error {
+    let spell = |it: Complaint| {
+        let mut words = it.field.split('_').map(str::to_owned);
+        let first = words.next().unwrap_or_default();
+        let field = words.fold(first, |name, word| {
+            let mut letters = word.chars();
+            let capital = letters.next().map(|it| it.to_ascii_uppercase());
+            name.chars().chain(capital).chain(letters).collect()
+        });
+        Complaint { field, ..it }
+    };
+    match error {
+        Error::InvalidRequest(it) => Error::InvalidRequest(spell(it)),
+        Error::ValidationFailed(it) => Error::ValidationFailed(spell(it)),
+        other => other,
+    }
+}
+
+async fn ask(kw: &Keywright, org: &Tenant, text: Option<&[u8]>, request: &Request) -> Result<Decision, Error> {
+    Ok(match org.of(kw)? {
+        Some(org) => org.verify(text, request).await,
+        None => kw.verify(text, request).await,
+    })
+}

@@ -1,0 +1,11 @@
+//! Keywright for Node: JavaScript's values in, one call of the core, one answer out. The surface that people use is in
+//! `lib/`; no rule is on either side.
+
+pub mod answer;
+mod call;
+mod engine;
+pub mod export;
+mod row;
+pub mod testing;
+mod value;
+mod verdict;

@@ -1,0 +1,90 @@
+// Compiled by `tsc --strict` against the packed package, as ESM and as CommonJS, then run.
+
+import { strict as assert } from "node:assert";
+import { Console } from "node:console";
+import {
+  Denied,
+  Keywright,
+  KeywrightError,
+  redacted,
+  type Decision,
+  type DenialCode,
+  type Key,
+  type NewKey,
+  type Options,
+  type Page,
+} from "keywright";
+import { ManualClock, hashCase, plant } from "keywright/testing";
+
+const options: Options = {
+  brand: "liq",
+  idStyle: "integer",
+  pepper: "pepper for tests, thirty-two bytes or more",
+  clock: new ManualClock(new Date("2026-01-01T00:00:00.000Z")),
+};
+
+async function main(): Promise<Keywright> {
+  await using kw = new Keywright("sqlite:keys.db", options);
+
+  const made: NewKey = await kw.keys.create({
+    name: "Production Integration",
+    scopes: "deals:read,deals:write",
+    level: undefined,
+    expires_in_days: 365,
+  });
+  const text: string = made.api_key;
+  const expires: Date | null = made.expires_at;
+  assert.equal(expires?.toISOString(), made.reveal().expires_at);
+  const started: Date | undefined = made.secrets[0]?.created_at;
+  assert.ok(started);
+
+  const page: Page<Key> = await kw.keys.list({ limit: 10 });
+  for (const key of page.data) console.log(key.id, key.name, key.prefix, key.last_used_at);
+  for await (const key of kw.keys.list()) assert.equal(key.id, made.id);
+  for await (const key of page) assert.equal(key.id, made.id);
+
+  const decision: Decision = await kw.verify(text, { scopes: ["deals:read"], method: "GET" });
+  if (decision.allowed) {
+    const key: Key = decision.key;
+    const code: null = decision.code;
+    assert.equal(key.name, made.name);
+    assert.equal(code, null);
+  } else {
+    const code: DenialCode = decision.code;
+    // @ts-expect-error: a denied request has a key only when its secret was proved
+    decision.key.id;
+    assert.fail(code);
+  }
+
+  try {
+    await kw.authenticate(Buffer.from(text), { scopes: "deals:delete" });
+    assert.fail("not denied");
+  } catch (error) {
+    if (!(error instanceof Denied)) throw error;
+    const base: KeywrightError = error;
+    const missing: readonly string[] = error.decision.missing_scopes;
+    assert.deepEqual([base.code, ...missing], ["insufficient_scope", "deals:delete"]);
+  }
+
+  const count: number = await kw.orgs.revokeKeys("default", { reason: "test" });
+  assert.equal(count, 1);
+  assert.equal((await kw.org("default").verify(text)).code, "revoked");
+  assert.equal((await kw.everyOrg().audit.verify()).ok, true);
+  new Console(redacted(kw, process.stdout)).log(text);
+
+  // @ts-expect-error: no such field
+  await assert.rejects(kw.keys.create({ nmae: "CI" }));
+  // @ts-expect-error: a key has a name
+  await assert.rejects(kw.keys.create({}));
+  // @ts-expect-error: options of the constructor are camelCase
+  assert.throws(() => new Keywright("sqlite:x.db", { key_format: "x" }));
+  // @ts-expect-error: records are read-only
+  assert.throws(() => (made.name = "other"));
+  assert.equal(typeof plant, "function");
+  assert.ok(hashCase("pepper_id", { pepper: "pepper for tests, thirty-two bytes or more" }));
+  return kw;
+}
+
+void main()
+  .then((kw) => assert.rejects(kw.open(), { code: "closed" }))
+  .then(() => console.log("done"));

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import { Key, NewKey } from "keywright";
+import { engine } from "./fixture.mjs";
+
+const HIDDEN = "<hidden: send new.reveal() once>";
+const FIELDS = [
+  "id", "name", "org", "environment", "prefix", "status", "scopes", "level", "tier", "limits", "networks", "metadata",
+  "created_at", "created_by", "updated_at", "expires_at", "disabled_at", "revoked_at", "reason", "last_used_at",
+  "usage_count", "denied_count", "secrets",
+];
+
+test("a new key shows its text only to who asks for it", async (t) => {
+  const made = await engine(t).keys.create({ name: "CI" });
+  const text = made.api_key;
+  assert.match(text, /^liq_live_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}$/);
+  assert.ok(made instanceof NewKey && made instanceof Key);
+
+  const shown = {
+    json: JSON.stringify({ made }),
+    inspect: inspect({ made }, { depth: 9, showHidden: true }),
+    dir: inspect(made, { customInspect: false }),
+    text: `${made}`,
+    spread: JSON.stringify({ ...made }),
+    assign: JSON.stringify(Object.assign({}, made)),
+    entries: JSON.stringify(Object.entries(made)),
+    clone: inspect(structuredClone(made), { depth: 9 }),
+    copy: Object.create(Object.getPrototypeOf(made), Object.getOwnPropertyDescriptors(made)).api_key,
+    error: inspect(new Error("no", { cause: made })),
+  };
+  for (const [way, it] of Object.entries(shown)) assert.ok(!it.includes(text), `${way} shows the text: ${it}`);
+  for (const way of ["json", "inspect", "copy", "error"]) assert.ok(shown[way].includes(HIDDEN), `${way}: ${shown[way]}`);
+});
+
+test("reveal gives plain data that goes to JSON as it is", async (t) => {
+  const made = await engine(t).keys.create({ name: "CI", scopes: "deals:read", expires_in_days: 1 });
+  const plain = made.reveal();
+  assert.equal(Object.getPrototypeOf(plain), Object.prototype);
+  assert.equal(plain.api_key, made.api_key);
+  assert.equal(plain.expires_at, made.expires_at.toISOString());
+  assert.deepEqual(JSON.parse(JSON.stringify(plain)), plain);
+  assert.deepEqual(Object.keys(plain), [...FIELDS, "api_key"]);
+});
+
+test("a key has its fields, with dates, and is frozen to its depth", async (t) => {
+  const kw = engine(t);
+  const { id } = await kw.keys.create({
+    name: "CI",
+    scopes: ["deals:read"],
+    networks: ["192.0.2.0/24"],
+    metadata: { plan: { seats: [1, 2] } },
+  });
+  const key = await kw.keys.get(id);
+  assert.deepEqual(Object.keys(key), FIELDS);
+  assert.ok(key.created_at instanceof Date && key.secrets[0].created_at instanceof Date);
+  assert.equal(key.expires_at, null);
+  assert.deepEqual(key.metadata, { plan: { seats: [1, 2] } });
+  const { metadata, secrets, scopes, networks, limits } = key;
+  const parts = [key, scopes, networks, limits, metadata, metadata.plan, metadata.plan.seats, secrets, secrets[0]];
+  for (const part of parts) assert.ok(Object.isFrozen(part), inspect(part));
+  assert.throws(() => (key.name = "other"), TypeError);
+  assert.deepEqual(key, await kw.keys.get(id), "equal by value");
+});
+
+test("metadata keeps its names, also those that mean something to objects", async (t) => {
+  const kw = engine(t);
+  const metadata = JSON.parse('{"__proto__":{"admin":true},"constructor":1,"toJSON":"x","at":"2026-01-01T00:00:00.000Z"}');
+  const { id } = await kw.keys.create({ name: "CI", metadata });
+  const key = await kw.keys.get(id);
+  assert.equal(JSON.stringify(key.metadata), JSON.stringify(metadata));
+  assert.equal(JSON.stringify(key.toJSON().metadata), JSON.stringify(metadata));
+  assert.equal(key.metadata.admin, undefined);
+  assert.equal({}.admin, undefined);
+});
+
+test("a decision, an org and an audit entry are frozen records too", async (t) => {
+  const kw = engine(t);
+  const { api_key } = await kw.org("acme").keys.create({ name: "CI" });
+  const decision = await kw.verify(api_key);
+  const org = await kw.orgs.get("acme");
+  const [entry] = (await kw.org("acme").audit.list()).data;
+  for (const it of [decision, org, entry, await kw.audit.head(), await kw.audit.verify()]) assert.ok(Object.isFrozen(it));
+  assert.ok(decision.key instanceof Key);
+  assert.ok(org.created_at instanceof Date && entry.at instanceof Date);
+  assert.equal(entry.toJSON().at, entry.at.toISOString());
+  assert.ok(!JSON.stringify([decision, org, entry]).includes(api_key));
+});

@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import * as keywright from "keywright";
+import { ManualClock, hashCase, plant } from "keywright/testing";
+import { camel, check, options, plain, value } from "./case.mjs";
+import { PEPPER, url } from "./fixture.mjs";
+
+const { Keywright, KeywrightError } = keywright;
+
+const read = (file) => JSON.parse(readFileSync(new URL(`../vectors/${file}`, import.meta.url), "utf8"));
+const manifest = read("manifest.json");
+const ran = {};
+
+/** Runs every case of one file, and holds their number against the file's own and the manifest's. */
+function vectors(name, run) {
+  const file = read(`${name}.json`);
+  const { count, tests } = file;
+  describe(name, () => {
+    test("every case is counted", () => {
+      assert.equal(tests.length, count);
+      assert.equal(manifest[`${name}.json`], count);
+      assert.equal(new Set(tests.map((it) => it.id)).size, count, "ids are unique");
+    });
+    for (const it of tests) {
+      test(it.id, async (t) => {
+        await run(t, it, file);
+        ran[name] = (ran[name] ?? 0) + 1;
+      });
+    }
+    after(() => assert.equal(ran[name], count, `${name}: a case failed or did not run`));
+  });
+}
+
+after(() => console.log(`vectors node: ${Object.entries(ran).map((it) => it.join(" ")).join(", ")}`));
+
+const BASE = { brand: "liq", pepper: PEPPER };
+
+function open(t, config, extra) {
+  const kw = new Keywright(url(t), { ...options(config), ...extra });
+  t.after(() => kw.close());
+  return kw;
+}
+
+/** Runs an act that must fail so; `spell` is how this language writes the field's name. */
+async function fails(act, error, spell = (it) => it) {
+  await assert.rejects(act, (it) => {
+    assert.ok(it instanceof KeywrightError, it);
+    assert.equal(it.code, error.code, it.message);
+    if ("field" in error) assert.equal(it.field, error.field && spell(error.field), it.message);
+    return true;
+  });
+}
+
+vectors("key", async (t, it) => {
+  const ops = {
+    parse: (kw) => assert.deepEqual(kw.parse(value(it.text)), it.expect),
+    redact: (kw) => assert.equal(kw.redact(value(it.text)), it.expect),
+    pattern: (kw) => assert.equal(kw.keyPattern(), it.expect),
+    open: (kw) => kw.open(),
+  };
+  assert.ok(it.op in ops, `unknown op ${it.op}`);
+  const act = async () => ops[it.op](open(t, it.config));
+  if (it.expect?.error) await fails(act, it.expect.error, camel);
+  else await act();
+});
+
+vectors("hash", (t, it) => {
+  assert.deepEqual(hashCase(it.op, value(it.input)), it.expect);
+});
+
+vectors("scope", async (t, it) => {
+  const kw = open(t, { ...BASE, ...it.config });
+  const make = (fields) => kw.keys.create({ name: "case", ...fields });
+  const given = (name, to = name) => (name in it ? { [to]: value(it[name]) } : {});
+  const ops = {
+    async grant() {
+      const { id } = await make(given("scopes"));
+      assert.deepEqual([...(await kw.keys.get(id)).scopes], it.expect);
+    },
+    async verify() {
+      const { api_key } = await make(given("granted", "scopes"));
+      check(plain(await kw.verify(api_key, given("required", "scopes"))), it.expect);
+    },
+    async level() {
+      const { api_key } = await make(given("level"));
+      check(plain(await kw.verify(api_key, given("method"))), it.expect);
+    },
+    async network() {
+      const { api_key } = await make(given("networks"));
+      check(plain(await kw.verify(api_key, given("ip"))), it.expect);
+    },
+  };
+  assert.ok(it.op in ops, `unknown op ${it.op}`);
+  if (it.expect.error) await fails(ops[it.op], it.expect.error);
+  else await ops[it.op]();
+});
+
+/** The call that a step names, on the handle it names. */
+function call(kw, step, saved) {
+  const handle = step.org === "*" ? kw.everyOrg() : "org" in step ? kw.org(step.org) : kw;
+  const args = "args" in step ? value(step.args, saved) : undefined;
+  const [group, verb] = step.do.split(".");
+  if (verb === undefined) {
+    assert.ok(["verify", "authenticate"].includes(group), `unknown step ${step.do}`);
+    return handle[group](value(step.text, saved), args);
+  }
+  const target = handle[group];
+  const method = camel(verb);
+  assert.ok(["keys", "orgs", "audit"].includes(group) && method in target, `unknown step ${step.do}`);
+  const subject = ["id", "prefix", "before", "target"].find((it) => it in step);
+  return subject ? target[method](value(step[subject], saved), args) : target[method](args);
+}
+
+vectors("scenario", async (t, it) => {
+  const place = url(t);
+  const clock = new ManualClock(new Date(it.start));
+  const start = (config) => new Keywright(place, { ...options(config), clock });
+  let config = it.config;
+  let kw = start(config);
+  t.after(() => kw.close());
+  const saved = {};
+  const control = {
+    advance: (step) => clock.advance(step.ms),
+    close: () => kw.close(),
+    reopen: async (step) => {
+      await kw.close();
+      config = step.config ?? config;
+      kw = start(config);
+      await kw.open();
+    },
+  };
+  for (const [index, step] of it.steps.entries()) {
+    try {
+      const act = async () => (control[step.do] ? control[step.do](step) : call(kw, step, saved));
+      if (step.error) {
+        await fails(act, step.error, step.do === "reopen" ? camel : undefined);
+        continue;
+      }
+      const answer = plain(await act());
+      if ("expect" in step) check(answer, step.expect, saved);
+      if (step.as) saved[step.as] = answer;
+    } catch (error) {
+      error.message = `step ${index + 1} (${step.do}): ${error.message}`;
+      throw error;
+    }
+  }
+});
+
+/** The engine of all bad inputs, which change nothing, with what their file has made first. */
+let given;
+
+async function prepare({ config, start, given: steps }) {
+  const folder = mkdtempSync(join(tmpdir(), "keywright-"));
+  const kw = new Keywright(`sqlite:${join(folder, "keys.db")}`, {
+    ...options(config),
+    clock: new ManualClock(new Date(start)),
+  });
+  const saved = {};
+  for (const step of steps) saved[step.as] = plain(await call(kw, step, saved));
+  return { kw, saved, folder };
+}
+
+after(async () => {
+  const { kw, folder } = await given;
+  await kw.close();
+  rmSync(folder, { recursive: true });
+});
+
+vectors("bad_input", async (t, it, file) => {
+  const { kw, saved } = await (given ??= prepare(file));
+  const { id, ...rest } = it;
+  const step = { ...rest, do: it.call };
+  const target = "target" in it ? value(it.target, saved) : undefined;
+  const before = await kw.audit.head();
+  if (it.call === "open") {
+    const start = async () => {
+      const other = new Keywright("target" in it ? target : url(t), options(it.args));
+      t.after(() => other.close());
+      await other.open();
+    };
+    await fails(start, it.expect, camel);
+  } else if (it.call === "org") {
+    await fails(async () => kw.org(target).keys.list(), it.expect);
+  } else if ("decision" in it.expect) {
+    assert.equal((await call(kw, step, saved)).code, it.expect.decision);
+  } else {
+    await fails(async () => call(kw, step, saved), it.expect);
+  }
+  assert.deepEqual(await kw.audit.head(), before);
+});
+
+vectors("errors", (t, it) => {
+  const type = keywright[it.js];
+  assert.equal(Object.getPrototypeOf(type), KeywrightError);
+  assert.equal(type.prototype.name, it.js);
+});
+
+vectors("stored_rows", async (t, it) => {
+  const kw = open(t, it.config);
+  await plant(kw, it.row);
+  check(plain(await kw.verify(value(it.text))), it.expect);
+});
