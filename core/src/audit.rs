@@ -35,8 +35,9 @@ pub(crate) struct Fields<'a> {
     pub(crate) details: &'a str,
 }
 
-/// SHA-256 over the former seal and the length-framed fields; HMAC under `key` when there is a pepper, so that
-/// nobody who can only write to the database can mend the chain.
+/// SHA-256 over the former seal and the length-framed fields; HMAC under `key` when there is a pepper, so that nobody
+/// who can only write to the database can change one entry and leave the others. Who makes the whole chain anew is
+/// found out by a head that was kept elsewhere.
 pub(crate) fn seal(before: &Seal, entry: &Fields<'_>, key: Option<&[u8; 32]>) -> Seal {
     let mut hash = key.map_or_else(|| Hash::Plain(Sha256::new()), |it| Hash::Keyed(keyed(it)));
     hash.part(b"keywright/audit/v1");

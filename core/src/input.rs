@@ -253,14 +253,16 @@ impl Fields {
 }
 
 fn unknown(name: &str, known: &[String]) -> Error {
-    let shown: String = name.chars().filter(|it| !it.is_control()).take(64).collect();
-    let near = nearest(&shown, known.iter().map(String::as_str));
+    // What is too long for a name could be a key that was put in its place.
+    let is_name = name.len() <= 32 && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_' || it == b'-');
+    let shown = if is_name { name } else { "(option)" };
+    let near = nearest(shown, known.iter().map(String::as_str));
     let fix = match near {
         Some(near) => format!("did you mean {near}?"),
         None if known.is_empty() => "this call takes no options".to_owned(),
         None => format!("known are {}", known.join(", ")),
     };
-    Error::misuse(&shown, "is no option of this call", fix)
+    Error::misuse(shown, "is no option of this call", fix)
 }
 
 /// The candidate nearest to `name`, when it is near enough to be meant.

@@ -28,18 +28,19 @@ fn append_after(on: &Transaction<'_>, draft: &Draft, sealer: &Sealer, last: u64,
         details: &details,
     };
     let hash = seal(&before, &entry, sealer.key.as_deref().map(|it| &**it));
-    on.prepare_cached("INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(params![
-        entry.seq,
-        entry.at,
-        entry.org,
-        entry.actor,
-        entry.action,
-        entry.target,
-        entry.reason,
-        details,
-        sealer.pepper,
-        hash
-    ])?;
+    on.prepare_cached(&format!("INSERT INTO audit ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"))?
+        .execute(params![
+            entry.seq,
+            entry.at,
+            entry.org,
+            entry.actor,
+            entry.action,
+            entry.target,
+            entry.reason,
+            details,
+            sealer.pepper,
+            hash
+        ])?;
     Ok(())
 }
 

@@ -167,31 +167,39 @@ pub(super) fn create(
     }
     orgs::ensure(on, &key.org, draft, sealer)?;
     let life = key.life;
-    on.prepare_cached("INSERT INTO keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0)")?
-        .execute(params![
-            key.id,
-            key.org,
-            key.environment,
-            key.name,
-            key.scopes.join(" "),
-            key.level.map(|it| it.as_str()),
-            join(key.networks.as_deref()),
-            key.metadata,
-            key.created_at,
-            key.created_by,
-            key.updated_at,
-            life.expires_at,
-            life.disabled_at,
-            life.revoked_at,
-            key.reason
-        ])?;
+    on.prepare_cached(
+        "INSERT INTO keys (id, org, environment, name, scopes, level, networks, metadata, created_at, created_by, \
+         updated_at, expires_at, disabled_at, revoked_at, reason) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )?
+    .execute(params![
+        key.id,
+        key.org,
+        key.environment,
+        key.name,
+        key.scopes.join(" "),
+        key.level.map(|it| it.as_str()),
+        join(key.networks.as_deref()),
+        key.metadata,
+        key.created_at,
+        key.created_by,
+        key.updated_at,
+        life.expires_at,
+        life.disabled_at,
+        life.revoked_at,
+        key.reason
+    ])?;
     insert_secret(on, &key.id, secret)?;
     audit::append(on, draft, sealer)?;
     Ok(true)
 }
 
 fn insert_secret(on: &Transaction<'_>, key_id: &str, secret: &SecretRow) -> Result<(), Error> {
-    on.prepare_cached("INSERT INTO secrets VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)")?.execute(params![
+    on.prepare_cached(
+        "INSERT INTO secrets (lookup, key_id, prefix, format, verifier, filter, created_at, grace_ends_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
         secret.term.lookup,
         key_id,
         secret.prefix,

@@ -55,6 +55,10 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
                 "remove the hard link",
             ));
         }
+        // SQLite takes a single byte for nothing, and would begin a database anew over what was cut short.
+        Ok(meta) if meta.len() == 1 => {
+            return Err(Error::unavailable(Trouble::Foreign, "the file is no SQLite database", "name another file"));
+        }
         Ok(_) => {}
         Err(_) if read_only => {
             return Err(Error::unavailable(

@@ -39,7 +39,8 @@ pub(super) fn migrate(connection: &mut Connection, fresh: &Birth, patience: Dura
         if number == 1 {
             transaction.pragma_update(None, "application_id", APPLICATION)?;
             transaction.execute(
-                "INSERT INTO meta VALUES (1, 1, 1, 0, 0, ?1, ?2, ?3, ?4)",
+                "INSERT INTO meta (one, schema, oldest_reader, seq, deleted_seq, id_style, filter_key, cursor_key, created_at) \
+                 VALUES (1, 1, 1, 0, 0, ?1, ?2, ?3, ?4)",
                 params![style(fresh), fresh.filter_key, fresh.cursor_key, fresh.at],
             )?;
         }
@@ -78,10 +79,11 @@ enum State {
 
 fn state(connection: &Connection) -> Result<State, Error> {
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(match (id, tables) {
-        (APPLICATION, 1..) => State::Ours,
-        (0, 0) => State::Empty,
+    let count = "SELECT count(*), count(*) FILTER (WHERE type = 'table' AND name = 'meta') FROM sqlite_schema";
+    let (all, meta): (i64, i64) = connection.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match (id, all, meta) {
+        (APPLICATION, _, 1) => State::Ours,
+        (0, 0, _) => State::Empty,
         _ => State::Foreign,
     })
 }

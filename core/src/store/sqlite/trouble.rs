@@ -7,6 +7,8 @@ use crate::error::{Error, Trouble};
 pub(super) fn told(error: &rusqlite::Error) -> Error {
     let Some(code) = error.sqlite_error_code() else { return foreign_row() };
     let (trouble, reason, fix) = match code {
+        // A statement that this release wrote does not fit the tables.
+        ErrorCode::Unknown => return foreign_row(),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
             Trouble::Locked,
             "the database is locked by another program",
@@ -47,7 +49,7 @@ impl From<rusqlite::Error> for Error {
 pub(super) fn foreign_row() -> Error {
     Error::unavailable(
         Trouble::Corrupt,
-        "the database holds a row that no release of Keywright wrote",
+        "the database holds a row or table that no release of Keywright wrote",
         "restore it from a backup, or undo what another program changed",
     )
 }

@@ -74,15 +74,20 @@ CREATE TABLE audit (
 CREATE INDEX audit_of_org ON audit (org, seq);
 CREATE INDEX audit_of_target ON audit (target, seq);
 
--- A row is stamped with the sequence of its last change, whoever made it. The stamp itself is no change: it sets
--- changed_seq to the sequence just raised, which no other update can do without raising it.
+-- A row is stamped with the sequence of its last change, whoever made it. The stamp itself is no change: it is the
+-- one update that sets changed_seq alone, and to the sequence just raised.
 
 CREATE TRIGGER orgs_inserted AFTER INSERT ON orgs BEGIN
   UPDATE meta SET seq = seq + 1;
   UPDATE orgs SET changed_seq = (SELECT seq FROM meta) WHERE id = NEW.id;
 END;
-CREATE TRIGGER orgs_updated AFTER UPDATE ON orgs
-WHEN NEW.changed_seq IS OLD.changed_seq OR NEW.changed_seq IS NOT (SELECT seq FROM meta) BEGIN
+CREATE TRIGGER orgs_updated AFTER UPDATE OF networks, created_at, updated_at, disabled_at, reason
+ON orgs BEGIN
+  UPDATE meta SET seq = seq + 1;
+  UPDATE orgs SET changed_seq = (SELECT seq FROM meta) WHERE id = NEW.id;
+END;
+CREATE TRIGGER orgs_stamped AFTER UPDATE OF changed_seq ON orgs
+WHEN NEW.changed_seq IS NOT (SELECT seq FROM meta) BEGIN
   UPDATE meta SET seq = seq + 1;
   UPDATE orgs SET changed_seq = (SELECT seq FROM meta) WHERE id = NEW.id;
 END;
@@ -94,28 +99,59 @@ CREATE TRIGGER keys_inserted AFTER INSERT ON keys BEGIN
   UPDATE meta SET seq = seq + 1;
   UPDATE keys SET changed_seq = (SELECT seq FROM meta) WHERE id = NEW.id;
 END;
-CREATE TRIGGER keys_updated AFTER UPDATE ON keys
-WHEN NEW.changed_seq IS OLD.changed_seq OR NEW.changed_seq IS NOT (SELECT seq FROM meta) BEGIN
+CREATE TRIGGER keys_updated AFTER UPDATE OF org, environment, name, scopes, level, networks, metadata, created_at, created_by, updated_at, expires_at,
+  disabled_at, revoked_at, reason
+ON keys BEGIN
+  UPDATE meta SET seq = seq + 1;
+  UPDATE keys SET changed_seq = (SELECT seq FROM meta) WHERE id = NEW.id;
+END;
+CREATE TRIGGER keys_stamped AFTER UPDATE OF changed_seq ON keys
+WHEN NEW.changed_seq IS NOT (SELECT seq FROM meta) BEGIN
   UPDATE meta SET seq = seq + 1;
   UPDATE keys SET changed_seq = (SELECT seq FROM meta) WHERE id = NEW.id;
 END;
 CREATE TRIGGER keys_deleted AFTER DELETE ON keys BEGIN
   UPDATE meta SET seq = seq + 1, deleted_seq = seq + 1;
 END;
-CREATE TRIGGER keys_revoked BEFORE UPDATE ON keys
-WHEN OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT OLD.revoked_at BEGIN
-  SELECT RAISE(ABORT, 'a revocation is final');
-END;
 
 CREATE TRIGGER secrets_inserted AFTER INSERT ON secrets BEGIN
   UPDATE meta SET seq = seq + 1;
   UPDATE secrets SET changed_seq = (SELECT seq FROM meta) WHERE lookup = NEW.lookup;
 END;
-CREATE TRIGGER secrets_updated AFTER UPDATE ON secrets
-WHEN NEW.changed_seq IS OLD.changed_seq OR NEW.changed_seq IS NOT (SELECT seq FROM meta) BEGIN
+CREATE TRIGGER secrets_updated AFTER UPDATE OF prefix, format, verifier, filter, created_at, grace_ends_at
+ON secrets BEGIN
+  UPDATE meta SET seq = seq + 1;
+  UPDATE secrets SET changed_seq = (SELECT seq FROM meta) WHERE lookup = NEW.lookup;
+END;
+CREATE TRIGGER secrets_stamped AFTER UPDATE OF changed_seq ON secrets
+WHEN NEW.changed_seq IS NOT (SELECT seq FROM meta) BEGIN
   UPDATE meta SET seq = seq + 1;
   UPDATE secrets SET changed_seq = (SELECT seq FROM meta) WHERE lookup = NEW.lookup;
 END;
 CREATE TRIGGER secrets_deleted AFTER DELETE ON secrets BEGIN
   UPDATE meta SET seq = seq + 1, deleted_seq = seq + 1;
+END;
+
+-- What a row speaks of never changes, and a revocation is final, whichever program writes.
+
+CREATE TRIGGER orgs_fixed BEFORE UPDATE OF id ON orgs WHEN NEW.id IS NOT OLD.id BEGIN
+  SELECT RAISE(ABORT, 'the id of an org never changes');
+END;
+CREATE TRIGGER keys_fixed BEFORE UPDATE OF id ON keys WHEN NEW.id IS NOT OLD.id BEGIN
+  SELECT RAISE(ABORT, 'the id of a key never changes');
+END;
+CREATE TRIGGER secrets_fixed BEFORE UPDATE OF lookup, key_id ON secrets
+WHEN NEW.lookup IS NOT OLD.lookup OR NEW.key_id IS NOT OLD.key_id BEGIN
+  SELECT RAISE(ABORT, 'a secret never changes its lookup or key');
+END;
+CREATE TRIGGER keys_revoked BEFORE UPDATE OF revoked_at ON keys
+WHEN OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT OLD.revoked_at BEGIN
+  SELECT RAISE(ABORT, 'a revocation is final');
+END;
+CREATE TRIGGER keys_not_replaced BEFORE INSERT ON keys
+WHEN EXISTS (SELECT 1 FROM keys WHERE id = NEW.id AND revoked_at IS NOT NULL) BEGIN
+  SELECT RAISE(ABORT, 'a revocation is final');
+END;
+CREATE TRIGGER keys_kept BEFORE DELETE ON keys WHEN OLD.revoked_at IS NOT NULL BEGIN
+  SELECT RAISE(ABORT, 'a revocation is final');
 END;

@@ -1,0 +1,138 @@
+//! A place for a test: a folder with one database, the engine on it, and other programs beside it.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+pub mod process;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use keywright::blocking::Keywright;
+use keywright::{Config, Decision, Error, IssuedKey, Key, KeyUpdate, NewKey, OrgUpdate, Request, Rotation};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+pub const PEPPER: &str = "the pepper of these tests, longer than 32 bytes";
+
+/// Longer than anything here takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Site {
+    folder: TempDir,
+}
+
+impl Site {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.folder().join("keys.db")
+    }
+
+    pub fn config(&self) -> Config {
+        config(&self.file())
+    }
+
+    pub fn open(&self) -> Keywright {
+        Keywright::open(self.config()).unwrap()
+    }
+
+    /// The database as another program has it open.
+    pub fn sql(&self) -> Connection {
+        Connection::open(self.file()).unwrap()
+    }
+}
+
+/// A set-up without a pepper.
+pub fn plain(file: &Path) -> Config {
+    keywright::Keywright::builder(format!("sqlite:{}", file.display())).brand("liq").busy_timeout(PATIENCE)
+}
+
+pub fn config(file: &Path) -> Config {
+    plain(file).pepper(PEPPER)
+}
+
+pub fn create(kw: &Keywright, name: &str) -> IssuedKey {
+    kw.keys().create(NewKey::named(name)).unwrap()
+}
+
+/// What a verification says: `allowed`, or the code of the denial.
+pub fn verdict(kw: &Keywright, text: &str) -> &'static str {
+    word(&kw.verify(text, &Request::new()))
+}
+
+pub fn word(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Allowed(_) => "allowed",
+        Decision::Denied(it) => it.code.as_str(),
+    }
+}
+
+/// The text with another secret and the checksum that fits it.
+pub fn forged(text: &str) -> String {
+    let (head, sum) = text.split_at(text.len() - 6);
+    let (head, last) = head.split_at(head.len() - 1);
+    let head = format!("{head}{}", if last == "A" { "B" } else { "A" });
+    let forged = format!("{head}{}", base62(crc32fast::hash(head.as_bytes())));
+    assert_eq!(forged.len(), head.len() + sum.len());
+    forged
+}
+
+fn base62(mut number: u32) -> String {
+    const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut out = [b'0'; 6];
+    for place in out.iter_mut().rev() {
+        *place = DIGITS[(number % 62) as usize];
+        number /= 62;
+    }
+    String::from_utf8(out.to_vec()).unwrap()
+}
+
+/// Every call that writes, on an active key of the org `default`. Run on a sound database, each changes something.
+pub fn changes(kw: &Keywright, key: &Key) -> Vec<(&'static str, Result<(), Error>)> {
+    // What is pruned lies at least a millisecond back.
+    std::thread::sleep(Duration::from_millis(2));
+    let before = key.created_at + chrono::TimeDelta::milliseconds(1);
+    let (keys, orgs, id) = (kw.keys(), kw.orgs(), &key.id);
+    vec![
+        ("audit.prune", kw.audit().prune(before).map(drop)),
+        ("keys.create", keys.create(NewKey::named("another")).map(drop)),
+        ("keys.update", keys.update(id, KeyUpdate::new().name("another name")).map(drop)),
+        ("keys.rotate", keys.rotate(id, Rotation::default()).map(drop)),
+        ("keys.disable", keys.disable(id, ()).map(drop)),
+        ("orgs.update", orgs.update("default", OrgUpdate::new().networks(Some(vec![])).unwrap()).map(drop)),
+        ("orgs.disable", orgs.disable("default", ()).map(drop)),
+        ("keys.revoke", keys.revoke(id, ()).map(drop)),
+        ("orgs.revoke_keys", orgs.revoke_keys("default", ()).map(drop)),
+    ]
+}
+
+/// The bytes of a file that SQLite may have open here: read by another process, since closing it here would drop
+/// SQLite's locks. Empty for a file that is not there.
+pub fn bytes(file: &Path) -> Vec<u8> {
+    Command::new("cat").arg(file).output().unwrap().stdout
+}
+
+/// The database with its `-wal` and `-shm`.
+pub fn files(file: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|end| PathBuf::from(format!("{}{end}", file.display())))
+}
+
+pub fn contains(bytes: &[u8], text: &[u8]) -> bool {
+    bytes.windows(text.len()).any(|it| it == text)
+}
+
+/// Waits until it holds, and fails after a minute.
+pub fn until(what: &str, holds: impl FnMut() -> bool) {
+    let (end, mut holds) = (Instant::now() + PATIENCE, holds);
+    while !holds() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,86 @@
+//! Databases of a newer release, and what is fixed when a database is made.
+
+use keywright::blocking::Keywright;
+use keywright::{Error, KeyId, ListKeys, Trouble};
+
+use crate::site::{Site, changes, create, verdict};
+
+fn refused(site: &Site, read_only: bool) -> Error {
+    Keywright::open(site.config().read_only(read_only)).err().unwrap()
+}
+
+#[test]
+fn a_schema_beyond_this_release_is_refused_with_both_versions() {
+    let site = Site::new();
+    site.open().close();
+    site.sql().execute_batch("UPDATE meta SET schema = 905, oldest_reader = 904").unwrap();
+    let ours = 1;
+    for read_only in [false, true] {
+        let error = refused(&site, read_only);
+        assert_eq!(error.trouble(), Some(Trouble::Newer));
+        for version in [905, 904, ours] {
+            assert!(error.to_string().contains(&format!(" {version}")), "{error} does not name {version}");
+        }
+    }
+    let kept: (i64, i64) = site
+        .sql()
+        .query_row("SELECT schema, oldest_reader FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(kept, (905, 904));
+}
+
+/// The release after only adds: tables, columns, indexes. This one goes on as if they were not there.
+#[test]
+fn a_newer_schema_that_lets_this_release_go_on_works_whole() {
+    let site = Site::new();
+    let kw = site.open();
+    let old = create(&kw, "of this release");
+    kw.close();
+    site.sql()
+        .execute_batch(
+            "CREATE TABLE usage (key_id TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+             ALTER TABLE orgs ADD COLUMN limits TEXT;
+             ALTER TABLE keys ADD COLUMN tier TEXT;
+             ALTER TABLE secrets ADD COLUMN label TEXT;
+             ALTER TABLE audit ADD COLUMN request TEXT;
+             ALTER TABLE meta ADD COLUMN region TEXT;
+             CREATE INDEX keys_tier ON keys (tier);
+             UPDATE meta SET schema = 2, oldest_reader = 1",
+        )
+        .unwrap();
+    let kw = site.open();
+    for (call, done) in changes(&kw, &create(&kw, "CI")) {
+        done.unwrap_or_else(|it| panic!("{call}: {it}"));
+    }
+    kw.orgs().enable("default", ()).unwrap();
+    kw.orgs().update("default", keywright::OrgUpdate::new().networks(None).unwrap()).unwrap();
+    let new = kw.org("later").unwrap().keys().create(keywright::NewKey::named("later")).unwrap();
+    assert_eq!((verdict(&kw, new.api_key.reveal()), verdict(&kw, old.api_key.reveal())), ("allowed", "revoked"));
+    assert_eq!(kw.every_org().keys().list(ListKeys::new().any_status()).unwrap().data.len(), 4);
+    assert!(kw.audit().verify().unwrap().ok);
+    kw.close();
+    let schema: i64 = site.sql().query_row("SELECT schema FROM meta", [], |row| row.get(0)).unwrap();
+    assert_eq!(schema, 2, "the newer schema was taken back");
+    let reader = Keywright::open(site.config().read_only(true)).unwrap();
+    assert_eq!(verdict(&reader, new.api_key.reveal()), "allowed");
+    reader.close();
+}
+
+#[test]
+fn the_style_of_ids_is_fixed_at_birth() {
+    for integer in [false, true] {
+        let site = Site::new();
+        let kw = Keywright::open(site.config().integer_ids(integer)).unwrap();
+        let first = create(&kw, "first");
+        kw.close();
+        let error = Keywright::open(site.config().integer_ids(!integer)).err().unwrap();
+        assert_eq!((error.code(), error.field()), ("validation_failed", Some("id_style")));
+        for config in [site.config(), site.config().integer_ids(integer)] {
+            let kw = Keywright::open(config).unwrap();
+            assert_eq!(matches!(create(&kw, "second").id, KeyId::Integer(_)), integer);
+            assert_eq!(kw.keys().get(&first.id).unwrap().id, first.id);
+            assert_eq!(kw.keys().get(first.id.to_string()).unwrap().id, first.id);
+            kw.close();
+        }
+    }
+}
