@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -333,6 +334,7 @@ impl Plan {
             store,
             slow: Workers::new("keywright-hash", cores, WAITING_HASHES),
             rehash: Rehash::new(self.read_only),
+            closed: AtomicBool::new(false),
         };
         Ok(Keywright(Arc::new(Engine { verifier, environments: self.environments })))
     }

@@ -10,6 +10,7 @@ mod redacting;
 mod texts;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 pub use arguments::{Change, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation};
 pub use audit::Audit;
@@ -73,6 +74,7 @@ impl Keywright {
     /// `validation_failed` unless the id is `[A-Za-z0-9_.:-]{1,128}`.
     pub fn org(&self, id: &str) -> Result<Org, Error> {
         orgs::check_id("org", id)?;
+        self.0.harmless("org", Some(id))?;
         Ok(Org { engine: Arc::clone(&self.0), tenant: Tenant::One(id.to_owned()) })
     }
 
@@ -158,6 +160,7 @@ impl Keywright {
 
     /// Finishes queued writes and lets go of the file. Later calls fail with `closed`; closing again does nothing.
     pub async fn close(&self) {
+        self.0.verifier.closed.store(true, Ordering::Release);
         self.0.verifier.slow.finish().await;
         self.0.store().close().await;
     }

@@ -3,6 +3,7 @@
 mod rehash;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::Clock;
 use crate::decision::{Allowed, Code, Decision, Denial, Facts, Request, judge};
@@ -59,6 +60,7 @@ pub(crate) struct Verifier {
     pub(crate) store: Arc<AnyStore>,
     pub(crate) slow: Workers,
     pub(crate) rehash: Rehash,
+    pub(crate) closed: AtomicBool,
 }
 
 impl Verifier {
@@ -89,6 +91,9 @@ impl Verifier {
 
     /// Refuses what the host cannot have meant, before anything is read.
     fn admit(&self, request: &Request) -> Result<(), Error> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
         if let Some(flaw) = request.flaw() {
             return Err(flaw.clone());
         }

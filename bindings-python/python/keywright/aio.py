@@ -1,0 +1,343 @@
+"""The same engine for asyncio. A verification that can be answered at once is; whatever waits does so on a thread."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from functools import partial
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+from keywright._native import Config, Keywright, Later, Page
+from keywright.errors import Closed
+from keywright.threads import Threads
+
+__all__ = ["AsyncAudit", "AsyncKeys", "AsyncKeywright", "AsyncOrg", "AsyncOrgs", "AsyncPage", "Listing"]
+
+T = TypeVar("T", covariant=True)
+
+
+class _Source:
+    """Opens one engine on first use, and calls it on threads."""
+
+    __slots__ = ("closed", "config", "engine", "texts", "threads")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.texts = config.texts()
+        self.engine: Keywright | None = None
+        self.closed = False
+        self.threads = Threads()
+
+    def opened(self) -> Keywright:
+        with self.threads.lock:
+            if self.closed:
+                raise Closed("this Keywright is closed; open a new one")
+            if self.engine is None:
+                self.engine = self.config.open()
+            return self.engine
+
+    async def run(self, call: Callable[[Keywright], Any]) -> Any:
+        if self.closed:
+            raise Closed("this Keywright is closed; open a new one")
+        return await self.threads.run(lambda: call(self.opened()))
+
+    async def close(self) -> None:
+        if not self.closed:
+            await self.threads.run(self._close)
+            self.threads.stop()
+
+    def _close(self) -> None:
+        with self.threads.lock:
+            self.closed = True
+            if self.engine is not None:
+                self.engine.close()
+
+
+class _Handle:
+    """Some handle of the engine, found again on each call since the engine may not be open yet."""
+
+    __slots__ = ("_find", "_source")
+
+    def __init__(self, source: _Source, find: Callable[[Keywright], Any]) -> None:
+        self._source = source
+        self._find = find
+
+    async def _call(self, method: str, /, *arguments: Any, **fields: Any) -> Any:
+        return await self._source.run(lambda engine: getattr(self._find(engine), method)(*arguments, **fields))
+
+    def _list(self, fields: dict[str, Any]) -> Listing[Any]:
+        return Listing(partial(self._call, "list", **fields), self._source.threads)
+
+    async def _verify(self, method: str, text: Any, request: dict[str, Any]) -> Any:
+        engine = self._source.engine
+        if engine is None:
+            engine = await self._source.run(lambda opened: opened)
+        answer = getattr(self._find(engine), method)(text, **request)
+        return await self._source.threads.run(answer.wait) if isinstance(answer, Later) else answer
+
+
+class AsyncKeywright(_Handle):
+    """``Keywright`` for asyncio: the same methods, awaited.
+
+    Options are checked at once; the database is opened by the first call, or by ``await kw.open()``.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(_Source(Config(url, **options)), lambda engine: engine)
+
+    @property
+    def keys(self) -> AsyncKeys:
+        """The keys of the org ``default``."""
+        return AsyncKeys(self._source, attrgetter("keys"))
+
+    @property
+    def orgs(self) -> AsyncOrgs:
+        """The orgs themselves."""
+        return AsyncOrgs(self._source, attrgetter("orgs"))
+
+    @property
+    def audit(self) -> AsyncAudit:
+        """The audit chain, as the org ``default`` sees it."""
+        return AsyncAudit(self._source, attrgetter("audit"))
+
+    def org(self, id: str) -> AsyncOrg:
+        """A handle that sees, makes and verifies only this org's keys."""
+        known = Config.read_org(id)
+        return AsyncOrg(self._source, lambda engine: engine.org(known))
+
+    def every_org(self) -> AsyncOrg:
+        """The only handle across orgs."""
+        return AsyncOrg(self._source, lambda engine: engine.every_org())
+
+    async def verify(self, text: Any, **request: Any) -> Any:
+        """Judges the text of a key. Never raises for a bad one."""
+        return await self._verify("_begin_verify", text, request)
+
+    async def authenticate(self, text: Any, **request: Any) -> Any:
+        """As ``verify``, but gives the key, or raises ``Denied``."""
+        return await self._verify("_begin_authenticate", text, request)
+
+    def parse(self, text: str) -> Any:
+        """What the text of a key says about itself. Nothing is proved by it."""
+        return self._source.texts.parse(text)
+
+    def key_pattern(self) -> str:
+        """The regular expression of this engine's keys, for secret scanners."""
+        return self._source.texts.key_pattern()
+
+    def redact(self, text: str) -> str:
+        """The text with the secret of every key in it masked."""
+        return self._source.texts.redact(text)
+
+    async def open(self) -> AsyncKeywright:
+        """Opens the database now, where it is not open yet."""
+        await self._source.run(lambda engine: engine)
+        return self
+
+    async def close(self) -> None:
+        """Closes the database. A second call does nothing."""
+        await self._source.close()
+
+    async def __aenter__(self) -> AsyncKeywright:
+        return await self.open()
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an AsyncKeywright holds an open database; make one where it is used")
+
+
+class AsyncOrg(_Handle):
+    """One org, or every org."""
+
+    __slots__ = ()
+
+    @property
+    def keys(self) -> AsyncKeys:
+        """The keys of this org."""
+        return AsyncKeys(self._source, lambda engine: self._find(engine).keys)
+
+    @property
+    def audit(self) -> AsyncAudit:
+        """The audit chain, as this org sees it."""
+        return AsyncAudit(self._source, lambda engine: self._find(engine).audit)
+
+    async def verify(self, text: Any, **request: Any) -> Any:
+        """As ``AsyncKeywright.verify``, for keys of this org only."""
+        return await self._verify("_begin_verify", text, request)
+
+    async def authenticate(self, text: Any, **request: Any) -> Any:
+        """As ``AsyncKeywright.authenticate``, for keys of this org only."""
+        return await self._verify("_begin_authenticate", text, request)
+
+
+class AsyncKeys(_Handle):
+    """The keys of an org."""
+
+    __slots__ = ()
+
+    async def create(self, **fields: Any) -> Any:
+        """Makes a key. ``api_key`` of the answer is the only copy of its text."""
+        return await self._call("create", **fields)
+
+    def list(self, **fields: Any) -> Listing[Any]:
+        """Lists keys, newest first: await it for one page, or iterate it for all."""
+        return self._list(fields)
+
+    async def get(self, id: Any) -> Any:
+        """The key of this id."""
+        return await self._call("get", id)
+
+    async def find(self, prefix: str) -> Any:
+        """The key with this prefix, as logs show it."""
+        return await self._call("find", prefix)
+
+    async def update(self, id: Any, **fields: Any) -> Any:
+        """Changes what is given. ``None`` clears a level, networks, metadata or an expiry."""
+        return await self._call("update", id, **fields)
+
+    async def rotate(self, id: Any, **fields: Any) -> Any:
+        """Gives the key a new secret; the former one verifies until its grace is over."""
+        return await self._call("rotate", id, **fields)
+
+    async def end_grace(self, id: Any, **fields: Any) -> Any:
+        """Ends the former secret now."""
+        return await self._call("end_grace", id, **fields)
+
+    async def revoke(self, id: Any, **fields: Any) -> Any:
+        """Revokes the key with all its secrets, for ever. A second call changes nothing."""
+        return await self._call("revoke", id, **fields)
+
+    async def disable(self, id: Any, **fields: Any) -> Any:
+        """Switches the key off until ``enable``."""
+        return await self._call("disable", id, **fields)
+
+    async def enable(self, id: Any, **fields: Any) -> Any:
+        """Switches a disabled key on again."""
+        return await self._call("enable", id, **fields)
+
+    async def purge(self, id: Any, **fields: Any) -> Any:
+        """Wipes the personal data of a key that was revoked over 30 days ago."""
+        return await self._call("purge", id, **fields)
+
+
+class AsyncOrgs(_Handle):
+    """The orgs of a database."""
+
+    __slots__ = ()
+
+    async def get(self, id: str) -> Any:
+        """The org of this id."""
+        return await self._call("get", id)
+
+    def list(self, **fields: Any) -> Listing[Any]:
+        """Lists orgs: await it for one page, or iterate it for all."""
+        return self._list(fields)
+
+    async def update(self, id: str, **fields: Any) -> Any:
+        """Changes the networks of an org; ``None`` lifts the restriction."""
+        return await self._call("update", id, **fields)
+
+    async def disable(self, id: str, **fields: Any) -> Any:
+        """Denies every key of the org until ``enable``."""
+        return await self._call("disable", id, **fields)
+
+    async def enable(self, id: str, **fields: Any) -> Any:
+        """Lets the org's keys verify again."""
+        return await self._call("enable", id, **fields)
+
+    async def revoke_keys(self, id: str, **fields: Any) -> Any:
+        """Revokes every key of the org; answers how many were revoked."""
+        return await self._call("revoke_keys", id, **fields)
+
+
+class AsyncAudit(_Handle):
+    """The audit chain."""
+
+    __slots__ = ()
+
+    def list(self, **fields: Any) -> Listing[Any]:
+        """Lists entries, newest first: await it for one page, or iterate it for all."""
+        return self._list(fields)
+
+    async def verify(self) -> Any:
+        """Checks the whole chain."""
+        return await self._call("verify")
+
+    async def head(self) -> Any:
+        """The chain's end, to be kept elsewhere."""
+        return await self._call("head")
+
+    async def prune(self, before: Any) -> Any:
+        """Removes the entries before a time and leaves a checkpoint; answers how many were removed."""
+        return await self._call("prune", before)
+
+
+class AsyncPage(Generic[T]):
+    """One page of a list. ``async for`` walks this page and all that follow."""
+
+    __slots__ = ("_page", "_threads")
+
+    def __init__(self, page: Page[T], threads: Threads) -> None:
+        self._page = page
+        self._threads = threads
+
+    @property
+    def data(self) -> list[T]:
+        """The items of this page."""
+        return self._page.data
+
+    @property
+    def has_more(self) -> bool:
+        """Whether another page follows."""
+        return self._page.has_more
+
+    @property
+    def next_cursor(self) -> str | None:
+        """What to pass as ``cursor`` for it."""
+        return self._page.next_cursor
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; times as RFC 3339 text."""
+        return self._page.to_dict()
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        page: Page[T] | None = self._page
+        while page is not None:
+            for item in page.data:
+                yield item
+            page = await self._threads.run(page._next) if page.has_more else None
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, AsyncPage):
+            return self._page == other._page  # pyright: ignore[reportUnknownMemberType]
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._page)
+
+    def __repr__(self) -> str:
+        return f"Async{self._page!r}"
+
+
+class Listing(Generic[T]):
+    """A list that was asked for: await it for one page, or iterate it for all."""
+
+    __slots__ = ("_ask", "_threads")
+
+    def __init__(self, ask: Callable[[], Awaitable[Page[T]]], threads: Threads) -> None:
+        self._ask = ask
+        self._threads = threads
+
+    async def _page(self) -> AsyncPage[T]:
+        return AsyncPage(await self._ask(), self._threads)
+
+    def __await__(self) -> Generator[Any, None, AsyncPage[T]]:
+        return self._page().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for item in await self._page():
+            yield item

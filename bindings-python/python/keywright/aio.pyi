@@ -1,0 +1,287 @@
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
+from typing import Any, Generic, Literal, NoReturn, TypeAlias, TypeVar
+
+from keywright._native import (
+    AuditCheck,
+    AuditEntry,
+    AuditHead,
+    Decision,
+    Key,
+    ManualClock,
+    NewKey,
+    OrgRecord,
+    Page,
+    Parsed,
+)
+from keywright.threads import Threads
+
+__all__ = ["AsyncAudit", "AsyncKeys", "AsyncKeywright", "AsyncOrg", "AsyncOrgs", "AsyncPage", "Listing"]
+
+T = TypeVar("T", covariant=True)
+
+_Texts: TypeAlias = Sequence[str] | AbstractSet[str]
+_Status: TypeAlias = Literal["active", "disabled", "expired", "revoked"]
+_Level: TypeAlias = Literal["read", "read_write", "full"]
+_Hash: TypeAlias = Literal["hmac-sha256", "argon2id"]
+_Pepper: TypeAlias = str | bytes | bytearray
+
+class AsyncKeywright:
+    """``Keywright`` for asyncio: the same methods, awaited."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        brand: str | None = None,
+        environments: _Texts | None = None,
+        environment: str | _Texts | None = None,
+        key_format: str | None = None,
+        accept_formats: _Texts | None = None,
+        scopes: Mapping[str, str] | _Texts | None = None,
+        pepper: _Pepper | Sequence[_Pepper] | None = None,
+        retired_peppers: Sequence[_Pepper] | None = None,
+        hash: _Hash | None = None,
+        retired_hashes: Sequence[_Hash] | AbstractSet[_Hash] | None = None,
+        id_style: Literal["uuid", "integer"] | None = None,
+        read_only: bool = False,
+        busy_timeout: str | timedelta | None = None,
+        clock: ManualClock | None = None,
+    ) -> None:
+        """Checks the options; the database is opened by the first call, or by ``await kw.open()``."""
+
+    @property
+    def keys(self) -> AsyncKeys:
+        """The keys of the org ``default``."""
+
+    @property
+    def orgs(self) -> AsyncOrgs:
+        """The orgs themselves."""
+
+    @property
+    def audit(self) -> AsyncAudit:
+        """The audit chain, as the org ``default`` sees it."""
+
+    def org(self, id: str) -> AsyncOrg:
+        """A handle that sees, makes and verifies only this org's keys."""
+
+    def every_org(self) -> AsyncOrg:
+        """The only handle across orgs."""
+
+    async def verify(
+        self,
+        text: str | bytes | bytearray | None,
+        *,
+        scopes: str | _Texts | None = None,
+        method: str | None = None,
+        ip: str | None = None,
+        environment: str | None = None,
+    ) -> Decision:
+        """Judges the text of a key. Never raises for a bad one."""
+
+    async def authenticate(
+        self,
+        text: str | bytes | bytearray | None,
+        *,
+        scopes: str | _Texts | None = None,
+        method: str | None = None,
+        ip: str | None = None,
+        environment: str | None = None,
+    ) -> Key:
+        """As ``verify``, but gives the key, or raises ``Denied``."""
+
+    def parse(self, text: str) -> Parsed | None:
+        """What the text of a key says about itself. Nothing is proved by it."""
+
+    def key_pattern(self) -> str:
+        """The regular expression of this engine's keys, for secret scanners."""
+
+    def redact(self, text: str) -> str:
+        """The text with the secret of every key in it masked."""
+
+    async def open(self) -> AsyncKeywright:
+        """Opens the database now, where it is not open yet."""
+
+    async def close(self) -> None:
+        """Closes the database. A second call does nothing."""
+
+    async def __aenter__(self) -> AsyncKeywright: ...
+    async def __aexit__(self, *exception: object) -> None: ...
+    def __reduce__(self) -> NoReturn: ...
+
+class AsyncOrg:
+    """One org, or every org."""
+
+    @property
+    def keys(self) -> AsyncKeys:
+        """The keys of this org."""
+
+    @property
+    def audit(self) -> AsyncAudit:
+        """The audit chain, as this org sees it."""
+
+    async def verify(
+        self,
+        text: str | bytes | bytearray | None,
+        *,
+        scopes: str | _Texts | None = None,
+        method: str | None = None,
+        ip: str | None = None,
+        environment: str | None = None,
+    ) -> Decision:
+        """As ``AsyncKeywright.verify``, for keys of this org only."""
+
+    async def authenticate(
+        self,
+        text: str | bytes | bytearray | None,
+        *,
+        scopes: str | _Texts | None = None,
+        method: str | None = None,
+        ip: str | None = None,
+        environment: str | None = None,
+    ) -> Key:
+        """As ``AsyncKeywright.authenticate``, for keys of this org only."""
+
+class AsyncKeys:
+    """The keys of an org."""
+
+    async def create(
+        self,
+        *,
+        name: str,
+        scopes: str | _Texts | None = None,
+        level: _Level | None = None,
+        networks: _Texts | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        environment: str | None = None,
+        expires_in_days: int | None = None,
+        expires_at: datetime | None = None,
+        created_by: str | None = None,
+    ) -> NewKey:
+        """Makes a key. ``api_key`` of the answer is the only copy of its text."""
+
+    def list(
+        self,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        status: _Status | Literal["all"] | None = None,
+        environment: str | None = None,
+        name: str | None = None,
+    ) -> Listing[Key]:
+        """Lists keys, newest first; all but the revoked ones unless ``status`` asks for them."""
+
+    async def get(self, id: str | int) -> Key:
+        """The key of this id."""
+
+    async def find(self, prefix: str) -> Key:
+        """The key with this prefix, as logs show it."""
+
+    async def update(
+        self,
+        id: str | int,
+        *,
+        name: str = ...,
+        scopes: str | _Texts = ...,
+        level: _Level | None = ...,
+        networks: _Texts | None = ...,
+        metadata: Mapping[str, Any] | None = ...,
+        expires_in_days: int = ...,
+        expires_at: datetime | None = ...,
+        actor: str | None = None,
+    ) -> Key:
+        """Changes what is given. ``None`` clears a level, networks, metadata or an expiry."""
+
+    async def rotate(
+        self,
+        id: str | int,
+        *,
+        grace: str | int | timedelta = "24h",
+        reason: str | None = None,
+        replace_current: bool = False,
+        actor: str | None = None,
+    ) -> NewKey:
+        """Gives the key a new secret; the former one verifies until its grace is over."""
+
+    async def end_grace(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
+        """Ends the former secret now."""
+
+    async def revoke(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
+        """Revokes the key with all its secrets, for ever. A second call changes nothing."""
+
+    async def disable(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
+        """Switches the key off until ``enable``."""
+
+    async def enable(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
+        """Switches a disabled key on again."""
+
+    async def purge(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
+        """Wipes the personal data of a key that was revoked over 30 days ago."""
+
+class AsyncOrgs:
+    """The orgs of a database."""
+
+    async def get(self, id: str) -> OrgRecord:
+        """The org of this id."""
+
+    def list(self, *, limit: int = 100, cursor: str | None = None) -> Listing[OrgRecord]:
+        """Lists orgs, newest first."""
+
+    async def update(self, id: str, *, networks: _Texts | None = ..., actor: str | None = None) -> OrgRecord:
+        """Changes the networks of an org; ``None`` lifts the restriction."""
+
+    async def disable(self, id: str, *, reason: str | None = None, actor: str | None = None) -> OrgRecord:
+        """Denies every key of the org until ``enable``."""
+
+    async def enable(self, id: str, *, reason: str | None = None, actor: str | None = None) -> OrgRecord:
+        """Lets the org's keys verify again."""
+
+    async def revoke_keys(self, id: str, *, reason: str | None = None, actor: str | None = None) -> int:
+        """Revokes every key of the org; answers how many were revoked."""
+
+class AsyncAudit:
+    """The audit chain."""
+
+    def list(
+        self,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        key_id: str | int | None = None,
+        action: str | None = None,
+    ) -> Listing[AuditEntry]:
+        """Lists entries, newest first."""
+
+    async def verify(self) -> AuditCheck:
+        """Checks the whole chain."""
+
+    async def head(self) -> AuditHead:
+        """The chain's end, to be kept elsewhere."""
+
+    async def prune(self, before: datetime) -> int:
+        """Removes the entries before a time and leaves a checkpoint; answers how many were removed."""
+
+class AsyncPage(Generic[T]):
+    """One page of a list. ``async for`` walks this page and all that follow."""
+
+    def __init__(self, page: Page[T], threads: Threads) -> None: ...
+    @property
+    def data(self) -> list[T]: ...
+    @property
+    def has_more(self) -> bool: ...
+    @property
+    def next_cursor(self) -> str | None: ...
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; times as RFC 3339 text."""
+
+    def __aiter__(self) -> AsyncIterator[T]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+
+class Listing(Generic[T]):
+    """A list that was asked for: await it for one page, or iterate it for all."""
+
+    def __init__(self, ask: Callable[[], Awaitable[Page[T]]], threads: Threads) -> None: ...
+    def __await__(self) -> Generator[Any, None, AsyncPage[T]]: ...
+    def __aiter__(self) -> AsyncIterator[T]: ...

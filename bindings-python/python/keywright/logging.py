@@ -1,0 +1,72 @@
+"""Keeps keys out of logs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol, cast
+
+__all__ = ["RedactingFilter"]
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_DEPTH = 8
+
+
+class Redactor(Protocol):
+    """``Keywright`` or ``AsyncKeywright``."""
+
+    def redact(self, text: str, /) -> str:
+        """The text with the secret of every key in it masked."""
+        ...
+
+
+class RedactingFilter(logging.Filter):
+    """Masks keys in messages, arguments, extra fields, stacks and exceptions.
+
+    Add it to handlers: a filter on a logger does not see the records of the loggers below it::
+
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(RedactingFilter(kw))
+    """
+
+    def __init__(self, engine: Redactor) -> None:
+        super().__init__()
+        self._redact = engine.redact
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Masks the record, and lets it pass."""
+        try:
+            record.msg = self._text(record.getMessage())
+            record.args = None
+        except Exception:  # noqa: BLE001 - a wrong format is for the handler to report, which prints message and arguments
+            record.msg = self._masked(record.msg)
+            record.args = self._masked(record.args)
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = self._text(record.exc_text)
+        if record.stack_info:
+            record.stack_info = self._text(record.stack_info)
+        for name in record.__dict__.keys() - _STANDARD:
+            record.__dict__[name] = self._masked(record.__dict__[name])
+        return True
+
+    def _masked(self, value: Any, depth: int = 0) -> Any:
+        """The value with its texts masked, containers copied."""
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, bytes | bytearray):
+            return self._text(value.decode(errors="replace"))
+        if not isinstance(value, Mapping | list | tuple | set | frozenset):
+            return value
+        if depth == _DEPTH:
+            return self._text(repr(cast("object", value)))
+        if isinstance(value, Mapping):
+            named: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
+            return {self._masked(name, depth + 1): self._masked(it, depth + 1) for name, it in named.items()}
+        items = [self._masked(it, depth + 1) for it in cast("Collection[Any]", value)]
+        return items if isinstance(value, list) else tuple(items)
+
+    def _text(self, text: str) -> str:
+        # Names of files may hold lone surrogates, which are no text to the engine.
+        return self._redact(text if text.isascii() else text.encode(errors="backslashreplace").decode())

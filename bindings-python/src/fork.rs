@@ -1,0 +1,47 @@
+//! Tells the core of every fork of this process, by whatever means Python or a library forks.
+
+#![allow(unsafe_code)] // One call of the C library, which has no safe form.
+
+use std::sync::OnceLock;
+
+/// Once for the process, however many interpreters load this module: handlers that ran twice would wait for themselves.
+pub(crate) fn watched() -> bool {
+    static WATCHED: OnceLock<bool> = OnceLock::new();
+    *WATCHED.get_or_init(register)
+}
+
+#[cfg(unix)]
+fn register() -> bool {
+    use std::ffi::c_int;
+
+    unsafe extern "C" {
+        fn pthread_atfork(
+            prepare: Option<extern "C" fn()>,
+            parent: Option<extern "C" fn()>,
+            child: Option<extern "C" fn()>,
+        ) -> c_int;
+    }
+
+    extern "C" fn prepare() {
+        keywright::fork::prepare();
+    }
+    extern "C" fn parent() {
+        keywright::fork::parent();
+    }
+    extern "C" fn child() {
+        keywright::fork::child();
+    }
+
+    // SAFETY: the declaration is POSIX's (pthread_atfork, XSH), with a nullable function pointer for each handler.
+    // The three functions live as long as the process, since Python never unloads an extension module. They take no
+    // argument, keep no Python object, and ask for no lock of Python's, so the order of locks is one: the forking
+    // thread may hold the interpreter and then takes the core's gate; nothing that holds the gate asks for the
+    // interpreter. A panic inside ends the process at the `extern "C"` border and cannot unwind into the C library.
+    let failed = unsafe { pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+    failed == 0
+}
+
+#[cfg(not(unix))]
+fn register() -> bool {
+    true
+}

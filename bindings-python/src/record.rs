@@ -1,0 +1,251 @@
+//! The records, as frozen classes over what the core answered. Each field becomes a Python value when it is asked for.
+
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use chrono::{DateTime, Utc};
+use keywright::KeyId;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use serde::{Deserialize, Serialize};
+
+use crate::field::{Id, Json, Time, plain};
+
+/// One of a few words of the core.
+pub(crate) type Word = Cow<'static, str>;
+
+/// A field of a core record in the form that Python shows.
+pub(crate) trait Shown {
+    type As;
+    fn shown(self) -> Self::As;
+}
+
+macro_rules! shown {
+    ($($from:ty => $to:ty: $how:expr;)*) => {$(
+        impl Shown for $from {
+            type As = $to;
+            fn shown(self) -> $to {
+                ($how)(self)
+            }
+        }
+    )*};
+}
+
+shown! {
+    bool => bool: |it| it;
+    u64 => u64: |it| it;
+    String => String: |it| it;
+    DateTime<Utc> => Time: Time;
+    KeyId => Id: Id::from;
+    serde_json::Map<String, serde_json::Value> => Json: Json;
+    keywright::Status => Word: |it: keywright::Status| it.as_str().into();
+    keywright::Level => Word: |it: keywright::Level| it.as_str().into();
+    keywright::Secret => Secret: Secret::from;
+    keywright::Limit => Limit: Limit::from;
+}
+
+impl<T: Shown> Shown for Option<T> {
+    type As = Option<T::As>;
+    fn shown(self) -> Self::As {
+        self.map(Shown::shown)
+    }
+}
+
+impl<T: Shown> Shown for Vec<T> {
+    type As = Vec<T::As>;
+    fn shown(self) -> Self::As {
+        self.into_iter().map(Shown::shown).collect()
+    }
+}
+
+/// A frozen class: its fields, plain data, equality by value, a hash by one field, pickling by its plain form.
+macro_rules! record {
+    ($(#[$meta:meta])* $name:ident by $hashed:ident { $($field:ident: $type:ty,)* } $($method:tt)*) => {
+        $(#[$meta])*
+        #[pyclass(frozen, get_all, subclass, module = "keywright")]
+        #[derive(PartialEq, Serialize, Deserialize)]
+        pub(crate) struct $name {
+            $(pub(crate) $field: $type,)*
+        }
+
+        impl $name {
+            pub(crate) const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+        }
+
+        #[pymethods]
+        impl $name {
+            /// Plain data for JSON; times as RFC 3339 text.
+            fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                $crate::record::to_dict(py, self)
+            }
+
+            fn __eq__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+                let other = other.cast_exact::<Self>().ok().map(|it| slf.get() == it.get());
+                $crate::record::compared(slf.py(), other)
+            }
+
+            fn __hash__(&self) -> u64 {
+                $crate::record::hashed(&self.$hashed)
+            }
+
+            fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+                $crate::record::repr(slf, Self::FIELDS)
+            }
+
+            fn __copy__(slf: Py<Self>) -> Py<Self> {
+                slf
+            }
+
+            fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+                slf
+            }
+
+            fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+                $crate::record::frozen(py, stringify!($name), self)
+            }
+
+            $($method)*
+        }
+    };
+}
+
+/// A [`record`] made from the core's record of the same name and fields.
+macro_rules! mirror {
+    ($(#[$meta:meta])* $name:ident by $hashed:ident { $($field:ident: $type:ty,)* }) => {
+        record! { $(#[$meta])* #[derive(Clone)] $name by $hashed { $($field: $type,)* } }
+
+        impl From<keywright::$name> for $name {
+            fn from(it: keywright::$name) -> Self {
+                Self { $($field: it.$field.shown(),)* }
+            }
+        }
+    };
+}
+
+pub(crate) use record;
+
+mirror! {
+    /// A key as every surface shows it. Nothing in it is secret.
+    Key by id {
+        id: Id,
+        name: String,
+        org: String,
+        environment: String,
+        prefix: String,
+        status: Word,
+        scopes: Vec<String>,
+        level: Option<Word>,
+        tier: Option<String>,
+        limits: Vec<Limit>,
+        networks: Option<Vec<String>>,
+        metadata: Json,
+        created_at: Time,
+        created_by: Option<String>,
+        updated_at: Time,
+        expires_at: Option<Time>,
+        disabled_at: Option<Time>,
+        revoked_at: Option<Time>,
+        reason: Option<String>,
+        last_used_at: Option<Time>,
+        usage_count: u64,
+        denied_count: u64,
+        secrets: Vec<Secret>,
+    }
+}
+
+mirror! {
+    /// What is public about one secret of a key.
+    Secret by prefix {
+        prefix: String,
+        created_at: Time,
+        grace_ends_at: Option<Time>,
+        last_used_at: Option<Time>,
+    }
+}
+
+mirror! {
+    /// A rate limit of a key.
+    Limit by name { name: String, rate: u64, burst: u64, }
+}
+
+mirror! {
+    /// A tenant.
+    OrgRecord by id {
+        id: String,
+        status: Word,
+        networks: Option<Vec<String>>,
+        created_at: Time,
+        updated_at: Time,
+        disabled_at: Option<Time>,
+        reason: Option<String>,
+    }
+}
+
+mirror! {
+    /// One change, as the audit chain keeps it.
+    AuditEntry by hash {
+        seq: u64,
+        at: Time,
+        org: Option<String>,
+        actor: Option<String>,
+        action: String,
+        target: Option<String>,
+        reason: Option<String>,
+        details: Json,
+        hash: String,
+    }
+}
+
+mirror! {
+    /// The end of the audit chain.
+    AuditHead by hash { seq: u64, hash: String, }
+}
+
+mirror! {
+    /// What a check of the audit chain found.
+    AuditCheck by last_seq {
+        ok: bool,
+        checked: u64,
+        first_seq: Option<u64>,
+        last_seq: Option<u64>,
+        problem: Option<String>,
+    }
+}
+
+mirror! {
+    /// What the text of a key says about itself. Nothing is proved by it.
+    Parsed by prefix { environment: String, prefix: String, lookup: String, }
+}
+
+pub(crate) fn to_dict<'py>(py: Python<'py>, record: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
+    plain(py, &serde_json::to_value(record).map_err(unwritten)?)
+}
+
+pub(crate) fn compared(py: Python<'_>, equal: Option<bool>) -> PyResult<Bound<'_, PyAny>> {
+    match equal {
+        Some(equal) => Ok(equal.into_pyobject(py)?.to_owned().into_any()),
+        None => Ok(py.NotImplemented().into_bound(py)),
+    }
+}
+
+pub(crate) fn hashed(field: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    field.hash(&mut hasher);
+    hasher.finish()
+}
+
+pub(crate) fn repr(record: &Bound<'_, PyAny>, fields: &[&str]) -> PyResult<String> {
+    let shown = fields.iter().map(|it| Ok(format!("{it}={}", record.getattr(*it)?.repr()?)));
+    Ok(format!("{}({})", record.get_type().name()?, shown.collect::<PyResult<Vec<_>>>()?.join(", ")))
+}
+
+/// What pickle keeps of a record: its kind and its plain form, from which [`thaw`](crate::thaw::thaw) makes it again.
+pub(crate) fn frozen<'py>(py: Python<'py>, kind: &str, record: &impl Serialize) -> PyResult<Bound<'py, PyTuple>> {
+    let text = serde_json::to_string(record).map_err(unwritten)?;
+    let thaw = py.import("keywright._native")?.getattr("_thaw")?;
+    PyTuple::new(py, [thaw, (kind, text).into_pyobject(py)?.into_any()])
+}
+
+fn unwritten(error: serde_json::Error) -> PyErr {
+    pyo3::exceptions::PyValueError::new_err(error.to_string())
+}

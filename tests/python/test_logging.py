@@ -1,0 +1,105 @@
+"""The logging filter: no text of a key reaches a handler's output."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from keywright import AsyncKeywright, Keywright
+from keywright.logging import RedactingFilter
+
+
+class Extra(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{super().format(record)} {record.__dict__.get('context')!r}"
+
+
+@pytest.fixture
+def log(kw: Keywright) -> Iterator[tuple[logging.Logger, io.StringIO]]:
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(Extra("%(message)s"))
+    handler.addFilter(RedactingFilter(kw))
+    logger = logging.getLogger("keywright.tests")
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    yield logger, out
+    logger.removeHandler(handler)
+
+
+def test_keys_are_masked_wherever_they_stand(kw: Keywright, log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, out = log
+    new = kw.keys.create(name="CI")
+    text, secret = new.api_key, new.api_key.removeprefix(new.prefix)
+
+    class Wrapped:
+        def __str__(self) -> str:
+            return f"wrapped {text}"
+
+    logger.info("got %s", text)
+    logger.info(f"got {text}")
+    logger.info("got %(key)s", {"key": text})
+    logger.info("got %s", Wrapped())
+    logger.info("got %r", {"headers": [text]})
+    logger.info(Wrapped())
+    logger.info("child")
+    logging.getLogger("keywright.tests.below").info("below %s", text)
+    context: Any = {"key": text, text: 1, "list": [text, (text, {text})], "bytes": text.encode(), "number": 7}
+    logger.info("extra", extra={"context": context})
+    logger.info("stack", stack_info=True)
+    try:
+        raise ValueError(f"bad key {text}")
+    except ValueError:
+        logger.exception("failed for %s", text)
+    logger.info("file \udcff %s", text)
+    shown = out.getvalue()
+    assert secret not in shown
+    assert shown.count("[redacted]") >= 14
+    assert new.prefix in shown
+    assert "ValueError: bad key" in shown
+    assert "'number': 7" in shown
+    assert context["key"] == text, "what the caller holds is left alone"
+
+
+def test_deep_and_endless_structures(kw: Keywright, log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, out = log
+    new = kw.keys.create(name="CI")
+    endless: list[Any] = [new.api_key]
+    endless.append(endless)
+    deep: Any = new.api_key
+    for _ in range(30):
+        deep = [deep]
+    logger.info("endless", extra={"context": endless})
+    logger.info("deep", extra={"context": deep})
+    assert new.api_key.removeprefix(new.prefix) not in out.getvalue()
+
+
+def test_a_wrong_format_stays_the_handlers_to_report(
+    kw: Keywright, log: tuple[logging.Logger, io.StringIO], capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = log[0].handlers[0]
+    new = kw.keys.create(name="CI")
+    handler.handle(logging.makeLogRecord({"msg": "two %s %s", "args": (new.api_key,)}))
+    printed = capsys.readouterr().err
+    assert "not enough arguments" in printed
+    assert new.api_key not in printed
+
+
+def test_a_closed_engine_still_masks(kw: Keywright, log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, out = log
+    new = kw.keys.create(name="CI")
+    kw.close()
+    logger.info(new.api_key)
+    assert out.getvalue().startswith(f"{new.prefix}_[redacted]")
+
+
+def test_the_asyncio_engine_masks_too(kw: Keywright, async_kw: AsyncKeywright) -> None:
+    new = kw.keys.create(name="CI")
+    record = logging.makeLogRecord({"msg": new.api_key})
+    assert RedactingFilter(async_kw).filter(record)
+    assert record.getMessage() == f"{new.prefix}_[redacted]"

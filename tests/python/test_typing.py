@@ -1,0 +1,37 @@
+"""The types that editors and checkers see are complete, right, and what the native module has."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PACKAGE = "bindings-python/python/keywright"
+COMMANDS = {
+    "mypy": ["mypy", "--strict", PACKAGE, "tests/python"],
+    "mypy-behind-stub": ["mypy", "--strict", f"{PACKAGE}/aio.py"],
+    "pyright": ["pyright", "--warnings"],
+    "stubtest": ["mypy.stubtest", "keywright", "--mypy-config-file", "pyproject.toml"],
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_types(name: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *COMMANDS[name]], cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_public_type_is_known(tmp_path: Path) -> None:
+    """Seen as users have it, installed: pyright asks for that."""
+    venv.create(tmp_path, with_pip=False)
+    (site,) = tmp_path.glob("lib/python*/site-packages")
+    (site / "keywright").symlink_to(ROOT / PACKAGE)
+    verify = [sys.executable, "-m", "pyright", "--verifytypes", "keywright", "--ignoreexternal"]
+    path = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])
+    done = subprocess.run(verify, cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=600)
+    assert "Type completeness score: 100%" in done.stdout, done.stdout + done.stderr

@@ -1,0 +1,179 @@
+"""Every case of ``tests/vectors``, through the sync and the asyncio engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import keywright
+from keywright import Keywright, KeywrightError
+from keywright.testing import hash_case, plant
+from vectors import Case, Mode, World, load, matches, only, refused
+
+BASE = {"brand": "liq", "pepper": "pepper for vectors, thirty-two bytes or more"}
+MANIFEST = load("manifest.json")
+KEY = {"name": "a key"}
+
+
+def key(mode: Mode, folder: Path, case: Case) -> None:
+    only(case, "config", "text", "expect")
+    if case["op"] == "open":
+        opened(mode, folder, case["config"], case["expect"])
+        return
+    world = World(mode, folder, case["config"])
+    answer = {
+        "parse": lambda: world.call("parse", [world.value(case["text"])], {}),
+        "redact": lambda: world.call("redact", [world.value(case["text"])], {}),
+        "pattern": lambda: world.call("key_pattern", [], {}),
+    }[case["op"]]()
+    world.close()
+    assert answer == case["expect"]
+
+
+def opened(mode: Mode, folder: Path, config: Case, expected: Any) -> None:
+    try:
+        World(mode, folder, config).close()
+    except KeywrightError as error:
+        assert expected != "ok", error
+        refused(error, expected["error"])
+    else:
+        assert expected == "ok"
+
+
+def hashes(_mode: Mode, _folder: Path, case: Case) -> None:
+    only(case, "input", "expect")
+    assert hash_case(case["op"], case["input"]) == case["expect"]
+
+
+def scope(mode: Mode, folder: Path, case: Case) -> None:
+    only(case, "config", "scopes", "granted", "required", "level", "method", "networks", "ip", "expect")
+    world = World(mode, folder, BASE | case.get("config", {}))
+    given = {name: world.value(it) for name, it in case.items()}
+    grant = {
+        "grant": lambda: {"scopes": given["scopes"]},
+        "verify": lambda: {"scopes": given["granted"]},
+        "level": lambda: {"level": given["level"]},
+        "network": lambda: {"networks": given["networks"]},
+    }[case["op"]]()
+    asked = {"required": "scopes", "method": "method", "ip": "ip"}
+    request = {asked[name]: it for name, it in given.items() if name in asked}
+    try:
+        new = world.call("keys.create", [], KEY | grant)
+        if case["op"] == "grant":
+            answer = world.call("keys.get", [new["id"]], {})["scopes"]
+        else:
+            answer = world.call("verify", [new["api_key"]], request)
+    except KeywrightError as error:
+        assert "error" in given["expect"], error
+        refused(error, given["expect"]["error"])
+    else:
+        matches(answer, given["expect"], case["op"])
+    finally:
+        world.close()
+
+
+def scenario(mode: Mode, folder: Path, case: Case) -> None:
+    only(case, "config", "start", "steps")
+    world = World(mode, folder, case["config"], case["start"])
+    for step in case["steps"]:
+        world.step(step)
+    world.close()
+
+
+def errors(_mode: Mode, _folder: Path, case: Case) -> None:
+    only(case, "kind", "code", "status", "wire", "python", "js")
+    cls = getattr(keywright, case["python"])
+    assert issubclass(cls, KeywrightError)
+    if case["kind"] == "error":
+        assert (cls.code, cls.status) == (case["code"], case["status"])
+    else:
+        assert (case["kind"], cls) == ("decision", keywright.Denied)
+
+
+def stored_rows(mode: Mode, folder: Path, case: Case) -> None:
+    only(case, "config", "row", "text", "expect")
+    with Keywright(f"sqlite:{folder / 'keys.db'}", **case["config"]) as planter:
+        plant(planter, case["row"])
+    world = World(mode, folder, case["config"])
+    matches(world.call("verify", [world.value(case["text"])], {}), case["expect"], "verify")
+    world.close()
+
+
+def bad_input(mode: Mode, world: World, folder: Path, case: Case) -> None:
+    only(case, "call", "target", "text", "args", "expect")
+    arguments, expected = world.value(case.get("args", {})), case["expect"]
+    before = world.call("audit.head", [], {}, org="*")
+    positional = [world.value(case[name]) for name in ("target", "text") if name in case]
+    try:
+        if case["call"] == "open":
+            url = positional[0] if positional else f"sqlite:{folder / 'new.db'}"
+            answer = mode.open(url, **arguments)
+        elif case["call"] == "org":
+            answer = mode.settled(world.kw.org(*positional).keys.list())
+        else:
+            answer = world.call(case["call"], positional, arguments)
+    except KeywrightError as error:
+        assert "code" in expected, error
+        refused(error, expected)
+    else:
+        assert "decision" in expected, f"not refused: {answer}"
+        only(expected, "decision")
+        assert (answer["allowed"], answer["code"]) == (False, expected["decision"])
+    assert world.call("audit.head", [], {}, org="*") == before
+
+
+INTERPRETERS = {
+    "key.json": key,
+    "hash.json": hashes,
+    "scope.json": scope,
+    "scenario.json": scenario,
+    "errors.json": errors,
+    "stored_rows.json": stored_rows,
+}
+FILES = [*INTERPRETERS, "bad_input.json"]
+CASES = [pytest.param(name, case, id=f"{name}-{case['id']}") for name in FILES for case in load(name)["tests"]]
+
+
+@pytest.fixture(scope="module", params=["sync", "asyncio"])
+def mode(request: pytest.FixtureRequest) -> Iterator[Mode]:
+    mode = Mode(request.param)
+    yield mode
+    mode.loop.close()
+
+
+@pytest.fixture(scope="module")
+def given(mode: Mode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The world of the bad inputs, in which none of them may change anything."""
+    document = load("bad_input.json")
+    world = World(mode, tmp_path_factory.mktemp("given"), document["config"], document["start"])
+    for step in document["given"]:
+        world.step(step)
+    yield world
+    world.close()
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_case(mode: Mode, given: World, tmp_path: Path, name: str, case: Case) -> None:
+    if name == "bad_input.json":
+        bad_input(mode, given, tmp_path, case)
+    else:
+        INTERPRETERS[name](mode, tmp_path, case)
+
+
+def test_every_case_is_run() -> None:
+    counts = {name: len(load(name)["tests"]) for name in FILES}
+    assert counts == MANIFEST
+    assert counts == {name: load(name)["count"] for name in MANIFEST}
+    assert len({it.id for it in CASES}) == sum(MANIFEST.values())
+
+
+def test_an_unknown_step_fails(tmp_path: Path) -> None:
+    world = World(Mode("sync"), tmp_path, BASE)
+    steps: list[Case] = [{"do": "keys.bless"}, {"do": "advance", "ms": 1, "of": 2}, {"do": "bless"}]
+    for step in steps:
+        with pytest.raises((AssertionError, AttributeError)):
+            world.step(step)
+    world.close()

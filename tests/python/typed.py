@@ -1,0 +1,73 @@
+"""A program as users write it, checked by mypy --strict and pyright in strict mode; it is not run."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from keywright import AsyncKeywright, AsyncPage, AuditEntry, Decision, Denied, Key, Keywright, KeywrightError, NewKey, OrgRecord, Page
+from keywright.logging import RedactingFilter
+from keywright.testing import ManualClock
+
+
+def sync(pepper: bytes) -> None:
+    with Keywright(
+        "sqlite:keys.db",
+        brand="liq",
+        environments=["live", "test"],
+        environment="*",
+        scopes={"deals:read": "Read deals"},
+        pepper=["first", pepper],
+        hash="hmac-sha256",
+        id_style="integer",
+        busy_timeout=timedelta(seconds=5),
+        clock=ManualClock(),
+    ) as kw:
+        new: NewKey = kw.keys.create(name="CI", scopes={"deals:read"}, expires_in_days=365, metadata={"team": 7})
+        text: str = new.api_key
+        shown: dict[str, Any] = new.reveal()
+        key: Key = new
+        expires: datetime | None = key.expires_at
+        page: Page[Key] = kw.keys.list(status="all", limit=10)
+        names: list[str] = [it.name for it in page]
+        prefixes: list[str] = [it.prefix for it in page.data]
+        decision: Decision = kw.verify(text.encode(), scopes="deals:read", method="GET", ip="203.0.113.7")
+        if decision and decision.key is not None:
+            org: str = decision.key.org
+            print(org)
+        elif decision.code == "insufficient_scope":
+            print(decision.missing_scopes)
+        try:
+            owner: Key = kw.org("acme").authenticate(text, scopes=("deals:read",))
+        except Denied as denied:
+            print(denied.decision.message, denied.code, denied.status)
+        except KeywrightError as error:
+            print(error.field)
+        else:
+            print(owner)
+        rotated: NewKey = kw.keys.rotate(new.id, grace=timedelta(hours=24), replace_current=True)
+        kw.keys.update(rotated.id, level=None, networks=["10.0.0.0/8"])
+        orgs: Page[OrgRecord] = kw.orgs.list()
+        entries: list[AuditEntry] = kw.audit.list(action="key.revoke").data
+        revoked: int = kw.orgs.revoke_keys("acme", reason="breach")
+        print(shown, expires, names, prefixes, orgs, entries, revoked, RedactingFilter(kw))
+
+
+async def awaited() -> None:
+    async with AsyncKeywright("sqlite:keys.db", brand="liq") as kw:
+        new: NewKey = await kw.keys.create(name="CI")
+        decision: Decision = await kw.verify(new.api_key)
+        key: Key = await kw.authenticate(None)
+        page: AsyncPage[Key] = await kw.keys.list(limit=5)
+        names: list[str] = [it.name async for it in page]
+        ids: list[str] = [it.id async for it in kw.orgs.list()]
+        print(decision, key, names, ids, kw.redact("text"), RedactingFilter(kw))
+
+
+def wrong(kw: Keywright) -> None:
+    """Each line is an error of types, or the checker complains that its mark is needless."""
+    kw.keys.create("CI")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    kw.keys.create(name=7)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    kw.keys.create(nmae="CI")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    kw.keys.create(name="CI", level="write")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    kw.keys.get("x").name = "y"  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
