@@ -24,7 +24,10 @@ impl KeyView {
             tier: None,
             limits: Vec::new(),
             networks: key.networks,
-            metadata: serde_json::from_str(&key.metadata).unwrap_or_default(),
+            metadata: match key.metadata.as_str() {
+                "{}" => serde_json::Map::new(),
+                text => serde_json::from_str(text).unwrap_or_default(),
+            },
             created_at: time(key.created_at),
             created_by: key.created_by,
             updated_at: time(key.updated_at),
