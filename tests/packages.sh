@@ -22,5 +22,6 @@ PYTHON
 printf 'wheel: installed and used\n'
 
 CARGO_TARGET_DIR="$folder/crate" quiet cargo package --package keywright --allow-dirty --no-verify
-tar -tzf "$folder"/crate/package/keywright-*.crate | grep -q '/README.md$'
+tar -tzf "$folder"/crate/package/keywright-*.crate >"$folder/packed"
+grep -q '/README.md$' "$folder/packed"
 printf 'crate: packed\n'

@@ -139,9 +139,8 @@ CASES = [pytest.param(name, case, id=f"{name}-{case['id']}") for name in FILES f
 
 @pytest.fixture(scope="module", params=["sync", "asyncio"])
 def mode(request: pytest.FixtureRequest) -> Iterator[Mode]:
-    mode = Mode(request.param)
-    yield mode
-    mode.loop.close()
+    with Mode(request.param) as mode:
+        yield mode
 
 
 @pytest.fixture(scope="module")
@@ -171,9 +170,10 @@ def test_every_case_is_run() -> None:
 
 
 def test_an_unknown_step_fails(tmp_path: Path) -> None:
-    world = World(Mode("sync"), tmp_path, BASE)
     steps: list[Case] = [{"do": "keys.bless"}, {"do": "advance", "ms": 1, "of": 2}, {"do": "bless"}]
-    for step in steps:
-        with pytest.raises((AssertionError, AttributeError)):
-            world.step(step)
-    world.close()
+    with Mode("sync") as mode:
+        world = World(mode, tmp_path, BASE)
+        for step in steps:
+            with pytest.raises((AssertionError, AttributeError)):
+                world.step(step)
+        world.close()

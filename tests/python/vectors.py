@@ -41,6 +41,12 @@ class Mode:
         self.engine: Callable[..., Any] = Keywright if name == "sync" else AsyncKeywright
         self.loop = asyncio.new_event_loop()
 
+    def __enter__(self) -> Mode:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.loop.close()
+
     def settled(self, answer: Any) -> Any:
         async def awaited(awaitable: Awaitable[Any]) -> Any:
             return await awaitable
