@@ -11,7 +11,7 @@ use crate::clock::Millis;
 use crate::error::Error;
 use crate::input::{Fields, Value};
 use crate::lifecycle::Life;
-use crate::record::{Key, Level, Limit, Status, wire_time};
+use crate::record::{Key, Level, LimitState, Status, wire_time};
 use crate::{level, network, scope};
 
 /// What a request needs of the key it presents.
@@ -45,14 +45,14 @@ impl Request {
         self
     }
 
-    /// The HTTP method, judged against the key's level.
+    /// The HTTP method, judged against the key's level. A key with a level other than `full` is denied without one.
     #[must_use]
     pub fn method(mut self, method: impl Into<String>) -> Self {
         self.method = Some(method.into());
         self
     }
 
-    /// The client's address, judged against the allow lists of key and org.
+    /// The client's address, judged against the allow lists of key and org. A key with an allow list is denied without.
     #[must_use]
     pub fn ip(mut self, address: impl Into<String>) -> Self {
         self.ip = Some(address.into());
@@ -95,6 +95,9 @@ impl Request {
         self.flaw.as_ref()
     }
 }
+
+/// What a client is told of trouble behind the scenes.
+pub(crate) const UNAVAILABLE: &str = "API keys cannot be verified right now; try again later";
 
 /// Why a request was denied; the codes of every surface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -195,7 +198,7 @@ pub struct Allowed {
     /// When a former secret was presented, the end of its grace.
     pub grace_ends_at: Option<DateTime<Utc>>,
     /// The state of each limit that was judged.
-    pub limits: Vec<Limit>,
+    pub limits: Vec<LimitState>,
     /// The logical identity on whose behalf the key was used.
     pub agent: Option<String>,
 }
@@ -232,12 +235,13 @@ pub struct Denial {
     /// When a former secret was presented, the end of its grace.
     pub grace_ends_at: Option<DateTime<Utc>>,
     /// The state of each limit that was judged.
-    pub limits: Vec<Limit>,
+    pub limits: Vec<LimitState>,
     /// After how many seconds to try again.
     pub retry_after_seconds: Option<u64>,
     /// The logical identity on whose behalf the key was used.
     pub agent: Option<String>,
     misuse: Option<Box<Error>>,
+    trouble: Option<Box<Error>>,
 }
 
 impl Denial {
@@ -252,6 +256,7 @@ impl Denial {
             retry_after_seconds: None,
             agent: None,
             misuse: None,
+            trouble: None,
         }
     }
 
@@ -268,7 +273,8 @@ impl Denial {
     pub(crate) fn failed(error: &Error) -> Self {
         match error {
             Error::Closed => Self::misused(Error::Closed),
-            _ => Self::new(Code::Unavailable, format!("API keys cannot be verified now: {error}")),
+            // What a client sees says nothing of the host's files; the host finds the error in `trouble`.
+            _ => Self { trouble: Some(Box::new(error.clone())), ..Self::new(Code::Unavailable, UNAVAILABLE) },
         }
     }
 
@@ -284,6 +290,12 @@ impl Denial {
     #[must_use]
     pub fn misuse(&self) -> Option<&Error> {
         self.misuse.as_deref()
+    }
+
+    /// The trouble behind `unavailable`, for the host's logs.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&Error> {
+        self.trouble.as_deref()
     }
 
     /// Whether a former secret was presented, which a rotation has replaced.
@@ -420,10 +432,10 @@ pub(crate) fn judge(
     if !facts.networks.iter().all(|it| network::allows(*it, request.ip.as_deref())) {
         return deny(Code::IpNotAllowed, "The API key may not be used from this address");
     }
-    if let (Some(level), Some(method)) = (facts.level, &request.method)
-        && !level::allows(level, method)
+    if let Some(level) = facts.level
+        && !level::allows(level, request.method.as_deref())
     {
-        return deny(Code::MethodNotAllowed, level::refusal(level, method));
+        return deny(Code::MethodNotAllowed, level::refusal(level, request.method.as_deref()));
     }
     let missing = scope::missing(facts.scopes, &request.scopes);
     if !missing.is_empty() {

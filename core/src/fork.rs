@@ -36,7 +36,7 @@ pub(crate) fn register(holder: Weak<dyn Forkable>) {
 }
 
 /// The process that something belongs to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Process {
     id: u32,
     epoch: u64,

@@ -309,7 +309,12 @@ pub(crate) fn plain(field: &str, text: &str, most: usize) -> Result<(), Error> {
 
 /// Reads `24h`, `0`, or a duration: milliseconds in `0..=most`.
 pub(crate) fn span(field: &str, value: Value, most: Millis) -> Result<Millis, Error> {
-    let fix = || format!("give a whole number with s, m, h or d, like \"24h\", from 0 to {} days", most / clock::DAY);
+    let longest = if most < clock::DAY {
+        format!("{} minutes", most / (60 * clock::SECOND))
+    } else {
+        format!("{} days", most / clock::DAY)
+    };
+    let fix = || format!("give a whole number with s, m, h or d, like \"30s\" or \"24h\", from 0 to {longest}");
     let millis = match value {
         Value::Integer(0) => 0,
         Value::Integer(_) | Value::Float(_) => return Err(Error::wrong(field, "is a number without a unit", fix())),

@@ -15,16 +15,20 @@ pub(crate) fn parse(text: &str) -> Result<Level, Error> {
 }
 
 /// Methods are compared as they come: RFC 9110 section 9.1 makes them case-sensitive.
-pub(crate) fn allows(level: Level, method: &str) -> bool {
+/// A method that is not known is not allowed: a host that forgets to tell it must not open a restricted key.
+pub(crate) fn allows(level: Level, method: Option<&str>) -> bool {
     match level {
         Level::Full => true,
-        Level::Read => matches!(method, "GET" | "HEAD" | "OPTIONS"),
-        Level::ReadWrite => matches!(method, "GET" | "HEAD" | "OPTIONS" | "POST" | "PUT" | "PATCH"),
+        Level::Read => matches!(method, Some("GET" | "HEAD" | "OPTIONS")),
+        Level::ReadWrite => matches!(method, Some("GET" | "HEAD" | "OPTIONS" | "POST" | "PUT" | "PATCH")),
     }
 }
 
 /// The refusal's text. A method that is no short word is not echoed.
-pub(crate) fn refusal(level: Level, method: &str) -> String {
+pub(crate) fn refusal(level: Level, method: Option<&str>) -> String {
+    let Some(method) = method else {
+        return format!("API key permission level '{}' cannot be judged without the request's method", level.as_str());
+    };
     let plain = (1..=32).contains(&method.len()) && method.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
     let method = if plain { method } else { "such" };
     format!("API key permission level '{}' does not allow {method} requests", level.as_str())
@@ -37,15 +41,19 @@ mod tests {
     #[test]
     fn each_level_allows_what_the_one_before_does() {
         for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PURGE", "get", ""] {
-            assert!(!allows(Level::Read, method) || allows(Level::ReadWrite, method));
-            assert!(allows(Level::Full, method));
+            assert!(!allows(Level::Read, Some(method)) || allows(Level::ReadWrite, Some(method)));
+            assert!(allows(Level::Full, Some(method)) && allows(Level::Full, None));
         }
-        assert!(!allows(Level::Read, "get") && !allows(Level::ReadWrite, "DELETE"));
+        assert!(
+            !allows(Level::Read, Some("get"))
+                && !allows(Level::ReadWrite, Some("DELETE"))
+                && !allows(Level::ReadWrite, None)
+        );
     }
 
     #[test]
     fn a_hostile_method_is_not_echoed() {
-        assert_eq!(refusal(Level::Read, "POST"), "API key permission level 'read' does not allow POST requests");
-        assert!(!refusal(Level::Read, "<script>").contains('<'));
+        assert_eq!(refusal(Level::Read, Some("POST")), "API key permission level 'read' does not allow POST requests");
+        assert!(!refusal(Level::Read, Some("<script>")).contains('<'));
     }
 }

@@ -41,8 +41,8 @@ pub use keyring::{
     Redacting, Rotation, Texts,
 };
 pub use record::{
-    ApiKey, AuditCheck, AuditEntry, AuditHead, HIDDEN, IssuedKey, Key, KeyId, Level, Limit, OrgRecord, Page, Parsed,
-    Revealed, Secret, Status, wire_time,
+    ApiKey, AuditCheck, AuditEntry, AuditHead, HIDDEN, IssuedKey, Key, KeyId, Level, Limit, LimitState, OrgRecord,
+    Page, Parsed, Revealed, Secret, Status, wire_time,
 };
 pub use scope::{Catalogue, IntoScopes};
 pub use verify::Presented;

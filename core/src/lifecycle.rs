@@ -91,6 +91,9 @@ impl Term {
     }
 }
 
+/// The end of a secret that was ended on purpose: it lies before every time, so that no step of a clock undoes it.
+const ENDED: Millis = 0;
+
 /// How a rotation treats the secrets there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
@@ -112,20 +115,20 @@ pub(crate) fn rotate(life: Life, terms: &[Term], turn: Turn, now: Millis) -> Res
         Turn::Grace(_) if in_grace => Err(Error::conflict(
             "id",
             "the key is in the grace of its last rotation",
-            "wait, call end_grace, or rotate with grace=0 or replace_current",
+            "wait, end the grace, or rotate with grace 0 or replace_current",
         )),
         Turn::Grace(grace) => {
             let latest = now.saturating_add(grace);
             let latest = life.expires_at.map_or(latest, |it| it.min(latest));
             let whole = latest - latest.rem_euclid(SECOND);
-            Ok(current.map(|it| end(it, whole.max(now))).collect())
+            Ok(current.map(|it| end(it, if whole > now { whole } else { ENDED })).collect())
         }
-        Turn::AtOnce => Ok(terms.iter().filter(|it| !it.is_over(now)).map(|it| end(it, now)).collect()),
-        Turn::ReplaceCurrent if in_grace => Ok(current.map(|it| end(it, now)).collect()),
+        Turn::AtOnce => Ok(terms.iter().filter(|it| !it.is_over(now)).map(|it| end(it, ENDED)).collect()),
+        Turn::ReplaceCurrent if in_grace => Ok(current.map(|it| end(it, ENDED)).collect()),
         Turn::ReplaceCurrent => Err(Error::conflict(
             "id",
             "the key is in no grace, so that no former secret would go on",
-            "rotate with grace=0 to end the current secret now",
+            "rotate with grace 0 to end the current secret now",
         )),
     }
 }
@@ -134,7 +137,7 @@ pub(crate) fn rotate(life: Life, terms: &[Term], turn: Turn, now: Millis) -> Res
 pub(crate) fn end_grace(life: Life, terms: &[Term], now: Millis) -> Result<Vec<Term>, Error> {
     life.unless(now, &[Status::Revoked], "changed")?;
     let former = terms.iter().filter(|it| it.in_grace(now));
-    Ok(former.map(|it| Term { lookup: it.lookup.clone(), grace_ends_at: Some(now) }).collect())
+    Ok(former.map(|it| Term { lookup: it.lookup.clone(), grace_ends_at: Some(ENDED) }).collect())
 }
 
 #[cfg(test)]
@@ -158,7 +161,7 @@ mod tests {
         let end = |life, grace, now| rotate(life, &terms, Turn::Grace(grace), now).unwrap()[0].grace_ends_at.unwrap();
         assert_eq!(end(Life::default(), 5_000, 1_234), 6_000);
         assert_eq!(end(Life { expires_at: Some(4_700), ..Life::default() }, 5_000, 1_234), 4_000);
-        assert_eq!(end(Life { expires_at: Some(1_900), ..Life::default() }, 5_000, 1_234), 1_234);
+        assert_eq!(end(Life { expires_at: Some(1_900), ..Life::default() }, 5_000, 1_234), ENDED);
     }
 
     #[test]
@@ -167,9 +170,9 @@ mod tests {
         assert_eq!(rotate(Life::default(), &terms, Turn::Grace(1), 1).unwrap_err().code(), "conflict");
         assert_eq!(
             rotate(Life::default(), &terms, Turn::AtOnce, 1).unwrap(),
-            [term("new", Some(1)), term("old", Some(1))]
+            [term("new", Some(ENDED)), term("old", Some(ENDED))]
         );
-        assert_eq!(rotate(Life::default(), &terms, Turn::ReplaceCurrent, 1).unwrap(), [term("new", Some(1))]);
+        assert_eq!(rotate(Life::default(), &terms, Turn::ReplaceCurrent, 1).unwrap(), [term("new", Some(ENDED))]);
         assert_eq!(rotate(Life::default(), &terms[..1], Turn::ReplaceCurrent, 1).unwrap_err().code(), "conflict");
         assert!(rotate(Life::default(), &terms, Turn::Grace(1), 9_000).is_ok());
     }

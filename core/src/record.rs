@@ -196,6 +196,22 @@ pub struct Limit {
     pub burst: u64,
 }
 
+/// Where a limit stands after a verification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LimitState {
+    /// What it is called.
+    pub name: String,
+    /// Requests per minute.
+    pub limit: u64,
+    /// Requests that are allowed now.
+    pub remaining: u64,
+    /// After how many seconds it is unused again.
+    pub reset_seconds: u64,
+    /// Whether all processes share it.
+    pub shared: bool,
+}
+
 /// The whole text of a key. `Debug`, `Display` and serde hide it; [`reveal`](Self::reveal) shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(zeroize::Zeroizing<String>);

@@ -69,6 +69,8 @@ impl Workers {
     }
 
     fn push(&self, job: Job) -> Result<(), Error> {
+        // Work that nobody will do is dropped last, since its caller's answer may want the locks below.
+        let mut orphans = VecDeque::new();
         let _gate = fork::gate();
         let mut shift = lock(&self.shift);
         if shift.closed {
@@ -95,7 +97,7 @@ impl Workers {
                 Ok(_) => state.running += 1,
                 Err(_) if state.running > 0 => {}
                 Err(_) => {
-                    state.queue.clear();
+                    std::mem::swap(&mut orphans, &mut state.queue);
                     return Err(stopped());
                 }
             }

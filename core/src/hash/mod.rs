@@ -79,6 +79,11 @@ impl Claim {
         mac.finalize().into_bytes().into()
     }
 
+    /// What a claim is known by while it is checked: nobody finds the secret from it.
+    pub(crate) fn digest(&self, key: &[u8]) -> [u8; 32] {
+        self.mac(&keyed(key), "keywright/flight/v1")
+    }
+
     /// The first bytes of an HMAC under a random key of the database: refuses a wrong secret before any slow hash.
     pub(crate) fn filter(&self, key: &[u8]) -> [u8; FILTER] {
         first(self.mac(&keyed(key), "keywright/filter/v1"))

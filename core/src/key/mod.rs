@@ -84,13 +84,7 @@ impl Formats {
 
     /// Masks the secret part of everything in `text` that begins like one of these formats.
     pub(crate) fn redact(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for format in self.all() {
-            for head in format.heads(&self.environments) {
-                redact::mask(&mut text, &head, format);
-            }
-        }
-        text
+        redact::mask(text, self.all(), &self.environments)
     }
 
     /// Whether `text` holds something that [`redact`](Self::redact) would mask.

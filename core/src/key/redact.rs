@@ -2,37 +2,60 @@ use super::Format;
 
 const MASK: &str = "[redacted]";
 
-/// Masks what follows `head` and a whole lookup, also when it is shorter than a secret: a cut key is a leak too.
-pub(crate) fn mask(text: &mut String, head: &str, format: &Format) {
-    if !text.contains(head) {
-        return;
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text.as_str();
-    while let Some((before, after)) = rest.split_once(head) {
-        out.push_str(before);
-        out.push_str(head);
-        rest = after;
-        let (lookup, tail) = split_run(after, format.lookup_length(), |it| it.is_ascii_alphanumeric());
-        if lookup.len() < format.lookup_length() {
-            continue;
-        }
-        let (joint, tail) = tail.strip_prefix(format.joint()).map_or(("", tail), |it| (format.joint(), it));
-        let (secret, tail) = split_run(tail, usize::MAX, |it| it.is_ascii_alphanumeric() || it == '_' || it == '-');
-        out.push_str(lookup);
-        out.push_str(joint);
-        if !secret.is_empty() {
-            out.push_str(MASK);
-        }
-        rest = tail;
-    }
-    out.push_str(rest);
-    *text = out;
+/// What texts of one format and environment begin with, and how the secret follows.
+struct Shape<'a> {
+    head: String,
+    format: &'a Format,
+    /// Where the head stands next, at or after the place that was read up to; `None` when nowhere.
+    next: Option<usize>,
 }
 
-fn split_run(text: &str, most: usize, belongs: impl Fn(char) -> bool) -> (&str, &str) {
-    let end = text.find(|it| !belongs(it)).unwrap_or(text.len()).min(most);
-    text.split_at_checked(end).unwrap_or((text, ""))
+/// Masks what follows a head and a whole lookup, also when it is shorter than a secret: a cut key is a leak too.
+/// Where several heads fit, the longest public part counts, so that no lookup is taken for a secret.
+pub(super) fn mask<'a>(text: &str, formats: impl Iterator<Item = &'a Format>, environments: &[String]) -> String {
+    let shape = |format: &'a Format| {
+        let heads = format.heads(environments).into_iter();
+        heads.map(move |head| Shape { next: text.find(&head), head, format })
+    };
+    let mut shapes: Vec<Shape<'_>> = formats.flat_map(shape).collect();
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    while let Some(at) = shapes.iter().filter_map(|it| it.next).min() {
+        let rest = text.get(at..).unwrap_or_default();
+        let fitting = shapes.iter().filter(|it| it.next == Some(at)).filter_map(|it| it.public(rest));
+        let kept = fitting.max().unwrap_or(0);
+        let after = rest.get(kept..).unwrap_or_default();
+        let secret = if kept > 0 {
+            run(after, usize::MAX, |it| matches!(it, '0'..='9' | 'A'..='Z' | 'a'..='z' | '_' | '-'))
+        } else {
+            0
+        };
+        out.push_str(text.get(done..at + kept).unwrap_or_default());
+        if secret > 0 {
+            out.push_str(MASK);
+        }
+        done = (at + kept + secret).max(done);
+        let from = done.max(at + 1);
+        for shape in shapes.iter_mut().filter(|it| it.next.is_some_and(|next| next < from)) {
+            shape.next = text.get(from..).and_then(|it| it.find(&shape.head)).map(|it| from + it);
+        }
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    out
+}
+
+impl Shape<'_> {
+    /// The length of head, lookup and what joins the secret to it, where `text` begins with them.
+    fn public(&self, text: &str) -> Option<usize> {
+        let after = text.strip_prefix(self.head.as_str())?;
+        let lookup = run(after, self.format.lookup_length(), |it| it.is_ascii_alphanumeric());
+        let joint = self.format.joint();
+        let joined = after.get(lookup..)?.starts_with(joint);
+        (lookup == self.format.lookup_length()).then(|| self.head.len() + lookup + if joined { joint.len() } else { 0 })
+    }
+}
+
+fn run(text: &str, most: usize, belongs: impl Fn(char) -> bool) -> usize {
+    text.find(|it| !belongs(it)).unwrap_or(text.len()).min(most)
 }
 
 #[cfg(test)]
@@ -57,6 +80,21 @@ mod tests {
                 formats.redact(&line),
                 format!("Authorization: Bearer {prefix}_[redacted], {prefix} \u{1F511} and {prefix}_[redacted]!")
             );
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_another_head_begins_is_left_whole() {
+        let environments = || vec!["live".to_owned(), "live2".to_owned()];
+        let near = Formats::new(Some("liq"), Some("liq_{env}{lookup}{secret}{checksum}"), &[], environments()).unwrap();
+        let accepted = ["liq_{lookup:10}_{secret:32}{checksum}".to_owned()];
+        let long =
+            Formats::new(None, Some("liq_{lookup:16}_{secret:32}{checksum}"), &accepted, environments()).unwrap();
+        for formats in [near, long] {
+            for environment in environments() {
+                let key = formats.current().issue(&environment).unwrap();
+                assert!(!formats.exposed(&key.prefix) && !formats.redact(key.api_key.reveal()).contains(&*key.secret));
+            }
         }
     }
 

@@ -59,8 +59,9 @@ impl Audit {
     /// The end of the chain, to be kept elsewhere.
     ///
     /// # Errors
-    /// `unavailable`.
+    /// `unavailable`, and `invalid_request` on the handle of one org.
     pub async fn head(&self) -> Result<AuditHead, Error> {
+        self.whole()?;
         let last = self.engine.store().audit(&Tenant::Every, &AuditFilter::default(), None, 1).await?;
         Ok(match last.into_iter().next() {
             Some(it) => AuditHead { seq: it.entry.seq, hash: it.entry.hash },
@@ -71,8 +72,9 @@ impl Audit {
     /// Recomputes the whole chain and tells its first fault.
     ///
     /// # Errors
-    /// `unavailable`.
+    /// `unavailable`, and `invalid_request` on the handle of one org.
     pub async fn verify(&self) -> Result<AuditCheck, Error> {
+        self.whole()?;
         let mut check = AuditCheck { ok: true, checked: 0, first_seq: None, last_seq: None, problem: None };
         let mut link = Link { seq: 0, seal: START, keyed: false };
         loop {
@@ -107,9 +109,7 @@ impl Audit {
     /// # Errors
     /// `validation_failed` for a time ahead, `invalid_request` on the handle of one org, `unavailable`.
     pub async fn prune(&self, before: DateTime<Utc>) -> Result<u64, Error> {
-        if !self.whole {
-            return Err(Error::misuse("org", "cannot prune what every org has entries in", "call kw.audit().prune"));
-        }
+        self.whole()?;
         let (before, now) = (before.timestamp_millis(), self.engine.now());
         if before > now {
             return Err(Error::wrong("before", "lies in the future", "give a time that has passed"));
@@ -132,6 +132,14 @@ impl Audit {
     /// `invalid_request` for what is no time, `validation_failed` for a time without an offset.
     pub fn read_before(value: Value) -> Result<DateTime<Utc>, Error> {
         input::Value::into_time(value, "before").map(crate::clock::time)
+    }
+
+    /// Refuses, on the handle of one org, what concerns every org.
+    fn whole(&self) -> Result<(), Error> {
+        if self.whole {
+            return Ok(());
+        }
+        Err(Error::misuse("org", "has no chain of its own: all orgs share one", "call it on the engine's own audit"))
     }
 
     /// The seal before `first`, as the newest checkpoint tells it.

@@ -16,7 +16,7 @@ use crate::key::Formats;
 use crate::scope::Catalogue;
 use crate::store::sqlite::{Sqlite, place};
 use crate::store::{Birth, Sealer, Store};
-use crate::verify::{Rehash, Verifier};
+use crate::verify::{Flights, Rehash, Verifier};
 use crate::wait::block_on;
 use crate::worker::Workers;
 use crate::{clock, entropy};
@@ -26,7 +26,7 @@ const MOST_FORMATS: usize = 16;
 const STANDARD_PATIENCE: i64 = 5_000;
 
 /// How many slow hashes may wait before the answer is `unavailable`.
-const WAITING_HASHES: usize = 1_024;
+const WAITING_HASHES: usize = 128;
 
 type Bytes = Zeroizing<Vec<u8>>;
 
@@ -186,10 +186,13 @@ impl Config {
         config.accept_formats =
             fields.given("accept_formats").map_or(Ok(vec![]), |it| it.into_texts("accept_formats"))?;
         config.scopes = fields.given("scopes").map(Catalogue::read).transpose()?;
-        if let Some(peppers) = fields.given("pepper") {
+        if let Some(peppers) = fields.take("pepper") {
+            if peppers == Value::Null {
+                // An unset variable must not quietly mean the slow scheme.
+                return Err(Error::misuse("pepper", "is null", "set it, or leave the option out for argon2id"));
+            }
             config.peppers = secrets("pepper", peppers)?;
             if config.peppers.is_empty() {
-                // An empty setting must not quietly mean the slow scheme.
                 return Err(Error::wrong("pepper", "is an empty list", "give a pepper, or leave it out for argon2id"));
             }
         }
@@ -333,6 +336,7 @@ impl Plan {
             clock: self.clock,
             store,
             slow: Workers::new("keywright-hash", cores, WAITING_HASHES),
+            flights: Flights::default(),
             rehash: Rehash::new(self.read_only),
             closed: AtomicBool::new(false),
         };

@@ -48,7 +48,11 @@ impl Keys {
         engine.admit(&new.scopes)?;
         let environment = engine.environment(new.environment.as_deref())?;
         let Some(org) = self.tenant.only() else {
-            return Err(Error::misuse("org", "is missing: every_org() makes no keys", "call org(\"…\").keys.create"));
+            return Err(Error::misuse(
+                "org",
+                "is missing: the handle of every org makes no keys",
+                "use the handle of one org",
+            ));
         };
         let now = engine.now();
         let expires_at = new.expiry.at(now)?;
@@ -126,14 +130,15 @@ impl Keys {
     /// # Errors
     /// `not_found` for an unknown prefix; `validation_failed` for a whole key, which should not be in a log.
     pub async fn find(&self, prefix: &str) -> Result<Key, Error> {
-        self.engine.harmless("prefix", Some(prefix))?;
         let now = self.engine.now();
         let view = match prefix.len() {
             1..=256 => self.engine.store().by_prefix(&self.tenant, prefix, now).await?,
             _ => None,
         };
-        let view =
-            view.ok_or_else(|| Error::not_found("prefix", "belongs to no key here", "give key.prefix as it came"))?;
+        let Some(view) = view else {
+            self.engine.harmless("prefix", Some(prefix))?;
+            return Err(Error::not_found("prefix", "belongs to no key here", "give key.prefix as it came"));
+        };
         Ok(view.show(self.engine.integer_ids(), now))
     }
 
@@ -193,17 +198,18 @@ impl Keys {
         lifecycle::rotate(view.key.life, &view.terms(), turn, now)?;
         let drawn = engine.draw_secret(&id, &view.key.environment, now).await?;
         let (row, change) = (drawn.row, rotation.change);
-        let rule = move |view: &KeyView| {
+        let rule = move |view: &KeyView, now: Millis| {
             let ends = lifecycle::rotate(view.key.life, &view.terms(), turn, now)?;
             let key = KeyRow { updated_at: now, ..view.key.clone() };
             let mut draft = draft("key.rotate", &key, &change, now);
             note(&mut draft, "prefix", row.prefix.as_str());
-            let end = ends.iter().filter_map(|it| it.grace_ends_at).max();
+            let end = ends.iter().filter_map(|it| it.grace_ends_at).max().map(|it| it.max(now));
             note(&mut draft, "grace_ends_at", end.map(|it| record::wire_time(&clock::time(it))));
             Ok(Some(Edit { key, ends, add: Some(row), audit: draft }))
         };
-        let view = engine.store().change(&self.tenant, &id, now, Box::new(rule)).await?.ok_or_else(unknown)?;
-        Ok(IssuedKey { key: view.show(engine.integer_ids(), now), api_key: drawn.api_key })
+        let clock = &engine.verifier.clock;
+        let view = engine.store().change(&self.tenant, &id, clock, Box::new(rule)).await?.ok_or_else(unknown)?;
+        Ok(IssuedKey { key: view.show(engine.integer_ids(), engine.now()), api_key: drawn.api_key })
     }
 
     /// Ends the former secret of a rotation now. Without a grace nothing is left to end.
@@ -248,7 +254,8 @@ impl Keys {
         self.turn(id.into(), "key.enable", change.into(), |life, now| life.enabled(now)).await
     }
 
-    /// Wipes name, metadata and creator of a key that was revoked over 30 days ago; its id, lookup and revocation stay.
+    /// Wipes name, metadata, creator and reason of a key that was revoked over 30 days ago; its id, lookup and revocation
+    /// stay, and so do actors and reasons in the audit until it is pruned.
     ///
     /// # Errors
     /// `conflict` for a key that is not revoked, or not for so long.
@@ -256,7 +263,13 @@ impl Keys {
         let change = self.allowed(change.into())?;
         self.change(id.into(), move |view, now| {
             view.key.life.may_purge(now)?;
-            let key = KeyRow { name: String::new(), metadata: "{}".to_owned(), created_by: None, ..view.key.clone() };
+            let key = KeyRow {
+                name: String::new(),
+                metadata: "{}".to_owned(),
+                created_by: None,
+                reason: None,
+                ..view.key.clone()
+            };
             if key == view.key {
                 return Ok(None);
             }
@@ -292,11 +305,9 @@ impl Keys {
         id: KeyId,
         rule: impl FnOnce(&KeyView, Millis) -> Result<Option<Edit>, Error> + Send + 'static,
     ) -> Result<Key, Error> {
-        let now = self.engine.now();
         let id = self.engine.id_text("id", &id)?.ok_or_else(unknown)?;
-        let rule = Box::new(move |view: &KeyView| rule(view, now));
-        let view = self.engine.store().change(&self.tenant, &id, now, rule).await?;
-        Ok(view.ok_or_else(unknown)?.show(self.engine.integer_ids(), now))
+        let view = self.engine.store().change(&self.tenant, &id, &self.engine.verifier.clock, Box::new(rule)).await?;
+        Ok(view.ok_or_else(unknown)?.show(self.engine.integer_ids(), self.engine.now()))
     }
 
     fn allowed(&self, change: Change) -> Result<Change, Error> {

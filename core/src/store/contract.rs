@@ -1,7 +1,7 @@
 //! What every store must do, as one suite that an engine's tests run against a new database.
 
 use crate::audit::Draft;
-use crate::clock::Millis;
+use crate::clock::{Clock, ManualClock, Millis, time};
 use crate::error::Error;
 use crate::lifecycle::{Life, Term};
 use crate::record::Status;
@@ -41,6 +41,10 @@ type Check = Result<(), String>;
 
 /// An instant that no check depends on.
 const NOW: Millis = 1_800_000_000_000;
+
+fn clock() -> Clock {
+    ManualClock::new(time(NOW)).into()
+}
 
 fn hold(holds: bool, what: &str) -> Check {
     if holds { Ok(()) } else { Err(what.to_owned()) }
@@ -146,8 +150,8 @@ async fn a_tenant_sees_its_own(store: &AnyStore) -> Check {
     hold(store.by_prefix(&theirs, &prefix, NOW).await.map_err(told)?.is_none(), "by_prefix crossed a tenant")?;
     let listed = store.list(&theirs, &KeyFilter::default(), None, 10, NOW).await.map_err(told)?;
     hold(listed.is_empty(), "list crossed a tenant")?;
-    let rule = Box::new(|view: &KeyView| Ok(Some(edit(view, |it| it.name = "taken over".to_owned()))));
-    hold(store.change(&theirs, "mine-1", NOW, rule).await.map_err(told)?.is_none(), "change crossed a tenant")?;
+    let rule = Box::new(|view: &KeyView, _| Ok(Some(edit(view, |it| it.name = "taken over".to_owned()))));
+    hold(store.change(&theirs, "mine-1", &clock(), rule).await.map_err(told)?.is_none(), "change crossed a tenant")?;
     let seen = store.audit(&theirs, &AuditFilter::default(), None, 10).await.map_err(told)?;
     hold(seen.is_empty(), "audit crossed a tenant")?;
     got(store, &Tenant::Every, "mine-1")
@@ -158,10 +162,10 @@ async fn a_tenant_sees_its_own(store: &AnyStore) -> Check {
 async fn a_rule_that_fails_changes_nothing(store: &AnyStore) -> Check {
     made(store, "rule-1", "rule").await?;
     let before = chain(store).await?;
-    let refuse = Box::new(|_: &KeyView| Err(Error::conflict("id", "no", "never")));
-    hold(store.change(&one("rule"), "rule-1", NOW, refuse).await.is_err(), "a failing rule passed")?;
-    let nothing = Box::new(|_: &KeyView| Ok(None));
-    let kept = store.change(&one("rule"), "rule-1", NOW, nothing).await.map_err(told)?.ok_or("the key is gone")?;
+    let refuse = Box::new(|_: &KeyView, _| Err(Error::conflict("id", "no", "never")));
+    hold(store.change(&one("rule"), "rule-1", &clock(), refuse).await.is_err(), "a failing rule passed")?;
+    let nothing = Box::new(|_: &KeyView, _| Ok(None));
+    let kept = store.change(&one("rule"), "rule-1", &clock(), nothing).await.map_err(told)?.ok_or("the key is gone")?;
     hold(kept.key == key("rule-1", "rule") && chain(store).await? == before, "no change changed something")
 }
 
@@ -170,11 +174,11 @@ async fn a_change_is_one_transaction(store: &AnyStore) -> Check {
     made(store, "whole-2", "whole").await?;
     let before = chain(store).await?;
     // The second part meets a lookup that is taken, so the first must not stay.
-    let rule = Box::new(|view: &KeyView| {
+    let rule = Box::new(|view: &KeyView, _| {
         let change = edit(view, |it| it.name = "half".to_owned());
         Ok(Some(Edit { add: Some(secret(&lookup("whole-2"))), ..change }))
     });
-    hold(store.change(&one("whole"), "whole-1", NOW, rule).await.is_err(), "a taken lookup was used again")?;
+    hold(store.change(&one("whole"), "whole-1", &clock(), rule).await.is_err(), "a taken lookup was used again")?;
     let view = got(store, &one("whole"), "whole-1").await?;
     hold(view.key == key("whole-1", "whole") && chain(store).await? == before, "half a change stayed")
 }
@@ -182,11 +186,11 @@ async fn a_change_is_one_transaction(store: &AnyStore) -> Check {
 async fn a_revocation_is_final(store: &AnyStore) -> Check {
     made(store, "final-1", "final").await?;
     let tenant = one("final");
-    let revoke = Box::new(|view: &KeyView| Ok(Some(edit(view, |it| it.life.revoked_at = Some(NOW)))));
-    store.change(&tenant, "final-1", NOW, revoke).await.map_err(told)?;
+    let revoke = Box::new(|view: &KeyView, _| Ok(Some(edit(view, |it| it.life.revoked_at = Some(NOW)))));
+    store.change(&tenant, "final-1", &clock(), revoke).await.map_err(told)?;
     for other in [None, Some(NOW + 1), Some(NOW - 1)] {
-        let rule = Box::new(move |view: &KeyView| Ok(Some(edit(view, |it| it.life.revoked_at = other))));
-        hold(store.change(&tenant, "final-1", NOW, rule).await.is_err(), "a revocation was taken back or moved")?;
+        let rule = Box::new(move |view: &KeyView, _| Ok(Some(edit(view, |it| it.life.revoked_at = other))));
+        hold(store.change(&tenant, "final-1", &clock(), rule).await.is_err(), "a revocation was taken back or moved")?;
     }
     let view = got(store, &tenant, "final-1").await?;
     hold(view.key.life.revoked_at == Some(NOW), "the revocation is gone")
@@ -203,8 +207,8 @@ async fn statuses_agree_with_the_lifecycle(store: &AnyStore) -> Check {
             disabled_at: (gone & 1 == 1).then_some(NOW - 5),
             revoked_at: (gone & 2 == 2).then_some(NOW - 5),
         };
-        let rule = Box::new(move |view: &KeyView| Ok(Some(edit(view, |it| it.life = life))));
-        store.change(&tenant, &id, NOW, rule).await.map_err(told)?;
+        let rule = Box::new(move |view: &KeyView, _| Ok(Some(edit(view, |it| it.life = life))));
+        store.change(&tenant, &id, &clock(), rule).await.map_err(told)?;
     }
     let list = |status| {
         let filter = KeyFilter { status, ..KeyFilter::default() };
@@ -268,9 +272,10 @@ async fn a_verifier_is_replaced_only_while_it_stands(store: &AnyStore) -> Check 
 async fn changes_of_one_key_follow_each_other(store: &AnyStore) -> Check {
     made(store, "turns-1", "turns").await?;
     let tenant = one("turns");
+    let clock = clock();
     let add = || {
-        let rule = Box::new(|view: &KeyView| Ok(Some(edit(view, |it| it.name.push('x')))));
-        store.change(&tenant, "turns-1", NOW, rule)
+        let rule = Box::new(|view: &KeyView, _| Ok(Some(edit(view, |it| it.name.push('x')))));
+        store.change(&tenant, "turns-1", &clock, rule)
     };
     let mut waiting: Vec<_> = (0..20).map(|_| Box::pin(add())).collect();
     // All are queued before the first is awaited.

@@ -9,7 +9,7 @@ pub(crate) mod sqlite;
 use std::sync::Arc;
 
 use crate::audit::{Draft, Seal};
-use crate::clock::Millis;
+use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::lifecycle::{Life, Term};
 use crate::record::{AuditEntry, Level};
@@ -189,8 +189,8 @@ pub(crate) struct OrgEdit {
     pub(crate) audit: Draft,
 }
 
-/// A rule over a key: what to change, or `None` when all is as it should be.
-pub(crate) type KeyRule = Box<dyn FnOnce(&KeyView) -> Result<Option<Edit>, Error> + Send>;
+/// A rule over a key at a time: what to change, or `None` when all is as it should be.
+pub(crate) type KeyRule = Box<dyn FnOnce(&KeyView, Millis) -> Result<Option<Edit>, Error> + Send>;
 
 /// A rule over an org.
 pub(crate) type OrgRule = Box<dyn FnOnce(&OrgRow) -> Result<Option<OrgEdit>, Error> + Send>;
@@ -225,12 +225,13 @@ pub(crate) trait Store: Send + Sync {
 
     /// `false` when the id or the lookup is taken. Makes the org when it is new.
     fn create(&self, key: KeyRow, secret: SecretRow, audit: Draft) -> impl Future<Output = Result<bool, Error>> + Send;
-    /// The key after the rule, or `None` when the tenant has no such key.
+    /// The key after the rule, or `None` when the tenant has no such key. The time is asked for once the store is held,
+    /// since what was true before a wait may be true no longer.
     fn change(
         &self,
         tenant: &Tenant,
         id: &str,
-        now: Millis,
+        clock: &Clock,
         rule: KeyRule,
     ) -> impl Future<Output = Result<Option<KeyView>, Error>> + Send;
     /// Replaces one verifier by another of the same secret, if it still stands there.

@@ -1,12 +1,13 @@
 //! The verification path: from a text to a decision.
 
+mod flight;
 mod rehash;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::Clock;
-use crate::decision::{Allowed, Code, Decision, Denial, Facts, Request, judge};
+use crate::decision::{Allowed, Code, Decision, Denial, Facts, Request, UNAVAILABLE, judge};
 use crate::error::Error;
 use crate::hash::{Claim, Hasher, Stored, Verdict};
 use crate::key::{Format, Formats, Shape};
@@ -15,6 +16,7 @@ use crate::store::{AnyStore, Found, Store, Tenant};
 use crate::worker::Workers;
 use crate::{clock, input};
 
+pub(crate) use self::flight::Flights;
 pub(crate) use self::rehash::{Rehash, filter};
 
 /// A text as a request presents it.
@@ -59,6 +61,7 @@ pub(crate) struct Verifier {
     pub(crate) clock: Clock,
     pub(crate) store: Arc<AnyStore>,
     pub(crate) slow: Workers,
+    pub(crate) flights: Flights,
     pub(crate) rehash: Rehash,
     pub(crate) closed: AtomicBool,
 }
@@ -127,7 +130,9 @@ impl Verifier {
         }
         let verdict = if Hasher::is_slow(&stored) {
             let (hasher, stored, claim) = (Arc::clone(&self.hasher), stored.clone(), claim.clone());
-            self.slow.run(move || Ok(hasher.check(&stored, &claim))).await.map_err(|it| Denial::failed(&it))?
+            let proof = claim.digest(&self.store.birth().filter_key);
+            let check = move || hasher.check(&stored, &claim);
+            self.flights.join(proof, &self.slow, check).await.map_err(|it| Denial::failed(&it))?
         } else {
             self.hasher.check(&stored, &claim)
         };
@@ -175,9 +180,5 @@ fn belongs(found: &Found, tenant: &Tenant, format: &Format, shape: &Shape<'_>) -
 }
 
 fn unusable() -> Box<Denial> {
-    Denial::new(
-        Code::Unavailable,
-        "API keys cannot be verified now: the stored verifier of this one cannot be checked here",
-    )
-    .into()
+    Denial::new(Code::Unavailable, UNAVAILABLE).into()
 }

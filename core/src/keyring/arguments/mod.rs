@@ -34,7 +34,8 @@ impl KeyId {
             Value::Float(_) => Err(Error::wrong(field, "is not a whole number", "give the id as the key shows it")),
             // Text that cannot be stored names nothing.
             Value::BrokenText => Ok(Self::Text(String::new())),
-            other => other.into_text(field).map(Self::Text),
+            Value::Text(text) => Ok(Self::Text(text)),
+            _ => Err(Error::misuse(field, "is no id", "give the id as the key shows it, text or an integer")),
         }
     }
 }

@@ -2,18 +2,23 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::{place, schema};
+use super::place::{self, Identity};
+use super::schema;
 use crate::error::{Error, Trouble};
 use crate::fork::{self, Forkable, Process, Relation};
 use crate::store::Birth;
 
 /// How many KiB of pages a connection may keep, as the pragma wants it: negative.
 const CACHE: i64 = -16_384;
+
+/// How long one attempt to write waits for the lock, and how long the writer pauses before the next.
+const ATTEMPT: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// More readers than this are opened when needed, and not kept.
 const KEPT: usize = 8;
@@ -29,7 +34,16 @@ pub(super) struct Connections {
 struct Held {
     process: Process,
     closed: bool,
+    /// The files were taken from under us: what is open here leads nowhere, and must not even be closed.
+    lost: bool,
+    anchor: Option<Anchor>,
     readers: Vec<Connection>,
+}
+
+/// An idle connection, so that no other program is ever the last to close, and the files as they were then.
+struct Anchor {
+    keeper: Connection,
+    identity: Identity,
 }
 
 impl Connections {
@@ -41,7 +55,7 @@ impl Connections {
     ) -> Result<(Arc<Self>, Birth), Error> {
         let _gate = fork::gate();
         let path = place::prepare(path, read_only)?;
-        let held = Held { process: Process::current(), closed: false, readers: Vec::new() };
+        let held = Held { process: Process::current(), closed: false, lost: false, anchor: None, readers: Vec::new() };
         let connections = Self { path, read_only, patience, held: Mutex::new(held), writer: Mutex::new(None) };
         let birth = if read_only {
             let reader = connections.connect(true)?;
@@ -50,7 +64,9 @@ impl Connections {
             birth
         } else {
             let mut writer = connections.connect(false)?;
+            writer.busy_timeout(patience)?;
             let birth = schema::migrate(&mut writer, fresh, patience)?;
+            writer.busy_timeout(ATTEMPT)?;
             *lock(&connections.writer) = Some(writer);
             birth
         };
@@ -63,11 +79,7 @@ impl Connections {
     /// Runs a look-up on the caller's thread.
     pub(super) fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         let _gate = fork::gate();
-        let kept = {
-            let mut held = lock(&self.held);
-            held.enter()?;
-            held.readers.pop()
-        };
+        let kept = self.enter()?.readers.pop();
         let reader = match kept {
             Some(reader) => reader,
             None => self.connect(true)?,
@@ -82,7 +94,6 @@ impl Connections {
 
     /// Runs a change as one transaction, which has reached the disk when this returns. Call it on the writer thread.
     pub(super) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let _gate = fork::gate();
         if self.read_only {
             return Err(Error::unavailable(
                 Trouble::ReadOnly,
@@ -90,28 +101,79 @@ impl Connections {
                 "make changes through one that was not",
             ));
         }
-        lock(&self.held).enter()?;
-        let mut slot = lock(&self.writer);
-        let mut writer = match slot.take() {
-            Some(writer) => writer,
-            None => self.connect(false)?,
-        };
-        let done = transact(&mut writer, change);
-        if writer.is_autocommit() {
-            *slot = Some(writer);
+        let until = Instant::now() + self.patience;
+        let mut change = Some(change);
+        loop {
+            let gate = fork::gate();
+            drop(self.enter()?);
+            let mut slot = lock(&self.writer);
+            let mut writer = match slot.take() {
+                Some(writer) => writer,
+                None => self.connect(false)?,
+            };
+            let done = transact(&mut writer, &mut change);
+            if writer.is_autocommit() {
+                *slot = Some(writer);
+            }
+            drop(slot);
+            match done {
+                Err(error)
+                    if change.is_some() && error.trouble() == Some(Trouble::Locked) && Instant::now() < until => {}
+                Err(error) => return Err(error),
+                Ok(done) => {
+                    // A change is told as done only if it went where others will find it.
+                    drop(self.enter()?);
+                    return Ok(done);
+                }
+            }
+            // Waited out here, so that a fork has to wait for one attempt and not for the lock.
+            drop(gate);
+            std::thread::sleep(PAUSE);
         }
-        done
     }
 
     pub(super) fn close(&self) {
         let _gate = fork::gate();
         let mut held = lock(&self.held);
         held.closed = true;
-        if matches!(held.process.check(), Ok(Relation::Same)) {
+        if matches!(held.process.check(), Ok(Relation::Same)) && !held.lost {
             held.readers.clear();
+            held.anchor = None;
             drop(held);
             lock(&self.writer).take();
         }
+    }
+
+    /// Begins a use of the file: refused after `close`, after a fork that bypassed us, and when the file is no longer
+    /// the one that was opened. That happens when it is deleted or replaced, and when another SQLite library in this
+    /// process opens and closes it, since POSIX locks belong to the process (SQLite, "How to corrupt", section 2.2).
+    fn enter(&self) -> Result<MutexGuard<'_, Held>, Error> {
+        let identity = Identity::of(&self.path);
+        let mut held = lock(&self.held);
+        if held.closed {
+            return Err(Error::Closed);
+        }
+        if let Relation::Child = held.process.check()? {
+            held.process = Process::current();
+        }
+        match &held.anchor {
+            Some(anchor) if !held.lost && anchor.identity == identity => {}
+            Some(_) => {
+                held.lost = true;
+                return Err(Error::unavailable(
+                    Trouble::Place,
+                    "the database was deleted, replaced, or opened by another SQLite library in this process",
+                    "put it back if need be, and restart this process",
+                ));
+            }
+            None => {
+                let keeper = self.connect(true)?;
+                // A first read makes SQLite take its place among those that have the file open.
+                keeper.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+                held.anchor = Some(Anchor { keeper, identity: Identity::of(&self.path) });
+            }
+        }
+        Ok(held)
     }
 
     fn connect(&self, reader: bool) -> Result<Connection, Error> {
@@ -121,7 +183,7 @@ impl Connections {
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
         let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(self.patience)?;
+        connection.busy_timeout(if reader { self.patience } else { ATTEMPT })?;
         connection.set_prepared_statement_cache_capacity(64);
         // Without it SQLite plans a cached statement anew for each value that is bound to it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -138,38 +200,36 @@ impl Connections {
     }
 }
 
-impl Held {
-    fn enter(&mut self) -> Result<(), Error> {
-        if self.closed {
-            return Err(Error::Closed);
-        }
-        if let Relation::Child = self.process.check()? {
-            self.process = Process::current();
-        }
-        Ok(())
-    }
-}
-
 impl Forkable for Connections {
     fn release(&self) {
-        lock(&self.held).readers.clear();
-        lock(&self.writer).take();
+        let mut held = lock(&self.held);
+        if !held.lost {
+            held.readers.clear();
+            held.anchor = None;
+            lock(&self.writer).take();
+        }
     }
 }
 
 impl Drop for Connections {
     fn drop(&mut self) {
         let mut held = lock(&self.held);
-        if held.process.check().is_err() {
-            // Closing what a bypassed fork inherited would drop locks of the parent.
+        if held.lost || held.process.check().is_err() {
+            // Closing would write what is stale, or drop locks that the parent of a bypassed fork still counts on.
             held.readers.drain(..).for_each(std::mem::forget);
+            std::mem::forget(held.anchor.take().map(|it| it.keeper));
             std::mem::forget(lock(&self.writer).take());
         }
     }
 }
 
-fn transact<T>(writer: &mut Connection, change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
+/// Leaves `change` in its place when the transaction could not begin.
+fn transact<T>(
+    writer: &mut Connection,
+    change: &mut Option<impl FnOnce(&Transaction<'_>) -> Result<T, Error>>,
+) -> Result<T, Error> {
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let change = change.take().ok_or(Error::Closed)?;
     let done = change(&transaction)?;
     transaction.commit()?;
     Ok(done)

@@ -221,7 +221,7 @@ pub(super) fn change(
     sealer: &Sealer,
 ) -> Result<Option<KeyView>, Error> {
     let Some(before) = get(on, tenant, id, now)? else { return Ok(None) };
-    let Some(edit) = rule(&before)? else { return Ok(Some(before)) };
+    let Some(edit) = rule(&before, now)? else { return Ok(Some(before)) };
     let (key, life) = (&edit.key, edit.key.life);
     on.prepare_cached(
         "UPDATE keys SET name = ?2, scopes = ?3, level = ?4, networks = ?5, metadata = ?6, created_by = ?7, updated_at = ?8, \

@@ -20,7 +20,7 @@ use super::{
     SecretRow, Store, Tenant,
 };
 use crate::audit::Draft;
-use crate::clock::Millis;
+use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::worker::Workers;
 
@@ -92,9 +92,9 @@ impl Store for Sqlite {
         self.write(move |on, sealer| keys::create(on, &key, &secret, &draft, sealer)).await
     }
 
-    async fn change(&self, tenant: &Tenant, id: &str, now: Millis, rule: KeyRule) -> Result<Option<KeyView>, Error> {
-        let (tenant, id) = (tenant.clone(), id.to_owned());
-        self.write(move |on, sealer| keys::change(on, &tenant, &id, now, rule, sealer)).await
+    async fn change(&self, tenant: &Tenant, id: &str, clock: &Clock, rule: KeyRule) -> Result<Option<KeyView>, Error> {
+        let (tenant, id, clock) = (tenant.clone(), id.to_owned(), clock.clone());
+        self.write(move |on, sealer| keys::change(on, &tenant, &id, clock.now(), rule, sealer)).await
     }
 
     async fn replace_verifier(

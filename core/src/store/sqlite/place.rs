@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Trouble};
@@ -22,6 +22,9 @@ pub(crate) fn path_of(url: &str) -> Result<PathBuf, Error> {
             "asks for a database in memory, which no two connections could share",
             "use a file in a temporary folder",
         ));
+    }
+    if path.starts_with('~') {
+        return Err(Error::wrong("url", "begins with ~, which no shell expands here", "write the whole path"));
     }
     if path.is_empty() || path.ends_with('/') || path.contains(['?', '#']) || path.chars().any(char::is_control) {
         return Err(Error::wrong("url", "has no plain file name", FIX));
@@ -59,6 +62,12 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
         Ok(meta) if meta.len() == 1 => {
             return Err(Error::unavailable(Trouble::Foreign, "the file is no SQLite database", "name another file"));
         }
+        // A file that someone made beforehand is ours alone from its first byte on.
+        Ok(meta) if meta.len() == 0 && meta.mode() & 0o077 != 0 && !read_only => {
+            let private = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&whole, private)
+                .map_err(|error| access(&error, "the file cannot be made private"))?;
+        }
         Ok(_) => {}
         Err(_) if read_only => {
             return Err(Error::unavailable(
@@ -76,6 +85,19 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
     }
     suits(&folder, &whole)?;
     Ok(whole)
+}
+
+/// Which files the database and its index are, by device and number; `None` for one that is not there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Identity([Option<(u64, u64)>; 2]);
+
+impl Identity {
+    pub(super) fn of(path: &Path) -> Self {
+        let mut index = path.as_os_str().to_owned();
+        index.push("-shm");
+        let number = |path: &Path| std::fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
+        Self([number(path), number(Path::new(&index))])
+    }
 }
 
 fn access(error: &std::io::Error, reason: &str) -> Error {
@@ -159,7 +181,6 @@ mod tests {
 
     #[test]
     fn links_are_not_followed_and_new_places_are_private() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let made = prepare(&folder.path().join("new/keys.db"), false).unwrap();
         assert_eq!(made.metadata().unwrap().permissions().mode() & 0o777, 0o600);
