@@ -2,6 +2,7 @@
 
 const addon = require("./addon.cjs");
 const { checked } = require("./error.cjs");
+const { noMore, strict } = require("./strict.cjs");
 
 let nativeOf;
 
@@ -13,7 +14,8 @@ class ManualClock {
     nativeOf = (value) => (value !== null && typeof value === "object" && #native in value ? value.#native : undefined);
   }
 
-  constructor(start) {
+  constructor(start = new Date("2026-01-01T00:00:00.000Z")) {
+    noMore("ManualClock", arguments, 1);
     this.#native = checked(addon.manualClock(start));
   }
 
@@ -29,5 +31,7 @@ class ManualClock {
     checked(this.#native.set(time));
   }
 }
+
+strict(ManualClock);
 
 module.exports = { ManualClock, nativeOf };

@@ -26,8 +26,11 @@ export interface Options {
   acceptFormats?: readonly string[] | undefined;
   /** The catalogue of scopes, by name with a description or as a list. Without it any well-formed scope will do. */
   scopes?: { readonly [name: string]: string } | readonly string[] | undefined;
-  /** At least 32 bytes that the database does not hold; of several the first signs and all verify. */
-  pepper?: string | Uint8Array | readonly (string | Uint8Array)[] | null | undefined;
+  /**
+   * At least 32 bytes that the database does not hold; of several the first signs and all verify. Null and undefined are
+   * refused, so that a variable nobody set is noticed.
+   */
+  pepper?: string | Uint8Array | readonly (string | Uint8Array)[];
   /** Peppers that still verify until their keys are hashed again. */
   retiredPeppers?: string | Uint8Array | readonly (string | Uint8Array)[] | null | undefined;
   /** `hmac-sha256` with a pepper, `argon2id` without, unless said. */
@@ -109,12 +112,15 @@ export interface UpdateOrg {
   actor?: string | null | undefined;
 }
 
-/** What a request needs. What is left out is not judged. */
+/**
+ * What a request needs. Scopes and environment that are left out are not judged; a key with networks is denied when
+ * `ip` is left out, and a key with a level other than `full` when `method` is.
+ */
 export interface Request {
   scopes?: Scopes | null | undefined;
-  /** The HTTP method, for keys that have a level. */
+  /** The HTTP method, which a key with a level other than `full` cannot do without. */
   method?: string | null | undefined;
-  /** The caller's address, for keys and orgs that have networks. */
+  /** The caller's address, which a key with networks, its own or its org's, cannot do without. */
   ip?: string | null | undefined;
   environment?: string | null | undefined;
 }
@@ -194,7 +200,7 @@ export class Page<Item> implements AsyncIterable<Item> {
   toJSON(): { data: object[]; has_more: boolean; next_cursor: string | null };
 }
 
-/** The promise of the first page, and the iteration over all items of all pages. */
+/** The promise of the first page, and the iteration over all items of all pages. Begins when awaited or iterated. */
 export type Pages<Item> = Promise<Page<Item>> & AsyncIterable<Item>;
 
 export class OrgRecord {
@@ -277,7 +283,7 @@ interface Verdict {
 export interface Allowed extends Verdict {
   readonly allowed: true;
   readonly code: null;
-  readonly message: string | null;
+  readonly message: string;
   readonly status: 200;
   readonly key: Key;
 }
@@ -364,7 +370,10 @@ export class Keywright {
   close(): Promise<void>;
 }
 
-/** The stream, with everything of our keys' shape masked in what is written to it. */
+/**
+ * The stream, with everything of our keys' shape masked in what is written to it. What could be the first half of a key
+ * (what follows the last character outside `[0-9A-Za-z_-]`) waits for the next write or the end.
+ */
 export function redacted<Stream extends { write: Function }>(kw: Keywright, stream: Stream): Stream;
 
 export type ErrorCode =

@@ -4,6 +4,7 @@ const addon = require("./addon.cjs");
 const { nativeOf } = require("./clock.cjs");
 const { Denied, checked, settle } = require("./error.cjs");
 const { AuditEntry, Decision, Key, NewKey, OrgRecord, frozen, pages } = require("./record.cjs");
+const { noMore, strict } = require("./strict.cjs");
 
 // Whom a call concerns: one org by its id, every org, or (no org named) the default org's keys and anybody's text.
 const EVERY = null;
@@ -118,7 +119,7 @@ class Orgs {
   }
 
   /** Revokes every key of an org; answers how many there were. */
-  revokeKeys(id, fields) {
+  async revokeKeys(id, fields) {
     return this.#handle.call("orgs.revoke_keys", id, fields);
   }
 }
@@ -143,7 +144,7 @@ class Audit {
   }
 
   /** Drops the entries before a time, leaving a checkpoint; answers how many there were. */
-  prune(before) {
+  async prune(before) {
     return this.#handle.call("audit.prune", before);
   }
 }
@@ -158,11 +159,11 @@ class View {
     this.audit = new Audit(handle);
   }
 
-  verify(text, fields) {
+  async verify(text, fields) {
     return this.#handle.verify(text, fields);
   }
 
-  authenticate(text, fields) {
+  async authenticate(text, fields) {
     return this.#handle.authenticate(text, fields);
   }
 }
@@ -179,6 +180,7 @@ class Keywright extends View {
   }
 
   constructor(url, options) {
+    noMore("Keywright", arguments, 2);
     const engine = checked(addon.engine(url, options, nativeOf(options?.clock)));
     const handle = new Handle(engine);
     super(handle);
@@ -223,5 +225,7 @@ class Keywright extends View {
     return this.close();
   }
 }
+
+for (const it of [Keys, Orgs, Audit, View, Keywright]) strict(it);
 
 module.exports = { Keywright, engineOf };

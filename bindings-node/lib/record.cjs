@@ -154,15 +154,38 @@ class Page extends Record {
   }
 }
 
-/** The promise of the first page, which is also the iteration over all items of all pages. */
+/**
+ * The promise of the first page, which is also the iteration over all items of all pages. It asks for nothing before
+ * somebody listens, so that a list nobody awaits cannot reject unheard, which would end the process.
+ */
+class Pages extends Promise {
+  #turn;
+  #first;
+
+  // What `then` gives is a plain promise: this constructor takes no executor.
+  static get [Symbol.species]() {
+    return Promise;
+  }
+
+  constructor(turn) {
+    super(() => {});
+    this.#turn = turn;
+  }
+
+  // `await`, `catch`, `finally` and `Promise.all` come here too.
+  then(...listeners) {
+    this.#first ??= this.#turn();
+    return this.#first.then(...listeners);
+  }
+
+  async *[Symbol.asyncIterator]() {
+    yield* await this;
+  }
+}
+
 function pages(Item, fetch) {
   const turn = async (cursor) => new Page(await fetch(cursor), Item, turn);
-  const first = turn();
-  return Object.defineProperty(first, Symbol.asyncIterator, {
-    value: async function* () {
-      yield* await first;
-    },
-  });
+  return new Pages(turn);
 }
 
 module.exports = { Key, NewKey, Decision, OrgRecord, AuditEntry, Page, frozen, pages };

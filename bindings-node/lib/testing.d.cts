@@ -2,7 +2,8 @@ import type { Keywright } from "./index.cjs";
 
 /** A clock that stands still until a test moves it: `new Keywright(url, { clock })`. */
 export class ManualClock {
-  constructor(start: Date);
+  /** Shows 2026-01-01T00:00:00.000Z unless said. */
+  constructor(start?: Date);
   now(): Date;
   /** Moves it by so many milliseconds, back when negative. */
   advance(ms: number): void;

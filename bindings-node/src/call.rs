@@ -85,9 +85,7 @@ pub(crate) fn fields(casing: Casing, options: Option<Value>) -> Result<Fields, E
     match options {
         None => Ok(Fields::new(casing, Vec::new())),
         Some(Value::Map(entries)) => Ok(Fields::new(casing, entries)),
-        Some(_) => {
-            Err(misuse("options", "must be an object", "give named options, like { limit: 10 }, or leave it out"))
-        }
+        Some(_) => Err(misuse("options", "must be an object", "give named options in an object")),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::answer::{Answer, Failure, answer};
 use crate::call::{Call, Tenant, fields, json, misuse};
 use crate::engine::Late;
 use crate::testing::ManualClock;
-use crate::value::{given, lossy, read};
+use crate::value::{given, lossy, read, settings};
 
 /// An engine of `lib/keywright.cjs`.
 #[napi]
@@ -19,7 +19,7 @@ pub struct Engine(pub(crate) Late);
 /// Checks the options of an engine; the first call opens it.
 #[napi(catch_unwind)]
 pub fn engine(url: Unknown<'_>, options: Unknown<'_>, clock: Option<&ManualClock>) -> Result<Either<Engine, Failure>> {
-    let (url, mut options) = (read(url)?, given(options)?);
+    let (url, mut options) = (read(url)?, settings(options)?);
     if let (Some(_), Some(Value::Map(options))) = (clock, &mut options) {
         options.retain(|(name, _)| name != "clock");
     }

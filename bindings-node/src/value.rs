@@ -16,9 +16,18 @@ pub(crate) fn given(value: Unknown<'_>) -> Result<Option<Value>> {
     if value.get_type()? == ValueType::Undefined { Ok(None) } else { read(value).map(Some) }
 }
 
+/// The options of an engine: a name whose value is undefined was set to something that is missing, such as a variable
+/// of the environment, and is null so that the core can refuse it.
+pub(crate) fn settings(value: Unknown<'_>) -> Result<Option<Value>> {
+    if value.get_type()? == ValueType::Undefined {
+        return Ok(None);
+    }
+    Reader { undefined_is_null: true, ..Reader::new() }.value(value, DEPTH).map(Some)
+}
+
 /// A value, where undefined is null.
 pub(crate) fn read(value: Unknown<'_>) -> Result<Value> {
-    Reader { left: PARTS, full: false }.value(value, DEPTH)
+    Reader::new().value(value, DEPTH)
 }
 
 /// A text with U+FFFD for each lone surrogate, where the value is text.
@@ -29,9 +38,15 @@ pub(crate) fn lossy(value: Unknown<'_>) -> Result<Option<String>> {
 struct Reader {
     left: usize,
     full: bool,
+    /// Whether the outermost object keeps names whose value is undefined, as null.
+    undefined_is_null: bool,
 }
 
 impl Reader {
+    fn new() -> Self {
+        Self { left: PARTS, full: false, undefined_is_null: false }
+    }
+
     fn value(&mut self, value: Unknown<'_>, depth: usize) -> Result<Value> {
         let Some(left) = self.left.checked_sub(1) else {
             self.full = true;
@@ -89,13 +104,14 @@ impl Reader {
             KeyConversion::NumbersToStrings,
         )?;
         let mut entries = Vec::new();
+        let undefined_is_null = std::mem::take(&mut self.undefined_is_null);
         for index in 0..names.get_array_length()? {
             let name: Unknown<'_> = names.get_element(index)?;
             if name.get_type()? != ValueType::String {
                 continue;
             }
             let item: Unknown<'_> = object.get_property_unchecked(name)?;
-            if item.get_type()? == ValueType::Undefined {
+            if item.get_type()? == ValueType::Undefined && !undefined_is_null {
                 continue;
             }
             match text(name)? {

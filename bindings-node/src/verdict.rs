@@ -1,7 +1,7 @@
 //! A verification's text and outcome.
 
 use keywright::input::Value;
-use keywright::{Code, Decision, Error, Limit};
+use keywright::{Code, Decision, Error, LimitState};
 use serde::Serialize;
 
 use crate::call::{json, misuse};
@@ -27,7 +27,7 @@ struct Verdict<'a> {
     status: u16,
     key: Option<Row<'a>>,
     missing_scopes: &'a [String],
-    limits: &'a [Limit],
+    limits: &'a [LimitState],
     retry_after_seconds: Option<u64>,
     deprecated: bool,
     grace_ends_at: Option<i64>,

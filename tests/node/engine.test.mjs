@@ -67,11 +67,28 @@ test("the clock is one moved by hand, or none", async (t) => {
 
   const own = { now: () => new Date() };
   assert.throws(() => new Keywright(url(t), { brand: "liq", clock: own }), { code: "invalid_request", field: "clock" });
-  for (const bad of [new Date(NaN), "2026-01-01", undefined, 0]) {
+  for (const bad of [new Date(NaN), "2026-01-01", null, 0]) {
     assert.throws(() => new ManualClock(bad), { field: "start" });
   }
   for (const bad of [NaN, 1.5, "1", 2n ** 70n, undefined]) assert.throws(() => clock.advance(bad), { field: "ms" });
   assert.throws(() => clock.set("now"), { field: "time" });
+});
+
+test("a clock that is told nothing shows the start of 2026", () => {
+  for (const clock of [new ManualClock(), new ManualClock(undefined)]) {
+    assert.equal(clock.now().toISOString(), "2026-01-01T00:00:00.000Z");
+  }
+});
+
+test("a pepper that is missing is refused, and any other option may be undefined", (t) => {
+  for (const pepper of [undefined, null]) {
+    assert.throws(() => new Keywright(url(t), { brand: "liq", pepper }), { code: /^(invalid_request|validation_failed)$/, field: "pepper" });
+  }
+  const others = ["environments", "environment", "keyFormat", "acceptFormats", "scopes", "retiredPeppers", "hash"];
+  others.push("retiredHashes", "idStyle", "readOnly", "busyTimeout", "clock");
+  const unset = Object.fromEntries(others.map((it) => [it, undefined]));
+  assert.match(new Keywright(url(t), { ...unset, brand: "liq", pepper: PEPPER }).keyPattern(), /^liq_/);
+  assert.match(new Keywright(url(t), { brand: "liq" }).keyPattern(), /^liq_/, "without the name there is no pepper");
 });
 
 test("two engines on one file see each other's changes at once", async (t) => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import * as keywright from "keywright";
+import { ManualClock } from "keywright/testing";
 import { engine, url } from "./fixture.mjs";
 
 const { Closed, Denied, InvalidRequest, Keywright, KeywrightError, NotFound, ValidationFailed } = keywright;
@@ -40,6 +41,51 @@ test("options are an object or left out", async (t) => {
   assert.equal((await kw.keys.get(id)).status, "active");
   assert.throws(() => new Keywright(url(t), "liq"), { code: "invalid_request" });
   assert.throws(() => new Keywright(), { code: "invalid_request", field: "url" });
+});
+
+test("what is said of options that are no object names no option", async (t) => {
+  await assert.rejects(engine(t).keys.create("CI"), ({ message }) => {
+    assert.equal(message, "options: must be an object; give named options in an object");
+    return true;
+  });
+});
+
+test("arguments after the known ones are refused, and undefined is none", async (t) => {
+  const kw = engine(t);
+  const { id } = await kw.keys.create({ name: "CI" }, undefined);
+  const refused = { name: "InvalidRequest", code: "invalid_request", field: "arguments", status: 400 };
+  const later = [
+    () => kw.keys.create({ name: "CI" }, { environment: "test" }),
+    () => kw.keys.get(id, {}),
+    () => kw.keys.revoke(id, { reason: "x" }, null),
+    () => kw.orgs.revokeKeys("default", {}, "acme"),
+    () => kw.audit.head({}),
+    () => kw.audit.prune(new Date(), {}),
+    () => kw.verify("x", {}, {}),
+    () => kw.authenticate("x", {}, {}),
+    () => kw.org("acme").verify("x", {}, {}),
+    () => kw.open({}),
+    () => kw.close(true),
+  ];
+  for (const act of later) {
+    const answer = act();
+    await assert.rejects(answer, refused, `${act}`);
+  }
+  const clock = new ManualClock();
+  const atOnce = [
+    () => kw.keys.list({}, {}),
+    () => kw.org("acme", {}),
+    () => kw.everyOrg("acme"),
+    () => kw.parse("x", 0),
+    () => kw.keyPattern({}),
+    () => kw.redact("x", {}),
+    () => clock.advance(1, "s"),
+    () => new ManualClock(new Date(0), 1),
+    () => new Keywright(url(t), { brand: "liq" }, {}),
+  ];
+  for (const act of atOnce) assert.throws(act, refused, `${act}`);
+  assert.equal((await kw.keys.list()).data.length, 1);
+  assert.equal((await kw.keys.get(id)).status, "active");
 });
 
 test("the constructor throws at once, and opens nothing", async (t) => {

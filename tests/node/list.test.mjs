@@ -47,6 +47,26 @@ test("a list is a promise", async (t) => {
   assert.equal(await list.then((page) => page.data.length).finally(() => {}), 1);
 });
 
+test("a list asks for nothing before somebody listens, and then once", async (t) => {
+  const kw = engine(t);
+  const unheard = [];
+  const hear = (error) => unheard.push(error);
+  process.on("unhandledRejection", hear);
+  t.after(() => process.off("unhandledRejection", hear));
+  const list = kw.keys.list();
+  kw.keys.list({ limit: 0 });
+  kw.orgs.list({ limit: 0 });
+  kw.audit.list({ limit: 0 });
+  await kw.keys.create({ name: "CI" });
+  await new Promise((done) => setImmediate(done));
+  assert.deepEqual(unheard, []);
+  const page = await list;
+  assert.equal(page.data.length, 1, "the key is older than the question");
+  await kw.keys.create({ name: "later" });
+  assert.ok([await list, ...(await Promise.all([list, list]))].every((it) => it === page));
+  assert.deepEqual(await names(list), ["CI"]);
+});
+
 test("a bad filter rejects, awaited or iterated", async (t) => {
   const kw = engine(t);
   await assert.rejects(kw.keys.list({ limit: 0 }), { code: "validation_failed", field: "limit" });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { Console } from "node:console";
 import { Writable } from "node:stream";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { redacted } from "keywright";
 import { engine } from "./fixture.mjs";
 
@@ -29,6 +31,48 @@ test("what goes to a redacted stream shows no key", async (t) => {
   assert.ok(!text().includes(api_key), text());
   assert.equal(text().split(`${prefix}_[redacted]`).length - 1, 5);
   assert.match(text(), /the last: liq_live_/);
+});
+
+test("a key that comes in pieces shows in none of them", async (t) => {
+  const kw = engine(t);
+  const { api_key, prefix } = await kw.keys.create({ name: "CI" });
+  const shown = `é ${prefix}_[redacted]`;
+  const bytes = Buffer.from(`é ${api_key}`);
+  for (let at = 1; at < bytes.length; at++) {
+    const { stream, text } = sink();
+    const out = redacted(kw, stream);
+    const [one, two] = [bytes.subarray(0, at), bytes.subarray(at)];
+    out.write(one);
+    out.write(two.toString("hex"), "hex");
+    assert.ok(!text().includes(api_key.slice(0, 30)), text());
+    out.write(" and ");
+    assert.equal(text(), `${shown} and `);
+    for (const letter of `é ${api_key}`) out.write(letter);
+    await new Promise((done) => out.end(done));
+    assert.equal(text(), `${shown} and ${shown}`);
+  }
+});
+
+test("what a redacted stream holds back keeps callbacks, and comes out at the end", async (t) => {
+  const kw = engine(t);
+  const { stream, text } = sink();
+  const out = redacted(kw, stream);
+  await new Promise((done) => out.write("one two", done));
+  assert.equal(text(), "one ");
+  await new Promise((done) => out.write(Buffer.from("three"), "buffer", done));
+  assert.equal(text(), "one ");
+  await new Promise((done) => out.end("four", "utf8", done));
+  assert.equal(text(), "one twothreefour");
+});
+
+test("what is held back for the standard output comes out at the exit", async (t) => {
+  const program = `
+    import { Keywright, redacted } from "keywright";
+    const kw = new Keywright("sqlite:never.db", { brand: "liq" });
+    redacted(kw, process.stdout).write("all done");`;
+  const words = ["--input-type=module", "--eval", program];
+  const { stdout } = await promisify(execFile)(process.execPath, words, { cwd: import.meta.dirname });
+  assert.equal(stdout, "all done");
 });
 
 test("redacting never fails: not on odd text, not after close", async (t) => {

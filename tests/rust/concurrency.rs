@@ -326,3 +326,50 @@ fn after_close_every_call_says_so() {
     assert_eq!(verdict(&kw, key.api_key.reveal()), "allowed");
     kw.close();
 }
+
+/// However many ask, one key costs one slow hash at a time, and nobody is turned away.
+#[test]
+fn many_verifications_of_one_slow_key_share_a_hash() {
+    let site = Site::new();
+    let kw = Keywright::open(plain(&site.file())).unwrap();
+    let key = create(&kw, "CI");
+    let request = Request::new();
+    let mut asked: Vec<_> = (0..1_000).map(|_| Box::pin(kw.engine().verify(key.api_key.reveal(), &request))).collect();
+    let mut context = Context::from_waker(Waker::noop());
+    let waiting = asked.iter_mut().map(|it| it.as_mut().poll(&mut context)).filter(Poll::is_pending).count();
+    assert!(waiting > 500, "the hash was not waited for: {waiting}");
+    // Half of them go away, which stops nothing.
+    asked.truncate(500);
+    for it in asked {
+        assert_eq!(word(&keywright::wait::block_on(it)), "allowed");
+    }
+}
+
+/// What was asked for before an expiry and waited past it comes too late.
+#[test]
+fn an_extension_that_waits_past_the_expiry_is_refused() {
+    let site = Site::new();
+    let clock = keywright::testing::ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let kw = Keywright::open(site.config().clock(clock.clone())).unwrap();
+    let key = kw.keys().create(NewKey::named("CI").expires_in_days(1)).unwrap();
+    let other = site.sql();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    thread::scope(|scope| {
+        let (sent, asked) = channel();
+        let extended = scope.spawn({
+            let kw = &kw;
+            let id = &key.id;
+            move || {
+                sent.send(()).unwrap();
+                kw.keys().update(id, KeyUpdate::new().expires_in_days(9))
+            }
+        });
+        asked.recv().unwrap();
+        thread::sleep(std::time::Duration::from_millis(50));
+        clock.advance(2 * 86_400_000);
+        assert_eq!(verdict(&kw, key.api_key.reveal()), "expired");
+        other.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(extended.join().unwrap().unwrap_err().code(), "conflict");
+    });
+    assert_eq!(verdict(&kw, key.api_key.reveal()), "expired");
+}

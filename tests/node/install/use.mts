@@ -47,6 +47,8 @@ async function main(): Promise<Keywright> {
   if (decision.allowed) {
     const key: Key = decision.key;
     const code: null = decision.code;
+    const message: string = decision.message;
+    assert.equal(typeof message, "string");
     assert.equal(key.name, made.name);
     assert.equal(code, null);
   } else {
@@ -80,6 +82,9 @@ async function main(): Promise<Keywright> {
   assert.throws(() => new Keywright("sqlite:x.db", { key_format: "x" }));
   // @ts-expect-error: records are read-only
   assert.throws(() => (made.name = "other"));
+  // @ts-expect-error: a pepper that is missing is refused
+  assert.throws(() => new Keywright("sqlite:x.db", { brand: "liq", pepper: undefined }));
+  assert.equal(new ManualClock().now().toISOString(), "2026-01-01T00:00:00.000Z");
   assert.equal(typeof plant, "function");
   assert.ok(hashCase("pepper_id", { pepper: "pepper for tests, thirty-two bytes or more" }));
   return kw;

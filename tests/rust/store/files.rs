@@ -235,3 +235,39 @@ fn a_file_replaced_under_an_open_engine_allows_nobody_new() {
         assert!(active.iter().all(|it| matches!(verdict(kw, it), "allowed" | "unavailable")));
     }
 }
+
+/// A file that is deleted, or replaced by another, is no longer the one that others see.
+#[test]
+fn a_file_taken_from_under_an_engine_is_noticed_before_anything_is_told() {
+    for replaced in [false, true] {
+        let (site, active, _) = closed();
+        let kw = site.open();
+        let key = create(&kw, "CI");
+        let copy = site.folder().join("copy.db");
+        fs::copy(site.file(), &copy).unwrap();
+        fs::remove_file(site.file()).unwrap();
+        if replaced {
+            fs::rename(&copy, site.file()).unwrap();
+        }
+        for _ in 0..2 {
+            assert_eq!(verdict(&kw, &active[0]), "unavailable");
+            assert_eq!(kw.keys().revoke(&key.id, ()).unwrap_err().trouble(), Some(Trouble::Place));
+            assert_eq!(kw.keys().get(&key.id).unwrap_err().trouble(), Some(Trouble::Place));
+        }
+        kw.close();
+    }
+}
+
+/// What another SQLite library in this process does when it closes the file: it takes log and index away.
+#[test]
+fn a_log_taken_from_under_an_engine_is_noticed_before_anything_is_told() {
+    let (site, active, _) = closed();
+    let kw = site.open();
+    let key = create(&kw, "CI");
+    for ending in ["-wal", "-shm"] {
+        fs::remove_file(format!("{}{ending}", site.file().display())).unwrap();
+    }
+    assert_eq!(kw.keys().revoke(&key.id, ()).unwrap_err().trouble(), Some(Trouble::Place));
+    assert_eq!(verdict(&kw, &active[0]), "unavailable");
+    kw.close();
+}

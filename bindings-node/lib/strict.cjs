@@ -1,0 +1,44 @@
+"use strict";
+
+const { InvalidRequest } = require("./error.cjs");
+
+const AsyncFunction = (async () => {}).constructor;
+
+/** Refuses arguments after those that are known: they were meant to change something. Undefined is left out. */
+function noMore(name, given, known) {
+  for (let index = known; index < given.length; index++) {
+    if (given[index] === undefined) continue;
+    throw new InvalidRequest({
+      code: "invalid_request",
+      field: "arguments",
+      status: 400,
+      message: `arguments: ${name} takes ${known || "none"} and was given more; give named options in one object`,
+    });
+  }
+}
+
+/** Has every method of a class refuse such arguments, in the way in which it answers: by a rejection where it is async. */
+function strict(Class) {
+  for (const name of Object.getOwnPropertyNames(Class.prototype)) {
+    const method = Class.prototype[name];
+    if (name === "constructor") continue;
+    const known = method.length;
+    const isAsync = method instanceof AsyncFunction;
+    const wrapped = {
+      [name](...given) {
+        if (given.length > known) {
+          try {
+            noMore(name, given, known);
+          } catch (error) {
+            if (isAsync) return Promise.reject(error);
+            throw error;
+          }
+        }
+        return method.apply(this, given);
+      },
+    };
+    Object.defineProperty(Class.prototype, name, { value: wrapped[name] });
+  }
+}
+
+module.exports = { noMore, strict };
