@@ -38,7 +38,7 @@ class Cutter {
   }
 }
 
-const isText = (chunk) => typeof chunk === "string" || chunk instanceof Uint8Array;
+const isText = (chunk) => typeof chunk === "string" || ArrayBuffer.isView(chunk);
 
 /** What is written as bytes, or as text that spells bytes, comes as bytes and is passed on as UTF-8. */
 function read(chunk, encoding, ...rest) {
@@ -79,13 +79,19 @@ function redacted(kw, stream) {
       return stream.end(kw.redact(last), ...rest);
     },
   };
-  return new Proxy(stream, {
+  const proxy = new Proxy(stream, {
     get(target, name) {
       const value = Reflect.get(target, name, target);
       if (typeof value !== "function") return value;
-      return Object.hasOwn(methods, name) ? methods[name] : value.bind(target);
+      if (Object.hasOwn(methods, name)) return methods[name];
+      // What gives the stream back for chaining gives this one.
+      return (...given) => {
+        const answer = value.apply(target, given);
+        return answer === target ? proxy : answer;
+      };
     },
   });
+  return proxy;
 }
 
 module.exports = { redacted };

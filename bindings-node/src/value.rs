@@ -157,7 +157,9 @@ fn is_plain(object: Object<'_>) -> Result<bool> {
     if parent.get_type()? == ValueType::Null {
         return Ok(true);
     }
-    Ok(parent.coerce_to_object()?.get_prototype()?.get_type()? == ValueType::Null)
+    let parent = parent.coerce_to_object()?;
+    // The root of a realm has this of its own; an object that only has no prototype would hide inherited options.
+    Ok(parent.get_prototype()?.get_type()? == ValueType::Null && parent.has_own_property("hasOwnProperty")?)
 }
 
 /// The name of an object's class.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{classes, raised};
 use crate::field::Time;
-use crate::record::{Key, Limit, Shown, Word, record};
+use crate::record::{Key, LimitState, Shown, Word, record};
 
 record! {
     /// What a verification found. It is true when the key is allowed.
@@ -20,7 +20,7 @@ record! {
         status: u16,
         key: Option<Proved>,
         missing_scopes: Vec<String>,
-        limits: Vec<Limit>,
+        limits: Vec<LimitState>,
         retry_after_seconds: Option<u64>,
         deprecated: bool,
         grace_ends_at: Option<Time>,

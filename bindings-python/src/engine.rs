@@ -1,17 +1,20 @@
 //! `Keywright` itself, and the checked options from which `AsyncKeywright` opens one.
 
 use keywright::input::{Casing, Fields};
+use keywright::{Decision as Outcome, Error, Request};
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::decision::Decision;
 use crate::error::{checked, waited};
 use crate::input::{self, entries, value_of};
 use crate::keys::Keys;
 use crate::org::{Audit, Org, Orgs};
 use crate::record::Parsed;
 use crate::testing::ManualClock;
-use crate::verify::Form;
+use crate::verify::{Form, Judge};
 
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
@@ -50,6 +53,14 @@ impl Config {
         self.opened(py)
     }
 
+    /// As `open`, but trouble in the store is an `Unopened`, since a verification answers with a decision then.
+    fn open_to_verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match py.detach(|| keywright::wait::block_on(self.0.clone().build())) {
+            Err(trouble @ Error::Unavailable { .. }) => Unopened(trouble).into_bound_py_any(py),
+            opened => Keywright(checked(py, opened)?).into_bound_py_any(py),
+        }
+    }
+
     fn texts(&self, py: Python<'_>) -> PyResult<Texts> {
         checked(py, self.0.texts()).map(Texts)
     }
@@ -58,6 +69,38 @@ impl Config {
     #[staticmethod]
     fn read_org(id: &Bound<'_, PyAny>) -> PyResult<String> {
         checked(id.py(), keywright::Keywright::read_org(value_of(id)?))
+    }
+}
+
+/// What judges while the store cannot be opened: every text is `unavailable`, and misuse still raises.
+#[pyclass(frozen, module = "keywright")]
+#[derive(Clone)]
+pub(crate) struct Unopened(Error);
+
+impl Judge for Unopened {
+    fn judge(&self, _: Option<&[u8]>, _: &Request) -> impl Future<Output = Outcome> + Send {
+        std::future::ready(Outcome::unavailable(&self.0))
+    }
+}
+
+#[pymethods]
+impl Unopened {
+    #[pyo3(signature = (text, **request))]
+    fn _begin_verify<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        request: Option<Given<'_, 'py>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Form::Verify.begin(self, text, request)
+    }
+
+    #[pyo3(signature = (text, **request))]
+    fn _begin_authenticate<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        request: Option<Given<'_, 'py>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Form::Authenticate.begin(self, text, request)
     }
 }
 
@@ -84,6 +127,24 @@ impl Texts {
 }
 
 /// The engine: issues, verifies and revokes keys in one database. Thread-safe, and safe across `os.fork`.
+///
+/// url: `sqlite:` and a path on a local disk. The database is made when it does not exist.
+/// brand: the short name that begins every key, 1 to 32 of a-z, 0-9 and _. Needed unless the formats do without it.
+/// environments: the environments that keys are made for, 1 to 16; `["live", "test"]` when left out.
+/// environment: those whose keys are accepted here, one or several, or `"*"` for all; the first one when left out.
+/// key_format: the text of new keys; `"{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}"` when left out.
+/// accept_formats: older formats that are still read, up to 16.
+/// scopes: the scopes that the product has, as a list or as a dict with descriptions; others are refused.
+/// pepper: a secret of at least 32 bytes, or a list of them: the first signs, all verify. Leave it out for argon2id;
+///     `None` is refused, since a setting that is missing must not quietly mean the slow hash.
+/// retired_peppers: peppers that still verify, and whose keys move to the first one when they are next used.
+/// hash: `"hmac-sha256"` (the standard with a pepper) or `"argon2id"` (the standard without).
+/// retired_hashes: hashes whose keys move to the current one when they are next used.
+/// id_style: `"uuid"` (the standard) or `"integer"`, fixed when the database is made.
+/// read_only: verifies and lists, and changes nothing.
+/// busy_timeout: how long to wait for another program's write, like `"5s"` or a timedelta, 0 to 1 hour; 5 seconds
+///     when left out.
+/// clock: a `ManualClock` of `keywright.testing`, for tests.
 #[pyclass(frozen, module = "keywright")]
 pub(crate) struct Keywright(pub(crate) keywright::Keywright);
 
@@ -92,7 +153,7 @@ impl Keywright {
     #[new]
     #[pyo3(
         signature = (url, **options),
-        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=None, retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, clock=None)"
+        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, clock=None)"
     )]
     fn new(url: &Bound<'_, PyAny>, options: Option<Given<'_, '_>>) -> PyResult<Self> {
         Config::read(url, options)?.opened(url.py())
@@ -126,7 +187,15 @@ impl Keywright {
         Org(self.0.every_org())
     }
 
-    /// Judges the text of a key. Never raises for a bad one.
+    /// Judges the text of a key. A bad key, and trouble in the store, is a decision and no exception.
+    ///
+    /// text: the key as it came, text or bytes; `None` is no credential, code `missing`.
+    /// scopes: what the request needs, all of it, as `"deals:read,deals:write"` or a list.
+    /// method: its HTTP method, in capitals. Left out, a key with a level other than full is denied `method_not_allowed`.
+    /// ip: the client's address. Left out, a key with networks, of its own or of its org, is denied `ip_not_allowed`.
+    /// environment: the only one accepted for this request, out of those of the engine.
+    ///
+    /// Raises `InvalidRequest` or `ValidationFailed` for arguments without meaning, and `Closed` after `close`.
     #[pyo3(
         signature = (text, **request),
         text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None)"
@@ -135,7 +204,7 @@ impl Keywright {
         Form::Verify.ask(&self.0, text, request)
     }
 
-    /// As `verify`, but gives the key, or raises `Denied`.
+    /// As `verify`, with the same arguments, but gives the key, or raises `Denied`.
     #[pyo3(
         signature = (text, **request),
         text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None)"
@@ -186,8 +255,10 @@ impl Keywright {
         py.detach(|| keywright::wait::block_on(self.0.close()));
     }
 
-    fn __enter__(slf: Py<Self>) -> Py<Self> {
-        slf
+    fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        // No credential is judged without the store, and a closed engine is told before it.
+        Decision::of(slf.py(), keywright::wait::block_on(slf.get().0.verify(None::<&str>, &Request::new())))?;
+        Ok(slf)
     }
 
     #[pyo3(signature = (*_exception))]

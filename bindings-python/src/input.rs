@@ -14,6 +14,9 @@ use crate::error::checked;
 /// How deep a structure is followed; one that holds itself ends here.
 const DEEPEST: usize = 64;
 
+/// How many parts a structure may have, since one that holds each part twice has more than any memory.
+const MOST: usize = 100_000;
+
 /// The keyword arguments of one call.
 pub(crate) fn fields(given: Option<&Bound<'_, PyDict>>) -> PyResult<Fields> {
     Ok(Fields::new(Casing::Snake, entries(given)?))
@@ -33,11 +36,15 @@ pub(crate) fn text(field: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
 }
 
 pub(crate) fn value_of(given: &Bound<'_, PyAny>) -> PyResult<Value> {
-    Ok(read(given, 0)?.unwrap_or(Value::TooDeep))
+    Ok(read(given, 0, &mut { MOST })?.unwrap_or(Value::TooDeep))
 }
 
-/// `None` when it is too deep: the whole value then is, since one that holds itself twice would never end.
-fn read(given: &Bound<'_, PyAny>, depth: usize) -> PyResult<Option<Value>> {
+/// `None` when it is too deep or too large: the whole value then is, since one that holds itself twice would never end.
+fn read(given: &Bound<'_, PyAny>, depth: usize, left: &mut usize) -> PyResult<Option<Value>> {
+    match left.checked_sub(1) {
+        Some(fewer) => *left = fewer,
+        None => return Ok(None),
+    }
     if let Some(value) = scalar(given)? {
         return Ok(Some(value));
     }
@@ -51,7 +58,7 @@ fn read(given: &Bound<'_, PyAny>, depth: usize) -> PyResult<Option<Value>> {
     let Ok(map) = is_map else {
         let mut items = Vec::new();
         for item in given.try_iter()? {
-            match read(&item?, depth + 1)? {
+            match read(&item?, depth + 1, left)? {
                 Some(value) => items.push(value),
                 None => return Ok(None),
             }
@@ -66,7 +73,7 @@ fn read(given: &Bound<'_, PyAny>, depth: usize) -> PyResult<Option<Value>> {
             Some(Value::BrokenText) => return Ok(Some(Value::BrokenText)),
             _ => return Ok(Some(Value::Other(format!("{} with names that are not text", type_name(given))))),
         };
-        match read(&value, depth + 1)? {
+        match read(&value, depth + 1, left)? {
             Some(value) => entries.push((name, value)),
             None => return Ok(None),
         }
@@ -105,6 +112,8 @@ fn indexed(given: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
         return Ok(None);
     }
     match given.call_method0("__index__") {
+        // A boolean is none here either.
+        Ok(number) if number.is_instance_of::<PyBool>() => Ok(None),
         Ok(number) => Ok(number.cast::<PyInt>().ok().map(integer)),
         Err(refusal) if refusal.is_instance_of::<PyTypeError>(given.py()) => Ok(None),
         Err(trouble) => Err(trouble),

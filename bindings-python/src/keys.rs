@@ -32,6 +32,18 @@ macro_rules! change {
 #[pymethods]
 impl Keys {
     /// Makes a key. `api_key` of the answer is the only copy of its text.
+    ///
+    /// name: what people call it, 1 to 200 characters.
+    /// scopes: what it may do, up to 100, as `"deals:read,deals:write"` or a list; nothing when left out.
+    /// level: its HTTP methods. `"read"` is GET, HEAD and OPTIONS; `"read_write"` those, POST, PUT and PATCH; `"full"` is
+    ///     every method. Left out, methods are not judged. With another than full, `verify` needs `method`.
+    /// networks: the networks it may be used from, up to 100, like `"203.0.113.0/24"` or `"2001:db8::1"`; an empty list
+    ///     is nowhere. Left out, there is no restriction. With networks, `verify` needs `ip`.
+    /// metadata: data of your own, up to 16 KiB of JSON, 8 levels deep.
+    /// environment: where it works; the first that the engine accepts when left out.
+    /// expires_in_days: days of 24 hours until it expires, 1 to 36,500. It never expires when this is left out.
+    /// expires_at: in its place, an aware datetime that lies ahead.
+    /// created_by: who makes it, 1 to 200 characters.
     #[pyo3(
         signature = (**given),
         text_signature = "($self, *, name, scopes=None, level=None, networks=None, metadata=None, environment=None, expires_in_days=None, expires_at=None, created_by=None)"
@@ -41,7 +53,13 @@ impl Keys {
         NewKey::issued(py, waited(py, self.0.create(wanted))?)
     }
 
-    /// Lists keys, newest first; all but the revoked ones unless `status` asks for them.
+    /// Lists keys, newest first: all but the revoked ones unless `status` asks for them.
+    ///
+    /// limit: how many on a page, 1 to 1,000.
+    /// cursor: `next_cursor` of the page before; the other arguments must be the same.
+    /// status: `"active"`, `"disabled"`, `"expired"` or `"revoked"` for keys in that state, `"all"` for every key.
+    /// environment: only keys of this environment.
+    /// name: only keys of exactly this name.
     #[pyo3(
         signature = (**given),
         text_signature = "($self, *, limit=100, cursor=None, status=None, environment=None, name=None)"
@@ -66,7 +84,12 @@ impl Keys {
         waited(py, self.0.find(&prefix)).map(Key::from)
     }
 
-    /// Changes what is given. `None` clears a level, networks, metadata or an expiry.
+    /// Changes what is given; what is left out stays. A revoked key is refused, as is an expiry of an expired one.
+    ///
+    /// name, scopes, level, networks, metadata: as for `create`. Scopes, networks and metadata replace all there was;
+    ///     `None` clears a level, networks or metadata.
+    /// expires_in_days, expires_at: as for `create`, from now; `expires_at=None` is never.
+    /// actor: who changes it, 1 to 200 characters, for the audit chain.
     #[pyo3(
         signature = (id, **given),
         text_signature = "($self, id, *, name=..., scopes=..., level=..., networks=..., metadata=..., expires_in_days=..., expires_at=..., actor=None)"
@@ -78,6 +101,14 @@ impl Keys {
     }
 
     /// Gives the key a new secret; the former one verifies until its grace is over.
+    ///
+    /// grace: how long that is: a whole number with s, m, h or d, like `"24h"`, or a timedelta, up to 365 days; 24 hours
+    ///     when left out, and never beyond the key's expiry. 0 ends all former secrets now.
+    /// reason: why, 1 to 200 characters. `"compromised"` ends all former secrets now, whatever the grace.
+    /// replace_current: during a grace, ends the newest secret now and lets the former one keep its end; not with `grace`.
+    /// actor: who rotates, 1 to 200 characters.
+    ///
+    /// Raises `Conflict` during the grace of the last rotation, unless all former secrets end now or the current one is replaced.
     #[pyo3(
         signature = (id, **given),
         text_signature = "($self, id, *, grace='24h', reason=None, replace_current=False, actor=None)"
@@ -112,7 +143,9 @@ impl Keys {
         change!(self.enable(id, given))
     }
 
-    /// Wipes the personal data of a key that was revoked over 30 days ago.
+    /// Wipes `name`, `metadata` and `created_by` of a key that was revoked over 30 days ago.
+    ///
+    /// Audit entries keep their actor and reason, until `audit.prune`. The key's id and revocation stay.
     #[pyo3(signature = (id, **given), text_signature = "($self, id, *, reason=None, actor=None)")]
     fn purge(&self, id: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Key> {
         change!(self.purge(id, given))

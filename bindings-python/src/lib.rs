@@ -20,7 +20,7 @@ mod native {
     #[pymodule_export]
     use super::decision::Decision;
     #[pymodule_export]
-    use super::engine::{Config, Keywright, Texts};
+    use super::engine::{Config, Keywright, Texts, Unopened};
     #[pymodule_export]
     use super::keys::Keys;
     #[pymodule_export]
@@ -30,7 +30,7 @@ mod native {
     #[pymodule_export]
     use super::page::Page;
     #[pymodule_export]
-    use super::record::{AuditCheck, AuditEntry, AuditHead, Key, Limit, OrgRecord, Parsed, Secret};
+    use super::record::{AuditCheck, AuditEntry, AuditHead, Key, Limit, LimitState, OrgRecord, Parsed, Secret};
     #[pymodule_export]
     use super::testing::{ManualClock, hash_case, plant};
     #[pymodule_export]

@@ -42,6 +42,7 @@ shown! {
     keywright::Level => Word: |it: keywright::Level| it.as_str().into();
     keywright::Secret => Secret: Secret::from;
     keywright::Limit => Limit: Limit::from;
+    keywright::LimitState => LimitState: LimitState::from;
 }
 
 impl<T: Shown> Shown for Option<T> {
@@ -60,12 +61,12 @@ impl<T: Shown> Shown for Vec<T> {
 
 /// A frozen class: its fields, plain data, equality by value, a hash by one field, pickling by its plain form.
 macro_rules! record {
-    ($(#[$meta:meta])* $name:ident by $hashed:ident { $($field:ident: $type:ty,)* } $($method:tt)*) => {
+    ($(#[$meta:meta])* $name:ident by $hashed:ident { $($(#[$doc:meta])* $field:ident: $type:ty,)* } $($method:tt)*) => {
         $(#[$meta])*
         #[pyclass(frozen, get_all, subclass, module = "keywright")]
         #[derive(PartialEq, Serialize, Deserialize)]
         pub(crate) struct $name {
-            $(pub(crate) $field: $type,)*
+            $($(#[$doc])* pub(crate) $field: $type,)*
         }
 
         impl $name {
@@ -111,8 +112,8 @@ macro_rules! record {
 
 /// A [`record`] made from the core's record of the same name and fields.
 macro_rules! mirror {
-    ($(#[$meta:meta])* $name:ident by $hashed:ident { $($field:ident: $type:ty,)* }) => {
-        record! { $(#[$meta])* #[derive(Clone)] $name by $hashed { $($field: $type,)* } }
+    ($(#[$meta:meta])* $name:ident by $hashed:ident { $($(#[$doc:meta])* $field:ident: $type:ty,)* } $($method:tt)*) => {
+        record! { $(#[$meta])* #[derive(Clone)] $name by $hashed { $($(#[$doc])* $field: $type,)* } $($method)* }
 
         impl From<keywright::$name> for $name {
             fn from(it: keywright::$name) -> Self {
@@ -127,28 +128,51 @@ pub(crate) use record;
 mirror! {
     /// A key as every surface shows it. Nothing in it is secret.
     Key by id {
+        /// Its id, which never changes.
         id: Id,
+        /// What people call it.
         name: String,
+        /// The tenant that owns it.
         org: String,
+        /// The environment it works in.
         environment: String,
+        /// The public part of the current secret's text.
         prefix: String,
+        /// Its state at the time of the call.
         status: Word,
+        /// What it may do, in canonical order.
         scopes: Vec<String>,
+        /// Which HTTP methods it may use; `None` leaves them unjudged.
         level: Option<Word>,
+        /// The name of its set of rate limits.
         tier: Option<String>,
+        /// Rate limits of its own.
         limits: Vec<Limit>,
+        /// The networks it may be used from: `None` is no restriction, empty is nowhere.
         networks: Option<Vec<String>>,
+        /// The host's own data.
         metadata: Json,
+        /// When it was made.
         created_at: Time,
+        /// Who made it.
         created_by: Option<String>,
+        /// When it was last changed.
         updated_at: Time,
+        /// From when on it no longer verifies.
         expires_at: Option<Time>,
+        /// Since when it is disabled.
         disabled_at: Option<Time>,
+        /// When it was revoked.
         revoked_at: Option<Time>,
+        /// Why it was last disabled or revoked.
         reason: Option<String>,
+        /// When one of its secrets was last used.
         last_used_at: Option<Time>,
+        /// Allowed verifications.
         usage_count: u64,
+        /// Refused verifications of a proved secret.
         denied_count: u64,
+        /// The secrets that still verify, newest first: the current one, and in grace the former one.
         secrets: Vec<Secret>,
     }
 }
@@ -166,6 +190,22 @@ mirror! {
 mirror! {
     /// A rate limit of a key.
     Limit by name { name: String, rate: u64, burst: u64, }
+}
+
+mirror! {
+    /// Where a limit stands after a verification.
+    LimitState by name {
+        /// What it is called.
+        name: String,
+        /// Requests per minute.
+        limit: u64,
+        /// Requests that are allowed now.
+        remaining: u64,
+        /// After how many seconds it is unused again.
+        reset_seconds: u64,
+        /// Whether all processes share it.
+        shared: bool,
+    }
 }
 
 mirror! {
@@ -202,13 +242,17 @@ mirror! {
 }
 
 mirror! {
-    /// What a check of the audit chain found.
+    /// What a check of the audit chain found. It is true when the chain is whole.
     AuditCheck by last_seq {
         ok: bool,
         checked: u64,
         first_seq: Option<u64>,
         last_seq: Option<u64>,
         problem: Option<String>,
+    }
+
+    fn __bool__(&self) -> bool {
+        self.ok
     }
 }
 

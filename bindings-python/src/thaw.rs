@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::decision::Decision;
 use crate::new_key::NewKey;
-use crate::record::{AuditCheck, AuditEntry, AuditHead, Key, Limit, OrgRecord, Parsed, Secret};
+use crate::record::{AuditCheck, AuditEntry, AuditHead, Key, Limit, LimitState, OrgRecord, Parsed, Secret};
 
 /// Makes a record again from its kind and its plain form.
 #[pyfunction]
@@ -17,6 +17,7 @@ pub(crate) fn _thaw<'py>(py: Python<'py>, kind: &str, text: &str) -> PyResult<Bo
         "NewKey" => NewKey::thawed(py, read(text)?)?.into_bound_py_any(py),
         "Secret" => read::<Secret>(text)?.into_bound_py_any(py),
         "Limit" => read::<Limit>(text)?.into_bound_py_any(py),
+        "LimitState" => read::<LimitState>(text)?.into_bound_py_any(py),
         "Decision" => read::<Decision>(text)?.into_bound_py_any(py),
         "OrgRecord" => read::<OrgRecord>(text)?.into_bound_py_any(py),
         "AuditEntry" => read::<AuditEntry>(text)?.into_bound_py_any(py),

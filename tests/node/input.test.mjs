@@ -99,6 +99,13 @@ test("only own enumerable names count", async (t) => {
   assert.equal((await kw.keys.create(Object.assign(Object.create(null), { name: "CI" }))).name, "CI");
 });
 
+test("options that stand behind an object without a root are refused, not overlooked", async (t) => {
+  const kw = engine(t);
+  const { api_key } = await kw.keys.create({ name: "CI" });
+  const hidden = Object.create(Object.assign(Object.create(null), { scopes: "deals:read" }));
+  await assert.rejects(kw.verify(api_key, hidden), { code: "invalid_request" });
+});
+
 test("whatever text is presented is judged", async (t) => {
   const kw = engine(t);
   const { api_key } = await kw.keys.create({ name: "CI" });

@@ -33,6 +33,18 @@ test("what goes to a redacted stream shows no key", async (t) => {
   assert.match(text(), /the last: liq_live_/);
 });
 
+test("no way around a redacted stream: chained calls, other views of bytes", async (t) => {
+  const kw = engine(t);
+  const { api_key, prefix } = await kw.keys.create({ name: "CI" });
+  const { stream, text } = sink();
+  const out = redacted(kw, stream);
+  out.on("drain", () => {}).write(`${api_key}\n`);
+  const bytes = Buffer.from(`${api_key}\n`);
+  out.write(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  await new Promise((done) => out.end(done));
+  assert.equal(text(), `${prefix}_[redacted]\n`.repeat(2));
+});
+
 test("a key that comes in pieces shows in none of them", async (t) => {
   const kw = engine(t);
   const { api_key, prefix } = await kw.keys.create({ name: "CI" });

@@ -239,10 +239,47 @@ def test_a_failed_opening_may_be_tried_again(tmp_path: Path) -> None:
         with pytest.raises(Unavailable):
             await kw.open()
         with pytest.raises(Unavailable):
-            await kw.verify("x")
+            await kw.keys.list()
         blocked.unlink()
         assert (await kw.verify("x")).code == "invalid"
         await kw.close()
+
+    asyncio.run(main())
+
+
+def test_trouble_at_the_first_verification_is_a_decision(tmp_path: Path) -> None:
+    async def main() -> None:
+        (tmp_path / "keys.db").write_text("no database, but a text that somebody left here\n" * 100)
+        kw = AsyncKeywright(url(tmp_path), brand="liq", pepper=PEPPER)
+        for judge in (kw, kw.org("acme"), kw.every_org()):
+            decision = await judge.verify("x", scopes="deals:read")
+            assert (bool(decision), decision.code, decision.status, decision.key) == (False, "unavailable", 503, None)
+            with pytest.raises(Denied) as denied:
+                await judge.authenticate("x")
+            assert (denied.value.code, denied.value.decision.code) == ("unavailable", "unavailable")
+        with pytest.raises(ValidationFailed):
+            await kw.verify("x", scopes="")
+        with pytest.raises(InvalidRequest):
+            await kw.verify(7)  # type: ignore[arg-type]
+        await kw.close()
+        with pytest.raises(Closed):
+            await kw.verify("x")
+
+    asyncio.run(main())
+
+
+def test_a_missing_pepper_is_a_decision_and_a_wrong_option_is_not(tmp_path: Path) -> None:
+    with Keywright(url(tmp_path), brand="liq", pepper=PEPPER) as kw:
+        text = kw.keys.create(name="CI").api_key
+
+    async def main() -> None:
+        stranger = AsyncKeywright(url(tmp_path), brand="liq", pepper="another pepper, of thirty-two bytes too")
+        assert (await stranger.verify(text)).code == "unavailable"
+        await stranger.close()
+        wrong = AsyncKeywright(url(tmp_path), brand="liq", pepper=PEPPER, id_style="integer")
+        with pytest.raises(ValidationFailed, match="id_style"):
+            await wrong.verify(text)
+        await wrong.close()
 
     asyncio.run(main())
 

@@ -50,6 +50,8 @@ def test_context_manager(tmp_path: Path) -> None:
         raise ZeroDivisionError
     with pytest.raises(Closed):
         kw.verify(new.api_key)
+    with pytest.raises(Closed), kw:
+        pytest.fail("entered a closed engine")
 
 
 def test_use_after_close(kw: Keywright) -> None:
@@ -267,6 +269,33 @@ def test_the_clock(clock: ManualClock) -> None:
     assert caught.value.field == "clock"
 
 
+def test_a_pepper_of_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(keywright.InvalidRequest) as caught:
+        Keywright(url(tmp_path), brand="liq", pepper=None)  # type: ignore[arg-type]
+    assert caught.value.field == "pepper"
+    assert not (tmp_path / "keys.db").exists()
+
+
+def test_what_a_restricted_key_is_judged_by_must_be_told(kw: Keywright) -> None:
+    near = kw.keys.create(name="near", networks=["10.0.0.0/8"])
+    assert [kw.verify(near.api_key, ip=it).code for it in (None, "10.0.0.1")] == ["ip_not_allowed", None]
+    reader, full = kw.keys.create(name="reader", level="read"), kw.keys.create(name="full", level="full")
+    assert [kw.verify(reader.api_key, method=it).code for it in (None, "GET", "POST")] == ["method_not_allowed", None, "method_not_allowed"]
+    assert kw.verify(full.api_key)
+
+
+def test_help_says_what_may_be_given(kw: Keywright) -> None:
+    for told, doc in (
+        (Keywright, Keywright.__doc__),
+        *((it, it.__doc__) for it in (kw.verify, kw.keys.create, kw.keys.list, kw.keys.rotate)),
+    ):
+        names = [it for it in inspect.signature(told).parameters if it != "id"]
+        assert doc
+        assert [it for it in names if not re.search(rf"^{it}\b.*:", doc, re.MULTILINE)] == []
+    for method in ("create", "list", "rotate", "purge"):
+        assert f"``Keys.{method}``" in str(getattr(keywright.AsyncKeys, method).__doc__)
+
+
 def test_the_package(kw: Keywright) -> None:
     folder = Path(keywright.__file__).parent
     assert (folder / "py.typed").exists()
@@ -277,3 +306,20 @@ def test_the_package(kw: Keywright) -> None:
         names = list(inspect.signature(method).parameters.values())
         assert names
         assert all(it.kind is not inspect.Parameter.VAR_KEYWORD for it in names)
+
+
+def test_another_sqlite_in_this_process_is_noticed_before_a_change_is_told(tmp_path: Path) -> None:
+    """Its close drops the locks of this process, and takes the log away from under the engine."""
+    url = f"sqlite:{tmp_path / 'keys.db'}"
+    kw = Keywright(url, brand="acme", pepper="p" * 32)
+    new = kw.keys.create(name="CI")
+    other = sqlite3.connect(tmp_path / "keys.db")
+    other.execute("SELECT count(*) FROM keys").fetchall()
+    other.close()
+    with pytest.raises(Unavailable, match="another SQLite library"):
+        kw.keys.revoke(new.id)
+    assert kw.verify(new.api_key).code == "unavailable"
+    kw.close()
+    with Keywright(url, brand="acme", pepper="p" * 32) as fresh:
+        assert fresh.verify(new.api_key)
+        assert fresh.audit.verify()

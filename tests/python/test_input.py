@@ -6,7 +6,7 @@ import enum
 from collections import OrderedDict, UserDict, UserList, deque
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -268,3 +268,20 @@ def test_integer_ids(tmp_path: Any) -> None:
             with pytest.raises(KeywrightError):
                 kw.keys.get(bad)  # type: ignore[arg-type]
         assert kw.keys.revoke(str(new.id)).status == "revoked"
+
+
+def test_structures_larger_than_any_memory_are_refused_soon(kw: Keywright) -> None:
+    doubled: list[Any] = ["a"]
+    for _ in range(40):
+        doubled = [doubled, doubled]
+    with pytest.raises(ValidationFailed, match="metadata"):
+        kw.keys.create(name="CI", metadata={"a": doubled})
+
+
+def test_a_boolean_in_an_index_is_no_integer(kw: Keywright) -> None:
+    class Sly:
+        def __index__(self) -> bool:
+            return True
+
+    with pytest.raises(InvalidRequest, match="limit"):
+        kw.keys.list(limit=cast("int", Sly()))

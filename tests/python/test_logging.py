@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,6 +65,27 @@ def test_keys_are_masked_wherever_they_stand(kw: Keywright, log: tuple[logging.L
     assert "ValueError: bad key" in shown
     assert "'number': 7" in shown
     assert context["key"] == text, "what the caller holds is left alone"
+
+
+def test_exceptions_and_objects_show_no_key(kw: Keywright, log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, out = log
+    text = kw.keys.create(name="CI").api_key
+
+    class Own(Extra):
+        """Formats exceptions by itself, as formatters for JSON do."""
+
+        def format(self, record: logging.LogRecord) -> str:
+            trouble = self.formatException(record.exc_info) if record.exc_info else record.exc_text
+            return f"{super().format(record)} {trouble}"
+
+    logger.handlers[0].setFormatter(Own("%(message)s"))
+    try:
+        raise ValueError(text)
+    except ValueError as error:
+        logger.exception("failed", extra={"context": error})
+    logger.warning("queue", extra={"context": deque([text])})
+    assert text not in out.getvalue()
+    assert out.getvalue().count("[redacted]") >= 3
 
 
 def test_deep_and_endless_structures(kw: Keywright, log: tuple[logging.Logger, io.StringIO]) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import keywright
 from keywright import Conflict, Decision, Key, Keywright, NewKey
+from keywright._native import _thaw
 from keywright.testing import ManualClock
 
 HIDDEN = "<hidden: send new.reveal() once>"
@@ -161,7 +162,7 @@ def test_every_record_survives_pickle(kw: Keywright, clock: ManualClock, new: Ne
     records = [
         kw.keys.get(new.id),
         kw.keys.get(new.id).secrets[1],
-        kw.verify(new.api_key, ip="10.0.0.1"),
+        kw.verify(new.api_key, ip="10.0.0.1", method="GET"),
         kw.verify(new.api_key, ip="11.0.0.1"),
         kw.verify("x"),
         kw.orgs.get("default"),
@@ -195,15 +196,35 @@ def test_public_names(kw: Keywright) -> None:
 
 
 def test_a_decision_is_true_when_allowed(kw: Keywright, clock: ManualClock, new: NewKey) -> None:
-    allowed, denied = kw.verify(new.api_key, ip="10.1.1.1"), kw.verify(new.api_key, ip="8.8.8.8")
+    allowed, denied = kw.verify(new.api_key, ip="10.1.1.1", method="GET"), kw.verify(new.api_key, ip="8.8.8.8")
     assert (bool(allowed), allowed.code, allowed.status, allowed.retry_after_seconds) == (True, None, 200, None)
     assert allowed.key == kw.keys.get(new.id)
     assert allowed.key is allowed.key
     assert (bool(denied), denied.code, denied.status, denied.key) == (False, "ip_not_allowed", 403, kw.keys.get(new.id))
     assert kw.verify("x").key is None
     kw.keys.rotate(new.id, grace="1h")
-    former = kw.verify(new.api_key, ip="10.1.1.1")
+    former = kw.verify(new.api_key, ip="10.1.1.1", method="GET")
     assert (former.deprecated, former.grace_ends_at) == (True, clock.now() + timedelta(hours=1))
+
+
+def test_an_audit_check_is_true_when_the_chain_is_whole(kw: Keywright) -> None:
+    whole = kw.audit.verify()
+    assert (bool(whole), whole.ok) == (True, True)
+    broken = _thaw("AuditCheck", json.dumps(whole.to_dict() | {"ok": False, "problem": "entry 1 was changed"}))
+    assert (bool(broken), broken.ok) == (False, False)
+
+
+def test_a_decision_holds_the_state_of_limits(kw: Keywright) -> None:
+    """No limit is judged yet, so that the plain form of one stands in."""
+    state = {"name": "calls", "limit": 60, "remaining": 59, "reset_seconds": 1, "shared": True}
+    decision = kw.verify("x")
+    limited = _thaw("Decision", json.dumps(decision.to_dict() | {"limits": [state]}))
+    assert limited.to_dict() == decision.to_dict() | {"limits": [state]}
+    (limit,) = limited.limits
+    assert type(limit) is keywright.LimitState
+    assert {it: getattr(limit, it) for it in state} == state
+    thawed = pickle.loads(pickle.dumps(limit))
+    assert (thawed, hash(thawed), repr(thawed)) == (limit, hash(limit), repr(limit))
 
 
 def test_pages_walk_on(kw: Keywright, clock: ManualClock) -> None:

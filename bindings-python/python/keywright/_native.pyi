@@ -18,6 +18,7 @@ __all__ = [
     "Keywright",
     "Later",
     "Limit",
+    "LimitState",
     "ManualClock",
     "NewKey",
     "Org",
@@ -27,6 +28,7 @@ __all__ = [
     "Parsed",
     "Secret",
     "Texts",
+    "Unopened",
     "__version__",
     "_thaw",
     "hash_case",
@@ -70,7 +72,7 @@ class Keywright:
         key_format: str | None = None,
         accept_formats: _Texts | None = None,
         scopes: Mapping[str, str] | _Texts | None = None,
-        pepper: _Pepper | Sequence[_Pepper] | None = None,
+        pepper: _Pepper | Sequence[_Pepper] = ...,
         retired_peppers: Sequence[_Pepper] | None = None,
         hash: _Hash | None = None,
         retired_hashes: Sequence[_Hash] | AbstractSet[_Hash] | None = None,
@@ -79,7 +81,26 @@ class Keywright:
         busy_timeout: str | timedelta | None = None,
         clock: ManualClock | None = None,
     ) -> Keywright:
-        """Opens the database, which is made when it does not exist."""
+        """Opens the database.
+
+        url: ``sqlite:`` and a path on a local disk. The database is made when it does not exist.
+        brand: the short name that begins every key, 1 to 32 of a-z, 0-9 and _. Needed unless the formats do without it.
+        environments: the environments that keys are made for, 1 to 16; ``["live", "test"]`` when left out.
+        environment: those whose keys are accepted here, one or several, or ``"*"`` for all; the first one when left out.
+        key_format: the text of new keys; ``"{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}"`` when left out.
+        accept_formats: older formats that are still read, up to 16.
+        scopes: the scopes that the product has, as a list or as a dict with descriptions; others are refused.
+        pepper: a secret of at least 32 bytes, or a list of them: the first signs, all verify. Leave it out for argon2id;
+            ``None`` is refused, since a setting that is missing must not quietly mean the slow hash.
+        retired_peppers: peppers that still verify, and whose keys move to the first one when they are next used.
+        hash: ``"hmac-sha256"`` (the standard with a pepper) or ``"argon2id"`` (the standard without).
+        retired_hashes: hashes whose keys move to the current one when they are next used.
+        id_style: ``"uuid"`` (the standard) or ``"integer"``, fixed when the database is made.
+        read_only: verifies and lists, and changes nothing.
+        busy_timeout: how long to wait for another program's write, like ``"5s"`` or a timedelta, 0 to 1 hour; 5 seconds
+            when left out.
+        clock: a ``ManualClock`` of ``keywright.testing``, for tests.
+        """
 
     @property
     def keys(self) -> Keys:
@@ -108,7 +129,16 @@ class Keywright:
         ip: str | None = None,
         environment: str | None = None,
     ) -> Decision:
-        """Judges the text of a key. Never raises for a bad one."""
+        """Judges the text of a key. A bad key, and trouble in the store, is a decision and no exception.
+
+        text: the key as it came, text or bytes; ``None`` is no credential, code ``missing``.
+        scopes: what the request needs, all of it, as ``"deals:read,deals:write"`` or a list.
+        method: its HTTP method, in capitals. Left out, a key with a level other than full is denied ``method_not_allowed``.
+        ip: the client's address. Left out, a key with networks, of its own or of its org, is denied ``ip_not_allowed``.
+        environment: the only one accepted for this request, out of those of the engine.
+
+        Raises ``InvalidRequest`` or ``ValidationFailed`` for arguments without meaning, and ``Closed`` after ``close``.
+        """
 
     def authenticate(
         self,
@@ -119,7 +149,7 @@ class Keywright:
         ip: str | None = None,
         environment: str | None = None,
     ) -> Key:
-        """As ``verify``, but gives the key, or raises ``Denied``."""
+        """As ``verify``, with the same arguments, but gives the key, or raises ``Denied``."""
 
     def parse(self, text: str) -> Parsed | None:
         """What the text of a key says about itself. Nothing is proved by it."""
@@ -198,7 +228,20 @@ class Keys:
         expires_at: datetime | None = None,
         created_by: str | None = None,
     ) -> NewKey:
-        """Makes a key. ``api_key`` of the answer is the only copy of its text."""
+        """Makes a key. ``api_key`` of the answer is the only copy of its text.
+
+        name: what people call it, 1 to 200 characters.
+        scopes: what it may do, up to 100, as ``"deals:read,deals:write"`` or a list; nothing when left out.
+        level: its HTTP methods. ``"read"`` is GET, HEAD and OPTIONS; ``"read_write"`` those, POST, PUT and PATCH; ``"full"`` is
+            every method. Left out, methods are not judged. With another than full, ``verify`` needs ``method``.
+        networks: the networks it may be used from, up to 100, like ``"203.0.113.0/24"`` or ``"2001:db8::1"``; an empty list
+            is nowhere. Left out, there is no restriction. With networks, ``verify`` needs ``ip``.
+        metadata: data of your own, up to 16 KiB of JSON, 8 levels deep.
+        environment: where it works; the first that the engine accepts when left out.
+        expires_in_days: days of 24 hours until it expires, 1 to 36,500. It never expires when this is left out.
+        expires_at: in its place, an aware datetime that lies ahead.
+        created_by: who makes it, 1 to 200 characters.
+        """
 
     def list(
         self,
@@ -209,7 +252,14 @@ class Keys:
         environment: str | None = None,
         name: str | None = None,
     ) -> Page[Key]:
-        """Lists keys, newest first; all but the revoked ones unless ``status`` asks for them."""
+        """Lists keys, newest first: all but the revoked ones unless ``status`` asks for them.
+
+        limit: how many on a page, 1 to 1,000.
+        cursor: ``next_cursor`` of the page before; the other arguments must be the same.
+        status: ``"active"``, ``"disabled"``, ``"expired"`` or ``"revoked"`` for keys in that state, ``"all"`` for every key.
+        environment: only keys of this environment.
+        name: only keys of exactly this name.
+        """
 
     def get(self, id: str | int) -> Key:
         """The key of this id."""
@@ -230,7 +280,13 @@ class Keys:
         expires_at: datetime | None = ...,
         actor: str | None = None,
     ) -> Key:
-        """Changes what is given. ``None`` clears a level, networks, metadata or an expiry."""
+        """Changes what is given; what is left out stays. A revoked key is refused, as is an expiry of an expired one.
+
+        name, scopes, level, networks, metadata: as for ``create``. Scopes, networks and metadata replace all there was;
+            ``None`` clears a level, networks or metadata.
+        expires_in_days, expires_at: as for ``create``, from now; ``expires_at=None`` is never.
+        actor: who changes it, 1 to 200 characters, for the audit chain.
+        """
 
     def rotate(
         self,
@@ -241,7 +297,16 @@ class Keys:
         replace_current: bool = False,
         actor: str | None = None,
     ) -> NewKey:
-        """Gives the key a new secret; the former one verifies until its grace is over."""
+        """Gives the key a new secret; the former one verifies until its grace is over.
+
+        grace: how long that is: a whole number with s, m, h or d, like ``"24h"``, or a timedelta, up to 365 days; 24 hours
+            when left out, and never beyond the key's expiry. 0 ends all former secrets now.
+        reason: why, 1 to 200 characters. ``"compromised"`` ends all former secrets now, whatever the grace.
+        replace_current: during a grace, ends the newest secret now and lets the former one keep its end; not with ``grace``.
+        actor: who rotates, 1 to 200 characters.
+
+        Raises ``Conflict`` during the grace of the last rotation, unless all former secrets end now or the current one is replaced.
+        """
 
     def end_grace(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
         """Ends the former secret now."""
@@ -256,7 +321,10 @@ class Keys:
         """Switches a disabled key on again."""
 
     def purge(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
-        """Wipes the personal data of a key that was revoked over 30 days ago."""
+        """Wipes ``name``, ``metadata`` and ``created_by`` of a key that was revoked over 30 days ago.
+
+        Audit entries keep their actor and reason, until ``audit.prune``. The key's id and revocation stay.
+        """
 
 @final
 class Orgs:
@@ -308,51 +376,97 @@ class Key:
     """A key as every surface shows it. Nothing in it is secret."""
 
     @property
-    def id(self) -> str | int: ...
+    def id(self) -> str | int:
+        """Its id, which never changes."""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What people call it."""
+
     @property
-    def org(self) -> str: ...
+    def org(self) -> str:
+        """The tenant that owns it."""
+
     @property
-    def environment(self) -> str: ...
+    def environment(self) -> str:
+        """The environment it works in."""
+
     @property
-    def prefix(self) -> str: ...
+    def prefix(self) -> str:
+        """The public part of the current secret's text."""
+
     @property
-    def status(self) -> _Status: ...
+    def status(self) -> _Status:
+        """Its state at the time of the call."""
+
     @property
-    def scopes(self) -> list[str]: ...
+    def scopes(self) -> list[str]:
+        """What it may do, in canonical order."""
+
     @property
-    def level(self) -> _Level | None: ...
+    def level(self) -> _Level | None:
+        """Which HTTP methods it may use; ``None`` leaves them unjudged."""
+
     @property
-    def tier(self) -> str | None: ...
+    def tier(self) -> str | None:
+        """The name of its set of rate limits."""
+
     @property
-    def limits(self) -> list[Limit]: ...
+    def limits(self) -> list[Limit]:
+        """Rate limits of its own."""
+
     @property
-    def networks(self) -> list[str] | None: ...
+    def networks(self) -> list[str] | None:
+        """The networks it may be used from: ``None`` is no restriction, empty is nowhere."""
+
     @property
-    def metadata(self) -> dict[str, Any]: ...
+    def metadata(self) -> dict[str, Any]:
+        """The host's own data."""
+
     @property
-    def created_at(self) -> datetime: ...
+    def created_at(self) -> datetime:
+        """When it was made."""
+
     @property
-    def created_by(self) -> str | None: ...
+    def created_by(self) -> str | None:
+        """Who made it."""
+
     @property
-    def updated_at(self) -> datetime: ...
+    def updated_at(self) -> datetime:
+        """When it was last changed."""
+
     @property
-    def expires_at(self) -> datetime | None: ...
+    def expires_at(self) -> datetime | None:
+        """From when on it no longer verifies."""
+
     @property
-    def disabled_at(self) -> datetime | None: ...
+    def disabled_at(self) -> datetime | None:
+        """Since when it is disabled."""
+
     @property
-    def revoked_at(self) -> datetime | None: ...
+    def revoked_at(self) -> datetime | None:
+        """When it was revoked."""
+
     @property
-    def reason(self) -> str | None: ...
+    def reason(self) -> str | None:
+        """Why it was last disabled or revoked."""
+
     @property
-    def last_used_at(self) -> datetime | None: ...
+    def last_used_at(self) -> datetime | None:
+        """When one of its secrets was last used."""
+
     @property
-    def usage_count(self) -> int: ...
+    def usage_count(self) -> int:
+        """Allowed verifications."""
+
     @property
-    def denied_count(self) -> int: ...
+    def denied_count(self) -> int:
+        """Refused verifications of a proved secret."""
+
     @property
-    def secrets(self) -> list[Secret]: ...
+    def secrets(self) -> list[Secret]:
+        """The secrets that still verify, newest first: the current one, and in grace the former one."""
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; times as RFC 3339 text."""
 
@@ -412,6 +526,38 @@ class Limit:
     def __hash__(self) -> int: ...
     def __copy__(self) -> Limit: ...
     def __deepcopy__(self, memo: dict[int, Any], /) -> Limit: ...
+
+@final
+class LimitState:
+    """Where a limit stands after a verification."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def limit(self) -> int:
+        """Requests per minute."""
+
+    @property
+    def remaining(self) -> int:
+        """Requests that are allowed now."""
+
+    @property
+    def reset_seconds(self) -> int:
+        """After how many seconds it is unused again."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether all processes share it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; times as RFC 3339 text."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> LimitState: ...
+    def __deepcopy__(self, memo: dict[int, Any], /) -> LimitState: ...
 
 @final
 class OrgRecord:
@@ -487,7 +633,7 @@ class AuditHead:
 
 @final
 class AuditCheck:
-    """What a check of the audit chain found."""
+    """What a check of the audit chain found. It is true when the chain is whole."""
 
     @property
     def ok(self) -> bool: ...
@@ -502,6 +648,7 @@ class AuditCheck:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; times as RFC 3339 text."""
 
+    def __bool__(self) -> bool: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> AuditCheck: ...
@@ -548,7 +695,7 @@ class Decision:
     @property
     def missing_scopes(self) -> list[str]: ...
     @property
-    def limits(self) -> list[Limit]: ...
+    def limits(self) -> list[LimitState]: ...
     @property
     def retry_after_seconds(self) -> int | None: ...
     @property
@@ -608,9 +755,17 @@ class Config:
 
     def __new__(cls, url: object, **options: object) -> Config: ...
     def open(self) -> Keywright: ...
+    def open_to_verify(self) -> Keywright | Unopened: ...
     def texts(self) -> Texts: ...
     @staticmethod
     def read_org(id: object) -> str: ...
+
+@final
+class Unopened:
+    """What judges while the store cannot be opened: every text is ``unavailable``, and misuse still raises."""
+
+    def _begin_verify(self, text: object, **request: object) -> Decision | Later: ...
+    def _begin_authenticate(self, text: object, **request: object) -> Key | Later: ...
 
 @final
 class Texts:

@@ -7,7 +7,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from keywright._native import Config, Keywright, Later, Page
+from keywright._native import Config, Keywright, Later, Page, Unopened
 from keywright.errors import Closed
 from keywright.threads import Threads
 
@@ -28,18 +28,21 @@ class _Source:
         self.closed = False
         self.threads = Threads()
 
-    def opened(self) -> Keywright:
+    def opened(self, way: Callable[[Config], Any]) -> Any:
         with self.threads.lock:
             if self.closed:
                 raise Closed("this Keywright is closed; open a new one")
             if self.engine is None:
-                self.engine = self.config.open()
+                found = way(self.config)
+                if isinstance(found, Unopened):
+                    return found  # for this call only: the next one tries again
+                self.engine = found
             return self.engine
 
-    async def run(self, call: Callable[[Keywright], Any]) -> Any:
+    async def run(self, call: Callable[[Any], Any], way: Callable[[Config], Any] = Config.open) -> Any:
         if self.closed:
             raise Closed("this Keywright is closed; open a new one")
-        return await self.threads.run(lambda: call(self.opened()))
+        return await self.threads.run(lambda: call(self.opened(way)))
 
     async def close(self) -> None:
         if not self.closed:
@@ -69,17 +72,19 @@ class _Handle:
         return Listing(partial(self._call, "list", **fields), self._source.threads)
 
     async def _verify(self, method: str, text: Any, request: dict[str, Any]) -> Any:
-        engine = self._source.engine
+        engine: Any = self._source.engine
         if engine is None:
-            engine = await self._source.run(lambda opened: opened)
-        answer = getattr(self._find(engine), method)(text, **request)
+            engine = await self._source.run(lambda opened: opened, Config.open_to_verify)
+        judge = engine if isinstance(engine, Unopened) else self._find(engine)
+        answer = getattr(judge, method)(text, **request)
         return await self._source.threads.run(answer.wait) if isinstance(answer, Later) else answer
 
 
 class AsyncKeywright(_Handle):
     """``Keywright`` for asyncio: the same methods, awaited.
 
-    Options are checked at once; the database is opened by the first call, or by ``await kw.open()``.
+    The options are those of ``Keywright`` and are checked at once. The database is opened by the first call, or by ``await kw.open()``;
+    a verification that finds it cannot be opened is denied as ``unavailable``, any other call raises ``Unavailable``.
     """
 
     __slots__ = ()
@@ -112,11 +117,11 @@ class AsyncKeywright(_Handle):
         return AsyncOrg(self._source, lambda engine: engine.every_org())
 
     async def verify(self, text: Any, **request: Any) -> Any:
-        """Judges the text of a key. Never raises for a bad one."""
+        """Judges the text of a key; see ``Keywright.verify``. Trouble in the store is a decision and no exception."""
         return await self._verify("_begin_verify", text, request)
 
     async def authenticate(self, text: Any, **request: Any) -> Any:
-        """As ``verify``, but gives the key, or raises ``Denied``."""
+        """As ``verify``, but gives the key, or raises ``Denied``; see ``Keywright.authenticate``."""
         return await self._verify("_begin_authenticate", text, request)
 
     def parse(self, text: str) -> Any:
@@ -180,47 +185,47 @@ class AsyncKeys(_Handle):
     __slots__ = ()
 
     async def create(self, **fields: Any) -> Any:
-        """Makes a key. ``api_key`` of the answer is the only copy of its text."""
+        """Makes a key; see ``Keys.create``. ``api_key`` of the answer is the only copy of its text."""
         return await self._call("create", **fields)
 
     def list(self, **fields: Any) -> Listing[Any]:
-        """Lists keys, newest first: await it for one page, or iterate it for all."""
+        """Lists keys, newest first; see ``Keys.list``. Await it for one page, or iterate it for all."""
         return self._list(fields)
 
     async def get(self, id: Any) -> Any:
-        """The key of this id."""
+        """The key of this id; see ``Keys.get``."""
         return await self._call("get", id)
 
     async def find(self, prefix: str) -> Any:
-        """The key with this prefix, as logs show it."""
+        """The key with this prefix, as logs show it; see ``Keys.find``."""
         return await self._call("find", prefix)
 
     async def update(self, id: Any, **fields: Any) -> Any:
-        """Changes what is given. ``None`` clears a level, networks, metadata or an expiry."""
+        """Changes what is given; see ``Keys.update``."""
         return await self._call("update", id, **fields)
 
     async def rotate(self, id: Any, **fields: Any) -> Any:
-        """Gives the key a new secret; the former one verifies until its grace is over."""
+        """Gives the key a new secret, the former one a grace; see ``Keys.rotate``."""
         return await self._call("rotate", id, **fields)
 
     async def end_grace(self, id: Any, **fields: Any) -> Any:
-        """Ends the former secret now."""
+        """Ends the former secret now; see ``Keys.end_grace``."""
         return await self._call("end_grace", id, **fields)
 
     async def revoke(self, id: Any, **fields: Any) -> Any:
-        """Revokes the key with all its secrets, for ever. A second call changes nothing."""
+        """Revokes the key with all its secrets, for ever; see ``Keys.revoke``."""
         return await self._call("revoke", id, **fields)
 
     async def disable(self, id: Any, **fields: Any) -> Any:
-        """Switches the key off until ``enable``."""
+        """Switches the key off until ``enable``; see ``Keys.disable``."""
         return await self._call("disable", id, **fields)
 
     async def enable(self, id: Any, **fields: Any) -> Any:
-        """Switches a disabled key on again."""
+        """Switches a disabled key on again; see ``Keys.enable``."""
         return await self._call("enable", id, **fields)
 
     async def purge(self, id: Any, **fields: Any) -> Any:
-        """Wipes the personal data of a key that was revoked over 30 days ago."""
+        """Wipes name, metadata and creator of a key long revoked; see ``Keys.purge``."""
         return await self._call("purge", id, **fields)
 
 

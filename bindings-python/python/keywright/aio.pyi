@@ -40,7 +40,7 @@ class AsyncKeywright:
         key_format: str | None = None,
         accept_formats: _Texts | None = None,
         scopes: Mapping[str, str] | _Texts | None = None,
-        pepper: _Pepper | Sequence[_Pepper] | None = None,
+        pepper: _Pepper | Sequence[_Pepper] = ...,
         retired_peppers: Sequence[_Pepper] | None = None,
         hash: _Hash | None = None,
         retired_hashes: Sequence[_Hash] | AbstractSet[_Hash] | None = None,
@@ -49,7 +49,26 @@ class AsyncKeywright:
         busy_timeout: str | timedelta | None = None,
         clock: ManualClock | None = None,
     ) -> None:
-        """Checks the options; the database is opened by the first call, or by ``await kw.open()``."""
+        """Checks the options; the database is opened by the first call, or by ``await kw.open()``.
+
+        url: ``sqlite:`` and a path on a local disk. The database is made when it does not exist.
+        brand: the short name that begins every key, 1 to 32 of a-z, 0-9 and _. Needed unless the formats do without it.
+        environments: the environments that keys are made for, 1 to 16; ``["live", "test"]`` when left out.
+        environment: those whose keys are accepted here, one or several, or ``"*"`` for all; the first one when left out.
+        key_format: the text of new keys; ``"{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}"`` when left out.
+        accept_formats: older formats that are still read, up to 16.
+        scopes: the scopes that the product has, as a list or as a dict with descriptions; others are refused.
+        pepper: a secret of at least 32 bytes, or a list of them: the first signs, all verify. Leave it out for argon2id;
+            ``None`` is refused, since a setting that is missing must not quietly mean the slow hash.
+        retired_peppers: peppers that still verify, and whose keys move to the first one when they are next used.
+        hash: ``"hmac-sha256"`` (the standard with a pepper) or ``"argon2id"`` (the standard without).
+        retired_hashes: hashes whose keys move to the current one when they are next used.
+        id_style: ``"uuid"`` (the standard) or ``"integer"``, fixed when the database is made.
+        read_only: verifies and lists, and changes nothing.
+        busy_timeout: how long to wait for another program's write, like ``"5s"`` or a timedelta, 0 to 1 hour; 5 seconds
+            when left out.
+        clock: a ``ManualClock`` of ``keywright.testing``, for tests.
+        """
 
     @property
     def keys(self) -> AsyncKeys:
@@ -78,7 +97,16 @@ class AsyncKeywright:
         ip: str | None = None,
         environment: str | None = None,
     ) -> Decision:
-        """Judges the text of a key. Never raises for a bad one."""
+        """Judges the text of a key. A bad key, and trouble in the store, is a decision and no exception.
+
+        text: the key as it came, text or bytes; ``None`` is no credential, code ``missing``.
+        scopes: what the request needs, all of it, as ``"deals:read,deals:write"`` or a list.
+        method: its HTTP method, in capitals. Left out, a key with a level other than full is denied ``method_not_allowed``.
+        ip: the client's address. Left out, a key with networks, of its own or of its org, is denied ``ip_not_allowed``.
+        environment: the only one accepted for this request, out of those of the engine.
+
+        Raises ``InvalidRequest`` or ``ValidationFailed`` for arguments without meaning, and ``Closed`` after ``close``.
+        """
 
     async def authenticate(
         self,
@@ -89,7 +117,7 @@ class AsyncKeywright:
         ip: str | None = None,
         environment: str | None = None,
     ) -> Key:
-        """As ``verify``, but gives the key, or raises ``Denied``."""
+        """As ``verify``, with the same arguments, but gives the key, or raises ``Denied``."""
 
     def parse(self, text: str) -> Parsed | None:
         """What the text of a key says about itself. Nothing is proved by it."""
@@ -159,7 +187,7 @@ class AsyncKeys:
         expires_at: datetime | None = None,
         created_by: str | None = None,
     ) -> NewKey:
-        """Makes a key. ``api_key`` of the answer is the only copy of its text."""
+        """Makes a key; see ``Keys.create``. ``api_key`` of the answer is the only copy of its text."""
 
     def list(
         self,
@@ -170,13 +198,13 @@ class AsyncKeys:
         environment: str | None = None,
         name: str | None = None,
     ) -> Listing[Key]:
-        """Lists keys, newest first; all but the revoked ones unless ``status`` asks for them."""
+        """Lists keys, newest first; see ``Keys.list``. Await it for one page, or iterate it for all."""
 
     async def get(self, id: str | int) -> Key:
-        """The key of this id."""
+        """The key of this id; see ``Keys.get``."""
 
     async def find(self, prefix: str) -> Key:
-        """The key with this prefix, as logs show it."""
+        """The key with this prefix, as logs show it; see ``Keys.find``."""
 
     async def update(
         self,
@@ -191,7 +219,7 @@ class AsyncKeys:
         expires_at: datetime | None = ...,
         actor: str | None = None,
     ) -> Key:
-        """Changes what is given. ``None`` clears a level, networks, metadata or an expiry."""
+        """Changes what is given; see ``Keys.update``."""
 
     async def rotate(
         self,
@@ -202,22 +230,22 @@ class AsyncKeys:
         replace_current: bool = False,
         actor: str | None = None,
     ) -> NewKey:
-        """Gives the key a new secret; the former one verifies until its grace is over."""
+        """Gives the key a new secret, the former one a grace; see ``Keys.rotate``."""
 
     async def end_grace(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
-        """Ends the former secret now."""
+        """Ends the former secret now; see ``Keys.end_grace``."""
 
     async def revoke(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
-        """Revokes the key with all its secrets, for ever. A second call changes nothing."""
+        """Revokes the key with all its secrets, for ever; see ``Keys.revoke``."""
 
     async def disable(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
-        """Switches the key off until ``enable``."""
+        """Switches the key off until ``enable``; see ``Keys.disable``."""
 
     async def enable(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
-        """Switches a disabled key on again."""
+        """Switches a disabled key on again; see ``Keys.enable``."""
 
     async def purge(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
-        """Wipes the personal data of a key that was revoked over 30 days ago."""
+        """Wipes name, metadata and creator of a key long revoked; see ``Keys.purge``."""
 
 class AsyncOrgs:
     """The orgs of a database."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any, Protocol, cast
 
 __all__ = ["RedactingFilter"]
@@ -45,6 +46,8 @@ class RedactingFilter(logging.Filter):
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
             record.exc_text = self._text(record.exc_text)
+            # The text stands for it: a formatter that formats exceptions by itself would show them unmasked.
+            record.exc_info = None
         if record.stack_info:
             record.stack_info = self._text(record.stack_info)
         for name in record.__dict__.keys() - _STANDARD:
@@ -57,8 +60,16 @@ class RedactingFilter(logging.Filter):
             return self._text(value)
         if isinstance(value, bytes | bytearray):
             return self._text(value.decode(errors="replace"))
-        if not isinstance(value, Mapping | list | tuple | set | frozenset):
+        if value is None or isinstance(value, bool | int | float | datetime):
             return value
+        if not isinstance(value, Mapping | list | tuple | set | frozenset):
+            # What else an object would show of itself, if it holds a key.
+            try:
+                text = str(value)
+            except Exception:  # noqa: BLE001 - an object that cannot be shown shows nothing
+                return value
+            masked = self._text(text)
+            return value if masked == text else masked
         if depth == _DEPTH:
             return self._text(repr(cast("object", value)))
         if isinstance(value, Mapping):

@@ -148,7 +148,6 @@ impl Connections {
     /// the one that was opened. That happens when it is deleted or replaced, and when another SQLite library in this
     /// process opens and closes it, since POSIX locks belong to the process (SQLite, "How to corrupt", section 2.2).
     fn enter(&self) -> Result<MutexGuard<'_, Held>, Error> {
-        let identity = Identity::of(&self.path);
         let mut held = lock(&self.held);
         if held.closed {
             return Err(Error::Closed);
@@ -157,7 +156,7 @@ impl Connections {
             held.process = Process::current();
         }
         match &held.anchor {
-            Some(anchor) if !held.lost && anchor.identity == identity => {}
+            Some(anchor) if !held.lost && anchor.identity == Identity::of(&self.path) => {}
             Some(_) => {
                 held.lost = true;
                 return Err(Error::unavailable(
