@@ -281,7 +281,7 @@ def test_structures_larger_than_any_memory_are_refused_soon(kw: Keywright) -> No
 def test_a_boolean_in_an_index_is_no_integer(kw: Keywright) -> None:
     class Sly:
         def __index__(self) -> bool:
-            return True
+            return True  # noqa: PLE0305 - it lies
 
     with pytest.raises(InvalidRequest, match="limit"):
         kw.keys.list(limit=cast("int", Sly()))

@@ -60,16 +60,8 @@ class RedactingFilter(logging.Filter):
             return self._text(value)
         if isinstance(value, bytes | bytearray):
             return self._text(value.decode(errors="replace"))
-        if value is None or isinstance(value, bool | int | float | datetime):
-            return value
         if not isinstance(value, Mapping | list | tuple | set | frozenset):
-            # What else an object would show of itself, if it holds a key.
-            try:
-                text = str(value)
-            except Exception:  # noqa: BLE001 - an object that cannot be shown shows nothing
-                return value
-            masked = self._text(text)
-            return value if masked == text else masked
+            return self._shown(value)
         if depth == _DEPTH:
             return self._text(repr(cast("object", value)))
         if isinstance(value, Mapping):
@@ -77,6 +69,17 @@ class RedactingFilter(logging.Filter):
             return {self._masked(name, depth + 1): self._masked(it, depth + 1) for name, it in named.items()}
         items = [self._masked(it, depth + 1) for it in cast("Collection[Any]", value)]
         return items if isinstance(value, list) else tuple(items)
+
+    def _shown(self, value: Any) -> Any:
+        """The value itself, unless what it shows of itself holds a key."""
+        if value is None or isinstance(value, bool | int | float | datetime):
+            return value
+        try:
+            text = str(value)
+        except Exception:  # noqa: BLE001 - an object that cannot be shown shows nothing
+            return value
+        masked = self._text(text)
+        return value if masked == text else masked
 
     def _text(self, text: str) -> str:
         # Names of files may hold lone surrogates, which are no text to the engine.
