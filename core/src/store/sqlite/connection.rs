@@ -1,13 +1,12 @@
 //! The connections of one process to one file: readers in turn, and one writer.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::place::{self, Identity};
+use super::place::{self, Files, Identity};
 use super::schema;
 use crate::error::{Error, Trouble};
 use crate::fork::{self, Forkable, Process, Relation};
@@ -24,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 const KEPT: usize = 8;
 
 pub(super) struct Connections {
-    path: PathBuf,
+    files: Files,
     read_only: bool,
     patience: Duration,
     held: Mutex<Held>,
@@ -56,7 +55,8 @@ impl Connections {
         let _gate = fork::gate();
         let path = place::prepare(path, read_only)?;
         let held = Held { process: Process::current(), closed: false, lost: false, anchor: None, readers: Vec::new() };
-        let connections = Self { path, read_only, patience, held: Mutex::new(held), writer: Mutex::new(None) };
+        let connections =
+            Self { files: Files::of(path), read_only, patience, held: Mutex::new(held), writer: Mutex::new(None) };
         let birth = if read_only {
             let reader = connections.connect(true)?;
             let birth = schema::check(&reader)?;
@@ -156,7 +156,7 @@ impl Connections {
             held.process = Process::current();
         }
         match &held.anchor {
-            Some(anchor) if !held.lost && anchor.identity == Identity::of(&self.path) => {}
+            Some(anchor) if !held.lost && anchor.identity == self.files.identity() => {}
             Some(_) => {
                 held.lost = true;
                 return Err(Error::unavailable(
@@ -169,7 +169,7 @@ impl Connections {
                 let keeper = self.connect(true)?;
                 // A first read makes SQLite take its place among those that have the file open.
                 keeper.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-                held.anchor = Some(Anchor { keeper, identity: Identity::of(&self.path) });
+                held.anchor = Some(Anchor { keeper, identity: self.files.identity() });
             }
         }
         Ok(held)
@@ -181,7 +181,7 @@ impl Connections {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
+        let connection = Connection::open_with_flags(&self.files.database, flags)?;
         connection.busy_timeout(if reader { self.patience } else { ATTEMPT })?;
         connection.set_prepared_statement_cache_capacity(64);
         // Without it SQLite plans a cached statement anew for each value that is bound to it.

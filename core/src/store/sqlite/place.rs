@@ -87,16 +87,25 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
     Ok(whole)
 }
 
-/// Which files the database and its index are, by device and number; `None` for one that is not there.
+/// The names of a database and of the index of its log.
+pub(super) struct Files {
+    pub(super) database: PathBuf,
+    index: PathBuf,
+}
+
+/// Which files those names lead to, by device and number; `None` for one that is not there.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Identity([Option<(u64, u64)>; 2]);
 
-impl Identity {
-    pub(super) fn of(path: &Path) -> Self {
-        let mut index = path.as_os_str().to_owned();
+impl Files {
+    pub(super) fn of(database: PathBuf) -> Self {
+        let mut index = database.clone().into_os_string();
         index.push("-shm");
-        let number = |path: &Path| std::fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
-        Self([number(path), number(Path::new(&index))])
+        Self { database, index: index.into() }
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        Identity([&self.database, &self.index].map(|it| std::fs::metadata(it).ok().map(|it| (it.dev(), it.ino()))))
     }
 }
 
