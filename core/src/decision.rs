@@ -100,6 +100,10 @@ impl Request {
 pub(crate) const UNAVAILABLE: &str = "API keys cannot be verified right now; try again later";
 
 /// Why a request was denied; the codes of every surface.
+///
+/// ```
+/// assert_eq!((keywright::Code::Revoked.status(), keywright::Code::Revoked.wire()), (401, "API_KEY_REVOKED"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -180,6 +184,19 @@ impl Code {
 }
 
 /// The outcome of a verification.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+/// use keywright::{Decision, Request};
+/// match kw.verify(new.api_key.reveal(), &Request::new()).await {
+///     Decision::Allowed(key) => println!("welcome, {}", key.name),
+///     Decision::Denied(denial) => println!("{}: {denial}", denial.code.as_str()),
+/// }
+/// # kw.close().await; Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub enum Decision {

@@ -58,6 +58,12 @@ impl fmt::Display for Complaint {
 }
 
 /// Why the store could not answer.
+///
+/// ```
+/// let none = keywright::Keywright::builder("sqlite:/nowhere/at/all.db").brand("liq").read_only(true).build();
+/// let error = keywright::wait::block_on(none).err().unwrap();
+/// assert_eq!(error.trouble(), Some(keywright::Trouble::Access));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble {

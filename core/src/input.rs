@@ -8,6 +8,11 @@ use crate::clock::{self, Millis};
 use crate::error::Error;
 
 /// A value of a caller, before anything is known about it.
+///
+/// ```
+/// let error = keywright::KeyId::read(keywright::input::Value::Bool(true)).unwrap_err();
+/// assert_eq!(error.code(), "invalid_request");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {

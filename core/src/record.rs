@@ -58,6 +58,10 @@ impl From<&KeyId> for KeyId {
 }
 
 /// What state a key is in now.
+///
+/// ```
+/// assert_eq!(keywright::Status::Active.as_str(), "active");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -86,6 +90,10 @@ impl Status {
 }
 
 /// Which HTTP methods a key may use.
+///
+/// ```
+/// assert_eq!(keywright::Level::ReadWrite.as_str(), "read_write");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -110,6 +118,15 @@ impl Level {
 }
 
 /// A key as every surface shows it. Nothing in it is secret.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+/// println!("{} {} {:?}", new.id, new.prefix, new.expires_at);
+/// # kw.close().await; Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Key {
@@ -213,6 +230,15 @@ pub struct LimitState {
 }
 
 /// The whole text of a key. `Debug`, `Display` and serde hide it; [`reveal`](Self::reveal) shows it.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+/// assert!(!format!("{:?}", new.api_key).contains(new.api_key.reveal()));
+/// # kw.close().await; Ok(()) }) }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(zeroize::Zeroizing<String>);
 
@@ -247,6 +273,16 @@ impl Serialize for ApiKey {
 }
 
 /// A key just made or rotated, with the only copy of its text. It dereferences to its [`Key`].
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+/// let shown = serde_json::to_string(&new.reveal()).unwrap();
+/// assert!(shown.contains(new.api_key.reveal()) && !serde_json::to_string(&new).unwrap().contains(new.api_key.reveal()));
+/// # kw.close().await; Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct IssuedKey {
@@ -399,6 +435,11 @@ fn rfc3339_option<S: Serializer>(at: &Option<DateTime<Utc>>, to: S) -> Result<S:
 }
 
 /// A time as every wire form shows it: RFC 3339 with milliseconds and `Z`.
+///
+/// ```
+/// let at = "2026-01-01T00:00:00Z".parse().unwrap();
+/// assert_eq!(keywright::wire_time(&at), "2026-01-01T00:00:00.000Z");
+/// ```
 #[must_use]
 pub fn wire_time(at: &DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)

@@ -16,6 +16,10 @@ pub enum Ready<T> {
 }
 
 /// Runs a future to its end on this thread, which sleeps while it waits.
+///
+/// ```
+/// assert_eq!(keywright::wait::block_on(async { 7 }), 7);
+/// ```
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     // Most answers are at hand, and need nothing to wake this thread.

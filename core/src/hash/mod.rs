@@ -23,6 +23,10 @@ pub(crate) type HmacSha256 = Hmac<Sha256>;
 pub(crate) const FILTER: usize = 8;
 
 /// How a secret is kept.
+///
+/// ```
+/// let config = keywright::Keywright::builder("sqlite:keys.db").brand("liq").hash(keywright::Scheme::Argon2id);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// HMAC-SHA-256 (RFC 2104, FIPS 180-4) under a pepper: under a microsecond.

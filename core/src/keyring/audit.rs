@@ -14,6 +14,15 @@ use crate::store::{AuditFilter, AuditRow, Place, Store, Tenant};
 const STEP: usize = 1_000;
 
 /// What was changed, by whom and why: one chain per database, of which each org lists its own entries.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+/// assert!(kw.audit().verify().await?.ok);
+/// # kw.close().await; Ok(()) }) }
+/// ```
 #[derive(Clone)]
 pub struct Audit {
     engine: Arc<Engine>,
@@ -33,6 +42,16 @@ impl Audit {
     }
 
     /// A page of entries, newest first.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// let page = kw.audit().list(keywright::ListAudit::new().key_id(&new.id)).await?;
+    /// assert_eq!(page.data[0].action, "key.create");
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// `validation_failed` for a limit out of 1..=1,000 or a foreign cursor.
@@ -58,6 +77,15 @@ impl Audit {
 
     /// The end of the chain, to be kept elsewhere.
     ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// assert_eq!(kw.audit().head().await?.seq, 2); // the org and its first key
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// `unavailable`, and `invalid_request` on the handle of one org.
     pub async fn head(&self) -> Result<AuditHead, Error> {
@@ -70,6 +98,16 @@ impl Audit {
     }
 
     /// Recomputes the whole chain and tells its first fault.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// let check = kw.audit().verify().await?;
+    /// assert_eq!((check.ok, check.checked), (true, 2));
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// `unavailable`, and `invalid_request` on the handle of one org.
@@ -105,6 +143,16 @@ impl Audit {
 
     /// Deletes the entries made before a time, which must not lie ahead, and leaves an entry that tells of it, so
     /// that the chain still verifies. Says how many were deleted.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// let year_ago = new.created_at - std::time::Duration::from_secs(365 * 86_400);
+    /// assert_eq!(kw.audit().prune(year_ago).await?, 0);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// `validation_failed` for a time ahead, `invalid_request` on the handle of one org, `unavailable`.

@@ -18,6 +18,16 @@ use crate::{entropy, record};
 const DRAWS: usize = 3;
 
 /// The keys of one org, or of all.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+/// let keys = kw.org("acme")?.keys();
+/// keys.create(keywright::NewKey::named("CI")).await?;
+/// # kw.close().await; Ok(()) }) }
+/// ```
 #[derive(Clone)]
 pub struct Keys {
     engine: Arc<Engine>,
@@ -36,6 +46,17 @@ impl Keys {
     }
 
     /// Makes a key. Its text is in the answer and nowhere else.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// use keywright::NewKey;
+    /// let new = kw.keys().create(NewKey::named("Production").scopes("deals:read")?.expires_in_days(365)).await?;
+    /// println!("{}", new.api_key.reveal());
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// `validation_failed` or `invalid_request` for arguments, `unavailable` when the store cannot write.
@@ -89,6 +110,17 @@ impl Keys {
 
     /// The page of keys that a query asks for, newest first.
     ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// use keywright::ListKeys;
+    /// let page = kw.keys().list(ListKeys::new().limit(50)).await?;
+    /// assert_eq!((page.data.len(), page.has_more), (1, false));
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// `validation_failed` for a limit out of 1..=1,000, an unknown environment or a foreign cursor.
     pub async fn list(&self, query: ListKeys) -> Result<Page<Key>, Error> {
@@ -114,6 +146,15 @@ impl Keys {
 
     /// One key.
     ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// assert_eq!(kw.keys().get(&new.id).await?.name, "CI");
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// `not_found` for an unknown id, and for another org's.
     pub async fn get(&self, id: impl Into<KeyId>) -> Result<Key, Error> {
@@ -126,6 +167,15 @@ impl Keys {
     }
 
     /// The key that a prefix from a log or dashboard belongs to, whatever became of its secret.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// assert_eq!(kw.keys().find(&new.prefix).await?.id, new.id);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// `not_found` for an unknown prefix; `validation_failed` for a whole key, which should not be in a log.
@@ -143,6 +193,17 @@ impl Keys {
     }
 
     /// Changes what is named of a key.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// use keywright::KeyUpdate;
+    /// let key = kw.keys().update(&new.id, KeyUpdate::new().name("CI of team 7").scopes("deals:*")?).await?;
+    /// assert_eq!(key.scopes, ["deals:*"]);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// `conflict` for a revoked key, and for another expiry of an expired one; else as [`create`](Self::create).
@@ -183,6 +244,18 @@ impl Keys {
 
     /// Gives a key a new secret; id, name and rights stay. The former one verifies until its grace is over.
     ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// use keywright::{Request, Rotation};
+    /// let second = kw.keys().rotate(&new.id, Rotation::grace("24h")?).await?;
+    /// assert!(kw.verify(new.api_key.reveal(), &Request::new()).await.is_allowed());
+    /// assert_eq!(second.id, new.id);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// `conflict` for a revoked, expired or disabled key, and during a grace unless all former secrets end at once
     /// or the current one is replaced.
@@ -214,6 +287,17 @@ impl Keys {
 
     /// Ends the former secret of a rotation now. Without a grace nothing is left to end.
     ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// use keywright::Rotation;
+    /// kw.keys().rotate(&new.id, Rotation::grace("24h")?).await?;
+    /// assert_eq!(kw.keys().end_grace(&new.id, ()).await?.secrets.len(), 1);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// `conflict` for a revoked key.
     pub async fn end_grace(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
@@ -232,6 +316,17 @@ impl Keys {
 
     /// Revokes a key with all its secrets, for ever. Revoking again changes nothing.
     ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// use keywright::{Change, Status};
+    /// let key = kw.keys().revoke(&new.id, Change::because("left the company").actor("alice")).await?;
+    /// assert_eq!(key.status, Status::Revoked);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// `not_found`, `unavailable`.
     pub async fn revoke(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
@@ -239,6 +334,16 @@ impl Keys {
     }
 
     /// Switches a key off until [`enable`](Self::enable).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// kw.keys().disable(&new.id, ()).await?;
+    /// assert_eq!(kw.keys().enable(&new.id, ()).await?.status, keywright::Status::Active);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// `conflict` for a revoked key.
@@ -248,6 +353,16 @@ impl Keys {
 
     /// Switches a disabled key on again.
     ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// kw.keys().disable(&new.id, ()).await?;
+    /// assert!(kw.keys().enable(&new.id, ()).await?.disabled_at.is_none());
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// `conflict` for a revoked key.
     pub async fn enable(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
@@ -256,6 +371,16 @@ impl Keys {
 
     /// Wipes name, metadata, creator and reason of a key that was revoked over 30 days ago; its id, lookup and revocation
     /// stay, and so do actors and reasons in the audit until it is pruned.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// kw.keys().revoke(&new.id, ()).await?;
+    /// assert_eq!(kw.keys().purge(&new.id, ()).await.unwrap_err().code(), "conflict"); // 30 days too early
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// `conflict` for a key that is not revoked, or not for so long.

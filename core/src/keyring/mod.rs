@@ -63,12 +63,31 @@ impl Keywright {
     }
 
     /// The keys of the org `default`.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// assert_eq!(kw.keys().get(&new.id).await?.org, "default");
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn keys(&self) -> Keys {
         self.default_org().keys()
     }
 
     /// One org: it sees, makes and verifies only its own keys. It is made on its first use.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// let key = kw.org("acme")?.keys().create(keywright::NewKey::named("CI")).await?;
+    /// assert!(kw.keys().get(&key.id).await.is_err()); // another tenant's
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// `validation_failed` unless the id is `[A-Za-z0-9_.:-]{1,128}`.
@@ -89,29 +108,80 @@ impl Keywright {
     }
 
     /// The only handle across tenants. It makes no keys.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// assert_eq!(kw.every_org().keys().get(&new.id).await?.org, "default");
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn every_org(&self) -> Org {
         Org { engine: Arc::clone(&self.0), tenant: Tenant::Every }
     }
 
     /// The orgs themselves.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// assert_eq!(kw.orgs().get("default").await?.id, "default");
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn orgs(&self) -> Orgs {
         Orgs::new(Arc::clone(&self.0))
     }
 
     /// The audit entries of the org `default`, and the chain of the database.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// assert!(kw.audit().verify().await?.ok);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn audit(&self) -> Audit {
         Audit::of_database(Arc::clone(&self.0))
     }
 
     /// Verifies a key of any org; [`Key::org`](crate::Key::org) says which.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// use keywright::Request;
+    /// let decision = kw.verify(new.api_key.reveal(), &Request::new().scope("deals:write")).await;
+    /// assert_eq!(decision.missing_scopes(), ["deals:write"]);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     pub async fn verify(&self, presented: impl Into<Presented<'_>>, request: &Request) -> Decision {
         self.0.verifier.verify(&Tenant::Every, presented.into(), request).await
     }
 
     /// As [`verify`](Self::verify), with the denial as the error.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// use keywright::Request;
+    /// match kw.authenticate(new.api_key.reveal(), &Request::new()).await {
+    ///     Ok(key) => assert_eq!(key.id, new.id),
+    ///     Err(denial) => eprintln!("{} {denial}", denial.code.status()),
+    /// }
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// The denial.
@@ -159,6 +229,16 @@ impl Keywright {
     }
 
     /// Finishes queued writes and lets go of the file. Later calls fail with `closed`; closing again does nothing.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// kw.close().await;
+    /// assert!(kw.keys().get(&new.id).await.is_err());
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     pub async fn close(&self) {
         self.0.verifier.closed.store(true, Ordering::Release);
         self.0.verifier.slow.finish().await;
@@ -176,6 +256,17 @@ impl Keywright {
 }
 
 /// One org, or all of them: what [`Keywright::org`] and [`Keywright::every_org`] give.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+/// let acme = kw.org("acme")?;
+/// let key = acme.keys().create(keywright::NewKey::named("CI")).await?;
+/// assert_eq!(key.org, "acme");
+/// # kw.close().await; Ok(()) }) }
+/// ```
 #[derive(Clone)]
 pub struct Org {
     engine: Arc<Engine>,

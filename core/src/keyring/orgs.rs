@@ -11,6 +11,15 @@ use crate::store::{OrgEdit, OrgRow, Place, Store};
 const LIST: &str = "orgs";
 
 /// The tenants themselves. An org is made on the first use of a key in it.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+/// assert_eq!(kw.orgs().get("default").await?.networks, None);
+/// # kw.close().await; Ok(()) }) }
+/// ```
 #[derive(Clone)]
 pub struct Orgs {
     engine: Arc<Engine>,
@@ -23,6 +32,15 @@ impl Orgs {
 
     /// One org.
     ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// assert_eq!(kw.orgs().get("default").await?.id, "default");
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// `not_found` for one that has had no key yet.
     pub async fn get(&self, id: &str) -> Result<OrgRecord, Error> {
@@ -31,6 +49,15 @@ impl Orgs {
     }
 
     /// A page of orgs, newest first.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// assert_eq!(kw.orgs().list(keywright::ListOrgs::new()).await?.data.len(), 1);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// `validation_failed` for a limit out of 1..=1,000 or a foreign cursor.
@@ -50,6 +77,17 @@ impl Orgs {
 
     /// Changes what is named of an org.
     ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// use keywright::OrgUpdate;
+    /// let office = OrgUpdate::new().networks(Some(vec!["203.0.113.0/24".into()]))?;
+    /// assert!(kw.orgs().update("default", office).await?.networks.is_some());
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// `not_found`, `unavailable`.
     pub async fn update(&self, id: &str, update: OrgUpdate) -> Result<OrgRecord, Error> {
@@ -61,6 +99,15 @@ impl Orgs {
     }
 
     /// Switches an org off: all its keys are denied as `disabled`.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// assert!(kw.orgs().disable("default", ()).await?.disabled_at.is_some());
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// `not_found`, `unavailable`.
@@ -74,6 +121,16 @@ impl Orgs {
 
     /// Switches a disabled org on again.
     ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// kw.orgs().disable("default", ()).await?;
+    /// assert!(kw.orgs().enable("default", ()).await?.disabled_at.is_none());
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// `not_found`, `unavailable`.
     pub async fn enable(&self, id: &str, change: impl Into<Change>) -> Result<OrgRecord, Error> {
@@ -84,6 +141,15 @@ impl Orgs {
     }
 
     /// Revokes every key of an org in one transaction, and says how many were not revoked before.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// assert_eq!(kw.orgs().revoke_keys("default", ()).await?, 1);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// `not_found`, `unavailable`.

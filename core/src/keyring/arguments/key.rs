@@ -131,6 +131,10 @@ impl NewKey {
 }
 
 /// What to change of a key: `keys.update`. What is not named stays.
+///
+/// ```
+/// let update = keywright::KeyUpdate::new().name("CI").expires_at(None);
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct KeyUpdate {
     pub(crate) name: Option<String>,

@@ -8,6 +8,10 @@ const LARGEST_PAGE: i64 = 1_000;
 const STANDARD_PAGE: usize = 100;
 
 /// Which keys to list: `keys.list`. The standard is all but revoked ones, 100 a page.
+///
+/// ```
+/// let expired = keywright::ListKeys::new().status(keywright::Status::Expired).limit(1_000);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListKeys {
     pub(crate) limit: Limit,
@@ -87,6 +91,10 @@ impl ListKeys {
 }
 
 /// Which audit entries to list: `audit.list`, newest first.
+///
+/// ```
+/// let revocations = keywright::ListAudit::new().action("key.revoke");
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListAudit {
     pub(crate) limit: Limit,
@@ -141,6 +149,10 @@ impl ListAudit {
 }
 
 /// Which orgs to list: `orgs.list`, newest first.
+///
+/// ```
+/// let first = keywright::ListOrgs::new().limit(10);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListOrgs {
     pub(crate) limit: Limit,

@@ -4,6 +4,11 @@ use crate::input::{Fields, Value};
 use crate::network;
 
 /// What to change of an org: `orgs.update`. What is not named stays.
+///
+/// ```
+/// let open = keywright::OrgUpdate::new().networks(None)?;
+/// # Ok::<(), keywright::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct OrgUpdate {
     pub(crate) networks: Option<Option<Vec<String>>>,
