@@ -182,7 +182,7 @@ impl Connections {
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
         let connection = Connection::open_with_flags(&self.files.database, flags)?;
-        connection.busy_timeout(if reader { self.patience } else { ATTEMPT })?;
+        connection.busy_timeout(self.patience)?;
         connection.set_prepared_statement_cache_capacity(64);
         // Without it SQLite plans a cached statement anew for each value that is bound to it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -194,6 +194,9 @@ impl Connections {
         connection.pragma_update(None, "secure_delete", true)?;
         if reader {
             connection.pragma_update(None, "query_only", true)?;
+        } else {
+            // Only now: what is set above may read the file, and another process may be making it.
+            connection.busy_timeout(ATTEMPT)?;
         }
         Ok(connection)
     }
