@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use crate::error::{Error, Trouble};
 
@@ -29,8 +29,13 @@ pub(crate) fn gate() -> RwLockReadGuard<'static, ()> {
     GATE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Takes a lock that a panic may have left behind: what it guards is changed in single steps.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 pub(crate) fn register(holder: Weak<dyn Forkable>) {
-    let mut holders = HOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut holders = lock(&HOLDERS);
     holders.retain(|it| it.strong_count() > 0);
     holders.push(holder);
 }
@@ -75,7 +80,7 @@ impl Process {
 /// Before a fork, on the forking thread.
 pub fn prepare() {
     let guard = GATE.write().unwrap_or_else(PoisonError::into_inner);
-    let holders: Vec<_> = HOLDERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let holders: Vec<_> = lock(&HOLDERS).clone();
     for holder in holders.iter().filter_map(Weak::upgrade) {
         holder.release();
     }

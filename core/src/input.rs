@@ -276,6 +276,11 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
     (best.0 <= 1 + name.chars().count() / 4).then_some(best.1)
 }
 
+/// How to mend an unknown name: the candidate that was meant, or else what to do.
+pub(crate) fn meant<'a>(name: &str, candidates: impl Iterator<Item = &'a str>, otherwise: impl Into<String>) -> String {
+    nearest(name, candidates).map_or_else(|| otherwise.into(), |it| format!("did you mean {it}?"))
+}
+
 /// Edit distance (Levenshtein) without regard to case and underscores.
 fn distance(left: &str, right: &str) -> usize {
     let fold =

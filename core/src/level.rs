@@ -1,15 +1,14 @@
 //! Which methods a level allows.
 
 use crate::error::Error;
-use crate::input::nearest;
+use crate::input::meant;
 use crate::record::Level;
 
 const LEVELS: [Level; 3] = [Level::Read, Level::ReadWrite, Level::Full];
 
 pub(crate) fn parse(text: &str) -> Result<Level, Error> {
     LEVELS.into_iter().find(|it| it.as_str() == text).ok_or_else(|| {
-        let near = nearest(text, LEVELS.iter().map(|it| it.as_str()));
-        let fix = near.map_or("give read, read_write or full".to_owned(), |it| format!("did you mean {it}?"));
+        let fix = meant(text, LEVELS.iter().map(|it| it.as_str()), "give read, read_write or full");
         Error::wrong("level", "is no level", fix)
     })
 }

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Trouble};
-use crate::fork::{self, Process, Relation};
+use crate::fork::{self, Process, Relation, lock};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -171,10 +171,6 @@ impl Shared {
             state.idle -= 1;
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn stopped() -> Error {

@@ -14,7 +14,7 @@ pub(crate) use pepper::{Pepper, hex};
 pub(crate) use stored::{Stored, TAG};
 
 use crate::error::Error;
-use crate::input::nearest;
+use crate::input::meant;
 use crate::{entropy, hash::argon2id::Cost};
 
 pub(crate) type HmacSha256 = Hmac<Sha256>;
@@ -42,8 +42,7 @@ impl Scheme {
             "hmac-sha256" => Ok(Self::HmacSha256),
             "argon2id" => Ok(Self::Argon2id),
             other => {
-                let near = nearest(other, NAMES.into_iter());
-                let fix = near.map_or(format!("use one of {}", NAMES.join(", ")), |it| format!("did you mean {it}?"));
+                let fix = meant(other, NAMES.into_iter(), format!("use one of {}", NAMES.join(", ")));
                 Err(Error::wrong(field, "is no hash scheme for new keys", fix))
             }
         }

@@ -11,7 +11,7 @@ use super::{Engine, Keywright, Texts};
 use crate::clock::Clock;
 use crate::error::{Error, Trouble};
 use crate::hash::{Hasher, Pepper, Scheme};
-use crate::input::{Casing, Fields, Value, nearest, span};
+use crate::input::{Casing, Fields, Value, meant, span};
 use crate::key::Formats;
 use crate::scope::Catalogue;
 use crate::store::sqlite::{Sqlite, place};
@@ -365,8 +365,7 @@ fn integer_style(text: &str) -> Result<bool, Error> {
         "uuid" => Ok(false),
         "integer" => Ok(true),
         other => {
-            let near = nearest(other, ["uuid", "integer"].into_iter());
-            let fix = near.map_or("use uuid or integer".to_owned(), |it| format!("did you mean {it}?"));
+            let fix = meant(other, ["uuid", "integer"].into_iter(), "use uuid or integer");
             Err(Error::wrong("id_style", "is no style of ids", fix))
         }
     }
@@ -397,9 +396,11 @@ fn accepted(asked: Option<&[String]>, environments: &[String]) -> Result<Vec<Str
         Some(several) => match several.iter().find(|it| !environments.contains(it)) {
             None => Ok(several.to_vec()),
             Some(stranger) => {
-                let near = nearest(stranger, environments.iter().map(String::as_str));
-                let fix =
-                    near.map_or(format!("use one of {}", environments.join(", ")), |it| format!("did you mean {it}?"));
+                let fix = meant(
+                    stranger,
+                    environments.iter().map(String::as_str),
+                    format!("use one of {}", environments.join(", ")),
+                );
                 Err(Error::wrong("environment", "is none of the environments", fix))
             }
         },

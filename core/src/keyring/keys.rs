@@ -6,7 +6,7 @@ use crate::audit::Draft;
 use crate::clock::{self, Millis};
 use crate::error::{Error, Trouble};
 use crate::hash::Claim;
-use crate::input::nearest;
+use crate::input::meant;
 use crate::key::Fresh;
 use crate::lifecycle::{self, Life, Term};
 use crate::record::{IssuedKey, Key, KeyId, Page};
@@ -473,8 +473,7 @@ impl Engine {
         if all.iter().any(|it| it == asked) {
             return Ok(asked.to_owned());
         }
-        let near = nearest(asked, all.iter().map(String::as_str));
-        let fix = near.map_or(format!("use one of {}", all.join(", ")), |it| format!("did you mean {it}?"));
+        let fix = meant(asked, all.iter().map(String::as_str), format!("use one of {}", all.join(", ")));
         Err(Error::wrong("environment", "is none of the environments", fix))
     }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::{check, covers};
 use crate::error::Error;
-use crate::input::{Value, nearest};
+use crate::input::{Value, meant};
 
 /// The scopes a product has, with a description of each. It checks what is asked and granted; it grants nothing.
 ///
@@ -55,9 +55,7 @@ impl Catalogue {
     pub(crate) fn admit(&self, scopes: &[String]) -> Result<(), Error> {
         let known = |scope: &&String| self.0.keys().any(|it| covers(scope, it));
         let Some(stranger) = scopes.iter().find(|it| !known(it)) else { return Ok(()) };
-        let near = nearest(stranger, self.0.keys().map(String::as_str));
-        let fix =
-            near.map_or("use a scope of the catalogue, or add it there".to_owned(), |it| format!("did you mean {it}?"));
+        let fix = meant(stranger, self.0.keys().map(String::as_str), "use a scope of the catalogue, or add it there");
         Err(Error::wrong("scopes", format!("'{stranger}' is not in the catalogue"), fix))
     }
 }

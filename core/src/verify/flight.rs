@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
@@ -47,7 +47,7 @@ impl Flights {
 
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<Claimed, Vec<oneshot::Sender<Answer>>>) -> T) -> T {
         let _gate = fork::gate();
-        act(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut fork::lock(&self.waiting))
     }
 }
 

@@ -107,8 +107,11 @@ impl Verifier {
             Some(it) if !self.accepted.contains(it) => Err(Error::wrong(
                 "environment",
                 "is none that this engine accepts",
-                input::nearest(it, self.accepted.iter().map(String::as_str))
-                    .map_or(format!("use one of {}", self.accepted.join(", ")), |near| format!("did you mean {near}?")),
+                input::meant(
+                    it,
+                    self.accepted.iter().map(String::as_str),
+                    format!("use one of {}", self.accepted.join(", ")),
+                ),
             )),
             _ => Ok(()),
         }

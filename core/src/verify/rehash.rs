@@ -1,5 +1,5 @@
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::error::Error;
 use crate::fork;
@@ -50,5 +50,5 @@ pub(crate) fn filter(stored: &Stored, claim: &Claim, key: &[u8]) -> Option<Vec<u
 
 fn with<T>(set: &Mutex<HashSet<String>>, act: impl FnOnce(&mut HashSet<String>) -> T) -> T {
     let _gate = fork::gate();
-    act(&mut set.lock().unwrap_or_else(PoisonError::into_inner))
+    act(&mut fork::lock(set))
 }

@@ -1,6 +1,6 @@
 use super::LONGEST_NAME;
 use crate::error::Error;
-use crate::input::{Fields, Value, nearest, plain};
+use crate::input::{Fields, Value, meant, plain};
 use crate::record::{KeyId, Status};
 use crate::store::StatusFilter;
 
@@ -226,9 +226,7 @@ fn read_status(text: &str) -> Result<StatusFilter, Error> {
         ("all", StatusFilter::All),
     ];
     NAMES.iter().find(|it| it.0 == text).map(|it| it.1).ok_or_else(|| {
-        let near = nearest(text, NAMES.iter().map(|it| it.0));
-        let fix =
-            near.map_or("use active, disabled, expired, revoked or all".to_owned(), |it| format!("did you mean {it}?"));
+        let fix = meant(text, NAMES.iter().map(|it| it.0), "use active, disabled, expired, revoked or all");
         Error::wrong("status", "is no status", fix)
     })
 }

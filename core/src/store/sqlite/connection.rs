@@ -1,6 +1,6 @@
 //! The connections of one process to one file: readers in turn, and one writer.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::place::{self, Files, Identity};
 use super::schema;
 use crate::error::{Error, Trouble};
-use crate::fork::{self, Forkable, Process, Relation};
+use crate::fork::{self, Forkable, Process, Relation, lock};
 use crate::store::Birth;
 
 /// How many KiB of pages a connection may keep, as the pragma wants it: negative.
@@ -235,8 +235,4 @@ fn transact<T>(
     let done = change(&transaction)?;
     transaction.commit()?;
     Ok(done)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
