@@ -27,7 +27,7 @@ struct Verdict<'a> {
     status: u16,
     key: Option<Row<'a>>,
     missing_scopes: &'a [String],
-    limits: &'a [LimitState],
+    limits: Vec<LimitState>,
     retry_after_seconds: Option<u64>,
     deprecated: bool,
     grace_ends_at: Option<i64>,
@@ -36,13 +36,11 @@ struct Verdict<'a> {
 
 /// The decision, or the mistake of the caller that is behind it.
 pub(crate) fn outcome(decision: &Decision) -> Result<String, Error> {
-    let (limits, retry_after_seconds, agent) = match decision {
-        Decision::Allowed(it) => (&it.limits, None, &it.agent),
-        Decision::Denied(it) => match it.misuse() {
-            Some(error) => return Err(error.clone()),
-            None => (&it.limits, it.retry_after_seconds, &it.agent),
-        },
-    };
+    if let Decision::Denied(denial) = decision
+        && let Some(error) = denial.misuse()
+    {
+        return Err(error.clone());
+    }
     json(&Verdict {
         allowed: decision.is_allowed(),
         code: decision.code(),
@@ -50,11 +48,11 @@ pub(crate) fn outcome(decision: &Decision) -> Result<String, Error> {
         status: decision.status(),
         key: decision.key().map(Row),
         missing_scopes: decision.missing_scopes(),
-        limits,
-        retry_after_seconds,
+        limits: decision.limits(),
+        retry_after_seconds: decision.retry_after_seconds(),
         deprecated: decision.grace_ends_at().is_some(),
         grace_ends_at: decision.grace_ends_at().as_ref().map(millis),
-        agent: agent.as_deref(),
+        agent: decision.agent(),
     })
 }
 

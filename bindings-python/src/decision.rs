@@ -53,12 +53,15 @@ impl Decision {
             grace_ends_at: outcome.grace_ends_at().shown(),
             agent: None,
         };
-        let (key, limits, retry_after_seconds, agent) = match outcome {
-            Outcome::Allowed(it) => (Some(it.key), it.limits, None, it.agent),
-            Outcome::Denied(it) => (it.key.map(|key| *key), it.limits, it.retry_after_seconds, it.agent),
-        };
-        let key = key.map(|it| Proved::new(py, it)).transpose()?;
-        Ok(Self { key, limits: limits.shown(), retry_after_seconds, agent, ..decision })
+        let key = outcome.key().map(|it| Proved::new(py, it.clone())).transpose()?;
+        let agent = outcome.agent().map(str::to_owned);
+        Ok(Self {
+            key,
+            limits: outcome.limits().shown(),
+            retry_after_seconds: outcome.retry_after_seconds(),
+            agent,
+            ..decision
+        })
     }
 
     /// The key, or `Denied`.

@@ -95,11 +95,23 @@ impl Keywright {
         Audit(self.0.audit())
     }
 
+    /// See [`crate::Keywright::verify`].
+    pub fn verify<'a>(&self, presented: impl Into<Presented<'a>>, request: &Request) -> Decision {
+        let presented = presented.into();
+        // Most are answered without a future.
+        self.0.try_verify(presented, request).unwrap_or_else(|| block_on(self.0.verify(presented, request)))
+    }
+
+    /// See [`crate::Keywright::try_verify`].
+    pub fn try_verify<'a>(&self, presented: impl Into<Presented<'a>>, request: &Request) -> Option<Decision> {
+        self.0.try_verify(presented, request)
+    }
+
     waiting! {
-        /// See [`crate::Keywright::verify`].
-        verify<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Decision;
         /// See [`crate::Keywright::authenticate`].
         authenticate<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Result<Allowed, Box<Denial>>;
+        /// See [`crate::Keywright::flush`].
+        flush() -> Result<(), Error>;
         /// See [`crate::Keywright::close`].
         close() -> ();
     }
@@ -118,9 +130,13 @@ impl Org {
         Audit(self.0.audit())
     }
 
+    /// See [`crate::Org::verify`].
+    pub fn verify<'a>(&self, presented: impl Into<Presented<'a>>, request: &Request) -> Decision {
+        let presented = presented.into();
+        self.0.try_verify(presented, request).unwrap_or_else(|| block_on(self.0.verify(presented, request)))
+    }
+
     waiting! {
-        /// See [`crate::Org::verify`].
-        verify<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Decision;
         /// See [`crate::Org::authenticate`].
         authenticate<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Result<Allowed, Box<Denial>>;
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Milliseconds since 1970-01-01T00:00:00Z, the unit in which the core compares and stores times.
 pub(crate) type Millis = i64;
@@ -27,6 +28,32 @@ impl Clock {
                 Ok(since) => i64::try_from(since.as_millis()).unwrap_or(LAST),
                 Err(_) => 0,
             },
+        }
+    }
+}
+
+/// How far [`Clock::about`] may lag: more than one tick of any kernel.
+const LAG: Millis = 20;
+
+impl Clock {
+    /// The time for who judges `end`: the cheap and coarse one, unless the end is so near that it matters.
+    pub(crate) fn about(&self, end: Millis) -> Millis {
+        if self.0.is_some() {
+            return self.now();
+        }
+        let coarse = clock_gettime(ClockId::RealtimeCoarse);
+        let coarse = coarse.tv_sec.saturating_mul(SECOND).saturating_add(coarse.tv_nsec / 1_000_000);
+        if coarse.saturating_add(LAG) < end { coarse.max(0) } else { self.now() }
+    }
+
+    /// Nanoseconds of a clock that never goes back, from an origin of its own.
+    pub(crate) fn ticks(&self) -> u64 {
+        match &self.0 {
+            Some(manual) => manual.millis.load(Ordering::SeqCst).max(0).unsigned_abs().saturating_mul(1_000_000),
+            None => {
+                let now = clock_gettime(ClockId::Monotonic);
+                now.tv_sec.unsigned_abs().saturating_mul(1_000_000_000).saturating_add(now.tv_nsec.unsigned_abs())
+            }
         }
     }
 }

@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
+use ipnet::IpNet;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::clock::Millis;
+use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::input::{Fields, Value};
 use crate::lifecycle::Life;
@@ -26,6 +29,18 @@ pub struct Request {
     pub(crate) ip: Option<String>,
     pub(crate) environment: Option<String>,
     flaw: Option<Error>,
+    admitted: Admitted,
+}
+
+/// Which engine has found a request to have a meaning, 0 for none yet: one that is used again is not looked at again.
+#[derive(Debug, Default)]
+struct Admitted(AtomicU64);
+
+/// A copy may become another request.
+impl Clone for Admitted {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Request {
@@ -42,6 +57,7 @@ impl Request {
             Ok(()) => self.scopes.push(scope.to_owned()),
             Err(error) => self.flaw = Some(error),
         }
+        self.admitted = Admitted::default();
         self
     }
 
@@ -63,6 +79,7 @@ impl Request {
     #[must_use]
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
+        self.admitted = Admitted::default();
         self
     }
 
@@ -93,6 +110,14 @@ impl Request {
 
     pub(crate) fn flaw(&self) -> Option<&Error> {
         self.flaw.as_ref()
+    }
+
+    pub(crate) fn is_admitted(&self, engine: u64) -> bool {
+        self.admitted.0.load(Ordering::Relaxed) == engine
+    }
+
+    pub(crate) fn admitted(&self, engine: u64) {
+        self.admitted.0.store(engine, Ordering::Relaxed);
     }
 }
 
@@ -201,30 +226,97 @@ impl Code {
 #[must_use]
 pub enum Decision {
     /// The request may go on.
-    Allowed(Box<Allowed>),
+    Allowed(Allowed),
     /// It may not.
     Denied(Box<Denial>),
 }
 
-/// An allowed request. It dereferences to the [`Key`].
+/// Where a proved key's record comes from.
+pub(crate) trait Source: Send + Sync {
+    /// The record as it is at `now`.
+    fn key(&self, now: Millis) -> Key;
+    /// Which reading of the key this is, unique in this process.
+    fn reading(&self) -> u64;
+}
+
+/// A proved key. Its record is made when somebody asks for it.
+#[derive(Clone)]
+pub(crate) struct Proved {
+    source: Arc<dyn Source>,
+    now: Millis,
+    grace_ends_at: Option<Millis>,
+    key: OnceLock<Box<Key>>,
+}
+
+impl Proved {
+    pub(crate) fn new(source: Arc<dyn Source>, now: Millis, grace_ends_at: Option<Millis>) -> Self {
+        Self { source, now, grace_ends_at, key: OnceLock::new() }
+    }
+
+    fn key(&self) -> &Key {
+        self.key.get_or_init(|| Box::new(self.source.key(self.now)))
+    }
+}
+
+impl std::fmt::Debug for Proved {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.key().fmt(out)
+    }
+}
+
+impl PartialEq for Proved {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key() && self.grace_ends_at == other.grace_ends_at
+    }
+}
+
+/// An allowed request. It dereferences to the [`Key`], whose counters are those of when it was last read.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub struct Allowed {
-    /// The key that was presented.
-    pub key: Key,
-    /// When a former secret was presented, the end of its grace.
-    pub grace_ends_at: Option<DateTime<Utc>>,
-    /// The state of each limit that was judged.
-    pub limits: Vec<LimitState>,
-    /// The logical identity on whose behalf the key was used.
-    pub agent: Option<String>,
+    proved: Proved,
+    agent: Option<Arc<str>>,
 }
 
 impl Allowed {
+    pub(crate) fn new(proved: Proved, agent: Option<Arc<str>>) -> Self {
+        Self { proved, agent }
+    }
+
+    /// The key that was presented.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        self.proved.key()
+    }
+
+    /// When a former secret was presented, the end of its grace.
+    #[must_use]
+    pub fn grace_ends_at(&self) -> Option<DateTime<Utc>> {
+        self.proved.grace_ends_at.map(time)
+    }
+
     /// Whether a former secret was presented, which a rotation has replaced.
     #[must_use]
     pub fn is_deprecated(&self) -> bool {
-        self.grace_ends_at.is_some()
+        self.proved.grace_ends_at.is_some()
+    }
+
+    /// The state of each limit that was judged.
+    #[must_use]
+    pub fn limits(&self) -> Vec<LimitState> {
+        Vec::new()
+    }
+
+    /// The logical identity on whose behalf the key was used.
+    #[must_use]
+    pub fn agent(&self) -> Option<&str> {
+        self.agent.as_deref()
+    }
+
+    /// A number that two decisions of a process share only when their keys come from one reading of the store, for who
+    /// caches what was made of a key.
+    #[must_use]
+    pub fn reading(&self) -> u64 {
+        self.proved.source.reading()
     }
 }
 
@@ -232,7 +324,7 @@ impl Deref for Allowed {
     type Target = Key;
 
     fn deref(&self) -> &Key {
-        &self.key
+        self.key()
     }
 }
 
@@ -245,18 +337,12 @@ pub struct Denial {
     pub code: Code,
     /// The reason in words, fit for a response.
     pub message: Cow<'static, str>,
-    /// The key, only when its secret was proved.
-    pub key: Option<Box<Key>>,
     /// The required scopes that nothing grants.
     pub missing_scopes: Vec<String>,
-    /// When a former secret was presented, the end of its grace.
-    pub grace_ends_at: Option<DateTime<Utc>>,
-    /// The state of each limit that was judged.
-    pub limits: Vec<LimitState>,
     /// After how many seconds to try again.
     pub retry_after_seconds: Option<u64>,
-    /// The logical identity on whose behalf the key was used.
-    pub agent: Option<String>,
+    proved: Option<Proved>,
+    agent: Option<Arc<str>>,
     misuse: Option<Box<Error>>,
     trouble: Option<Box<Error>>,
 }
@@ -266,11 +352,9 @@ impl Denial {
         Self {
             code,
             message: message.into(),
-            key: None,
             missing_scopes: Vec::new(),
-            grace_ends_at: None,
-            limits: Vec::new(),
             retry_after_seconds: None,
+            proved: None,
             agent: None,
             misuse: None,
             trouble: None,
@@ -282,8 +366,32 @@ impl Denial {
     }
 
     /// The denial of a proved secret, which may be told of its key.
-    pub(crate) fn of(self, key: Key, grace_ends_at: Option<DateTime<Utc>>) -> Self {
-        Self { key: Some(Box::new(key)), grace_ends_at, ..self }
+    pub(crate) fn of(self, proved: Proved, agent: Option<Arc<str>>) -> Self {
+        Self { proved: Some(proved), agent, ..self }
+    }
+
+    /// The key, only when its secret was proved.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        self.proved.as_ref().map(Proved::key)
+    }
+
+    /// When a former secret was presented, the end of its grace.
+    #[must_use]
+    pub fn grace_ends_at(&self) -> Option<DateTime<Utc>> {
+        self.proved.as_ref()?.grace_ends_at.map(time)
+    }
+
+    /// The state of each limit that was judged.
+    #[must_use]
+    pub fn limits(&self) -> Vec<LimitState> {
+        Vec::new()
+    }
+
+    /// The logical identity on whose behalf the key was used.
+    #[must_use]
+    pub fn agent(&self) -> Option<&str> {
+        self.agent.as_deref()
     }
 
     /// The store or the hash queue failed; a closed engine is the host's mistake.
@@ -318,7 +426,7 @@ impl Denial {
     /// Whether a former secret was presented, which a rotation has replaced.
     #[must_use]
     pub fn is_deprecated(&self) -> bool {
-        self.grace_ends_at.is_some()
+        self.grace_ends_at().is_some()
     }
 }
 
@@ -362,8 +470,8 @@ impl Decision {
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
         match self {
-            Self::Allowed(allowed) => Some(&allowed.key),
-            Self::Denied(denial) => denial.key.as_deref(),
+            Self::Allowed(allowed) => Some(allowed.key()),
+            Self::Denied(denial) => denial.key(),
         }
     }
 
@@ -380,8 +488,35 @@ impl Decision {
     #[must_use]
     pub fn grace_ends_at(&self) -> Option<DateTime<Utc>> {
         match self {
-            Self::Allowed(allowed) => allowed.grace_ends_at,
-            Self::Denied(denial) => denial.grace_ends_at,
+            Self::Allowed(allowed) => allowed.grace_ends_at(),
+            Self::Denied(denial) => denial.grace_ends_at(),
+        }
+    }
+
+    /// The state of each limit that was judged.
+    #[must_use]
+    pub fn limits(&self) -> Vec<LimitState> {
+        match self {
+            Self::Allowed(allowed) => allowed.limits(),
+            Self::Denied(denial) => denial.limits(),
+        }
+    }
+
+    /// After how many seconds to try again.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Allowed(_) => None,
+            Self::Denied(denial) => denial.retry_after_seconds,
+        }
+    }
+
+    /// The logical identity on whose behalf the key was used.
+    #[must_use]
+    pub fn agent(&self) -> Option<&str> {
+        match self {
+            Self::Allowed(allowed) => allowed.agent(),
+            Self::Denied(denial) => denial.agent(),
         }
     }
 }
@@ -389,10 +524,6 @@ impl Decision {
 /// The one record that every surface shows of a decision.
 impl Serialize for Decision {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let (limits, retry_after_seconds, agent) = match self {
-            Self::Allowed(it) => (&it.limits, None, &it.agent),
-            Self::Denied(it) => (&it.limits, it.retry_after_seconds, &it.agent),
-        };
         let mut record = to.serialize_struct("Decision", 11)?;
         record.serialize_field("allowed", &self.is_allowed())?;
         record.serialize_field("code", &self.code())?;
@@ -400,11 +531,11 @@ impl Serialize for Decision {
         record.serialize_field("status", &self.status())?;
         record.serialize_field("key", &self.key())?;
         record.serialize_field("missing_scopes", self.missing_scopes())?;
-        record.serialize_field("limits", limits)?;
-        record.serialize_field("retry_after_seconds", &retry_after_seconds)?;
+        record.serialize_field("limits", &self.limits())?;
+        record.serialize_field("retry_after_seconds", &self.retry_after_seconds())?;
         record.serialize_field("deprecated", &self.grace_ends_at().is_some())?;
         record.serialize_field("grace_ends_at", &self.grace_ends_at().as_ref().map(wire_time))?;
-        record.serialize_field("agent", agent)?;
+        record.serialize_field("agent", &self.agent())?;
         record.end()
     }
 }
@@ -412,23 +543,20 @@ impl Serialize for Decision {
 /// What is known of a proved key when it is judged.
 pub(crate) struct Facts<'a> {
     pub(crate) environment: &'a str,
+    /// Whether the engine accepts that environment.
+    pub(crate) accepted: bool,
     pub(crate) life: Life,
     pub(crate) grace_over: bool,
     pub(crate) org_disabled: bool,
-    pub(crate) networks: [Option<&'a [String]>; 2],
+    pub(crate) networks: [Option<&'a [IpNet]>; 2],
     pub(crate) level: Option<Level>,
-    pub(crate) scopes: &'a [String],
+    /// With a space after each but the last.
+    pub(crate) scopes: &'a str,
 }
 
 /// Judges a proved secret, in the order of the codes. `Ok` is allowed.
-pub(crate) fn judge(
-    facts: &Facts<'_>,
-    environments: &[String],
-    request: &Request,
-    now: Millis,
-) -> Result<(), Box<Denial>> {
-    let accepted = |it: &String| it == facts.environment && request.environment.as_ref().is_none_or(|only| only == it);
-    if !environments.iter().any(accepted) {
+pub(crate) fn judge(facts: &Facts<'_>, request: &Request, now: Millis) -> Result<(), Box<Denial>> {
+    if !facts.accepted || request.environment.as_ref().is_some_and(|only| only != facts.environment) {
         return deny(
             Code::WrongEnvironment,
             format!("This API key is for the environment '{}', which is not accepted here", facts.environment),
@@ -472,20 +600,20 @@ mod tests {
 
     #[test]
     fn denials_come_in_the_order_of_the_design() {
-        let (live, none) = (vec!["live".to_owned()], Vec::<String>::new());
         let request = Request::new().scope("a:b").method("POST").ip("10.0.0.1");
         let mut facts = Facts {
-            environment: "test",
+            environment: "live",
+            accepted: false,
             life: Life { expires_at: Some(5), disabled_at: Some(1), revoked_at: Some(1) },
             grace_over: true,
             org_disabled: true,
-            networks: [None, Some(&none)],
+            networks: [None, Some(&[])],
             level: Some(Level::Read),
-            scopes: &[],
+            scopes: "",
         };
-        let code = |facts: &Facts<'_>| judge(facts, &live, &request, 5).err().map(|it| it.code);
+        let code = |facts: &Facts<'_>| judge(facts, &request, 5).err().map(|it| it.code);
         assert_eq!(code(&facts), Some(Code::WrongEnvironment));
-        facts.environment = "live";
+        facts.accepted = true;
         assert_eq!(code(&facts), Some(Code::Revoked));
         facts.life.revoked_at = None;
         assert_eq!(code(&facts), Some(Code::Expired));
@@ -501,8 +629,7 @@ mod tests {
         assert_eq!(code(&facts), Some(Code::MethodNotAllowed));
         facts.level = Some(Level::ReadWrite);
         assert_eq!(code(&facts), Some(Code::InsufficientScope));
-        let scopes = ["a:*".to_owned()];
-        facts.scopes = &scopes;
+        facts.scopes = "a:* b:c";
         assert_eq!(code(&facts), None);
     }
 }

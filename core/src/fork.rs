@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use crate::error::{Error, Trouble};
 
@@ -74,6 +74,34 @@ impl Process {
                 "open Keywright in the child, or register fork::{prepare, parent, child} with pthread_atfork",
             ))
         }
+    }
+}
+
+/// A value of which each process has its own: a forked child makes one anew, and never touches its parent's, which
+/// another thread may have been changing at the moment of the fork. To get it costs a comparison.
+pub(crate) struct PerProcess<T> {
+    epoch: u64,
+    value: T,
+    child: OnceLock<Box<PerProcess<T>>>,
+}
+
+impl<T> PerProcess<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { epoch: EPOCH.load(Ordering::Acquire), value, child: OnceLock::new() }
+    }
+
+    /// The value of this process, which `make` makes in a child. Called without the gate.
+    pub(crate) fn get(&self, make: impl Fn() -> T) -> &T {
+        let epoch = EPOCH.load(Ordering::Acquire);
+        let mut it = self;
+        while it.epoch != epoch {
+            it = it.child.get_or_init(|| {
+                // A grandchild must not find this half done.
+                let _gate = gate();
+                Box::new(Self::new(make()))
+            });
+        }
+        &it.value
     }
 }
 

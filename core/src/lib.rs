@@ -29,6 +29,7 @@ mod network;
 mod record;
 mod scope;
 mod store;
+mod usage;
 mod verify;
 mod worker;
 

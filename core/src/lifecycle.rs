@@ -1,11 +1,13 @@
 //! The states of a key as a pure machine: what may follow what, and when a secret is over.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::{Millis, SECOND};
 use crate::error::Error;
 use crate::record::Status;
 
 /// The times that decide a key's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Life {
     pub(crate) expires_at: Option<Millis>,
     pub(crate) disabled_at: Option<Millis>,
@@ -75,7 +77,7 @@ impl Life {
 }
 
 /// A secret's part in a key's life. The current one has no end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Term {
     pub(crate) lookup: String,
     pub(crate) grace_ends_at: Option<Millis>,

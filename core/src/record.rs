@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// What stands where an API key must not be shown.
 pub const HIDDEN: &str = "<hidden: send new.reveal() once>";
@@ -94,7 +94,7 @@ impl Status {
 /// ```
 /// assert_eq!(keywright::Level::ReadWrite.as_str(), "read_write");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// GET, HEAD and OPTIONS.

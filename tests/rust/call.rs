@@ -92,7 +92,7 @@ fn authenticate(kw: &Keywright, step: &Step, saved: &Saved) -> Result<Outcome, O
         Some("*") => kw.every_org().authenticate(text, &request),
         Some(org) => kw.org(org)?.authenticate(text, &request),
     };
-    allowed.map(|it| Outcome::Done(json(&it.key))).map_err(|it| denied(&it))
+    allowed.map(|it| Outcome::Done(json(it.key()))).map_err(|it| denied(&it))
 }
 
 fn denied(denial: &Denial) -> Outcome {

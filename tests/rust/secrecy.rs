@@ -146,7 +146,7 @@ impl Shown {
     fn decision(&mut self, decision: &Decision) {
         self.debug(decision);
         match decision {
-            Decision::Allowed(it) => self.record(&it.key),
+            Decision::Allowed(it) => self.record(it.key()),
             Decision::Denied(it) => {
                 self.0.push(it.to_string());
                 self.debug(&it.misuse());

@@ -190,6 +190,12 @@ impl Format {
         out
     }
 
+    /// What texts of it begin with, and how long they are, for each environment.
+    pub(crate) fn beginnings(&self, environments: &[String]) -> Vec<(String, usize)> {
+        let lengths = environments.iter().map(|it| if self.has_environment() { it.len() } else { 0 });
+        self.heads(environments).into_iter().zip(lengths).map(|(text, it)| (text, self.fixed + it)).collect()
+    }
+
     /// What texts of it begin with, up to the lookup, for each environment.
     pub(crate) fn heads(&self, environments: &[String]) -> Vec<String> {
         let head = |environment: &str| -> String {

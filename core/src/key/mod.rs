@@ -15,6 +15,22 @@ pub(crate) struct Formats {
     current: Format,
     accepted: Vec<Format>,
     environments: Vec<String>,
+    heads: Vec<Head>,
+}
+
+/// What texts of one format and environment begin with, and how long they are.
+#[derive(Debug, Clone)]
+struct Head {
+    text: String,
+    length: usize,
+}
+
+/// A text without its beginning, which is that of the format and environment in this place of all there are. The two
+/// say as much as the whole text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tail<'a> {
+    pub(crate) head: usize,
+    pub(crate) rest: &'a [u8],
 }
 
 /// A key text just made.
@@ -47,7 +63,22 @@ impl Formats {
             }
             accepted.push(format);
         }
-        Ok(Self { current, accepted, environments })
+        let heads = std::iter::once(&current).chain(&accepted).flat_map(|it| it.beginnings(&environments));
+        let heads = heads.map(|(text, length)| Head { text, length }).collect();
+        Ok(Self { current, accepted, environments, heads })
+    }
+
+    /// How many different beginnings a text may have.
+    pub(crate) fn heads(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Looks at length and beginning alone: what is refused here is no key of ours, what is not may be one.
+    pub(crate) fn tail<'a>(&self, text: &'a [u8]) -> Option<Tail<'a>> {
+        self.heads.iter().enumerate().filter(|(_, it)| it.length == text.len()).find_map(|(head, it)| {
+            let rest = text.strip_prefix(it.text.as_bytes())?;
+            Some(Tail { head, rest })
+        })
     }
 
     /// The format of new keys.

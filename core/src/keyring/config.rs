@@ -16,7 +16,7 @@ use crate::key::Formats;
 use crate::scope::Catalogue;
 use crate::store::sqlite::{Sqlite, place};
 use crate::store::{Birth, Sealer, Store};
-use crate::verify::{Flights, Rehash, Verifier};
+use crate::verify::{Flights, Hot, Rehash, Verifier};
 use crate::wait::block_on;
 use crate::worker::Workers;
 use crate::{clock, entropy};
@@ -24,6 +24,8 @@ use crate::{clock, entropy};
 const MOST_ENVIRONMENTS: usize = 16;
 const MOST_FORMATS: usize = 16;
 const STANDARD_PATIENCE: i64 = 5_000;
+const STANDARD_MEMORY: usize = 100_000;
+const MOST_MEMORY: i64 = 10_000_000;
 
 /// How many slow hashes may wait before the answer is `unavailable`.
 const WAITING_HASHES: usize = 128;
@@ -62,6 +64,8 @@ pub struct Config {
     integer_ids: Option<bool>,
     read_only: bool,
     patience: Option<i64>,
+    keys_in_memory: Option<usize>,
+    unwatched: bool,
     clock: Clock,
     casing: Casing,
 }
@@ -145,6 +149,19 @@ impl Config {
         Self { patience: Some(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)), ..self }
     }
 
+    /// How many keys are remembered, so that verifying them again asks no store, up to 10,000,000; the standard is
+    /// 100,000. Each takes up to a kilobyte. With 0 the store is asked each time.
+    pub fn keys_in_memory(self, keys: usize) -> Self {
+        Self { keys_in_memory: Some(keys), ..self }
+    }
+
+    /// Asks SQLite for changes before each verification (`PRAGMA data_version`), as where the layout of its shared
+    /// memory is not known.
+    #[cfg(feature = "testing")]
+    pub fn unwatched(self) -> Self {
+        Self { unwatched: true, ..self }
+    }
+
     /// Takes the time from a clock that a test moves.
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
         Self { clock: clock.into(), ..self }
@@ -166,6 +183,7 @@ impl Config {
             "id_style",
             "read_only",
             "busy_timeout",
+            "keys_in_memory",
             "clock",
         ])?;
         let casing = fields.casing();
@@ -206,6 +224,8 @@ impl Config {
         config.read_only = fields.given("read_only").map_or(Ok(false), |it| it.into_bool("read_only"))?;
         config.patience =
             fields.given("busy_timeout").map(|it| span("busy_timeout", it, clock::DAY / 24)).transpose()?;
+        let keys = fields.given("keys_in_memory").map(|it| it.into_integer("keys_in_memory", 0, MOST_MEMORY));
+        config.keys_in_memory = keys.transpose()?.and_then(|it| usize::try_from(it).ok());
         config.check()?;
         Ok(config)
     }
@@ -267,6 +287,11 @@ impl Config {
         if !(0..=clock::DAY / 24).contains(&patience) {
             return Err(Error::wrong("busy_timeout", "is longer than an hour", "give 0 to \"1h\""));
         }
+        let keys_in_memory = self.keys_in_memory.unwrap_or(STANDARD_MEMORY);
+        if i64::try_from(keys_in_memory).is_ok_and(|it| it > MOST_MEMORY) {
+            let fix = format!("give 0 to {MOST_MEMORY}");
+            return Err(Error::wrong("keys_in_memory", format!("is more than {MOST_MEMORY}"), fix));
+        }
         Ok(Plan {
             path,
             environments,
@@ -277,6 +302,8 @@ impl Config {
             integer_ids: self.integer_ids,
             read_only: self.read_only,
             patience: Duration::from_millis(patience.unsigned_abs()),
+            keys_in_memory,
+            unwatched: self.unwatched,
             clock: self.clock.clone(),
         })
     }
@@ -293,6 +320,8 @@ struct Plan {
     integer_ids: Option<bool>,
     read_only: bool,
     patience: Duration,
+    keys_in_memory: usize,
+    unwatched: bool,
     clock: Clock,
 }
 
@@ -309,7 +338,7 @@ impl Plan {
             Some((pepper, key)) => Sealer { pepper: Some(pepper.to_owned()), key: Some(Arc::new(Zeroizing::new(key))) },
             None => Sealer { pepper: None, key: None },
         };
-        let store = Sqlite::open(&self.path, self.read_only, self.patience, &fresh, sealer)?;
+        let store = Sqlite::open(&self.path, self.read_only, self.patience, self.unwatched, &fresh, sealer)?;
         if self.integer_ids.is_some_and(|it| it != store.birth().integer_ids) {
             let style = if store.birth().integer_ids { "integer" } else { "uuid" };
             return Err(Error::wrong(
@@ -328,7 +357,9 @@ impl Plan {
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (store, hasher) = (Arc::new(store), Arc::new(self.hasher));
+        let metered = (!self.read_only).then(|| Arc::clone(&store));
         let verifier = Verifier {
+            hot: Hot::new(&self.formats, self.keys_in_memory, metered),
             formats: Arc::new(self.formats),
             accepted: self.accepted,
             catalogue: self.catalogue,

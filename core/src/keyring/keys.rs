@@ -10,7 +10,7 @@ use crate::input::meant;
 use crate::key::Fresh;
 use crate::lifecycle::{self, Life, Term};
 use crate::record::{IssuedKey, Key, KeyId, Page};
-use crate::store::{Edit, KeyFilter, KeyRow, KeyView, Place, SecretRow, Store, Tenant};
+use crate::store::{Edit, KeyFilter, KeyRow, KeyRule, KeyView, Place, SecretRow, Store, Tenant};
 use crate::verify::filter;
 use crate::{entropy, record};
 
@@ -100,7 +100,7 @@ impl Keys {
             note(&mut draft, "prefix", drawn.row.prefix.as_str());
             note(&mut draft, "environment", environment.as_str());
             note_rights(&mut draft, &key);
-            let view = KeyView { key: key.clone(), secrets: vec![drawn.row.view()] };
+            let view = KeyView { key: key.clone(), secrets: vec![drawn.row.view()], ..KeyView::default() };
             if engine.store().create(key, drawn.row, draft).await? {
                 return Ok(IssuedKey { key: view.show(engine.integer_ids(), now), api_key: drawn.api_key });
             }
@@ -129,12 +129,19 @@ impl Keys {
         if let Some(environment) = &query.environment {
             engine.known_environment(environment)?;
         }
-        let filter = KeyFilter { status: query.status, environment: query.environment, name: query.name };
-        let list = format!("keys {:?} {filter:?}", self.tenant);
+        let filter = KeyFilter { status: query.status, environment: query.environment, name: query.name, idle_since: None };
+        let list = format!("keys {:?} {filter:?} {:?}", self.tenant, query.idle_days);
         let secret = &engine.store().birth().cursor_key;
         let after = query.cursor.map(|it| cursor::read(secret, &list, &it)).transpose()?;
         let (limit, now) = (query.limit.get(), engine.now());
-        let mut found = engine.store().list(&self.tenant, &filter, after.as_ref(), limit + 1, now).await?;
+        let idle_since = query.idle_days.map(|it| now - i64::from(it) * clock::DAY);
+        if idle_since.is_some() {
+            // What was used a moment ago is not idle.
+            engine.flush().await?;
+        }
+        let filter = KeyFilter { idle_since, ..filter };
+        let read = || engine.store().list(&self.tenant, &filter, after.as_ref(), limit + 1, now);
+        let mut found = engine.counted(read).await?;
         let has_more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| has_more);
@@ -159,11 +166,8 @@ impl Keys {
     /// `not_found` for an unknown id, and for another org's.
     pub async fn get(&self, id: impl Into<KeyId>) -> Result<Key, Error> {
         let now = self.engine.now();
-        let view = match self.engine.id_text("id", &id.into())? {
-            Some(id) => self.engine.store().get(&self.tenant, &id, now).await?,
-            None => None,
-        };
-        Ok(view.ok_or_else(unknown)?.show(self.engine.integer_ids(), now))
+        let id = self.engine.id_text("id", &id.into())?.ok_or_else(unknown)?;
+        Ok(self.engine.get(&self.tenant, &id, now).await?.show(self.engine.integer_ids(), now))
     }
 
     /// The key that a prefix from a log or dashboard belongs to, whatever became of its secret.
@@ -181,11 +185,13 @@ impl Keys {
     /// `not_found` for an unknown prefix; `validation_failed` for a whole key, which should not be in a log.
     pub async fn find(&self, prefix: &str) -> Result<Key, Error> {
         let now = self.engine.now();
-        let view = match prefix.len() {
-            1..=256 => self.engine.store().by_prefix(&self.tenant, prefix, now).await?,
-            _ => None,
+        let read = || async {
+            Ok(match prefix.len() {
+                1..=256 => self.engine.store().by_prefix(&self.tenant, prefix, now).await?.into_iter().collect(),
+                _ => Vec::new(),
+            })
         };
-        let Some(view) = view else {
+        let Some(view) = self.engine.counted(read).await?.pop() else {
             self.engine.harmless("prefix", Some(prefix))?;
             return Err(Error::not_found("prefix", "belongs to no key here", "give key.prefix as it came"));
         };
@@ -280,8 +286,7 @@ impl Keys {
             note(&mut draft, "grace_ends_at", end.map(|it| record::wire_time(&clock::time(it))));
             Ok(Some(Edit { key, ends, add: Some(row), audit: draft }))
         };
-        let clock = &engine.verifier.clock;
-        let view = engine.store().change(&self.tenant, &id, clock, Box::new(rule)).await?.ok_or_else(unknown)?;
+        let view = engine.change(&self.tenant, &id, Box::new(rule)).await?;
         Ok(IssuedKey { key: view.show(engine.integer_ids(), engine.now()), api_key: drawn.api_key })
     }
 
@@ -431,8 +436,8 @@ impl Keys {
         rule: impl FnOnce(&KeyView, Millis) -> Result<Option<Edit>, Error> + Send + 'static,
     ) -> Result<Key, Error> {
         let id = self.engine.id_text("id", &id)?.ok_or_else(unknown)?;
-        let view = self.engine.store().change(&self.tenant, &id, &self.engine.verifier.clock, Box::new(rule)).await?;
-        Ok(view.ok_or_else(unknown)?.show(self.engine.integer_ids(), self.engine.now()))
+        let view = self.engine.change(&self.tenant, &id, Box::new(rule)).await?;
+        Ok(view.show(self.engine.integer_ids(), self.engine.now()))
     }
 
     fn allowed(&self, change: Change) -> Result<Change, Error> {
@@ -444,6 +449,24 @@ impl Keys {
 }
 
 impl Engine {
+    /// The key with all that was counted.
+    async fn get(&self, tenant: &Tenant, id: &str, now: Millis) -> Result<KeyView, Error> {
+        let read = || async { Ok(self.store().get(tenant, id, now).await?.into_iter().collect()) };
+        self.counted(read).await?.pop().ok_or_else(unknown)
+    }
+
+    /// Likewise, after the change that a rule asks for.
+    async fn change(&self, tenant: &Tenant, id: &str, rule: KeyRule) -> Result<KeyView, Error> {
+        let usage = self.verifier.hot.here().usage.as_ref().map(|it| (it, it.arrivals()));
+        let mut view = self.store().change(tenant, id, &self.verifier.clock, rule).await?.ok_or_else(unknown)?;
+        match usage {
+            Some((usage, before)) if !usage.add_pending(std::slice::from_mut(&mut view), before) => {
+                self.get(tenant, id, self.now()).await
+            }
+            _ => Ok(view),
+        }
+    }
+
     fn admit(&self, scopes: &[String]) -> Result<(), Error> {
         self.verifier.catalogue.as_ref().map_or(Ok(()), |it| it.admit(scopes))
     }

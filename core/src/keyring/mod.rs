@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::input::Value;
 use crate::record::{KeyId, Parsed};
 use crate::scope::Catalogue;
-use crate::store::{AnyStore, Store, Tenant};
+use crate::store::{AnyStore, KeyView, Store, Tenant};
 use crate::verify::{Presented, Verifier};
 
 /// The org of `kw.keys()`.
@@ -228,7 +228,46 @@ impl Keywright {
         self.0.verifier.catalogue.as_ref()
     }
 
-    /// Finishes queued writes and lets go of the file. Later calls fail with `closed`; closing again does nothing.
+    /// As [`verify`](Self::verify), but answers from memory alone, without a system call and without waiting: `None`
+    /// when the store has to be asked.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// use keywright::Request;
+    /// let (text, request) = (new.api_key.reveal(), Request::new());
+    /// assert!(kw.try_verify(text, &request).is_none()); // never seen by this process
+    /// assert!(kw.verify(text, &request).await.is_allowed());
+    /// assert!(kw.try_verify(text, &request).is_some_and(|it| it.is_allowed()));
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    pub fn try_verify<'a>(&self, presented: impl Into<Presented<'a>>, request: &Request) -> Option<Decision> {
+        self.0.verifier.try_verify(&Tenant::Every, presented.into(), request)
+    }
+
+    /// Writes down what was counted until now: `usage_count`, `denied_count` and `last_used_at`. It happens by itself
+    /// each second and in [`close`](Self::close).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// # kw.verify(new.api_key.reveal(), &keywright::Request::new()).await;
+    /// kw.flush().await?;
+    /// assert_eq!(kw.keys().get(&new.id).await?.usage_count, 1);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
+    /// # Errors
+    /// `unavailable`: nothing was written, and the counts wait for the next time. `closed`.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.0.flush().await
+    }
+
+    /// Finishes queued writes, writes down what was counted, and lets go of the file. Later calls fail with `closed`; closing again does nothing.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -242,6 +281,10 @@ impl Keywright {
     pub async fn close(&self) {
         self.0.verifier.closed.store(true, Ordering::Release);
         self.0.verifier.slow.finish().await;
+        if let Some(usage) = &self.0.verifier.hot.here().usage {
+            // Nobody is left to tell that the counts could not be written; the key's rights are not concerned.
+            let _ = usage.close().await;
+        }
         self.0.store().close().await;
     }
 
@@ -291,6 +334,11 @@ impl Org {
         self.engine.verifier.verify(&self.tenant, presented.into(), request).await
     }
 
+    /// See [`Keywright::try_verify`].
+    pub fn try_verify<'a>(&self, presented: impl Into<Presented<'a>>, request: &Request) -> Option<Decision> {
+        self.engine.verifier.try_verify(&self.tenant, presented.into(), request)
+    }
+
     /// As [`verify`](Self::verify), with the denial as the error.
     ///
     /// # Errors
@@ -306,7 +354,7 @@ impl Org {
 
 fn outcome(decision: Decision) -> Result<Allowed, Box<Denial>> {
     match decision {
-        Decision::Allowed(allowed) => Ok(*allowed),
+        Decision::Allowed(allowed) => Ok(allowed),
         Decision::Denied(denial) => Err(denial),
     }
 }
@@ -318,6 +366,29 @@ impl Engine {
 
     fn now(&self) -> Millis {
         self.verifier.clock.now()
+    }
+
+    async fn flush(&self) -> Result<(), Error> {
+        match &self.verifier.hot.here().usage {
+            _ if self.verifier.closed.load(Ordering::Acquire) => Err(Error::Closed),
+            Some(usage) => usage.flush().await,
+            None => Ok(()),
+        }
+    }
+
+    /// What `read` finds, with what this process has counted and not yet written down.
+    async fn counted<F: Future<Output = Result<Vec<KeyView>, Error>>>(
+        &self,
+        read: impl Fn() -> F,
+    ) -> Result<Vec<KeyView>, Error> {
+        let Some(usage) = &self.verifier.hot.here().usage else { return read().await };
+        loop {
+            let before = usage.arrivals();
+            let mut found = read().await?;
+            if usage.add_pending(&mut found, before) {
+                return Ok(found);
+            }
+        }
     }
 
     fn integer_ids(&self) -> bool {

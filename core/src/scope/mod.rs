@@ -105,9 +105,9 @@ pub(crate) fn covers(granted: &str, required: &str) -> bool {
     }
 }
 
-/// Those of `required` that nothing in `granted` covers.
-pub(crate) fn missing(granted: &[String], required: &[String]) -> Vec<String> {
-    let lacks = |scope: &&String| !granted.iter().any(|it| covers(it, scope));
+/// Those of `required` that nothing in `granted` covers, which is a text of scopes with a space after each but the last.
+pub(crate) fn missing(granted: &str, required: &[String]) -> Vec<String> {
+    let lacks = |scope: &&String| !granted.split(' ').any(|it| covers(it, scope));
     required.iter().filter(lacks).cloned().collect()
 }
 

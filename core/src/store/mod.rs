@@ -6,7 +6,10 @@ pub(crate) mod contract;
 mod show;
 pub(crate) mod sqlite;
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::audit::{Draft, Seal};
 use crate::clock::{Clock, Millis};
@@ -38,7 +41,7 @@ impl Tenant {
 pub(crate) type AnyStore = sqlite::Sqlite;
 
 /// A key's row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KeyRow {
     pub(crate) id: String,
     pub(crate) org: String,
@@ -70,18 +73,55 @@ pub(crate) struct SecretRow {
 }
 
 /// What is public of a secret's row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SecretView {
     pub(crate) term: Term,
     pub(crate) prefix: String,
     pub(crate) created_at: Millis,
+    pub(crate) last_used_at: Option<Millis>,
 }
 
-/// A key with those of its secrets that are not over, newest first.
-#[derive(Debug, Clone, PartialEq)]
+/// A key with those of its secrets that are not over, newest first, and what it has counted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KeyView {
     pub(crate) key: KeyRow,
     pub(crate) secrets: Vec<SecretView>,
+    pub(crate) usage: Counts,
+}
+
+/// What a meter counts: allowed verifications, refused ones of a proved secret, and when it last allowed one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) usage_count: u64,
+    pub(crate) denied_count: u64,
+    pub(crate) last_used_at: Option<Millis>,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, more: Self) {
+        self.usage_count = self.usage_count.saturating_add(more.usage_count);
+        self.denied_count = self.denied_count.saturating_add(more.denied_count);
+        self.last_used_at = self.last_used_at.max(more.last_used_at);
+    }
+}
+
+/// What a secret was used since it was last written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Used {
+    pub(crate) key_id: String,
+    pub(crate) lookup: String,
+    pub(crate) counts: Counts,
+}
+
+/// What has changed up to a place in the sequence of changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub(crate) seq: i64,
+    /// The ids of changed keys, more than once where their secrets changed as well.
+    pub(crate) keys: Vec<String>,
+    pub(crate) orgs: Vec<String>,
+    /// Whether everything may have changed.
+    pub(crate) all: bool,
 }
 
 impl KeyView {
@@ -92,7 +132,12 @@ impl KeyView {
 
 impl SecretRow {
     pub(crate) fn view(&self) -> SecretView {
-        SecretView { term: self.term.clone(), prefix: self.prefix.clone(), created_at: self.created_at }
+        SecretView {
+            term: self.term.clone(),
+            prefix: self.prefix.clone(),
+            created_at: self.created_at,
+            last_used_at: None,
+        }
     }
 }
 
@@ -138,6 +183,8 @@ pub(crate) struct KeyFilter {
     pub(crate) status: StatusFilter,
     pub(crate) environment: Option<String>,
     pub(crate) name: Option<String>,
+    /// Only keys that were not used after this, nor made after it.
+    pub(crate) idle_since: Option<Millis>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -200,6 +247,14 @@ pub(crate) type OrgRule = Box<dyn FnOnce(&OrgRow) -> Result<Option<OrgEdit>, Err
 pub(crate) trait Store: Send + Sync {
     fn birth(&self) -> &Birth;
 
+    /// A number that differs after each commit of any process, from the moment at which it is acknowledged, and costs
+    /// one load of memory. `None` when it has to be asked for.
+    fn pulse(&self) -> Option<NonZeroU64>;
+    /// The same number, by whatever it takes.
+    fn ask(&self) -> impl Future<Output = Result<NonZeroU64, Error>> + Send;
+    /// What has changed after a place in the sequence; all, for `None`.
+    fn changes(&self, after: Option<i64>) -> impl Future<Output = Result<Changes, Error>> + Send;
+
     /// The only look-up of a verification: all it needs in one snapshot, as it is at `now`.
     fn find(&self, lookup: &str, now: Millis) -> impl Future<Output = Result<Option<Found>, Error>> + Send;
     fn get(
@@ -242,6 +297,9 @@ pub(crate) trait Store: Send + Sync {
         to: String,
         filter: Option<Vec<u8>>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Adds to the counters, of each secret and of its key. All of it, or nothing.
+    fn add_usage(&self, used: Arc<[Used]>) -> impl Future<Output = Result<(), Error>> + Send;
 
     fn org(&self, id: &str) -> impl Future<Output = Result<Option<OrgRow>, Error>> + Send;
     fn orgs(&self, after: Option<&Place>, limit: usize) -> impl Future<Output = Result<Vec<OrgRow>, Error>> + Send;

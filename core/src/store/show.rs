@@ -7,7 +7,7 @@ use crate::record::{Key, KeyId, OrgRecord, Secret, Status};
 impl KeyView {
     /// The record of the key in its state at `now`.
     pub(crate) fn show(self, integer_ids: bool, now: Millis) -> Key {
-        let Self { key, secrets } = self;
+        let Self { key, secrets, usage } = self;
         let id = match key.id.parse() {
             Ok(number) if integer_ids => KeyId::Integer(number),
             _ => KeyId::Text(key.id),
@@ -35,9 +35,9 @@ impl KeyView {
             disabled_at: key.life.disabled_at.map(time),
             revoked_at: key.life.revoked_at.map(time),
             reason: key.reason,
-            last_used_at: None,
-            usage_count: 0,
-            denied_count: 0,
+            last_used_at: usage.last_used_at.map(time),
+            usage_count: usage.usage_count,
+            denied_count: usage.denied_count,
             secrets: secrets.into_iter().map(SecretView::show).collect(),
         }
     }
@@ -49,7 +49,7 @@ impl SecretView {
             prefix: self.prefix,
             created_at: time(self.created_at),
             grace_ends_at: self.term.grace_ends_at.map(time),
-            last_used_at: None,
+            last_used_at: self.last_used_at.map(time),
         }
     }
 }

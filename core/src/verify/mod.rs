@@ -1,20 +1,26 @@
 //! The verification path: from a text to a decision.
 
 mod flight;
+mod memory;
 mod rehash;
+mod state;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use self::memory::Memory;
+use self::state::State;
 use crate::clock::Clock;
-use crate::decision::{Allowed, Code, Decision, Denial, Facts, Request, UNAVAILABLE, judge};
+use crate::decision::{Allowed, Code, Decision, Denial, Request, UNAVAILABLE};
 use crate::error::Error;
+use crate::fork::PerProcess;
 use crate::hash::{Claim, Hasher, Stored, Verdict};
-use crate::key::{Format, Formats, Shape};
+use crate::input;
+use crate::key::{Format, Formats, Shape, Tail};
 use crate::scope::Catalogue;
 use crate::store::{AnyStore, Found, Store, Tenant};
+use crate::usage::{Meter, Usage};
 use crate::worker::Workers;
-use crate::{clock, input};
 
 pub(crate) use self::flight::Flights;
 pub(crate) use self::rehash::{Rehash, filter};
@@ -64,38 +70,109 @@ pub(crate) struct Verifier {
     pub(crate) flights: Flights,
     pub(crate) rehash: Rehash,
     pub(crate) closed: AtomicBool,
+    pub(crate) hot: Hot,
 }
 
+/// What answers without the store, for each process its own.
+pub(crate) struct Hot {
+    /// Distinguishes the engines of a process.
+    engine: u64,
+    here: PerProcess<Here>,
+    make: Box<dyn Fn() -> Here + Send + Sync>,
+}
+
+pub(crate) struct Here {
+    memory: Memory,
+    /// `None` where nothing may be written.
+    pub(crate) usage: Option<Usage>,
+}
+
+impl Hot {
+    pub(crate) fn new(formats: &Formats, capacity: usize, metered: Option<Arc<AnyStore>>) -> Self {
+        static ENGINES: AtomicU64 = AtomicU64::new(1);
+        let heads = formats.heads();
+        let make =
+            move || Here { memory: Memory::new(heads, capacity), usage: metered.clone().map(Usage::new) };
+        let engine = ENGINES.fetch_add(1, Ordering::Relaxed);
+        Self { engine, here: PerProcess::new(make()), make: Box::new(make) }
+    }
+
+    pub(crate) fn here(&self) -> &Here {
+        self.here.get(&self.make)
+    }
+}
+
+type Outcome = Result<Allowed, Box<Denial>>;
+
 impl Verifier {
+    /// Answers from memory alone, on the caller's thread; `None` when the store has to be asked.
+    pub(crate) fn try_verify(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Option<Decision> {
+        self.at_hand(tenant, presented, request).map(decision)
+    }
+
     pub(crate) async fn verify(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Decision {
-        match self.decide(tenant, presented, request).await {
-            Ok(allowed) => Decision::Allowed(Box::new(allowed)),
-            Err(denial) => Decision::Denied(denial),
+        match self.at_hand(tenant, presented, request) {
+            Some(outcome) => decision(outcome),
+            None => decision(self.look(tenant, presented, request).await),
         }
     }
 
-    async fn decide(
-        &self,
-        tenant: &Tenant,
-        presented: Presented<'_>,
-        request: &Request,
-    ) -> Result<Allowed, Box<Denial>> {
-        self.admit(request).map_err(Denial::misused)?;
+    fn at_hand(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Option<Outcome> {
+        if let Err(error) = self.admit(request) {
+            return Some(Err(Denial::misused(error).into()));
+        }
         let Some(text) = presented.0 else {
-            return Err(Denial::new(Code::Missing, "An API key is required").into());
+            return Some(Err(Denial::new(Code::Missing, "An API key is required").into()));
         };
-        let (format, shape) = self.formats.read(text).ok_or_else(Denial::invalid)?;
-        let now = self.clock.now();
-        let found = self.store.find(shape.lookup, now).await.map_err(|it| Denial::failed(&it))?;
-        let found = found.filter(|it| belongs(it, tenant, format, &shape)).ok_or_else(Denial::invalid)?;
-        self.prove(&found, &shape).await?;
-        self.weigh(found, request)
+        let Some(tail) = self.formats.tail(text) else { return Some(Err(invalid())) };
+        let here = self.hot.here();
+        let fresh = |pulse| here.memory.is_fresh(pulse, self.clock.about(i64::MAX));
+        let remembered = match self.store.pulse() {
+            Some(pulse) if fresh(pulse) => self.remembered(here, tenant, tail, request),
+            _ => None,
+        };
+        // What is no key at all need not be looked for.
+        remembered.or_else(|| self.formats.read(text).is_none().then(|| Err(invalid())))
+    }
+
+    fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, request: &Request) -> Option<Outcome> {
+        here.memory.recall(tail, |held| {
+            let state = held.state.as_ref()?;
+            if !state.is_of(tenant) {
+                return Some(Err(invalid()));
+            }
+            Some(self.weigh(here, state, held.meter.as_ref(), request))
+        })?
+    }
+
+    /// Asks the store.
+    async fn look(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Outcome {
+        let read = |text| Some((self.formats.tail(text)?, self.formats.read(text)?));
+        let (tail, (format, shape)) = presented.0.and_then(read).ok_or_else(invalid)?;
+        let (here, now) = (self.hot.here(), self.clock.now());
+        let failed = |error: Error| Box::new(Denial::failed(&error));
+        let generation = here.memory.catch_up(&self.store, now).await.map_err(failed)?;
+        if let Some(outcome) = self.remembered(here, tenant, tail, request) {
+            return outcome;
+        }
+        let found = self.store.find(shape.lookup, now).await.map_err(failed)?;
+        let found = found.filter(|it| belongs(it, tenant, format, &shape)).ok_or_else(invalid)?;
+        self.prove(&found, &shape, here.memory.is_proved(tail, &found.secret.verifier)).await?;
+        let state = Arc::new(State::new(&found, &self.accepted, self.store.birth().integer_ids));
+        let key_id = &found.view.key.id;
+        let meter = here.usage.is_some().then(|| Arc::new(Meter::new(key_id, shape.lookup)));
+        let read = (generation, Arc::clone(&state));
+        here.memory.keep(tail, &found.secret.verifier, key_id, read, meter.clone()).await;
+        self.weigh(here, &state, meter.as_ref(), request)
     }
 
     /// Refuses what the host cannot have meant, before anything is read.
     fn admit(&self, request: &Request) -> Result<(), Error> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
+        }
+        if request.is_admitted(self.hot.engine) {
+            return Ok(());
         }
         if let Some(flaw) = request.flaw() {
             return Err(flaw.clone());
@@ -113,12 +190,16 @@ impl Verifier {
                     format!("use one of {}", self.accepted.join(", ")),
                 ),
             )),
-            _ => Ok(()),
+            _ => {
+                request.admitted(self.hot.engine);
+                Ok(())
+            }
         }
     }
 
-    /// Compares the secret with the stored verifier; a slow one only behind its filter, on threads of its own.
-    async fn prove(&self, found: &Found, shape: &Shape<'_>) -> Result<(), Box<Denial>> {
+    /// Compares the secret with the stored verifier, unless that is known; a slow one only behind its filter, on
+    /// threads of its own.
+    async fn prove(&self, found: &Found, shape: &Shape<'_>, known: bool) -> Result<(), Box<Denial>> {
         let stored = Stored::parse(&found.secret.verifier).ok_or_else(unusable)?;
         let claim = Claim {
             environment: found.view.key.environment.clone(),
@@ -127,11 +208,14 @@ impl Verifier {
             secret: zeroize::Zeroizing::new(shape.secret.to_owned()),
         };
         if let Some(filter) = &found.secret.filter
+            && !known
             && !constant_time_eq::constant_time_eq(&claim.filter(&self.store.birth().filter_key), filter)
         {
-            return Err(Denial::invalid().into());
+            return Err(invalid());
         }
-        let verdict = if Hasher::is_slow(&stored) {
+        let verdict = if known {
+            Verdict::Match
+        } else if Hasher::is_slow(&stored) {
             let (hasher, stored, claim) = (Arc::clone(&self.hasher), stored.clone(), claim.clone());
             let proof = claim.digest(&self.store.birth().filter_key);
             let check = move || hasher.check(&stored, &claim);
@@ -141,7 +225,7 @@ impl Verifier {
         };
         match verdict {
             Verdict::Match => {}
-            Verdict::Mismatch => return Err(Denial::invalid().into()),
+            Verdict::Mismatch => return Err(invalid()),
             Verdict::Unusable => return Err(unusable()),
         }
         if self.hasher.is_retired(&stored) {
@@ -150,28 +234,30 @@ impl Verifier {
         Ok(())
     }
 
-    /// Judges a proved secret.
-    fn weigh(&self, found: Found, request: &Request) -> Result<Allowed, Box<Denial>> {
-        // Asked anew: a slow hash may have outlasted an expiry.
-        let now = self.clock.now();
-        let Found { secret, view, org_disabled, org_networks } = found;
-        let facts = Facts {
-            environment: &view.key.environment,
-            life: view.key.life,
-            grace_over: secret.term.is_over(now),
-            org_disabled,
-            networks: [view.key.networks.as_deref(), org_networks.as_deref()],
-            level: view.key.level,
-            scopes: &view.key.scopes,
-        };
-        let judged = judge(&facts, &self.accepted, request, now);
-        let grace_ends_at = secret.term.grace_ends_at.filter(|_| !secret.term.is_over(now)).map(clock::time);
-        let key = view.show(self.store.birth().integer_ids, now);
+    /// Judges a proved secret, and counts it.
+    fn weigh(&self, here: &Here, state: &Arc<State>, meter: Option<&Arc<Meter>>, request: &Request) -> Outcome {
+        let now = self.clock.about(state.turns_at());
+        let judged = state.judge(request, now);
+        if let (Some(usage), Some(meter)) = (&here.usage, meter) {
+            usage.count(meter, judged.is_ok(), now);
+        }
+        let proved = state.proved(now);
         match judged {
-            Ok(()) => Ok(Allowed { key, grace_ends_at, limits: Vec::new(), agent: None }),
-            Err(denial) => Err(denial.of(key, grace_ends_at).into()),
+            Ok(()) => Ok(Allowed::new(proved, None)),
+            Err(denial) => Err(denial.of(proved, None).into()),
         }
     }
+}
+
+fn decision(outcome: Outcome) -> Decision {
+    match outcome {
+        Ok(allowed) => Decision::Allowed(allowed),
+        Err(denial) => Decision::Denied(denial),
+    }
+}
+
+fn invalid() -> Box<Denial> {
+    Denial::invalid().into()
 }
 
 /// Whether a row is what the text speaks of: another tenant's, or one whose text had another format or

@@ -14,7 +14,7 @@ fn a_schema_beyond_this_release_is_refused_with_both_versions() {
     let site = Site::new();
     site.open().close();
     site.sql().execute_batch("UPDATE meta SET schema = 905, oldest_reader = 904").unwrap();
-    let ours = 1;
+    let ours = 2;
     for read_only in [false, true] {
         let error = refused(&site, read_only);
         assert_eq!(error.trouble(), Some(Trouble::Newer));
@@ -38,14 +38,15 @@ fn a_newer_schema_that_lets_this_release_go_on_works_whole() {
     kw.close();
     site.sql()
         .execute_batch(
-            "CREATE TABLE usage (key_id TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
-             ALTER TABLE orgs ADD COLUMN limits TEXT;
-             ALTER TABLE keys ADD COLUMN tier TEXT;
+            "CREATE TABLE plans (key_id TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+             ALTER TABLE orgs ADD COLUMN plan TEXT;
+             ALTER TABLE keys ADD COLUMN plan TEXT;
              ALTER TABLE secrets ADD COLUMN label TEXT;
+             ALTER TABLE usage ADD COLUMN bytes INTEGER;
              ALTER TABLE audit ADD COLUMN request TEXT;
              ALTER TABLE meta ADD COLUMN region TEXT;
-             CREATE INDEX keys_tier ON keys (tier);
-             UPDATE meta SET schema = 2, oldest_reader = 1",
+             CREATE INDEX keys_plan ON keys (plan);
+             UPDATE meta SET schema = 900, oldest_reader = 1",
         )
         .unwrap();
     let kw = site.open();
@@ -60,7 +61,7 @@ fn a_newer_schema_that_lets_this_release_go_on_works_whole() {
     assert!(kw.audit().verify().unwrap().ok);
     kw.close();
     let schema: i64 = site.sql().query_row("SELECT schema FROM meta", [], |row| row.get(0)).unwrap();
-    assert_eq!(schema, 2, "the newer schema was taken back");
+    assert_eq!(schema, 900, "the newer schema was taken back");
     let reader = Keywright::open(site.config().read_only(true)).unwrap();
     assert_eq!(verdict(&reader, new.api_key.reveal()), "allowed");
     reader.close();

@@ -6,6 +6,7 @@ use crate::store::StatusFilter;
 
 const LARGEST_PAGE: i64 = 1_000;
 const STANDARD_PAGE: usize = 100;
+const LONGEST_IDLE: u32 = 36_500;
 
 /// Which keys to list: `keys.list`. The standard is all but revoked ones, 100 a page.
 ///
@@ -19,6 +20,7 @@ pub struct ListKeys {
     pub(crate) status: StatusFilter,
     pub(crate) environment: Option<String>,
     pub(crate) name: Option<String>,
+    pub(crate) idle_days: Option<u32>,
 }
 
 impl ListKeys {
@@ -70,15 +72,25 @@ impl ListKeys {
         Self { name: Some(name.into()), ..self }
     }
 
+    /// Only keys that were last used, or made and never used, at least so many days ago: 1 to 36,500.
+    #[must_use]
+    pub fn idle_days(self, days: u32) -> Self {
+        Self { idle_days: Some(days), ..self }
+    }
+
     /// Reads the arguments of a `list` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&["limit", "cursor", "status", "environment", "name"])?;
+        let mut fields = fields.only(&["limit", "cursor", "status", "environment", "name", "idle_days"])?;
         let query = Self {
             limit: Limit::take(&mut fields)?,
             cursor: fields.text("cursor")?,
             status: fields.text("status")?.map_or(Ok(StatusFilter::default()), |it| read_status(&it))?,
             environment: fields.text("environment")?,
             name: fields.text("name")?,
+            idle_days: match fields.given("idle_days") {
+                Some(days) => u32::try_from(days.into_integer("idle_days", 1, LONGEST_IDLE.into())?).ok(),
+                None => None,
+            },
         };
         query.check()?;
         Ok(query)
@@ -86,6 +98,10 @@ impl ListKeys {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.limit.check()?;
+        if self.idle_days.is_some_and(|it| !(1..=LONGEST_IDLE).contains(&it)) {
+            let fix = format!("give 1 to {LONGEST_IDLE}");
+            return Err(Error::wrong("idle_days", format!("is out of 1..={LONGEST_IDLE}"), fix));
+        }
         self.name.as_deref().map_or(Ok(()), |it| plain("name", it, LONGEST_NAME))
     }
 }

@@ -1,13 +1,16 @@
 //! The connections of one process to one file: readers in turn, and one writer.
 
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::place::{self, Files, Identity};
 use super::schema;
+use super::wal_index::WalIndex;
 use crate::error::{Error, Trouble};
 use crate::fork::{self, Forkable, Process, Relation, lock};
 use crate::store::Birth;
@@ -26,8 +29,12 @@ pub(super) struct Connections {
     files: Files,
     read_only: bool,
     patience: Duration,
+    /// Whether the WAL index is not to be used, as if its layout were unknown.
+    unwatched: bool,
     held: Mutex<Held>,
     writer: Mutex<Option<Connection>>,
+    /// The WAL index while the anchor holds it, for who asks without a lock.
+    watch: ArcSwapOption<WalIndex>,
 }
 
 struct Held {
@@ -36,12 +43,15 @@ struct Held {
     /// The files were taken from under us: what is open here leads nowhere, and must not even be closed.
     lost: bool,
     anchor: Option<Anchor>,
+    /// How many anchors there have been.
+    anchors: u64,
     readers: Vec<Connection>,
 }
 
 /// An idle connection, so that no other program is ever the last to close, and the files as they were then.
 struct Anchor {
-    keeper: Connection,
+    /// `None` while `Connections::watch` holds it.
+    keeper: Option<Connection>,
     identity: Identity,
 }
 
@@ -50,13 +60,28 @@ impl Connections {
         path: &std::path::Path,
         read_only: bool,
         patience: Duration,
+        unwatched: bool,
         fresh: &Birth,
     ) -> Result<(Arc<Self>, Birth), Error> {
         let _gate = fork::gate();
         let path = place::prepare(path, read_only)?;
-        let held = Held { process: Process::current(), closed: false, lost: false, anchor: None, readers: Vec::new() };
-        let connections =
-            Self { files: Files::of(path), read_only, patience, held: Mutex::new(held), writer: Mutex::new(None) };
+        let held = Held {
+            process: Process::current(),
+            closed: false,
+            lost: false,
+            anchor: None,
+            anchors: 0,
+            readers: Vec::new(),
+        };
+        let connections = Self {
+            files: Files::of(path),
+            read_only,
+            patience,
+            unwatched,
+            held: Mutex::new(held),
+            writer: Mutex::new(None),
+            watch: ArcSwapOption::empty(),
+        };
         let birth = if read_only {
             let reader = connections.connect(true)?;
             let birth = schema::check(&reader)?;
@@ -74,6 +99,26 @@ impl Connections {
         let holder: Arc<dyn Forkable> = connections.clone();
         fork::register(Arc::downgrade(&holder));
         Ok((connections, birth))
+    }
+
+    /// What differs after each commit, without a system call. `None` when it has to be asked for.
+    pub(super) fn pulse(&self) -> Option<NonZeroU64> {
+        self.watch.load().as_ref()?.pulse()
+    }
+
+    /// What differs after each commit.
+    pub(super) fn ask(&self) -> Result<NonZeroU64, Error> {
+        let _gate = fork::gate();
+        let held = self.enter()?;
+        let pulse = match held.anchor.as_ref().and_then(|it| it.keeper.as_ref()) {
+            // Each connection counts anew (SQLite, "PRAGMA data_version").
+            Some(keeper) => {
+                let version: u32 = keeper.pragma_query_value(None, "data_version", |row| row.get(0))?;
+                NonZeroU64::new(held.anchors << 32 | u64::from(version))
+            }
+            None => self.pulse(),
+        };
+        pulse.ok_or_else(|| Error::unavailable(Trouble::Locked, "the write-ahead log is being made", "try again"))
     }
 
     /// Runs a look-up on the caller's thread.
@@ -139,6 +184,7 @@ impl Connections {
         if matches!(held.process.check(), Ok(Relation::Same)) && !held.lost {
             held.readers.clear();
             held.anchor = None;
+            self.unwatch();
             drop(held);
             lock(&self.writer).take();
         }
@@ -159,6 +205,8 @@ impl Connections {
             Some(anchor) if !held.lost && anchor.identity == self.files.identity() => {}
             Some(_) => {
                 held.lost = true;
+                // Nobody may go on trusting what it says; to close it would do harm, as with all that is open.
+                std::mem::forget(self.watch.swap(None));
                 return Err(Error::unavailable(
                     Trouble::Place,
                     "the database was deleted, replaced, or opened by another SQLite library in this process",
@@ -167,12 +215,29 @@ impl Connections {
             }
             None => {
                 let keeper = self.connect(true)?;
-                // A first read makes SQLite take its place among those that have the file open.
+                // A first read makes SQLite take its place among those that have the file open, and map the WAL index.
                 keeper.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+                let keeper = match if self.unwatched { Err(keeper) } else { WalIndex::of(keeper) } {
+                    Ok(index) => {
+                        self.watch.store(Some(Arc::new(index)));
+                        None
+                    }
+                    Err(keeper) => Some(keeper),
+                };
+                held.anchors += 1;
                 held.anchor = Some(Anchor { keeper, identity: self.files.identity() });
             }
         }
         Ok(held)
+    }
+
+    /// Closes the connection that holds the WAL index, once nobody is reading it.
+    fn unwatch(&self) {
+        let Some(mut index) = self.watch.swap(None) else { return };
+        while let Err(shared) = Arc::try_unwrap(index) {
+            index = shared;
+            std::thread::yield_now();
+        }
     }
 
     fn connect(&self, reader: bool) -> Result<Connection, Error> {
@@ -208,6 +273,7 @@ impl Forkable for Connections {
         if !held.lost {
             held.readers.clear();
             held.anchor = None;
+            self.unwatch();
             lock(&self.writer).take();
         }
     }
@@ -219,7 +285,8 @@ impl Drop for Connections {
         if held.lost || held.process.check().is_err() {
             // Closing would write what is stale, or drop locks that the parent of a bypassed fork still counts on.
             held.readers.drain(..).for_each(std::mem::forget);
-            std::mem::forget(held.anchor.take().map(|it| it.keeper));
+            std::mem::forget(held.anchor.take().and_then(|it| it.keeper));
+            std::mem::forget(self.watch.swap(None));
             std::mem::forget(lock(&self.writer).take());
         }
     }

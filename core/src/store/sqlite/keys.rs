@@ -10,7 +10,7 @@ use crate::hash::{Stored, TAG};
 use crate::level;
 use crate::lifecycle::{Life, Term};
 use crate::store::{
-    Found, KeyFilter, KeyRow, KeyRule, KeyView, Place, Sealer, SecretRow, SecretView, StatusFilter, Tenant,
+    Counts, Found, KeyFilter, KeyRow, KeyRule, KeyView, Place, Sealer, SecretRow, SecretView, StatusFilter, Tenant,
 };
 
 const KEY: &str = "k.id, k.org, k.environment, k.name, k.scopes, k.level, k.networks, k.metadata, k.created_at, \
@@ -20,12 +20,20 @@ const KEY_COLUMNS: usize = 15;
 /// A secret that is not over, as it is joined to its key; the parameter is the time.
 const LIVE: &str = "(s.grace_ends_at IS NULL OR s.grace_ends_at > ?1)";
 
+const SECRET: &str = "s.lookup, s.grace_ends_at, s.prefix, s.created_at, u.last_used_at";
+const USED: &str = "LEFT JOIN usage u ON u.key_id = s.key_id AND u.lookup = s.lookup";
+
+/// What a key has counted in all.
+const TOTAL: &str = "t.usage_count, t.denied_count, t.last_used_at";
+const TOTAL_COLUMNS: usize = 3;
+const TOTALLED: &str = "LEFT JOIN usage t ON t.key_id = k.id AND t.lookup = ''";
+
 pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<Found>, Error> {
     let mut statement = on.prepare_cached(&format!(
         "SELECT {KEY}, f.lookup, f.grace_ends_at, f.prefix, f.format, f.verifier, f.filter, f.created_at, \
-         o.disabled_at, o.networks, s.lookup, s.grace_ends_at, s.prefix, s.created_at \
-         FROM secrets f JOIN keys k ON k.id = f.key_id JOIN orgs o ON o.id = k.org \
-         LEFT JOIN secrets s ON s.key_id = k.id AND {LIVE} WHERE f.lookup = ?2"
+         o.disabled_at, o.networks, {TOTAL}, {SECRET} \
+         FROM secrets f JOIN keys k ON k.id = f.key_id JOIN orgs o ON o.id = k.org {TOTALLED} \
+         LEFT JOIN secrets s ON s.key_id = k.id AND {LIVE} {USED} WHERE f.lookup = ?2"
     ))?;
     let mut rows = statement.query(params![now, lookup])?;
     let at = |offset: usize| KEY_COLUMNS + offset;
@@ -34,7 +42,7 @@ pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<
         let found = match &mut found {
             Some(found) => found,
             None => found.insert(Found {
-                view: KeyView { key: key(row)?, secrets: Vec::with_capacity(1) },
+                view: KeyView { key: key(row)?, secrets: Vec::with_capacity(1), usage: total(row, at(9))? },
                 secret: SecretRow {
                     term: Term { lookup: row.get(at(0))?, grace_ends_at: row.get(at(1))? },
                     prefix: row.get(at(2))?,
@@ -47,8 +55,8 @@ pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<
                 org_networks: words_or_none(row.get(at(8))?),
             }),
         };
-        if row.get_ref(at(9))? != ValueRef::Null {
-            found.view.secrets.push(view(row, at(9))?);
+        if row.get_ref(at(12))? != ValueRef::Null {
+            found.view.secrets.push(view(row, at(12))?);
         }
     }
     Ok(found.map(|it| Found { view: newest_first(it.view), ..it }))
@@ -56,17 +64,20 @@ pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<
 
 fn secrets(on: &Connection, key_id: &str, now: Millis) -> Result<Vec<SecretView>, Error> {
     let mut statement = on.prepare_cached(&format!(
-        "SELECT s.lookup, s.grace_ends_at, s.prefix, s.created_at FROM secrets s WHERE s.key_id = ?2 AND {LIVE}"
+        "SELECT {SECRET} FROM secrets s {USED} WHERE s.key_id = ?2 AND {LIVE}"
     ))?;
     let secrets = statement.query_map(params![now, key_id], |row| view(row, 0))?;
     Ok(secrets.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn get(on: &Connection, tenant: &Tenant, id: &str, now: Millis) -> Result<Option<KeyView>, Error> {
-    let mut statement = on.prepare_cached(&format!("SELECT {KEY} FROM keys k WHERE k.id = ?1"))?;
+    let mut statement = on.prepare_cached(&format!("SELECT {KEY}, {TOTAL} FROM keys k {TOTALLED} WHERE k.id = ?1"))?;
     let mut rows = statement.query([id])?;
-    let Some(key) = rows.next()?.map(key).transpose()?.filter(|it| tenant.sees(&it.org)) else { return Ok(None) };
-    Ok(Some(newest_first(KeyView { secrets: secrets(on, &key.id, now)?, key })))
+    let read = |row: &Row<'_>| Ok::<_, Error>((key(row)?, total(row, KEY_COLUMNS)?));
+    let Some((key, usage)) = rows.next()?.map(read).transpose()?.filter(|it| tenant.sees(&it.0.org)) else {
+        return Ok(None);
+    };
+    Ok(Some(newest_first(KeyView { secrets: secrets(on, &key.id, now)?, key, usage })))
 }
 
 pub(super) fn by_prefix(on: &Connection, tenant: &Tenant, prefix: &str, now: Millis) -> Result<Option<KeyView>, Error> {
@@ -108,12 +119,16 @@ pub(super) fn list(
         values.extend([&place.at as &dyn ToSql, &place.id]);
         conditions.push(format!("(k.created_at, k.id) < (?{}, ?{})", values.len() - 1, values.len()));
     }
+    if let Some(since) = &filter.idle_since {
+        values.push(since);
+        conditions.push(format!("coalesce(t.last_used_at, k.created_at) <= ?{}", values.len()));
+    }
     conditions.push(status(filter.status).to_owned());
     let index = if org.is_some() { "keys_newest_of_org" } else { "keys_newest" };
     // Rows come in the order of the index, so that the page is read to its end and nothing is sorted.
     let mut statement = on.prepare_cached(&format!(
-        "SELECT {KEY}, s.lookup, s.grace_ends_at, s.prefix, s.created_at FROM keys k INDEXED BY {index} \
-         LEFT JOIN secrets s ON s.key_id = k.id AND {LIVE} WHERE {} ORDER BY k.created_at DESC, k.id DESC",
+        "SELECT {KEY}, {TOTAL}, {SECRET} FROM keys k INDEXED BY {index} {TOTALLED} \
+         LEFT JOIN secrets s ON s.key_id = k.id AND {LIVE} {USED} WHERE {} ORDER BY k.created_at DESC, k.id DESC",
         conditions.join(" AND ")
     ))?;
     let mut rows = statement.query(values.as_slice())?;
@@ -124,11 +139,16 @@ pub(super) fn list(
             if out.len() == limit {
                 break;
             }
-            out.push(KeyView { key: key(row)?, secrets: Vec::with_capacity(1) });
+            out.push(KeyView {
+                key: key(row)?,
+                secrets: Vec::with_capacity(1),
+                usage: total(row, KEY_COLUMNS)?,
+            });
         }
-        let joined = row.get_ref(KEY_COLUMNS)? != ValueRef::Null;
+        let from = KEY_COLUMNS + TOTAL_COLUMNS;
+        let joined = row.get_ref(from)? != ValueRef::Null;
         if let Some(last) = out.last_mut().filter(|_| joined) {
-            last.secrets.push(view(row, KEY_COLUMNS)?);
+            last.secrets.push(view(row, from)?);
         }
     }
     Ok(out.into_iter().map(newest_first).collect())
@@ -307,7 +327,13 @@ fn view(row: &Row<'_>, from: usize) -> rusqlite::Result<SecretView> {
         term: Term { lookup: row.get(from)?, grace_ends_at: row.get(from + 1)? },
         prefix: row.get(from + 2)?,
         created_at: row.get(from + 3)?,
+        last_used_at: row.get(from + 4)?,
     })
+}
+
+fn total(row: &Row<'_>, from: usize) -> rusqlite::Result<Counts> {
+    let count = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<u64>>(from + at)?.unwrap_or(0));
+    Ok(Counts { usage_count: count(0)?, denied_count: count(1)?, last_used_at: row.get(from + 2)? })
 }
 
 /// Lists stand in one column, their items separated by spaces, which none of them may hold.

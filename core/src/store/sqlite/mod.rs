@@ -1,13 +1,17 @@
 //! The store on one SQLite file. Reads answer on the caller's thread; writes go through one writer thread.
 
 mod audit;
+mod changes;
 mod connection;
 mod keys;
 mod orgs;
 pub(crate) mod place;
 mod schema;
 mod trouble;
+mod usage;
+mod wal_index;
 
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +20,8 @@ use rusqlite::{Connection, Transaction};
 
 use self::connection::Connections;
 use super::{
-    AuditFilter, AuditRow, Birth, Found, KeyFilter, KeyRow, KeyRule, KeyView, OrgRow, OrgRule, Place, Sealer,
-    SecretRow, Store, Tenant,
+    AuditFilter, AuditRow, Birth, Changes, Found, KeyFilter, KeyRow, KeyRule, KeyView, OrgRow, OrgRule, Place, Sealer,
+    SecretRow, Store, Tenant, Used,
 };
 use crate::audit::Draft;
 use crate::clock::{Clock, Millis};
@@ -40,10 +44,11 @@ impl Sqlite {
         path: &Path,
         read_only: bool,
         patience: Duration,
+        unwatched: bool,
         fresh: &Birth,
         sealer: Sealer,
     ) -> Result<Self, Error> {
-        let (connections, birth) = Connections::open(path, read_only, patience, fresh)?;
+        let (connections, birth) = Connections::open(path, read_only, patience, unwatched, fresh)?;
         Ok(Self { connections, birth, sealer, writer: Workers::new("keywright-writer", 1, WAITING) })
     }
 
@@ -63,6 +68,18 @@ impl Sqlite {
 impl Store for Sqlite {
     fn birth(&self) -> &Birth {
         &self.birth
+    }
+
+    fn pulse(&self) -> Option<NonZeroU64> {
+        self.connections.pulse()
+    }
+
+    async fn ask(&self) -> Result<NonZeroU64, Error> {
+        self.connections.ask()
+    }
+
+    async fn changes(&self, after: Option<i64>) -> Result<Changes, Error> {
+        self.read(|on| changes::since(on, after))
     }
 
     async fn find(&self, lookup: &str, now: Millis) -> Result<Option<Found>, Error> {
@@ -105,6 +122,10 @@ impl Store for Sqlite {
         filter: Option<Vec<u8>>,
     ) -> Result<(), Error> {
         self.write(move |on, _| keys::replace_verifier(on, &lookup, &from, &to, filter.as_deref())).await
+    }
+
+    async fn add_usage(&self, used: Arc<[Used]>) -> Result<(), Error> {
+        self.write(move |on, _| usage::add(on, &used)).await
     }
 
     async fn org(&self, id: &str) -> Result<Option<OrgRow>, Error> {

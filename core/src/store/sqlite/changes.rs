@@ -1,0 +1,41 @@
+//! What has changed since a place in the sequence that the triggers raise.
+
+use rusqlite::Connection;
+
+use crate::error::Error;
+use crate::store::Changes;
+
+/// More changed rows than this in one table are not worth naming.
+const MANY: usize = 1_000;
+
+pub(super) fn since(on: &Connection, after: Option<i64>) -> Result<Changes, Error> {
+    let snapshot = on.unchecked_transaction()?;
+    let (seq, deleted): (i64, i64) = snapshot
+        .prepare_cached("SELECT seq, deleted_seq FROM meta")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut changes = Changes { seq, ..Changes::default() };
+    match after {
+        Some(after) if seq == after => {}
+        Some(after) if seq > after && deleted <= after => {
+            let mut named = |sql: &str, into: fn(&mut Changes) -> &mut Vec<String>| {
+                let mut statement = snapshot.prepare_cached(sql)?;
+                let mut rows = statement.query([after])?;
+                while let Some(row) = rows.next()? {
+                    let names = into(&mut changes);
+                    names.push(row.get(0)?);
+                    changes.all |= names.len() > MANY;
+                    if changes.all {
+                        break;
+                    }
+                }
+                Ok::<_, Error>(())
+            };
+            named("SELECT id FROM keys WHERE changed_seq > ?1", |it| &mut it.keys)?;
+            named("SELECT key_id FROM secrets WHERE changed_seq > ?1", |it| &mut it.keys)?;
+            named("SELECT id FROM orgs WHERE changed_seq > ?1", |it| &mut it.orgs)?;
+        }
+        // The first look, a row that is gone and cannot be named, or an older copy in place of the database.
+        _ => changes.all = true,
+    }
+    Ok(changes)
+}

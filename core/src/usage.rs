@@ -1,0 +1,232 @@
+//! Meters: what secrets were used is counted in memory, and written down together.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::clock::Millis;
+use crate::error::Error;
+use crate::fork::{Process, lock};
+use crate::store::{AnyStore, Counts, KeyView, Store, Used};
+use crate::wait::block_on;
+
+/// Counts are written down after this long, or once so many secrets have some.
+const INTERVAL: Duration = Duration::from_secs(1);
+const MANY: usize = 10_000;
+
+/// What one secret was used since it was last written down.
+pub(crate) struct Meter {
+    key_id: Box<str>,
+    lookup: Box<str>,
+    usage_count: AtomicU64,
+    denied_count: AtomicU64,
+    /// 0 is never.
+    last_used_at: AtomicI64,
+    /// Whether it is listed to be written down.
+    listed: AtomicBool,
+}
+
+impl Meter {
+    pub(crate) fn new(key_id: &str, lookup: &str) -> Self {
+        Self {
+            key_id: key_id.into(),
+            lookup: lookup.into(),
+            usage_count: AtomicU64::new(0),
+            denied_count: AtomicU64::new(0),
+            last_used_at: AtomicI64::new(0),
+            listed: AtomicBool::new(false),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            usage_count: self.usage_count.load(Ordering::SeqCst),
+            denied_count: self.denied_count.load(Ordering::SeqCst),
+            last_used_at: Some(self.last_used_at.load(Ordering::SeqCst)).filter(|it| *it > 0),
+        }
+    }
+
+    /// Takes the counts out. A use that is counted from now on lists the meter anew.
+    fn take(&self) -> Counts {
+        self.listed.store(false, Ordering::SeqCst);
+        Counts {
+            usage_count: self.usage_count.swap(0, Ordering::SeqCst),
+            denied_count: self.denied_count.swap(0, Ordering::SeqCst),
+            ..self.counts()
+        }
+    }
+
+    fn give_back(&self, counts: Counts) {
+        self.usage_count.fetch_add(counts.usage_count, Ordering::SeqCst);
+        self.denied_count.fetch_add(counts.denied_count, Ordering::SeqCst);
+    }
+}
+
+/// All meters of one process and engine. Whatever becomes of the writing, it never concerns a verification.
+pub(crate) struct Usage {
+    process: Process,
+    books: Arc<Books>,
+}
+
+struct Books {
+    store: Arc<AnyStore>,
+    open: Mutex<Open>,
+    wake: Condvar,
+    /// Held while counts are on their way to the store.
+    writing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Open {
+    listed: Vec<Arc<Meter>>,
+    /// What is on its way to the store.
+    leaving: Vec<Used>,
+    /// How often something has arrived there.
+    arrivals: u64,
+    runs: bool,
+    closed: bool,
+}
+
+impl Usage {
+    pub(crate) fn new(store: Arc<AnyStore>) -> Self {
+        let books =
+            Books { store, open: Mutex::default(), wake: Condvar::new(), writing: tokio::sync::Mutex::new(()) };
+        Self { process: Process::current(), books: Arc::new(books) }
+    }
+
+    /// Counts a verification of a proved secret.
+    pub(crate) fn count(&self, meter: &Arc<Meter>, allowed: bool, now: Millis) {
+        if allowed {
+            meter.usage_count.fetch_add(1, Ordering::SeqCst);
+            if now > meter.last_used_at.load(Ordering::Relaxed) {
+                meter.last_used_at.store(now, Ordering::Relaxed);
+            }
+        } else {
+            meter.denied_count.fetch_add(1, Ordering::SeqCst);
+        }
+        if !meter.listed.load(Ordering::SeqCst) && !meter.listed.swap(true, Ordering::SeqCst) {
+            self.list(Arc::clone(meter));
+        }
+    }
+
+    #[cold]
+    fn list(&self, meter: Arc<Meter>) {
+        let mut open = lock(&self.books.open);
+        open.listed.push(meter);
+        if !open.runs && !open.closed {
+            let books = Arc::clone(&self.books);
+            // Without the thread, counts stay until somebody flushes.
+            open.runs = std::thread::Builder::new().name("keywright-usage".into()).spawn(move || books.run()).is_ok();
+        }
+        if matches!(open.listed.len(), 1 | MANY) {
+            self.books.wake.notify_one();
+        }
+    }
+
+    /// Writes down all that was counted before the call.
+    pub(crate) async fn flush(&self) -> Result<(), Error> {
+        self.books.flush().await
+    }
+
+    /// Writes down what there is, and ends the thread.
+    pub(crate) async fn close(&self) -> Result<(), Error> {
+        self.end();
+        self.books.flush().await
+    }
+
+    fn end(&self) {
+        lock(&self.books.open).closed = true;
+        self.books.wake.notify_one();
+    }
+
+    /// How often counts have arrived in the store, to be asked before a read.
+    pub(crate) fn arrivals(&self) -> u64 {
+        lock(&self.books.open).arrivals
+    }
+
+    /// Adds what was counted here and is not in what was read. `false` when counts have arrived in the store since
+    /// `before`, so that nobody knows whether they are in.
+    pub(crate) fn add_pending(&self, views: &mut [KeyView], before: u64) -> bool {
+        let open = lock(&self.books.open);
+        let listed = open.listed.iter().map(|it| (&*it.key_id, &*it.lookup, it.counts()));
+        let leaving = open.leaving.iter().map(|it| (it.key_id.as_str(), it.lookup.as_str(), it.counts));
+        let mut pending: HashMap<&str, Vec<(&str, Counts)>> = HashMap::new();
+        for (key_id, lookup, counts) in listed.chain(leaving) {
+            pending.entry(key_id).or_default().push((lookup, counts));
+        }
+        for view in views {
+            for (lookup, counts) in pending.get(view.key.id.as_str()).into_iter().flatten() {
+                view.usage.add(*counts);
+                for secret in view.secrets.iter_mut().filter(|it| it.term.lookup == *lookup) {
+                    secret.last_used_at = secret.last_used_at.max(counts.last_used_at);
+                }
+            }
+        }
+        open.arrivals == before
+    }
+}
+
+impl Drop for Usage {
+    fn drop(&mut self) {
+        // A child has its parent's by copy only: the counts are the parent's to write, the lock may be held by nobody.
+        if self.process == Process::current() {
+            self.end();
+            let _ = block_on(self.books.flush());
+        }
+    }
+}
+
+impl Books {
+    fn run(&self) {
+        while self.wait() {
+            // What cannot be written now is given back, and tried again with the next.
+            let _ = block_on(self.flush());
+        }
+    }
+
+    /// Until it is time to write; `false` when all is over.
+    fn wait(&self) -> bool {
+        let mut open = lock(&self.open);
+        while open.listed.is_empty() && !open.closed {
+            open = self.wake.wait(open).unwrap_or_else(PoisonError::into_inner);
+        }
+        let until = Instant::now() + INTERVAL;
+        while open.listed.len() < MANY && !open.closed {
+            let Some(left) = until.checked_duration_since(Instant::now()) else { break };
+            open = self.wake.wait_timeout(open, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        !open.closed
+    }
+
+    async fn flush(&self) -> Result<(), Error> {
+        let _writing = self.writing.lock().await;
+        let (meters, used) = {
+            let mut open = lock(&self.open);
+            let meters = std::mem::take(&mut open.listed);
+            let used = meters.iter().map(|it| Used {
+                key_id: it.key_id.to_string(),
+                lookup: it.lookup.to_string(),
+                counts: it.take(),
+            });
+            open.leaving = used.collect();
+            (meters, Arc::<[Used]>::from(open.leaving.as_slice()))
+        };
+        if used.is_empty() {
+            return Ok(());
+        }
+        let written = self.store.add_usage(Arc::clone(&used)).await;
+        let mut open = lock(&self.open);
+        open.leaving.clear();
+        open.arrivals += 1;
+        if written.is_err() {
+            for (meter, used) in meters.into_iter().zip(used.iter()) {
+                meter.give_back(used.counts);
+                if !meter.listed.swap(true, Ordering::SeqCst) {
+                    open.listed.push(meter);
+                }
+            }
+        }
+        written
+    }
+}

@@ -1,0 +1,120 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ipnet::IpNet;
+
+use crate::clock::Millis;
+use crate::decision::{Denial, Facts, Proved, Request, Source, judge};
+use crate::lifecycle::Life;
+use crate::network;
+use crate::record::{Key, Level};
+use crate::store::{Found, KeyView, Tenant};
+
+/// A key and one of its secrets as last read: what is judged lies open, the rest is packed until somebody asks for it.
+pub(crate) struct State {
+    /// The org, the environment and the scopes, in one text.
+    words: Box<str>,
+    org_ends: u16,
+    environment_ends: u16,
+    accepted: bool,
+    level: Option<Level>,
+    org_disabled: bool,
+    disabled: bool,
+    revoked: bool,
+    expires_at: Option<Millis>,
+    /// When the secret that proved the key is over.
+    grace_ends_at: Option<Millis>,
+    networks: Option<Box<Networks>>,
+    integer_ids: bool,
+    reading: u64,
+    /// A [`KeyView`].
+    view: Box<[u8]>,
+}
+
+struct Networks {
+    own: Option<Box<[IpNet]>>,
+    org: Option<Box<[IpNet]>>,
+}
+
+impl State {
+    pub(crate) fn new(found: &Found, accepted: &[String], integer_ids: bool) -> Self {
+        let Found { secret, view, org_disabled, org_networks } = found;
+        let KeyView { key, .. } = view;
+        let words = [key.org.as_str(), &key.environment, &key.scopes.join(" ")].concat();
+        let stored = |it: &Option<Vec<String>>| it.as_deref().map(network::stored);
+        let networks = Networks { own: stored(&key.networks), org: stored(org_networks) };
+        static READINGS: AtomicU64 = AtomicU64::new(1);
+        let end = |it: usize| u16::try_from(it).unwrap_or(u16::MAX);
+        Self {
+            org_ends: end(key.org.len()),
+            environment_ends: end(key.org.len() + key.environment.len()),
+            words: words.into(),
+            accepted: accepted.contains(&key.environment),
+            level: key.level,
+            org_disabled: *org_disabled,
+            disabled: key.life.disabled_at.is_some(),
+            revoked: key.life.revoked_at.is_some(),
+            expires_at: key.life.expires_at,
+            grace_ends_at: secret.term.grace_ends_at,
+            networks: (networks.own.is_some() || networks.org.is_some()).then(|| Box::new(networks)),
+            integer_ids,
+            reading: READINGS.fetch_add(1, Ordering::Relaxed),
+            view: postcard::to_allocvec(view).unwrap_or_default().into(),
+        }
+    }
+
+    fn words(&self, from: u16, to: usize) -> &str {
+        self.words.get(usize::from(from)..to).unwrap_or_default()
+    }
+
+    pub(crate) fn org(&self) -> &str {
+        self.words(0, self.org_ends.into())
+    }
+
+    pub(crate) fn is_of(&self, tenant: &Tenant) -> bool {
+        tenant.sees(self.org())
+    }
+
+    /// The first instant at which the verdict may change by itself.
+    pub(crate) fn turns_at(&self) -> Millis {
+        let never = Millis::MAX;
+        self.expires_at.unwrap_or(never).min(self.grace_ends_at.unwrap_or(never))
+    }
+
+    /// Judges the proved secret.
+    pub(crate) fn judge(&self, request: &Request, now: Millis) -> Result<(), Box<Denial>> {
+        let facts = Facts {
+            environment: self.words(self.org_ends, self.environment_ends.into()),
+            accepted: self.accepted,
+            life: Life {
+                expires_at: self.expires_at,
+                disabled_at: self.disabled.then_some(0),
+                revoked_at: self.revoked.then_some(0),
+            },
+            grace_over: self.grace_ends_at.is_some_and(|it| now >= it),
+            org_disabled: self.org_disabled,
+            networks: match &self.networks {
+                Some(it) => [it.own.as_deref(), it.org.as_deref()],
+                None => [None, None],
+            },
+            level: self.level,
+            scopes: self.words(self.environment_ends, self.words.len()),
+        };
+        judge(&facts, request, now)
+    }
+
+    pub(crate) fn proved(self: &Arc<Self>, now: Millis) -> Proved {
+        Proved::new(Arc::clone(self) as Arc<dyn Source>, now, self.grace_ends_at.filter(|it| now < *it))
+    }
+}
+
+impl Source for State {
+    fn key(&self, now: Millis) -> Key {
+        // What was packed here is read here: it cannot be damaged.
+        postcard::from_bytes::<KeyView>(&self.view).unwrap_or_default().show(self.integer_ids, now)
+    }
+
+    fn reading(&self) -> u64 {
+        self.reading
+    }
+}
