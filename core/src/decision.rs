@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 use crate::clock::{Millis, time};
 use crate::error::Error;
-use crate::input::{Fields, Value};
+use crate::input::{Fields, Value, identifier};
 use crate::lifecycle::Life;
 use crate::record::{Key, Level, LimitState, Status, wire_time};
 use crate::{level, network, scope};
@@ -28,6 +28,10 @@ pub struct Request {
     pub(crate) method: Option<String>,
     pub(crate) ip: Option<String>,
     pub(crate) environment: Option<String>,
+    pub(crate) operation: Option<String>,
+    /// `None` is 1.
+    pub(crate) cost: Option<u64>,
+    pub(crate) agent: Option<Arc<str>>,
     flaw: Option<Error>,
     admitted: Admitted,
 }
@@ -83,9 +87,43 @@ impl Request {
         self
     }
 
+    /// The class of the operation, for limits that count only one: `"read"`, `"write"`. It must be one that a limit of
+    /// the engine names.
+    #[must_use]
+    pub fn operation(mut self, operation: impl Into<String>) -> Self {
+        self.operation = Some(operation.into());
+        self.admitted = Admitted::default();
+        self
+    }
+
+    /// How much of each limit the request takes: 1 by standard. More than a limit's burst could never pass, and is
+    /// refused with [`Code::InvalidRequest`].
+    #[must_use]
+    pub fn cost(mut self, cost: u64) -> Self {
+        self.cost = Some(cost);
+        self.admitted = Admitted::default();
+        if cost == 0 {
+            self.flaw = Some(Error::wrong("cost", "is 0", "give 1 or more"));
+        }
+        self
+    }
+
+    /// The logical identity on whose behalf the key is used: 1 to 128 of `A-Za-z0-9_.:-`. It never widens rights.
+    #[must_use]
+    pub fn agent(mut self, agent: impl Into<Arc<str>>) -> Self {
+        let agent = agent.into();
+        match identifier("agent", &agent, "is no id of an agent") {
+            Ok(()) => self.agent = Some(agent),
+            Err(error) => self.flaw = Some(error),
+        }
+        self.admitted = Admitted::default();
+        self
+    }
+
     /// Reads the options of a `verify` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&["scopes", "method", "ip", "environment"])?;
+        let known = ["scopes", "method", "ip", "environment", "operation", "cost", "agent"];
+        let mut fields = fields.only(&known)?;
         let mut request = Self::new();
         if let Some(value) = fields.given("scopes") {
             request.scopes = scope::read(value)?;
@@ -105,7 +143,14 @@ impl Request {
             None => None,
         };
         request.environment = fields.text("environment")?;
-        Ok(request)
+        request.operation = fields.text("operation")?;
+        if let Some(cost) = fields.given("cost") {
+            request = request.cost(cost.into_integer("cost", 1, i64::MAX)?.unsigned_abs());
+        }
+        if let Some(agent) = fields.text("agent")? {
+            request = request.agent(agent);
+        }
+        request.flaw.take().map_or(Ok(request), Err)
     }
 
     pub(crate) fn flaw(&self) -> Option<&Error> {

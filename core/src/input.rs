@@ -317,6 +317,15 @@ pub(crate) fn plain(field: &str, text: &str, most: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses what is no id that a host chooses, of an org or an agent.
+pub(crate) fn identifier(field: &str, id: &str, reason: &str) -> Result<(), Error> {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b':' | b'-');
+    if (1..=128).contains(&id.len()) && id.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(Error::wrong(field, reason, "use 1 to 128 of A-Z, a-z, 0-9, _ . : and -"))
+}
+
 /// Reads `24h`, `0`, or a duration: milliseconds in `0..=most`.
 pub(crate) fn span(field: &str, value: Value, most: Millis) -> Result<Millis, Error> {
     let longest = if most < clock::DAY {

@@ -90,8 +90,7 @@ struct Open {
 
 impl Usage {
     pub(crate) fn new(store: Arc<AnyStore>) -> Self {
-        let books =
-            Books { store, open: Mutex::default(), wake: Condvar::new(), writing: tokio::sync::Mutex::new(()) };
+        let books = Books { store, open: Mutex::default(), wake: Condvar::new(), writing: tokio::sync::Mutex::new(()) };
         Self { process: Process::current(), books: Arc::new(books) }
     }
 

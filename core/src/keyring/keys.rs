@@ -129,7 +129,8 @@ impl Keys {
         if let Some(environment) = &query.environment {
             engine.known_environment(environment)?;
         }
-        let filter = KeyFilter { status: query.status, environment: query.environment, name: query.name, idle_since: None };
+        let filter =
+            KeyFilter { status: query.status, environment: query.environment, name: query.name, idle_since: None };
         let list = format!("keys {:?} {filter:?} {:?}", self.tenant, query.idle_days);
         let secret = &engine.store().birth().cursor_key;
         let after = query.cursor.map(|it| cursor::read(secret, &list, &it)).transpose()?;

@@ -5,6 +5,7 @@ use super::{Engine, cursor};
 use crate::audit::Draft;
 use crate::clock::Millis;
 use crate::error::Error;
+use crate::input::identifier;
 use crate::record::{OrgRecord, Page};
 use crate::store::{OrgEdit, OrgRow, Place, Store};
 
@@ -187,11 +188,7 @@ impl Orgs {
 }
 
 pub(super) fn check_id(field: &str, id: &str) -> Result<(), Error> {
-    let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b':' | b'-');
-    if (1..=128).contains(&id.len()) && id.bytes().all(plain) {
-        return Ok(());
-    }
-    Err(Error::wrong(field, "is no id of an org", "use 1 to 128 of A-Z, a-z, 0-9, _ . : and -"))
+    identifier(field, id, "is no id of an org")
 }
 
 fn unknown() -> Error {

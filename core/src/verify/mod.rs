@@ -91,8 +91,7 @@ impl Hot {
     pub(crate) fn new(formats: &Formats, capacity: usize, metered: Option<Arc<AnyStore>>) -> Self {
         static ENGINES: AtomicU64 = AtomicU64::new(1);
         let heads = formats.heads();
-        let make =
-            move || Here { memory: Memory::new(heads, capacity), usage: metered.clone().map(Usage::new) };
+        let make = move || Here { memory: Memory::new(heads, capacity), usage: metered.clone().map(Usage::new) };
         let engine = ENGINES.fetch_add(1, Ordering::Relaxed);
         Self { engine, here: PerProcess::new(make()), make: Box::new(make) }
     }
@@ -243,8 +242,8 @@ impl Verifier {
         }
         let proved = state.proved(now);
         match judged {
-            Ok(()) => Ok(Allowed::new(proved, None)),
-            Err(denial) => Err(denial.of(proved, None).into()),
+            Ok(()) => Ok(Allowed::new(proved, request.agent.clone())),
+            Err(denial) => Err(denial.of(proved, request.agent.clone()).into()),
         }
     }
 }

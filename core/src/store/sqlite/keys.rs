@@ -63,9 +63,8 @@ pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<
 }
 
 fn secrets(on: &Connection, key_id: &str, now: Millis) -> Result<Vec<SecretView>, Error> {
-    let mut statement = on.prepare_cached(&format!(
-        "SELECT {SECRET} FROM secrets s {USED} WHERE s.key_id = ?2 AND {LIVE}"
-    ))?;
+    let mut statement =
+        on.prepare_cached(&format!("SELECT {SECRET} FROM secrets s {USED} WHERE s.key_id = ?2 AND {LIVE}"))?;
     let secrets = statement.query_map(params![now, key_id], |row| view(row, 0))?;
     Ok(secrets.collect::<Result<_, _>>()?)
 }
@@ -139,11 +138,7 @@ pub(super) fn list(
             if out.len() == limit {
                 break;
             }
-            out.push(KeyView {
-                key: key(row)?,
-                secrets: Vec::with_capacity(1),
-                usage: total(row, KEY_COLUMNS)?,
-            });
+            out.push(KeyView { key: key(row)?, secrets: Vec::with_capacity(1), usage: total(row, KEY_COLUMNS)? });
         }
         let from = KEY_COLUMNS + TOTAL_COLUMNS;
         let joined = row.get_ref(from)? != ValueRef::Null;
