@@ -16,7 +16,10 @@ struct Migration {
     oldest_reader: i64,
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 }];
+const MIGRATIONS: [Migration; 2] = [
+    Migration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 },
+    Migration { sql: include_str!("migrations/0002_limits.sql"), oldest_reader: 1 },
+];
 
 /// The newest schema this release writes.
 const NEWEST: i64 = MIGRATIONS.len() as i64;
