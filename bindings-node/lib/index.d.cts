@@ -9,8 +9,28 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 export type Status = "active" | "disabled" | "expired" | "revoked";
 /** `read` is GET, HEAD and OPTIONS; `read_write` adds POST, PUT and PATCH; `full` is every method. */
 export type Level = "read" | "read_write" | "full";
+/** Whose requests a rate limit counts together. */
+export type Per = "key" | "org" | "agent";
 /** Text, or a number in a database made with `idStyle: "integer"`. */
 export type KeyId = string | number;
+
+/** A rate limit as it is asked for. */
+export interface LimitRule {
+  /** `[a-z][a-z0-9_.-]{0,63}`; may be left out where the limit stands under its name. */
+  name?: string | null | undefined;
+  /** Requests a minute, 1 to 1000000000. */
+  rate: number;
+  /** Requests that may come at once: as many as the rate unless said. */
+  burst?: number | null | undefined;
+  /** `key` unless said, which is all that a key's own limits may be. */
+  per?: Per | null | undefined;
+  /** The class of operations that it is for: every request unless said. */
+  operation?: string | null | undefined;
+}
+/** Up to 8 limits by their names, a number being requests a minute, or as a list of limits that have names. */
+export type LimitRules =
+  | { readonly [name: string]: number | LimitRule }
+  | readonly (LimitRule & { name: string })[];
 
 /** The options of `new Keywright`. */
 export interface Options {
@@ -43,6 +63,15 @@ export interface Options {
   readOnly?: boolean | undefined;
   /** How long to wait for another writer, like `"5s"`. */
   busyTimeout?: string | undefined;
+  /**
+   * Sets of limits that keys are given by name: requests a minute, a limit, or up to 8 of them. A limit without a name has
+   * the tier's.
+   */
+  tiers?: { readonly [name: string]: number | LimitRule | readonly (number | LimitRule)[] } | null | undefined;
+  /** The limits of every key. */
+  limits?: LimitRules | null | undefined;
+  /** How many processes divide each limit between them, 1 to 4096; 1 unless said. */
+  processes?: number | null | undefined;
   /** A clock moved by hand, for tests. */
   clock?: ManualClock | null | undefined;
 }
@@ -52,6 +81,13 @@ export interface CreateKey {
   name: string;
   scopes?: Scopes | null | undefined;
   level?: Level | null | undefined;
+  /** One of the engine's tiers, whose limits it has. */
+  tier?: string | null | undefined;
+  /**
+   * Limits of its own beside those, `per` key and named unlike the engine's. Where the engine has limits with an
+   * operation, theirs is one of those.
+   */
+  limits?: LimitRules | null | undefined;
   /** Addresses and networks it may be used from: none given is no restriction, `[]` is nobody. */
   networks?: readonly string[] | null | undefined;
   metadata?: { readonly [name: string]: Json } | null | undefined;
@@ -62,11 +98,14 @@ export interface CreateKey {
   created_by?: string | null | undefined;
 }
 
-/** What is left out stays; null clears `level`, `networks`, `metadata` and `expires_at`. */
+/** What is left out stays; null clears `level`, `tier`, `limits`, `networks`, `metadata` and `expires_at`. */
 export interface UpdateKey {
   name?: string | undefined;
   scopes?: Scopes | undefined;
   level?: Level | null | undefined;
+  tier?: string | null | undefined;
+  /** In place of all of its own. */
+  limits?: LimitRules | null | undefined;
   networks?: readonly string[] | null | undefined;
   metadata?: { readonly [name: string]: Json } | null | undefined;
   expires_in_days?: number | undefined;
@@ -138,10 +177,16 @@ interface SecretFields<Time> {
 
 export interface Secret extends SecretFields<Date> {}
 
+/** A rate limit. */
 export interface Limit {
   readonly name: string;
+  /** Requests a minute. */
   readonly rate: number;
+  /** Requests that may come at once. */
   readonly burst: number;
+  readonly per: Per;
+  /** The class of operations that it is for; null is every request. */
+  readonly operation: string | null;
 }
 
 interface KeyFields<Time> {

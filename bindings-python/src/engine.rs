@@ -144,6 +144,11 @@ impl Texts {
 /// read_only: verifies and lists, and changes nothing.
 /// busy_timeout: how long to wait for another program's write, like `"5s"` or a timedelta, 0 to 1 hour; 5 seconds
 ///     when left out.
+/// tiers: sets of limits that keys are given by name, like `{"basic": 100, "premium": {"rate": 10000, "burst": 500}}`:
+///     requests a minute, or a dict of `rate`, `burst` (as the rate when left out), `per` (`"key"` when left out,
+///     `"org"` or `"agent"`), `operation` and `name` (the tier's when left out), or a list of up to 8 of these.
+/// limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
+/// processes: how many processes divide each limit between them, 1 to 4,096; 1 when left out.
 /// clock: a `ManualClock` of `keywright.testing`, for tests.
 #[pyclass(frozen, module = "keywright")]
 pub(crate) struct Keywright(pub(crate) keywright::Keywright);
@@ -153,7 +158,7 @@ impl Keywright {
     #[new]
     #[pyo3(
         signature = (url, **options),
-        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, clock=None)"
+        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, tiers=None, limits=None, processes=None, clock=None)"
     )]
     fn new(url: &Bound<'_, PyAny>, options: Option<Given<'_, '_>>) -> PyResult<Self> {
         Config::read(url, options)?.opened(url.py())

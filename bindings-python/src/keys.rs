@@ -37,6 +37,9 @@ impl Keys {
     /// scopes: what it may do, up to 100, as `"deals:read,deals:write"` or a list; nothing when left out.
     /// level: its HTTP methods. `"read"` is GET, HEAD and OPTIONS; `"read_write"` those, POST, PUT and PATCH; `"full"` is
     ///     every method. Left out, methods are not judged. With another than full, `verify` needs `method`.
+    /// tier: the name of one of the engine's tiers, whose limits it has.
+    /// limits: limits of its own beside those, up to 8, written as for `Keywright` but without `per`, and named unlike the
+    ///     engine's. Where the engine has limits with an operation, theirs is one of those.
     /// networks: the networks it may be used from, up to 100, like `"203.0.113.0/24"` or `"2001:db8::1"`; an empty list
     ///     is nowhere. Left out, there is no restriction. With networks, `verify` needs `ip`.
     /// metadata: data of your own, up to 16 KiB of JSON, 8 levels deep.
@@ -46,7 +49,7 @@ impl Keys {
     /// created_by: who makes it, 1 to 200 characters.
     #[pyo3(
         signature = (**given),
-        text_signature = "($self, *, name, scopes=None, level=None, networks=None, metadata=None, environment=None, expires_in_days=None, expires_at=None, created_by=None)"
+        text_signature = "($self, *, name, scopes=None, level=None, tier=None, limits=None, networks=None, metadata=None, environment=None, expires_in_days=None, expires_at=None, created_by=None)"
     )]
     fn create<'py>(&self, py: Python<'py>, given: Option<Given<'_, 'py>>) -> PyResult<Bound<'py, NewKey>> {
         let wanted = checked(py, Wanted::read(fields(given)?))?;
@@ -86,13 +89,13 @@ impl Keys {
 
     /// Changes what is given; what is left out stays. A revoked key is refused, as is an expiry of an expired one.
     ///
-    /// name, scopes, level, networks, metadata: as for `create`. Scopes, networks and metadata replace all there was;
-    ///     `None` clears a level, networks or metadata.
+    /// name, scopes, level, tier, limits, networks, metadata: as for `create`. Scopes, limits, networks and metadata
+    ///     replace all there was; `None` clears a level, tier, limits, networks or metadata.
     /// expires_in_days, expires_at: as for `create`, from now; `expires_at=None` is never.
     /// actor: who changes it, 1 to 200 characters, for the audit chain.
     #[pyo3(
         signature = (id, **given),
-        text_signature = "($self, id, *, name=..., scopes=..., level=..., networks=..., metadata=..., expires_in_days=..., expires_at=..., actor=None)"
+        text_signature = "($self, id, *, name=..., scopes=..., level=..., tier=..., limits=..., networks=..., metadata=..., expires_in_days=..., expires_at=..., actor=None)"
     )]
     fn update(&self, id: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Key> {
         let (py, id) = (id.py(), key_id(id)?);

@@ -40,6 +40,7 @@ shown! {
     serde_json::Map<String, serde_json::Value> => Json: Json;
     keywright::Status => Word: |it: keywright::Status| it.as_str().into();
     keywright::Level => Word: |it: keywright::Level| it.as_str().into();
+    keywright::Per => Word: |it: keywright::Per| it.as_str().into();
     keywright::Secret => Secret: Secret::from;
     keywright::Limit => Limit: Limit::from;
     keywright::LimitState => LimitState: LimitState::from;
@@ -188,8 +189,19 @@ mirror! {
 }
 
 mirror! {
-    /// A rate limit of a key.
-    Limit by name { name: String, rate: u64, burst: u64, }
+    /// A rate limit.
+    Limit by name {
+        /// What it is called.
+        name: String,
+        /// Requests per minute.
+        rate: u64,
+        /// Requests that may come at once.
+        burst: u64,
+        /// Whose requests it counts together: `key`, `org` or `agent`.
+        per: Word,
+        /// The class of operations that it is for; `None` is every request.
+        operation: Option<String>,
+    }
 }
 
 mirror! {

@@ -69,7 +69,7 @@ impl Value {
         }
     }
 
-    fn refused(&self, field: &str, wanted: &str) -> Error {
+    pub(crate) fn refused(&self, field: &str, wanted: &str) -> Error {
         match self {
             Self::BrokenText => {
                 Error::wrong(field, "holds text that is no valid Unicode", "remove lone surrogates and broken bytes")

@@ -25,6 +25,7 @@ mod key;
 mod keyring;
 mod level;
 mod lifecycle;
+mod limit;
 mod network;
 mod record;
 mod scope;
@@ -43,7 +44,7 @@ pub use keyring::{
 };
 pub use record::{
     ApiKey, AuditCheck, AuditEntry, AuditHead, HIDDEN, IssuedKey, Key, KeyId, Level, Limit, LimitState, OrgRecord,
-    Page, Parsed, Revealed, Secret, Status, wire_time,
+    Page, Parsed, Per, Revealed, Secret, Status, wire_time,
 };
 pub use scope::{Catalogue, IntoScopes};
 pub use verify::Presented;

@@ -201,16 +201,83 @@ pub struct Secret {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// A rate limit of a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Whose requests a rate limit counts together.
+///
+/// ```
+/// assert_eq!(keywright::Per::Org.as_str(), "org");
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// Those of one key.
+    #[default]
+    Key,
+    /// Those of all keys of an org.
+    Org,
+    /// Those made on behalf of one agent within an org.
+    Agent,
+}
+
+impl Per {
+    /// The word for it on every surface.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Org => "org",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+/// A rate limit: how many requests a minute, and how many at once. In any time `t` at most `burst` and what the rate
+/// gives in `t` are allowed.
+///
+/// ```
+/// use keywright::{Limit, Per};
+/// let limit = Limit::new("read", 100).burst(20).per(Per::Org).operation("read");
+/// assert_eq!((limit.rate, limit.burst), (100, 20));
+/// assert_eq!(Limit::new("basic", 100).burst, 100);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Limit {
-    /// What it is called.
+    /// What it is called: `[a-z][a-z0-9_.-]{0,63}`.
     pub name: String,
-    /// Requests per minute.
+    /// Requests per minute, 1 to 1,000,000,000.
     pub rate: u64,
-    /// Requests that may come at once.
+    /// Requests that may come at once, 1 to 1,000,000,000; as many as the rate unless said.
     pub burst: u64,
+    /// Whose requests it counts together.
+    pub per: Per,
+    /// The class of operations that it is for, named like a limit; `None` is every request.
+    pub operation: Option<String>,
+}
+
+impl Limit {
+    /// A limit on all requests of a key, so many a minute.
+    #[must_use]
+    pub fn new(name: impl Into<String>, rate: u64) -> Self {
+        Self { name: name.into(), rate, burst: rate, per: Per::Key, operation: None }
+    }
+
+    /// How many requests may come at once.
+    #[must_use]
+    pub fn burst(self, burst: u64) -> Self {
+        Self { burst, ..self }
+    }
+
+    /// Whose requests it counts together.
+    #[must_use]
+    pub fn per(self, per: Per) -> Self {
+        Self { per, ..self }
+    }
+
+    /// The class of operations that it is for.
+    #[must_use]
+    pub fn operation(self, operation: impl Into<String>) -> Self {
+        Self { operation: Some(operation.into()), ..self }
+    }
 }
 
 /// Where a limit stands after a verification.

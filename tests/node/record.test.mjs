@@ -50,14 +50,16 @@ test("a key has its fields, with dates, and is frozen to its depth", async (t) =
     scopes: ["deals:read"],
     networks: ["192.0.2.0/24"],
     metadata: { plan: { seats: [1, 2] } },
+    limits: { own: { rate: 10, burst: 2, operation: "read" } },
   });
   const key = await kw.keys.get(id);
   assert.deepEqual(Object.keys(key), FIELDS);
   assert.ok(key.created_at instanceof Date && key.secrets[0].created_at instanceof Date);
   assert.equal(key.expires_at, null);
   assert.deepEqual(key.metadata, { plan: { seats: [1, 2] } });
+  assert.deepEqual(key.limits, [{ name: "own", rate: 10, burst: 2, per: "key", operation: "read" }]);
   const { metadata, secrets, scopes, networks, limits } = key;
-  const parts = [key, scopes, networks, limits, metadata, metadata.plan, metadata.plan.seats, secrets, secrets[0]];
+  const parts = [key, scopes, networks, limits, limits[0], metadata, metadata.plan, metadata.plan.seats, secrets, secrets[0]];
   for (const part of parts) assert.ok(Object.isFrozen(part), inspect(part));
   assert.throws(() => (key.name = "other"), TypeError);
   assert.deepEqual(key, await kw.keys.get(id), "equal by value");

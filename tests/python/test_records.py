@@ -214,6 +214,19 @@ def test_an_audit_check_is_true_when_the_chain_is_whole(kw: Keywright) -> None:
     assert (bool(broken), broken.ok) == (False, False)
 
 
+def test_a_key_holds_its_own_limits(kw: Keywright) -> None:
+    plain = {"name": "import", "rate": 10, "burst": 2, "per": "key", "operation": "import"}
+    new = kw.keys.create(name="CI", limits=[{"name": "import", "rate": 10, "burst": 2, "operation": "import"}])
+    (limit,) = new.limits
+    assert type(limit) is keywright.Limit
+    assert {it: getattr(limit, it) for it in plain} == limit.to_dict() == plain
+    thawed = pickle.loads(pickle.dumps(limit))
+    assert (thawed, hash(thawed), repr(thawed)) == (limit, hash(limit), repr(limit))
+    again = kw.keys.update(new.id, limits=[it.to_dict() for it in new.limits])
+    assert again.limits == new.limits
+    assert pickle.loads(pickle.dumps(again)) == again
+
+
 def test_a_decision_holds_the_state_of_limits(kw: Keywright) -> None:
     """No limit is judged yet, so that the plain form of one stands in."""
     state = {"name": "calls", "limit": 60, "remaining": 59, "reset_seconds": 1, "shared": True}

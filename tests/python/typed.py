@@ -21,6 +21,9 @@ def sync(pepper: bytes) -> None:
         hash="hmac-sha256",
         id_style="integer",
         busy_timeout=timedelta(seconds=5),
+        tiers={"basic": 100, "premium": {"rate": 10_000, "burst": 500}, "split": [{"name": "read", "rate": 100}]},
+        limits={"read": {"rate": 100, "burst": 20, "per": "org", "operation": "read"}, "calls": 1_000},
+        processes=4,
         clock=ManualClock(),
     ) as kw:
         new: NewKey = kw.keys.create(name="CI", scopes={"deals:read"}, expires_in_days=365, metadata={"team": 7})
@@ -46,11 +49,13 @@ def sync(pepper: bytes) -> None:
         else:
             print(owner)
         rotated: NewKey = kw.keys.rotate(new.id, grace=timedelta(hours=24), replace_current=True)
-        kw.keys.update(rotated.id, level=None, networks=["10.0.0.0/8"])
+        kw.keys.update(rotated.id, level=None, tier="basic", networks=["10.0.0.0/8"])
+        kw.keys.update(rotated.id, limits=[it.to_dict() for it in rotated.limits])
+        burst: int = kw.keys.update(rotated.id, limits={"own": {"rate": 5, "burst": 2}}).limits[0].burst
         orgs: Page[OrgRecord] = kw.orgs.list()
         entries: list[AuditEntry] = kw.audit.list(action="key.revoke").data
         revoked: int = kw.orgs.revoke_keys("acme", reason="breach")
-        print(shown, expires, names, prefixes, orgs, entries, revoked, RedactingFilter(kw))
+        print(shown, expires, names, prefixes, orgs, entries, revoked, burst, RedactingFilter(kw))
 
 
 async def awaited() -> None:
@@ -70,4 +75,5 @@ def wrong(kw: Keywright) -> None:
     kw.keys.create(name=7)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     kw.keys.create(nmae="CI")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     kw.keys.create(name="CI", level="write")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    kw.keys.create(name="CI", limits=5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     kw.keys.get("x").name = "y"  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]

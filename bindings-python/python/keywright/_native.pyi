@@ -40,8 +40,11 @@ _T = TypeVar("_T", covariant=True)
 _Texts: TypeAlias = Sequence[str] | AbstractSet[str]
 _Status: TypeAlias = Literal["active", "disabled", "expired", "revoked"]
 _Level: TypeAlias = Literal["read", "read_write", "full"]
+_Per: TypeAlias = Literal["key", "org", "agent"]
 _Hash: TypeAlias = Literal["hmac-sha256", "argon2id"]
 _Pepper: TypeAlias = str | bytes | bytearray
+_Rule: TypeAlias = int | Mapping[str, int | str | None]
+_Rules: TypeAlias = Mapping[str, _Rule] | Sequence[Mapping[str, int | str | None]]
 _Denial: TypeAlias = Literal[
     "missing",
     "invalid",
@@ -79,6 +82,9 @@ class Keywright:
         id_style: Literal["uuid", "integer"] | None = None,
         read_only: bool = False,
         busy_timeout: str | timedelta | None = None,
+        tiers: Mapping[str, _Rule | Sequence[_Rule]] | None = None,
+        limits: _Rules | None = None,
+        processes: int | None = None,
         clock: ManualClock | None = None,
     ) -> Keywright:
         """Opens the database.
@@ -99,6 +105,11 @@ class Keywright:
         read_only: verifies and lists, and changes nothing.
         busy_timeout: how long to wait for another program's write, like ``"5s"`` or a timedelta, 0 to 1 hour; 5 seconds
             when left out.
+        tiers: sets of limits that keys are given by name, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
+            requests a minute, or a dict of ``rate``, ``burst`` (as the rate when left out), ``per`` (``"key"`` when left out,
+            ``"org"`` or ``"agent"``), ``operation`` and ``name`` (the tier's when left out), or a list of up to 8 of these.
+        limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
+        processes: how many processes divide each limit between them, 1 to 4,096; 1 when left out.
         clock: a ``ManualClock`` of ``keywright.testing``, for tests.
         """
 
@@ -221,6 +232,8 @@ class Keys:
         name: str,
         scopes: str | _Texts | None = None,
         level: _Level | None = None,
+        tier: str | None = None,
+        limits: _Rules | None = None,
         networks: _Texts | None = None,
         metadata: Mapping[str, Any] | None = None,
         environment: str | None = None,
@@ -234,6 +247,9 @@ class Keys:
         scopes: what it may do, up to 100, as ``"deals:read,deals:write"`` or a list; nothing when left out.
         level: its HTTP methods. ``"read"`` is GET, HEAD and OPTIONS; ``"read_write"`` those, POST, PUT and PATCH; ``"full"`` is
             every method. Left out, methods are not judged. With another than full, ``verify`` needs ``method``.
+        tier: the name of one of the engine's tiers, whose limits it has.
+        limits: limits of its own beside those, up to 8, written as for ``Keywright`` but without ``per``, and named unlike
+            the engine's. Where the engine has limits with an operation, theirs is one of those.
         networks: the networks it may be used from, up to 100, like ``"203.0.113.0/24"`` or ``"2001:db8::1"``; an empty list
             is nowhere. Left out, there is no restriction. With networks, ``verify`` needs ``ip``.
         metadata: data of your own, up to 16 KiB of JSON, 8 levels deep.
@@ -274,6 +290,8 @@ class Keys:
         name: str = ...,
         scopes: str | _Texts = ...,
         level: _Level | None = ...,
+        tier: str | None = ...,
+        limits: _Rules | None = ...,
         networks: _Texts | None = ...,
         metadata: Mapping[str, Any] | None = ...,
         expires_in_days: int = ...,
@@ -282,8 +300,8 @@ class Keys:
     ) -> Key:
         """Changes what is given; what is left out stays. A revoked key is refused, as is an expiry of an expired one.
 
-        name, scopes, level, networks, metadata: as for ``create``. Scopes, networks and metadata replace all there was;
-            ``None`` clears a level, networks or metadata.
+        name, scopes, level, tier, limits, networks, metadata: as for ``create``. Scopes, limits, networks and metadata
+            replace all there was; ``None`` clears a level, tier, limits, networks or metadata.
         expires_in_days, expires_at: as for ``create``, from now; ``expires_at=None`` is never.
         actor: who changes it, 1 to 200 characters, for the audit chain.
         """
@@ -511,14 +529,28 @@ class Secret:
 
 @final
 class Limit:
-    """A rate limit of a key."""
+    """A rate limit."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is called."""
+
     @property
-    def rate(self) -> int: ...
+    def rate(self) -> int:
+        """Requests per minute."""
+
     @property
-    def burst(self) -> int: ...
+    def burst(self) -> int:
+        """Requests that may come at once."""
+
+    @property
+    def per(self) -> _Per:
+        """Whose requests it counts together."""
+
+    @property
+    def operation(self) -> str | None:
+        """The class of operations that it is for; ``None`` is every request."""
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; times as RFC 3339 text."""
 

@@ -26,6 +26,8 @@ _Status: TypeAlias = Literal["active", "disabled", "expired", "revoked"]
 _Level: TypeAlias = Literal["read", "read_write", "full"]
 _Hash: TypeAlias = Literal["hmac-sha256", "argon2id"]
 _Pepper: TypeAlias = str | bytes | bytearray
+_Rule: TypeAlias = int | Mapping[str, int | str | None]
+_Rules: TypeAlias = Mapping[str, _Rule] | Sequence[Mapping[str, int | str | None]]
 
 class AsyncKeywright:
     """``Keywright`` for asyncio: the same methods, awaited."""
@@ -47,6 +49,9 @@ class AsyncKeywright:
         id_style: Literal["uuid", "integer"] | None = None,
         read_only: bool = False,
         busy_timeout: str | timedelta | None = None,
+        tiers: Mapping[str, _Rule | Sequence[_Rule]] | None = None,
+        limits: _Rules | None = None,
+        processes: int | None = None,
         clock: ManualClock | None = None,
     ) -> None:
         """Checks the options; the database is opened by the first call, or by ``await kw.open()``.
@@ -67,6 +72,11 @@ class AsyncKeywright:
         read_only: verifies and lists, and changes nothing.
         busy_timeout: how long to wait for another program's write, like ``"5s"`` or a timedelta, 0 to 1 hour; 5 seconds
             when left out.
+        tiers: sets of limits that keys are given by name, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
+            requests a minute, or a dict of ``rate``, ``burst`` (as the rate when left out), ``per`` (``"key"`` when left out,
+            ``"org"`` or ``"agent"``), ``operation`` and ``name`` (the tier's when left out), or a list of up to 8 of these.
+        limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
+        processes: how many processes divide each limit between them, 1 to 4,096; 1 when left out.
         clock: a ``ManualClock`` of ``keywright.testing``, for tests.
         """
 
@@ -180,6 +190,8 @@ class AsyncKeys:
         name: str,
         scopes: str | _Texts | None = None,
         level: _Level | None = None,
+        tier: str | None = None,
+        limits: _Rules | None = None,
         networks: _Texts | None = None,
         metadata: Mapping[str, Any] | None = None,
         environment: str | None = None,
@@ -213,6 +225,8 @@ class AsyncKeys:
         name: str = ...,
         scopes: str | _Texts = ...,
         level: _Level | None = ...,
+        tier: str | None = ...,
+        limits: _Rules | None = ...,
         networks: _Texts | None = ...,
         metadata: Mapping[str, Any] | None = ...,
         expires_in_days: int = ...,

@@ -9,7 +9,7 @@ use crate::hash::Claim;
 use crate::input::meant;
 use crate::key::Fresh;
 use crate::lifecycle::{self, Life, Term};
-use crate::record::{IssuedKey, Key, KeyId, Page};
+use crate::record::{IssuedKey, Key, KeyId, Limit, Page};
 use crate::store::{Edit, KeyFilter, KeyRow, KeyRule, KeyView, Place, SecretRow, Store, Tenant};
 use crate::verify::filter;
 use crate::{entropy, record};
@@ -67,6 +67,7 @@ impl Keys {
         engine.harmless("created_by", new.created_by.as_deref())?;
         engine.harmless("metadata", Some(&serde_json::Value::Object(new.metadata.clone()).to_string()))?;
         engine.admit(&new.scopes)?;
+        engine.admit_limits(new.tier.as_deref(), &new.limits)?;
         let environment = engine.environment(new.environment.as_deref())?;
         let Some(org) = self.tenant.only() else {
             return Err(Error::misuse(
@@ -87,6 +88,8 @@ impl Keys {
                 name: new.name.clone(),
                 scopes: new.scopes.clone(),
                 level: new.level,
+                tier: new.tier.clone(),
+                limits: new.limits.clone(),
                 networks: new.networks.clone(),
                 metadata: serde_json::Value::Object(new.metadata.clone()).to_string(),
                 created_at: now,
@@ -224,7 +227,11 @@ impl Keys {
         if let Some(scopes) = &update.scopes {
             engine.admit(scopes)?;
         }
-        let KeyUpdate { name, scopes, level, networks, expiry, change, .. } = update;
+        engine.admit_limits(
+            update.tier.as_ref().and_then(Option::as_deref),
+            update.limits.as_deref().unwrap_or_default(),
+        )?;
+        let KeyUpdate { name, scopes, level, tier, limits, networks, expiry, change, .. } = update;
         self.change(id.into(), move |view, now| {
             let before = &view.key;
             before.life.may_update(now)?;
@@ -235,6 +242,8 @@ impl Keys {
             key.name = name.unwrap_or(key.name);
             key.scopes = scopes.unwrap_or(key.scopes);
             key.level = level.unwrap_or(key.level);
+            key.tier = tier.unwrap_or(key.tier);
+            key.limits = limits.unwrap_or(key.limits);
             key.networks = networks.unwrap_or(key.networks);
             key.metadata = metadata.unwrap_or(key.metadata);
             if key == *before {
@@ -472,6 +481,11 @@ impl Engine {
         self.verifier.catalogue.as_ref().map_or(Ok(()), |it| it.admit(scopes))
     }
 
+    fn admit_limits(&self, tier: Option<&str>, own: &[Limit]) -> Result<(), Error> {
+        tier.map_or(Ok(()), |it| self.limits.admit_tier(it))?;
+        self.limits.admit_own(own)
+    }
+
     /// The environment a caller names, or the first this engine accepts.
     fn environment(&self, asked: Option<&str>) -> Result<String, Error> {
         let all = &self.environments;
@@ -558,6 +572,8 @@ fn note(draft: &mut Draft, name: &str, value: impl Into<serde_json::Value>) {
 fn note_rights(draft: &mut Draft, key: &KeyRow) {
     note(draft, "scopes", key.scopes.clone());
     note(draft, "level", key.level.map(|it| it.as_str()));
+    note(draft, "tier", key.tier.clone());
+    note(draft, "limits", serde_json::to_value(&key.limits).unwrap_or_default());
     note(draft, "networks", key.networks.clone());
     note(draft, "expires_at", key.life.expires_at.map(|it| record::wire_time(&clock::time(it))));
 }
@@ -567,6 +583,8 @@ fn changed(before: &KeyRow, after: &KeyRow) -> Vec<&'static str> {
         ("name", before.name != after.name),
         ("scopes", before.scopes != after.scopes),
         ("level", before.level != after.level),
+        ("tier", before.tier != after.tier),
+        ("limits", before.limits != after.limits),
         ("networks", before.networks != after.networks),
         ("metadata", before.metadata != after.metadata),
         ("expires_at", before.life.expires_at != after.life.expires_at),

@@ -4,7 +4,7 @@ use crate::audit::Draft;
 use crate::clock::{Clock, ManualClock, Millis, time};
 use crate::error::Error;
 use crate::lifecycle::{Life, Term};
-use crate::record::Status;
+use crate::record::{Limit, Status};
 use crate::store::{
     AnyStore, AuditFilter, Edit, KeyFilter, KeyRow, KeyView, OrgEdit, OrgRow, Place, SecretRow, StatusFilter, Store,
     Tenant,
@@ -66,6 +66,8 @@ fn key(id: &str, org: &str) -> KeyRow {
         name: format!("name of {id}; DROP TABLE keys; --"),
         scopes: vec!["deals:read".to_owned(), "deals:write".to_owned()],
         level: Some(crate::record::Level::ReadWrite),
+        tier: Some("premium".to_owned()),
+        limits: vec![Limit::new("read", 100).burst(20).operation("read"), Limit::new("all", 1_000_000_000)],
         networks: Some(vec!["10.0.0.0/8".to_owned()]),
         metadata: r#"{"team":"\"quoted\" %_'"}"#.to_owned(),
         created_at: NOW,

@@ -15,7 +15,7 @@ use crate::audit::{Draft, Seal};
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::lifecycle::{Life, Term};
-use crate::record::{AuditEntry, Level};
+use crate::record::{AuditEntry, Level, Limit};
 
 /// Whose rows a call may see. Every call carries one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(crate) struct KeyRow {
     pub(crate) name: String,
     pub(crate) scopes: Vec<String>,
     pub(crate) level: Option<Level>,
+    pub(crate) tier: Option<String>,
+    pub(crate) limits: Vec<Limit>,
     pub(crate) networks: Option<Vec<String>>,
     /// JSON text of an object.
     pub(crate) metadata: String,

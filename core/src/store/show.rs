@@ -21,8 +21,8 @@ impl KeyView {
             status: key.life.status(now),
             scopes: key.scopes,
             level: key.level,
-            tier: None,
-            limits: Vec::new(),
+            tier: key.tier,
+            limits: key.limits,
             networks: key.networks,
             metadata: match key.metadata.as_str() {
                 "{}" => serde_json::Map::new(),

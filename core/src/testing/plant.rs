@@ -24,6 +24,8 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
         name: "planted".to_owned(),
         scopes: Vec::new(),
         level: None,
+        tier: None,
+        limits: Vec::new(),
         networks: None,
         metadata: "{}".to_owned(),
         created_at: MADE,

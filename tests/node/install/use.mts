@@ -10,6 +10,7 @@ import {
   type Decision,
   type DenialCode,
   type Key,
+  type Limit,
   type NewKey,
   type Options,
   type Page,
@@ -20,6 +21,9 @@ const options: Options = {
   brand: "liq",
   idStyle: "integer",
   pepper: "pepper for tests, thirty-two bytes or more",
+  tiers: { basic: 100, premium: { rate: 10_000, burst: 500 }, split: [{ name: "read", rate: 100, per: "org" }] },
+  limits: [{ name: "calls", rate: 1_000 }],
+  processes: 4,
   clock: new ManualClock(new Date("2026-01-01T00:00:00.000Z")),
 };
 
@@ -30,6 +34,8 @@ async function main(): Promise<Keywright> {
     name: "Production Integration",
     scopes: "deals:read,deals:write",
     level: undefined,
+    tier: "basic",
+    limits: { own: { rate: 10, burst: 2 } },
     expires_in_days: 365,
   });
   const text: string = made.api_key;
@@ -74,6 +80,10 @@ async function main(): Promise<Keywright> {
   assert.equal((await kw.everyOrg().audit.verify()).ok, true);
   new Console(redacted(kw, process.stdout)).log(text);
 
+  const own: readonly Limit[] = made.limits;
+  assert.deepEqual((await kw.keys.update(made.id, { limits: own }).catch((error) => error)).code, "conflict");
+  // @ts-expect-error: what a limit counts by
+  await assert.rejects(kw.keys.create({ name: "CI", limits: [{ name: "x", rate: 5, per: "address" }] }));
   // @ts-expect-error: no such field
   await assert.rejects(kw.keys.create({ nmae: "CI" }));
   // @ts-expect-error: a key has a name

@@ -1,7 +1,7 @@
-//! Databases of a newer release, and what is fixed when a database is made.
+//! Databases of an older and of a newer release, and what is fixed when a database is made.
 
 use keywright::blocking::Keywright;
-use keywright::{Error, KeyId, ListKeys, Trouble};
+use keywright::{Error, KeyId, KeyUpdate, Limit, ListKeys, NewKey, Trouble};
 
 use crate::site::{Site, changes, create, verdict};
 
@@ -14,7 +14,7 @@ fn a_schema_beyond_this_release_is_refused_with_both_versions() {
     let site = Site::new();
     site.open().close();
     site.sql().execute_batch("UPDATE meta SET schema = 905, oldest_reader = 904").unwrap();
-    let ours = 2;
+    let ours = 3;
     for read_only in [false, true] {
         let error = refused(&site, read_only);
         assert_eq!(error.trouble(), Some(Trouble::Newer));
@@ -27,6 +27,73 @@ fn a_schema_beyond_this_release_is_refused_with_both_versions() {
         .query_row("SELECT schema, oldest_reader FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap();
     assert_eq!(kept, (905, 904));
+}
+
+/// What the first schema made of the keys' trigger.
+fn first_trigger() -> &'static str {
+    let first = include_str!("../../../core/src/store/sqlite/migrations/0001_keys.sql");
+    let (_, trigger) = first.split_once("CREATE TRIGGER keys_updated").unwrap();
+    trigger.split_once("END;").unwrap().0
+}
+
+/// Takes a database back to the first schema.
+fn first_schema(site: &Site) {
+    let trigger = first_trigger();
+    site.sql()
+        .execute_batch(&format!(
+            "DROP TABLE usage;
+             DROP TRIGGER keys_updated;
+             ALTER TABLE keys DROP COLUMN tier;
+             ALTER TABLE keys DROP COLUMN limits;
+             CREATE TRIGGER keys_updated{trigger}END;
+             UPDATE meta SET schema = 1, oldest_reader = 1"
+        ))
+        .unwrap();
+}
+
+#[test]
+fn a_database_of_the_first_schema_is_brought_up_to_date() {
+    let site = Site::new();
+    let kw = site.open();
+    let old = create(&kw, "of the first release");
+    kw.close();
+    first_schema(&site);
+    let error = refused(&site, true);
+    assert_eq!(error.trouble(), Some(Trouble::ReadOnly));
+    assert!(error.to_string().contains("schema 1 and this release needs 3"), "{error}");
+
+    let kw = Keywright::open(site.config().tier("basic", [Limit::new("basic", 100)])).unwrap();
+    let key = kw.keys().get(&old.id).unwrap();
+    assert_eq!((key.tier, key.limits, verdict(&kw, old.api_key.reveal())), (None, vec![], "allowed"));
+    let own = Limit::new("import", 10).burst(2);
+    let update = KeyUpdate::new().tier(Some("basic".into())).limits([own.clone()]);
+    let key = kw.keys().update(&old.id, update).unwrap();
+    assert_eq!((key.tier.as_deref(), key.limits), (Some("basic"), vec![own]));
+    assert!(kw.audit().verify().unwrap().ok);
+    kw.close();
+    let kept: (i64, i64) = site
+        .sql()
+        .query_row("SELECT schema, oldest_reader FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(kept, (3, 1));
+}
+
+#[test]
+fn limits_that_no_release_wrote_are_trouble_and_no_key_without_limits() {
+    let site = Site::new();
+    let kw = site.open();
+    let new = kw.keys().create(NewKey::named("CI").limit(Limit::new("own", 5))).unwrap();
+    let stored = |text: &str| site.sql().execute("UPDATE keys SET limits = ?1", [text]).unwrap();
+    for foreign in ["", "{}", "[{}]", "no JSON", r#"[{"name":"own","rate":-1,"burst":1,"per":"key","operation":null}]"#]
+    {
+        stored(foreign);
+        assert_eq!(kw.keys().get(&new.id).unwrap_err().trouble(), Some(Trouble::Corrupt), "{foreign}");
+        assert_eq!(verdict(&kw, new.api_key.reveal()), "unavailable", "{foreign}");
+    }
+    // What a later release adds to a limit is left alone.
+    stored(r#"[{"name":"own","rate":5,"burst":5,"per":"key","operation":null,"window":"day"}]"#);
+    assert_eq!(kw.keys().get(&new.id).unwrap().limits, [Limit::new("own", 5)]);
+    kw.close();
 }
 
 /// The release after only adds: tables, columns, indexes. This one goes on as if they were not there.

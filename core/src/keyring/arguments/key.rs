@@ -5,7 +5,8 @@ use super::metadata::{self, Metadata};
 use super::{Change, LONGEST_NAME, read_networks};
 use crate::error::Error;
 use crate::input::{Fields, Value, plain};
-use crate::record::Level;
+use crate::limit::rule;
+use crate::record::{Level, Limit};
 use crate::scope::{self, IntoScopes};
 use crate::{level, network};
 
@@ -21,6 +22,8 @@ pub struct NewKey {
     pub(crate) name: String,
     pub(crate) scopes: Vec<String>,
     pub(crate) level: Option<Level>,
+    pub(crate) tier: Option<String>,
+    pub(crate) limits: Vec<Limit>,
     pub(crate) networks: Option<Vec<String>>,
     pub(crate) metadata: Metadata,
     pub(crate) environment: Option<String>,
@@ -36,6 +39,8 @@ impl NewKey {
             name: name.into(),
             scopes: Vec::new(),
             level: None,
+            tier: None,
+            limits: Vec::new(),
             networks: None,
             metadata: Metadata::new(),
             environment: None,
@@ -53,6 +58,25 @@ impl NewKey {
     #[must_use]
     pub fn level(self, level: Level) -> Self {
         Self { level: Some(level), ..self }
+    }
+
+    /// The tier whose limits it has, one of the engine's.
+    #[must_use]
+    pub fn tier(self, tier: impl Into<String>) -> Self {
+        Self { tier: Some(tier.into()), ..self }
+    }
+
+    /// A limit of its own, beside those of every key and of its tier, and named unlike them. Called again it adds one,
+    /// up to 8. It counts this key alone; where the engine has limits by operation, its operation is one of theirs.
+    ///
+    /// ```
+    /// use keywright::{Limit, NewKey};
+    /// let new = NewKey::named("Import").tier("premium").limit(Limit::new("import", 10).burst(2));
+    /// ```
+    #[must_use]
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.limits.push(limit);
+        self
     }
 
     /// The networks it may be used from, up to 100; none of them means from nowhere.
@@ -97,6 +121,8 @@ impl NewKey {
             "name",
             "scopes",
             "level",
+            "tier",
+            "limits",
             "networks",
             "metadata",
             "environment",
@@ -110,6 +136,8 @@ impl NewKey {
             new.scopes = scope::read(value)?;
         }
         new.level = fields.given("level").map(read_level).transpose()?;
+        new.tier = fields.text("tier")?;
+        new.limits = fields.given("limits").map_or(Ok(vec![]), |it| rule::read("limits", it))?;
         new.networks = fields.given("networks").map(read_networks).transpose()?;
         new.metadata = fields.given("metadata").map(metadata::read).transpose()?.unwrap_or_default();
         new.environment = fields.text("environment")?;
@@ -123,6 +151,7 @@ impl NewKey {
     pub(crate) fn check(&self) -> Result<(), Error> {
         plain("name", &self.name, LONGEST_NAME)?;
         metadata::check(&self.metadata)?;
+        rule::check_own(&self.limits)?;
         match &self.created_by {
             Some(actor) => plain("created_by", actor, LONGEST_NAME),
             None => Ok(()),
@@ -140,6 +169,8 @@ pub struct KeyUpdate {
     pub(crate) name: Option<String>,
     pub(crate) scopes: Option<Vec<String>>,
     pub(crate) level: Option<Option<Level>>,
+    pub(crate) tier: Option<Option<String>>,
+    pub(crate) limits: Option<Vec<Limit>>,
     pub(crate) networks: Option<Option<Vec<String>>>,
     pub(crate) metadata: Option<Metadata>,
     pub(crate) expiry: Option<Expiry>,
@@ -168,6 +199,23 @@ impl KeyUpdate {
     #[must_use]
     pub fn level(self, level: Option<Level>) -> Self {
         Self { level: Some(level), ..self }
+    }
+
+    /// Another tier, or `None` for none.
+    #[must_use]
+    pub fn tier(self, tier: Option<String>) -> Self {
+        Self { tier: Some(tier), ..self }
+    }
+
+    /// Other limits in place of all of its own; see [`NewKey::limit`].
+    ///
+    /// ```
+    /// use keywright::{KeyUpdate, Limit};
+    /// let update = KeyUpdate::new().tier(Some("basic".into())).limits([Limit::new("import", 10)]);
+    /// ```
+    #[must_use]
+    pub fn limits(self, limits: impl IntoIterator<Item = Limit>) -> Self {
+        Self { limits: Some(limits.into_iter().collect()), ..self }
     }
 
     /// Other networks, or `None` for no restriction.
@@ -200,12 +248,14 @@ impl KeyUpdate {
         Self { change: self.change.actor(actor), ..self }
     }
 
-    /// Reads the arguments of an `update` call; null clears level, networks, metadata and expiry.
+    /// Reads the arguments of an `update` call; null clears level, tier, limits, networks, metadata and expiry.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&[
             "name",
             "scopes",
             "level",
+            "tier",
+            "limits",
             "networks",
             "metadata",
             "expires_in_days",
@@ -217,6 +267,11 @@ impl KeyUpdate {
             name: fields.take("name").map(|it| it.into_text("name")).transpose()?,
             scopes: fields.take("scopes").map(scope::read).transpose()?,
             level: fields.take("level").map(|it| clearable(it).map(read_level).transpose()).transpose()?,
+            tier: fields.take("tier").map(|it| clearable(it).map(|it| it.into_text("tier")).transpose()).transpose()?,
+            limits: fields
+                .take("limits")
+                .map(|it| clearable(it).map_or(Ok(vec![]), |it| rule::read("limits", it)))
+                .transpose()?,
             networks: fields.take("networks").map(|it| clearable(it).map(read_networks).transpose()).transpose()?,
             metadata: fields
                 .take("metadata")
@@ -236,6 +291,7 @@ impl KeyUpdate {
         if let Some(metadata) = &self.metadata {
             metadata::check(metadata)?;
         }
+        rule::check_own(self.limits.as_deref().unwrap_or_default())?;
         self.change.check()
     }
 }

@@ -9,13 +9,14 @@ use crate::error::Error;
 use crate::hash::{Stored, TAG};
 use crate::level;
 use crate::lifecycle::{Life, Term};
+use crate::record::Limit;
 use crate::store::{
     Counts, Found, KeyFilter, KeyRow, KeyRule, KeyView, Place, Sealer, SecretRow, SecretView, StatusFilter, Tenant,
 };
 
 const KEY: &str = "k.id, k.org, k.environment, k.name, k.scopes, k.level, k.networks, k.metadata, k.created_at, \
-    k.created_by, k.updated_at, k.expires_at, k.disabled_at, k.revoked_at, k.reason";
-const KEY_COLUMNS: usize = 15;
+    k.created_by, k.updated_at, k.expires_at, k.disabled_at, k.revoked_at, k.reason, k.tier, k.limits";
+const KEY_COLUMNS: usize = 17;
 
 /// A secret that is not over, as it is joined to its key; the parameter is the time.
 const LIVE: &str = "(s.grace_ends_at IS NULL OR s.grace_ends_at > ?1)";
@@ -184,8 +185,8 @@ pub(super) fn create(
     let life = key.life;
     on.prepare_cached(
         "INSERT INTO keys (id, org, environment, name, scopes, level, networks, metadata, created_at, created_by, \
-         updated_at, expires_at, disabled_at, revoked_at, reason) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+         updated_at, expires_at, disabled_at, revoked_at, reason, tier, limits) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?
     .execute(params![
         key.id,
@@ -202,7 +203,9 @@ pub(super) fn create(
         life.expires_at,
         life.disabled_at,
         life.revoked_at,
-        key.reason
+        key.reason,
+        key.tier,
+        written(&key.limits)?
     ])?;
     insert_secret(on, &key.id, secret)?;
     audit::append(on, draft, sealer)?;
@@ -240,11 +243,12 @@ pub(super) fn change(
     let (key, life) = (&edit.key, edit.key.life);
     on.prepare_cached(
         "UPDATE keys SET name = ?2, scopes = ?3, level = ?4, networks = ?5, metadata = ?6, created_by = ?7, updated_at = ?8, \
-         expires_at = ?9, disabled_at = ?10, revoked_at = ?11, reason = ?12 WHERE id = ?1",
+         expires_at = ?9, disabled_at = ?10, revoked_at = ?11, reason = ?12, tier = ?13, limits = ?14 WHERE id = ?1",
     )?
     .execute(params![
         key.id, key.name, key.scopes.join(" "), key.level.map(|it| it.as_str()), join(key.networks.as_deref()), key.metadata, key.created_by,
-        key.updated_at, life.expires_at, life.disabled_at, life.revoked_at, key.reason
+        key.updated_at, life.expires_at, life.disabled_at, life.revoked_at, key.reason,
+        key.tier, written(&key.limits)?
     ])?;
     for term in &edit.ends {
         on.prepare_cached("UPDATE secrets SET grace_ends_at = ?2 WHERE lookup = ?1")?
@@ -314,7 +318,20 @@ fn key(row: &Row<'_>) -> Result<KeyRow, Error> {
         updated_at: row.get(10)?,
         life: Life { expires_at: row.get(11)?, disabled_at: row.get(12)?, revoked_at: row.get(13)? },
         reason: row.get(14)?,
+        tier: row.get(15)?,
+        limits: limits(row.get_ref(16)?)?,
     })
+}
+
+/// Limits stand in one column as JSON; no text is none of them.
+fn written(limits: &[Limit]) -> Result<Option<String>, Error> {
+    let text = (!limits.is_empty()).then(|| serde_json::to_string(limits));
+    text.transpose().map_err(|_| foreign_row())
+}
+
+fn limits(column: ValueRef<'_>) -> Result<Vec<Limit>, Error> {
+    let text = column.as_str_or_null().map_err(|_| foreign_row())?;
+    text.map_or(Ok(Vec::new()), |it| serde_json::from_str(it).map_err(|_| foreign_row()))
 }
 
 fn view(row: &Row<'_>, from: usize) -> rusqlite::Result<SecretView> {

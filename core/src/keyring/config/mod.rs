@@ -1,5 +1,7 @@
 //! How an engine is set up, and what of it can be refused before any file is touched.
 
+mod read;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,8 +13,10 @@ use super::{Engine, Keywright, Texts};
 use crate::clock::Clock;
 use crate::error::{Error, Trouble};
 use crate::hash::{Hasher, Pepper, Scheme};
-use crate::input::{Casing, Fields, Value, meant, span};
+use crate::input::{Casing, meant};
 use crate::key::Formats;
+use crate::limit::Limits;
+use crate::record::Limit;
 use crate::scope::Catalogue;
 use crate::store::sqlite::{Sqlite, place};
 use crate::store::{Birth, Sealer, Store};
@@ -66,6 +70,7 @@ pub struct Config {
     patience: Option<i64>,
     keys_in_memory: Option<usize>,
     unwatched: bool,
+    limits: Limits,
     clock: Clock,
     casing: Casing,
 }
@@ -162,72 +167,44 @@ impl Config {
         Self { unwatched: true, ..self }
     }
 
+    /// The limits of a tier's keys, up to 8; a tier named again replaces the one before.
+    ///
+    /// ```
+    /// use keywright::{Keywright, Limit};
+    /// let config = Keywright::builder("sqlite:keys.db")
+    ///     .brand("acme")
+    ///     .tier("basic", [Limit::new("basic", 100)])
+    ///     .tier("split", [Limit::new("read", 100).operation("read"), Limit::new("write", 10).operation("write")]);
+    /// assert!(config.check().is_ok());
+    /// ```
+    pub fn tier(mut self, name: impl Into<String>, limits: impl IntoIterator<Item = Limit>) -> Self {
+        self.limits.tiers.insert(name.into(), limits.into_iter().collect());
+        self
+    }
+
+    /// A limit of every key. Called again it adds one, up to 8.
+    ///
+    /// ```
+    /// use keywright::{Keywright, Limit, Per};
+    /// let config = Keywright::builder("sqlite:keys.db")
+    ///     .brand("acme")
+    ///     .limit(Limit::new("read", 100).burst(20).per(Per::Org).operation("read"));
+    /// assert!(config.check().is_ok());
+    /// ```
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.limits.every.push(limit);
+        self
+    }
+
+    /// How many processes divide each limit between them, 1 to 4,096; the standard is 1.
+    pub fn processes(mut self, processes: u64) -> Self {
+        self.limits.processes = processes;
+        self
+    }
+
     /// Takes the time from a clock that a test moves.
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
         Self { clock: clock.into(), ..self }
-    }
-
-    /// Reads the constructor's arguments and refuses all that can be refused without touching a file.
-    pub fn read(url: Value, fields: Fields) -> Result<Self, Error> {
-        let fields = fields.only(&[
-            "brand",
-            "environments",
-            "environment",
-            "key_format",
-            "accept_formats",
-            "scopes",
-            "pepper",
-            "retired_peppers",
-            "hash",
-            "retired_hashes",
-            "id_style",
-            "read_only",
-            "busy_timeout",
-            "keys_in_memory",
-            "clock",
-        ])?;
-        let casing = fields.casing();
-        let config = Self::take(url, fields).map_err(|it| it.spelt(casing))?;
-        Ok(Self { casing, ..config })
-    }
-
-    fn take(url: Value, mut fields: Fields) -> Result<Self, Error> {
-        if fields.given("clock").is_some() {
-            // A binding takes a real one out before.
-            return Err(Error::misuse("clock", "is no clock", "give a ManualClock of keywright's testing module"));
-        }
-        let mut config = Self::new(url.into_text("url")?);
-        config.brand = fields.text("brand")?;
-        config.environments = fields.given("environments").map(|it| it.into_texts("environments")).transpose()?;
-        config.environment = fields.given("environment").map(|it| one_or_more("environment", it)).transpose()?;
-        config.key_format = fields.text("key_format")?;
-        config.accept_formats =
-            fields.given("accept_formats").map_or(Ok(vec![]), |it| it.into_texts("accept_formats"))?;
-        config.scopes = fields.given("scopes").map(Catalogue::read).transpose()?;
-        if let Some(peppers) = fields.take("pepper") {
-            if peppers == Value::Null {
-                // An unset variable must not quietly mean the slow scheme.
-                return Err(Error::misuse("pepper", "is null", "set it, or leave the option out for argon2id"));
-            }
-            config.peppers = secrets("pepper", peppers)?;
-            if config.peppers.is_empty() {
-                return Err(Error::wrong("pepper", "is an empty list", "give a pepper, or leave it out for argon2id"));
-            }
-        }
-        config.retired_peppers =
-            fields.given("retired_peppers").map_or(Ok(vec![]), |it| secrets("retired_peppers", it))?;
-        config.hash = fields.text("hash")?.map(|it| Scheme::parse("hash", &it)).transpose()?;
-        let retired = fields.given("retired_hashes").map_or(Ok(vec![]), |it| one_or_more("retired_hashes", it))?;
-        config.retired_hashes =
-            retired.iter().map(|it| Scheme::parse("retired_hashes", it)).collect::<Result<_, _>>()?;
-        config.integer_ids = fields.text("id_style")?.map(|it| integer_style(&it)).transpose()?;
-        config.read_only = fields.given("read_only").map_or(Ok(false), |it| it.into_bool("read_only"))?;
-        config.patience =
-            fields.given("busy_timeout").map(|it| span("busy_timeout", it, clock::DAY / 24)).transpose()?;
-        let keys = fields.given("keys_in_memory").map(|it| it.into_integer("keys_in_memory", 0, MOST_MEMORY));
-        config.keys_in_memory = keys.transpose()?.and_then(|it| usize::try_from(it).ok());
-        config.check()?;
-        Ok(config)
     }
 
     /// Refuses all that can be refused without touching a file.
@@ -292,6 +269,7 @@ impl Config {
             let fix = format!("give 0 to {MOST_MEMORY}");
             return Err(Error::wrong("keys_in_memory", format!("is more than {MOST_MEMORY}"), fix));
         }
+        self.limits.check()?;
         Ok(Plan {
             path,
             environments,
@@ -304,6 +282,7 @@ impl Config {
             patience: Duration::from_millis(patience.unsigned_abs()),
             keys_in_memory,
             unwatched: self.unwatched,
+            limits: self.limits.clone(),
             clock: self.clock.clone(),
         })
     }
@@ -322,6 +301,7 @@ struct Plan {
     patience: Duration,
     keys_in_memory: usize,
     unwatched: bool,
+    limits: Limits,
     clock: Clock,
 }
 
@@ -371,34 +351,7 @@ impl Plan {
             rehash: Rehash::new(self.read_only),
             closed: AtomicBool::new(false),
         };
-        Ok(Keywright(Arc::new(Engine { verifier, environments: self.environments })))
-    }
-}
-
-fn one_or_more(field: &str, value: Value) -> Result<Vec<String>, Error> {
-    match value {
-        Value::List(_) => value.into_texts(field),
-        single => Ok(vec![single.into_text(field)?]),
-    }
-}
-
-fn secrets(field: &str, value: Value) -> Result<Vec<Bytes>, Error> {
-    let items = if let Value::List(items) = value { items } else { vec![value] };
-    let bytes = |it| match it {
-        Value::Bytes(bytes) => Ok(Zeroizing::new(bytes)),
-        other => other.into_text(field).map(|it| Zeroizing::new(it.into_bytes())),
-    };
-    items.into_iter().map(bytes).collect()
-}
-
-fn integer_style(text: &str) -> Result<bool, Error> {
-    match text {
-        "uuid" => Ok(false),
-        "integer" => Ok(true),
-        other => {
-            let fix = meant(other, ["uuid", "integer"].into_iter(), "use uuid or integer");
-            Err(Error::wrong("id_style", "is no style of ids", fix))
-        }
+        Ok(Keywright(Arc::new(Engine { verifier, environments: self.environments, limits: Arc::new(self.limits) })))
     }
 }
 

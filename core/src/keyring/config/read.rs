@@ -1,0 +1,113 @@
+use zeroize::Zeroizing;
+
+use super::{Bytes, Config, MOST_MEMORY};
+use crate::clock;
+use crate::error::Error;
+use crate::hash::Scheme;
+use crate::input::{Fields, Value, meant, span};
+use crate::limit::{Limits, MOST_PROCESSES, rule};
+use crate::scope::Catalogue;
+
+impl Config {
+    /// Reads the constructor's arguments and refuses all that can be refused without touching a file.
+    pub fn read(url: Value, fields: Fields) -> Result<Self, Error> {
+        let fields = fields.only(&[
+            "brand",
+            "environments",
+            "environment",
+            "key_format",
+            "accept_formats",
+            "scopes",
+            "pepper",
+            "retired_peppers",
+            "hash",
+            "retired_hashes",
+            "id_style",
+            "read_only",
+            "busy_timeout",
+            "keys_in_memory",
+            "tiers",
+            "limits",
+            "processes",
+            "clock",
+        ])?;
+        let casing = fields.casing();
+        let config = Self::take(url, fields).map_err(|it| it.spelt(casing))?;
+        Ok(Self { casing, ..config })
+    }
+
+    fn take(url: Value, mut fields: Fields) -> Result<Self, Error> {
+        if fields.given("clock").is_some() {
+            // A binding takes a real one out before.
+            return Err(Error::misuse("clock", "is no clock", "give a ManualClock of keywright's testing module"));
+        }
+        let mut config = Self::new(url.into_text("url")?);
+        config.brand = fields.text("brand")?;
+        config.environments = fields.given("environments").map(|it| it.into_texts("environments")).transpose()?;
+        config.environment = fields.given("environment").map(|it| one_or_more("environment", it)).transpose()?;
+        config.key_format = fields.text("key_format")?;
+        config.accept_formats =
+            fields.given("accept_formats").map_or(Ok(vec![]), |it| it.into_texts("accept_formats"))?;
+        config.scopes = fields.given("scopes").map(Catalogue::read).transpose()?;
+        if let Some(peppers) = fields.take("pepper") {
+            if peppers == Value::Null {
+                // An unset variable must not quietly mean the slow scheme.
+                return Err(Error::misuse("pepper", "is null", "set it, or leave the option out for argon2id"));
+            }
+            config.peppers = secrets("pepper", peppers)?;
+            if config.peppers.is_empty() {
+                return Err(Error::wrong("pepper", "is an empty list", "give a pepper, or leave it out for argon2id"));
+            }
+        }
+        config.retired_peppers =
+            fields.given("retired_peppers").map_or(Ok(vec![]), |it| secrets("retired_peppers", it))?;
+        config.hash = fields.text("hash")?.map(|it| Scheme::parse("hash", &it)).transpose()?;
+        let retired = fields.given("retired_hashes").map_or(Ok(vec![]), |it| one_or_more("retired_hashes", it))?;
+        config.retired_hashes =
+            retired.iter().map(|it| Scheme::parse("retired_hashes", it)).collect::<Result<_, _>>()?;
+        config.integer_ids = fields.text("id_style")?.map(|it| integer_style(&it)).transpose()?;
+        config.read_only = fields.given("read_only").map_or(Ok(false), |it| it.into_bool("read_only"))?;
+        config.patience =
+            fields.given("busy_timeout").map(|it| span("busy_timeout", it, clock::DAY / 24)).transpose()?;
+        config.limits = Limits {
+            tiers: fields.given("tiers").map(rule::read_tiers).transpose()?.unwrap_or_default(),
+            every: fields.given("limits").map_or(Ok(vec![]), |it| rule::read("limits", it))?,
+            processes: fields.given("processes").map_or(Ok(1), processes)?,
+        };
+        let keys = fields.given("keys_in_memory").map(|it| it.into_integer("keys_in_memory", 0, MOST_MEMORY));
+        config.keys_in_memory = keys.transpose()?.and_then(|it| usize::try_from(it).ok());
+        config.check()?;
+        Ok(config)
+    }
+}
+
+fn one_or_more(field: &str, value: Value) -> Result<Vec<String>, Error> {
+    match value {
+        Value::List(_) => value.into_texts(field),
+        single => Ok(vec![single.into_text(field)?]),
+    }
+}
+
+fn secrets(field: &str, value: Value) -> Result<Vec<Bytes>, Error> {
+    let items = if let Value::List(items) = value { items } else { vec![value] };
+    let bytes = |it| match it {
+        Value::Bytes(bytes) => Ok(Zeroizing::new(bytes)),
+        other => other.into_text(field).map(|it| Zeroizing::new(it.into_bytes())),
+    };
+    items.into_iter().map(bytes).collect()
+}
+
+fn integer_style(text: &str) -> Result<bool, Error> {
+    match text {
+        "uuid" => Ok(false),
+        "integer" => Ok(true),
+        other => {
+            let fix = meant(other, ["uuid", "integer"].into_iter(), "use uuid or integer");
+            Err(Error::wrong("id_style", "is no style of ids", fix))
+        }
+    }
+}
+
+fn processes(value: Value) -> Result<u64, Error> {
+    value.into_integer("processes", 1, MOST_PROCESSES).map(i64::unsigned_abs)
+}

@@ -1,0 +1,180 @@
+//! Rate limits: how they are read and configured, and what they count with.
+
+#[cfg_attr(not(test), expect(dead_code, reason = "no verification takes from a budget yet"))]
+mod gcra;
+pub(crate) mod rule;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::Error;
+use crate::input::{Value, meant};
+use crate::record::Limit;
+
+pub(crate) const MOST_PROCESSES: i64 = 4_096;
+
+/// The limits that an engine is configured with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// The limits of the keys of a tier, by its name.
+    pub(crate) tiers: BTreeMap<String, Vec<Limit>>,
+    /// Those of every key.
+    pub(crate) every: Vec<Limit>,
+    /// How many processes divide each limit between them.
+    pub(crate) processes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { tiers: BTreeMap::new(), every: Vec::new(), processes: 1 }
+    }
+}
+
+impl Limits {
+    /// What no type rules out.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        rule::check("limits", &self.every)?;
+        for (tier, limits) in &self.tiers {
+            rule::check_name("tiers", "the name of a tier", tier)?;
+            if limits.is_empty() {
+                let fix = "give it a rate, or leave the tier of such keys out";
+                return Err(Error::wrong("tiers", format!("'{tier}' has no limit"), fix));
+            }
+            rule::check("tiers", limits)?;
+            if let Some(twice) = limits.iter().find(|it| self.every.iter().any(|other| other.name == it.name)) {
+                let reason = format!("'{}' of '{tier}' is also the name of a limit of every key", twice.name);
+                return Err(Error::wrong("tiers", reason, "give one of them another name"));
+            }
+        }
+        Value::Integer(self.processes.into()).into_integer("processes", 1, MOST_PROCESSES).map(drop)
+    }
+
+    pub(crate) fn tier_known(&self, tier: &str) -> bool {
+        self.tiers.contains_key(tier)
+    }
+
+    /// Every limit there is, of whichever tier.
+    fn all(&self) -> impl Iterator<Item = &Limit> {
+        self.every.iter().chain(self.tiers.values().flatten())
+    }
+
+    /// The classes of operations that have a limit.
+    pub(crate) fn operations(&self) -> BTreeSet<&str> {
+        self.all().filter_map(|it| it.operation.as_deref()).collect()
+    }
+
+    /// Whether any limit is configured.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no verification asks for limits yet"))]
+    pub(crate) fn has_any(&self) -> bool {
+        self.all().next().is_some()
+    }
+
+    /// What a key is judged by, in this order: the limits of every key, those of its tier, its own.
+    ///
+    /// # Errors
+    /// `validation_failed` for a tier that is not configured.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no verification asks for limits yet"))]
+    pub(crate) fn rules(&self, tier: Option<&str>, own: &[Limit]) -> Result<Vec<Limit>, Error> {
+        let tier =
+            tier.map_or(Ok(&[][..]), |it| self.tiers.get(it).map(Vec::as_slice).ok_or_else(|| self.unknown(it)))?;
+        Ok([&self.every, tier, own].concat())
+    }
+
+    /// Refuses a tier that is not configured.
+    pub(crate) fn admit_tier(&self, tier: &str) -> Result<(), Error> {
+        if self.tier_known(tier) { Ok(()) } else { Err(self.unknown(tier)) }
+    }
+
+    /// Refuses limits of one key that no verification could tell from others, or that none would ever judge.
+    pub(crate) fn admit_own(&self, own: &[Limit]) -> Result<(), Error> {
+        if let Some(taken) = own.iter().find(|it| self.all().any(|other| other.name == it.name)) {
+            let reason = format!("'{}' is the name of a limit of the engine", taken.name);
+            return Err(Error::wrong("limits", reason, "give the key's own limit another name"));
+        }
+        let known = self.operations();
+        let strange = own.iter().filter_map(|it| it.operation.as_deref()).find(|it| !known.contains(it));
+        match strange {
+            Some(it) if !known.is_empty() => {
+                let all: Vec<&str> = known.iter().copied().collect();
+                let fix = meant(it, known.into_iter(), format!("use one of {}", all.join(", ")));
+                Err(Error::wrong("limits", "names an operation that no limit of the engine is for", fix))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn unknown(&self, tier: &str) -> Error {
+        let tiers: Vec<&str> = self.tiers.keys().map(String::as_str).collect();
+        let otherwise = match tiers.as_slice() {
+            [] => "name it in the engine's option tiers first".to_owned(),
+            all => format!("use one of {}", all.join(", ")),
+        };
+        Error::wrong("tier", "is none of the engine's tiers", meant(tier, tiers.into_iter(), otherwise))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Per;
+
+    fn limits() -> Limits {
+        let split = [Limit::new("read", 100).operation("read"), Limit::new("write", 10).operation("write")];
+        Limits {
+            tiers: BTreeMap::from([
+                ("basic".to_owned(), vec![Limit::new("basic", 100)]),
+                ("split".to_owned(), split.to_vec()),
+            ]),
+            every: vec![Limit::new("org", 1_000).per(Per::Org)],
+            processes: 1,
+        }
+    }
+
+    fn names(rules: &[Limit]) -> Vec<&str> {
+        rules.iter().map(|it| it.name.as_str()).collect()
+    }
+
+    #[test]
+    fn rules_stand_in_order() {
+        let limits = limits();
+        let own = [Limit::new("own", 5)];
+        assert_eq!(names(&limits.rules(Some("split"), &own).unwrap()), ["org", "read", "write", "own"]);
+        assert_eq!(names(&limits.rules(None, &[]).unwrap()), ["org"]);
+        let error = limits.rules(Some("basix"), &own).unwrap_err();
+        assert_eq!(error.to_string(), "tier: is none of the engine's tiers; did you mean basic?");
+        assert_eq!(limits.operations().into_iter().collect::<Vec<_>>(), ["read", "write"]);
+        assert!(limits.has_any() && !Limits::default().has_any());
+        assert!(Limits::default().rules(None, &[]).unwrap().is_empty());
+        assert!(Limits { every: Vec::new(), ..limits }.has_any());
+    }
+
+    #[test]
+    fn a_key_is_admitted_with_what_the_engine_can_judge() {
+        let (limits, none) = (limits(), Limits::default());
+        assert!(
+            limits.admit_tier("basic").is_ok() && limits.admit_tier("").is_err() && none.admit_tier("basic").is_err()
+        );
+        let own = |name: &str, operation: &str| [Limit::new(name, 5).operation(operation)];
+        assert!(limits.admit_own(&own("own", "read")).is_ok() && limits.admit_own(&[]).is_ok());
+        assert!(none.admit_own(&own("own", "anything")).is_ok());
+        for taken in ["org", "basic", "write"] {
+            assert!(limits.admit_own(&own(taken, "read")).unwrap_err().to_string().contains("the engine"), "{taken}");
+        }
+        assert!(limits.admit_own(&own("own", "raed")).unwrap_err().to_string().contains("did you mean read?"));
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_or_limits_nothing_is_refused() {
+        assert_eq!((limits().check(), Limits::default().check()), (Ok(()), Ok(())));
+        let tier = |name: &str, rules: &[Limit]| {
+            let mut limits = limits();
+            limits.tiers.insert(name.to_owned(), rules.to_vec());
+            limits.check().unwrap_err().to_string()
+        };
+        assert!(tier("none", &[]).contains("'none' has no limit"));
+        assert!(tier("Basic", &[Limit::new("x", 1)]).contains("the name of a tier"));
+        assert!(tier("x", &[Limit::new("org", 1)]).contains("'org' of 'x' is also"));
+        for processes in [0, 4_097, u64::MAX] {
+            assert_eq!(Limits { processes, ..limits() }.check().unwrap_err().field(), Some("processes"));
+        }
+    }
+}
