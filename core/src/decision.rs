@@ -14,7 +14,8 @@ use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::input::{Fields, Value, identifier};
 use crate::lifecycle::Life;
-use crate::record::{Key, Level, LimitState, Status, wire_time};
+use crate::limit::{AnyLimiter, Draw, Drawn, Limiter};
+use crate::record::{Key, Level, Limit, LimitState, Status, wire_time};
 use crate::{level, network, scope};
 
 /// What a request needs of the key it presents.
@@ -157,6 +158,10 @@ impl Request {
         self.flaw.as_ref()
     }
 
+    pub(crate) fn draw(&self) -> Draw<'_> {
+        Draw { operation: self.operation.as_deref(), agent: self.agent.as_deref(), cost: self.cost.unwrap_or(1) }
+    }
+
     pub(crate) fn is_admitted(&self, engine: u64) -> bool {
         self.admitted.0.load(Ordering::Relaxed) == engine
     }
@@ -196,6 +201,8 @@ pub enum Code {
     InsufficientScope,
     /// The address is on no allow list.
     IpNotAllowed,
+    /// A limit is used up.
+    RateLimited,
     /// The store or the hash queue could not answer.
     Unavailable,
     /// The host asked for what has no meaning; see [`Denial::misuse`].
@@ -216,6 +223,7 @@ impl Code {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::InsufficientScope => "insufficient_scope",
             Self::IpNotAllowed => "ip_not_allowed",
+            Self::RateLimited => "rate_limited",
             Self::Unavailable => "unavailable",
             Self::InvalidRequest => "invalid_request",
         }
@@ -229,6 +237,7 @@ impl Code {
                 401
             }
             Self::MethodNotAllowed | Self::InsufficientScope | Self::IpNotAllowed => 403,
+            Self::RateLimited => 429,
             Self::Unavailable => 503,
             Self::InvalidRequest => 400,
         }
@@ -247,6 +256,7 @@ impl Code {
             Self::MethodNotAllowed => "FORBIDDEN",
             Self::InsufficientScope => "INSUFFICIENT_SCOPE",
             Self::IpNotAllowed => "IP_NOT_ALLOWED",
+            Self::RateLimited => "RATE_LIMITED",
             Self::Unavailable => "UNAVAILABLE",
             Self::InvalidRequest => "INVALID_REQUEST",
         }
@@ -282,6 +292,8 @@ pub(crate) trait Source: Send + Sync {
     fn key(&self, now: Millis) -> Key;
     /// Which reading of the key this is, unique in this process.
     fn reading(&self) -> u64;
+    /// The limit in a place of those that the key is judged by.
+    fn limit(&self, place: u16) -> Option<&Limit>;
 }
 
 /// A proved key. Its record is made when somebody asks for it.
@@ -290,12 +302,44 @@ pub(crate) struct Proved {
     source: Arc<dyn Source>,
     now: Millis,
     grace_ends_at: Option<Millis>,
+    drawn: Drawn,
     key: OnceLock<Box<Key>>,
 }
 
 impl Proved {
     pub(crate) fn new(source: Arc<dyn Source>, now: Millis, grace_ends_at: Option<Millis>) -> Self {
-        Self { source, now, grace_ends_at, key: OnceLock::new() }
+        Self { source, now, grace_ends_at, drawn: Drawn::default(), key: OnceLock::new() }
+    }
+
+    /// With what became of its limits. The error is the refusal.
+    pub(crate) fn charged(self, drawn: Drawn, cost: u64) -> Result<Self, (Self, Box<Denial>)> {
+        let refused = drawn.refused.and_then(|place| drawn.standings.iter().find(|it| it.0 == place).copied());
+        let proved = Self { drawn, ..self };
+        let Some((place, standing)) = refused else { return Ok(proved) };
+        let name = proved.source.limit(place).map(|it| it.name.clone()).unwrap_or_default();
+        let denial = if standing.retry_after == u64::MAX {
+            let reason = format!("is {cost}, which the limit '{name}' allows at no time");
+            Denial::misused(Error::wrong("cost", reason, "lower it, or give the limit a larger burst"))
+        } else {
+            let seconds = seconds(standing.retry_after);
+            let message = format!("The rate limit '{name}' of this API key is used up; try again in {seconds} s");
+            Denial { retry_after_seconds: Some(seconds), ..Denial::new(Code::RateLimited, message) }
+        };
+        Err((proved, denial.into()))
+    }
+
+    fn limits(&self) -> Vec<LimitState> {
+        let states = self.drawn.standings.iter().filter_map(|(place, standing)| {
+            let limit = self.source.limit(*place)?;
+            Some(LimitState {
+                name: limit.name.clone(),
+                limit: limit.rate,
+                remaining: standing.remaining,
+                reset_seconds: seconds(standing.reset),
+                shared: AnyLimiter::SHARED,
+            })
+        });
+        states.collect()
     }
 
     fn key(&self) -> &Key {
@@ -348,7 +392,7 @@ impl Allowed {
     /// The state of each limit that was judged.
     #[must_use]
     pub fn limits(&self) -> Vec<LimitState> {
-        Vec::new()
+        self.proved.limits()
     }
 
     /// The logical identity on whose behalf the key was used.
@@ -430,7 +474,7 @@ impl Denial {
     /// The state of each limit that was judged.
     #[must_use]
     pub fn limits(&self) -> Vec<LimitState> {
-        Vec::new()
+        self.proved.as_ref().map(Proved::limits).unwrap_or_default()
     }
 
     /// The logical identity on whose behalf the key was used.
@@ -583,6 +627,11 @@ impl Serialize for Decision {
         record.serialize_field("agent", &self.agent())?;
         record.end()
     }
+}
+
+/// Whole seconds of nanoseconds, rounded up, so that who waits so long has waited long enough.
+fn seconds(nanos: u64) -> u64 {
+    nanos.div_ceil(1_000_000_000)
 }
 
 /// What is known of a proved key when it is judged.

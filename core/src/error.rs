@@ -85,6 +85,8 @@ pub enum Trouble {
     Access,
     /// Rows name a pepper that this engine was not given.
     Pepper,
+    /// A key has a tier that this engine was not given.
+    Tier,
     /// Too much work is queued.
     Busy,
     /// Any other failure of input or output.

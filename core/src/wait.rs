@@ -29,6 +29,14 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+/// What a future gives that has nothing to wait for.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
 /// Polls a future once. With SQLite and `hmac-sha256` a verification is always `Now`.
 ///
 /// ```

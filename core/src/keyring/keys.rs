@@ -482,8 +482,8 @@ impl Engine {
     }
 
     fn admit_limits(&self, tier: Option<&str>, own: &[Limit]) -> Result<(), Error> {
-        tier.map_or(Ok(()), |it| self.limits.admit_tier(it))?;
-        self.limits.admit_own(own)
+        tier.map_or(Ok(()), |it| self.verifier.rules.limits.admit_tier(it))?;
+        self.verifier.rules.limits.admit_own(own)
     }
 
     /// The environment a caller names, or the first this engine accepts.

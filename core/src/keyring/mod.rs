@@ -24,7 +24,6 @@ use crate::clock::Millis;
 use crate::decision::{Allowed, Decision, Denial, Request};
 use crate::error::Error;
 use crate::input::Value;
-use crate::limit::Limits;
 use crate::record::{KeyId, Parsed};
 use crate::scope::Catalogue;
 use crate::store::{AnyStore, KeyView, Store, Tenant};
@@ -55,7 +54,6 @@ pub struct Keywright(pub(self) Arc<Engine>);
 pub(crate) struct Engine {
     verifier: Verifier,
     environments: Vec<String>,
-    limits: Arc<Limits>,
 }
 
 impl Keywright {

@@ -34,7 +34,7 @@ impl Pace {
         Self::new(limit.rate, limit.burst, processes)
     }
 
-    /// The most that one request may cost.
+    #[cfg(test)]
     pub(crate) fn burst(&self) -> u64 {
         self.burst
     }
@@ -77,6 +77,9 @@ pub(crate) struct Standing {
     pub(crate) retry_after: u64,
 }
 
+/// The arrival time of a budget that was ended.
+const ENDED: u64 = u64::MAX;
+
 /// One budget, for one pace: a limit that has changed begins a new one. In any time `t`, at most `burst` requests and
 /// what the rate gives in `t` are taken and kept.
 ///
@@ -109,7 +112,7 @@ impl Gcra {
     /// took has been seen.
     pub(crate) fn give_back(&self, pace: &Pace, cost: u64, taken: u64, clock: impl Fn() -> u64) {
         let mut arrival = self.0.load(Ordering::Acquire);
-        loop {
+        while arrival != ENDED {
             let since = clock().saturating_sub(taken);
             let next = arrival.saturating_sub(pace.interval.saturating_mul(cost).saturating_sub(since));
             match self.0.compare_exchange_weak(arrival, next, Ordering::AcqRel, Ordering::Acquire) {
@@ -119,16 +122,27 @@ impl Gcra {
         }
     }
 
-    /// As it stands; `retry_after` is for one request.
-    pub(crate) fn standing(&self, pace: &Pace, now: u64) -> Standing {
+    /// As it stands for a request of that cost.
+    pub(crate) fn standing(&self, pace: &Pace, cost: u64, now: u64) -> Standing {
         let arrival = self.0.load(Ordering::Acquire);
-        match pace.after(arrival, 1, now) {
+        match pace.after(arrival, cost, now) {
             Some(_) => pace.standing(arrival, now),
-            None => pace.refusal(arrival, 1, now),
+            None => pace.refusal(arrival, cost, now),
         }
     }
 
-    /// Whether it is unspent, so that a new one in its place changes nothing.
+    /// Ends it if it is unspent, so that a new one in its place changes nothing. From one that was ended nothing can be
+    /// taken.
+    pub(crate) fn end(&self, now: u64) -> bool {
+        let arrival = self.0.load(Ordering::Acquire);
+        arrival <= now && self.0.compare_exchange(arrival, ENDED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.0.load(Ordering::Acquire) == ENDED
+    }
+
+    /// Whether it is unspent.
     pub(crate) fn is_full(&self, now: u64) -> bool {
         self.0.load(Ordering::Acquire) <= now
     }
@@ -227,7 +241,7 @@ mod tests {
                         open.clear();
                     }
                     Step::Take(cost) => {
-                        let before = budget.standing(&pace, now);
+                        let before = budget.standing(&pace, 1, now);
                         match budget.take(&pace, cost, now) {
                             Ok(standing) => {
                                 prop_assert_eq!(standing.remaining, before.remaining - cost);
@@ -242,8 +256,8 @@ mod tests {
                                     prop_assert_eq!(standing.retry_after, u64::MAX);
                                 } else {
                                     let later = now + standing.retry_after;
-                                    prop_assert!(budget.standing(&pace, later).remaining >= cost);
-                                    prop_assert!(budget.standing(&pace, later - 1).remaining < cost);
+                                    prop_assert!(budget.standing(&pace, 1, later).remaining >= cost);
+                                    prop_assert!(budget.standing(&pace, 1, later - 1).remaining < cost);
                                 }
                             }
                         }
@@ -263,7 +277,7 @@ mod tests {
                     }
                     Step::GiveBack(_) => {}
                 }
-                let (mine, most) = (budget.standing(&pace, now), reference.remaining(now));
+                let (mine, most) = (budget.standing(&pace, 1, now), reference.remaining(now));
                 prop_assert!(if exact { mine.remaining == most } else { mine.remaining <= most }, "{mine:?}, {most}");
                 prop_assert_eq!(mine.retry_after == 0, mine.remaining > 0);
                 prop_assert_eq!(budget.is_full(now), mine.reset == 0);
@@ -293,7 +307,7 @@ mod tests {
                     budget.give_back(&pace, cost, taken, || now);
                     reference.kept[index].1 = 0;
                 }
-                prop_assert!(budget.standing(&pace, now).remaining <= reference.remaining(now));
+                prop_assert!(budget.standing(&pace, 1, now).remaining <= reference.remaining(now));
             }
             prop_assert!(reference.holds(rate, burst, processes));
         }
@@ -307,7 +321,7 @@ mod tests {
             let budget = Gcra::new();
             for now in times {
                 let _ = budget.take(&pace, cost, now);
-                let standing = budget.standing(&pace, now);
+                let standing = budget.standing(&pace, 1, now);
                 prop_assert!(standing.remaining <= pace.burst());
                 budget.give_back(&pace, cost, now, || now);
                 let _ = budget.is_full(now);
@@ -328,7 +342,7 @@ mod tests {
         assert_eq!(budget.take(&pace, 1, 6 + SECOND).unwrap_err().retry_after, 1);
         assert!(budget.take(&pace, 1, 7 + SECOND).is_ok());
         assert!(!budget.is_full(6 + 4 * SECOND) && budget.is_full(7 + 4 * SECOND));
-        assert_eq!(budget.standing(&pace, 7 + 4 * SECOND).remaining, 3);
+        assert_eq!(budget.standing(&pace, 1, 7 + 4 * SECOND).remaining, 3);
     }
 
     #[test]
@@ -365,16 +379,26 @@ mod tests {
         // Eight have come back when another takes one; without the ten it would have left nine.
         budget.take(&pace, 1, 8 * SECOND).unwrap();
         budget.give_back(&pace, 10, 0, || 8 * SECOND);
-        assert_eq!(budget.standing(&pace, 8 * SECOND).remaining, 9);
+        assert_eq!(budget.standing(&pace, 1, 8 * SECOND).remaining, 9);
         budget.give_back(&pace, 10, 0, || 30 * SECOND);
-        assert_eq!(budget.standing(&pace, 8 * SECOND).remaining, 9);
+        assert_eq!(budget.standing(&pace, 1, 8 * SECOND).remaining, 9);
+    }
+
+    #[test]
+    fn only_an_unspent_budget_is_ended_and_then_gives_nothing() {
+        let (pace, budget) = (Pace::new(60, 2, 1), Gcra::new());
+        budget.take(&pace, 1, 10).unwrap();
+        assert!(!budget.end(10) && !budget.is_ended());
+        assert!(budget.end(10 + SECOND) && budget.is_ended() && !budget.end(10 + SECOND));
+        budget.give_back(&pace, 1, 10, || 10);
+        assert!(budget.is_ended() && budget.take(&pace, 1, 100 * SECOND).is_err());
     }
 
     #[test]
     fn an_older_clock_allows_less() {
         let (pace, budget) = (Pace::new(60, 2, 1), Gcra::new());
         budget.take(&pace, 1, 10 * SECOND).unwrap();
-        assert_eq!(budget.standing(&pace, 9 * SECOND).remaining, 0);
+        assert_eq!(budget.standing(&pace, 1, 9 * SECOND).remaining, 0);
         assert!(budget.take(&pace, 1, 9 * SECOND).is_err());
         assert!(budget.take(&pace, 1, 10 * SECOND).is_ok());
     }
@@ -406,7 +430,7 @@ mod tests {
         const BURST: u64 = 150_000;
         let (pace, budget) = (Pace::new(60, BURST, 1), Gcra::new());
         let kept = crowd(&budget, &pace, || 5);
-        assert_eq!(budget.standing(&pace, 5).remaining, BURST - kept);
+        assert_eq!(budget.standing(&pace, 1, 5).remaining, BURST - kept);
         assert!(budget.take(&pace, BURST + 1 - kept, 5).is_err());
     }
 

@@ -1,16 +1,133 @@
 //! Rate limits: how they are read and configured, and what they count with.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "no verification takes from a budget yet"))]
 mod gcra;
+mod local;
 pub(crate) mod rule;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub(crate) use gcra::{Gcra, Pace, Standing};
+pub(crate) use local::Local;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::input::{Value, meant};
 use crate::record::Limit;
 
 pub(crate) const MOST_PROCESSES: i64 = 4_096;
+
+/// A limit as it is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) limit: Limit,
+    pub(crate) pace: Pace,
+}
+
+impl Rule {
+    pub(crate) fn new(limit: Limit, processes: u64) -> Self {
+        Self { pace: Pace::of(&limit, processes), limit }
+    }
+
+    /// Whether it counts requests of this class.
+    pub(crate) fn concerns(&self, operation: Option<&str>) -> bool {
+        self.limit.operation.is_none() || self.limit.operation.as_deref() == operation
+    }
+}
+
+/// What a key is charged by: a rule, and the budget that it takes from.
+pub(crate) struct Charge<B> {
+    pub(crate) rule: Arc<Rule>,
+    /// `None` where it is that of the request's agent.
+    pub(crate) budget: Option<B>,
+}
+
+/// What became of a cost that was asked of several budgets. It is taken from all, or from none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Drawn {
+    /// Where each stands that concerns the request, by its place among the charges.
+    pub(crate) standings: SmallVec<[(u16, Standing); 2]>,
+    /// The place of the one that refused.
+    pub(crate) refused: Option<u16>,
+}
+
+/// Where budgets are kept: in the memory of a process, [`Local`], or where several machines share them.
+pub(crate) trait Limiter: Send + Sync {
+    /// A budget that somebody holds on to.
+    type Budget: Send + Sync;
+
+    /// Whether all processes draw on the same budgets.
+    const SHARED: bool;
+
+    /// The budget of a key or an org, by its id.
+    fn hold(&self, id: &str, rule: &Rule, clock: &Clock) -> Self::Budget;
+
+    /// Takes `cost` from the budgets of all charges that concern the operation, in their order. What an agent takes is
+    /// also its `org`'s; requests without an agent are those of one.
+    fn draw(
+        &self,
+        charges: &[Charge<Self::Budget>],
+        org: &str,
+        request: &Draw<'_>,
+        clock: &Clock,
+    ) -> impl Future<Output = Result<Drawn, Error>> + Send;
+}
+
+/// The store of budgets of an engine; the place where a shared one will stand beside.
+pub(crate) type AnyLimiter = Local;
+
+/// What of a request concerns limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Draw<'a> {
+    pub(crate) operation: Option<&'a str>,
+    pub(crate) agent: Option<&'a str>,
+    pub(crate) cost: u64,
+}
+
+/// The limits of an engine, ready to be judged.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    pub(crate) limits: Limits,
+    tiers: BTreeMap<String, Vec<Arc<Rule>>>,
+    every: Vec<Arc<Rule>>,
+}
+
+impl Rules {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let rules = |of: &[Limit]| of.iter().map(|it| Arc::new(Rule::new(it.clone(), limits.processes))).collect();
+        Self {
+            tiers: limits.tiers.iter().map(|(tier, it)| (tier.clone(), rules(it))).collect(),
+            every: rules(&limits.every),
+            limits,
+        }
+    }
+
+    /// What a key is judged by, in this order: the limits of every key, those of its tier, its own.
+    ///
+    /// # Errors
+    /// `validation_failed` for a tier that is not configured, unless none is: such an engine limits nothing by tiers.
+    pub(crate) fn of(&self, tier: Option<&str>, own: &[Limit]) -> Result<Vec<Arc<Rule>>, Error> {
+        let tier = match tier.filter(|_| !self.tiers.is_empty()) {
+            Some(tier) => self.tiers.get(tier).ok_or_else(|| self.limits.unknown(tier))?.as_slice(),
+            None => &[],
+        };
+        let own = own.iter().map(|it| Arc::new(Rule::new(it.clone(), self.limits.processes)));
+        Ok(self.every.iter().chain(tier).cloned().chain(own).collect())
+    }
+
+    /// Refuses an operation that no limit is for, as it would pass unlimited.
+    pub(crate) fn admit(&self, operation: &str) -> Result<(), Error> {
+        let known = self.limits.operations();
+        if known.is_empty() || known.contains(operation) {
+            return Ok(());
+        }
+        let all: Vec<&str> = known.iter().copied().collect();
+        let fix = meant(operation, known.into_iter(), format!("use one of {}", all.join(", ")));
+        Err(Error::wrong("operation", "is none that a limit of the engine is for", fix))
+    }
+}
 
 /// The limits that an engine is configured with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,23 +177,6 @@ impl Limits {
     /// The classes of operations that have a limit.
     pub(crate) fn operations(&self) -> BTreeSet<&str> {
         self.all().filter_map(|it| it.operation.as_deref()).collect()
-    }
-
-    /// Whether any limit is configured.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no verification asks for limits yet"))]
-    pub(crate) fn has_any(&self) -> bool {
-        self.all().next().is_some()
-    }
-
-    /// What a key is judged by, in this order: the limits of every key, those of its tier, its own.
-    ///
-    /// # Errors
-    /// `validation_failed` for a tier that is not configured.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no verification asks for limits yet"))]
-    pub(crate) fn rules(&self, tier: Option<&str>, own: &[Limit]) -> Result<Vec<Limit>, Error> {
-        let tier =
-            tier.map_or(Ok(&[][..]), |it| self.tiers.get(it).map(Vec::as_slice).ok_or_else(|| self.unknown(it)))?;
-        Ok([&self.every, tier, own].concat())
     }
 
     /// Refuses a tier that is not configured.
@@ -129,22 +229,21 @@ mod tests {
         }
     }
 
-    fn names(rules: &[Limit]) -> Vec<&str> {
-        rules.iter().map(|it| it.name.as_str()).collect()
+    fn names(rules: &[Arc<Rule>]) -> Vec<&str> {
+        rules.iter().map(|it| it.limit.name.as_str()).collect()
     }
 
     #[test]
     fn rules_stand_in_order() {
-        let limits = limits();
-        let own = [Limit::new("own", 5)];
-        assert_eq!(names(&limits.rules(Some("split"), &own).unwrap()), ["org", "read", "write", "own"]);
-        assert_eq!(names(&limits.rules(None, &[]).unwrap()), ["org"]);
-        let error = limits.rules(Some("basix"), &own).unwrap_err();
+        let (rules, own) = (Rules::new(limits()), [Limit::new("own", 5)]);
+        assert_eq!(names(&rules.of(Some("split"), &own).unwrap()), ["org", "read", "write", "own"]);
+        assert_eq!(names(&rules.of(None, &[]).unwrap()), ["org"]);
+        let error = rules.of(Some("basix"), &own).unwrap_err();
         assert_eq!(error.to_string(), "tier: is none of the engine's tiers; did you mean basic?");
-        assert_eq!(limits.operations().into_iter().collect::<Vec<_>>(), ["read", "write"]);
-        assert!(limits.has_any() && !Limits::default().has_any());
-        assert!(Limits::default().rules(None, &[]).unwrap().is_empty());
-        assert!(Limits { every: Vec::new(), ..limits }.has_any());
+        assert!(rules.admit("write").is_ok());
+        assert!(rules.admit("wriet").unwrap_err().to_string().contains("did you mean write?"));
+        let none = Rules::default();
+        assert!(none.of(Some("any"), &[]).unwrap().is_empty() && none.admit("any").is_ok());
     }
 
     #[test]

@@ -9,17 +9,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use self::memory::Memory;
-use self::state::State;
+use self::state::{Charges, State};
 use crate::clock::Clock;
 use crate::decision::{Allowed, Code, Decision, Denial, Request, UNAVAILABLE};
-use crate::error::Error;
+use crate::error::{Error, Trouble};
 use crate::fork::PerProcess;
 use crate::hash::{Claim, Hasher, Stored, Verdict};
 use crate::input;
 use crate::key::{Format, Formats, Shape, Tail};
+use crate::limit::{AnyLimiter, Charge, Limiter, Rule, Rules};
+use crate::record::Per;
 use crate::scope::Catalogue;
-use crate::store::{AnyStore, Found, Store, Tenant};
+use crate::store::{AnyStore, Found, KeyRow, Store, Tenant};
 use crate::usage::{Meter, Usage};
+use crate::wait::at_once;
 use crate::worker::Workers;
 
 pub(crate) use self::flight::Flights;
@@ -70,6 +73,7 @@ pub(crate) struct Verifier {
     pub(crate) flights: Flights,
     pub(crate) rehash: Rehash,
     pub(crate) closed: AtomicBool,
+    pub(crate) rules: Rules,
     pub(crate) hot: Hot,
 }
 
@@ -83,6 +87,7 @@ pub(crate) struct Hot {
 
 pub(crate) struct Here {
     memory: Memory,
+    limiter: AnyLimiter,
     /// `None` where nothing may be written.
     pub(crate) usage: Option<Usage>,
 }
@@ -91,7 +96,11 @@ impl Hot {
     pub(crate) fn new(formats: &Formats, capacity: usize, metered: Option<Arc<AnyStore>>) -> Self {
         static ENGINES: AtomicU64 = AtomicU64::new(1);
         let heads = formats.heads();
-        let make = move || Here { memory: Memory::new(heads, capacity), usage: metered.clone().map(Usage::new) };
+        let make = move || Here {
+            memory: Memory::new(heads, capacity),
+            limiter: AnyLimiter::new(),
+            usage: metered.clone().map(Usage::new),
+        };
         let engine = ENGINES.fetch_add(1, Ordering::Relaxed);
         Self { engine, here: PerProcess::new(make()), make: Box::new(make) }
     }
@@ -127,21 +136,22 @@ impl Verifier {
         let here = self.hot.here();
         let fresh = |pulse| here.memory.is_fresh(pulse, self.clock.about(i64::MAX));
         let remembered = match self.store.pulse() {
-            Some(pulse) if fresh(pulse) => self.remembered(here, tenant, tail, request),
+            Some(pulse) if !AnyLimiter::SHARED && fresh(pulse) => {
+                at_once(self.remembered(here, tenant, tail, request)).flatten()
+            }
             _ => None,
         };
         // What is no key at all need not be looked for.
         remembered.or_else(|| self.formats.read(text).is_none().then(|| Err(invalid())))
     }
 
-    fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, request: &Request) -> Option<Outcome> {
-        here.memory.recall(tail, |held| {
-            let state = held.state.as_ref()?;
-            if !state.is_of(tenant) {
-                return Some(Err(invalid()));
-            }
-            Some(self.weigh(here, state, held.meter.as_ref(), request))
-        })?
+    /// Judges by what is held of the text, if anything is.
+    async fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, request: &Request) -> Option<Outcome> {
+        let (state, meter) = here.memory.recall(tail, |it| Some((it.state.clone()?, it.meter.clone())))??;
+        if !state.is_of(tenant) {
+            return Some(Err(invalid()));
+        }
+        Some(self.weigh(here, state, meter, request).await)
     }
 
     /// Asks the store.
@@ -151,18 +161,19 @@ impl Verifier {
         let (here, now) = (self.hot.here(), self.clock.now());
         let failed = |error: Error| Box::new(Denial::failed(&error));
         let generation = here.memory.catch_up(&self.store, now).await.map_err(failed)?;
-        if let Some(outcome) = self.remembered(here, tenant, tail, request) {
+        if let Some(outcome) = self.remembered(here, tenant, tail, request).await {
             return outcome;
         }
         let found = self.store.find(shape.lookup, now).await.map_err(failed)?;
         let found = found.filter(|it| belongs(it, tenant, format, &shape)).ok_or_else(invalid)?;
         self.prove(&found, &shape, here.memory.is_proved(tail, &found.secret.verifier)).await?;
-        let state = Arc::new(State::new(&found, &self.accepted, self.store.birth().integer_ids));
+        let charges = self.charges(here, &found.view.key);
+        let state = Arc::new(State::new(&found, &self.accepted, charges, self.store.birth().integer_ids));
         let key_id = &found.view.key.id;
         let meter = here.usage.is_some().then(|| Arc::new(Meter::new(key_id, shape.lookup)));
         let read = (generation, Arc::clone(&state));
         here.memory.keep(tail, &found.secret.verifier, key_id, read, meter.clone()).await;
-        self.weigh(here, &state, meter.as_ref(), request)
+        self.weigh(here, state, meter, request).await
     }
 
     /// Refuses what the host cannot have meant, before anything is read.
@@ -178,6 +189,9 @@ impl Verifier {
         }
         if let Some(catalogue) = &self.catalogue {
             catalogue.admit(&request.scopes)?;
+        }
+        if let Some(operation) = &request.operation {
+            self.rules.admit(operation)?;
         }
         match &request.environment {
             Some(it) if !self.accepted.contains(it) => Err(Error::wrong(
@@ -233,19 +247,49 @@ impl Verifier {
         Ok(())
     }
 
-    /// Judges a proved secret, and counts it.
-    fn weigh(&self, here: &Here, state: &Arc<State>, meter: Option<&Arc<Meter>>, request: &Request) -> Outcome {
+    /// What a key is charged by, in the order in which it is charged. `None` for a tier that is not configured.
+    fn charges(&self, here: &Here, key: &KeyRow) -> Option<Charges> {
+        let rules = self.rules.of(key.tier.as_deref(), &key.limits).ok()?;
+        let hold = |rule: &Rule| match rule.limit.per {
+            Per::Key => Some(here.limiter.hold(&key.id, rule, &self.clock)),
+            Per::Org => Some(here.limiter.hold(&key.org, rule, &self.clock)),
+            Per::Agent => None,
+        };
+        Some(rules.into_iter().map(|rule| Charge { budget: hold(&rule), rule }).collect())
+    }
+
+    /// Judges a proved secret, limits last, and counts it.
+    async fn weigh(&self, here: &Here, state: Arc<State>, meter: Option<Arc<Meter>>, request: &Request) -> Outcome {
         let now = self.clock.about(state.turns_at());
-        let judged = state.judge(request, now);
-        if let (Some(usage), Some(meter)) = (&here.usage, meter) {
+        let mut proved = state.proved(now);
+        let mut judged = state.judge(request, now);
+        if judged.is_ok() {
+            (proved, judged) = match state.charges() {
+                Some([]) => (proved, judged),
+                Some(charges) => {
+                    let drawn = here.limiter.draw(charges, state.org(), &request.draw(), &self.clock).await;
+                    let drawn = drawn.map_err(|it| Box::new(Denial::failed(&it)))?;
+                    match proved.charged(drawn, request.draw().cost) {
+                        Ok(proved) => (proved, Ok(())),
+                        Err((proved, denial)) => (proved, Err(denial)),
+                    }
+                }
+                None => (proved, Err(Denial::failed(&unknown_tier()).into())),
+            };
+        }
+        if let (Some(usage), Some(meter)) = (&here.usage, &meter) {
             usage.count(meter, judged.is_ok(), now);
         }
-        let proved = state.proved(now);
         match judged {
             Ok(()) => Ok(Allowed::new(proved, request.agent.clone())),
             Err(denial) => Err(denial.of(proved, request.agent.clone()).into()),
         }
     }
+}
+
+/// A key with such a tier would go unlimited.
+fn unknown_tier() -> Error {
+    Error::unavailable(Trouble::Tier, "the key has a tier that this engine was not given", "name it in tiers")
 }
 
 fn decision(outcome: Outcome) -> Decision {

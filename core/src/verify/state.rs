@@ -6,8 +6,9 @@ use ipnet::IpNet;
 use crate::clock::Millis;
 use crate::decision::{Denial, Facts, Proved, Request, Source, judge};
 use crate::lifecycle::Life;
+use crate::limit::{AnyLimiter, Charge, Limiter};
 use crate::network;
-use crate::record::{Key, Level};
+use crate::record::{Key, Level, Limit};
 use crate::store::{Found, KeyView, Tenant};
 
 /// A key and one of its secrets as last read: what is judged lies open, the rest is packed until somebody asks for it.
@@ -27,6 +28,8 @@ pub(crate) struct State {
     networks: Option<Box<Networks>>,
     integer_ids: bool,
     reading: u64,
+    /// `None` when the key has a tier that the engine does not know.
+    charges: Option<Charges>,
     /// A [`KeyView`].
     view: Box<[u8]>,
 }
@@ -36,8 +39,10 @@ struct Networks {
     org: Option<Box<[IpNet]>>,
 }
 
+pub(crate) type Charges = Box<[Charge<<AnyLimiter as Limiter>::Budget>]>;
+
 impl State {
-    pub(crate) fn new(found: &Found, accepted: &[String], integer_ids: bool) -> Self {
+    pub(crate) fn new(found: &Found, accepted: &[String], charges: Option<Charges>, integer_ids: bool) -> Self {
         let Found { secret, view, org_disabled, org_networks } = found;
         let KeyView { key, .. } = view;
         let words = [key.org.as_str(), &key.environment, &key.scopes.join(" ")].concat();
@@ -59,6 +64,7 @@ impl State {
             networks: (networks.own.is_some() || networks.org.is_some()).then(|| Box::new(networks)),
             integer_ids,
             reading: READINGS.fetch_add(1, Ordering::Relaxed),
+            charges,
             view: postcard::to_allocvec(view).unwrap_or_default().into(),
         }
     }
@@ -103,6 +109,10 @@ impl State {
         judge(&facts, request, now)
     }
 
+    pub(crate) fn charges(&self) -> Option<&[Charge<<AnyLimiter as Limiter>::Budget>]> {
+        self.charges.as_deref()
+    }
+
     pub(crate) fn proved(self: &Arc<Self>, now: Millis) -> Proved {
         Proved::new(Arc::clone(self) as Arc<dyn Source>, now, self.grace_ends_at.filter(|it| now < *it))
     }
@@ -116,5 +126,9 @@ impl Source for State {
 
     fn reading(&self) -> u64 {
         self.reading
+    }
+
+    fn limit(&self, place: u16) -> Option<&Limit> {
+        Some(&self.charges()?.get(usize::from(place))?.rule.limit)
     }
 }

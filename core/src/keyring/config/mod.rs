@@ -15,7 +15,7 @@ use crate::error::{Error, Trouble};
 use crate::hash::{Hasher, Pepper, Scheme};
 use crate::input::{Casing, meant};
 use crate::key::Formats;
-use crate::limit::Limits;
+use crate::limit::{Limits, Rules};
 use crate::record::Limit;
 use crate::scope::Catalogue;
 use crate::store::sqlite::{Sqlite, place};
@@ -350,8 +350,9 @@ impl Plan {
             flights: Flights::default(),
             rehash: Rehash::new(self.read_only),
             closed: AtomicBool::new(false),
+            rules: Rules::new(self.limits),
         };
-        Ok(Keywright(Arc::new(Engine { verifier, environments: self.environments, limits: Arc::new(self.limits) })))
+        Ok(Keywright(Arc::new(Engine { verifier, environments: self.environments })))
     }
 }
 

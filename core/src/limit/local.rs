@@ -1,0 +1,194 @@
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
+use std::sync::{Arc, Mutex};
+
+use super::{Charge, Draw, Drawn, Gcra, Limiter, Rule};
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::fork::lock;
+
+/// Once so many budgets are kept, those that are unspent are forgotten, and again each time they have doubled.
+const FEW: usize = 1_024;
+
+/// Agents are named by whoever sends a request. Past so many with a spent budget, further ones of an org share one.
+const MOST_AGENTS: usize = 1_000_000;
+
+/// Budgets in the memory of this process. A limit that was given other numbers begins anew.
+pub(crate) struct Local {
+    /// Names are hashed under a key of this process: two that meet share a budget, and nobody can make such.
+    hash: RandomState,
+    held: Mutex<Held>,
+    agents: papaya::HashMap<u64, Gcra>,
+    /// Past so many agents, the unspent ones are forgotten.
+    agents_before_sweep: Mutex<usize>,
+}
+
+/// The budgets of keys and orgs.
+struct Held {
+    budgets: HashMap<u64, Arc<Gcra>>,
+    before_sweep: usize,
+}
+
+impl Local {
+    pub(crate) fn new() -> Self {
+        Self {
+            hash: RandomState::new(),
+            held: Mutex::new(Held { budgets: HashMap::new(), before_sweep: FEW }),
+            agents: papaya::HashMap::new(),
+            agents_before_sweep: Mutex::new(FEW),
+        }
+    }
+
+    fn place(&self, owner: impl Hash, rule: &Rule) -> u64 {
+        let limit = &rule.limit;
+        self.hash.hash_one((owner, &limit.name, limit.rate, limit.burst, limit.per, &limit.operation))
+    }
+
+    /// Works with the budget of one agent of an org.
+    fn with_agent<T>(&self, owner: (&str, &str), rule: &Rule, clock: &Clock, with: impl Fn(&Gcra) -> T) -> T {
+        let pinned = self.agents.pin();
+        let mut place = self.place(owner, rule);
+        loop {
+            if let Some(budget) = pinned.get(&place) {
+                let done = with(budget);
+                if !budget.is_ended() {
+                    return done;
+                }
+                // It was forgotten at this moment, and gave nothing.
+                let _ = pinned.remove_if(&place, |_, it| it.is_ended());
+            }
+            if pinned.len() >= MOST_AGENTS {
+                place = self.place((owner.0, ()), rule);
+            }
+            let mut before_sweep = lock(&self.agents_before_sweep);
+            if pinned.len() >= *before_sweep {
+                let now = clock.ticks();
+                pinned.retain(|_, it| !it.is_ended() && !it.end(now));
+                *before_sweep = FEW.max(pinned.len() * 2);
+            }
+            drop(before_sweep);
+            pinned.get_or_insert_with(place, Gcra::new);
+        }
+    }
+}
+
+impl Local {
+    fn with<T>(&self, charge: &Charge<Arc<Gcra>>, agent: (&str, &str), clock: &Clock, act: impl Fn(&Gcra) -> T) -> T {
+        match &charge.budget {
+            Some(budget) => act(budget),
+            None => self.with_agent(agent, &charge.rule, clock, act),
+        }
+    }
+}
+
+impl Limiter for Local {
+    type Budget = Arc<Gcra>;
+
+    const SHARED: bool = false;
+
+    fn hold(&self, id: &str, rule: &Rule, clock: &Clock) -> Arc<Gcra> {
+        let mut held = lock(&self.held);
+        if held.budgets.len() >= held.before_sweep {
+            let now = clock.ticks();
+            held.budgets.retain(|_, it| Arc::strong_count(it) > 1 || !it.is_full(now));
+            held.before_sweep = FEW.max(held.budgets.len() * 2);
+        }
+        Arc::clone(held.budgets.entry(self.place(id, rule)).or_default())
+    }
+
+    async fn draw(
+        &self,
+        charges: &[Charge<Arc<Gcra>>],
+        org: &str,
+        request: &Draw<'_>,
+        clock: &Clock,
+    ) -> Result<Drawn, Error> {
+        let (now, cost) = (clock.ticks(), request.cost);
+        let concerned = || (0_u16..).zip(charges).filter(|(_, it)| it.rule.concerns(request.operation));
+        let agent = (org, request.agent.unwrap_or_default());
+        let mut drawn = Drawn::default();
+        for (place, charge) in concerned() {
+            match self.with(charge, agent, clock, |it| it.take(&charge.rule.pace, cost, now)) {
+                Ok(standing) => drawn.standings.push((place, standing)),
+                Err(_) => {
+                    drawn.refused = Some(place);
+                    break;
+                }
+            }
+        }
+        if let Some(refused) = drawn.refused {
+            for (_, charge) in concerned().take_while(|it| it.0 != refused) {
+                self.with(charge, agent, clock, |it| it.give_back(&charge.rule.pace, cost, now, || clock.ticks()));
+            }
+            // Asked only now: those after the refused one have not been asked at all.
+            let stands = |it: &Charge<_>| self.with(it, agent, clock, |on| on.standing(&it.rule.pace, cost, now));
+            drawn.standings = concerned().map(|(place, it)| (place, stands(it))).collect();
+        }
+        Ok(drawn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{ManualClock, time};
+    use crate::record::{Limit, Per};
+    use crate::wait::block_on;
+
+    fn charge(local: &Local, limit: Limit, id: &str, clock: &Clock) -> Charge<Arc<Gcra>> {
+        let rule = Arc::new(Rule::new(limit, 1));
+        let budget = (rule.limit.per != Per::Agent).then(|| local.hold(id, &rule, clock));
+        Charge { rule, budget }
+    }
+
+    #[test]
+    fn a_refusal_takes_from_none() {
+        let (local, clock) = (Local::new(), Clock::from(ManualClock::new(time(1_000_000))));
+        let charges = [
+            charge(&local, Limit::new("wide", 100), "k", &clock),
+            charge(&local, Limit::new("other", 1).operation("other"), "k", &clock),
+            charge(&local, Limit::new("narrow", 2), "k", &clock),
+        ];
+        let draw = |cost| block_on(local.draw(&charges, "o", &Draw { cost, ..Draw::default() }, &clock)).unwrap();
+        let remaining = |it: &Drawn| it.standings.iter().map(|(_, it)| it.remaining).collect::<Vec<_>>();
+        assert_eq!(remaining(&draw(2)), [98, 0]);
+        let refused = draw(1);
+        assert_eq!((refused.refused, remaining(&refused)), (Some(2), vec![98, 0]));
+        assert_eq!(refused.standings.last().map(|it| it.1.retry_after), Some(30_000_000_000));
+    }
+
+    #[test]
+    fn budgets_outlive_who_holds_them_until_they_are_unspent() {
+        let manual = ManualClock::new(time(1_000_000));
+        let (local, clock) = (Local::new(), Clock::from(manual.clone()));
+        let one = |id: &str| charge(&local, Limit::new("one", 1), id, &clock);
+        let draw = |it| block_on(local.draw(&[it], "o", &Draw { cost: 1, ..Draw::default() }, &clock)).unwrap().refused;
+        assert_eq!(draw(one("spent")), None);
+        for id in 0..3 * FEW {
+            drop(one(&id.to_string()));
+        }
+        assert!(lock(&local.held).budgets.len() <= 2 * FEW);
+        assert_eq!((draw(one("spent")), draw(one("other"))), (Some(0), None));
+        manual.advance(60_000);
+        assert_eq!(draw(one("spent")), None);
+    }
+
+    #[test]
+    fn agents_have_budgets_of_their_own_and_unspent_ones_are_forgotten() {
+        let manual = ManualClock::new(time(1_000_000));
+        let (local, clock) = (Local::new(), Clock::from(manual.clone()));
+        let charges = [charge(&local, Limit::new("agents", 1).per(Per::Agent), "", &clock)];
+        let draw = |org: &str, agent: Option<&str>| {
+            block_on(local.draw(&charges, org, &Draw { agent, cost: 1, ..Draw::default() }, &clock)).unwrap().refused
+        };
+        assert_eq!((draw("o", Some("a")), draw("o", Some("b")), draw("p", Some("a"))), (None, None, None));
+        assert_eq!((draw("o", None), draw("o", None), draw("o", Some("a"))), (None, Some(0), Some(0)));
+        manual.advance(60_000);
+        for agent in 0..3 * FEW {
+            assert_eq!(draw("o", Some(&agent.to_string())), None);
+        }
+        assert!(local.agents.len() <= 3 * FEW, "those of before are forgotten");
+        assert_eq!(draw("o", Some("7")), Some(0));
+    }
+}
