@@ -293,7 +293,7 @@ pub(crate) trait Source: Send + Sync {
     /// Which reading of the key this is, unique in this process.
     fn reading(&self) -> u64;
     /// The limit in a place of those that the key is judged by.
-    fn limit(&self, place: u16) -> Option<&Limit>;
+    fn limit(&self, place: usize) -> Option<&Limit>;
 }
 
 /// A proved key. Its record is made when somebody asks for it.
@@ -301,31 +301,20 @@ pub(crate) trait Source: Send + Sync {
 pub(crate) struct Proved {
     source: Arc<dyn Source>,
     now: Millis,
-    grace_ends_at: Option<Millis>,
+    /// [`Millis::MAX`] for none.
+    grace_ends_at: Millis,
     drawn: Drawn,
     key: OnceLock<Box<Key>>,
 }
 
 impl Proved {
-    pub(crate) fn new(source: Arc<dyn Source>, now: Millis, grace_ends_at: Option<Millis>) -> Self {
-        Self { source, now, grace_ends_at, drawn: Drawn::default(), key: OnceLock::new() }
+    pub(crate) fn new(source: Arc<dyn Source>, now: Millis, grace_ends_at: Option<Millis>, drawn: Drawn) -> Self {
+        let grace_ends_at = grace_ends_at.unwrap_or(Millis::MAX);
+        Self { source, now, grace_ends_at, drawn, key: OnceLock::new() }
     }
 
-    /// With what became of its limits. The error is the refusal.
-    pub(crate) fn charged(self, drawn: Drawn, cost: u64) -> Result<Self, (Self, Box<Denial>)> {
-        let refused = drawn.refused.and_then(|place| drawn.standings.iter().find(|it| it.0 == place).copied());
-        let proved = Self { drawn, ..self };
-        let Some((place, standing)) = refused else { return Ok(proved) };
-        let name = proved.source.limit(place).map(|it| it.name.clone()).unwrap_or_default();
-        let denial = if standing.retry_after == u64::MAX {
-            let reason = format!("is {cost}, which the limit '{name}' allows at no time");
-            Denial::misused(Error::wrong("cost", reason, "lower it, or give the limit a larger burst"))
-        } else {
-            let seconds = seconds(standing.retry_after);
-            let message = format!("The rate limit '{name}' of this API key is used up; try again in {seconds} s");
-            Denial { retry_after_seconds: Some(seconds), ..Denial::new(Code::RateLimited, message) }
-        };
-        Err((proved, denial.into()))
+    fn grace_ends_at(&self) -> Option<DateTime<Utc>> {
+        (self.grace_ends_at != Millis::MAX).then(|| time(self.grace_ends_at))
     }
 
     fn limits(&self) -> Vec<LimitState> {
@@ -380,13 +369,13 @@ impl Allowed {
     /// When a former secret was presented, the end of its grace.
     #[must_use]
     pub fn grace_ends_at(&self) -> Option<DateTime<Utc>> {
-        self.proved.grace_ends_at.map(time)
+        self.proved.grace_ends_at()
     }
 
     /// Whether a former secret was presented, which a rotation has replaced.
     #[must_use]
     pub fn is_deprecated(&self) -> bool {
-        self.proved.grace_ends_at.is_some()
+        self.proved.grace_ends_at().is_some()
     }
 
     /// The state of each limit that was judged.
@@ -468,7 +457,7 @@ impl Denial {
     /// When a former secret was presented, the end of its grace.
     #[must_use]
     pub fn grace_ends_at(&self) -> Option<DateTime<Utc>> {
-        self.proved.as_ref()?.grace_ends_at.map(time)
+        self.proved.as_ref()?.grace_ends_at()
     }
 
     /// The state of each limit that was judged.
@@ -634,6 +623,21 @@ fn seconds(nanos: u64) -> u64 {
     nanos.div_ceil(1_000_000_000)
 }
 
+/// Whether a cost was taken from every limit that concerned it.
+pub(crate) fn granted(drawn: &Drawn, cost: u64, source: &dyn Source) -> Result<(), Box<Denial>> {
+    let refused = drawn.refused.and_then(|place| drawn.standings.iter().find(|it| it.0 == place));
+    let Some((place, standing)) = refused else { return Ok(()) };
+    let name = source.limit(*place).map_or("", |it| &it.name);
+    if standing.retry_after == u64::MAX {
+        let reason = format!("is {cost}, which the limit '{name}' allows at no time");
+        let error = Error::wrong("cost", reason, "lower it, or give the limit a larger burst");
+        return Err(Denial::misused(error).into());
+    }
+    let seconds = seconds(standing.retry_after);
+    let message = format!("The rate limit '{name}' of this API key is used up; try again in {seconds} s");
+    Err(Box::new(Denial { retry_after_seconds: Some(seconds), ..Denial::new(Code::RateLimited, message) }))
+}
+
 /// What is known of a proved key when it is judged.
 pub(crate) struct Facts<'a> {
     pub(crate) environment: &'a str,
@@ -691,6 +695,11 @@ fn deny(code: Code, message: impl Into<Cow<'static, str>>) -> Result<(), Box<Den
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_decision_is_small_enough_to_be_handed_on_without_a_call() {
+        assert!(size_of::<Decision>() <= 128, "{}", size_of::<Decision>());
+    }
 
     #[test]
     fn denials_come_in_the_order_of_the_design() {

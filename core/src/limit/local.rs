@@ -105,7 +105,7 @@ impl Limiter for Local {
         clock: &Clock,
     ) -> Result<Drawn, Error> {
         let (now, cost) = (clock.ticks(), request.cost);
-        let concerned = || (0_u16..).zip(charges).filter(|(_, it)| it.rule.concerns(request.operation));
+        let concerned = || charges.iter().enumerate().filter(|(_, it)| it.rule.concerns(request.operation));
         let agent = (org, request.agent.unwrap_or_default());
         let mut drawn = Drawn::default();
         for (place, charge) in concerned() {

@@ -48,9 +48,9 @@ pub(crate) struct Charge<B> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Drawn {
     /// Where each stands that concerns the request, by its place among the charges.
-    pub(crate) standings: SmallVec<[(u16, Standing); 2]>,
+    pub(crate) standings: SmallVec<[(usize, Standing); 1]>,
     /// The place of the one that refused.
-    pub(crate) refused: Option<u16>,
+    pub(crate) refused: Option<usize>,
 }
 
 /// Where budgets are kept: in the memory of a process, [`Local`], or where several machines share them.

@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use siphasher::sip128::SipHasher24;
 use smallvec::SmallVec;
 
 use super::state::State;
@@ -14,29 +15,30 @@ use crate::entropy;
 use crate::error::Error;
 use crate::key::Tail;
 use crate::store::{AnyStore, Store};
-use crate::usage::Meter;
 
 /// After so many milliseconds a database that was taken away is missed also where nothing has changed.
 const LATELY: u64 = 1_000;
 
-/// A keyed hash of a whole text, or of a stored verifier. Who has not the key of this process can neither make nor
-/// read one.
-type Print = [u8; 32];
+/// A keyed hash (SipHash-2-4 with 128 bits of key and result; Aumasson and Bernstein, 2012) of a whole text, or of a
+/// stored verifier. It is a pseudorandom function: without the key of this process, which never leaves it, nobody finds
+/// a second text for a print, nor a text from one. In 128 bits a wrong text passes by chance once in 2^128 / keys held.
+type Print = [u8; 16];
+
+type Key = [u8; 16];
 
 /// A secret that was proved, with its key as last read. The state is taken away when the key changes; the proof stays
 /// while its stored verifier is the same, so that nobody hashes again for another's change.
-pub(super) struct Held {
+struct Held {
     text: Print,
     verifier: Print,
-    pub(super) state: Option<Arc<State>>,
-    pub(super) meter: Option<Arc<Meter>>,
+    state: Option<Arc<State>>,
     used: AtomicBool,
 }
 
 pub(super) struct Memory {
     /// For each beginning that a text may have, and one for verifiers and names.
-    keys: Vec<[u8; 32]>,
-    own_key: [u8; 32],
+    keys: Vec<Key>,
+    own_key: Key,
     capacity: usize,
     held: papaya::HashMap<u64, Arc<Held>, Plain>,
     /// The store's pulse, loaded before the changes were read that were last applied here; 0 for none.
@@ -84,12 +86,16 @@ impl Memory {
             && now.abs_diff(self.asked_at.load(Ordering::Relaxed)) < LATELY
     }
 
-    /// What is held of a text.
-    pub(super) fn recall<T>(&self, text: Tail<'_>, with: impl FnOnce(&Held) -> T) -> Option<T> {
-        let print = *blake3::keyed_hash(self.keys.get(text.head)?, text.rest).as_bytes();
+    /// The state of a text that was proved, unless its key has changed.
+    pub(super) fn state(&self, text: Tail<'_>) -> Option<Arc<State>> {
+        self.recall(text, |it| it.state.clone())?
+    }
+
+    fn recall<T>(&self, text: Tail<'_>, with: impl FnOnce(&Held) -> T) -> Option<T> {
+        let print = print(self.keys.get(text.head)?, text.rest);
         let pinned = self.held.pin();
         let held = pinned.get(&first(&print))?;
-        if !constant_time_eq::constant_time_eq_32(&held.text, &print) {
+        if !constant_time_eq::constant_time_eq_16(&held.text, &print) {
             return None;
         }
         if !held.used.load(Ordering::Relaxed) {
@@ -101,7 +107,7 @@ impl Memory {
     /// Whether this text was proved against this very verifier.
     pub(super) fn is_proved(&self, text: Tail<'_>, verifier: &str) -> bool {
         let verifier = self.print(verifier);
-        self.recall(text, |it| constant_time_eq::constant_time_eq_32(&it.verifier, &verifier)).unwrap_or(false)
+        self.recall(text, |it| constant_time_eq::constant_time_eq_16(&it.verifier, &verifier)).unwrap_or(false)
     }
 
     /// Learns what has changed, and takes the states away that are concerned. What is read from the store afterwards
@@ -138,32 +144,20 @@ impl Memory {
         let pinned = self.held.pin();
         let Some(held) = pinned.get(&text) else { return };
         if held.state.as_ref().is_some_and(|it| concerned(it)) {
-            let held = Held {
-                state: None,
-                meter: held.meter.clone(),
-                used: AtomicBool::new(held.used.load(Ordering::Relaxed)),
-                ..**held
-            };
+            let held = Held { state: None, used: AtomicBool::new(held.used.load(Ordering::Relaxed)), ..**held };
             pinned.insert(text, Arc::new(held));
         }
     }
 
     /// Keeps a proved secret. Its state is left out when something has changed since it was read.
-    pub(super) async fn keep(
-        &self,
-        text: Tail<'_>,
-        verifier: &str,
-        key_id: &str,
-        read: (Generation, Arc<State>),
-        meter: Option<Arc<Meter>>,
-    ) {
+    pub(super) async fn keep(&self, text: Tail<'_>, verifier: &str, key_id: &str, read: (Generation, Arc<State>)) {
         let Some(key) = self.keys.get(text.head).filter(|_| self.capacity > 0) else { return };
-        let print = *blake3::keyed_hash(key, text.rest).as_bytes();
+        let print = print(key, text.rest);
         let (place, name) = (first(&print), self.name(key_id));
         let mut book = self.book.lock().await;
         let (generation, state) = read;
         let state = (generation.0 == book.generation).then_some(state);
-        let held = Held { text: print, verifier: self.print(verifier), state, meter, used: AtomicBool::new(false) };
+        let held = Held { text: print, verifier: self.print(verifier), state, used: AtomicBool::new(false) };
         let pinned = self.held.pin();
         if pinned.insert(place, Arc::new(held)).is_none() {
             book.texts.entry(name).or_default().push(place);
@@ -187,12 +181,16 @@ impl Memory {
     }
 
     fn print(&self, verifier: &str) -> Print {
-        *blake3::keyed_hash(&self.own_key, verifier.as_bytes()).as_bytes()
+        print(&self.own_key, verifier.as_bytes())
     }
 
     fn name(&self, id: &str) -> u64 {
-        first(blake3::keyed_hash(&self.own_key, id.as_bytes()).as_bytes())
+        first(&print(&self.own_key, id.as_bytes()))
     }
+}
+
+fn print(key: &Key, bytes: &[u8]) -> Print {
+    SipHasher24::new_with_key(key).hash(bytes).as_bytes()
 }
 
 fn first(print: &Print) -> u64 {

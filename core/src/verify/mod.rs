@@ -9,19 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use self::memory::Memory;
-use self::state::{Charges, State};
-use crate::clock::Clock;
-use crate::decision::{Allowed, Code, Decision, Denial, Request, UNAVAILABLE};
+use self::state::{AnyCharge, State};
+use crate::clock::{Clock, Millis};
+use crate::decision::{Allowed, Code, Decision, Denial, Request, UNAVAILABLE, granted};
 use crate::error::{Error, Trouble};
 use crate::fork::PerProcess;
 use crate::hash::{Claim, Hasher, Stored, Verdict};
 use crate::input;
 use crate::key::{Format, Formats, Shape, Tail};
-use crate::limit::{AnyLimiter, Charge, Limiter, Rule, Rules};
+use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule, Rules};
 use crate::record::Per;
 use crate::scope::Catalogue;
 use crate::store::{AnyStore, Found, KeyRow, Store, Tenant};
-use crate::usage::{Meter, Usage};
+use crate::usage::Usage;
 use crate::wait::at_once;
 use crate::worker::Workers;
 
@@ -110,70 +110,89 @@ impl Hot {
     }
 }
 
-type Outcome = Result<Allowed, Box<Denial>>;
+/// A proved key, judged but for its limits.
+struct Judged {
+    state: Arc<State>,
+    now: Millis,
+    verdict: Result<(), Box<Denial>>,
+}
 
 impl Verifier {
     /// Answers from memory alone, on the caller's thread; `None` when the store has to be asked.
     pub(crate) fn try_verify(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Option<Decision> {
-        self.at_hand(tenant, presented, request).map(decision)
+        if let Err(error) = self.admit(request) {
+            return Some(refusal(Denial::misused(error).into()));
+        }
+        let Some(text) = presented.0 else {
+            return Some(refusal(Denial::new(Code::Missing, "An API key is required").into()));
+        };
+        let Some(tail) = self.formats.tail(text) else { return Some(refusal(invalid())) };
+        let here = self.hot.here();
+        let fresh = |pulse| here.memory.is_fresh(pulse, self.clock.about(i64::MAX));
+        if !AnyLimiter::SHARED
+            && self.store.pulse().is_some_and(fresh)
+            && let Some(remembered) = self.remembered(here, tenant, tail, request)
+        {
+            let drawn = match self.due(&remembered) {
+                Ok([]) => Ok(Drawn::default()),
+                Ok(charges) => at_once(self.draw(here, charges, &remembered, request))?,
+                Err(denial) => Err(denial),
+            };
+            return Some(self.told(here, remembered, drawn, request));
+        }
+        // What is no key at all need not be looked for.
+        self.formats.read(text).is_none().then(|| refusal(invalid()))
     }
 
     pub(crate) async fn verify(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Decision {
-        match self.at_hand(tenant, presented, request) {
-            Some(outcome) => decision(outcome),
-            None => decision(self.look(tenant, presented, request).await),
+        if let Some(decision) = self.try_verify(tenant, presented, request) {
+            return decision;
         }
-    }
-
-    fn at_hand(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Option<Outcome> {
-        if let Err(error) = self.admit(request) {
-            return Some(Err(Denial::misused(error).into()));
-        }
-        let Some(text) = presented.0 else {
-            return Some(Err(Denial::new(Code::Missing, "An API key is required").into()));
-        };
-        let Some(tail) = self.formats.tail(text) else { return Some(Err(invalid())) };
         let here = self.hot.here();
-        let fresh = |pulse| here.memory.is_fresh(pulse, self.clock.about(i64::MAX));
-        let remembered = match self.store.pulse() {
-            Some(pulse) if !AnyLimiter::SHARED && fresh(pulse) => {
-                at_once(self.remembered(here, tenant, tail, request)).flatten()
-            }
-            _ => None,
+        let judged = match self.look(here, tenant, presented, request).await {
+            Ok(judged) => judged,
+            Err(denial) => return refusal(denial),
         };
-        // What is no key at all need not be looked for.
-        remembered.or_else(|| self.formats.read(text).is_none().then(|| Err(invalid())))
+        let drawn = match self.due(&judged) {
+            Ok([]) => Ok(Drawn::default()),
+            Ok(charges) => self.draw(here, charges, &judged, request).await,
+            Err(denial) => Err(denial),
+        };
+        self.told(here, judged, drawn, request)
     }
 
     /// Judges by what is held of the text, if anything is.
-    async fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, request: &Request) -> Option<Outcome> {
-        let (state, meter) = here.memory.recall(tail, |it| Some((it.state.clone()?, it.meter.clone())))??;
-        if !state.is_of(tenant) {
-            return Some(Err(invalid()));
-        }
-        Some(self.weigh(here, state, meter, request).await)
+    fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, request: &Request) -> Option<Judged> {
+        let state = here.memory.state(tail)?;
+        // Another tenant's is as unknown here as to the store, which is asked.
+        state.is_of(tenant).then(|| self.judged(state, request))
     }
 
     /// Asks the store.
-    async fn look(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Outcome {
+    async fn look(
+        &self,
+        here: &Here,
+        tenant: &Tenant,
+        presented: Presented<'_>,
+        request: &Request,
+    ) -> Result<Judged, Box<Denial>> {
         let read = |text| Some((self.formats.tail(text)?, self.formats.read(text)?));
         let (tail, (format, shape)) = presented.0.and_then(read).ok_or_else(invalid)?;
-        let (here, now) = (self.hot.here(), self.clock.now());
+        let now = self.clock.now();
         let failed = |error: Error| Box::new(Denial::failed(&error));
         let generation = here.memory.catch_up(&self.store, now).await.map_err(failed)?;
-        if let Some(outcome) = self.remembered(here, tenant, tail, request).await {
-            return outcome;
+        if let Some(judged) = self.remembered(here, tenant, tail, request) {
+            return Ok(judged);
         }
         let found = self.store.find(shape.lookup, now).await.map_err(failed)?;
         let found = found.filter(|it| belongs(it, tenant, format, &shape)).ok_or_else(invalid)?;
         self.prove(&found, &shape, here.memory.is_proved(tail, &found.secret.verifier)).await?;
         let charges = self.charges(here, &found.view.key);
-        let state = Arc::new(State::new(&found, &self.accepted, charges, self.store.birth().integer_ids));
-        let key_id = &found.view.key.id;
-        let meter = here.usage.is_some().then(|| Arc::new(Meter::new(key_id, shape.lookup)));
+        let (metered, integer_ids) = (here.usage.is_some(), self.store.birth().integer_ids);
+        let state = Arc::new(State::new(&found, &self.accepted, charges, metered, integer_ids));
         let read = (generation, Arc::clone(&state));
-        here.memory.keep(tail, &found.secret.verifier, key_id, read, meter.clone()).await;
-        self.weigh(here, state, meter, request).await
+        here.memory.keep(tail, &found.secret.verifier, &found.view.key.id, read).await;
+        Ok(self.judged(state, request))
     }
 
     /// Refuses what the host cannot have meant, before anything is read.
@@ -248,7 +267,7 @@ impl Verifier {
     }
 
     /// What a key is charged by, in the order in which it is charged. `None` for a tier that is not configured.
-    fn charges(&self, here: &Here, key: &KeyRow) -> Option<Charges> {
+    fn charges(&self, here: &Here, key: &KeyRow) -> Option<Box<[AnyCharge]>> {
         let rules = self.rules.of(key.tier.as_deref(), &key.limits).ok()?;
         let hold = |rule: &Rule| match rule.limit.per {
             Per::Key => Some(here.limiter.hold(&key.id, rule, &self.clock)),
@@ -258,31 +277,50 @@ impl Verifier {
         Some(rules.into_iter().map(|rule| Charge { budget: hold(&rule), rule }).collect())
     }
 
-    /// Judges a proved secret, limits last, and counts it.
-    async fn weigh(&self, here: &Here, state: Arc<State>, meter: Option<Arc<Meter>>, request: &Request) -> Outcome {
+    fn judged(&self, state: Arc<State>, request: &Request) -> Judged {
         let now = self.clock.about(state.turns_at());
-        let mut proved = state.proved(now);
-        let mut judged = state.judge(request, now);
-        if judged.is_ok() {
-            (proved, judged) = match state.charges() {
-                Some([]) => (proved, judged),
-                Some(charges) => {
-                    let drawn = here.limiter.draw(charges, state.org(), &request.draw(), &self.clock).await;
-                    let drawn = drawn.map_err(|it| Box::new(Denial::failed(&it)))?;
-                    match proved.charged(drawn, request.draw().cost) {
-                        Ok(proved) => (proved, Ok(())),
-                        Err((proved, denial)) => (proved, Err(denial)),
-                    }
-                }
-                None => (proved, Err(Denial::failed(&unknown_tier()).into())),
-            };
+        Judged { verdict: state.judge(request, now), now, state }
+    }
+
+    /// What is left to be charged: limits come after everything else.
+    fn due<'a>(&self, judged: &'a Judged) -> Result<&'a [AnyCharge], Box<Denial>> {
+        match &judged.verdict {
+            Ok(()) => judged.state.charges().ok_or_else(|| Denial::failed(&unknown_tier()).into()),
+            Err(_) => Ok(&[]),
         }
-        if let (Some(usage), Some(meter)) = (&here.usage, &meter) {
-            usage.count(meter, judged.is_ok(), now);
+    }
+
+    async fn draw(
+        &self,
+        here: &Here,
+        charges: &[AnyCharge],
+        judged: &Judged,
+        request: &Request,
+    ) -> Result<Drawn, Box<Denial>> {
+        let drawn = here.limiter.draw(charges, judged.state.org(), &request.draw(), &self.clock).await;
+        drawn.map_err(|it| Denial::failed(&it).into())
+    }
+
+    /// Counts what was decided, and says it.
+    fn told(&self, here: &Here, judged: Judged, drawn: Result<Drawn, Box<Denial>>, request: &Request) -> Decision {
+        let Judged { state, now, verdict } = judged;
+        let (drawn, charged) = match drawn {
+            Ok(drawn) => {
+                let charged = granted(&drawn, request.draw().cost, &*state);
+                (drawn, charged)
+            }
+            Err(denial) => (Drawn::default(), Err(denial)),
+        };
+        let verdict = verdict.and(charged);
+        if let (Some(usage), Some(meter)) = (&here.usage, state.meter())
+            && verdict.as_ref().err().is_none_or(|it| it.misuse().is_none())
+        {
+            usage.count(meter, verdict.is_ok(), now);
         }
-        match judged {
-            Ok(()) => Ok(Allowed::new(proved, request.agent.clone())),
-            Err(denial) => Err(denial.of(proved, request.agent.clone()).into()),
+        let (proved, agent) = (state.proved(now, drawn), request.agent.clone());
+        match verdict {
+            Ok(()) => Decision::Allowed(Allowed::new(proved, agent)),
+            Err(denial) => refusal(denial.of(proved, agent).into()),
         }
     }
 }
@@ -292,11 +330,8 @@ fn unknown_tier() -> Error {
     Error::unavailable(Trouble::Tier, "the key has a tier that this engine was not given", "name it in tiers")
 }
 
-fn decision(outcome: Outcome) -> Decision {
-    match outcome {
-        Ok(allowed) => Decision::Allowed(allowed),
-        Err(denial) => Decision::Denied(denial),
-    }
+fn refusal(denial: Box<Denial>) -> Decision {
+    Decision::Denied(denial)
 }
 
 fn invalid() -> Box<Denial> {

@@ -6,10 +6,11 @@ use ipnet::IpNet;
 use crate::clock::Millis;
 use crate::decision::{Denial, Facts, Proved, Request, Source, judge};
 use crate::lifecycle::Life;
-use crate::limit::{AnyLimiter, Charge, Limiter};
+use crate::limit::{AnyLimiter, Charge, Drawn, Limiter};
 use crate::network;
 use crate::record::{Key, Level, Limit};
 use crate::store::{Found, KeyView, Tenant};
+use crate::usage::Meter;
 
 /// A key and one of its secrets as last read: what is judged lies open, the rest is packed until somebody asks for it.
 pub(crate) struct State {
@@ -29,7 +30,9 @@ pub(crate) struct State {
     integer_ids: bool,
     reading: u64,
     /// `None` when the key has a tier that the engine does not know.
-    charges: Option<Charges>,
+    charges: Option<Box<[AnyCharge]>>,
+    /// `None` where nothing is counted.
+    meter: Option<Arc<Meter>>,
     /// A [`KeyView`].
     view: Box<[u8]>,
 }
@@ -39,10 +42,16 @@ struct Networks {
     org: Option<Box<[IpNet]>>,
 }
 
-pub(crate) type Charges = Box<[Charge<<AnyLimiter as Limiter>::Budget>]>;
+pub(crate) type AnyCharge = Charge<<AnyLimiter as Limiter>::Budget>;
 
 impl State {
-    pub(crate) fn new(found: &Found, accepted: &[String], charges: Option<Charges>, integer_ids: bool) -> Self {
+    pub(crate) fn new(
+        found: &Found,
+        accepted: &[String],
+        charges: Option<Box<[AnyCharge]>>,
+        metered: bool,
+        integer_ids: bool,
+    ) -> Self {
         let Found { secret, view, org_disabled, org_networks } = found;
         let KeyView { key, .. } = view;
         let words = [key.org.as_str(), &key.environment, &key.scopes.join(" ")].concat();
@@ -65,6 +74,7 @@ impl State {
             integer_ids,
             reading: READINGS.fetch_add(1, Ordering::Relaxed),
             charges,
+            meter: metered.then(|| Arc::new(Meter::new(&key.id, &secret.term.lookup))),
             view: postcard::to_allocvec(view).unwrap_or_default().into(),
         }
     }
@@ -109,12 +119,17 @@ impl State {
         judge(&facts, request, now)
     }
 
-    pub(crate) fn charges(&self) -> Option<&[Charge<<AnyLimiter as Limiter>::Budget>]> {
+    pub(crate) fn meter(&self) -> Option<&Arc<Meter>> {
+        self.meter.as_ref()
+    }
+
+    pub(crate) fn charges(&self) -> Option<&[AnyCharge]> {
         self.charges.as_deref()
     }
 
-    pub(crate) fn proved(self: &Arc<Self>, now: Millis) -> Proved {
-        Proved::new(Arc::clone(self) as Arc<dyn Source>, now, self.grace_ends_at.filter(|it| now < *it))
+    pub(crate) fn proved(self: Arc<Self>, now: Millis, drawn: Drawn) -> Proved {
+        let grace_ends_at = self.grace_ends_at.filter(|it| now < *it);
+        Proved::new(self, now, grace_ends_at, drawn)
     }
 }
 
@@ -128,7 +143,7 @@ impl Source for State {
         self.reading
     }
 
-    fn limit(&self, place: u16) -> Option<&Limit> {
-        Some(&self.charges()?.get(usize::from(place))?.rule.limit)
+    fn limit(&self, place: usize) -> Option<&Limit> {
+        Some(&self.charges()?.get(place)?.rule.limit)
     }
 }
