@@ -10,7 +10,7 @@ const OUTPUT: usize = 32;
 /// What one hash costs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cost {
-    memory_kib: u32,
+    pub(super) memory_kib: u32,
     passes: u32,
     lanes: u32,
 }
@@ -51,6 +51,10 @@ pub(super) fn check(phc: &PasswordHash, claim: &Claim) -> Verdict {
         Ok(()) if constant_time_eq::constant_time_eq(out, wanted) => Verdict::Match,
         Ok(()) => Verdict::Mismatch,
     }
+}
+
+pub(super) fn memory(phc: &PasswordHash) -> u32 {
+    Params::try_from(phc).map_or(0, |it| it.m_cost())
 }
 
 /// The parameters, salt and hash of a stored text, if they are whole and within the caps.

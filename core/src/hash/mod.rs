@@ -190,6 +190,19 @@ impl Hasher {
         matches!(stored, Stored::Argon2id(_))
     }
 
+    /// How many KiB checking `stored` takes.
+    pub(crate) fn memory(stored: &Stored) -> u32 {
+        match stored {
+            Stored::HmacSha256 { .. } => 0,
+            Stored::Argon2id(phc) => argon2id::memory(phc),
+        }
+    }
+
+    /// How many KiB making a new verifier takes.
+    pub(crate) fn memory_to_make(&self) -> u32 {
+        if self.makes_slow() { Cost::STANDARD.memory_kib } else { 0 }
+    }
+
     pub(crate) fn makes_slow(&self) -> bool {
         self.scheme == Scheme::Argon2id
     }

@@ -532,7 +532,9 @@ impl Engine {
             Claim { environment: environment.to_owned(), key_id: key_id.to_owned(), lookup: lookup.clone(), secret };
         let verifier = if self.verifier.hasher.makes_slow() {
             let (hasher, claim) = (Arc::clone(&self.verifier.hasher), claim.clone());
-            self.verifier.slow.run(move || hasher.make(&claim)).await?
+            let permits = self.verifier.hot.here().permits.clone();
+            let make = move || permits.within(hasher.memory_to_make(), || hasher.make(&claim));
+            self.verifier.slow.run(make).await?
         } else {
             self.verifier.hasher.make(&claim)?
         };

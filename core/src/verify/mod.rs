@@ -2,6 +2,7 @@
 
 mod flight;
 mod memory;
+mod permits;
 mod rehash;
 mod state;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use self::memory::Memory;
+use self::permits::Permits;
 use self::state::{AnyCharge, State};
 use crate::clock::{Clock, Millis};
 use crate::decision::{Allowed, Code, Decision, Denial, Request, UNAVAILABLE, granted};
@@ -18,7 +20,7 @@ use crate::hash::{Claim, Hasher, Stored, Verdict};
 use crate::input;
 use crate::key::{Format, Formats, Shape, Tail};
 use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule, Rules};
-use crate::record::Per;
+use crate::record::{Limit, Per};
 use crate::scope::Catalogue;
 use crate::store::{AnyStore, Found, KeyRow, Store, Tenant};
 use crate::usage::Usage;
@@ -61,6 +63,9 @@ impl<'a, T: ?Sized + AsRef<[u8]>> From<Option<&'a T>> for Presented<'a> {
     }
 }
 
+/// How many wrong secrets a minute may be tried for a lookup whose check is slow and has no filter.
+const FAILURES: u64 = 5;
+
 /// What a verification needs of an engine.
 pub(crate) struct Verifier {
     pub(crate) formats: Arc<Formats>,
@@ -88,6 +93,7 @@ pub(crate) struct Hot {
 pub(crate) struct Here {
     memory: Memory,
     limiter: AnyLimiter,
+    pub(crate) permits: Permits,
     /// `None` where nothing may be written.
     pub(crate) usage: Option<Usage>,
 }
@@ -99,6 +105,7 @@ impl Hot {
         let make = move || Here {
             memory: Memory::new(heads, capacity),
             limiter: AnyLimiter::new(),
+            permits: Permits::default(),
             usage: metered.clone().map(Usage::new),
         };
         let engine = ENGINES.fetch_add(1, Ordering::Relaxed);
@@ -186,7 +193,7 @@ impl Verifier {
         }
         let found = self.store.find(shape.lookup, now).await.map_err(failed)?;
         let found = found.filter(|it| belongs(it, tenant, format, &shape)).ok_or_else(invalid)?;
-        self.prove(&found, &shape, here.memory.is_proved(tail, &found.secret.verifier)).await?;
+        self.prove(here, &found, &shape, here.memory.is_proved(tail, &found.secret.verifier)).await?;
         let charges = self.charges(here, &found.view.key);
         let (metered, integer_ids) = (here.usage.is_some(), self.store.birth().integer_ids);
         let state = Arc::new(State::new(&found, &self.accepted, charges, metered, integer_ids));
@@ -231,7 +238,7 @@ impl Verifier {
 
     /// Compares the secret with the stored verifier, unless that is known; a slow one only behind its filter, on
     /// threads of its own.
-    async fn prove(&self, found: &Found, shape: &Shape<'_>, known: bool) -> Result<(), Box<Denial>> {
+    async fn prove(&self, here: &Here, found: &Found, shape: &Shape<'_>, known: bool) -> Result<(), Box<Denial>> {
         let stored = Stored::parse(&found.secret.verifier).ok_or_else(unusable)?;
         let claim = Claim {
             environment: found.view.key.environment.clone(),
@@ -248,10 +255,10 @@ impl Verifier {
         let verdict = if known {
             Verdict::Match
         } else if Hasher::is_slow(&stored) {
-            let (hasher, stored, claim) = (Arc::clone(&self.hasher), stored.clone(), claim.clone());
-            let proof = claim.digest(&self.store.birth().filter_key);
-            let check = move || hasher.check(&stored, &claim);
-            self.flights.join(proof, &self.slow, check).await.map_err(|it| Denial::failed(&it))?
+            let unfiltered = found.secret.filter.is_none();
+            self.check_slowly(here, stored.clone(), claim.clone(), unfiltered)
+                .await
+                .map_err(|it| Denial::failed(&it))?
         } else {
             self.hasher.check(&stored, &claim)
         };
@@ -261,9 +268,34 @@ impl Verifier {
             Verdict::Unusable => return Err(unusable()),
         }
         if self.hasher.is_retired(&stored) {
-            self.rehash.offer(&self.slow, &self.hasher, &self.store, claim, &found.secret.verifier);
+            self.rehash.offer(&self.slow, &here.permits, &self.hasher, &self.store, claim, &found.secret.verifier);
         }
         Ok(())
+    }
+
+    /// One hash for all who ask for the same, within the memory that hashes may take. Without a filter strangers can
+    /// make it run, and each may fail only so often.
+    async fn check_slowly(
+        &self,
+        here: &Here,
+        stored: Stored,
+        claim: Claim,
+        unfiltered: bool,
+    ) -> Result<Verdict, Error> {
+        let failures = Rule::new(Limit::new("failures", FAILURES), 1);
+        let (budget, now) = (here.limiter.hold(&claim.lookup, &failures, &self.clock), self.clock.ticks());
+        if unfiltered && budget.take(&failures.pace, 1, now).is_err() {
+            let reason = "too many wrong secrets were tried for a key whose check is slow";
+            return Err(Error::unavailable(Trouble::Busy, reason, "try again in a minute"));
+        }
+        let proof = claim.digest(&self.store.birth().filter_key);
+        let (hasher, permits) = (Arc::clone(&self.hasher), here.permits.clone());
+        let check = move || permits.within(Hasher::memory(&stored), || hasher.check(&stored, &claim));
+        let checked = self.flights.join(proof, &self.slow, check).await;
+        if unfiltered && checked != Ok(Verdict::Mismatch) {
+            budget.give_back(&failures.pace, 1, now, || self.clock.ticks());
+        }
+        checked
     }
 
     /// What a key is charged by, in the order in which it is charged. `None` for a tier that is not configured.

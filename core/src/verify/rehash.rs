@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
+use super::permits::Permits;
 use crate::error::Error;
 use crate::fork;
 use crate::hash::{Claim, Hasher, Stored};
@@ -21,14 +22,24 @@ impl Rehash {
     }
 
     /// Replaces the verifier of a secret just proved. Where it fails the old one goes on to verify.
-    pub(crate) fn offer(&self, slow: &Workers, hasher: &Arc<Hasher>, store: &Arc<AnyStore>, claim: Claim, from: &str) {
+    pub(crate) fn offer(
+        &self,
+        slow: &Workers,
+        permits: &Permits,
+        hasher: &Arc<Hasher>,
+        store: &Arc<AnyStore>,
+        claim: Claim,
+        from: &str,
+    ) {
         if self.read_only || !with(&self.under_way, |it| it.insert(claim.lookup.clone())) {
             return;
         }
         let (hasher, store, from) = (Arc::clone(hasher), Arc::clone(store), from.to_owned());
-        let (lookup, under_way) = (claim.lookup.clone(), Arc::clone(&self.under_way));
+        let (lookup, under_way, permits) = (claim.lookup.clone(), Arc::clone(&self.under_way), permits.clone());
         let offered = slow.offer(move || {
-            let _ = replace(&hasher, &store, &claim, from);
+            let _ = permits
+                .within(hasher.memory_to_make(), || hasher.make(&claim))
+                .and_then(|to| replace(&store, &claim, from, &to));
             with(&under_way, |it| it.remove(&claim.lookup));
         });
         if !offered {
@@ -37,9 +48,8 @@ impl Rehash {
     }
 }
 
-fn replace(hasher: &Hasher, store: &AnyStore, claim: &Claim, from: String) -> Result<(), Error> {
-    let to = hasher.make(claim)?;
-    let filter = filter(&to, claim, &store.birth().filter_key);
+fn replace(store: &AnyStore, claim: &Claim, from: String, to: &Stored) -> Result<(), Error> {
+    let filter = filter(to, claim, &store.birth().filter_key);
     block_on(store.replace_verifier(claim.lookup.clone(), from, to.to_string(), filter))
 }
 
