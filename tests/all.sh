@@ -64,7 +64,7 @@ step "Python build" build_python
 step "Python tests and types" python_tests
 step "Node build" build_node
 step "Node tests and types" node_tests
-step "README, every block run" "$python" tests/readme.py
+step "README and guide, every block run" "$python" tests/readme.py
 step "three languages on one file" bash tests/demo.sh
 step "wheel and crate" bash tests/packages.sh
 step "dependency audit" audit

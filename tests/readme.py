@@ -1,4 +1,4 @@
-"""Runs every program of the README, each as it stands, one after another on one file."""
+"""Runs every program of the README and the guide, each as it stands. Those of a page share its files."""
 
 import os
 import re
@@ -24,30 +24,40 @@ def command(language: str, program: str, folder: Path) -> list[str]:
     return ["cargo", "run", "--quiet", "--manifest-path", manifest, "--package", "keywright-tests", "--example", "readme"]
 
 
+def run(language: str, program: str, folder: Path) -> str | None:
+    """What the program showed, or None when it failed."""
+    environment = {**os.environ, "KEYWRIGHT_PEPPER": secrets.token_hex(32)}
+    done = subprocess.run(command(language, program, folder), cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode == 0:
+        return done.stdout
+    print(done.stdout, done.stderr, sep="\n")
+    return None
+
+
+def programs(page: Path) -> list[tuple[str, str]]:
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    found = [(language, program) for language, program in blocks if language != "sh"]
+    if sorted(language for language, _ in found) != ["js", "python", "rust"]:
+        raise SystemExit(f"{page.name} must have one program in each of python, js and rust")
+    return found
+
+
 def main() -> int:
-    text = (ROOT / "README.md").read_text()
-    words = len(text.split())
+    words = len((ROOT / "README.md").read_text().split())
     print(f"{words} words, {WORDS} at most")
     failed = words > WORDS
 
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    programs = [(language, program) for language, program in blocks if language != "sh"]
-    if sorted(language for language, _ in programs) != ["js", "python", "rust"]:
-        raise SystemExit("the README must have one program in each of python, js and rust")
-
     # Inside the repository, so that Node finds `keywright` as the package the program stands in.
     (ROOT / "target").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=ROOT / "target") as name:
-        folder = Path(name)
-        environment = {**os.environ, "KEYWRIGHT_PEPPER": secrets.token_hex(32)}
-        for language, program in programs:
-            done = subprocess.run(command(language, program, folder), cwd=folder, env=environment, capture_output=True, text=True)
-            shown = "acme_live_" in done.stdout
-            right = done.returncode == 0 and shown
-            failed = failed or not right
-            print(f"{language}: {'ran and showed its key' if right else 'FAILED'}")
-            if not right:
-                print(done.stdout, done.stderr, sep="\n")
+    for page in [ROOT / "README.md", *sorted((ROOT / "core" / "guide").glob("*.md"))]:
+        with tempfile.TemporaryDirectory(dir=ROOT / "target") as name:
+            for language, program in programs(page):
+                if language == "rust" and page.name != "README.md":
+                    continue  # a documentation test of the crate
+                shown = run(language, program, Path(name))
+                right = shown is not None and (page.name != "README.md" or "acme_live_" in shown)
+                failed = failed or not right
+                print(f"{page.name}, {language}: {'ran' if right else 'FAILED'}")
     return 1 if failed else 0
 
 

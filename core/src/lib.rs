@@ -10,6 +10,8 @@
 
 pub mod blocking;
 pub mod fork;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod input;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,0 +1,10 @@
+//! The guide: what to know beyond single calls.
+
+#[doc = include_str!("../guide/verification.md")]
+pub mod verification {}
+
+#[doc = include_str!("../guide/limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("../guide/usage.md")]
+pub mod usage {}
