@@ -1,6 +1,7 @@
-//! The outcome of a verification.
+//! The outcome of a verification. Its parts become Python values when somebody asks for one.
 
 use std::convert::Infallible;
+use std::sync::OnceLock;
 
 use keywright::Decision as Outcome;
 use pyo3::prelude::*;
@@ -9,30 +10,64 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{classes, raised};
 use crate::field::Time;
-use crate::record::{Key, LimitState, Shown, Word, record};
+use crate::record::{self, Key, LimitState, Shown, Word};
 
-record! {
-    /// What a verification found. It is true when the key is allowed.
-    Decision by message {
-        allowed: bool,
-        code: Option<Word>,
-        message: String,
-        status: u16,
-        key: Option<Proved>,
-        missing_scopes: Vec<String>,
-        limits: Vec<LimitState>,
-        retry_after_seconds: Option<u64>,
-        deprecated: bool,
-        grace_ends_at: Option<Time>,
-        agent: Option<String>,
-    }
+/// What a verification found. It is true when the key is allowed.
+#[pyclass(frozen, subclass, module = "keywright")]
+pub(crate) struct Decision {
+    /// What the parts are made of; `None` where they came out of a pickle.
+    outcome: Option<Outcome>,
+    parts: OnceLock<Parts>,
+}
 
-    fn __bool__(&self) -> bool {
-        self.allowed
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Parts {
+    allowed: bool,
+    code: Option<Word>,
+    message: String,
+    status: u16,
+    key: Option<Proved>,
+    missing_scopes: Vec<String>,
+    limits: Vec<LimitState>,
+    retry_after_seconds: Option<u64>,
+    deprecated: bool,
+    grace_ends_at: Option<Time>,
+    agent: Option<String>,
+}
+
+impl Parts {
+    fn of(py: Python<'_>, outcome: &Outcome) -> PyResult<Self> {
+        Ok(Self {
+            allowed: outcome.is_allowed(),
+            code: outcome.code().map(|it| it.as_str().into()),
+            message: outcome.message().to_owned(),
+            status: outcome.status(),
+            key: outcome.key().map(|it| Proved::new(py, it.clone())).transpose()?,
+            missing_scopes: outcome.missing_scopes().to_vec(),
+            limits: outcome.limits().shown(),
+            retry_after_seconds: outcome.retry_after_seconds(),
+            deprecated: outcome.grace_ends_at().is_some(),
+            grace_ends_at: outcome.grace_ends_at().shown(),
+            agent: outcome.agent().map(str::to_owned),
+        })
     }
 }
 
 impl Decision {
+    const FIELDS: &'static [&'static str] = &[
+        "allowed",
+        "code",
+        "message",
+        "status",
+        "key",
+        "missing_scopes",
+        "limits",
+        "retry_after_seconds",
+        "deprecated",
+        "grace_ends_at",
+        "agent",
+    ];
+
     /// Raises what is a mistake of the host.
     pub(crate) fn of(py: Python<'_>, outcome: Outcome) -> PyResult<Self> {
         if let Outcome::Denied(it) = &outcome
@@ -40,46 +75,138 @@ impl Decision {
         {
             return Err(raised(py, error));
         }
-        let decision = Self {
-            allowed: outcome.is_allowed(),
-            code: outcome.code().map(|it| it.as_str().into()),
-            message: outcome.message().to_owned(),
-            status: outcome.status(),
-            key: None,
-            missing_scopes: outcome.missing_scopes().to_vec(),
-            limits: Vec::new(),
-            retry_after_seconds: None,
-            deprecated: outcome.grace_ends_at().is_some(),
-            grace_ends_at: outcome.grace_ends_at().shown(),
-            agent: None,
-        };
-        let key = outcome.key().map(|it| Proved::new(py, it.clone())).transpose()?;
-        let agent = outcome.agent().map(str::to_owned);
-        Ok(Self {
-            key,
-            limits: outcome.limits().shown(),
-            retry_after_seconds: outcome.retry_after_seconds(),
-            agent,
-            ..decision
-        })
+        Ok(Self { outcome: Some(outcome), parts: OnceLock::new() })
+    }
+
+    pub(crate) fn thawed(text: &str) -> serde_json::Result<Self> {
+        Ok(Self { outcome: None, parts: OnceLock::from(serde_json::from_str::<Parts>(text)?) })
+    }
+
+    fn parts(&self, py: Python<'_>) -> PyResult<&Parts> {
+        if let (None, Some(outcome)) = (self.parts.get(), &self.outcome) {
+            // Another thread may have been first: then its parts stay.
+            let _ = self.parts.set(Parts::of(py, outcome)?);
+        }
+        self.parts.get().ok_or_else(|| pyo3::exceptions::PyRuntimeError::new_err("this decision has no parts"))
     }
 
     /// The key, or `Denied`.
     pub(crate) fn key_or_denied(py: Python<'_>, outcome: Outcome) -> PyResult<Py<Key>> {
         let decision = Self::of(py, outcome)?;
-        match decision.key {
-            Some(key) if decision.allowed => Ok(key.0),
-            key => {
-                let message = decision.message.clone();
+        let parts = decision.parts(py)?;
+        match &parts.key {
+            Some(key) if parts.allowed => Ok(key.0.clone_ref(py)),
+            _ => {
+                let message = parts.message.clone();
                 let class = classes(py)?.getattr("Denied")?;
-                Err(PyErr::from_value(class.call1((message, Self { key, ..decision }))?))
+                Err(PyErr::from_value(class.call1((message, decision))?))
             }
         }
     }
 }
 
+#[pymethods]
+impl Decision {
+    #[getter]
+    fn allowed(&self, py: Python<'_>) -> PyResult<bool> {
+        match &self.outcome {
+            Some(outcome) => Ok(outcome.is_allowed()),
+            None => Ok(self.parts(py)?.allowed),
+        }
+    }
+
+    #[getter]
+    fn code(&self, py: Python<'_>) -> PyResult<Option<Word>> {
+        match &self.outcome {
+            Some(outcome) => Ok(outcome.code().map(|it| it.as_str().into())),
+            None => Ok(self.parts(py)?.code.clone()),
+        }
+    }
+
+    #[getter]
+    fn message(&self, py: Python<'_>) -> PyResult<&str> {
+        Ok(&self.parts(py)?.message)
+    }
+
+    #[getter]
+    fn status(&self, py: Python<'_>) -> PyResult<u16> {
+        Ok(self.parts(py)?.status)
+    }
+
+    #[getter]
+    fn key(&self, py: Python<'_>) -> PyResult<Option<&Proved>> {
+        Ok(self.parts(py)?.key.as_ref())
+    }
+
+    #[getter]
+    fn missing_scopes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.parts(py)?.missing_scopes.clone())
+    }
+
+    #[getter]
+    fn limits(&self, py: Python<'_>) -> PyResult<Vec<LimitState>> {
+        Ok(self.parts(py)?.limits.clone())
+    }
+
+    #[getter]
+    fn retry_after_seconds(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        Ok(self.parts(py)?.retry_after_seconds)
+    }
+
+    #[getter]
+    fn deprecated(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.parts(py)?.deprecated)
+    }
+
+    #[getter]
+    fn grace_ends_at(&self, py: Python<'_>) -> PyResult<Option<Time>> {
+        Ok(self.parts(py)?.grace_ends_at.clone())
+    }
+
+    #[getter]
+    fn agent(&self, py: Python<'_>) -> PyResult<Option<&str>> {
+        Ok(self.parts(py)?.agent.as_deref())
+    }
+
+    fn __bool__(&self, py: Python<'_>) -> PyResult<bool> {
+        self.allowed(py)
+    }
+
+    /// Plain data for JSON; times as RFC 3339 text.
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        record::to_dict(py, self.parts(py)?)
+    }
+
+    fn __eq__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let other = other.cast_exact::<Self>().ok();
+        let equal = other.map(|it| Ok::<_, PyErr>(slf.get().parts(py)? == it.get().parts(py)?)).transpose()?;
+        record::compared(py, equal)
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(record::hashed(&self.parts(py)?.message))
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        record::repr(slf, Self::FIELDS)
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        record::frozen(py, "Decision", self.parts(py)?)
+    }
+}
+
 /// The key of a proved secret: one object however often it is asked for.
-pub(crate) struct Proved(Py<Key>);
+struct Proved(Py<Key>);
 
 impl Proved {
     fn new(py: Python<'_>, key: keywright::Key) -> PyResult<Self> {

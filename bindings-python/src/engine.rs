@@ -14,7 +14,7 @@ use crate::keys::Keys;
 use crate::org::{Audit, Org, Orgs};
 use crate::record::Parsed;
 use crate::testing::ManualClock;
-use crate::verify::{Form, Judge};
+use crate::verify::{Call, Form, Judge};
 
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
@@ -78,6 +78,10 @@ impl Config {
 pub(crate) struct Unopened(Error);
 
 impl Judge for Unopened {
+    fn try_judge(&self, _: Option<&[u8]>, _: &Request) -> Option<Outcome> {
+        Some(Outcome::unavailable(&self.0))
+    }
+
     fn judge(&self, _: Option<&[u8]>, _: &Request) -> impl Future<Output = Outcome> + Send {
         std::future::ready(Outcome::unavailable(&self.0))
     }
@@ -85,22 +89,26 @@ impl Judge for Unopened {
 
 #[pymethods]
 impl Unopened {
-    #[pyo3(signature = (text, **request))]
+    #[pyo3(signature = (text, *, scopes=None, method=None, **rest))]
     fn _begin_verify<'py>(
         &self,
         text: &Bound<'py, PyAny>,
-        request: Option<Given<'_, 'py>>,
+        scopes: Option<&Bound<'py, PyAny>>,
+        method: Option<&Bound<'py, PyAny>>,
+        rest: Option<Given<'_, 'py>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Verify.begin(self, text, request)
+        Form::Verify.begin(self, &Call { text, scopes, method, rest })
     }
 
-    #[pyo3(signature = (text, **request))]
+    #[pyo3(signature = (text, *, scopes=None, method=None, **rest))]
     fn _begin_authenticate<'py>(
         &self,
         text: &Bound<'py, PyAny>,
-        request: Option<Given<'_, 'py>>,
+        scopes: Option<&Bound<'py, PyAny>>,
+        method: Option<&Bound<'py, PyAny>>,
+        rest: Option<Given<'_, 'py>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Authenticate.begin(self, text, request)
+        Form::Authenticate.begin(self, &Call { text, scopes, method, rest })
     }
 }
 
@@ -142,6 +150,7 @@ impl Texts {
 /// retired_hashes: hashes whose keys move to the current one when they are next used.
 /// id_style: `"uuid"` (the standard) or `"integer"`, fixed when the database is made.
 /// read_only: verifies and lists, and changes nothing.
+/// keys_in_memory: how many keys are remembered, 0 to 10,000,000; 100,000 when left out.
 /// busy_timeout: how long to wait for another program's write, like `"5s"` or a timedelta, 0 to 1 hour; 5 seconds
 ///     when left out.
 /// tiers: sets of limits that keys are given by name, like `{"basic": 100, "premium": {"rate": 10000, "burst": 500}}`:
@@ -158,7 +167,7 @@ impl Keywright {
     #[new]
     #[pyo3(
         signature = (url, **options),
-        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, tiers=None, limits=None, processes=None, clock=None)"
+        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, keys_in_memory=None, tiers=None, limits=None, processes=None, clock=None)"
     )]
     fn new(url: &Bound<'_, PyAny>, options: Option<Given<'_, '_>>) -> PyResult<Self> {
         Config::read(url, options)?.opened(url.py())
@@ -199,45 +208,60 @@ impl Keywright {
     /// method: its HTTP method, in capitals. Left out, a key with a level other than full is denied `method_not_allowed`.
     /// ip: the client's address. Left out, a key with networks, of its own or of its org, is denied `ip_not_allowed`.
     /// environment: the only one accepted for this request, out of those of the engine.
+    /// operation: its class, for limits that count only one; one that a limit of the engine names.
+    /// cost: how much of each limit it takes, 1 when left out.
+    /// agent: the logical identity on whose behalf the key is used, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
     ///
     /// Raises `InvalidRequest` or `ValidationFailed` for arguments without meaning, and `Closed` after `close`.
     #[pyo3(
-        signature = (text, **request),
-        text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None)"
+        signature = (text, *, scopes=None, method=None, **rest),
+        text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None, operation=None, cost=None, agent=None)"
     )]
-    fn verify<'py>(&self, text: &Bound<'py, PyAny>, request: Option<Given<'_, 'py>>) -> PyResult<Bound<'py, PyAny>> {
-        Form::Verify.ask(&self.0, text, request)
+    fn verify<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        scopes: Option<&Bound<'py, PyAny>>,
+        method: Option<&Bound<'py, PyAny>>,
+        rest: Option<Given<'_, 'py>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Form::Verify.ask(&self.0, &Call { text, scopes, method, rest })
     }
 
     /// As `verify`, with the same arguments, but gives the key, or raises `Denied`.
     #[pyo3(
-        signature = (text, **request),
-        text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None)"
+        signature = (text, *, scopes=None, method=None, **rest),
+        text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None, operation=None, cost=None, agent=None)"
     )]
     fn authenticate<'py>(
         &self,
         text: &Bound<'py, PyAny>,
-        request: Option<Given<'_, 'py>>,
+        scopes: Option<&Bound<'py, PyAny>>,
+        method: Option<&Bound<'py, PyAny>>,
+        rest: Option<Given<'_, 'py>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Authenticate.ask(&self.0, text, request)
+        Form::Authenticate.ask(&self.0, &Call { text, scopes, method, rest })
     }
 
-    #[pyo3(signature = (text, **request))]
+    #[pyo3(signature = (text, *, scopes=None, method=None, **rest))]
     fn _begin_verify<'py>(
         &self,
         text: &Bound<'py, PyAny>,
-        request: Option<Given<'_, 'py>>,
+        scopes: Option<&Bound<'py, PyAny>>,
+        method: Option<&Bound<'py, PyAny>>,
+        rest: Option<Given<'_, 'py>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Verify.begin(&self.0, text, request)
+        Form::Verify.begin(&self.0, &Call { text, scopes, method, rest })
     }
 
-    #[pyo3(signature = (text, **request))]
+    #[pyo3(signature = (text, *, scopes=None, method=None, **rest))]
     fn _begin_authenticate<'py>(
         &self,
         text: &Bound<'py, PyAny>,
-        request: Option<Given<'_, 'py>>,
+        scopes: Option<&Bound<'py, PyAny>>,
+        method: Option<&Bound<'py, PyAny>>,
+        rest: Option<Given<'_, 'py>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Authenticate.begin(&self.0, text, request)
+        Form::Authenticate.begin(&self.0, &Call { text, scopes, method, rest })
     }
 
     /// What the text of a key says about itself. Nothing is proved by it.
@@ -255,7 +279,12 @@ impl Keywright {
         Texts(self.0.texts()).redact(text)
     }
 
-    /// Closes the database. A second call does nothing.
+    /// Writes down what was counted until now. It happens by itself each second, in `close`, and when Python exits.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        waited(py, self.0.flush())
+    }
+
+    /// Writes down what was counted, and closes the database. A second call does nothing.
     fn close(&self, py: Python<'_>) {
         py.detach(|| keywright::wait::block_on(self.0.close()));
     }
@@ -274,4 +303,10 @@ impl Keywright {
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err("a Keywright holds an open database; make one where it is used"))
     }
+}
+
+/// Writes down what open engines have counted, before Python ends.
+#[pyfunction]
+pub(crate) fn _flush_open(py: Python<'_>) {
+    py.detach(keywright::flush_open);
 }

@@ -63,9 +63,10 @@ impl Keys {
     /// status: `"active"`, `"disabled"`, `"expired"` or `"revoked"` for keys in that state, `"all"` for every key.
     /// environment: only keys of this environment.
     /// name: only keys of exactly this name.
+    /// idle_days: only keys last used, or made and never used, so many days ago or longer; 1 to 36,500.
     #[pyo3(
         signature = (**given),
-        text_signature = "($self, *, limit=100, cursor=None, status=None, environment=None, name=None)"
+        text_signature = "($self, *, limit=100, cursor=None, status=None, environment=None, name=None, idle_days=None)"
     )]
     fn list(&self, py: Python<'_>, given: Option<Given<'_, '_>>) -> PyResult<Page> {
         let keys = self.0.clone();

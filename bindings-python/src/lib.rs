@@ -20,7 +20,7 @@ mod native {
     #[pymodule_export]
     use super::decision::Decision;
     #[pymodule_export]
-    use super::engine::{Config, Keywright, Texts, Unopened};
+    use super::engine::{_flush_open, Config, Keywright, Texts, Unopened};
     #[pymodule_export]
     use super::keys::Keys;
     #[pymodule_export]

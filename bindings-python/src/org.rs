@@ -9,7 +9,7 @@ use crate::input::{fields, text, value_of};
 use crate::keys::Keys;
 use crate::page::{Items, Page};
 use crate::record::{AuditCheck, AuditEntry, AuditHead, OrgRecord};
-use crate::verify::Form;
+use crate::verify::{Call, Form};
 
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
@@ -33,42 +33,54 @@ impl Org {
 
     /// As `Keywright.verify`, for keys of this org only.
     #[pyo3(
-        signature = (text, **request),
-        text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None)"
+        signature = (text, *, scopes=None, method=None, **rest),
+        text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None, operation=None, cost=None, agent=None)"
     )]
-    fn verify<'py>(&self, text: &Bound<'py, PyAny>, request: Option<Given<'_, 'py>>) -> PyResult<Bound<'py, PyAny>> {
-        Form::Verify.ask(&self.0, text, request)
+    fn verify<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        scopes: Option<&Bound<'py, PyAny>>,
+        method: Option<&Bound<'py, PyAny>>,
+        rest: Option<Given<'_, 'py>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Form::Verify.ask(&self.0, &Call { text, scopes, method, rest })
     }
 
     /// As `Keywright.authenticate`, for keys of this org only.
     #[pyo3(
-        signature = (text, **request),
-        text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None)"
+        signature = (text, *, scopes=None, method=None, **rest),
+        text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None, operation=None, cost=None, agent=None)"
     )]
     fn authenticate<'py>(
         &self,
         text: &Bound<'py, PyAny>,
-        request: Option<Given<'_, 'py>>,
+        scopes: Option<&Bound<'py, PyAny>>,
+        method: Option<&Bound<'py, PyAny>>,
+        rest: Option<Given<'_, 'py>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Authenticate.ask(&self.0, text, request)
+        Form::Authenticate.ask(&self.0, &Call { text, scopes, method, rest })
     }
 
-    #[pyo3(signature = (text, **request))]
+    #[pyo3(signature = (text, *, scopes=None, method=None, **rest))]
     fn _begin_verify<'py>(
         &self,
         text: &Bound<'py, PyAny>,
-        request: Option<Given<'_, 'py>>,
+        scopes: Option<&Bound<'py, PyAny>>,
+        method: Option<&Bound<'py, PyAny>>,
+        rest: Option<Given<'_, 'py>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Verify.begin(&self.0, text, request)
+        Form::Verify.begin(&self.0, &Call { text, scopes, method, rest })
     }
 
-    #[pyo3(signature = (text, **request))]
+    #[pyo3(signature = (text, *, scopes=None, method=None, **rest))]
     fn _begin_authenticate<'py>(
         &self,
         text: &Bound<'py, PyAny>,
-        request: Option<Given<'_, 'py>>,
+        scopes: Option<&Bound<'py, PyAny>>,
+        method: Option<&Bound<'py, PyAny>>,
+        rest: Option<Given<'_, 'py>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Authenticate.begin(&self.0, text, request)
+        Form::Authenticate.begin(&self.0, &Call { text, scopes, method, rest })
     }
 }
 

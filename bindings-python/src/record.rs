@@ -124,8 +124,6 @@ macro_rules! mirror {
     };
 }
 
-pub(crate) use record;
-
 mirror! {
     /// A key as every surface shows it. Nothing in it is secret.
     Key by id {

@@ -18,7 +18,7 @@ pub(crate) fn _thaw<'py>(py: Python<'py>, kind: &str, text: &str) -> PyResult<Bo
         "Secret" => read::<Secret>(text)?.into_bound_py_any(py),
         "Limit" => read::<Limit>(text)?.into_bound_py_any(py),
         "LimitState" => read::<LimitState>(text)?.into_bound_py_any(py),
-        "Decision" => read::<Decision>(text)?.into_bound_py_any(py),
+        "Decision" => Decision::thawed(text).map_err(unread)?.into_bound_py_any(py),
         "OrgRecord" => read::<OrgRecord>(text)?.into_bound_py_any(py),
         "AuditEntry" => read::<AuditEntry>(text)?.into_bound_py_any(py),
         "AuditHead" => read::<AuditHead>(text)?.into_bound_py_any(py),
@@ -29,5 +29,9 @@ pub(crate) fn _thaw<'py>(py: Python<'py>, kind: &str, text: &str) -> PyResult<Bo
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> PyResult<T> {
-    serde_json::from_str(text).map_err(|it| PyValueError::new_err(format!("this pickle holds no such record: {it}")))
+    serde_json::from_str(text).map_err(unread)
+}
+
+fn unread(error: serde_json::Error) -> PyErr {
+    PyValueError::new_err(format!("this pickle holds no such record: {error}"))
 }

@@ -28,6 +28,7 @@ from keywright import (
     ValidationFailed,
 )
 from keywright.testing import ManualClock
+from records import uncounted
 
 PEPPER = "pepper for tests, thirty-two bytes or more"
 
@@ -77,7 +78,9 @@ def test_the_main_job(async_kw: AsyncKeywright, clock: ManualClock) -> None:
             new = await kw.keys.create(name="CI", scopes="deals:read", expires_in_days=1)
             decision = await kw.verify(new.api_key, scopes="deals:read")
             assert decision
-            assert decision.key == await kw.keys.get(new.id)
+            assert decision.key is not None
+            found = await kw.keys.get(new.id)
+            assert (found.usage_count, uncounted(found)) == (1, uncounted(decision.key))
             assert (await kw.authenticate(new.api_key.encode())).id == new.id
             with pytest.raises(Denied) as caught:
                 await kw.authenticate(new.api_key, scopes="deals:write")

@@ -10,6 +10,7 @@ import pytest
 
 import keywright
 from keywright import Closed, Denied, InvalidRequest, Keywright, KeywrightError, NotFound, ValidationFailed, errors
+from records import uncounted
 
 
 def test_the_tree() -> None:
@@ -47,7 +48,8 @@ def test_words_name_field_reason_and_fix(kw: Keywright) -> None:
 
 def test_denied_has_the_decision(kw: Keywright) -> None:
     new = kw.keys.create(name="CI", scopes="deals:read")
-    assert kw.authenticate(new.api_key, scopes="deals:read") == kw.keys.get(new.id)
+    key = kw.authenticate(new.api_key, scopes="deals:read")
+    assert uncounted(key) == uncounted(kw.keys.get(new.id))
     with pytest.raises(Denied) as caught:
         kw.authenticate(new.api_key, scopes="deals:write")
     denied = caught.value

@@ -15,6 +15,7 @@ import keywright
 from keywright import Conflict, Decision, Key, Keywright, NewKey
 from keywright._native import _thaw
 from keywright.testing import ManualClock
+from records import uncounted
 
 HIDDEN = "<hidden: send new.reveal() once>"
 PLAIN_KEY = {
@@ -198,9 +199,11 @@ def test_public_names(kw: Keywright) -> None:
 def test_a_decision_is_true_when_allowed(kw: Keywright, clock: ManualClock, new: NewKey) -> None:
     allowed, denied = kw.verify(new.api_key, ip="10.1.1.1", method="GET"), kw.verify(new.api_key, ip="8.8.8.8")
     assert (bool(allowed), allowed.code, allowed.status, allowed.retry_after_seconds) == (True, None, 200, None)
-    assert allowed.key == kw.keys.get(new.id)
+    key = kw.keys.get(new.id)
+    assert allowed.key is not None and denied.key is not None
+    assert (key.usage_count, key.denied_count, uncounted(key)) == (1, 1, uncounted(allowed.key))
     assert allowed.key is allowed.key
-    assert (bool(denied), denied.code, denied.status, denied.key) == (False, "ip_not_allowed", 403, kw.keys.get(new.id))
+    assert (bool(denied), denied.code, denied.status, denied.key) == (False, "ip_not_allowed", 403, allowed.key)
     assert kw.verify("x").key is None
     kw.keys.rotate(new.id, grace="1h")
     former = kw.verify(new.api_key, ip="10.1.1.1", method="GET")

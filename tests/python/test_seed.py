@@ -53,7 +53,9 @@ def test_create_list_and_revoke(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert (api_key[:9], str(decision.key.id), str(decision.key.expires_at)) == ("liq_live_", id, expires_at)
         exec(REVOKE, {"client": client})
         listed = capsys.readouterr().out.splitlines()
+        used = client.keys.get(decision.key.id).last_used_at
+        assert used is not None
         assert sorted(listed) == sorted(
-            [f"{id} Production Integration {decision.key.prefix} None", "456 planted liq_live_9mG719N4YNpb None"]
+            [f"{id} Production Integration {decision.key.prefix} {used}", "456 planted liq_live_9mG719N4YNpb None"]
         )
         assert client.keys.get(456).status == client.keys.get("456").status == "revoked"

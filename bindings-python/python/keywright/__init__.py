@@ -34,6 +34,7 @@ from keywright.errors import (
     Unavailable,
     ValidationFailed,
 )
+from keywright.exit import watch as _watch
 
 __all__ = [
     "AsyncAudit",
@@ -72,3 +73,5 @@ __all__ = [
     "ValidationFailed",
     "__version__",
 ]
+
+_watch()

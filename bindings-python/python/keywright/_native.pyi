@@ -30,6 +30,7 @@ __all__ = [
     "Texts",
     "Unopened",
     "__version__",
+    "_flush_open",
     "_thaw",
     "hash_case",
     "plant",
@@ -82,6 +83,7 @@ class Keywright:
         id_style: Literal["uuid", "integer"] | None = None,
         read_only: bool = False,
         busy_timeout: str | timedelta | None = None,
+        keys_in_memory: int | None = None,
         tiers: Mapping[str, _Rule | Sequence[_Rule]] | None = None,
         limits: _Rules | None = None,
         processes: int | None = None,
@@ -105,6 +107,7 @@ class Keywright:
         read_only: verifies and lists, and changes nothing.
         busy_timeout: how long to wait for another program's write, like ``"5s"`` or a timedelta, 0 to 1 hour; 5 seconds
             when left out.
+        keys_in_memory: how many keys are remembered, 0 to 10,000,000; 100,000 when left out.
         tiers: sets of limits that keys are given by name, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
             requests a minute, or a dict of ``rate``, ``burst`` (as the rate when left out), ``per`` (``"key"`` when left out,
             ``"org"`` or ``"agent"``), ``operation`` and ``name`` (the tier's when left out), or a list of up to 8 of these.
@@ -139,6 +142,9 @@ class Keywright:
         method: str | None = None,
         ip: str | None = None,
         environment: str | None = None,
+        operation: str | None = None,
+        cost: int | None = None,
+        agent: str | None = None,
     ) -> Decision:
         """Judges the text of a key. A bad key, and trouble in the store, is a decision and no exception.
 
@@ -147,6 +153,9 @@ class Keywright:
         method: its HTTP method, in capitals. Left out, a key with a level other than full is denied ``method_not_allowed``.
         ip: the client's address. Left out, a key with networks, of its own or of its org, is denied ``ip_not_allowed``.
         environment: the only one accepted for this request, out of those of the engine.
+        operation: its class, for limits that count only one; one that a limit of the engine names.
+        cost: how much of each limit it takes, 1 when left out.
+        agent: the logical identity on whose behalf the key is used, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
 
         Raises ``InvalidRequest`` or ``ValidationFailed`` for arguments without meaning, and ``Closed`` after ``close``.
         """
@@ -159,6 +168,9 @@ class Keywright:
         method: str | None = None,
         ip: str | None = None,
         environment: str | None = None,
+        operation: str | None = None,
+        cost: int | None = None,
+        agent: str | None = None,
     ) -> Key:
         """As ``verify``, with the same arguments, but gives the key, or raises ``Denied``."""
 
@@ -171,6 +183,9 @@ class Keywright:
     def redact(self, text: str) -> str:
         """The text with the secret of every key in it masked."""
 
+    def flush(self) -> None:
+        """Writes down what was counted until now. It happens by itself each second, in ``close``, and when Python exits."""
+
     def close(self) -> None:
         """Closes the database. A second call does nothing."""
 
@@ -182,8 +197,8 @@ class Keywright:
         traceback: TracebackType | None = None,
     ) -> None: ...
     def __reduce__(self) -> NoReturn: ...
-    def _begin_verify(self, text: object, **request: object) -> Decision | Later: ...
-    def _begin_authenticate(self, text: object, **request: object) -> Key | Later: ...
+    def _begin_verify(self, text: object, *, scopes: object = None, method: object = None, **rest: object) -> Decision | Later: ...
+    def _begin_authenticate(self, text: object, *, scopes: object = None, method: object = None, **rest: object) -> Key | Later: ...
 
 @final
 class Org:
@@ -205,6 +220,9 @@ class Org:
         method: str | None = None,
         ip: str | None = None,
         environment: str | None = None,
+        operation: str | None = None,
+        cost: int | None = None,
+        agent: str | None = None,
     ) -> Decision:
         """As ``Keywright.verify``, for keys of this org only."""
 
@@ -216,11 +234,14 @@ class Org:
         method: str | None = None,
         ip: str | None = None,
         environment: str | None = None,
+        operation: str | None = None,
+        cost: int | None = None,
+        agent: str | None = None,
     ) -> Key:
         """As ``Keywright.authenticate``, for keys of this org only."""
 
-    def _begin_verify(self, text: object, **request: object) -> Decision | Later: ...
-    def _begin_authenticate(self, text: object, **request: object) -> Key | Later: ...
+    def _begin_verify(self, text: object, *, scopes: object = None, method: object = None, **rest: object) -> Decision | Later: ...
+    def _begin_authenticate(self, text: object, *, scopes: object = None, method: object = None, **rest: object) -> Key | Later: ...
 
 @final
 class Keys:
@@ -267,6 +288,7 @@ class Keys:
         status: _Status | Literal["all"] | None = None,
         environment: str | None = None,
         name: str | None = None,
+        idle_days: int | None = None,
     ) -> Page[Key]:
         """Lists keys, newest first: all but the revoked ones unless ``status`` asks for them.
 
@@ -275,6 +297,7 @@ class Keys:
         status: ``"active"``, ``"disabled"``, ``"expired"`` or ``"revoked"`` for keys in that state, ``"all"`` for every key.
         environment: only keys of this environment.
         name: only keys of exactly this name.
+        idle_days: only keys last used, or made and never used, so many days ago or longer; 1 to 36,500.
         """
 
     def get(self, id: str | int) -> Key:
@@ -796,8 +819,8 @@ class Config:
 class Unopened:
     """What judges while the store cannot be opened: every text is ``unavailable``, and misuse still raises."""
 
-    def _begin_verify(self, text: object, **request: object) -> Decision | Later: ...
-    def _begin_authenticate(self, text: object, **request: object) -> Key | Later: ...
+    def _begin_verify(self, text: object, *, scopes: object = None, method: object = None, **rest: object) -> Decision | Later: ...
+    def _begin_authenticate(self, text: object, *, scopes: object = None, method: object = None, **rest: object) -> Key | Later: ...
 
 @final
 class Texts:
@@ -819,4 +842,5 @@ def hash_case(op: str, input: Mapping[str, Any]) -> dict[str, Any]:
 def plant(kw: Keywright, row: Mapping[str, Any]) -> None:
     """Puts a stored row into the database as an earlier release left it."""
 
+def _flush_open() -> None: ...
 def _thaw(kind: str, text: str) -> Any: ...

@@ -118,7 +118,11 @@ class AsyncKeywright(_Handle):
 
     async def verify(self, text: Any, **request: Any) -> Any:
         """Judges the text of a key; see ``Keywright.verify``. Trouble in the store is a decision and no exception."""
-        return await self._verify("_begin_verify", text, request)
+        engine = self._source.engine
+        if engine is None:
+            return await self._verify("_begin_verify", text, request)
+        answer = engine._begin_verify(text, **request)
+        return await self._source.threads.run(answer.wait) if type(answer) is Later else answer
 
     async def authenticate(self, text: Any, **request: Any) -> Any:
         """As ``verify``, but gives the key, or raises ``Denied``; see ``Keywright.authenticate``."""
@@ -140,6 +144,11 @@ class AsyncKeywright(_Handle):
         """Opens the database now, where it is not open yet."""
         await self._source.run(lambda engine: engine)
         return self
+
+    async def flush(self) -> None:
+        """Writes down what was counted until now. It happens by itself each second, in ``close``, and when Python exits."""
+        if self._source.engine is not None:
+            await self._source.run(lambda engine: engine.flush())
 
     async def close(self) -> None:
         """Closes the database. A second call does nothing."""

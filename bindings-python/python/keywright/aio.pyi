@@ -49,6 +49,7 @@ class AsyncKeywright:
         id_style: Literal["uuid", "integer"] | None = None,
         read_only: bool = False,
         busy_timeout: str | timedelta | None = None,
+        keys_in_memory: int | None = None,
         tiers: Mapping[str, _Rule | Sequence[_Rule]] | None = None,
         limits: _Rules | None = None,
         processes: int | None = None,
@@ -72,6 +73,7 @@ class AsyncKeywright:
         read_only: verifies and lists, and changes nothing.
         busy_timeout: how long to wait for another program's write, like ``"5s"`` or a timedelta, 0 to 1 hour; 5 seconds
             when left out.
+        keys_in_memory: how many keys are remembered, 0 to 10,000,000; 100,000 when left out.
         tiers: sets of limits that keys are given by name, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
             requests a minute, or a dict of ``rate``, ``burst`` (as the rate when left out), ``per`` (``"key"`` when left out,
             ``"org"`` or ``"agent"``), ``operation`` and ``name`` (the tier's when left out), or a list of up to 8 of these.
@@ -106,6 +108,9 @@ class AsyncKeywright:
         method: str | None = None,
         ip: str | None = None,
         environment: str | None = None,
+        operation: str | None = None,
+        cost: int | None = None,
+        agent: str | None = None,
     ) -> Decision:
         """Judges the text of a key. A bad key, and trouble in the store, is a decision and no exception.
 
@@ -114,6 +119,9 @@ class AsyncKeywright:
         method: its HTTP method, in capitals. Left out, a key with a level other than full is denied ``method_not_allowed``.
         ip: the client's address. Left out, a key with networks, of its own or of its org, is denied ``ip_not_allowed``.
         environment: the only one accepted for this request, out of those of the engine.
+        operation: its class, for limits that count only one; one that a limit of the engine names.
+        cost: how much of each limit it takes, 1 when left out.
+        agent: the logical identity on whose behalf the key is used, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
 
         Raises ``InvalidRequest`` or ``ValidationFailed`` for arguments without meaning, and ``Closed`` after ``close``.
         """
@@ -126,6 +134,9 @@ class AsyncKeywright:
         method: str | None = None,
         ip: str | None = None,
         environment: str | None = None,
+        operation: str | None = None,
+        cost: int | None = None,
+        agent: str | None = None,
     ) -> Key:
         """As ``verify``, with the same arguments, but gives the key, or raises ``Denied``."""
 
@@ -140,6 +151,9 @@ class AsyncKeywright:
 
     async def open(self) -> AsyncKeywright:
         """Opens the database now, where it is not open yet."""
+
+    async def flush(self) -> None:
+        """Writes down what was counted until now. It happens by itself each second, in ``close``, and when Python exits."""
 
     async def close(self) -> None:
         """Closes the database. A second call does nothing."""
@@ -167,6 +181,9 @@ class AsyncOrg:
         method: str | None = None,
         ip: str | None = None,
         environment: str | None = None,
+        operation: str | None = None,
+        cost: int | None = None,
+        agent: str | None = None,
     ) -> Decision:
         """As ``AsyncKeywright.verify``, for keys of this org only."""
 
@@ -178,6 +195,9 @@ class AsyncOrg:
         method: str | None = None,
         ip: str | None = None,
         environment: str | None = None,
+        operation: str | None = None,
+        cost: int | None = None,
+        agent: str | None = None,
     ) -> Key:
         """As ``AsyncKeywright.authenticate``, for keys of this org only."""
 
@@ -209,6 +229,7 @@ class AsyncKeys:
         status: _Status | Literal["all"] | None = None,
         environment: str | None = None,
         name: str | None = None,
+        idle_days: int | None = None,
     ) -> Listing[Key]:
         """Lists keys, newest first; see ``Keys.list``. Await it for one page, or iterate it for all."""
 

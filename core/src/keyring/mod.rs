@@ -9,8 +9,8 @@ mod orgs;
 mod redacting;
 mod texts;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, Weak};
 
 pub use arguments::{Change, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation};
 pub use audit::Audit;
@@ -23,11 +23,13 @@ pub use texts::Texts;
 use crate::clock::Millis;
 use crate::decision::{Allowed, Decision, Denial, Request};
 use crate::error::Error;
+use crate::fork;
 use crate::input::Value;
 use crate::record::{KeyId, Parsed};
 use crate::scope::Catalogue;
 use crate::store::{AnyStore, KeyView, Store, Tenant};
 use crate::verify::{Presented, Verifier};
+use crate::wait::block_on;
 
 /// The org of `kw.keys()`.
 const DEFAULT_ORG: &str = "default";
@@ -56,7 +58,32 @@ pub(crate) struct Engine {
     environments: Vec<String>,
 }
 
+/// The engines of this process, for [`flush_open`].
+static OPEN: Mutex<Vec<Weak<Engine>>> = Mutex::new(Vec::new());
+
+/// Writes down what the engines that are still open have counted, as [`Keywright::flush`] does. For hosts that end a
+/// process without dropping what is in it.
+pub fn flush_open() {
+    let engines: Vec<_> = {
+        let _gate = fork::gate();
+        fork::lock(&OPEN).iter().filter_map(Weak::upgrade).collect()
+    };
+    for engine in engines {
+        // At the end of a process nobody is left to be told.
+        let _ = block_on(engine.flush());
+    }
+}
+
 impl Keywright {
+    fn new(engine: Engine) -> Self {
+        let engine = Arc::new(engine);
+        let _gate = fork::gate();
+        let mut open = fork::lock(&OPEN);
+        open.retain(|it| it.strong_count() > 0);
+        open.push(Arc::downgrade(&engine));
+        Self(engine)
+    }
+
     /// Begins the set-up of an engine on `sqlite:path`.
     pub fn builder(url: impl Into<String>) -> Config {
         Config::new(url)

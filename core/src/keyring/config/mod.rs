@@ -352,7 +352,7 @@ impl Plan {
             closed: AtomicBool::new(false),
             rules: Rules::new(self.limits),
         };
-        Ok(Keywright(Arc::new(Engine { verifier, environments: self.environments })))
+        Ok(Keywright::new(Engine { verifier, environments: self.environments }))
     }
 }
 

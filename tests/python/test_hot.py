@@ -1,0 +1,164 @@
+"""Answers from memory, and the counters that arrive however a process ends."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keywright import AsyncKeywright, Keywright, NewKey, ValidationFailed
+
+PEPPER = "a pepper of these tests, of 32 bytes or more"
+
+
+class Text(str):
+    """Text that may be anything else the next time."""
+
+
+def opened(folder: Path, **options: Any) -> Keywright:
+    return Keywright(f"sqlite:{folder / 'keys.db'}", brand="liq", pepper=PEPPER, **options)
+
+
+def test_a_list_of_scopes_that_changes_is_read_anew(kw: Keywright) -> None:
+    new = kw.keys.create(name="CI", scopes="deals:read")
+    scopes = ["deals:read"]
+    for _ in range(2):
+        assert kw.verify(new.api_key, scopes=scopes)
+    scopes.append("deals:write")
+    assert kw.verify(new.api_key, scopes=scopes).missing_scopes == ["deals:write"]
+
+
+def test_texts_of_scopes_are_told_apart_however_often_they_come(kw: Keywright) -> None:
+    new = kw.keys.create(name="CI", scopes="deals:read", level="read")
+    for turn in range(2_000):
+        granted = turn % 3 == 0
+        scopes = "deals:" + ("read" if granted else f"write{turn}")
+        assert bool(kw.verify(new.api_key, scopes=scopes, method="GET")) is granted
+        assert kw.verify(new.api_key, scopes=Text(scopes), method="GET").allowed is granted
+        assert kw.verify(new.api_key, scopes=scopes, method="POST").code == "method_not_allowed"
+        with pytest.raises(ValidationFailed):
+            kw.verify(new.api_key, scopes="Deals:" + str(turn))
+
+
+@pytest.mark.parametrize("form", [str, str.encode, lambda it: bytearray(it.encode()), Text])
+def test_a_key_may_come_as_text_or_bytes(kw: Keywright, form: Callable[[str], Any]) -> None:
+    new = kw.keys.create(name="CI")
+    assert kw.verify(form(new.api_key)) and kw.verify(form(new.api_key))
+    assert kw.verify(new.api_key[:-1] + "\ud800").code == "invalid"
+
+
+def test_memory_and_store_say_the_same(tmp_path: Path) -> None:
+    with opened(tmp_path) as hot, opened(tmp_path, keys_in_memory=0) as cold:
+        new = hot.keys.create(name="CI", scopes="deals:read", networks=["10.0.0.0/8"])
+        asked: list[dict[str, Any]] = [{}, {"ip": "10.0.0.1"}, {"ip": "8.8.8.8"}, {"ip": "10.0.0.1", "scopes": "a:b"}]
+        for change in (lambda: None, lambda: cold.keys.disable(new.id), lambda: cold.keys.enable(new.id)):
+            change()
+            for request in asked:
+                for _ in range(2):
+                    assert hot.verify(new.api_key, **request).code == cold.verify(new.api_key, **request).code
+        with pytest.raises(ValidationFailed):
+            opened(tmp_path, keys_in_memory=-1)
+
+
+def test_after_a_revoke_no_thread_is_allowed(kw: Keywright) -> None:
+    for _ in range(20):
+        new = kw.keys.create(name="CI")
+        revoked = threading.Event()
+        wrong: list[str] = []
+
+        def verify(new: NewKey = new, revoked: threading.Event = revoked, wrong: list[str] = wrong) -> None:
+            for _ in range(300):
+                over = revoked.is_set()
+                if kw.verify(new.api_key) and over:
+                    wrong.append("allowed after the revoke")
+
+        threads = [threading.Thread(target=verify) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        kw.keys.revoke(new.id)
+        revoked.set()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+        assert kw.verify(new.api_key).code == "revoked"
+
+
+def test_a_thousand_at_once(async_kw: AsyncKeywright) -> None:
+    async def main() -> None:
+        async with async_kw as kw:
+            new = await kw.keys.create(name="CI")
+            decisions = await asyncio.gather(*(kw.verify(new.api_key) for _ in range(1_000)))
+            assert all(decisions)
+            await kw.flush()
+            assert (await kw.keys.get(new.id)).usage_count == 1_000
+
+    asyncio.run(main())
+
+
+PREFACE = """
+import os, signal, sys, time
+from keywright import Keywright
+
+def main():
+    kw = Keywright("sqlite:keys.db", brand="liq", pepper=sys.argv[1])
+    for _ in range(5):
+        assert kw.verify(sys.argv[2])
+    return kw
+"""
+
+ENDINGS = {
+    "the end of the program": "kw = main()",
+    "sys.exit": "kw = main(); sys.exit(0)",
+    "an exception": "kw = main(); raise RuntimeError",
+    "the engine is dropped": "main(); os._exit(0)",
+    "a handler of SIGTERM": """
+kw = main()
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(60)
+""",
+    "a forked child": "kw = main()\nif os.fork() == 0: kw.verify(sys.argv[2]); sys.exit(0)\nos.wait(); kw.verify(sys.argv[2])",
+    "children of multiprocessing": """
+import multiprocessing
+if __name__ == "__main__":
+    kw = main()
+    for way in ("fork", "spawn", "forkserver"):
+        child = multiprocessing.get_context(way).Process(target=main)
+        child.start()
+        child.join()
+""",
+    "a preloading server": """
+kw = main()
+children = []
+for _ in range(3):
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        kw.verify(sys.argv[2])
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    children.append(child)
+for child in children:
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+""",
+}
+COUNTS = {"a forked child": 7, "children of multiprocessing": 20, "a preloading server": 8}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_counters_arrive_at(ending: str, tmp_path: Path) -> None:
+    with opened(tmp_path) as kw:
+        new = kw.keys.create(name="CI")
+        program = tmp_path / "program.py"
+        program.write_text(PREFACE + textwrap.dedent(ENDINGS[ending]))
+        command = [sys.executable, str(program), PEPPER, new.api_key]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert (done.returncode == 0) is (ending != "an exception"), done.stderr
+        assert kw.keys.get(new.id).usage_count == COUNTS.get(ending, 5), done.stderr
