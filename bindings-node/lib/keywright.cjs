@@ -4,7 +4,11 @@ const addon = require("./addon.cjs");
 const { nativeOf } = require("./clock.cjs");
 const { Denied, checked, settle } = require("./error.cjs");
 const { AuditEntry, Decision, Key, NewKey, OrgRecord, frozen, pages } = require("./record.cjs");
+const { numberOf } = require("./request.cjs");
 const { noMore, strict } = require("./strict.cjs");
+
+// What is counted is written down when the process or the worker ends, whoever forgot to close an engine.
+process.on("exit", () => addon.flushOpen());
 
 // Whom a call concerns: one org by its id, every org, or (no org named) the default org's keys and anybody's text.
 const EVERY = null;
@@ -12,10 +16,12 @@ const EVERY = null;
 /** One engine as one org, or everybody, sees it. */
 class Handle {
   #engine;
+  #number;
   #org;
 
   constructor(engine, org) {
     this.#engine = engine;
+    this.#number = engine.number;
     this.#org = org;
   }
 
@@ -27,16 +33,30 @@ class Handle {
     return pages(Item, (cursor) => this.call(name, undefined, cursor === undefined ? fields : { ...fields, cursor }));
   }
 
-  async verify(text, fields) {
+  /** The decision, where memory has it; else a promise of it. */
+  verify(text, fields) {
+    const request = numberOf(fields);
+    const known = request === null ? null : addon.recall(this.#number, this.#org, request, text);
+    if (typeof known === "number") return decisions.get(known) ?? remembered(known);
+    if (known !== null) return new Decision(settle(known));
+    return this.#ask(text, fields);
+  }
+
+  async #ask(text, fields) {
     const answer = this.#engine.verify(this.#org, text, fields);
     return new Decision(settle(answer instanceof Promise ? await answer : answer));
   }
+}
 
-  async authenticate(text, fields) {
-    const decision = await this.verify(text, fields);
-    if (!decision.allowed) throw new Denied(decision);
-    return decision.key;
-  }
+// Decisions by the reading of the key that they are about: what is plainly allowed is the same until the key changes.
+const decisions = new Map();
+const MOST_DECISIONS = 10_000;
+
+function remembered(reading) {
+  const decision = new Decision(JSON.parse(addon.recalled()));
+  if (decisions.size >= MOST_DECISIONS) decisions.clear();
+  decisions.set(reading, decision);
+  return decision;
 }
 
 class Keys {
@@ -160,11 +180,15 @@ class View {
   }
 
   async verify(text, fields) {
+    if (arguments.length > 2) noMore("verify", arguments, 2);
     return this.#handle.verify(text, fields);
   }
 
   async authenticate(text, fields) {
-    return this.#handle.authenticate(text, fields);
+    if (arguments.length > 2) noMore("authenticate", arguments, 2);
+    const decision = await this.#handle.verify(text, fields);
+    if (!decision.allowed) throw new Denied(decision);
+    return decision.key;
   }
 }
 
@@ -217,6 +241,11 @@ class Keywright extends View {
     return checked(this.#engine.redact(text));
   }
 
+  /** Writes down what was counted until now; it happens by itself each second, in `close`, and at exit. */
+  async flush() {
+    checked(await this.#engine.flush());
+  }
+
   async close() {
     await this.#engine.close();
   }
@@ -226,6 +255,6 @@ class Keywright extends View {
   }
 }
 
-for (const it of [Keys, Orgs, Audit, View, Keywright]) strict(it);
+for (const it of [Keys, Orgs, Audit, Keywright]) strict(it);
 
 module.exports = { Keywright, engineOf };

@@ -34,6 +34,11 @@ impl Late {
         &self.0.texts
     }
 
+    /// The engine, where it is open.
+    pub(crate) fn opened(&self) -> Option<&Keywright> {
+        self.0.engine.get().filter(|_| !self.0.closed.load(Ordering::SeqCst))
+    }
+
     /// The engine, opened once for all who wait for it; after a failure the next caller tries again.
     pub(crate) async fn open(&self) -> Result<&Keywright, Error> {
         let Inner { config, engine, closed, .. } = &*self.0;
@@ -48,6 +53,15 @@ impl Late {
             return Err(Error::Closed);
         }
         Ok(kw)
+    }
+
+    /// Nothing was counted before the engine was open.
+    pub(crate) async fn flush(&self) -> Result<(), Error> {
+        match self.0.engine.get() {
+            _ if self.0.closed.load(Ordering::SeqCst) => Err(Error::Closed),
+            Some(kw) => kw.flush().await,
+            None => Ok(()),
+        }
     }
 
     pub(crate) async fn close(&self) {

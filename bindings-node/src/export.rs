@@ -9,12 +9,13 @@ use napi_derive::napi;
 use crate::answer::{Answer, Failure, answer};
 use crate::call::{Call, Tenant, fields, json, misuse};
 use crate::engine::Late;
+use crate::recall::Number;
 use crate::testing::ManualClock;
 use crate::value::{given, lossy, read, settings};
 
 /// An engine of `lib/keywright.cjs`.
 #[napi]
-pub struct Engine(pub(crate) Late);
+pub struct Engine(pub(crate) Late, Number);
 
 /// Checks the options of an engine; the first call opens it.
 #[napi(catch_unwind)]
@@ -25,7 +26,10 @@ pub fn engine(url: Unknown<'_>, options: Unknown<'_>, clock: Option<&ManualClock
     }
     let clock = clock.map(|it| it.0.clone());
     Ok(match fields(Casing::Camel, options).and_then(|it| Late::read(url, it, clock)) {
-        Ok(late) => Either::A(Engine(late)),
+        Ok(late) => {
+            let number = Number::of(&late);
+            Either::A(Engine(late, number))
+        }
         Err(error) => Either::B(error.into()),
     })
 }
@@ -37,6 +41,19 @@ impl Engine {
     pub fn open<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Answer>> {
         let late = self.0.clone();
         env.spawn_future(async move { Ok(answer(late.open().await.and_then(|_| json(&())))) })
+    }
+
+    /// The number by which `recall` knows it.
+    #[napi(getter, catch_unwind)]
+    pub fn number(&self) -> u32 {
+        self.1.0
+    }
+
+    /// Writes down what was counted.
+    #[napi(catch_unwind)]
+    pub fn flush<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Answer>> {
+        let late = self.0.clone();
+        env.spawn_future(async move { Ok(answer(late.flush().await.and_then(|()| json(&())))) })
     }
 
     /// Closes it. Never fails.

@@ -180,3 +180,24 @@ fn exact<T: FromNapiValue>(value: Unknown<'_>) -> Result<T> {
     // SAFETY: value and env are alive, and the types asked for check what they are given and answer with an error.
     unsafe { value.cast() }
 }
+
+/// A text of fewer bytes than `buffer` has, copied there; `None` for a longer one and for what is no text. Lone
+/// surrogates become U+FFFD, which is in no key.
+#[expect(unsafe_code, reason = "napi copies texts to new memory only")]
+pub(crate) fn short<'a>(value: Unknown<'_>, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    let raw = JsValue::value(&value);
+    let mut written = 0;
+    // SAFETY: value and env are alive, and Node writes at most as many bytes as it is told of, with a NUL at the end. It
+    // answers with another status for what is no text.
+    let status = unsafe {
+        napi::sys::napi_get_value_string_utf8(
+            raw.env,
+            raw.value,
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            &raw mut written,
+        )
+    };
+    // A letter takes up to four bytes, and none is written in part: with fewer left the text may have been cut.
+    (status == napi::sys::Status::napi_ok && written + 4 < buffer.len()).then(|| buffer.get(..written)).flatten()
+}

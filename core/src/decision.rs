@@ -384,6 +384,12 @@ impl Allowed {
         self.proved.limits()
     }
 
+    /// Whether any limit was judged.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        !self.proved.drawn.standings.is_empty()
+    }
+
     /// The logical identity on whose behalf the key was used.
     #[must_use]
     pub fn agent(&self) -> Option<&str> {

@@ -40,6 +40,7 @@ pub use clock::Clock;
 pub use decision::{Allowed, Code, Decision, Denial, Request};
 pub use error::{Complaint, Error, Trouble};
 pub use hash::Scheme;
+pub use key::LONGEST_TEXT;
 pub use keyring::{
     Audit, Change, Config, KeyUpdate, Keys, Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org, OrgUpdate, Orgs,
     Redacting, Rotation, Texts, flush_open,

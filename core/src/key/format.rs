@@ -5,8 +5,8 @@ use crate::record::ApiKey;
 
 pub(crate) const DEFAULT: &str = "{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}";
 
-/// No text longer than this is a key.
-pub(crate) const LONGEST: usize = 256;
+/// No text of more bytes than this is a key.
+pub const LONGEST: usize = 256;
 
 /// Digits of a CRC-32 in base62: 62^6 > 2^32.
 const CHECKSUM: usize = 6;

@@ -4,6 +4,7 @@ mod base62;
 mod format;
 mod redact;
 
+pub use format::LONGEST as LONGEST_TEXT;
 pub(crate) use format::{Format, Shape};
 
 use crate::error::Error;
