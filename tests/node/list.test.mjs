@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Page } from "keywright";
+import { ManualClock } from "keywright/testing";
 import { engine } from "./fixture.mjs";
 
 async function many(t, count) {
-  const kw = engine(t);
-  for (let index = 0; index < count; index++) await kw.keys.create({ name: `key ${index}` });
+  // Keys of one millisecond stand in no order.
+  const clock = new ManualClock();
+  const kw = engine(t, { clock });
+  for (let index = 0; index < count; index++) {
+    await kw.keys.create({ name: `key ${index}` });
+    clock.advance(1);
+  }
   return kw;
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub mod chance;
 pub mod process;
 
 use std::path::{Path, PathBuf};
@@ -111,6 +112,18 @@ pub fn changes(kw: &Keywright, key: &Key) -> Vec<(&'static str, Result<(), Error
         ("keys.revoke", keys.revoke(id, ()).map(drop)),
         ("orgs.revoke_keys", orgs.revoke_keys("default", ()).map(drop)),
     ]
+}
+
+/// Each key has exactly one current secret, at most one in grace, and its entries in the chain; how many keys there are.
+pub fn whole(sql: &Connection) -> i64 {
+    let number = |query: &str| sql.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap();
+    let told = |action: &str| number(&format!("SELECT count(*) FROM audit WHERE action = '{action}'"));
+    let keys = number("SELECT count(*) FROM keys");
+    assert_eq!(number("SELECT count(*) FROM secrets WHERE grace_ends_at IS NULL"), keys);
+    assert_eq!(number("SELECT count(DISTINCT key_id) FROM secrets WHERE grace_ends_at IS NULL"), keys);
+    assert_eq!(told("key.create"), keys);
+    assert_eq!(told("key.rotate"), number("SELECT count(*) FROM secrets") - keys);
+    keys
 }
 
 /// The bytes of a file that SQLite may have open here: read by another process, since closing it here would drop

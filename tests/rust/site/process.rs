@@ -48,10 +48,7 @@ pub fn again<T: Fn()>(test: T, through: &[&str], folder: &Path) {
 
 impl Process {
     pub fn passes(mut self) {
-        let status = self.ends();
-        let mut text = String::new();
-        self.output.rewind().unwrap();
-        self.output.read_to_string(&mut text).unwrap();
+        let (status, text) = (self.ends(), self.output());
         // A name that matches nothing would pass with no test run.
         assert!(status.success() && text.contains("1 passed"), "the process ended with {status}:\n{text}");
     }
@@ -66,9 +63,17 @@ impl Process {
     }
 
     /// As the kernel would: nothing of the process gets to run.
-    pub fn kill(&mut self) {
+    pub fn kill(&mut self) -> ExitStatus {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child.wait().unwrap()
+    }
+
+    /// What it said so far.
+    pub fn output(&mut self) -> String {
+        let mut text = String::new();
+        self.output.rewind().unwrap();
+        self.output.read_to_string(&mut text).unwrap();
+        text
     }
 }
 

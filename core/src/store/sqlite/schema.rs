@@ -82,9 +82,11 @@ enum State {
 }
 
 fn state(connection: &Connection) -> Result<State, Error> {
-    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let count = "SELECT count(*), count(*) FILTER (WHERE type = 'table' AND name = 'meta') FROM sqlite_schema";
-    let (all, meta): (i64, i64) = connection.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // One statement, which is one snapshot: another process may be making the database.
+    let both = "SELECT (SELECT application_id FROM pragma_application_id), count(*), \
+         count(*) FILTER (WHERE type = 'table' AND name = 'meta') FROM sqlite_schema";
+    let (id, all, meta): (i32, i64, i64) =
+        connection.query_row(both, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(match (id, all, meta) {
         (APPLICATION, _, 1) => State::Ours,
         (0, 0, _) => State::Empty,

@@ -1,0 +1,13 @@
+//! The disk fails: power is lost between any two writes, or a call to the operating system is refused. All of it is
+//! made to happen by a shim below SQLite, which is why these tests are a program of their own.
+
+#![deny(unsafe_code)]
+
+#[path = "../site/mod.rs"]
+mod site;
+
+mod calls;
+mod power;
+mod remains;
+mod vfs;
+mod watch;
