@@ -114,7 +114,7 @@ function call(kw, step, saved) {
   return subject ? target[method](value(step[subject], saved), args) : target[method](args);
 }
 
-vectors("scenario", async (t, it) => {
+const scenario = async (t, it) => {
   const place = url(t);
   const clock = new ManualClock(new Date(it.start));
   const start = (config) => new Keywright(place, { ...options(config), clock });
@@ -124,6 +124,7 @@ vectors("scenario", async (t, it) => {
   const saved = {};
   const control = {
     advance: (step) => clock.advance(step.ms),
+    flush: () => kw.flush(),
     close: () => kw.close(),
     reopen: async (step) => {
       await kw.close();
@@ -132,7 +133,8 @@ vectors("scenario", async (t, it) => {
       await kw.open();
     },
   };
-  for (const [index, step] of it.steps.entries()) {
+  const steps = it.steps.flatMap((step) => Array(step.times ?? 1).fill(step));
+  for (const [index, step] of steps.entries()) {
     try {
       const act = async () => (control[step.do] ? control[step.do](step) : call(kw, step, saved));
       if (step.error) {
@@ -147,7 +149,9 @@ vectors("scenario", async (t, it) => {
       throw error;
     }
   }
-});
+};
+
+for (const name of ["scenario", "limit", "meter"]) vectors(name, scenario);
 
 /** The engine of all bad inputs, which change nothing, with what their file has made first. */
 let given;

@@ -130,6 +130,8 @@ INTERPRETERS = {
     "hash.json": hashes,
     "scope.json": scope,
     "scenario.json": scenario,
+    "limit.json": scenario,
+    "meter.json": scenario,
     "errors.json": errors,
     "stored_rows.json": stored_rows,
 }

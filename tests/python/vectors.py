@@ -162,7 +162,11 @@ class World:
         return answer.to_dict() if hasattr(answer, "to_dict") else answer
 
     def step(self, step: Case) -> None:
-        only(step, "do", "org", "args", "as", "expect", "error", "text", "before", "prefix", "ms", "config")
+        only(step, "do", "org", "args", "as", "expect", "error", "text", "before", "prefix", "ms", "config", "times")
+        for _ in range(step.get("times", 1)):
+            self._once(step)
+
+    def _once(self, step: Case) -> None:
         try:
             answer = self._do(step)
         except KeywrightError as error:
@@ -179,6 +183,8 @@ class World:
         name = step["do"]
         if name == "advance":
             return self.clock.advance(step["ms"])
+        if name == "flush":
+            return self.mode.settled(self.kw.flush())
         if name == "close":
             return self.mode.settled(self.kw.close())
         if name == "reopen":

@@ -23,6 +23,8 @@ pub struct Step {
     pub args: serde_json::Map<String, Json>,
     pub r#as: Option<String>,
     pub ms: Option<i64>,
+    /// How often the step is done, once by standard; each time must come out alike.
+    pub times: Option<u32>,
     pub config: Option<Json>,
     #[serde(default, deserialize_with = "present")]
     pub expect: Option<Json>,

@@ -38,6 +38,10 @@ impl Bench {
 
     /// Runs one step and compares; the text says what is not as it should be.
     pub fn step(&mut self, step: &Step) -> Result<(), String> {
+        (0..step.times.unwrap_or(1)).try_for_each(|_| self.once(step))
+    }
+
+    fn once(&mut self, step: &Step) -> Result<(), String> {
         let outcome = match step.r#do.as_str() {
             "advance" => {
                 self.clock.advance(step.ms.unwrap());
@@ -47,6 +51,10 @@ impl Bench {
                 self.kw.close();
                 return Ok(());
             }
+            "flush" => match self.kw.flush() {
+                Ok(()) => Outcome::Done(Json::Null),
+                Err(error) => error.into(),
+            },
             "reopen" => self.reopen(step),
             _ => run(&self.kw, step, &self.saved),
         };

@@ -218,7 +218,9 @@ fn every_vector_holds() {
     faults.extend(run("key", &case::file("key").tests, |it: &KeyCase| &it.id, |it| key(&mut shared, it)));
     faults.extend(run("hash", &case::file("hash").tests, |it: &HashCase| &it.id, hash));
     faults.extend(run("scope", &case::file("scope").tests, |it: &ScopeCase| &it.id, |it| scope(&mut shared, it)));
-    faults.extend(run("scenario", &case::file("scenario").tests, |it: &Scenario| &it.id, scenario));
+    for name in ["scenario", "limit", "meter"] {
+        faults.extend(run(name, &case::file(name).tests, |it: &Scenario| &it.id, scenario));
+    }
     faults.extend(run("errors", &case::file("errors").tests, |it: &CodeCase| &it.id, code));
     faults.extend(run("stored_rows", &case::file("stored_rows").tests, |it: &StoredRow| &it.id, stored_row));
     let bad = case::file::<BadInput>("bad_input");
@@ -226,7 +228,7 @@ fn every_vector_holds() {
     bad.given.iter().for_each(|it| bench.step(it).unwrap());
     faults.extend(run("bad_input", &bad.tests, |it: &BadInput| &it.id, |it| bad_input(&mut bench, it)));
     assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n"));
-    assert_eq!(case::manifest().len(), 7, "the manifest names a file that is not run");
+    assert_eq!(case::manifest().len(), 9, "the manifest names a file that is not run");
     let counts: Vec<String> =
         case::manifest().iter().map(|(name, count)| format!("{} {count}", name.trim_end_matches(".json"))).collect();
     // Past the capture of the test harness: the one line that says what was run.
