@@ -160,7 +160,7 @@ impl Decision {
 
     #[getter]
     fn grace_ends_at(&self, py: Python<'_>) -> PyResult<Option<Time>> {
-        Ok(self.parts(py)?.grace_ends_at.clone())
+        Ok(self.parts(py)?.grace_ends_at)
     }
 
     #[getter]

@@ -12,7 +12,7 @@ mkdir -p "$data" "$figures"
 
 say "Preparing: release builds and the peers ..."
 tools && python_packages && node_packages
-cargo build --quiet --release --package keywright-tests --example bench --example gil
+cargo build --quiet --release --package keywright-tests --example bench --example gil --example hot
 built=$(cargo metadata --no-deps --format-version 1 | "$python" -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
 triple=$(rustc --version --verbose | sed -n 's/^host: //p')
 examples="$built/$triple/release/examples"
@@ -23,7 +23,7 @@ quiet .venv/bin/maturin build --release --out "$work/wheel"
 "$work/venv/bin/python" -m pip install --quiet --no-index --no-deps --force-reinstall "$work"/wheel/keywright-*.whl
 
 mkdir -p "$work/node"
-cp "$bench"/node/{package.json,package-lock.json,.npmrc,main.mjs,better-auth.mjs,timing.mjs} "$work/node/"
+cp "$bench"/node/{package.json,package-lock.json,.npmrc,main.mjs,hot.mjs,better-auth.mjs,timing.mjs} "$work/node/"
 quiet npm run build
 npm pack --silent --pack-destination "$work" >/dev/null
 (
@@ -38,6 +38,11 @@ say "Python, beside djangorestframework-api-key ..."
 "$work/venv/bin/python" "$bench/python/main.py" "$data" "$figures/python" "$examples/libgil.so"
 say "Node, beside better-auth ..."
 node "$work/node/main.mjs" "$data" "$figures/node"
+
+say "What memory answers, from each ..."
+"$examples/hot" "$data" "$figures/hot"
+"$work/venv/bin/python" "$bench/python/hot.py" "$data" "$figures/hot"
+node "$work/node/hot.mjs" "$data" "$figures/hot"
 
 "$python" "$bench/report.py" "$data" "$figures" >"$bench/RESULTS.md"
 rm -rf "$data"

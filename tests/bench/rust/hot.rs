@@ -1,9 +1,11 @@
-//! Measures verifications that are answered from memory, and counts what they allocate: `hot DATA`.
+//! Measures verifications that are answered from memory, and counts what they allocate: `hot DATA FIGURES`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::env;
+use std::fs::{self, OpenOptions};
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -77,61 +79,79 @@ fn threads(kw: &Keywright, texts: &[String], request: &Request, count: usize) ->
     })
 }
 
+/// One line of the table: what was measured, what came out, and how much it should be at most.
+fn figure(out: &Path, what: &str, value: f64, unit: &str, goal: Option<f64>) {
+    let line = serde_json::json!({"language": "Rust", "what": what, "value": value, "unit": unit, "goal": goal});
+    let mut file = OpenOptions::new().create(true).append(true).open(out).unwrap();
+    writeln!(file, "{line}").unwrap();
+}
+
 fn main() {
-    let folder = PathBuf::from(env::args_os().nth(1).unwrap());
-    let url = format!("sqlite:{}/hot.db", folder.display());
+    let mut arguments = env::args_os().skip(1).map(PathBuf::from);
+    let (data, out) = (arguments.next().unwrap(), arguments.next().unwrap());
+    let url = format!("sqlite:{}/hot.db", data.display());
     let config = keywright::Keywright::builder(url)
         .brand("bench")
         .pepper(PEPPER)
         .tier("wide", [Limit::new("wide", 1_000_000_000)]);
     let kw = Keywright::open(config).unwrap();
-    let new = |name: &str| NewKey::named(name).scopes("deals:read,deals:write").unwrap();
-    let make = |count: usize, tier: bool| -> Vec<String> {
+    let make = |count: usize, tier: Option<&str>| -> Vec<String> {
         let keys = (0..count).map(|it| {
-            let new = new(&format!("key {it}"));
-            let new = if tier { new.tier("wide") } else { new };
+            let new = NewKey::named(format!("key {it}")).scopes("deals:read,deals:write").unwrap();
+            let new = tier.map_or(new.clone(), |it| new.tier(it));
             kw.keys().create(new).unwrap().api_key.reveal().to_owned()
         });
         keys.collect()
     };
-    let (plain, limited) = (make(128, false), make(128, true));
+    let (plain, limited) = (make(128, None), make(128, Some("wide")));
+    fs::write(data.join("hot.txt"), plain.join("\n")).unwrap();
     let request = Request::new().scope("deals:read");
-    for (name, texts) in [("scopes + meter", &plain), ("scopes + limit + meter", &limited)] {
+    for (with, texts) in [("scopes, meter", &plain), ("scopes, one limit, meter", &limited)] {
         turns(&kw, texts, &request, 1);
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         for text in texts {
             assert!(kw.verify(text.as_str(), &request).is_allowed());
         }
-        let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
-        println!(
-            "{name}: 1 thread {:.0} ns, 2 threads {:.0} ns, allocations of {} calls: {allocations}",
-            turns(&kw, texts, &request, 100),
-            threads(&kw, texts, &request, 2),
-            texts.len(),
-        );
+        let allocations = (ALLOCATIONS.load(Ordering::Relaxed) - before) as f64 / texts.len() as f64;
+        let what = |of: &str| format!("hot verify, 128 keys, {with}, {of}");
+        figure(&out, &what("1 thread"), turns(&kw, texts, &request, 100), "ns", Some(150.0));
+        figure(&out, &what("each of 2 threads"), threads(&kw, texts, &request, 2), "ns", Some(150.0));
+        figure(&out, &what("allocations"), allocations, "", Some(0.0));
     }
-    if env::args_os().len() > 2 {
-        turns(&kw, &limited, &request, 3_000);
-        return;
-    }
-    let many = make(20_000, false);
+    let half_wrong: Vec<String> = plain.iter().flat_map(|it| [it.clone(), wrong(it)]).collect();
+    figure(&out, "hot verify, every second text malformed", mixed(&kw, &half_wrong, &request), "ns", None);
+    let many = make(20_000, None);
     let before = HELD.load(Ordering::Relaxed);
     for text in &many {
         assert!(kw.verify(text.as_str(), &request).is_allowed());
     }
     kw.flush().unwrap();
-    println!("bytes a key held: {}", (HELD.load(Ordering::Relaxed) - before) / many.len() as u64);
-    println!("20,000 hot keys in turn: {:.0} ns", turns(&kw, &many, &request, 20));
-    let request = Request::new();
-    for bad in ["bench_live_nonsense", "bench_live_aaaaaaaaaaaa_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
-        let windows = (0..100).map(|_| {
-            let begin = Instant::now();
-            for _ in 0..10_000 {
-                let _ = black_box(kw.verify(black_box(bad), &request));
-            }
-            begin.elapsed().as_nanos() as f64 / 10_000.0
-        });
-        println!("malformed, {} letters: {:.0} ns", bad.len(), median(windows.collect()));
-    }
+    let held = (HELD.load(Ordering::Relaxed) - before) as f64 / many.len() as f64;
+    figure(&out, "memory per key held, as the allocator was asked", held, "bytes", Some(400.0));
+    figure(&out, "hot verify, 20,000 keys in turn, 1 thread", turns(&kw, &many, &request, 20), "ns", None);
+    let short = vec!["bench_live_nonsense".to_owned()];
+    figure(&out, "malformed, of another length", mixed(&kw, &short, &request), "ns", Some(60.0));
+    figure(&out, "malformed, a wrong checksum", mixed(&kw, &[wrong(&plain[0])], &request), "ns", Some(60.0));
     kw.close();
+}
+
+/// The same length and beginning, with another last letter.
+fn wrong(text: &str) -> String {
+    let (rest, last) = text.split_at(text.len() - 1);
+    format!("{rest}{}", if last == "x" { "y" } else { "x" })
+}
+
+/// As `turns`, whatever the answers are.
+fn mixed(kw: &Keywright, texts: &[String], request: &Request) -> f64 {
+    let windows = (0..100).map(|_| {
+        let (begin, mut calls) = (Instant::now(), 0);
+        while calls < 10_000 {
+            for text in texts {
+                let _ = black_box(kw.verify(black_box(text.as_str()), request));
+                calls += 1;
+            }
+        }
+        begin.elapsed().as_nanos() as f64 / f64::from(calls)
+    });
+    median(windows.collect())
 }
