@@ -33,7 +33,7 @@ impl Clock {
 }
 
 /// How far [`Clock::about`] may lag: more than one tick of any kernel.
-const LAG: Millis = 20;
+pub(crate) const LAG: Millis = 20;
 
 impl Clock {
     /// The time for who judges `end`: the cheap and coarse one, unless the end is so near that it matters.

@@ -118,7 +118,7 @@ pub(crate) struct Used {
 /// What has changed up to a place in the sequence of changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
-    pub(crate) seq: i64,
+    pub(crate) seq: (i64, i64),
     /// The ids of changed keys, more than once where their secrets changed as well.
     pub(crate) keys: Vec<String>,
     pub(crate) orgs: Vec<String>,
@@ -255,7 +255,7 @@ pub(crate) trait Store: Send + Sync {
     /// The same number, by whatever it takes.
     fn ask(&self) -> impl Future<Output = Result<NonZeroU64, Error>> + Send;
     /// What has changed after a place in the sequence; all, for `None`.
-    fn changes(&self, after: Option<i64>) -> impl Future<Output = Result<Changes, Error>> + Send;
+    fn changes(&self, after: Option<(i64, i64)>) -> impl Future<Output = Result<Changes, Error>> + Send;
 
     /// The only look-up of a verification: all it needs in one snapshot, as it is at `now`.
     fn find(&self, lookup: &str, now: Millis) -> impl Future<Output = Result<Option<Found>, Error>> + Send;

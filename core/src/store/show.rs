@@ -7,7 +7,9 @@ use crate::record::{Key, KeyId, OrgRecord, Secret, Status};
 impl KeyView {
     /// The record of the key in its state at `now`.
     pub(crate) fn show(self, integer_ids: bool, now: Millis) -> Key {
-        let Self { key, secrets, usage } = self;
+        let Self { key, mut secrets, usage } = self;
+        // Some may be over since they were read.
+        secrets.retain(|it| !it.term.is_over(now));
         let id = match key.id.parse() {
             Ok(number) if integer_ids => KeyId::Integer(number),
             _ => KeyId::Text(key.id),

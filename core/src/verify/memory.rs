@@ -52,7 +52,7 @@ pub(super) struct Memory {
 #[derive(Default)]
 struct Book {
     generation: u64,
-    seq: Option<i64>,
+    seq: Option<(i64, i64)>,
     /// The texts that are held of a key, by a hash of its id. Two keys that meet lose their states together.
     texts: HashMap<u64, SmallVec<[u64; 2]>, Plain>,
     /// All texts that are held, each with its key, in the order in which they may have to make room.

@@ -172,7 +172,8 @@ impl Verifier {
     fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, request: &Request) -> Option<Judged> {
         let state = here.memory.state(tail)?;
         // Another tenant's is as unknown here as to the store, which is asked.
-        state.is_of(tenant).then(|| self.judged(state, request))
+        let judged = state.is_of(tenant).then(|| self.judged(state, request))?;
+        (!judged.state.is_ahead(judged.now)).then_some(judged)
     }
 
     /// Asks the store.
@@ -196,7 +197,7 @@ impl Verifier {
         self.prove(here, &found, &shape, here.memory.is_proved(tail, &found.secret.verifier)).await?;
         let charges = self.charges(here, &found.view.key);
         let (metered, integer_ids) = (here.usage.is_some(), self.store.birth().integer_ids);
-        let state = Arc::new(State::new(&found, &self.accepted, charges, metered, integer_ids));
+        let state = Arc::new(State::new(&found, &self.accepted, charges, metered, integer_ids, now));
         let read = (generation, Arc::clone(&state));
         here.memory.keep(tail, &found.secret.verifier, &found.view.key.id, read).await;
         Ok(self.judged(state, request))

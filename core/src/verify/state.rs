@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::IpNet;
 
-use crate::clock::Millis;
+use crate::clock::{LAG, Millis};
 use crate::decision::{Denial, Facts, Proved, Request, Source, judge};
 use crate::lifecycle::Life;
 use crate::limit::{AnyLimiter, Charge, Drawn, Limiter};
@@ -28,6 +28,7 @@ pub(crate) struct State {
     grace_ends_at: Option<Millis>,
     networks: Option<Box<Networks>>,
     integer_ids: bool,
+    read_at: Millis,
     reading: u64,
     /// `None` when the key has a tier that the engine does not know.
     charges: Option<Box<[AnyCharge]>>,
@@ -51,6 +52,7 @@ impl State {
         charges: Option<Box<[AnyCharge]>>,
         metered: bool,
         integer_ids: bool,
+        read_at: Millis,
     ) -> Self {
         let Found { secret, view, org_disabled, org_networks } = found;
         let KeyView { key, .. } = view;
@@ -72,6 +74,7 @@ impl State {
             grace_ends_at: secret.term.grace_ends_at,
             networks: (networks.own.is_some() || networks.org.is_some()).then(|| Box::new(networks)),
             integer_ids,
+            read_at,
             reading: READINGS.fetch_add(1, Ordering::Relaxed),
             charges,
             meter: metered.then(|| Arc::new(Meter::new(&key.id, &secret.term.lookup))),
@@ -89,6 +92,11 @@ impl State {
 
     pub(crate) fn is_of(&self, tenant: &Tenant) -> bool {
         tenant.sees(self.org())
+    }
+
+    /// Whether it was read at a time that, by a step of the clock, is still to come: what was over then was left out.
+    pub(crate) fn is_ahead(&self, now: Millis) -> bool {
+        now.saturating_add(LAG) < self.read_at
     }
 
     /// The first instant at which the verdict may change by itself.

@@ -8,15 +8,16 @@ use crate::store::Changes;
 /// More changed rows than this in one table are not worth naming.
 const MANY: usize = 1_000;
 
-pub(super) fn since(on: &Connection, after: Option<i64>) -> Result<Changes, Error> {
+pub(super) fn since(on: &Connection, after: Option<(i64, i64)>) -> Result<Changes, Error> {
     let snapshot = on.unchecked_transaction()?;
-    let (seq, deleted): (i64, i64) = snapshot
-        .prepare_cached("SELECT seq, deleted_seq FROM meta")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut changes = Changes { seq, ..Changes::default() };
+    // A copy that is brought back through SQLite has another past, and raises the number of the schema (as VACUUM does).
+    let (seq, deleted, past): (i64, i64, i64) = snapshot
+        .prepare_cached("SELECT seq, deleted_seq, schema_version FROM meta, pragma_schema_version")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut changes = Changes { seq: (seq, past), ..Changes::default() };
     match after {
-        Some(after) if seq == after => {}
-        Some(after) if seq > after && deleted <= after => {
+        Some(after) if (seq, past) == after => {}
+        Some((after, before)) if before == past && seq > after && deleted <= after => {
             let mut named = |sql: &str, into: fn(&mut Changes) -> &mut Vec<String>| {
                 let mut statement = snapshot.prepare_cached(sql)?;
                 let mut rows = statement.query([after])?;

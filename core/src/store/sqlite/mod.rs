@@ -78,7 +78,7 @@ impl Store for Sqlite {
         self.connections.ask()
     }
 
-    async fn changes(&self, after: Option<i64>) -> Result<Changes, Error> {
+    async fn changes(&self, after: Option<(i64, i64)>) -> Result<Changes, Error> {
         self.read(|on| changes::since(on, after))
     }
 

@@ -87,25 +87,32 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
     Ok(whole)
 }
 
-/// The names of a database and of the index of its log.
+/// The names of a database, of its log, and of the log's index.
 pub(super) struct Files {
     pub(super) database: PathBuf,
+    log: PathBuf,
     index: PathBuf,
 }
 
 /// Which files those names lead to, by device and number; `None` for one that is not there.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Identity([Option<(u64, u64)>; 2]);
+pub(super) struct Identity([Option<(u64, u64)>; 3]);
 
 impl Files {
     pub(super) fn of(database: PathBuf) -> Self {
-        let mut index = database.clone().into_os_string();
-        index.push("-shm");
-        Self { database, index: index.into() }
+        let beside = |end| {
+            let mut name = database.clone().into_os_string();
+            name.push(end);
+            name.into()
+        };
+        Self { log: beside("-wal"), index: beside("-shm"), database }
     }
 
     pub(super) fn identity(&self) -> Identity {
-        Identity([&self.database, &self.index].map(|it| std::fs::metadata(it).ok().map(|it| (it.dev(), it.ino()))))
+        Identity(
+            [&self.database, &self.log, &self.index]
+                .map(|it| std::fs::metadata(it).ok().map(|it| (it.dev(), it.ino()))),
+        )
     }
 }
 
