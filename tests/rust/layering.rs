@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 7] = [
     &["store"],
     &["verify", "usage", "keyring"],
     &["http", "cli", "bin", "integrations"],
-    &["lib", "blocking", "testing"],
+    &["lib", "blocking", "testing", "guide"],
 ];
 
 /// What no part of the core but `integrations` may see.
