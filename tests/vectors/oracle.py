@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A second opinion on the numbers in key.json, hash.json and stored_rows.json.
+"""A second opinion on the numbers in key.json, hash.json, stored_rows.json and limit.json.
 
 It computes the expected value of every case again from the case's input alone, in Python, sharing no code with the engine:
 CRC-32 is zlib's, HMAC-SHA-256 is the standard library's, and Argon2 is the reference implementation in C, through the package
@@ -17,10 +17,12 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import pathlib
 import re
 import sys
 import zlib
+from fractions import Fraction
 
 HERE = pathlib.Path(__file__).parent
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -230,6 +232,82 @@ def expected(name, case):
     return {"parse": parse, "redact": redact, "pattern": pattern}[case["op"]](case, value(case.get("text")))
 
 
+def rules(spec, name=None):
+    """Limits as they are configured: a rate, a limit, a list of limits, or limits by name."""
+    if isinstance(spec, int):
+        spec = {"rate": spec}
+    if isinstance(spec, list):
+        return [it for one in spec for it in rules(one)]
+    if "rate" not in spec:
+        return [it for one, of in spec.items() for it in rules(of, one)]
+    return [{"name": name, "burst": spec["rate"], "per": "key", "operation": None, **spec}]
+
+
+class Buckets:
+    """Token buckets in fractions: as many tokens as the burst, and the rate comes back evenly."""
+
+    def __init__(self):
+        self.filled = {}
+
+    def draw(self, config, key, args, now):
+        """Where each limit stands after a request, and after how many seconds it is allowed; None for a cost that never is."""
+        cost, operation, processes = args.get("cost", 1), args.get("operation"), config.get("processes", 1)
+        tier = config.get("tiers", {}).get(key["tier"])
+        all_rules = rules(config.get("limits", [])) + ([] if tier is None else rules(tier, key["tier"])) + rules(key["limits"] or [])
+        asked = []
+        for rule in all_rules:
+            if rule["operation"] not in (None, operation):
+                continue
+            owner = {"key": key["id"], "org": key["org"], "agent": (key["org"], args.get("agent"))}[rule["per"]]
+            rate, burst = Fraction(rule["rate"], 60 * processes), Fraction(max(1, rule["burst"] // processes))
+            place = (rule["per"], owner, rule["name"], rate, burst)
+            tokens, at = self.filled.get(place, (burst, now))
+            asked.append((rule, place, rate, burst, min(burst, tokens + rate * (now - at))))
+        refused = next((it for it in asked if it[4] < cost), None)
+        if refused is not None and cost > refused[3]:
+            return None
+        taken = 0 if refused else cost
+        stands = []
+        for rule, place, rate, burst, tokens in asked:
+            left = tokens - taken
+            self.filled[place] = (left, now)
+            reset = math.ceil((burst - left) / rate)
+            stands.append(
+                {"name": rule["name"], "limit": rule["rate"], "remaining": math.floor(left), "reset_seconds": reset, "shared": False}
+            )
+        return stands, None if refused is None else math.ceil((cost - refused[4]) / refused[2])
+
+
+def limited(case):
+    """The steps of a case with what the buckets say in place of what stands there."""
+    config, buckets, keys, now, steps = case["config"], Buckets(), {}, Fraction(0), []
+    for given in case["steps"]:
+        step, args = given, given.get("args", {})
+        if step["do"] == "advance":
+            now += Fraction(step["ms"], 1000)
+        elif step["do"] == "reopen":
+            config, buckets = step.get("config", config), Buckets()
+        elif step["do"] == "keys.create" and "as" in step:
+            org = step.get("org", "default")
+            keys[step["as"]] = {"id": step["as"], "org": org, "tier": args.get("tier"), "limits": args.get("limits")}
+        elif step["do"] == "keys.rotate":
+            keys[step["as"]] = keys[step["id"]["$ref"].split(".")[0]]
+        elif step["do"] == "keys.update":
+            keys[step["id"]["$ref"].split(".")[0]].update({name: it for name, it in args.items() if name in ("tier", "limits")})
+        elif step["do"] == "verify" and step.get("expect", {}).get("code") in (None, "rate_limited") and "error" not in step:
+            key = keys[step["text"]["$ref"].split(".")[0]]
+            for _ in range(step.get("times", 1)):
+                stands, wait = buckets.draw(config, key, args, now)
+                found = {"allowed": wait is None, "code": None if wait is None else "rate_limited", "retry_after_seconds": wait}
+                found |= {"limits": stands}
+                step = {**step, "expect": {name: found.get(name, it) for name, it in step["expect"].items()}}
+        elif step["do"] == "verify" and step.get("error", {}).get("field") == "cost":
+            drawn = buckets.draw(config, keys[step["text"]["$ref"].split(".")[0]], args, now)
+            step = step if drawn is None else {**step, "error": "allowed by the oracle"}
+        steps.append(step)
+    return steps
+
+
 def line(it):
     return json.dumps(it, ensure_ascii=False)
 
@@ -253,16 +331,17 @@ def main(arguments):
         print(__doc__, file=sys.stderr)
         return 2
     differing = 0
-    for name in ("key", "hash", "stored_rows"):
+    for name in ("key", "hash", "stored_rows", "limit"):
         path = HERE / f"{name}.json"
         before = path.read_text(encoding="utf-8")
         document = json.loads(before)
+        part = "steps" if name == "limit" else "expect"
         for case in document["tests"]:
-            computed = expected(name, case)
-            if computed != case["expect"]:
+            computed = limited(case) if name == "limit" else expected(name, case)
+            if computed != case[part]:
                 differing += 1
-                print(f"{name}.json {case['id']}: {line(case['expect'])} stands there, {line(computed)} is computed", file=sys.stderr)
-            case["expect"] = computed
+                print(f"{name}.json {case['id']}: {line(case[part])} stands there, {line(computed)} is computed", file=sys.stderr)
+            case[part] = computed
         document["count"] = len(document["tests"])
         if arguments:
             path.write_text(layout(document), encoding="utf-8")
