@@ -1,4 +1,4 @@
-"""Turns the figures of one run into the text of RESULTS.md: `report.py DATA FIGURES`."""
+"""Turns the figures of one run into the text of RESULTS.md, or of HOT.md: `report.py DATA FIGURES [hot]`."""
 
 import json
 import os
@@ -145,8 +145,8 @@ def hot(folder: Path) -> list[str]:
     lines = ["| language | what | at most | median | met |", "|---|---|---|---|---|"]
     for line in (folder / "hot").read_text().splitlines():
         it = json.loads(line)
-        shown = f"{it['value']:.0f} {it['unit']}".strip()
-        most = "" if it["goal"] is None else f"{it['goal']:.0f} {it['unit']}".strip()
+        shown = f"{it['value']:.3g} {it['unit']}".strip()
+        most = "" if it["goal"] is None else f"{it['goal']:.3g} {it['unit']}".strip()
         met = "" if it["goal"] is None else "yes" if it["value"] <= it["goal"] else "**no**"
         lines.append(f"| {it['language']} | {it['what']} | {most} | {shown} | {met} |")
     return lines
@@ -156,8 +156,8 @@ TEXT = """\
 # Figures
 
 One run of `bash tests/bench/run.sh`; release builds. Every call is timed alone (malformed text in Rust: a thousand at a time), by the
-wall clock, and reading the clock is part of it; the subjects of a table take turns in one process. Each verification but
-those of "Answers from memory" is of another key, so that all of them are cold; the operating system has the files in its cache. All
+wall clock, and reading the clock is part of it; the subjects of a table take turns in one process. Each verification is of another
+key, so that all of them are cold (HOT.md has what memory answers); the operating system has the files in its cache. All
 databases are in WAL mode with `synchronous=FULL`.
 
 {machine}
@@ -167,13 +167,6 @@ databases are in WAL mode with `synchronous=FULL`.
 {goals}
 
 {argon2}
-
-## Answers from memory
-
-{hot}
-
-Windows of 10,000 calls (Python and Node: 20,000, less what an empty loop takes); the median of them. The scheme is `hmac-sha256`,
-which these answers do not run: they cost one keyed hash of the text.
 
 ## Rust
 
@@ -200,8 +193,24 @@ no write on either side. Its list is the adapter's `findMany`, which is what `li
 """
 
 
+HOT = """\
+# Figures of what memory answers
+
+One run of `bash tests/bench/hot.sh`; release builds. Windows of 10,000 calls (Python and Node: 20,000; Python's less what an empty loop
+takes), the median of them. Keys are of `hmac-sha256` unless named, a scheme that these answers do not run: they cost one keyed hash
+of the text. Allocations are counted by the allocator, memory likewise.
+
+{machine}
+
+{hot}
+"""
+
+
 def main() -> None:
     data, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    if sys.argv[3:] == ["hot"]:
+        print(HOT.format(machine="\n".join(machine(data)[:3]), hot="\n".join(hot(folder))), end="")
+        return
     figures = read(folder)
     extremes = json.loads((folder / "extremes").read_text())
     print(
@@ -209,7 +218,6 @@ def main() -> None:
             machine="\n".join(machine(data)),
             goals="\n".join(goals(figures)),
             argon2=runs_of_argon2(figures, extremes),
-            hot="\n".join(hot(folder)),
             **{language: "\n".join(table(figures, language)) for language in LANGUAGES},
         ),
         end="",

@@ -1,36 +1,7 @@
 #!/usr/bin/env bash
-# Measures Keywright beside its peers, in release builds, and writes RESULTS.md. Everything made for it is under target/bench.
+# Measures Keywright beside its peers, in release builds, and writes RESULTS.md.
 set -euo pipefail
-bench=$(cd "$(dirname "$0")" && pwd)
-. "$bench/../setup.sh"
-
-work="$PWD/target/bench"
-data="$work/data"
-figures="$work/figures"
-rm -rf "$data" "$figures"
-mkdir -p "$data" "$figures"
-
-say "Preparing: release builds and the peers ..."
-tools && python_packages && node_packages
-cargo build --quiet --release --package keywright-tests --example bench --example gil --example hot
-built=$(cargo metadata --no-deps --format-version 1 | "$python" -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
-triple=$(rustc --version --verbose | sed -n 's/^host: //p')
-examples="$built/$triple/release/examples"
-
-[ -x "$work/venv/bin/python" ] || python3 -m venv "$work/venv"
-quiet .venv/bin/maturin build --release --out "$work/wheel"
-"$work/venv/bin/python" -m pip install --quiet --requirement "$bench/python/requirements.txt"
-"$work/venv/bin/python" -m pip install --quiet --no-index --no-deps --force-reinstall "$work"/wheel/keywright-*.whl
-
-mkdir -p "$work/node"
-cp "$bench"/node/{package.json,package-lock.json,.npmrc,main.mjs,hot.mjs,better-auth.mjs,timing.mjs} "$work/node/"
-quiet npm run build
-npm pack --silent --pack-destination "$work" >/dev/null
-(
-  cd "$work/node"
-  quiet npm ci --ignore-scripts --no-audit --no-fund
-  quiet npm install --no-save --offline --ignore-scripts --no-audit --no-fund "$work"/keywright-*.tgz
-)
+. "$(dirname "$0")/prepare.sh"
 
 say "Rust: fills the files, then measures ..."
 "$examples/bench" "$data" "$figures/rust"
@@ -38,11 +9,6 @@ say "Python, beside djangorestframework-api-key ..."
 "$work/venv/bin/python" "$bench/python/main.py" "$data" "$figures/python" "$examples/libgil.so"
 say "Node, beside better-auth ..."
 node "$work/node/main.mjs" "$data" "$figures/node"
-
-say "What memory answers, from each ..."
-"$examples/hot" "$data" "$figures/hot"
-"$work/venv/bin/python" "$bench/python/hot.py" "$data" "$figures/hot"
-node "$work/node/hot.mjs" "$data" "$figures/hot"
 
 "$python" "$bench/report.py" "$data" "$figures" >"$bench/RESULTS.md"
 rm -rf "$data"

@@ -10,6 +10,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use argon2::{Algorithm, Argon2, Params, Version};
 use keywright::blocking::Keywright;
 use keywright::{Limit, NewKey, Request};
 
@@ -132,6 +133,13 @@ fn main() {
     let short = vec!["bench_live_nonsense".to_owned()];
     figure(&out, "malformed, of another length", mixed(&kw, &short, &request), "ns", Some(60.0));
     figure(&out, "malformed, a wrong checksum", mixed(&kw, &[wrong(&plain[0])], &request), "ns", Some(60.0));
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19_456, 2, 1, Some(32)).unwrap());
+    let hashes = (0..30).map(|_| {
+        let begin = Instant::now();
+        argon2.hash_password_into(black_box(b"a secret of the benchmark"), b"a salt of 16 let", &mut [0; 32]).unwrap();
+        begin.elapsed().as_secs_f64() * 1_000.0
+    });
+    figure(&out, "argon2id itself", median(hashes.collect()), "ms", None);
     kw.close();
 }
 
