@@ -9,6 +9,7 @@ mod files;
 mod hashes;
 mod kills;
 mod logs;
+mod races;
 mod rights;
 
 use std::path::Path;
