@@ -20,6 +20,9 @@ pub(crate) const DAY: Millis = 86_400 * SECOND;
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Option<ManualClock>);
 
+/// How far [`Clock::about`] may lag: more than one tick of any kernel.
+pub(crate) const LAG: Millis = 20;
+
 impl Clock {
     pub(crate) fn now(&self) -> Millis {
         match &self.0 {
@@ -30,12 +33,7 @@ impl Clock {
             },
         }
     }
-}
 
-/// How far [`Clock::about`] may lag: more than one tick of any kernel.
-pub(crate) const LAG: Millis = 20;
-
-impl Clock {
     /// The time for who judges `end`: the cheap and coarse one, unless the end is so near that it matters.
     pub(crate) fn about(&self, end: Millis) -> Millis {
         if self.0.is_some() {

@@ -23,15 +23,19 @@ pub enum Ready<T> {
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     // Most answers are at hand, and need nothing to wake this thread.
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    match poll_once(future.as_mut()) {
         Poll::Ready(value) => value,
         Poll::Pending => pollster::block_on(future),
     }
 }
 
+fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
 /// What a future gives that has nothing to wait for.
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+    match poll_once(std::pin::pin!(future)) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
     }
@@ -45,7 +49,7 @@ pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
 /// ```
 pub fn now_or_later<T>(future: impl Future<Output = T> + Send + 'static) -> Ready<T> {
     let mut future: Boxed<T> = Box::pin(future);
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    match poll_once(future.as_mut()) {
         Poll::Ready(value) => Ready::Now(value),
         Poll::Pending => Ready::Later(future),
     }

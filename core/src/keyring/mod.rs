@@ -294,7 +294,8 @@ impl Keywright {
         self.0.flush().await
     }
 
-    /// Finishes queued writes, writes down what was counted, and lets go of the file. Later calls fail with `closed`; closing again does nothing.
+    /// Finishes queued writes, writes down what was counted, and lets go of the file. Later calls fail with `closed`;
+    /// closing again does nothing.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {

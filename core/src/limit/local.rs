@@ -71,9 +71,7 @@ impl Local {
             pinned.get_or_insert_with(place, Gcra::new);
         }
     }
-}
 
-impl Local {
     fn with<T>(&self, charge: &Charge<Arc<Gcra>>, agent: (&str, &str), clock: &Clock, act: impl Fn(&Gcra) -> T) -> T {
         match &charge.budget {
             Some(budget) => act(budget),

@@ -115,10 +115,17 @@ pub(crate) struct Used {
     pub(crate) counts: Counts,
 }
 
-/// What has changed up to a place in the sequence of changes.
+/// A place in the sequence of changes, and of which past of the database it is: a copy that was brought back has another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) seq: i64,
+    pub(crate) past: i64,
+}
+
+/// What has changed up to a moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
-    pub(crate) seq: (i64, i64),
+    pub(crate) until: Moment,
     /// The ids of changed keys, more than once where their secrets changed as well.
     pub(crate) keys: Vec<String>,
     pub(crate) orgs: Vec<String>,
@@ -254,8 +261,8 @@ pub(crate) trait Store: Send + Sync {
     fn pulse(&self) -> Option<NonZeroU64>;
     /// The same number, by whatever it takes.
     fn ask(&self) -> impl Future<Output = Result<NonZeroU64, Error>> + Send;
-    /// What has changed after a place in the sequence; all, for `None`.
-    fn changes(&self, after: Option<(i64, i64)>) -> impl Future<Output = Result<Changes, Error>> + Send;
+    /// What has changed after a moment; all, for `None`.
+    fn changes(&self, after: Option<Moment>) -> impl Future<Output = Result<Changes, Error>> + Send;
 
     /// The only look-up of a verification: all it needs in one snapshot, as it is at `now`.
     fn find(&self, lookup: &str, now: Millis) -> impl Future<Output = Result<Option<Found>, Error>> + Send;

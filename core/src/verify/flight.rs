@@ -4,19 +4,17 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Trouble};
-use crate::fork::{self, Process};
+use crate::fork::lock;
 use crate::hash::Verdict;
 use crate::worker::Workers;
 
 type Answer = Result<Verdict, Error>;
-
-/// What is being checked, in which process: a forked child has none of its parent's threads to wait for.
-type Claimed = (Process, [u8; 32]);
+type Waiting = Vec<oneshot::Sender<Answer>>;
 
 /// Slow checks under way: whoever asks for the same one waits for it, so that one key costs one hash at a time.
 #[derive(Clone, Default)]
 pub(crate) struct Flights {
-    waiting: Arc<Mutex<HashMap<Claimed, Vec<oneshot::Sender<Answer>>>>>,
+    waiting: Arc<Mutex<HashMap<[u8; 32], Waiting>>>,
 }
 
 impl Flights {
@@ -27,15 +25,15 @@ impl Flights {
         slow: &Workers,
         check: impl FnOnce() -> Verdict + Send + 'static,
     ) -> Answer {
-        let claimed = (Process::current(), claim);
         let (reply, answer) = oneshot::channel();
-        let first = self.with(|it| {
-            let waiting = it.entry(claimed).or_default();
+        let first = {
+            let mut all = lock(&self.waiting);
+            let waiting = all.entry(claim).or_default();
             waiting.push(reply);
             waiting.len() == 1
-        });
+        };
         if first {
-            let landing = Landing { flights: self.clone(), claimed, answer: Err(stopped()) };
+            let landing = Landing { flights: self.clone(), claim, answer: Err(stopped()) };
             // Refused work is dropped, and lands with that error.
             slow.offer(move || {
                 let mut landing = landing;
@@ -44,23 +42,19 @@ impl Flights {
         }
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
-
-    fn with<T>(&self, act: impl FnOnce(&mut HashMap<Claimed, Vec<oneshot::Sender<Answer>>>) -> T) -> T {
-        let _gate = fork::gate();
-        act(&mut fork::lock(&self.waiting))
-    }
 }
 
 /// Tells all who wait, however the run ended.
 struct Landing {
     flights: Flights,
-    claimed: Claimed,
+    claim: [u8; 32],
     answer: Answer,
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        for waiting in self.flights.with(|it| it.remove(&self.claimed)).unwrap_or_default() {
+        let all = lock(&self.flights.waiting).remove(&self.claim);
+        for waiting in all.unwrap_or_default() {
             let _ = waiting.send(self.answer.clone());
         }
     }

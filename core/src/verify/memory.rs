@@ -14,7 +14,7 @@ use crate::clock::Millis;
 use crate::entropy;
 use crate::error::Error;
 use crate::key::Tail;
-use crate::store::{AnyStore, Store};
+use crate::store::{AnyStore, Moment, Store};
 
 /// After so many milliseconds a database that was taken away is missed also where nothing has changed.
 const LATELY: u64 = 1_000;
@@ -52,7 +52,7 @@ pub(super) struct Memory {
 #[derive(Default)]
 struct Book {
     generation: u64,
-    seq: Option<(i64, i64)>,
+    known: Option<Moment>,
     /// The texts that are held of a key, by a hash of its id. Two keys that meet lose their states together.
     texts: HashMap<u64, SmallVec<[u64; 2]>, Plain>,
     /// All texts that are held, each with its key, in the order in which they may have to make room.
@@ -121,7 +121,7 @@ impl Memory {
         let pulse = store.ask().await?;
         self.asked_at.store(now, Ordering::Relaxed);
         if self.confirmed.load(Ordering::Relaxed) != pulse.get() {
-            let changes = store.changes(book.seq).await?;
+            let changes = store.changes(book.known).await?;
             let held = self.held.pin();
             if changes.all {
                 held.iter().for_each(|(text, _)| self.take_away(*text, |_| true));
@@ -134,10 +134,10 @@ impl Memory {
                     held.iter().for_each(|(text, _)| self.take_away(*text, concerned));
                 }
             }
-            if changes.all || book.seq != Some(changes.seq) {
+            if changes.all || book.known != Some(changes.until) {
                 book.generation += 1;
             }
-            book.seq = Some(changes.seq);
+            book.known = Some(changes.until);
             self.confirmed.store(pulse.get(), Ordering::Release);
         }
         Ok(Generation(book.generation))

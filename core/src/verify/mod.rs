@@ -9,8 +9,10 @@ mod state;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use self::flight::Flights;
 use self::memory::Memory;
 use self::permits::Permits;
+use self::rehash::Rehash;
 use self::state::{AnyCharge, State};
 use crate::clock::{Clock, Millis};
 use crate::decision::{Allowed, Code, Decision, Denial, Request, UNAVAILABLE, granted};
@@ -27,8 +29,7 @@ use crate::usage::Usage;
 use crate::wait::at_once;
 use crate::worker::Workers;
 
-pub(crate) use self::flight::Flights;
-pub(crate) use self::rehash::{Rehash, filter};
+pub(crate) use self::rehash::filter;
 
 /// A text as a request presents it.
 ///
@@ -75,14 +76,12 @@ pub(crate) struct Verifier {
     pub(crate) clock: Clock,
     pub(crate) store: Arc<AnyStore>,
     pub(crate) slow: Workers,
-    pub(crate) flights: Flights,
-    pub(crate) rehash: Rehash,
     pub(crate) closed: AtomicBool,
     pub(crate) rules: Rules,
     pub(crate) hot: Hot,
 }
 
-/// What answers without the store, for each process its own.
+/// What an engine knows and does in one process, for each its own.
 pub(crate) struct Hot {
     /// Distinguishes the engines of a process.
     engine: u64,
@@ -94,6 +93,8 @@ pub(crate) struct Here {
     memory: Memory,
     limiter: AnyLimiter,
     pub(crate) permits: Permits,
+    flights: Flights,
+    rehash: Rehash,
     /// `None` where nothing may be written.
     pub(crate) usage: Option<Usage>,
 }
@@ -106,6 +107,8 @@ impl Hot {
             memory: Memory::new(heads, capacity),
             limiter: AnyLimiter::new(),
             permits: Permits::default(),
+            flights: Flights::default(),
+            rehash: Rehash::new(metered.is_none()),
             usage: metered.clone().map(Usage::new),
         };
         let engine = ENGINES.fetch_add(1, Ordering::Relaxed);
@@ -140,11 +143,7 @@ impl Verifier {
             && self.store.pulse().is_some_and(fresh)
             && let Some(remembered) = self.remembered(here, tenant, tail, request)
         {
-            let drawn = match self.due(&remembered) {
-                Ok([]) => Ok(Drawn::default()),
-                Ok(charges) => at_once(self.draw(here, charges, &remembered, request))?,
-                Err(denial) => Err(denial),
-            };
+            let drawn = at_once(self.draw(here, &remembered, request))?;
             return Some(self.told(here, remembered, drawn, request));
         }
         // What is no key at all need not be looked for.
@@ -160,11 +159,7 @@ impl Verifier {
             Ok(judged) => judged,
             Err(denial) => return refusal(denial),
         };
-        let drawn = match self.due(&judged) {
-            Ok([]) => Ok(Drawn::default()),
-            Ok(charges) => self.draw(here, charges, &judged, request).await,
-            Err(denial) => Err(denial),
-        };
+        let drawn = self.draw(here, &judged, request).await;
         self.told(here, judged, drawn, request)
     }
 
@@ -196,8 +191,8 @@ impl Verifier {
         let found = found.filter(|it| belongs(it, tenant, format, &shape)).ok_or_else(invalid)?;
         self.prove(here, &found, &shape, here.memory.is_proved(tail, &found.secret.verifier)).await?;
         let charges = self.charges(here, &found.view.key);
-        let (metered, integer_ids) = (here.usage.is_some(), self.store.birth().integer_ids);
-        let state = Arc::new(State::new(&found, &self.accepted, charges, metered, integer_ids, now));
+        let integer_ids = self.store.birth().integer_ids;
+        let state = Arc::new(State::new(&found, &self.accepted, charges, integer_ids, now));
         let read = (generation, Arc::clone(&state));
         here.memory.keep(tail, &found.secret.verifier, &found.view.key.id, read).await;
         Ok(self.judged(state, request))
@@ -269,7 +264,7 @@ impl Verifier {
             Verdict::Unusable => return Err(unusable()),
         }
         if self.hasher.is_retired(&stored) {
-            self.rehash.offer(&self.slow, &here.permits, &self.hasher, &self.store, claim, &found.secret.verifier);
+            here.rehash.offer(&self.slow, &here.permits, &self.hasher, &self.store, claim, &found.secret.verifier);
         }
         Ok(())
     }
@@ -284,16 +279,17 @@ impl Verifier {
         unfiltered: bool,
     ) -> Result<Verdict, Error> {
         let failures = Rule::new(Limit::new("failures", FAILURES), 1);
-        let (budget, now) = (here.limiter.hold(&claim.lookup, &failures, &self.clock), self.clock.ticks());
-        if unfiltered && budget.take(&failures.pace, 1, now).is_err() {
+        let budget = unfiltered.then(|| here.limiter.hold(&claim.lookup, &failures, &self.clock));
+        let now = self.clock.ticks();
+        if budget.as_ref().is_some_and(|it| it.take(&failures.pace, 1, now).is_err()) {
             let reason = "too many wrong secrets were tried for a key whose check is slow";
             return Err(Error::unavailable(Trouble::Busy, reason, "try again in a minute"));
         }
         let proof = claim.digest(&self.store.birth().filter_key);
         let (hasher, permits) = (Arc::clone(&self.hasher), here.permits.clone());
         let check = move || permits.within(Hasher::memory(&stored), || hasher.check(&stored, &claim));
-        let checked = self.flights.join(proof, &self.slow, check).await;
-        if unfiltered && checked != Ok(Verdict::Mismatch) {
+        let checked = here.flights.join(proof, &self.slow, check).await;
+        if let Some(budget) = budget.filter(|_| checked != Ok(Verdict::Mismatch)) {
             budget.give_back(&failures.pace, 1, now, || self.clock.ticks());
         }
         checked
@@ -315,23 +311,19 @@ impl Verifier {
         Judged { verdict: state.judge(request, now), now, state }
     }
 
-    /// What is left to be charged: limits come after everything else.
-    fn due<'a>(&self, judged: &'a Judged) -> Result<&'a [AnyCharge], Box<Denial>> {
-        match &judged.verdict {
-            Ok(()) => judged.state.charges().ok_or_else(|| Denial::failed(&unknown_tier()).into()),
-            Err(_) => Ok(&[]),
+    /// Charges what passed all else: limits come last.
+    async fn draw(&self, here: &Here, judged: &Judged, request: &Request) -> Result<Drawn, Box<Denial>> {
+        if judged.verdict.is_err() {
+            return Ok(Drawn::default());
         }
-    }
-
-    async fn draw(
-        &self,
-        here: &Here,
-        charges: &[AnyCharge],
-        judged: &Judged,
-        request: &Request,
-    ) -> Result<Drawn, Box<Denial>> {
-        let drawn = here.limiter.draw(charges, judged.state.org(), &request.draw(), &self.clock).await;
-        drawn.map_err(|it| Denial::failed(&it).into())
+        match judged.state.charges() {
+            Some([]) => Ok(Drawn::default()),
+            Some(charges) => {
+                let drawn = here.limiter.draw(charges, judged.state.org(), &request.draw(), &self.clock).await;
+                drawn.map_err(|it| Denial::failed(&it).into())
+            }
+            None => Err(Denial::failed(&unknown_tier()).into()),
+        }
     }
 
     /// Counts what was decided, and says it.
@@ -345,10 +337,10 @@ impl Verifier {
             Err(denial) => (Drawn::default(), Err(denial)),
         };
         let verdict = verdict.and(charged);
-        if let (Some(usage), Some(meter)) = (&here.usage, state.meter())
+        if let Some(usage) = &here.usage
             && verdict.as_ref().err().is_none_or(|it| it.misuse().is_none())
         {
-            usage.count(meter, verdict.is_ok(), now);
+            usage.count(state.meter(), verdict.is_ok(), now);
         }
         let (proved, agent) = (state.proved(now, drawn), request.agent.clone());
         match verdict {

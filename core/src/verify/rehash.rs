@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use super::permits::Permits;
 use crate::error::Error;
-use crate::fork;
+use crate::fork::lock;
 use crate::hash::{Claim, Hasher, Stored};
 use crate::store::{AnyStore, Store};
 use crate::wait::block_on;
@@ -31,7 +31,7 @@ impl Rehash {
         claim: Claim,
         from: &str,
     ) {
-        if self.read_only || !with(&self.under_way, |it| it.insert(claim.lookup.clone())) {
+        if self.read_only || !lock(&self.under_way).insert(claim.lookup.clone()) {
             return;
         }
         let (hasher, store, from) = (Arc::clone(hasher), Arc::clone(store), from.to_owned());
@@ -40,10 +40,10 @@ impl Rehash {
             let _ = permits
                 .within(hasher.memory_to_make(), || hasher.make(&claim))
                 .and_then(|to| replace(&store, &claim, from, &to));
-            with(&under_way, |it| it.remove(&claim.lookup));
+            lock(&under_way).remove(&claim.lookup);
         });
         if !offered {
-            with(&self.under_way, |it| it.remove(&lookup));
+            lock(&self.under_way).remove(&lookup);
         }
     }
 }
@@ -56,9 +56,4 @@ fn replace(store: &AnyStore, claim: &Claim, from: String, to: &Stored) -> Result
 /// The filter that stands beside a slow verifier.
 pub(crate) fn filter(stored: &Stored, claim: &Claim, key: &[u8]) -> Option<Vec<u8>> {
     Hasher::is_slow(stored).then(|| claim.filter(key).to_vec())
-}
-
-fn with<T>(set: &Mutex<HashSet<String>>, act: impl FnOnce(&mut HashSet<String>) -> T) -> T {
-    let _gate = fork::gate();
-    act(&mut fork::lock(set))
 }

@@ -32,8 +32,7 @@ pub(crate) struct State {
     reading: u64,
     /// `None` when the key has a tier that the engine does not know.
     charges: Option<Box<[AnyCharge]>>,
-    /// `None` where nothing is counted.
-    meter: Option<Arc<Meter>>,
+    meter: Arc<Meter>,
     /// A [`KeyView`].
     view: Box<[u8]>,
 }
@@ -50,7 +49,6 @@ impl State {
         found: &Found,
         accepted: &[String],
         charges: Option<Box<[AnyCharge]>>,
-        metered: bool,
         integer_ids: bool,
         read_at: Millis,
     ) -> Self {
@@ -77,7 +75,7 @@ impl State {
             read_at,
             reading: READINGS.fetch_add(1, Ordering::Relaxed),
             charges,
-            meter: metered.then(|| Arc::new(Meter::new(&key.id, &secret.term.lookup))),
+            meter: Arc::new(Meter::new(&key.id, &secret.term.lookup)),
             view: postcard::to_allocvec(view).unwrap_or_default().into(),
         }
     }
@@ -127,8 +125,8 @@ impl State {
         judge(&facts, request, now)
     }
 
-    pub(crate) fn meter(&self) -> Option<&Arc<Meter>> {
-        self.meter.as_ref()
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
     }
 
     pub(crate) fn charges(&self) -> Option<&[AnyCharge]> {

@@ -20,7 +20,7 @@ use crate::record::Limit;
 use crate::scope::Catalogue;
 use crate::store::sqlite::{Sqlite, place};
 use crate::store::{Birth, Sealer, Store};
-use crate::verify::{Flights, Hot, Rehash, Verifier};
+use crate::verify::{Hot, Verifier};
 use crate::wait::block_on;
 use crate::worker::Workers;
 use crate::{clock, entropy};
@@ -347,8 +347,6 @@ impl Plan {
             clock: self.clock,
             store,
             slow: Workers::new("keywright-hash", cores, WAITING_HASHES),
-            flights: Flights::default(),
-            rehash: Rehash::new(self.read_only),
             closed: AtomicBool::new(false),
             rules: Rules::new(self.limits),
         };

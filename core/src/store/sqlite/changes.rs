@@ -3,24 +3,24 @@
 use rusqlite::Connection;
 
 use crate::error::Error;
-use crate::store::Changes;
+use crate::store::{Changes, Moment};
 
 /// More changed rows than this in one table are not worth naming.
 const MANY: usize = 1_000;
 
-pub(super) fn since(on: &Connection, after: Option<(i64, i64)>) -> Result<Changes, Error> {
+pub(super) fn since(on: &Connection, after: Option<Moment>) -> Result<Changes, Error> {
     let snapshot = on.unchecked_transaction()?;
     // A copy that is brought back through SQLite has another past, and raises the number of the schema (as VACUUM does).
-    let (seq, deleted, past): (i64, i64, i64) = snapshot
-        .prepare_cached("SELECT seq, deleted_seq, schema_version FROM meta, pragma_schema_version")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let mut changes = Changes { seq: (seq, past), ..Changes::default() };
+    let (until, deleted): (Moment, i64) = snapshot
+        .prepare_cached("SELECT seq, schema_version, deleted_seq FROM meta, pragma_schema_version")?
+        .query_row([], |row| Ok((Moment { seq: row.get(0)?, past: row.get(1)? }, row.get(2)?)))?;
+    let mut changes = Changes { until, ..Changes::default() };
     match after {
-        Some(after) if (seq, past) == after => {}
-        Some((after, before)) if before == past && seq > after && deleted <= after => {
+        Some(after) if until == after => {}
+        Some(after) if until.past == after.past && until.seq > after.seq && deleted <= after.seq => {
             let mut named = |sql: &str, into: fn(&mut Changes) -> &mut Vec<String>| {
                 let mut statement = snapshot.prepare_cached(sql)?;
-                let mut rows = statement.query([after])?;
+                let mut rows = statement.query([after.seq])?;
                 while let Some(row) = rows.next()? {
                     let names = into(&mut changes);
                     names.push(row.get(0)?);

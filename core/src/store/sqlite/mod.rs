@@ -20,8 +20,8 @@ use rusqlite::{Connection, Transaction};
 
 use self::connection::Connections;
 use super::{
-    AuditFilter, AuditRow, Birth, Changes, Found, KeyFilter, KeyRow, KeyRule, KeyView, OrgRow, OrgRule, Place, Sealer,
-    SecretRow, Store, Tenant, Used,
+    AuditFilter, AuditRow, Birth, Changes, Found, KeyFilter, KeyRow, KeyRule, KeyView, Moment, OrgRow, OrgRule, Place,
+    Sealer, SecretRow, Store, Tenant, Used,
 };
 use crate::audit::Draft;
 use crate::clock::{Clock, Millis};
@@ -78,7 +78,7 @@ impl Store for Sqlite {
         self.connections.ask()
     }
 
-    async fn changes(&self, after: Option<(i64, i64)>) -> Result<Changes, Error> {
+    async fn changes(&self, after: Option<Moment>) -> Result<Changes, Error> {
         self.read(|on| changes::since(on, after))
     }
 
