@@ -104,15 +104,19 @@ impl Usage {
         } else {
             meter.denied_count.fetch_add(1, Ordering::SeqCst);
         }
-        if !meter.listed.load(Ordering::SeqCst) && !meter.listed.swap(true, Ordering::SeqCst) {
-            self.list(Arc::clone(meter));
+        if !meter.listed.load(Ordering::SeqCst) {
+            self.list(meter);
         }
     }
 
     #[cold]
-    fn list(&self, meter: Arc<Meter>) {
+    fn list(&self, meter: &Arc<Meter>) {
         let mut open = lock(&self.books.open);
-        open.listed.push(meter);
+        // Marked under the lock, so that whoever finds the mark finds the meter in the list.
+        if meter.listed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        open.listed.push(Arc::clone(meter));
         if !open.runs && !open.closed {
             let books = Arc::clone(&self.books);
             // Without the thread, counts stay until somebody flushes.
