@@ -14,7 +14,7 @@ const passing = new Set(["ip", "agent"]);
 /** A value that a text of it says all of. */
 const isPlain = (value) => typeof value === "string" || (typeof value === "number" && Number.isFinite(value));
 
-/** The options as names, values and copies of lists; null where there is more in them than text says. */
+/** The options as names, values and copies of lists, each read once; null where there is more in them than text says. */
 function copied(fields) {
   if (typeof fields !== "object" || fields === null) return null;
   const parent = Object.getPrototypeOf(fields);
@@ -53,7 +53,8 @@ function numberOf(fields) {
   const copy = copied(fields);
   if (copy === null) return null;
   const text = JSON.stringify([copy.names, copy.values]);
-  copy.number = numbers.get(text) ?? named(text, fields);
+  // The copy is what the addon reads: a getter could say something else the second time.
+  copy.number = numbers.get(text) ?? named(text, Object.fromEntries(copy.names.map((name, at) => [name, copy.values[at]])));
   if (copy.number !== null) read.set(fields, copy);
   return copy.number;
 }

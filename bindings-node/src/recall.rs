@@ -2,7 +2,8 @@
 //! by numbers, a plain "allowed" is the number of a reading, and JavaScript keeps the decision that it made of one.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use keywright::input::Casing;
@@ -16,42 +17,24 @@ use crate::engine::Late;
 use crate::value::{given, short};
 use crate::verdict;
 
-/// Things by numbers, which are given anew once they are free.
-struct Places<T> {
-    of: Vec<Option<T>>,
-}
-
-impl<T> Places<T> {
-    fn put(&mut self, thing: T) -> u32 {
-        let free = self.of.iter().position(Option::is_none).unwrap_or(self.of.len());
-        match self.of.get_mut(free) {
-            Some(place) => *place = Some(thing),
-            None => self.of.push(Some(thing)),
-        }
-        u32::try_from(free).unwrap_or(u32::MAX)
-    }
-
-    fn get(&self, number: u32) -> Option<&T> {
-        self.of.get(usize::try_from(number).ok()?)?.as_ref()
-    }
-}
-
-static ENGINES: RwLock<Places<Late>> = RwLock::new(Places { of: Vec::new() });
+/// The engines by their numbers.
+static ENGINES: RwLock<BTreeMap<u32, Late>> = RwLock::new(BTreeMap::new());
 
 /// The number of an engine, for as long as its object lives.
 pub(crate) struct Number(pub(crate) u32);
 
 impl Number {
     pub(crate) fn of(late: &Late) -> Self {
-        Self(ENGINES.write().unwrap_or_else(PoisonError::into_inner).put(late.clone()))
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        ENGINES.write().unwrap_or_else(PoisonError::into_inner).insert(number, late.clone());
+        Self(number)
     }
 }
 
 impl Drop for Number {
     fn drop(&mut self) {
-        let mut engines = ENGINES.write().unwrap_or_else(PoisonError::into_inner);
-        let gone = usize::try_from(self.0).ok().and_then(|it| engines.of.get_mut(it)).and_then(Option::take);
-        drop(engines);
+        let gone = ENGINES.write().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
         // Outside of the lock: the last of an engine writes its counts down.
         drop(gone);
     }
@@ -104,7 +87,7 @@ pub fn recall(
     let mut buffer = [0; keywright::LONGEST_TEXT + 8];
     let Some(text) = short(text, &mut buffer) else { return Ok(None) };
     let engines = ENGINES.read().unwrap_or_else(PoisonError::into_inner);
-    let Some(kw) = engines.get(engine).and_then(Late::opened) else { return Ok(None) };
+    let Some(kw) = engines.get(&engine).and_then(Late::opened) else { return Ok(None) };
     let requests = REQUESTS.read().unwrap_or_else(PoisonError::into_inner);
     let Some(request) = usize::try_from(request).ok().and_then(|it| requests.all.get(it)) else { return Ok(None) };
     let handle = match Tenant::read(given(org)?).and_then(|it| it.of(kw)) {

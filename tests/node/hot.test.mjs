@@ -42,6 +42,20 @@ test("a getter is asked each time", async (t) => {
   assert.equal((await kw.verify(api_key, options)).allowed, false);
 });
 
+test("what a getter says a second time is not kept for others", async (t) => {
+  const kw = engine(t);
+  const { api_key } = await kw.keys.create({ name: "CI", scopes: "turns:read" });
+  assert.equal((await kw.verify(api_key)).allowed, true);
+  const answers = ["turns:read", "turns:write"];
+  await kw.verify(api_key, {
+    get scopes() {
+      return answers.length > 1 ? answers.shift() : answers[0];
+    },
+  });
+  assert.equal((await kw.verify(api_key, { scopes: "turns:read" })).allowed, true);
+  assert.equal((await kw.verify(api_key, { scopes: "turns:write" })).allowed, false);
+});
+
 test("texts are judged as they are, also when memory is asked", async (t) => {
   const kw = engine(t);
   const { api_key } = await kw.keys.create({ name: "CI" });
