@@ -12,10 +12,11 @@ use serde::{Serialize, Serializer};
 
 use crate::clock::{Millis, time};
 use crate::error::Error;
-use crate::input::{Fields, Value, identifier};
+use crate::input::{Fields, Value, identifier, meant};
 use crate::lifecycle::Life;
-use crate::limit::{AnyLimiter, Draw, Drawn, Limiter};
+use crate::limit::{AnyLimiter, Draw, Drawn, Limiter, Rules};
 use crate::record::{Key, Level, Limit, LimitState, Status, wire_time};
+use crate::scope::Catalogue;
 use crate::{level, network, scope};
 
 /// What a request needs of the key it presents.
@@ -154,8 +155,34 @@ impl Request {
         request.flaw.take().map_or(Ok(request), Err)
     }
 
+    /// Whether it needs more of a key than that it is valid.
+    pub(crate) fn asks_of_a_key(&self) -> bool {
+        !self.scopes.is_empty() || self.operation.is_some() || self.cost.is_some() || self.environment.is_some()
+    }
+
     pub(crate) fn flaw(&self) -> Option<&Error> {
         self.flaw.as_ref()
+    }
+
+    /// Refuses what has no meaning to an engine with such a catalogue, such limits and such environments.
+    pub(crate) fn check(&self, catalogue: Option<&Catalogue>, rules: &Rules, accepted: &[String]) -> Result<(), Error> {
+        if let Some(flaw) = &self.flaw {
+            return Err(flaw.clone());
+        }
+        if let Some(catalogue) = catalogue {
+            catalogue.admit(&self.scopes)?;
+        }
+        if let Some(operation) = &self.operation {
+            rules.admit(operation)?;
+        }
+        match &self.environment {
+            Some(it) if !accepted.contains(it) => {
+                let otherwise = format!("use one of {}", accepted.join(", "));
+                let fix = meant(it, accepted.iter().map(String::as_str), otherwise);
+                Err(Error::wrong("environment", "is none that this engine accepts", fix))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn draw(&self) -> Draw<'_> {

@@ -149,6 +149,20 @@ impl Error {
         self
     }
 
+    /// The same complaint about a part of `field`.
+    pub(crate) fn within(self, field: &str) -> Self {
+        let told = |it: Complaint| Complaint {
+            reason: format!("{} {}", it.field, it.reason),
+            field: field.to_owned(),
+            fix: it.fix,
+        };
+        match self {
+            Self::InvalidRequest(it) => Self::InvalidRequest(told(it)),
+            Self::ValidationFailed(it) => Self::ValidationFailed(told(it)),
+            other => other,
+        }
+    }
+
     pub(crate) fn wrong(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::ValidationFailed(complaint(field, reason, fix))
     }

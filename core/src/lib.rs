@@ -12,6 +12,7 @@ pub mod blocking;
 pub mod fork;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+pub mod http;
 pub mod input;
 #[cfg(feature = "testing")]
 pub mod testing;

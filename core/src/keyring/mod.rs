@@ -316,6 +316,20 @@ impl Keywright {
         self.0.store().close().await;
     }
 
+    /// Refuses what the host cannot have meant.
+    pub(crate) fn admit(&self, request: &Request) -> Result<(), Error> {
+        self.0.verifier.admit(request)
+    }
+
+    /// As [`verify`](Self::verify), but nothing is counted, and no limit is charged or judged.
+    pub(crate) async fn weigh(&self, text: &[u8], request: &Request) -> Decision {
+        self.0.verifier.weigh(&Tenant::Every, text.into(), request).await
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        self.0.now()
+    }
+
     fn default_org(&self) -> Org {
         Org { engine: Arc::clone(&self.0), tenant: Tenant::One(DEFAULT_ORG.to_owned()) }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Complaint, Error};
+use crate::error::Error;
 use crate::input::{Casing, Fields, Value, meant};
 use crate::record::{Limit, Per};
 
@@ -68,7 +68,7 @@ pub(crate) fn check(field: &str, limits: &[Limit]) -> Result<(), Error> {
         for (part, number) in [("rate", limit.rate), ("burst", limit.burst)] {
             // Read as a caller's would be, for the same words.
             let number = Value::Integer(number.into()).into_integer(part, 1, HIGHEST);
-            number.map_err(|it| within(field, it))?;
+            number.map_err(|it| it.within(field))?;
         }
     }
     Ok(())
@@ -100,7 +100,7 @@ fn read_named(field: &str, name: &str, value: Value) -> Result<Limit, Error> {
 }
 
 fn read_one(field: &str, name: Option<&str>, value: Value) -> Result<Limit, Error> {
-    let inside = |it: Error| within(field, it);
+    let inside = |it: Error| it.within(field);
     let entries = match value {
         Value::Integer(_) | Value::Float(_) if name.is_some() => vec![("rate".to_owned(), value)],
         Value::Map(entries) => entries,
@@ -131,20 +131,6 @@ fn read_per(field: &str, text: &str) -> Result<Per, Error> {
         let fix = meant(text, PERS.iter().map(|it| it.as_str()), "give key, org or agent");
         Error::wrong(field, "per is nothing that a limit counts by", fix)
     })
-}
-
-/// The complaint about a part, told of the argument that holds it.
-fn within(field: &str, part: Error) -> Error {
-    let told = |it: Complaint| Complaint {
-        reason: format!("{} {}", it.field, it.reason),
-        field: field.to_owned(),
-        fix: it.fix,
-    };
-    match part {
-        Error::InvalidRequest(it) => Error::InvalidRequest(told(it)),
-        Error::ValidationFailed(it) => Error::ValidationFailed(told(it)),
-        other => other,
-    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,6 @@ use crate::decision::{Allowed, Code, Decision, Denial, Request, UNAVAILABLE, gra
 use crate::error::{Error, Trouble};
 use crate::fork::PerProcess;
 use crate::hash::{Claim, Hasher, Stored, Verdict};
-use crate::input;
 use crate::key::{Format, Formats, Shape, Tail};
 use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule, Rules};
 use crate::record::{Limit, Per};
@@ -163,6 +162,23 @@ impl Verifier {
         self.told(here, judged, drawn, request)
     }
 
+    /// Judges without a trace: nothing is counted or charged.
+    pub(crate) async fn weigh(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Decision {
+        if let Err(error) = self.admit(request) {
+            return refusal(Denial::misused(error).into());
+        }
+        match self.look(self.hot.here(), tenant, presented, request).await {
+            Err(denial) => refusal(denial),
+            Ok(Judged { state, now, verdict }) => {
+                let (proved, agent) = (state.proved(now, Drawn::default()), request.agent.clone());
+                match verdict {
+                    Ok(()) => Decision::Allowed(Allowed::new(proved, agent)),
+                    Err(denial) => refusal(denial.of(proved, agent).into()),
+                }
+            }
+        }
+    }
+
     /// Judges by what is held of the text, if anything is.
     fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, request: &Request) -> Option<Judged> {
         let state = here.memory.state(tail)?;
@@ -199,37 +215,16 @@ impl Verifier {
     }
 
     /// Refuses what the host cannot have meant, before anything is read.
-    fn admit(&self, request: &Request) -> Result<(), Error> {
+    pub(crate) fn admit(&self, request: &Request) -> Result<(), Error> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }
         if request.is_admitted(self.hot.engine) {
             return Ok(());
         }
-        if let Some(flaw) = request.flaw() {
-            return Err(flaw.clone());
-        }
-        if let Some(catalogue) = &self.catalogue {
-            catalogue.admit(&request.scopes)?;
-        }
-        if let Some(operation) = &request.operation {
-            self.rules.admit(operation)?;
-        }
-        match &request.environment {
-            Some(it) if !self.accepted.contains(it) => Err(Error::wrong(
-                "environment",
-                "is none that this engine accepts",
-                input::meant(
-                    it,
-                    self.accepted.iter().map(String::as_str),
-                    format!("use one of {}", self.accepted.join(", ")),
-                ),
-            )),
-            _ => {
-                request.admitted(self.hot.engine);
-                Ok(())
-            }
-        }
+        request.check(self.catalogue.as_ref(), &self.rules, &self.accepted)?;
+        request.admitted(self.hot.engine);
+        Ok(())
     }
 
     /// Compares the secret with the stored verifier, unless that is known; a slow one only behind its filter, on

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{Engine, Keywright, Texts};
 use crate::clock::Clock;
+use crate::decision::Request;
 use crate::error::{Error, Trouble};
 use crate::hash::{Hasher, Pepper, Scheme};
 use crate::input::{Casing, meant};
@@ -210,6 +211,12 @@ impl Config {
     /// Refuses all that can be refused without touching a file.
     pub fn check(&self) -> Result<(), Error> {
         self.plan().map(drop)
+    }
+
+    /// Refuses of a request what the engine, once open, would refuse.
+    pub(crate) fn admit(&self, request: &Request) -> Result<(), Error> {
+        let plan = self.plan()?;
+        request.check(plan.catalogue.as_ref(), &Rules::new(plan.limits), &plan.accepted)
     }
 
     /// What can be said of key texts before the engine is open.

@@ -1,0 +1,153 @@
+//! Whose address a request has, when proxies stand between.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::Head;
+use crate::error::Error;
+use crate::network;
+
+/// How many hops are followed; a longer list was made to be long.
+const MOST_HOPS: usize = 64;
+
+/// The proxies whose word on the address before them is believed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Proxies(Vec<IpNet>);
+
+/// Where an address was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Origin {
+    /// The other end of the socket.
+    Peer,
+    /// What a trusted proxy wrote into `X-Forwarded-For`.
+    Forwarded,
+    /// The socket has none, or a trusted proxy wrote what is none.
+    Unknown,
+}
+
+impl Proxies {
+    pub(super) fn read(texts: Vec<String>) -> Result<Self, Error> {
+        let renamed = |it: Error| match it {
+            Error::ValidationFailed(it) => Error::wrong("trusted_proxies", it.reason, it.fix),
+            other => other,
+        };
+        Ok(Self(network::stored(&network::parse(texts).map_err(renamed)?).into_vec()))
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|it| it.contains(&address))
+    }
+
+    /// The address of the client: the socket's other end, unless that is a trusted proxy; then the right-most address
+    /// in the lines of `X-Forwarded-For` that is no trusted proxy. What cannot be read ends the walk without an
+    /// address, which no allow list lets pass.
+    pub(super) fn client(&self, head: &Head<'_>) -> (Option<IpAddr>, Origin) {
+        let Some(peer) = head.peer.and_then(|it| it.parse::<IpAddr>().ok()).map(|it| it.to_canonical()) else {
+            return (None, Origin::Unknown);
+        };
+        if !self.trusts(peer) {
+            return (Some(peer), Origin::Peer);
+        }
+        let mut last = (Some(peer), Origin::Peer);
+        let lines: Vec<&[u8]> = head.values("x-forwarded-for").collect();
+        let hops = lines.iter().rev().flat_map(|line| line.rsplit(|it| *it == b','));
+        for (index, hop) in hops.enumerate() {
+            let Some(address) = address(hop).filter(|_| index < MOST_HOPS) else { return (None, Origin::Unknown) };
+            last = (Some(address), Origin::Forwarded);
+            if !self.trusts(address) {
+                break;
+            }
+        }
+        last
+    }
+}
+
+/// An address as proxies write it: bare, an IPv6 one also in brackets, with a port or without.
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop).ok()?.trim_matches([' ', '\t']);
+    let bare = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (inside, after) = rest.split_once(']')?;
+            let port = after.strip_prefix(':').is_some_and(is_port);
+            (after.is_empty() || port).then_some(inside)?.parse::<std::net::Ipv6Addr>().ok()?.into()
+        }
+        None => match text.split_once(':') {
+            Some((four, port)) if !port.contains(':') => {
+                is_port(port).then_some(four)?.parse::<std::net::Ipv4Addr>().ok()?.into()
+            }
+            _ => text.parse::<IpAddr>().ok()?,
+        },
+    };
+    Some(bare.to_canonical())
+}
+
+fn is_port(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn proxies() -> Proxies {
+        Proxies::read(vec!["10.0.0.0/8".into(), "2001:db8:1::/48".into()]).unwrap()
+    }
+
+    fn client(peer: Option<&str>, lines: &[&str]) -> Option<String> {
+        let lines: Vec<(&[u8], &[u8])> = lines.iter().map(|it| (&b"X-Forwarded-For"[..], it.as_bytes())).collect();
+        proxies().client(&Head::new("GET", "/").peer(peer).headers(&lines)).0.map(|it| it.to_string())
+    }
+
+    #[test]
+    fn the_right_most_hop_that_is_not_ours() {
+        for (peer, lines, address) in [
+            ("203.0.113.7", &["1.2.3.4"][..], Some("203.0.113.7")),
+            ("10.0.0.1", &[], Some("10.0.0.1")),
+            ("10.0.0.1", &["1.2.3.4"], Some("1.2.3.4")),
+            ("10.0.0.1", &["9.9.9.9, 1.2.3.4"], Some("1.2.3.4")),
+            ("10.0.0.1", &["9.9.9.9, 1.2.3.4, 10.0.0.2"], Some("1.2.3.4")),
+            ("10.0.0.1", &["9.9.9.9", "1.2.3.4 , 10.0.0.2"], Some("1.2.3.4")),
+            ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], Some("10.0.0.3")),
+            ("10.0.0.1", &["1.2.3.4:5678"], Some("1.2.3.4")),
+            ("10.0.0.1", &["[2001:db8::7]:443"], Some("2001:db8::7")),
+            ("10.0.0.1", &["2001:db8::7"], Some("2001:db8::7")),
+            ("10.0.0.1", &["::ffff:1.2.3.4"], Some("1.2.3.4")),
+            ("::ffff:10.0.0.1", &["1.2.3.4"], Some("1.2.3.4")),
+            ("2001:db8:1::1", &["1.2.3.4"], Some("1.2.3.4")),
+            ("10.0.0.1", &["1.2.3.4, "], None),
+            ("10.0.0.1", &["1.2.3.4, unknown"], None),
+            ("10.0.0.1", &["unknown, 1.2.3.4"], Some("1.2.3.4")),
+            ("10.0.0.1", &["fe80::1%eth0"], None),
+            ("10.0.0.1", &["01.2.3.4"], None),
+            ("10.0.0.1", &["[1.2.3.4]"], None),
+            ("10.0.0.1", &["1.2.3.4:"], None),
+            ("10.0.0.1", &["1.2.3.4:99999"], None),
+            ("10.0.0.1", &["\"1.2.3.4\""], None),
+            ("", &["1.2.3.4"], None),
+            ("/run/app.sock", &["1.2.3.4"], None),
+        ] {
+            assert_eq!(client(Some(peer), lines).as_deref(), address, "{peer} {lines:?}");
+        }
+        assert_eq!(client(None, &["1.2.3.4"]), None);
+        assert_eq!(client(Some("10.0.0.1"), &["10.0.0.2,".repeat(70).trim_end_matches(',')]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_stands_left_of_the_client_changes_nothing(forged in "[ -~]{0,60}") {
+            let line = format!("{forged}, 198.51.100.9, 10.0.0.2");
+            let found = client(Some("10.0.0.1"), &[&line]);
+            prop_assert_eq!(found.as_deref(), Some("198.51.100.9"));
+        }
+
+        #[test]
+        fn no_bytes_break_it(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let lines: [(&[u8], &[u8]); 1] = [(b"x-forwarded-for", &bytes)];
+            let _ = proxies().client(&Head::new("GET", "/").peer("10.0.0.1").headers(&lines));
+        }
+    }
+}

@@ -1,0 +1,262 @@
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use chrono::SecondsFormat;
+use zeroize::Zeroizing;
+
+use super::config::Plan;
+use super::credential::{self, Source};
+use super::refusal::Refusal;
+use super::route::{Access, Found, Rule};
+use super::session::Verifier;
+use super::{Head, Header, Http, Needs, Response, Session, request_id};
+use crate::decision::{Allowed, Decision, Request};
+use crate::record::{Key, LimitState};
+use crate::wait::{Ready, now_or_later};
+
+/// What becomes of a request.
+#[derive(Debug, Clone)]
+#[must_use]
+pub enum Outcome {
+    /// It may go on.
+    Passed(Box<Passed>),
+    /// It is answered with this, and goes no further.
+    Refused(Response),
+}
+
+/// A request that may go on.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Passed {
+    /// Who makes it.
+    pub principal: Principal,
+    /// What to add to its response, be that a success or an error: `vary` to what is there, the others where they are
+    /// not there yet.
+    pub headers: Vec<Header>,
+    /// The id of the exchange, for logs; also in `headers`.
+    pub request_id: Cow<'static, str>,
+}
+
+/// Who makes a request.
+#[derive(Debug, Clone)]
+pub enum Principal {
+    /// Anybody: the route is public, or a browser asks whether it may ask.
+    Anyone,
+    /// Whoever holds a key.
+    Key(Allowed),
+    /// Whoever has a session.
+    Session(Session),
+}
+
+impl Passed {
+    /// The key, where one was presented.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        match &self.principal {
+            Principal::Key(allowed) => Some(allowed.key()),
+            Principal::Anyone | Principal::Session(_) => None,
+        }
+    }
+}
+
+/// What an answer needs to know of a request.
+struct Exchange {
+    request_id: Cow<'static, str>,
+    is_head: bool,
+}
+
+/// What is found before any key is verified.
+pub(super) enum Opening {
+    Done(Result<Principal, Refusal>),
+    Asked(Asked),
+}
+
+/// A key that has to be verified.
+pub(super) struct Asked {
+    pub(super) text: Zeroizing<Vec<u8>>,
+    pub(super) request: Request,
+    /// Why even a valid key is refused.
+    but: Option<&'static str>,
+}
+
+impl Http {
+    /// Authenticates a request: by what `needs` says of its route, or else by the rule that its path has.
+    pub async fn authenticate(&self, head: &Head<'_>, needs: Option<&Needs>) -> Outcome {
+        match self.begin(head, needs) {
+            Ready::Now(outcome) => outcome,
+            Ready::Later(future) => future.await,
+        }
+    }
+
+    /// As [`authenticate`](Self::authenticate), but answers at once where nothing has to be waited for: always, with
+    /// SQLite and `hmac-sha256`.
+    pub fn begin(&self, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
+        let exchange = Exchange { request_id: request_id::of(head), is_head: head.method == "HEAD" };
+        let asked = match self.open(head, needs) {
+            Opening::Done(found) => return Ready::Now(self.answer(exchange, found)),
+            Opening::Asked(asked) => asked,
+        };
+        if let Some(decision) = self.kw.try_verify(asked.text.as_slice(), &asked.request) {
+            return Ready::Now(self.answer(exchange, asked.judged(decision)));
+        }
+        let this = self.clone();
+        now_or_later(async move {
+            let decision = this.kw.verify(asked.text.as_slice(), &asked.request).await;
+            this.answer(exchange, asked.judged(decision))
+        })
+    }
+
+    pub(super) fn open(&self, head: &Head<'_>, needs: Option<&Needs>) -> Opening {
+        if head.is_preflight() {
+            return Opening::Done(Ok(Principal::Anyone));
+        }
+        self.look(head, needs).unwrap_or_else(|it| Opening::Done(Err(it)))
+    }
+
+    fn look(&self, head: &Head<'_>, needs: Option<&Needs>) -> Result<Opening, Refusal> {
+        if head.is_too_large() {
+            return Err(Refusal::invalid_request("The head of the request is too large"));
+        }
+        let valid_key = Needs::key();
+        let (needs, mut but) = match needs {
+            Some(needs) => (needs, None),
+            None => match self.rule(head)? {
+                Ruled::By(rule) => (&rule.needs, None),
+                Ruled::Default => (&valid_key, None),
+                Ruled::Unlisted => (&valid_key, Some("No rule of this API lets anybody in here")),
+            },
+        };
+        if needs.access == Access::Public {
+            return Ok(Opening::Done(Ok(Principal::Anyone)));
+        }
+        let (text, _) = self.credential(head)?.ok_or_else(Refusal::missing)?;
+        if needs.lets_sessions_in()
+            && let Some(session) = self.session(text)?
+        {
+            return Ok(Opening::Done(Ok(Principal::Session(session))));
+        }
+        if needs.access == Access::Session {
+            but = Some("This takes a session, not an API key");
+        }
+        Ok(Opening::Asked(Asked { text: text.to_vec().into(), request: self.request(head, &needs.request), but }))
+    }
+
+    /// What is asked of a key, with what the request says of itself.
+    pub(super) fn request(&self, head: &Head<'_>, needed: &Request) -> Request {
+        let request = needed.clone().method(head.judged_method());
+        match self.plan.proxies.client(head) {
+            (Some(address), _) => request.ip(address.to_string()),
+            (None, _) => request,
+        }
+    }
+
+    pub(super) fn rule(&self, head: &Head<'_>) -> Result<Ruled<'_>, Refusal> {
+        let Some(table) = &self.plan.table else { return Ok(Ruled::Default) };
+        match table.find(head.judged_method(), head.path()) {
+            Found::Rule(rule) => Ok(Ruled::By(rule)),
+            Found::Unlisted if self.plan.default_authenticated => Ok(Ruled::Default),
+            Found::Unlisted => Ok(Ruled::Unlisted),
+            Found::Ambiguous => Err(Refusal::invalid_request("The path can be read in several ways; write it plainly")),
+        }
+    }
+
+    pub(super) fn credential<'a>(&self, head: &Head<'a>) -> Result<Option<(&'a [u8], &Source)>, Refusal> {
+        credential::find(&self.plan.credentials, head)
+    }
+
+    /// The session that a text speaks of, where it is a token and tokens are accepted.
+    pub(super) fn session(&self, text: &[u8]) -> Result<Option<Session>, Refusal> {
+        match &self.plan.session {
+            Some(verifier) if Verifier::is_token(text) => {
+                verifier.session(text, self.kw.now()).map(Some).ok_or_else(Refusal::bad_session)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn answer(&self, exchange: Exchange, found: Result<Principal, Refusal>) -> Outcome {
+        let Exchange { request_id, is_head } = exchange;
+        let principal = match found {
+            Ok(principal) => principal,
+            Err(refusal) => return Outcome::Refused(refusal.response(&self.plan.manner, request_id, is_head)),
+        };
+        let mut headers = vec![
+            ("cache-control", "no-store".into()),
+            ("vary", self.plan.manner.vary.clone().into()),
+            ("x-request-id", request_id.clone()),
+        ];
+        if let Principal::Key(allowed) = &principal {
+            if allowed.is_limited() {
+                rate_headers(&mut headers, &allowed.limits());
+            }
+            self.grace_headers(&mut headers, allowed);
+        }
+        Outcome::Passed(Box::new(Passed { principal, headers, request_id }))
+    }
+
+    fn grace_headers(&self, headers: &mut Vec<Header>, allowed: &Allowed) {
+        let Some(end) = allowed.grace_ends_at() else { return };
+        headers.push(("x-api-key-deprecated", "true".into()));
+        headers.push(("x-api-key-grace-period-ends", end.to_rfc3339_opts(SecondsFormat::Secs, true).into()));
+        if self.plan.deprecation_headers {
+            // A rotation is when the newest secret was made.
+            let since = allowed.key().secrets.iter().map(|it| it.created_at).max().unwrap_or(end);
+            headers.push(("deprecation", format!("@{}", since.timestamp()).into()));
+            headers.push(("sunset", end.format("%a, %d %b %Y %H:%M:%S GMT").to_string().into()));
+        }
+    }
+}
+
+impl Asked {
+    pub(super) fn judged(&self, decision: Decision) -> Result<Principal, Refusal> {
+        match (decision, self.but) {
+            (Decision::Allowed(_), Some(why)) => Err(Refusal::forbidden(why)),
+            (Decision::Allowed(allowed), None) => Ok(Principal::Key(allowed)),
+            (Decision::Denied(denial), _) => Err(Refusal::of(&denial)),
+        }
+    }
+}
+
+/// What the rules say of a route.
+pub(super) enum Ruled<'r> {
+    By(&'r Rule),
+    /// A valid key is enough.
+    Default,
+    Unlisted,
+}
+
+/// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10). The names of limits are short words
+/// that need no escapes in a structured field.
+pub(super) fn rate_headers(headers: &mut Vec<Header>, limits: &[LimitState]) {
+    /// A structured field holds integers of up to 15 digits (RFC 9651, section 3.3.1).
+    const MOST: u64 = 999_999_999_999_999;
+    if limits.is_empty() {
+        return;
+    }
+    let (mut policy, mut state) = (String::new(), String::new());
+    for it in limits {
+        let comma = if policy.is_empty() { "" } else { ", " };
+        // Writing into a text never fails.
+        let _ = write!(policy, "{comma}\"{}\";q={};w=60", it.name, it.limit.min(MOST));
+        let _ = write!(state, "{comma}\"{}\";r={};t={}", it.name, it.remaining.min(MOST), it.reset_seconds.min(MOST));
+    }
+    headers.push(("ratelimit-policy", policy.into()));
+    headers.push(("ratelimit", state.into()));
+}
+
+impl Plan {
+    /// The names, in lower case, of all headers that are looked at.
+    pub(super) fn reads(&self) -> impl Iterator<Item = &str> {
+        let fixed = [
+            "x-request-id",
+            "x-forwarded-for",
+            "origin",
+            "access-control-request-method",
+            "sec-fetch-site",
+            "cookie",
+            "host",
+            "content-type",
+        ];
+        fixed.into_iter().chain(self.credentials.iter().map(Source::name))
+    }
+}

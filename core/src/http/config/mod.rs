@@ -1,0 +1,234 @@
+//! How an API speaks HTTP, and what of it can be refused before any request comes.
+
+mod read;
+
+use std::sync::Arc;
+
+use super::address::Proxies;
+use super::credential::Source;
+use super::route::{Rule, Table};
+use super::session::{SessionTokens, Verifier};
+use crate::error::Error;
+use crate::keyring;
+
+/// The set-up of [`Http`](super::Http).
+///
+/// ```
+/// use keywright::http::{Config, Needs, Rule};
+/// let config = Config::new()
+///     .credentials(["Authorization", "X-API-Key"])?
+///     .trusted_proxies(["10.0.0.0/8"])?
+///     .rule(Rule::new("GET", "/v1/deals", Needs::key().scopes("deals:read")?))
+///     .rule(Rule::any("/health", Needs::nothing()));
+/// # Ok::<(), keywright::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Config {
+    credentials: Vec<Source>,
+    realm: String,
+    proxies: Proxies,
+    rules: Option<Vec<Rule>>,
+    default_authenticated: bool,
+    errors: Errors,
+    deprecation_headers: bool,
+    session: Option<SessionTokens>,
+    keys_may_manage: bool,
+    revoke_children: bool,
+    origins: Vec<String>,
+}
+
+/// The form of a refusal's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Errors {
+    /// `application/problem+json` (RFC 9457) with `code` and `request_id`.
+    #[default]
+    Problem,
+    /// `{"errors": [{"code", "message"}]}`.
+    List,
+    /// `{"code", "message", "request_id"}`.
+    Plain,
+}
+
+const CREDENTIALS: [&str; 3] = ["Authorization", "Api-Key", "X-API-Key"];
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            credentials: CREDENTIALS.iter().filter_map(|it| Source::read(it).ok()).collect(),
+            realm: "api".into(),
+            proxies: Proxies::default(),
+            rules: None,
+            default_authenticated: false,
+            errors: Errors::default(),
+            deprecation_headers: false,
+            session: None,
+            keys_may_manage: false,
+            revoke_children: false,
+            origins: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Keys in `Authorization: Bearer`, `Api-Key` or `X-API-Key`, and no rules: a valid key is enough.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The headers in which a key may come; `Authorization` stands for its scheme `Bearer`. A request with two of them
+    /// is refused.
+    ///
+    /// # Errors
+    /// `validation_failed` for what is no header, or one that carries something else.
+    pub fn credentials<T: AsRef<str>>(self, names: impl IntoIterator<Item = T>) -> Result<Self, Error> {
+        let credentials = names.into_iter().map(|it| Source::read(it.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { credentials, ..self })
+    }
+
+    /// The realm that a challenge names: 1 to 64 of letters, digits, spaces and `._-`; `api` when left out.
+    pub fn realm(self, realm: impl Into<String>) -> Self {
+        Self { realm: realm.into(), ..self }
+    }
+
+    /// The proxies whose `X-Forwarded-For` is believed, as addresses or networks.
+    ///
+    /// # Errors
+    /// `validation_failed` for what is no network.
+    pub fn trusted_proxies<T: Into<String>>(self, networks: impl IntoIterator<Item = T>) -> Result<Self, Error> {
+        Ok(Self { proxies: Proxies::read(networks.into_iter().map(Into::into).collect())?, ..self })
+    }
+
+    /// Adds a rule. As soon as there is one, routes that no rule names are refused.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rules.get_or_insert_default().push(rule);
+        self
+    }
+
+    /// Lets routes that no rule names be entered with any valid key.
+    pub fn default_authenticated(self) -> Self {
+        Self { default_authenticated: true, ..self }
+    }
+
+    /// The form of a refusal's body.
+    pub fn errors(self, errors: Errors) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// Adds `Deprecation` (RFC 9745) and `Sunset` (RFC 8594) for a former secret. Both speak of a resource, not of a
+    /// credential, so that they are off unless asked for.
+    pub fn deprecation_headers(self) -> Self {
+        Self { deprecation_headers: true, ..self }
+    }
+
+    /// Accepts session tokens, for management and for routes that let them in.
+    pub fn session(self, tokens: SessionTokens) -> Self {
+        Self { session: Some(tokens), ..self }
+    }
+
+    /// Lets a key with the scope `keys:manage` manage keys, none of which may do more than it does itself.
+    pub fn keys_may_manage(self) -> Self {
+        Self { keys_may_manage: true, ..self }
+    }
+
+    /// Revokes, with a key, those that it has made.
+    pub fn revoke_children(self) -> Self {
+        Self { revoke_children: true, ..self }
+    }
+
+    /// Other origins, like `https://app.example`, whose pages may manage keys with a cookie.
+    pub fn origins<T: Into<String>>(self, origins: impl IntoIterator<Item = T>) -> Self {
+        Self { origins: origins.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Refuses all that can be refused before the engine is open.
+    ///
+    /// # Errors
+    /// `validation_failed` and `invalid_request`, naming the option.
+    pub fn check(&self, engine: &keyring::Config) -> Result<(), Error> {
+        self.plan()?;
+        self.rules.iter().flatten().try_for_each(|it| engine.admit(&it.needs.request).map_err(|it| it.within("routes")))
+    }
+
+    pub(super) fn plan(&self) -> Result<Plan, Error> {
+        let plain = |it: u8| it.is_ascii_alphanumeric() || b" ._-".contains(&it);
+        if !(1..=64).contains(&self.realm.len()) || !self.realm.bytes().all(plain) {
+            return Err(Error::wrong("realm", "is no realm", "use 1 to 64 letters, digits, spaces and . _ -"));
+        }
+        let Some(first) = self.credentials.first() else {
+            return Err(Error::wrong("credentials", "is empty", "name a header, like Authorization"));
+        };
+        let mut vary = first.name().to_owned();
+        for (index, source) in self.credentials.iter().enumerate().skip(1) {
+            if self.credentials.iter().take(index).any(|it| it == source) {
+                return Err(Error::wrong("credentials", format!("names {} twice", source.name()), "name it once"));
+            }
+            vary.push_str(", ");
+            vary.push_str(source.name());
+        }
+        let table = self.rules.clone().map(Table::new).transpose()?;
+        let sessions = |table: &Table| table.rules().any(|it| it.needs.lets_sessions_in());
+        if self.session.is_none() && table.as_ref().is_some_and(sessions) {
+            let fix = "say in the option session how tokens are checked, or let the route need a key";
+            return Err(Error::wrong("routes", "let sessions in, and no session can be checked", fix));
+        }
+        for origin in &self.origins {
+            check_origin(origin)?;
+        }
+        Ok(Plan {
+            manner: Manner { errors: self.errors, realm: self.realm.clone(), vary },
+            credentials: self.credentials.clone(),
+            proxies: self.proxies.clone(),
+            table,
+            default_authenticated: self.default_authenticated,
+            deprecation_headers: self.deprecation_headers,
+            session: self
+                .session
+                .as_ref()
+                .map(SessionTokens::open)
+                .transpose()
+                .map_err(|it| it.within("session"))?
+                .map(Arc::new),
+            keys_may_manage: self.keys_may_manage,
+            revoke_children: self.revoke_children,
+            origins: self.origins.clone(),
+        })
+    }
+}
+
+/// A set-up in which nothing is left to refuse.
+pub(super) struct Plan {
+    pub(super) manner: Manner,
+    pub(super) credentials: Vec<Source>,
+    pub(super) proxies: Proxies,
+    pub(super) table: Option<Table>,
+    pub(super) default_authenticated: bool,
+    pub(super) deprecation_headers: bool,
+    pub(super) session: Option<Arc<Verifier>>,
+    pub(super) keys_may_manage: bool,
+    pub(super) revoke_children: bool,
+    pub(super) origins: Vec<String>,
+}
+
+impl Plan {
+    pub(super) fn credential_names(&self) -> &str {
+        &self.manner.vary
+    }
+}
+
+/// How every response of an API looks.
+pub(super) struct Manner {
+    pub(super) errors: Errors,
+    pub(super) realm: String,
+    /// The headers of requests that a cache must tell apart.
+    pub(super) vary: String,
+}
+
+fn check_origin(origin: &str) -> Result<(), Error> {
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    let plain = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || b".-:[]".contains(&it);
+    if host.is_some_and(|it| !it.is_empty() && it.bytes().all(plain)) {
+        return Ok(());
+    }
+    Err(Error::wrong("origins", "holds what is no origin", "write https://app.example, without a path"))
+}

@@ -1,0 +1,128 @@
+use serde::Serialize;
+
+use super::address::Origin;
+use super::authenticate::{Opening, Ruled};
+use super::refusal::Refusal;
+use super::{Head, Http};
+use crate::decision::Code;
+
+/// Why a request is let in or refused, for whoever sets an API up. It holds no secret, nothing is counted or charged for
+/// it, and limits are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// Whether it would be let in, limits aside.
+    pub allowed: bool,
+    /// The status of the answer.
+    pub status: u16,
+    /// The code in its body.
+    pub code: Option<String>,
+    /// The reason in words.
+    pub message: String,
+    /// The address that allow lists were judged by.
+    pub address: Option<String>,
+    /// Where it was found: `peer`, `forwarded`, or `unknown`.
+    pub address_from: &'static str,
+    /// The header that held the credential.
+    pub credential: Option<String>,
+    /// The prefix of the key, where the text has the shape of one.
+    pub prefix: Option<String>,
+    /// The rule that the route has.
+    pub rule: Option<String>,
+    /// What to do about a refusal.
+    pub fix: Option<String>,
+}
+
+impl Http {
+    /// Says which address a request has and why it is refused, with the nearest fix.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// use keywright::http::{Config, Head};
+    /// let http = kw.http(Config::new())?;
+    /// let told = http.explain(&Head::new("GET", "/v1/deals").peer("203.0.113.7")).await;
+    /// assert_eq!((told.status, told.address.as_deref()), (401, Some("203.0.113.7")));
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    pub async fn explain(&self, head: &Head<'_>) -> Explanation {
+        let (address, origin) = self.plan.proxies.client(head);
+        let credential = self.credential(head).ok().flatten();
+        let text = credential.and_then(|it| std::str::from_utf8(it.0).ok());
+        let rule = match self.rule(head) {
+            Ok(Ruled::By(rule)) => Some(rule.to_string()),
+            _ => None,
+        };
+        let mut told = Explanation {
+            allowed: false,
+            status: 200,
+            code: None,
+            message: "The request may go on".into(),
+            address: address.map(|it| it.to_string()),
+            address_from: match origin {
+                Origin::Peer => "peer",
+                Origin::Forwarded => "forwarded",
+                Origin::Unknown => "unknown",
+            },
+            credential: credential.map(|it| it.1.name().to_owned()),
+            prefix: text.and_then(|it| self.kw.parse(it)).map(|it| it.prefix),
+            rule,
+            fix: None,
+        };
+        let found = match self.open(head, None) {
+            Opening::Done(found) => found,
+            Opening::Asked(asked) => {
+                let decision = self.kw.weigh(asked.text.as_slice(), &asked.request).await;
+                asked.judged(decision)
+            }
+        };
+        match found {
+            Ok(_) => told.allowed = true,
+            Err(refusal) => {
+                told.fix = Some(self.fix(head, &refusal, &told));
+                (told.status, told.code) = (refusal.status, Some(refusal.code.into_owned()));
+                told.message = refusal.message.into_owned();
+            }
+        }
+        told
+    }
+
+    fn fix(&self, head: &Head<'_>, refusal: &Refusal, told: &Explanation) -> String {
+        let forwarded = head.has("x-forwarded-for");
+        let is = |code: Code| refusal.code == code.wire();
+        match &told.address {
+            _ if is(Code::Missing) && head.has("authorization") => {
+                "send the key as \"Authorization: Bearer <key>\"; other schemes are not read".into()
+            }
+            _ if is(Code::Missing) => format!("send the key in the header {}", self.plan.credential_names()),
+            _ if is(Code::Invalid) && told.prefix.is_none() => {
+                "the text has not the shape of a key of this API: compare its beginning, and look for a cut end".into()
+            }
+            _ if is(Code::Invalid) => {
+                "look the prefix up with keys.find: the key may be of another database, or its secret mistyped".into()
+            }
+            Some(peer) if is(Code::IpNotAllowed) && told.address_from == "peer" && forwarded => {
+                format!("if {peer} is a proxy of yours, name it in trusted_proxies; else add it to the networks")
+            }
+            Some(address) if is(Code::IpNotAllowed) => format!("add {address} to the networks of the key or its org"),
+            None if is(Code::IpNotAllowed) => {
+                "no address is known: hand the socket's peer on, and let each proxy append to X-Forwarded-For".into()
+            }
+            _ if is(Code::WrongEnvironment) => {
+                "use a key of this environment, or accept the key's in environment".into()
+            }
+            _ if is(Code::InsufficientScope) => "give the key the missing scopes, or ask less in the rule".into(),
+            _ if is(Code::Expired) || is(Code::Revoked) => "make a new key".into(),
+            _ if is(Code::Disabled) => "enable the key or its org".into(),
+            _ if is(Code::Unavailable) => "look at the store: verify and keys.list tell what is wrong".into(),
+            _ if refusal.status == 403 && told.rule.is_none() && self.plan.table.is_some() => {
+                "add a rule for this method and path".into()
+            }
+            _ if refusal.status == 403 => {
+                "give the key a level that allows the method, or enter with what the rule asks".into()
+            }
+            _ => "mend the request as the message says".into(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+use std::borrow::Cow;
+
+use zeroize::Zeroizing;
+
+/// The head of an HTTP request, as a server read it. Nothing of it is trusted.
+///
+/// ```
+/// use keywright::http::Head;
+/// let head = Head::new("GET", "/v1/deals?page=2").peer("203.0.113.7").headers(&[(b"authorization", b"Bearer liq_live_x")]);
+/// assert_eq!(head.path(), b"/v1/deals");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    pub(super) method: &'a str,
+    target: &'a [u8],
+    headers: &'a [(&'a [u8], &'a [u8])],
+    pub(super) peer: Option<&'a str>,
+}
+
+impl<'a> Head<'a> {
+    /// The method, and the target as it came: path and query, still percent-encoded.
+    pub fn new(method: &'a str, target: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Self { method, target: target.as_ref(), headers: &[], peer: None }
+    }
+
+    /// The header lines in their order, a line that is repeated as often as it came.
+    #[must_use]
+    pub fn headers(self, headers: &'a [(&'a [u8], &'a [u8])]) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// The address of the socket's other end, without its port. Left out where the socket has none.
+    #[must_use]
+    pub fn peer(self, address: impl Into<Option<&'a str>>) -> Self {
+        Self { peer: address.into(), ..self }
+    }
+
+    /// The path as it came, without the query.
+    #[must_use]
+    pub fn path(&self) -> &'a [u8] {
+        self.target.split(|it| *it == b'?').next().unwrap_or_default()
+    }
+
+    pub(super) fn query(&self) -> &'a [u8] {
+        let mut parts = self.target.splitn(2, |it| *it == b'?');
+        parts.next();
+        parts.next().unwrap_or_default()
+    }
+
+    /// The values of every line of that name.
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let lines = self.headers.iter().filter(move |it| it.0.eq_ignore_ascii_case(name.as_bytes()));
+        lines.map(|it| it.1.trim_ascii())
+    }
+
+    /// The value of a header that may stand once; `None` also where it stands twice.
+    pub(super) fn single(&self, name: &str) -> Option<&'a [u8]> {
+        let mut values = self.values(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.values(name).next().is_some()
+    }
+
+    /// Whether it is more than any server should have let through.
+    pub(super) fn is_too_large(&self) -> bool {
+        const MOST: usize = 256;
+        const LARGEST: usize = 64 * 1024;
+        let size = || self.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        self.target.len() > LARGEST || self.headers.len() > MOST || size() > LARGEST
+    }
+
+    /// HEAD is judged as GET (RFC 9110, section 9.3.2).
+    pub(super) fn judged_method(&self) -> &'a str {
+        if self.method == "HEAD" { "GET" } else { self.method }
+    }
+
+    /// A question of a browser whether it may ask at all (the Fetch standard, "CORS-preflight request").
+    pub(super) fn is_preflight(&self) -> bool {
+        self.method == "OPTIONS" && self.has("origin") && self.has("access-control-request-method")
+    }
+}
+
+/// A whole request, for [`Http::manage`](super::Http::manage).
+///
+/// ```
+/// use keywright::http::Message;
+/// let message = Message::new("POST", "/keys").header("content-type", "application/json").body(r#"{"name": "CI"}"#);
+/// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct Message {
+    method: String,
+    target: Vec<u8>,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    peer: Option<String>,
+    body: Zeroizing<Vec<u8>>,
+}
+
+impl Message {
+    /// The longest body that is read. A server may stop at the first byte beyond it, and hand on what it has.
+    pub const LARGEST_BODY: usize = 64 * 1024;
+
+    /// The method, and the target from the place where management is mounted: `/keys` for `/manage/keys`.
+    pub fn new(method: impl Into<String>, target: impl Into<Vec<u8>>) -> Self {
+        Self { method: method.into(), target: target.into(), ..Self::default() }
+    }
+
+    /// Adds a header line.
+    pub fn header(mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// See [`Head::peer`].
+    pub fn peer(self, address: Option<String>) -> Self {
+        Self { peer: address, ..self }
+    }
+
+    /// The body.
+    pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: Zeroizing::new(body.into()), ..self }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Calls `with` with the head.
+    pub(super) fn read<T>(&self, with: impl FnOnce(&Head<'_>) -> T) -> T {
+        let lines: Vec<(&[u8], &[u8])> = self.headers.iter().map(|it| (it.0.as_slice(), it.1.as_slice())).collect();
+        with(&Head { method: &self.method, target: &self.target, headers: &lines, peer: self.peer.as_deref() })
+    }
+}
+
+/// The name and value of a header.
+pub type Header = (&'static str, Cow<'static, str>);
+
+/// A whole response, for a server to send as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// Headers in lower case, each name once. `content-length` is left to the server.
+    pub headers: Vec<Header>,
+    /// The body; empty for HEAD.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The value of a header, by its name in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|it| it.0 == name).map(|it| it.1.as_ref())
+    }
+}

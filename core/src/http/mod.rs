@@ -1,0 +1,64 @@
+//! The HTTP contract: how a request is authenticated and how keys are managed over the wire, without any I/O. Adapters
+//! carry bytes.
+
+mod address;
+mod authenticate;
+mod config;
+mod credential;
+mod explain;
+mod manage;
+mod message;
+mod refusal;
+mod request_id;
+mod route;
+mod session;
+
+use std::sync::Arc;
+
+pub use self::authenticate::{Outcome, Passed, Principal};
+use self::config::Plan;
+pub use self::config::{Config, Errors};
+pub use self::explain::Explanation;
+pub use self::message::{Head, Header, Message, Response};
+pub use self::route::{Access, Needs, Rule};
+pub use self::session::{Session, SessionTokens};
+use crate::error::Error;
+use crate::keyring::Keywright;
+
+/// An engine that speaks HTTP. Clones share it.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+/// use keywright::http::{Config, Head, Outcome};
+/// let http = kw.http(Config::new())?;
+/// let line = format!("Bearer {}", new.api_key.reveal());
+/// let headers: [(&[u8], &[u8]); 1] = [(b"authorization", line.as_bytes())];
+/// match http.authenticate(&Head::new("GET", "/v1/deals").headers(&headers), None).await {
+///     Outcome::Passed(passed) => assert_eq!(passed.key().map(|it| it.name.as_str()), Some("CI")),
+///     Outcome::Refused(response) => panic!("{}", response.status),
+/// }
+/// # kw.close().await; Ok(()) }) }
+/// ```
+#[derive(Clone)]
+pub struct Http {
+    kw: Keywright,
+    plan: Arc<Plan>,
+}
+
+impl Keywright {
+    /// Makes the engine speak HTTP.
+    ///
+    /// # Errors
+    /// `validation_failed` and `invalid_request` for what has no meaning, such as two rules of the same requests or a
+    /// scope that is in no catalogue.
+    pub fn http(&self, config: Config) -> Result<Http, Error> {
+        let plan = config.plan()?;
+        for rule in plan.table.iter().flat_map(|it| it.rules()) {
+            self.admit(&rule.needs.request).map_err(|it| it.within("routes"))?;
+        }
+        Ok(Http { kw: self.clone(), plan: Arc::new(plan) })
+    }
+}

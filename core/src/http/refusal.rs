@@ -1,0 +1,140 @@
+//! How a refused request is answered.
+
+use std::borrow::Cow;
+
+use serde_json::json;
+
+use super::authenticate::rate_headers;
+use super::config::{Errors, Manner};
+use super::{Header, Response};
+use crate::decision::{Code, Denial, UNAVAILABLE};
+use crate::error::Error;
+
+/// Why a request is refused, before it has the form in which this API answers.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) code: Cow<'static, str>,
+    pub(super) message: Cow<'static, str>,
+    /// What a challenge says: nothing where no credential came (RFC 6750, section 3.1).
+    challenge: Option<&'static str>,
+    pub(super) headers: Vec<Header>,
+}
+
+/// After how many seconds to come back when something behind the scenes failed.
+const PATIENCE: &str = "1";
+
+impl Refusal {
+    pub(super) fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code: code.into(), message: message.into(), challenge: None, headers: Vec::new() }
+    }
+
+    pub(super) fn invalid_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(400, Code::InvalidRequest.wire(), message)
+    }
+
+    pub(super) fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(403, "FORBIDDEN", message)
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(404, "NOT_FOUND", "There is nothing here")
+    }
+
+    pub(super) fn missing() -> Self {
+        Self { challenge: Some(""), ..Self::new(401, Code::Missing.wire(), "An API key is required") }
+    }
+
+    pub(super) fn bad_session() -> Self {
+        let challenge = Some(", error=\"invalid_token\"");
+        Self { challenge, ..Self::new(401, "INVALID_SESSION", "The session token is not valid") }
+    }
+
+    pub(super) fn unavailable() -> Self {
+        Self::new(503, Code::Unavailable.wire(), UNAVAILABLE).with("retry-after", PATIENCE)
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// A denied verification.
+    pub(super) fn of(denial: &Denial) -> Self {
+        let status = denial.code.status();
+        if denial.misuse().is_some() {
+            // The host asked for what has no meaning: no fault of the client, and nothing that it could mend.
+            return Self::unavailable();
+        }
+        let mut refusal = Self::new(status, denial.code.wire(), denial.message.clone());
+        match denial.code {
+            Code::Missing => refusal.challenge = Some(""),
+            _ if status == 401 => refusal.challenge = Some(", error=\"invalid_token\""),
+            Code::Unavailable => return Self::unavailable(),
+            _ => {}
+        }
+        if let Some(seconds) = denial.retry_after_seconds {
+            refusal = refusal.with("retry-after", seconds.to_string());
+        }
+        rate_headers(&mut refusal.headers, &denial.limits());
+        refusal
+    }
+
+    /// The response to it.
+    pub(super) fn response(self, manner: &Manner, request_id: Cow<'static, str>, is_head: bool) -> Response {
+        let (kind, body) = match manner.errors {
+            Errors::Problem => (
+                "application/problem+json",
+                json!({
+                    "type": "about:blank",
+                    "title": title(self.status),
+                    "status": self.status,
+                    "detail": self.message,
+                    "code": self.code,
+                    "request_id": request_id,
+                }),
+            ),
+            Errors::List => ("application/json", json!({"errors": [{"code": self.code, "message": self.message}]})),
+            Errors::Plain => {
+                ("application/json", json!({"code": self.code, "message": self.message, "request_id": request_id}))
+            }
+        };
+        let mut headers = vec![
+            ("content-type", kind.into()),
+            ("cache-control", "no-store".into()),
+            ("vary", manner.vary.clone().into()),
+            ("x-request-id", request_id),
+        ];
+        if let Some(more) = self.challenge {
+            headers.push(("www-authenticate", format!("Bearer realm=\"{}\"{more}", manner.realm).into()));
+        }
+        headers.extend(self.headers);
+        Response { status: self.status, headers, body: if is_head { Vec::new() } else { body.to_string().into() } }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Unavailable { .. } | Error::Closed => Self::unavailable(),
+            _ => Self::new(error.status(), error.code().to_ascii_uppercase(), error.to_string()),
+        }
+    }
+}
+
+/// The phrase of a status (RFC 9110, section 15), which a problem of the type `about:blank` has as its title (RFC 9457,
+/// section 4.2.1).
+fn title(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        409 => "Conflict",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        429 => "Too Many Requests",
+        _ => "Service Unavailable",
+    }
+}

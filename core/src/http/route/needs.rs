@@ -1,0 +1,120 @@
+use crate::decision::Request;
+use crate::error::Error;
+use crate::input::{Casing, Fields, Value, meant};
+use crate::scope::IntoScopes;
+
+/// Who may enter a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// Whoever presents a key.
+    #[default]
+    Key,
+    /// Whoever presents a session token.
+    Session,
+    /// Whoever presents either.
+    Either,
+    /// Anybody. Nothing is looked at.
+    Public,
+}
+
+/// What a route asks of who enters it.
+///
+/// ```
+/// use keywright::http::Needs;
+/// let needs = Needs::key().scopes("deals:write")?.operation("write").cost(5);
+/// # Ok::<(), keywright::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct Needs {
+    pub(in crate::http) request: Request,
+    pub(in crate::http) access: Access,
+}
+
+const ACCESSES: [(&str, Access); 4] =
+    [("key", Access::Key), ("session", Access::Session), ("either", Access::Either), ("public", Access::Public)];
+
+impl Needs {
+    /// A key.
+    pub fn key() -> Self {
+        Self::default()
+    }
+
+    /// A session token, see [`Config::session`](crate::http::Config::session); a key is refused.
+    pub fn session() -> Self {
+        Self { access: Access::Session, ..Self::default() }
+    }
+
+    /// A key or a session token. What is asked of scopes and limits is asked of a key alone.
+    pub fn either() -> Self {
+        Self { access: Access::Either, ..Self::default() }
+    }
+
+    /// Nothing: anybody may enter.
+    pub fn nothing() -> Self {
+        Self { access: Access::Public, ..Self::default() }
+    }
+
+    /// Scopes, all of them.
+    ///
+    /// # Errors
+    /// `validation_failed` for what is no scope.
+    pub fn scopes(self, scopes: impl IntoScopes) -> Result<Self, Error> {
+        let request = scopes.into_scopes()?.iter().fold(self.request, |it, scope| it.scope(scope));
+        Ok(Self { request, ..self })
+    }
+
+    /// The class of the operation; see [`Request::operation`].
+    pub fn operation(self, operation: impl Into<String>) -> Self {
+        Self { request: self.request.operation(operation), ..self }
+    }
+
+    /// How much of each limit it takes; see [`Request::cost`].
+    pub fn cost(self, cost: u64) -> Self {
+        Self { request: self.request.cost(cost), ..self }
+    }
+
+    /// The one environment whose keys may enter; see [`Request::environment`].
+    pub fn environment(self, environment: impl Into<String>) -> Self {
+        Self { request: self.request.environment(environment), ..self }
+    }
+
+    /// Reads `scopes`, `operation`, `cost`, `environment` and `access` (`key`, `session`, `either`, `public`).
+    pub fn read(fields: Fields) -> Result<Self, Error> {
+        let mut fields = fields.only(&["scopes", "operation", "cost", "environment", "access"])?;
+        let needs = Self::take(&mut fields)?;
+        needs.check("this route")?;
+        Ok(needs)
+    }
+
+    pub(super) fn take(fields: &mut Fields) -> Result<Self, Error> {
+        let access = match fields.text("access")? {
+            None => Access::default(),
+            Some(text) => ACCESSES.iter().find(|it| it.0 == text).map(|it| it.1).ok_or_else(|| {
+                let fix = meant(&text, ACCESSES.iter().map(|it| it.0), "use key, session, either or public");
+                Error::wrong("access", "is no way to enter", fix)
+            })?,
+        };
+        // An empty list is a route that needs no scope; in `verify`, where no route is declared, it is a mistake.
+        let scopes = fields.take("scopes").filter(|it| *it != Value::List(Vec::new()));
+        let rest = ["operation", "cost", "environment"].map(|it| (it, fields.take(it)));
+        let given = [("scopes", scopes)].into_iter().chain(rest);
+        let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        Ok(Self { request: Request::read(Fields::new(Casing::Snake, given))?, access })
+    }
+
+    pub(in crate::http) fn lets_sessions_in(&self) -> bool {
+        matches!(self.access, Access::Session | Access::Either)
+    }
+
+    pub(super) fn check(&self, route: &str) -> Result<(), Error> {
+        if let Some(flaw) = self.request.flaw() {
+            return Err(flaw.clone());
+        }
+        if matches!(self.access, Access::Public | Access::Session) && self.request.asks_of_a_key() {
+            let reason = format!("asks something of a key where none is needed, for {route}");
+            return Err(Error::wrong("access", reason, "drop scopes and limits, or let the route need a key"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use smallvec::SmallVec;
+
+use crate::error::Error;
+
+/// The path of a rule.
+#[derive(Debug, Clone)]
+pub(super) struct Pattern {
+    segments: Vec<Segment>,
+    /// Whether it ends with a slash.
+    closed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    Any,
+    Rest,
+}
+
+impl Segment {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Literal(_) => 0,
+            Self::Any => 1,
+            Self::Rest => 2,
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Literal(one), Self::Literal(other)) => one.eq_ignore_ascii_case(other),
+            _ => self == other,
+        }
+    }
+}
+
+impl Pattern {
+    pub(super) fn read(text: &str) -> Result<Self, Error> {
+        const FIX: &str = "write paths like /v1/deals, /v1/deals/{id} or /v1/files/{*rest}";
+        let wrong = |reason: &str| Error::wrong("routes", reason, FIX);
+        let Some(inside) = text.strip_prefix('/') else {
+            return Err(wrong("holds a path that does not begin with /"));
+        };
+        let closed = inside.ends_with('/');
+        let inside = inside.strip_suffix('/').unwrap_or(inside);
+        let mut segments = Vec::new();
+        for part in inside.split('/').filter(|_| !inside.is_empty()) {
+            if segments.last() == Some(&Segment::Rest) {
+                return Err(wrong("holds a path that goes on after {*…}"));
+            }
+            segments.push(segment(part).ok_or_else(|| wrong("holds a path with a segment that cannot be read"))?);
+        }
+        Ok(Self { segments, closed })
+    }
+
+    /// Whether both match the same paths.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(|(one, other)| one.is_same(other))
+    }
+
+    /// The more particular comes first: the one that names a segment where the other has a place for any.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        self.segments.iter().map(Segment::rank).cmp(other.segments.iter().map(Segment::rank))
+    }
+
+    /// Whether it matches, and then whether each letter is the same.
+    pub(super) fn matches(&self, path: &Path<'_>) -> Option<bool> {
+        let mut exact = path.plain && path.closed == self.closed;
+        let mut parts = path.segments.iter();
+        for segment in &self.segments {
+            let part = parts.next()?;
+            match segment {
+                Segment::Literal(text) if text.eq_ignore_ascii_case(part) => exact &= text == part,
+                Segment::Literal(_) => return None,
+                Segment::Any => {}
+                Segment::Rest => return Some(exact),
+            }
+        }
+        parts.next().is_none().then_some(exact)
+    }
+}
+
+fn segment(text: &str) -> Option<Segment> {
+    if let Some(inside) = text.strip_prefix('{') {
+        let inside = inside.strip_suffix('}')?;
+        let (kind, name) = match inside.strip_prefix('*') {
+            Some(name) => (Segment::Rest, name),
+            None => (Segment::Any, inside),
+        };
+        let named = !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
+        return named.then_some(kind);
+    }
+    let plain = |it: u8| it.is_ascii_alphanumeric() || b"-._~!$&'()+,=:@".contains(&it);
+    (!text.is_empty() && text != "." && text != ".." && text.bytes().all(plain))
+        .then(|| Segment::Literal(text.to_owned()))
+}
+
+/// The path of a request, which every router reads in the same way.
+pub(super) struct Path<'a> {
+    segments: SmallVec<[Cow<'a, str>; 8]>,
+    closed: bool,
+    /// Whether nothing in it was percent-encoded.
+    plain: bool,
+}
+
+impl<'a> Path<'a> {
+    /// `None` for what some would read in another way than others: empty segments, `.` and `..`, parameters after `;`,
+    /// encoded separators, what RFC 3986 does not allow.
+    pub(super) fn read(path: &'a [u8]) -> Option<Self> {
+        let path = std::str::from_utf8(path).ok().filter(|it| it.bytes().all(|it| it.is_ascii_graphic()))?;
+        let inside = path.strip_prefix('/')?;
+        let closed = inside.ends_with('/');
+        let inside = inside.strip_suffix('/').unwrap_or(inside);
+        let plain = !inside.contains('%');
+        let mut segments = SmallVec::new();
+        if inside.is_empty() {
+            return (!closed).then_some(Self { segments, closed, plain });
+        }
+        for part in inside.split('/') {
+            let part = decoded(part)?;
+            let separated = part.contains(|it: char| it.is_control() || matches!(it, '/' | '\\' | ';'));
+            if part.is_empty() || part == "." || part == ".." || separated {
+                return None;
+            }
+            segments.push(part);
+        }
+        Some(Self { segments, closed, plain })
+    }
+}
+
+/// Undoes percent-encoding (RFC 3986, section 2.1). `None` for what is none, and for what is no UTF-8.
+pub(in crate::http) fn decoded(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(text.into());
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    let digit = |it: Option<u8>| char::from(it?).to_digit(16).and_then(|it| u8::try_from(it).ok());
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'%' => digit(bytes.next())? << 4 | digit(bytes.next())?,
+            plain => plain,
+        });
+    }
+    String::from_utf8(out).ok().map(Cow::Owned)
+}

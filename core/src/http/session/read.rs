@@ -1,0 +1,69 @@
+use super::SessionTokens;
+use super::tokens::{Keys, Text};
+use crate::clock::SECOND;
+use crate::error::Error;
+use crate::input::Fields;
+
+impl SessionTokens {
+    /// Reads `algorithm` with `key` or `key_file`, or `jwks` or `jwks_file`; `issuer`, `audience`, `org_claim`,
+    /// `actor_claim`, `may`, `may_claim`, `leeway_seconds`.
+    pub fn read(fields: Fields) -> Result<Self, Error> {
+        let mut fields = fields.only(&[
+            "algorithm",
+            "key",
+            "key_file",
+            "jwks",
+            "jwks_file",
+            "issuer",
+            "audience",
+            "org_claim",
+            "actor_claim",
+            "may",
+            "may_claim",
+            "leeway_seconds",
+        ])?;
+        let algorithm = fields.text("algorithm")?;
+        let mut sources = Vec::new();
+        for name in ["key", "key_file", "jwks", "jwks_file"] {
+            if let Some(text) = fields.text(name)? {
+                let text = if name.ends_with("file") { Text::File(text.into()) } else { Text::Given(text) };
+                sources.push((name, text));
+            }
+        }
+        let (Some((name, text)), None) = (sources.pop(), sources.pop()) else {
+            return Err(Error::misuse(
+                "key",
+                "is missing, or one of several",
+                "give one of key, key_file, jwks, jwks_file",
+            ));
+        };
+        let keys = match (name.starts_with("jwks"), algorithm) {
+            (true, None) => Keys::Set(text),
+            (true, Some(_)) => {
+                return Err(Error::misuse(
+                    "algorithm",
+                    "is given beside a JWKS",
+                    "leave it out: each key names its alg",
+                ));
+            }
+            (false, Some(algorithm)) => Keys::One { algorithm, key: text },
+            (false, None) => {
+                return Err(Error::misuse("algorithm", "is missing", "give HS256, RS256, ES256 or EdDSA"));
+            }
+        };
+        let standard = Self::new(keys);
+        Ok(Self {
+            issuer: fields.text("issuer")?,
+            audience: fields.text("audience")?,
+            org_claim: fields.text("org_claim")?.unwrap_or(standard.org_claim),
+            actor_claim: fields.text("actor_claim")?.unwrap_or(standard.actor_claim),
+            may: fields.given("may").map_or(Ok(standard.may), |it| super::may(Some(it)))?,
+            may_claim: fields.text("may_claim")?,
+            leeway: match fields.given("leeway_seconds") {
+                Some(it) => it.into_integer("leeway_seconds", 0, 300)? * SECOND,
+                None => standard.leeway,
+            },
+            keys: standard.keys,
+        })
+    }
+}
