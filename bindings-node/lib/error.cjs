@@ -12,6 +12,7 @@ class KeywrightError extends Error {
 
 class InvalidRequest extends KeywrightError {}
 class ValidationFailed extends KeywrightError {}
+class Forbidden extends KeywrightError {}
 class NotFound extends KeywrightError {}
 class Conflict extends KeywrightError {}
 class InProgress extends KeywrightError {}
@@ -31,6 +32,7 @@ class Denied extends KeywrightError {
 const classes = {
   invalid_request: InvalidRequest,
   validation_failed: ValidationFailed,
+  forbidden: Forbidden,
   not_found: NotFound,
   conflict: Conflict,
   in_progress: InProgress,

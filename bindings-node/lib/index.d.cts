@@ -436,6 +436,7 @@ export function redacted<Stream extends { write: Function }>(kw: Keywright, stre
 export type ErrorCode =
   | "invalid_request"
   | "validation_failed"
+  | "forbidden"
   | "not_found"
   | "conflict"
   | "in_progress"
@@ -457,6 +458,7 @@ export class KeywrightError extends Error {
 export class InvalidRequest extends KeywrightError {}
 /** The right type with a value that is not allowed. */
 export class ValidationFailed extends KeywrightError {}
+export class Forbidden extends KeywrightError {}
 export class NotFound extends KeywrightError {}
 export class Conflict extends KeywrightError {}
 export class InProgress extends KeywrightError {}

@@ -11,6 +11,7 @@ export const {
   KeywrightError,
   InvalidRequest,
   ValidationFailed,
+  Forbidden,
   NotFound,
   Conflict,
   InProgress,

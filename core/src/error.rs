@@ -19,6 +19,9 @@ pub enum Error {
     /// Code `validation_failed`: the right type with a value that is not allowed.
     #[error("{0}")]
     ValidationFailed(Complaint),
+    /// Code `forbidden`: whoever asks may not do this, at least not to this.
+    #[error("{0}")]
+    Forbidden(Complaint),
     /// Code `not_found`: nothing of that name in this org.
     #[error("{0}")]
     NotFound(Complaint),
@@ -100,6 +103,7 @@ impl Error {
         match self {
             Self::InvalidRequest(_) => "invalid_request",
             Self::ValidationFailed(_) => "validation_failed",
+            Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "not_found",
             Self::Conflict(_) => "conflict",
             Self::Unavailable { .. } => "unavailable",
@@ -112,6 +116,7 @@ impl Error {
     pub fn status(&self) -> u16 {
         match self {
             Self::InvalidRequest(_) | Self::ValidationFailed(_) => 400,
+            Self::Forbidden(_) => 403,
             Self::NotFound(_) => 404,
             Self::Conflict(_) => 409,
             Self::Unavailable { .. } | Self::Closed => 503,
@@ -122,9 +127,11 @@ impl Error {
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         match self {
-            Self::InvalidRequest(it) | Self::ValidationFailed(it) | Self::NotFound(it) | Self::Conflict(it) => {
-                Some(&it.field)
-            }
+            Self::InvalidRequest(it)
+            | Self::ValidationFailed(it)
+            | Self::Forbidden(it)
+            | Self::NotFound(it)
+            | Self::Conflict(it) => Some(&it.field),
             Self::Unavailable { .. } | Self::Closed => None,
         }
     }
@@ -141,9 +148,11 @@ impl Error {
     /// The error with its field spelt as the caller spells fields.
     pub(crate) fn spelt(mut self, casing: Casing) -> Self {
         match &mut self {
-            Self::InvalidRequest(it) | Self::ValidationFailed(it) | Self::NotFound(it) | Self::Conflict(it) => {
-                it.field = casing.spell(&it.field);
-            }
+            Self::InvalidRequest(it)
+            | Self::ValidationFailed(it)
+            | Self::Forbidden(it)
+            | Self::NotFound(it)
+            | Self::Conflict(it) => it.field = casing.spell(&it.field),
             Self::Unavailable { .. } | Self::Closed => {}
         }
         self
@@ -169,6 +178,10 @@ impl Error {
 
     pub(crate) fn misuse(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::InvalidRequest(complaint(field, reason, fix))
+    }
+
+    pub(crate) fn forbidden(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::Forbidden(complaint(field, reason, fix))
     }
 
     pub(crate) fn not_found(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {

@@ -31,6 +31,7 @@ mod lifecycle;
 mod limit;
 mod network;
 mod record;
+mod rights;
 mod scope;
 mod store;
 mod usage;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 7] = [
     &["error", "clock", "entropy", "record", "input", "wait", "fork", "worker"],
     &["key", "hash", "scope", "level", "network", "limit", "audit"],
-    &["lifecycle", "decision"],
+    &["lifecycle", "decision", "rights"],
     &["store"],
     &["verify", "usage", "keyring"],
     &["http", "cli", "bin", "integrations"],

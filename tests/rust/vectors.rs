@@ -165,6 +165,7 @@ fn errors() -> Vec<Error> {
     vec![
         Error::InvalidRequest(complaint()),
         Error::ValidationFailed(complaint()),
+        Error::Forbidden(complaint()),
         Error::NotFound(complaint()),
         Error::Conflict(complaint()),
         Error::Unavailable { trouble: Trouble::Io, reason: "b".into(), fix: "c".into() },

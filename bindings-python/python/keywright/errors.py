@@ -11,6 +11,7 @@ __all__ = [
     "Closed",
     "Conflict",
     "Denied",
+    "Forbidden",
     "IdempotencyMismatch",
     "InProgress",
     "InvalidRequest",
@@ -51,6 +52,13 @@ class ValidationFailed(KeywrightError, ValueError):
 
     code = "validation_failed"
     status = 400
+
+
+class Forbidden(KeywrightError):
+    """Whoever asks may not do this, at least not to this."""
+
+    code = "forbidden"
+    status = 403
 
 
 class NotFound(KeywrightError, LookupError):
@@ -125,6 +133,7 @@ BY_CODE: Final = {
     for cls in (
         InvalidRequest,
         ValidationFailed,
+        Forbidden,
         NotFound,
         Conflict,
         InProgress,

@@ -4,7 +4,6 @@ use std::fmt::Write;
 use chrono::SecondsFormat;
 use zeroize::Zeroizing;
 
-use super::config::Plan;
 use super::credential::{self, Source};
 use super::refusal::Refusal;
 use super::route::{Access, Found, Rule};
@@ -185,13 +184,20 @@ impl Http {
             ("vary", self.plan.manner.vary.clone().into()),
             ("x-request-id", request_id.clone()),
         ];
-        if let Principal::Key(allowed) = &principal {
+        headers.extend(self.principal_headers(&principal));
+        Outcome::Passed(Box::new(Passed { principal, headers, request_id }))
+    }
+
+    /// What a response says of the key that was presented.
+    pub(super) fn principal_headers(&self, principal: &Principal) -> Vec<Header> {
+        let mut headers = Vec::new();
+        if let Principal::Key(allowed) = principal {
             if allowed.is_limited() {
                 rate_headers(&mut headers, &allowed.limits());
             }
             self.grace_headers(&mut headers, allowed);
         }
-        Outcome::Passed(Box::new(Passed { principal, headers, request_id }))
+        headers
     }
 
     fn grace_headers(&self, headers: &mut Vec<Header>, allowed: &Allowed) {
@@ -242,21 +248,4 @@ pub(super) fn rate_headers(headers: &mut Vec<Header>, limits: &[LimitState]) {
     }
     headers.push(("ratelimit-policy", policy.into()));
     headers.push(("ratelimit", state.into()));
-}
-
-impl Plan {
-    /// The names, in lower case, of all headers that are looked at.
-    pub(super) fn reads(&self) -> impl Iterator<Item = &str> {
-        let fixed = [
-            "x-request-id",
-            "x-forwarded-for",
-            "origin",
-            "access-control-request-method",
-            "sec-fetch-site",
-            "cookie",
-            "host",
-            "content-type",
-        ];
-        fixed.into_iter().chain(self.credentials.iter().map(Source::name))
-    }
 }

@@ -48,6 +48,21 @@ pub struct Http {
     plan: Arc<Plan>,
 }
 
+impl Http {
+    /// The names, in lower case, of all headers that are looked at, for hosts to which each header costs something.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// assert!(kw.http(keywright::http::Config::new())?.reads().any(|it| it == "authorization"));
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    pub fn reads(&self) -> impl Iterator<Item = &str> {
+        self.plan.reads()
+    }
+}
+
 impl Keywright {
     /// Makes the engine speak HTTP.
     ///

@@ -10,6 +10,7 @@ use crate::input::meant;
 use crate::key::Fresh;
 use crate::lifecycle::{self, Life, Term};
 use crate::record::{IssuedKey, Key, KeyId, Limit, Page};
+use crate::rights::Bounds;
 use crate::store::{Edit, KeyFilter, KeyRow, KeyRule, KeyView, Place, SecretRow, Store, Tenant};
 use crate::verify::filter;
 use crate::{entropy, record};
@@ -32,6 +33,8 @@ const DRAWS: usize = 3;
 pub struct Keys {
     engine: Arc<Engine>,
     tenant: Tenant,
+    /// The key on whose behalf this handle acts.
+    bounds: Option<Arc<Bounds>>,
 }
 
 /// A secret that was drawn for a key, and the row that will prove it.
@@ -42,7 +45,12 @@ struct Drawn {
 
 impl Keys {
     pub(super) fn new(engine: Arc<Engine>, tenant: Tenant) -> Self {
-        Self { engine, tenant }
+        Self { engine, tenant, bounds: None }
+    }
+
+    /// The handle of a key: what it makes and changes has no more rights than it has itself.
+    pub(crate) fn bounded(self, bounds: Bounds) -> Self {
+        Self { bounds: Some(Arc::new(bounds)), ..self }
     }
 
     /// Makes a key. Its text is in the answer and nowhere else.
@@ -78,6 +86,8 @@ impl Keys {
         };
         let now = engine.now();
         let expires_at = new.expiry.at(now)?;
+        let bounds = self.bounds.as_deref();
+        let parent = bounds.filter(|it| it.revoke_children).map(|it| it.id.to_string());
         for _ in 0..DRAWS {
             let id = engine.draw_id(now)?;
             let drawn = engine.draw_secret(&id, &environment, now).await?;
@@ -97,7 +107,9 @@ impl Keys {
                 updated_at: now,
                 life: Life { expires_at, ..Life::default() },
                 reason: None,
+                parent: parent.clone(),
             };
+            bounds.map_or(Ok(()), |it| it.rights.cover(&key.rights()))?;
             let change = Change { actor: new.created_by.clone(), reason: None };
             let mut draft = draft("key.create", &key, &change, now);
             note(&mut draft, "prefix", drawn.row.prefix.as_str());
@@ -286,8 +298,9 @@ impl Keys {
         // Judged here as well, so that no slow hash is made for a key that cannot rotate.
         lifecycle::rotate(view.key.life, &view.terms(), turn, now)?;
         let drawn = engine.draw_secret(&id, &view.key.environment, now).await?;
-        let (row, change) = (drawn.row, rotation.change);
+        let (row, change, bounds) = (drawn.row, rotation.change, self.bounds.clone());
         let rule = move |view: &KeyView, now: Millis| {
+            admitted(bounds.as_deref(), &view.key)?;
             let ends = lifecycle::rotate(view.key.life, &view.terms(), turn, now)?;
             let key = KeyRow { updated_at: now, ..view.key.clone() };
             let mut draft = draft("key.rotate", &key, &change, now);
@@ -446,6 +459,13 @@ impl Keys {
         rule: impl FnOnce(&KeyView, Millis) -> Result<Option<Edit>, Error> + Send + 'static,
     ) -> Result<Key, Error> {
         let id = self.engine.id_text("id", &id)?.ok_or_else(unknown)?;
+        let bounds = self.bounds.clone();
+        let rule = move |view: &KeyView, now: Millis| {
+            admitted(bounds.as_deref(), &view.key)?;
+            let edit = rule(view, now)?;
+            edit.iter().try_for_each(|it| admitted(bounds.as_deref(), &it.key))?;
+            Ok(edit)
+        };
         let view = self.engine.change(&self.tenant, &id, Box::new(rule)).await?;
         Ok(view.show(self.engine.integer_ids(), self.engine.now()))
     }
@@ -548,6 +568,11 @@ impl Engine {
         };
         Ok(Drawn { api_key, row })
     }
+}
+
+/// Refuses a key that may do more than the one that acts on it.
+fn admitted(bounds: Option<&Bounds>, key: &KeyRow) -> Result<(), Error> {
+    bounds.map_or(Ok(()), |it| it.admit(&key.id, &key.rights()))
 }
 
 fn unknown() -> Error {

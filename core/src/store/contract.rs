@@ -75,6 +75,7 @@ fn key(id: &str, org: &str) -> KeyRow {
         updated_at: NOW,
         life: Life::default(),
         reason: None,
+        parent: None,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::lifecycle::{Life, Term};
 use crate::record::{AuditEntry, Level, Limit};
+use crate::rights::Rights;
 
 /// Whose rows a call may see. Every call carries one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(crate) struct KeyRow {
     pub(crate) updated_at: Millis,
     pub(crate) life: Life,
     pub(crate) reason: Option<String>,
+    /// The key that made it, where it is revoked with that one.
+    pub(crate) parent: Option<String>,
 }
 
 /// A secret's row: what proves it, and when it is over.
@@ -131,6 +134,20 @@ pub(crate) struct Changes {
     pub(crate) orgs: Vec<String>,
     /// Whether everything may have changed.
     pub(crate) all: bool,
+}
+
+impl KeyRow {
+    pub(crate) fn rights(&self) -> Rights {
+        Rights {
+            environment: self.environment.clone(),
+            scopes: self.scopes.clone(),
+            level: self.level,
+            tier: self.tier.clone(),
+            limits: self.limits.clone(),
+            networks: self.networks.clone(),
+            expires_at: self.life.expires_at,
+        }
+    }
 }
 
 impl KeyView {

@@ -33,6 +33,7 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
         updated_at: MADE,
         life: Life::default(),
         reason: None,
+        parent: None,
     };
     let secret = SecretRow {
         term: Term { lookup: text("lookup")?, grace_ends_at: None },

@@ -211,6 +211,21 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// The names, in lower case, of all headers that are looked at.
+    pub(super) fn reads(&self) -> impl Iterator<Item = &str> {
+        let fixed = [
+            "access-control-request-method",
+            "content-type",
+            "cookie",
+            "host",
+            "origin",
+            "sec-fetch-site",
+            "x-forwarded-for",
+            "x-request-id",
+        ];
+        fixed.into_iter().chain(self.credentials.iter().map(Source::name))
+    }
+
     pub(super) fn credential_names(&self) -> &str {
         &self.manner.vary
     }

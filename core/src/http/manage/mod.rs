@@ -1,12 +1,104 @@
-//! Key management over the wire.
+//! Key management over the wire: which routes there are, who may take them, and what they answer.
 
+mod act;
+mod body;
+mod origin;
+mod query;
+mod route;
+mod who;
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use self::route::Found;
 use super::message::Message;
-use super::{Http, Response, Session};
+use super::refusal::Refusal;
+use super::{Head, Header, Http, Response, Session, request_id};
+
+/// What a route answers when it is taken.
+struct Answer {
+    status: u16,
+    /// `None` where there is nothing to say.
+    body: Option<Vec<u8>>,
+    headers: Vec<Header>,
+}
+
+impl Answer {
+    fn of(status: u16, record: &impl Serialize) -> Result<Self, Refusal> {
+        let body = serde_json::to_vec(record).map_err(|_| Refusal::unavailable())?;
+        Ok(Self { status, body: Some(body), headers: Vec::new() })
+    }
+}
 
 impl Http {
-    /// Answers a management request, on behalf of `session` where the host knows one, else of what the request presents.
+    /// Answers a management request: on behalf of `session`, where the host knows one, else of the session token or the
+    /// key that it presents. Its target begins where management is mounted:
+    ///
+    /// | route | what |
+    /// |---|---|
+    /// | `POST /keys`, `GET /keys` | makes a key, lists keys |
+    /// | `GET`, `PATCH`, `DELETE /keys/{id}` | shows, changes, revokes it |
+    /// | `POST /keys/{id}/rotate`, `…/end-grace`, `…/disable`, `…/enable` | as the calls of these names |
+    /// | `GET /keys/{id}/usage`, `GET /audit`, `GET /scopes` | counters, what was changed by whom, the catalogue |
+    /// | `GET /orgs`, `GET`, `PATCH /orgs/{id}`, `POST /orgs/{id}/disable`, `…/enable`, `…/revoke-keys` | for operators |
+    /// | `GET /whoami`, `POST /whoami/rotate`, `DELETE /whoami` | what holds this key or session; a key's own affairs |
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// use keywright::http::{Config, Message, Session};
+    /// let http = kw.http(Config::new())?;
+    /// let session = Session::of("acme")?.actor("alice").may("keys:manage")?;
+    /// let message = Message::new("POST", "/keys").header("content-type", "application/json").body(r#"{"name": "CI"}"#);
+    /// let response = http.manage(message, Some(session)).await;
+    /// assert_eq!(response.status, 201);
+    /// assert!(String::from_utf8(response.body).unwrap().contains("\"api_key\":\"liq_live_"));
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
     pub async fn manage(&self, message: Message, session: Option<Session>) -> Response {
-        let _ = (message, session);
-        super::refusal::Refusal::not_found().response(&self.plan.manner, "x".into(), false)
+        let (request_id, is_head, preflight) =
+            message.read(|head| (request_id::of(head), head.method == "HEAD", head.is_preflight()));
+        let found = if preflight {
+            Ok(Answer { status: 204, body: None, headers: Vec::new() })
+        } else {
+            self.taken(&message, session).await
+        };
+        match found {
+            Ok(answer) => self.answered(answer, request_id, is_head),
+            Err(refusal) => refusal.response(&self.plan.manner, request_id, is_head),
+        }
+    }
+
+    async fn taken(&self, message: &Message, session: Option<Session>) -> Result<Answer, Refusal> {
+        if message.bytes().len() > Message::LARGEST_BODY {
+            return Err(Refusal::new(413, "TOO_LARGE", "The body is larger than 64 KiB"));
+        }
+        let found = message.read(Found::at)?;
+        let Found { route, subject } = found;
+        let who = self.who(message, session, route).await?;
+        let given = if route.reads_query() {
+            message.read(query::read)?
+        } else {
+            message.read(|head| body::read(head, message.bytes()))?
+        };
+        let mut answer = self.act(route, subject, given, &who).await?;
+        answer.headers.extend(self.principal_headers(&who.principal()));
+        Ok(answer)
+    }
+
+    fn answered(&self, answer: Answer, request_id: Cow<'static, str>, is_head: bool) -> Response {
+        let mut headers: Vec<Header> = vec![
+            ("cache-control", "no-store".into()),
+            ("vary", self.plan.manner.vary.clone().into()),
+            ("x-request-id", request_id),
+        ];
+        if answer.body.is_some() {
+            headers.push(("content-type", "application/json".into()));
+        }
+        headers.extend(answer.headers);
+        let body = answer.body.filter(|_| !is_head).unwrap_or_default();
+        Response { status: answer.status, headers, body }
     }
 }

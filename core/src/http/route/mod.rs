@@ -5,6 +5,7 @@ mod path;
 mod read;
 
 pub use self::needs::{Access, Needs};
+pub(super) use self::path::decoded;
 use self::path::{Path, Pattern};
 pub(super) use self::read::read;
 use crate::error::Error;

@@ -105,6 +105,10 @@ impl Rotation {
         Self { change: self.change.actor(actor), ..self }
     }
 
+    pub(crate) fn by(self, actor: Option<String>) -> Self {
+        Self { change: Change { actor, ..self.change }, ..self }
+    }
+
     /// Reads the arguments of a `rotate` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&["grace", "replace_current", "reason", "actor"])?;

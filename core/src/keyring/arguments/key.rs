@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::input::{Fields, Value, plain};
 use crate::limit::rule;
 use crate::record::{Level, Limit};
+use crate::rights::Rights;
 use crate::scope::{self, IntoScopes};
 use crate::{level, network};
 
@@ -113,6 +114,23 @@ impl NewKey {
     #[must_use]
     pub fn created_by(self, actor: impl Into<String>) -> Self {
         Self { created_by: Some(actor.into()), ..self }
+    }
+
+    /// With what it does not say taken from the key that makes it.
+    pub(crate) fn inheriting(self, rights: &Rights) -> Self {
+        let expiry = match (self.expiry, rights.expires_at) {
+            (Expiry::Never, Some(at)) => Expiry::At(at),
+            (expiry, _) => expiry,
+        };
+        Self {
+            level: self.level.or(rights.level),
+            tier: self.tier.or_else(|| rights.tier.clone()),
+            limits: if self.limits.is_empty() { rights.limits.clone() } else { self.limits },
+            networks: self.networks.or_else(|| rights.networks.clone()),
+            environment: self.environment.or_else(|| Some(rights.environment.clone())),
+            expiry,
+            ..self
+        }
     }
 
     /// Reads the arguments of a `create` call.
@@ -246,6 +264,10 @@ impl KeyUpdate {
     #[must_use]
     pub fn actor(self, actor: impl Into<String>) -> Self {
         Self { change: self.change.actor(actor), ..self }
+    }
+
+    pub(crate) fn by(self, actor: Option<String>) -> Self {
+        Self { change: Change { actor, ..self.change }, ..self }
     }
 
     /// Reads the arguments of an `update` call; null clears level, tier, limits, networks, metadata and expiry.

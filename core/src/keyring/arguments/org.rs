@@ -33,6 +33,10 @@ impl OrgUpdate {
         Self { change: self.change.actor(actor), ..self }
     }
 
+    pub(crate) fn by(self, actor: Option<String>) -> Self {
+        Self { change: Change { actor, ..self.change }, ..self }
+    }
+
     /// Reads the arguments of an `orgs.update` call; null lifts the restriction.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&["networks", "actor"])?;

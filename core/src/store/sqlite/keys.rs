@@ -15,8 +15,8 @@ use crate::store::{
 };
 
 const KEY: &str = "k.id, k.org, k.environment, k.name, k.scopes, k.level, k.networks, k.metadata, k.created_at, \
-    k.created_by, k.updated_at, k.expires_at, k.disabled_at, k.revoked_at, k.reason, k.tier, k.limits";
-const KEY_COLUMNS: usize = 17;
+    k.created_by, k.updated_at, k.expires_at, k.disabled_at, k.revoked_at, k.reason, k.tier, k.limits, k.parent";
+const KEY_COLUMNS: usize = 18;
 
 /// A secret that is not over, as it is joined to its key; the parameter is the time.
 const LIVE: &str = "(s.grace_ends_at IS NULL OR s.grace_ends_at > ?1)";
@@ -185,8 +185,8 @@ pub(super) fn create(
     let life = key.life;
     on.prepare_cached(
         "INSERT INTO keys (id, org, environment, name, scopes, level, networks, metadata, created_at, created_by, \
-         updated_at, expires_at, disabled_at, revoked_at, reason, tier, limits) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+         updated_at, expires_at, disabled_at, revoked_at, reason, tier, limits, parent) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?
     .execute(params![
         key.id,
@@ -205,7 +205,8 @@ pub(super) fn create(
         life.revoked_at,
         key.reason,
         key.tier,
-        written(&key.limits)?
+        written(&key.limits)?,
+        key.parent
     ])?;
     insert_secret(on, &key.id, secret)?;
     audit::append(on, draft, sealer)?;
@@ -239,7 +240,13 @@ pub(super) fn change(
     sealer: &Sealer,
 ) -> Result<Option<KeyView>, Error> {
     let Some(before) = get(on, tenant, id, now)? else { return Ok(None) };
-    let Some(edit) = rule(&before, now)? else { return Ok(Some(before)) };
+    let Some(mut edit) = rule(&before, now)? else { return Ok(Some(before)) };
+    if before.key.life.revoked_at.is_none() && edit.key.life.revoked_at.is_some() {
+        let children = descendants(on, id)?;
+        if children > 0 {
+            edit.audit.details.insert("children_revoked".into(), children.into());
+        }
+    }
     let (key, life) = (&edit.key, edit.key.life);
     on.prepare_cached(
         "UPDATE keys SET name = ?2, scopes = ?3, level = ?4, networks = ?5, metadata = ?6, created_by = ?7, updated_at = ?8, \
@@ -259,6 +266,17 @@ pub(super) fn change(
     }
     audit::append(on, &edit.audit, sealer)?;
     get(on, tenant, id, now)
+}
+
+/// How many keys a trigger will revoke with this one.
+fn descendants(on: &Connection, id: &str) -> Result<u64, Error> {
+    Ok(on
+        .prepare_cached(
+            "WITH RECURSIVE child (id) AS (SELECT id FROM keys WHERE parent = ?1 \
+             UNION SELECT k.id FROM keys k JOIN child ON k.parent = child.id) \
+             SELECT count(*) FROM keys WHERE id IN child AND revoked_at IS NULL",
+        )?
+        .query_row([id], |row| row.get(0))?)
 }
 
 pub(super) fn replace_verifier(
@@ -320,6 +338,7 @@ fn key(row: &Row<'_>) -> Result<KeyRow, Error> {
         reason: row.get(14)?,
         tier: row.get(15)?,
         limits: limits(row.get_ref(16)?)?,
+        parent: row.get(17)?,
     })
 }
 

@@ -1,0 +1,163 @@
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::Head;
+use crate::error::Error;
+use crate::http::refusal::Refusal;
+use crate::input::Value;
+
+/// The arguments in a body: one JSON object, in which every name stands once. No body is none of them.
+pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
+    if body.is_empty() {
+        return Ok(Vec::new());
+    }
+    let kind = head.single("content-type").unwrap_or_default();
+    let kind = kind.split(|it| *it == b';').next().unwrap_or_default().trim_ascii();
+    if !kind.eq_ignore_ascii_case(b"application/json") {
+        // Also what keeps other sites' forms out: they can send everything but this without asking first.
+        return Err(Refusal::new(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body as application/json"));
+    }
+    let parsed: Result<Strict, _> = serde_json::from_slice(body);
+    let value = parsed.map_err(|it| {
+        let reason = format!("is no valid JSON from line {} column {}", it.line(), it.column());
+        Error::wrong("body", reason, "send one object, in which each name stands once")
+    })?;
+    let Value::Map(mut entries) = value.0 else {
+        return Err(Error::wrong("body", "is no JSON object", "send named fields in braces").into());
+    };
+    for (name, value) in &mut entries {
+        if name == "expires_at"
+            && let Value::Text(text) = value
+        {
+            *value = time(text)?;
+        }
+    }
+    Ok(entries)
+}
+
+fn time(text: &str) -> Result<Value, Error> {
+    let parsed = DateTime::parse_from_rfc3339(text).map(|it| Value::Time(it.with_timezone(&Utc)));
+    parsed.map_err(|_| {
+        let fix = "write it like 2030-01-31T12:00:00Z";
+        Error::wrong("expires_at", "is no RFC 3339 time with an offset", fix)
+    })
+}
+
+/// JSON without ambiguity: a name that stands twice is refused (RFC 8259, section 4, leaves open what it means).
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Reader).map(Self)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Value;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, it: bool) -> Result<Value, E> {
+        Ok(Value::Bool(it))
+    }
+
+    fn visit_i64<E>(self, it: i64) -> Result<Value, E> {
+        Ok(Value::Integer(it.into()))
+    }
+
+    fn visit_u64<E>(self, it: u64) -> Result<Value, E> {
+        Ok(Value::Integer(it.into()))
+    }
+
+    fn visit_f64<E>(self, it: f64) -> Result<Value, E> {
+        Ok(Value::Float(it))
+    }
+
+    fn visit_str<E>(self, it: &str) -> Result<Value, E> {
+        Ok(Value::Text(it.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut out = Vec::new();
+        while let Some(Strict(it)) = items.next_element()? {
+            out.push(it);
+        }
+        Ok(Value::List(out))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut seen = std::collections::HashSet::new();
+        let mut out = Vec::new();
+        while let Some((name, Strict(it))) = entries.next_entry::<String, Strict>()? {
+            if !seen.insert(name.clone()) {
+                return Err(A::Error::custom("a name stands twice"));
+            }
+            out.push((name, it));
+        }
+        Ok(Value::Map(out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn status(body: &[u8]) -> u16 {
+        let headers: [(&[u8], &[u8]); 1] = [(b"Content-Type", b"application/json; charset=utf-8")];
+        read(&Head::new("POST", "/keys").headers(&headers), body).map_or_else(|it| it.status, |_| 200)
+    }
+
+    #[test]
+    fn one_object_without_ambiguity() {
+        assert_eq!(status(b""), 200);
+        assert_eq!(status(br#"{"name": "CI", "metadata": {"a": [1, 2.5, null, true]}}"#), 200);
+        assert_eq!(status(br#"{"expires_at": "2030-01-31T12:00:00+02:00"}"#), 200);
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+        let bad: [&[u8]; 18] = [
+            b" ",
+            b"[]",
+            b"null",
+            b"\"x\"",
+            b"{",
+            b"{}x",
+            b"{}{}",
+            b"\xef\xbb\xbf{}",
+            br#"{"a": 1, "a": 2}"#,
+            br#"{"a": {"b": 1, "b": 1}}"#,
+            br#"{"a": NaN}"#,
+            br#"{"a": 1e400}"#,
+            br#"{"a": "\ud800"}"#,
+            b"{\"a\": \"\xff\"}",
+            br#"{"a": 01}"#,
+            br#"{"expires_at": "2030-01-31"}"#,
+            br#"{"expires_at": "2030-01-31T12:00:00"}"#,
+            deep.as_bytes(),
+        ];
+        for body in bad {
+            assert_eq!(status(body), 400, "{}", String::from_utf8_lossy(body.get(..60).unwrap_or(body)));
+        }
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"] {
+            let headers: [(&[u8], &[u8]); 1] = [(b"content-type", kind.as_bytes())];
+            let head = Head::new("POST", "/keys").headers(&headers);
+            assert_eq!(read(&head, b"{}").err().map(|it| it.status), Some(415), "{kind}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_it(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = status(&body);
+        }
+    }
+}

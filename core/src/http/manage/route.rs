@@ -1,0 +1,155 @@
+use super::Head;
+use crate::http::refusal::Refusal;
+use crate::http::route::decoded;
+
+/// What can be done over the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    Create,
+    List,
+    Get,
+    Update,
+    Revoke,
+    Rotate,
+    EndGrace,
+    Disable,
+    Enable,
+    Usage,
+    Audit,
+    Scopes,
+    Orgs,
+    Org,
+    UpdateOrg,
+    DisableOrg,
+    EnableOrg,
+    RevokeKeys,
+    Whoami,
+    RotateSelf,
+    RevokeSelf,
+}
+
+/// Paths, in which `*` is an id, and what their methods do.
+const ROUTES: [(&str, &[(&str, Route)]); 16] = [
+    ("keys", &[("GET", Route::List), ("POST", Route::Create)]),
+    ("keys/*", &[("GET", Route::Get), ("PATCH", Route::Update), ("DELETE", Route::Revoke)]),
+    ("keys/*/rotate", &[("POST", Route::Rotate)]),
+    ("keys/*/end-grace", &[("POST", Route::EndGrace)]),
+    ("keys/*/disable", &[("POST", Route::Disable)]),
+    ("keys/*/enable", &[("POST", Route::Enable)]),
+    ("keys/*/usage", &[("GET", Route::Usage)]),
+    ("audit", &[("GET", Route::Audit)]),
+    ("scopes", &[("GET", Route::Scopes)]),
+    ("orgs", &[("GET", Route::Orgs)]),
+    ("orgs/*", &[("GET", Route::Org), ("PATCH", Route::UpdateOrg)]),
+    ("orgs/*/disable", &[("POST", Route::DisableOrg)]),
+    ("orgs/*/enable", &[("POST", Route::EnableOrg)]),
+    ("orgs/*/revoke-keys", &[("POST", Route::RevokeKeys)]),
+    ("whoami", &[("GET", Route::Whoami), ("DELETE", Route::RevokeSelf)]),
+    ("whoami/rotate", &[("POST", Route::RotateSelf)]),
+];
+
+/// Who may take a route.
+pub(super) enum Right {
+    /// Who has this scope.
+    Scope(&'static str),
+    /// Who acts for every org, with this scope.
+    Operator(&'static str),
+    /// Whoever was recognised.
+    Anyone,
+    /// The holder of a key, about that key.
+    Holder,
+}
+
+impl Route {
+    pub(super) fn right(self) -> Right {
+        match self {
+            Self::Create
+            | Self::Update
+            | Self::Revoke
+            | Self::Rotate
+            | Self::EndGrace
+            | Self::Disable
+            | Self::Enable => Right::Scope("keys:manage"),
+            Self::List | Self::Get | Self::Usage | Self::Scopes | Self::Org => Right::Scope("keys:read"),
+            Self::Audit => Right::Scope("audit:read"),
+            Self::Orgs | Self::UpdateOrg | Self::DisableOrg | Self::EnableOrg | Self::RevokeKeys => {
+                Right::Operator("orgs:manage")
+            }
+            Self::Whoami => Right::Anyone,
+            Self::RotateSelf | Self::RevokeSelf => Right::Holder,
+        }
+    }
+
+    /// Whether it takes its arguments from the query. All other routes take theirs from the body.
+    pub(super) fn reads_query(self) -> bool {
+        matches!(
+            self,
+            Self::List | Self::Get | Self::Usage | Self::Audit | Self::Scopes | Self::Orgs | Self::Org | Self::Whoami
+        )
+    }
+}
+
+/// A route, and the id that its path names.
+pub(super) struct Found {
+    pub(super) route: Route,
+    pub(super) subject: String,
+}
+
+impl Found {
+    /// The route of a request. A path counts only as it is written here: no other spelling leads anywhere.
+    pub(super) fn at(head: &Head<'_>) -> Result<Self, Refusal> {
+        let path = std::str::from_utf8(head.path()).ok().and_then(|it| it.strip_prefix('/')).unwrap_or_default();
+        let parts: Vec<&str> = path.split('/').collect();
+        let (methods, subject) = ROUTES
+            .iter()
+            .find_map(|(pattern, methods)| Some((methods, matched(pattern, &parts)?)))
+            .ok_or_else(Refusal::not_found)?;
+        let method = head.judged_method();
+        match methods.iter().find(|it| it.0 == method) {
+            Some((_, route)) => Ok(Self { route: *route, subject }),
+            None => {
+                let allowed: Vec<&str> = methods.iter().map(|it| it.0).collect();
+                Err(Refusal::new(405, "METHOD_NOT_ALLOWED", "This path does not take that method")
+                    .with("allow", allowed.join(", ")))
+            }
+        }
+    }
+}
+
+/// The id in a path, empty where the pattern has none.
+fn matched(pattern: &str, parts: &[&str]) -> Option<String> {
+    let mut subject = String::new();
+    let mut wanted = pattern.split('/');
+    for part in parts {
+        match wanted.next()? {
+            "*" => subject = decoded(part).filter(|it| !it.is_empty())?.into_owned(),
+            word if word == *part => {}
+            _ => return None,
+        }
+    }
+    wanted.next().is_none().then_some(subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: &str, path: &str) -> Result<(Route, String), u16> {
+        Found::at(&Head::new(method, path)).map(|it| (it.route, it.subject)).map_err(|it| it.status)
+    }
+
+    #[test]
+    fn paths_count_as_they_are_written() {
+        assert_eq!(found("GET", "/keys?limit=1"), Ok((Route::List, String::new())));
+        assert_eq!(found("HEAD", "/keys/7"), Ok((Route::Get, "7".into())));
+        assert_eq!(found("POST", "/orgs/a%3Ab/revoke-keys"), Ok((Route::RevokeKeys, "a:b".into())));
+        for path in
+            ["", "/", "/keys/", "//keys", "/Keys", "/keys/7/", "/keys//rotate", "/keys/7/rotate/x", "/%6Beys", "keys"]
+        {
+            assert_eq!(found("GET", path), Err(404), "{path}");
+        }
+        for (method, path) in [("PUT", "/keys"), ("GET", "/keys/7/rotate"), ("get", "/keys"), ("", "/audit")] {
+            assert_eq!(found(method, path), Err(405), "{method} {path}");
+        }
+    }
+}

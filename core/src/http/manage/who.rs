@@ -1,0 +1,122 @@
+use super::origin;
+use super::route::{Right, Route};
+use crate::decision::{Allowed, Decision, Request};
+use crate::error::Error;
+use crate::http::message::Message;
+use crate::http::refusal::Refusal;
+use crate::http::{Http, Principal, Session};
+use crate::keyring::Keys;
+use crate::rights::{Bounds, Rights};
+use crate::scope;
+
+/// Who manages.
+pub(super) enum Who {
+    Session(Session),
+    Key(Box<Allowed>),
+}
+
+impl Who {
+    /// As the audit names it.
+    pub(super) fn actor(&self) -> Option<String> {
+        match self {
+            Self::Session(session) => session.actor.clone(),
+            Self::Key(key) => Some(format!("key:{}", key.id)),
+        }
+    }
+
+    pub(super) fn org(&self) -> &str {
+        match self {
+            Self::Session(session) => &session.org,
+            Self::Key(key) => &key.org,
+        }
+    }
+
+    pub(super) fn is_operator(&self) -> bool {
+        matches!(self, Self::Session(session) if session.every_org)
+    }
+
+    pub(super) fn principal(&self) -> Principal {
+        match self {
+            Self::Session(session) => Principal::Session(session.clone()),
+            Self::Key(key) => Principal::Key((**key).clone()),
+        }
+    }
+
+    /// `keys:manage` includes `keys:read`.
+    fn may(&self, what: &str) -> bool {
+        let granted = |what: &str| match self {
+            Self::Session(session) => session.is_granted(what),
+            Self::Key(key) => scope::missing(&key.scopes.join(" "), &[what.to_owned()]).is_empty(),
+        };
+        granted(what) || (what == "keys:read" && granted("keys:manage"))
+    }
+}
+
+impl Http {
+    /// Finds out who asks, and refuses who may not take the route.
+    pub(super) async fn who(&self, message: &Message, given: Option<Session>, route: Route) -> Result<Who, Refusal> {
+        let who = self.recognised(message, given, route).await?;
+        match (route.right(), &who) {
+            (Right::Anyone, _) => Ok(who),
+            (Right::Holder, Who::Session(_)) => Err(Refusal::forbidden("This takes an API key, about itself")),
+            (_, Who::Key(key)) if key.is_deprecated() => {
+                Err(Refusal::forbidden("A secret that a rotation has replaced manages nothing"))
+            }
+            (Right::Holder, Who::Key(_)) => Ok(who),
+            (_, Who::Key(_)) if !self.plan.keys_may_manage => {
+                Err(Refusal::forbidden("Keys are managed with a session here, not with an API key"))
+            }
+            (Right::Scope(scope), _) if who.may(scope) => Ok(who),
+            (Right::Operator(scope), _) if who.is_operator() && who.may(scope) => Ok(who),
+            (Right::Scope(scope) | Right::Operator(scope), _) => {
+                Err(Refusal::new(403, "INSUFFICIENT_SCOPE", format!("This needs {scope}")))
+            }
+        }
+    }
+
+    async fn recognised(&self, message: &Message, given: Option<Session>, route: Route) -> Result<Who, Refusal> {
+        let (too_large, admitted) =
+            message.read(|head| (head.is_too_large(), origin::admits(head, &self.plan.origins)));
+        if too_large {
+            return Err(Refusal::invalid_request("The head of the request is too large"));
+        }
+        if let Some(session) = given {
+            session.check()?;
+            return match session.by_cookie && !admitted {
+                true => Err(Refusal::forbidden("A cookie is not accepted from pages of this origin")),
+                false => Ok(Who::Session(session)),
+            };
+        }
+        let (text, request) = message.read(|head| {
+            let text = self.credential(head)?.ok_or_else(Refusal::missing)?.0.to_vec();
+            // What a key does about itself is no matter of its level, which is about the host's API.
+            let request = match route.right() {
+                Right::Anyone | Right::Holder => self.request(head, &Request::new()).method("GET"),
+                _ => self.request(head, &Request::new()),
+            };
+            Ok::<_, Refusal>((zeroize::Zeroizing::new(text), request))
+        })?;
+        if let Some(session) = self.session(&text)? {
+            return Ok(Who::Session(session));
+        }
+        match self.kw.verify(text.as_slice(), &request).await {
+            Decision::Allowed(key) => Ok(Who::Key(Box::new(key))),
+            Decision::Denied(denial) => Err(Refusal::of(&denial)),
+        }
+    }
+
+    /// The keys that somebody may manage.
+    pub(super) fn keys_of(&self, who: &Who) -> Result<Keys, Error> {
+        if who.is_operator() {
+            return Ok(self.kw.every_org().keys());
+        }
+        let keys = self.kw.org(who.org())?.keys();
+        Ok(match who {
+            Who::Session(_) => keys,
+            Who::Key(key) => {
+                let revoke_children = self.plan.revoke_children;
+                keys.bounded(Bounds { id: key.id.clone(), rights: Rights::of(key), revoke_children })
+            }
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! What a key may do, compared: a key that makes or changes others never gives more than it has.
+
+use ipnet::IpNet;
+
+use crate::clock::Millis;
+use crate::error::Error;
+use crate::record::{Key, KeyId, Level, Limit};
+use crate::{network, scope};
+
+/// All in which one key can have more than another.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Rights {
+    pub(crate) environment: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) level: Option<Level>,
+    pub(crate) tier: Option<String>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) networks: Option<Vec<String>>,
+    pub(crate) expires_at: Option<Millis>,
+}
+
+/// A key that acts on others of its org.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    pub(crate) id: KeyId,
+    pub(crate) rights: Rights,
+    /// Whether those that it makes are revoked with it.
+    pub(crate) revoke_children: bool,
+}
+
+impl Rights {
+    pub(crate) fn of(key: &Key) -> Self {
+        Self {
+            environment: key.environment.clone(),
+            scopes: key.scopes.clone(),
+            level: key.level,
+            tier: key.tier.clone(),
+            limits: key.limits.clone(),
+            networks: key.networks.clone(),
+            expires_at: key.expires_at.map(|it| it.timestamp_millis()),
+        }
+    }
+
+    /// Refuses rights that exceed these in any dimension.
+    pub(crate) fn cover(&self, other: &Self) -> Result<(), Error> {
+        let granted = self.scopes.join(" ");
+        let more = scope::missing(&granted, &other.scopes);
+        if !more.is_empty() {
+            return Err(exceeds("scopes", format!("has {}, which the managing key has not", more.join(", "))));
+        }
+        if other.environment != self.environment {
+            return Err(exceeds("environment", "is not that of the managing key"));
+        }
+        if rank(other.level) > rank(self.level) {
+            return Err(exceeds("level", "is higher than that of the managing key"));
+        }
+        if other.tier != self.tier {
+            return Err(exceeds("tier", "is not that of the managing key"));
+        }
+        if let Some(limit) = self.limits.iter().find(|it| !other.limits.iter().any(|other| is_within(other, it))) {
+            return Err(exceeds("limits", format!("are wider than '{}' of the managing key", limit.name)));
+        }
+        if !nets_cover(self.networks.as_deref(), other.networks.as_deref()) {
+            return Err(exceeds("networks", "reach further than those of the managing key"));
+        }
+        let end = |it: Option<Millis>| it.unwrap_or(Millis::MAX);
+        if end(other.expires_at) > end(self.expires_at) {
+            return Err(exceeds("expires_at", "is later than that of the managing key"));
+        }
+        Ok(())
+    }
+}
+
+impl Bounds {
+    /// Refuses to act on a key that may do more, and on the acting key itself.
+    pub(crate) fn admit(&self, id: &str, rights: &Rights) -> Result<(), Error> {
+        if self.id.to_string() == id {
+            return Err(Error::forbidden(
+                "id",
+                "is that of the managing key",
+                "a key rotates and revokes itself under whoami, and changes no more of itself",
+            ));
+        }
+        self.rights.cover(rights)
+    }
+}
+
+fn exceeds(field: &str, reason: impl Into<String>) -> Error {
+    Error::forbidden(field, reason, "give no more than the managing key has, or use a session")
+}
+
+/// No level judges no method, which is as much as the highest.
+fn rank(level: Option<Level>) -> u8 {
+    match level {
+        Some(Level::Read) => 0,
+        Some(Level::ReadWrite) => 1,
+        Some(Level::Full) | None => 2,
+    }
+}
+
+fn is_within(limit: &Limit, bound: &Limit) -> bool {
+    (&limit.name, &limit.operation, limit.per) == (&bound.name, &bound.operation, bound.per)
+        && limit.rate <= bound.rate
+        && limit.burst <= bound.burst
+}
+
+fn nets_cover(bound: Option<&[String]>, networks: Option<&[String]>) -> bool {
+    match (bound, networks) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(bound), Some(networks)) => {
+            let bound = network::stored(bound);
+            let stored = network::stored(networks);
+            // What cannot be read lets nobody in, and so reaches no further.
+            stored.iter().all(|it: &IpNet| bound.iter().any(|other| other.contains(it)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rights() -> Rights {
+        Rights {
+            environment: "live".into(),
+            scopes: vec!["deals:*".into(), "keys:manage".into()],
+            level: Some(Level::ReadWrite),
+            tier: Some("basic".into()),
+            limits: vec![Limit::new("own", 10).burst(5)],
+            networks: Some(vec!["10.0.0.0/8".into()]),
+            expires_at: Some(1_000),
+        }
+    }
+
+    #[test]
+    fn no_dimension_may_be_exceeded() {
+        let own = rights();
+        assert_eq!(own.cover(&rights()), Ok(()));
+        let less = Rights {
+            scopes: vec!["deals:read".into()],
+            level: Some(Level::Read),
+            limits: vec![Limit::new("own", 9).burst(5), Limit::new("more", 1)],
+            networks: Some(vec!["10.1.0.0/16".into()]),
+            expires_at: Some(999),
+            ..rights()
+        };
+        assert_eq!(own.cover(&less), Ok(()));
+        assert_eq!(own.cover(&Rights { networks: Some(vec![]), scopes: vec![], ..less.clone() }), Ok(()));
+        let more = [
+            ("scopes", Rights { scopes: vec!["users:read".into()], ..rights() }),
+            ("scopes", Rights { scopes: vec!["keys:*".into()], ..rights() }),
+            ("environment", Rights { environment: "test".into(), ..rights() }),
+            ("level", Rights { level: Some(Level::Full), ..rights() }),
+            ("level", Rights { level: None, ..rights() }),
+            ("tier", Rights { tier: None, ..rights() }),
+            ("tier", Rights { tier: Some("premium".into()), ..rights() }),
+            ("limits", Rights { limits: vec![], ..rights() }),
+            ("limits", Rights { limits: vec![Limit::new("own", 11).burst(5)], ..rights() }),
+            ("limits", Rights { limits: vec![Limit::new("own", 10).burst(6)], ..rights() }),
+            ("limits", Rights { limits: vec![Limit::new("other", 1)], ..rights() }),
+            ("limits", Rights { limits: vec![Limit::new("own", 1).burst(1).operation("read")], ..rights() }),
+            ("networks", Rights { networks: None, ..rights() }),
+            ("networks", Rights { networks: Some(vec!["0.0.0.0/0".into()]), ..rights() }),
+            ("networks", Rights { networks: Some(vec!["10.0.0.0/8".into(), "11.0.0.1/32".into()]), ..rights() }),
+            ("expires_at", Rights { expires_at: None, ..rights() }),
+            ("expires_at", Rights { expires_at: Some(1_001), ..rights() }),
+        ];
+        for (field, wanted) in more {
+            let error = own.cover(&wanted).unwrap_err();
+            assert_eq!((error.code(), error.field()), ("forbidden", Some(field)), "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_does_not_manage_itself() {
+        let bounds = Bounds { id: KeyId::Integer(7), rights: rights(), revoke_children: false };
+        assert_eq!(bounds.admit("7", &rights()).unwrap_err().field(), Some("id"));
+        assert_eq!(bounds.admit("8", &rights()), Ok(()));
+    }
+}

@@ -1,0 +1,178 @@
+//! Key management over the wire, in process: what a key that manages others may do, and what becomes of its children.
+
+use keywright::http::{Config, Http, Message, Response, Session};
+use keywright::testing::ManualClock;
+use keywright::wait::block_on;
+use keywright::{Keywright, ListAudit, NewKey, Request};
+use serde_json::{Value, json};
+
+struct Site {
+    _folder: tempfile::TempDir,
+    clock: ManualClock,
+    kw: Keywright,
+    http: Http,
+}
+
+impl Site {
+    fn new(config: Config) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new("2026-01-10T12:00:00Z".parse().unwrap());
+        let url = format!("sqlite:{}/keys.db", folder.path().display());
+        let kw = Keywright::builder(url).brand("liq").pepper([7; 32]).clock(clock.clone());
+        let kw = block_on(kw.build()).unwrap();
+        Self { _folder: folder, clock, http: kw.http(config).unwrap(), kw }
+    }
+
+    fn key(&self, new: NewKey) -> String {
+        let new = block_on(self.kw.org("acme").unwrap().keys().create(new)).unwrap();
+        new.api_key.reveal().to_owned()
+    }
+
+    fn ask(&self, method: &str, target: &str, key: &str, body: &Value) -> (u16, Value) {
+        let message = Message::new(method, target).header("api-key", key).header("content-type", "application/json");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        told(&block_on(self.http.manage(message.body(body), None)))
+    }
+}
+
+fn told(response: &Response) -> (u16, Value) {
+    (response.status, serde_json::from_slice(&response.body).unwrap_or_default())
+}
+
+fn manager() -> NewKey {
+    NewKey::named("manager").scopes("deals:*,keys:manage").unwrap()
+}
+
+#[test]
+fn a_key_manages_keys_only_where_that_is_switched_on() {
+    let site = Site::new(Config::new());
+    let key = site.key(manager());
+    let (status, body) = site.ask("POST", "/keys", &key, &json!({"name": "x"}));
+    assert_eq!((status, &body["code"]), (403, &json!("FORBIDDEN")), "{body}");
+    assert_eq!(site.ask("GET", "/whoami", &key, &Value::Null).1["key"]["name"], "manager");
+    assert_eq!(site.ask("GET", "/whoami", "liq_live_x", &Value::Null).0, 401);
+}
+
+#[test]
+fn what_a_key_makes_has_no_more_rights_than_it_has() {
+    let site = Site::new(Config::new().keys_may_manage());
+    let bounded = manager().networks(["127.0.0.0/8"]).unwrap().expires_in_days(30).level(keywright::Level::ReadWrite);
+    let key = site.key(bounded);
+    let ask = |method: &str, target: &str, body: Value| {
+        let message = Message::new(method, target).header("api-key", key.as_str()).peer(Some("127.0.0.1".into()));
+        let message = message.header("content-type", "application/json").body(body.to_string());
+        told(&block_on(site.http.manage(message, None)))
+    };
+    let (status, child) = ask("POST", "/keys", json!({"name": "child", "scopes": "deals:read"}));
+    assert_eq!(status, 201, "{child}");
+    for (field, value) in [
+        ("level", json!("read_write")),
+        ("networks", json!(["127.0.0.0/8"])),
+        ("expires_at", json!("2026-02-09T12:00:00.000Z")),
+        ("org", json!("acme")),
+        ("environment", json!("live")),
+    ] {
+        assert_eq!(child[field], value, "{field} is inherited");
+    }
+    assert!(child["created_by"].as_str().unwrap().starts_with("key:"));
+    for more in [
+        json!({"scopes": "users:read"}),
+        json!({"scopes": "keys:*"}),
+        json!({"level": "full"}),
+        json!({"networks": ["10.0.0.0/8"]}),
+        json!({"expires_in_days": 31}),
+        json!({"environment": "test"}),
+        json!({"limits": [{"name": "x", "rate": 1}], "scopes": "users:read"}),
+    ] {
+        let mut body = json!({"name": "more"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (status, answer) = ask("POST", "/keys", body);
+        assert_eq!((status, &answer["code"]), (403, &json!("FORBIDDEN")), "{more} {answer}");
+    }
+    let id = child["id"].as_str().unwrap();
+    assert_eq!(ask("PATCH", &format!("/keys/{id}"), json!({"scopes": "users:read"})).0, 403);
+    assert_eq!(ask("PATCH", &format!("/keys/{id}"), json!({"networks": null})).0, 403);
+    assert_eq!(ask("PATCH", &format!("/keys/{id}"), json!({"name": "renamed"})).1["name"], "renamed");
+    let stronger =
+        block_on(site.kw.org("acme").unwrap().keys().create(NewKey::named("strong").scopes("users:*").unwrap()));
+    let stronger = stronger.unwrap();
+    for action in ["rotate", "disable", "enable", "end-grace"] {
+        assert_eq!(ask("POST", &format!("/keys/{}/{action}", stronger.id), json!({})).0, 403, "{action}");
+    }
+    assert_eq!(ask("PATCH", &format!("/keys/{}", stronger.id), json!({"name": "mine"})).0, 403);
+    let own = ask("GET", "/whoami", Value::Null).1["key"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(ask("PATCH", &format!("/keys/{own}"), json!({"name": "me"})).0, 403);
+    assert_eq!(ask("POST", &format!("/keys/{own}/rotate"), json!({})).0, 403);
+    // Identity is never taken from a body.
+    for field in ["created_by", "org", "actor", "id"] {
+        assert_eq!(ask("POST", "/keys", json!({"name": "x", field: "y"})).0, 400, "{field}");
+    }
+}
+
+#[test]
+fn a_former_secret_manages_nothing() {
+    let site = Site::new(Config::new().keys_may_manage());
+    let key = site.key(manager());
+    let (status, rotated) = site.ask("POST", "/whoami/rotate", &key, &json!({"grace": "1h"}));
+    assert_eq!(status, 200, "{rotated}");
+    let newer = rotated["api_key"].as_str().unwrap();
+    assert_eq!(site.ask("GET", "/keys", &key, &Value::Null).0, 403);
+    assert_eq!(site.ask("DELETE", "/whoami", &key, &Value::Null).0, 403);
+    assert_eq!(site.ask("GET", "/keys", newer, &Value::Null).0, 200);
+    site.clock.advance(3_600_000);
+    assert_eq!(site.ask("GET", "/keys", &key, &Value::Null).1["code"], "API_KEY_REVOKED");
+    assert_eq!(site.ask("DELETE", "/whoami", newer, &Value::Null).1["status"], "revoked");
+    assert_eq!(site.ask("GET", "/whoami", newer, &Value::Null).0, 401);
+}
+
+#[test]
+fn children_die_with_their_parent_where_that_is_switched_on() {
+    for dies in [true, false] {
+        let config = Config::new().keys_may_manage();
+        let site = Site::new(if dies { config.revoke_children() } else { config });
+        let parent = site.key(manager());
+        let (_, child) =
+            site.ask("POST", "/keys", &parent, &json!({"name": "child", "scopes": "deals:read,keys:manage"}));
+        let child = child["api_key"].as_str().unwrap().to_owned();
+        let (_, grandchild) = site.ask("POST", "/keys", &child, &json!({"name": "grandchild"}));
+        let grandchild = grandchild["api_key"].as_str().unwrap().to_owned();
+        let allowed = |text: &str| block_on(site.kw.verify(text, &Request::new())).is_allowed();
+        assert!(allowed(&child) && allowed(&grandchild));
+        assert_eq!(site.ask("DELETE", "/whoami", &parent, &json!({"reason": "leaked"})).0, 200);
+        assert_eq!((allowed(&child), allowed(&grandchild)), (!dies, !dies));
+        let audit = site.kw.org("acme").unwrap().audit();
+        let entry = block_on(audit.list(ListAudit::new().action("key.revoke"))).unwrap().data.remove(0);
+        assert_eq!(entry.details.get("children_revoked"), dies.then(|| json!(2)).as_ref());
+        assert!(block_on(site.kw.audit().verify()).unwrap().ok);
+    }
+}
+
+#[test]
+fn a_session_sees_its_org_alone() {
+    let site = Site::new(Config::new());
+    let foreign = block_on(site.kw.org("other").unwrap().keys().create(NewKey::named("foreign"))).unwrap();
+    let session = || Session::of("acme").unwrap().actor("alice").may("keys:manage").unwrap().may("audit:read").unwrap();
+    let ask = |method: &str, target: &str, session: Session| {
+        told(&block_on(site.http.manage(Message::new(method, target), Some(session))))
+    };
+    let unknown = ask("GET", "/keys/0190a0a0-0000-7000-8000-000000000000", session());
+    let (status, mut other) = ask("GET", &format!("/keys/{}", foreign.id), session());
+    other["request_id"] = unknown.1["request_id"].clone();
+    assert_eq!((status, other), (404, unknown.1));
+    for (method, path) in [("DELETE", ""), ("POST", "/rotate"), ("POST", "/disable"), ("GET", "/usage")] {
+        assert_eq!(ask(method, &format!("/keys/{}{path}", foreign.id), session()).0, 404, "{path}");
+    }
+    assert_eq!(ask("GET", "/keys", session()).1["data"], json!([]));
+    assert_eq!(ask("GET", "/audit", session()).1["data"], json!([]));
+    for path in ["/orgs/other", "/orgs/nobody"] {
+        assert_eq!(ask("GET", path, session()).0, 404, "{path}");
+    }
+    for path in ["/orgs", "/orgs/other/disable", "/orgs/acme/disable"] {
+        let method = if path == "/orgs" { "GET" } else { "POST" };
+        assert_eq!(ask(method, path, session()).0, 403, "{path}");
+    }
+    let operator = || Session::of("ops").unwrap().may("orgs:manage").unwrap().may("keys:read").unwrap().every_org();
+    assert_eq!(ask("GET", &format!("/keys/{}", foreign.id), operator()).0, 200);
+    assert_eq!(ask("POST", "/orgs/other/disable", operator()).1["status"], "disabled");
+    assert_eq!(ask("DELETE", &format!("/keys/{}", foreign.id), operator()).0, 403);
+}
