@@ -658,15 +658,20 @@ fn seconds(nanos: u64) -> u64 {
 
 /// Whether a cost was taken from every limit that concerned it.
 pub(crate) fn granted(drawn: &Drawn, cost: u64, source: &dyn Source) -> Result<(), Box<Denial>> {
-    let refused = drawn.refused.and_then(|place| drawn.standings.iter().find(|it| it.0 == place));
-    let Some((place, standing)) = refused else { return Ok(()) };
-    let name = source.limit(*place).map_or("", |it| &it.name);
-    if standing.retry_after == u64::MAX {
+    if drawn.refused.is_none() {
+        return Ok(());
+    }
+    // The one that lets it pass last: who waits for another only meets this one next. Of two, the first.
+    let waits = drawn.standings.iter().rev().max_by_key(|it| it.1.retry_after);
+    let (name, wait) =
+        waits.map_or(("", 0), |(place, it)| (source.limit(*place).map_or("", |it| &it.name), it.retry_after));
+    if wait == u64::MAX {
         let reason = format!("is {cost}, which the limit '{name}' allows at no time");
         let error = Error::wrong("cost", reason, "lower it, or give the limit a larger burst");
         return Err(Denial::misused(error).into());
     }
-    let seconds = seconds(standing.retry_after);
+    // Another thread may have given back since.
+    let seconds = seconds(wait).max(1);
     let message = format!("The rate limit '{name}' of this API key is used up; try again in {seconds} s");
     Err(Box::new(Denial { retry_after_seconds: Some(seconds), ..Denial::new(Code::RateLimited, message) }))
 }

@@ -73,24 +73,22 @@ struct Books {
     store: Arc<AnyStore>,
     open: Mutex<Open>,
     wake: Condvar,
-    /// Held while counts are on their way to the store.
-    writing: tokio::sync::Mutex<()>,
+    /// Held alone while counts are on their way to the store, and together by those who read there: nobody can tell
+    /// whether counts that are on their way are in what was read.
+    writing: tokio::sync::RwLock<()>,
 }
 
 #[derive(Default)]
 struct Open {
     listed: Vec<Arc<Meter>>,
-    /// What is on its way to the store.
-    leaving: Vec<Used>,
-    /// How often something has arrived there.
-    arrivals: u64,
     runs: bool,
     closed: bool,
 }
 
 impl Usage {
     pub(crate) fn new(store: Arc<AnyStore>) -> Self {
-        let books = Books { store, open: Mutex::default(), wake: Condvar::new(), writing: tokio::sync::Mutex::new(()) };
+        let books =
+            Books { store, open: Mutex::default(), wake: Condvar::new(), writing: tokio::sync::RwLock::new(()) };
         Self { process: Process::current(), books: Arc::new(books) }
     }
 
@@ -143,20 +141,25 @@ impl Usage {
         self.books.wake.notify_one();
     }
 
-    /// How often counts have arrived in the store, to be asked before a read.
-    pub(crate) fn arrivals(&self) -> u64 {
-        lock(&self.books.open).arrivals
+    /// Keeps counts where they are until the guard is dropped: some here, the others in the store.
+    pub(crate) async fn still(&self) -> Still<'_> {
+        Still { usage: self, _held: self.books.writing.read().await }
     }
+}
 
-    /// Adds what was counted here and is not in what was read. `false` when counts have arrived in the store since
-    /// `before`, so that nobody knows whether they are in.
-    pub(crate) fn add_pending(&self, views: &mut [KeyView], before: u64) -> bool {
-        let open = lock(&self.books.open);
-        let listed = open.listed.iter().map(|it| (&*it.key_id, &*it.lookup, it.counts()));
-        let leaving = open.leaving.iter().map(|it| (it.key_id.as_str(), it.lookup.as_str(), it.counts));
+/// A time in which no counts are on their way.
+pub(crate) struct Still<'a> {
+    usage: &'a Usage,
+    _held: tokio::sync::RwLockReadGuard<'a, ()>,
+}
+
+impl Still<'_> {
+    /// Adds to what was read meanwhile what was counted here and is not written down.
+    pub(crate) fn add_pending(&self, views: &mut [KeyView]) {
+        let open = lock(&self.usage.books.open);
         let mut pending: HashMap<&str, Vec<(&str, Counts)>> = HashMap::new();
-        for (key_id, lookup, counts) in listed.chain(leaving) {
-            pending.entry(key_id).or_default().push((lookup, counts));
+        for meter in &open.listed {
+            pending.entry(&meter.key_id).or_default().push((&meter.lookup, meter.counts()));
         }
         for view in views {
             for (lookup, counts) in pending.get(view.key.id.as_str()).into_iter().flatten() {
@@ -166,7 +169,6 @@ impl Usage {
                 }
             }
         }
-        open.arrivals == before
     }
 }
 
@@ -203,26 +205,20 @@ impl Books {
     }
 
     async fn flush(&self) -> Result<(), Error> {
-        let _writing = self.writing.lock().await;
-        let (meters, used) = {
-            let mut open = lock(&self.open);
-            let meters = std::mem::take(&mut open.listed);
-            let used = meters.iter().map(|it| Used {
-                key_id: it.key_id.to_string(),
-                lookup: it.lookup.to_string(),
-                counts: it.take(),
-            });
-            open.leaving = used.collect();
-            (meters, Arc::<[Used]>::from(open.leaving.as_slice()))
-        };
+        let _writing = self.writing.write().await;
+        let meters = std::mem::take(&mut lock(&self.open).listed);
+        let used = meters.iter().map(|it| Used {
+            key_id: it.key_id.to_string(),
+            lookup: it.lookup.to_string(),
+            counts: it.take(),
+        });
+        let used: Arc<[Used]> = used.collect();
         if used.is_empty() {
             return Ok(());
         }
         let written = self.store.add_usage(Arc::clone(&used)).await;
-        let mut open = lock(&self.open);
-        open.leaving.clear();
-        open.arrivals += 1;
         if written.is_err() {
+            let mut open = lock(&self.open);
             for (meter, used) in meters.into_iter().zip(used.iter()) {
                 meter.give_back(used.counts);
                 if !meter.listed.swap(true, Ordering::SeqCst) {

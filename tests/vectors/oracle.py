@@ -263,8 +263,8 @@ class Buckets:
             place = (rule["per"], owner, rule["name"], rate, burst)
             tokens, at = self.filled.get(place, (burst, now))
             asked.append((rule, place, rate, burst, min(burst, tokens + rate * (now - at))))
-        refused = next((it for it in asked if it[4] < cost), None)
-        if refused is not None and cost > refused[3]:
+        refused = [it for it in asked if it[4] < cost]
+        if any(cost > it[3] for it in refused):
             return None
         taken = 0 if refused else cost
         stands = []
@@ -275,7 +275,7 @@ class Buckets:
             stands.append(
                 {"name": rule["name"], "limit": rule["rate"], "remaining": math.floor(left), "reset_seconds": reset, "shared": False}
             )
-        return stands, None if refused is None else math.ceil((cost - refused[4]) / refused[2])
+        return stands, max((math.ceil((cost - it[4]) / it[2]) for it in refused), default=None)
 
 
 def limited(case):

@@ -487,14 +487,11 @@ impl Engine {
 
     /// Likewise, after the change that a rule asks for.
     async fn change(&self, tenant: &Tenant, id: &str, rule: KeyRule) -> Result<KeyView, Error> {
-        let usage = self.verifier.hot.here().usage.as_ref().map(|it| (it, it.arrivals()));
-        let mut view = self.store().change(tenant, id, &self.verifier.clock, rule).await?.ok_or_else(unknown)?;
-        match usage {
-            Some((usage, before)) if !usage.add_pending(std::slice::from_mut(&mut view), before) => {
-                self.get(tenant, id, self.now()).await
-            }
-            _ => Ok(view),
-        }
+        let change = || async {
+            let view = self.store().change(tenant, id, &self.verifier.clock, rule).await?;
+            Ok(view.into_iter().collect())
+        };
+        self.counted(change).await?.pop().ok_or_else(unknown)
     }
 
     fn admit(&self, scopes: &[String]) -> Result<(), Error> {

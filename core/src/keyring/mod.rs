@@ -421,16 +421,13 @@ impl Engine {
     /// What `read` finds, with what this process has counted and not yet written down.
     async fn counted<F: Future<Output = Result<Vec<KeyView>, Error>>>(
         &self,
-        read: impl Fn() -> F,
+        read: impl FnOnce() -> F,
     ) -> Result<Vec<KeyView>, Error> {
         let Some(usage) = &self.verifier.hot.here().usage else { return read().await };
-        loop {
-            let before = usage.arrivals();
-            let mut found = read().await?;
-            if usage.add_pending(&mut found, before) {
-                return Ok(found);
-            }
-        }
+        let still = usage.still().await;
+        let mut found = read().await?;
+        still.add_pending(&mut found);
+        Ok(found)
     }
 
     fn integer_ids(&self) -> bool {
