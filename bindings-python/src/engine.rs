@@ -9,6 +9,7 @@ use pyo3::types::PyDict;
 
 use crate::decision::Decision;
 use crate::error::{checked, waited};
+use crate::http::Http;
 use crate::input::{self, entries, value_of};
 use crate::keys::Keys;
 use crate::org::{Audit, Org, Orgs};
@@ -20,7 +21,7 @@ type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
 /// Checked options, from which `AsyncKeywright` opens.
 #[pyclass(frozen, module = "keywright")]
-pub(crate) struct Config(keywright::Config);
+pub(crate) struct Config(pub(crate) keywright::Config);
 
 impl Config {
     fn read(url: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Self> {
@@ -277,6 +278,30 @@ impl Keywright {
     /// The text with the secret of every key in it masked.
     fn redact(&self, text: &Bound<'_, PyAny>) -> PyResult<String> {
         Texts(self.0.texts()).redact(text)
+    }
+
+    /// Makes the engine speak HTTP; the adapters do so themselves.
+    ///
+    /// credentials: the request headers in which a key may come; `["Authorization", "Api-Key", "X-API-Key"]` when left
+    ///     out, where `Authorization` stands for its scheme `Bearer`. A request with two of them is refused.
+    /// realm: what a challenge names; `"api"` when left out.
+    /// trusted_proxies: the proxies whose `X-Forwarded-For` is believed, as addresses or networks.
+    /// routes: rules, each a dict of `path` (`"/deals/{id}"`, `"/files/{*rest}"`), `method` (one, a list, or left out for
+    ///     all), and `scopes`, `operation`, `cost`, `environment`, `access` as `Needs` has them.
+    /// default: what becomes of a route without a rule where there are rules: `"deny"` (when left out) or `"authenticated"`.
+    /// errors: the form of a refusal: `"problem"` (RFC 9457, when left out), `"list"` or `"plain"`.
+    /// deprecation_headers: adds `Deprecation` and `Sunset` for a former secret.
+    /// session: how session tokens (JWT) are checked: a dict of `algorithm` with `key` or `key_file`, or `jwks` or
+    ///     `jwks_file`; `issuer`, `audience`, `org_claim`, `actor_claim`, `may`, `may_claim`, `leeway_seconds`.
+    /// keys_may_manage: lets a key with the scope `keys:manage` manage keys that may do no more than itself.
+    /// revoke_children: revokes, with a key, those that it has made.
+    /// origins: other origins whose pages may manage keys with a cookie.
+    #[pyo3(
+        signature = (**options),
+        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, origins=None)"
+    )]
+    fn http(&self, py: Python<'_>, options: Option<Given<'_, '_>>) -> PyResult<Http> {
+        Http::of(&self.0, py, options)
     }
 
     /// Writes down what was counted until now. It happens by itself each second, in `close`, and when Python exits.

@@ -5,6 +5,7 @@ mod engine;
 mod error;
 mod field;
 mod fork;
+mod http;
 mod input;
 mod keys;
 mod new_key;
@@ -21,6 +22,8 @@ mod native {
     use super::decision::Decision;
     #[pymodule_export]
     use super::engine::{_flush_open, Config, Keywright, Texts, Unopened};
+    #[pymodule_export]
+    use super::http::{Answer, Http, HttpConfig, Needs, Passed, Response};
     #[pymodule_export]
     use super::keys::Keys;
     #[pymodule_export]

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::address::Proxies;
 use super::credential::Source;
+use super::refusal::Refusal;
 use super::route::{Rule, Table};
 use super::session::{SessionTokens, Verifier};
+use super::{Head, Response, request_id};
 use crate::error::Error;
 use crate::keyring;
 
@@ -150,21 +152,25 @@ impl Config {
         self.rules.iter().flatten().try_for_each(|it| engine.admit(&it.needs.request).map_err(|it| it.within("routes")))
     }
 
+    /// The answer of a host whose engine could not be opened.
+    #[must_use]
+    pub fn unavailable(&self, head: &Head<'_>) -> Response {
+        let manner = Manner::new(self.errors, &self.realm, &self.credentials);
+        Refusal::unavailable().response(&manner, request_id::of(head), head.method == "HEAD")
+    }
+
     pub(super) fn plan(&self) -> Result<Plan, Error> {
         let plain = |it: u8| it.is_ascii_alphanumeric() || b" ._-".contains(&it);
         if !(1..=64).contains(&self.realm.len()) || !self.realm.bytes().all(plain) {
             return Err(Error::wrong("realm", "is no realm", "use 1 to 64 letters, digits, spaces and . _ -"));
         }
-        let Some(first) = self.credentials.first() else {
+        if self.credentials.is_empty() {
             return Err(Error::wrong("credentials", "is empty", "name a header, like Authorization"));
-        };
-        let mut vary = first.name().to_owned();
-        for (index, source) in self.credentials.iter().enumerate().skip(1) {
+        }
+        for (index, source) in self.credentials.iter().enumerate() {
             if self.credentials.iter().take(index).any(|it| it == source) {
                 return Err(Error::wrong("credentials", format!("names {} twice", source.name()), "name it once"));
             }
-            vary.push_str(", ");
-            vary.push_str(source.name());
         }
         let table = self.rules.clone().map(Table::new).transpose()?;
         let sessions = |table: &Table| table.rules().any(|it| it.needs.lets_sessions_in());
@@ -176,7 +182,7 @@ impl Config {
             check_origin(origin)?;
         }
         Ok(Plan {
-            manner: Manner { errors: self.errors, realm: self.realm.clone(), vary },
+            manner: Manner::new(self.errors, &self.realm, &self.credentials),
             credentials: self.credentials.clone(),
             proxies: self.proxies.clone(),
             table,
@@ -237,6 +243,13 @@ pub(super) struct Manner {
     pub(super) realm: String,
     /// The headers of requests that a cache must tell apart.
     pub(super) vary: String,
+}
+
+impl Manner {
+    fn new(errors: Errors, realm: &str, credentials: &[Source]) -> Self {
+        let names: Vec<&str> = credentials.iter().map(Source::name).collect();
+        Self { errors, realm: realm.to_owned(), vary: names.join(", ") }
+    }
 }
 
 fn check_origin(origin: &str) -> Result<(), Error> {

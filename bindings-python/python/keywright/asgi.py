@@ -1,0 +1,131 @@
+"""Keywright for every ASGI application: a middleware that authenticates each request, and key management to be mounted."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, TypeAlias
+
+from keywright._native import Keywright, Response
+from keywright.aio import AsyncKeywright
+from keywright.http import LARGEST_BODY, AsyncHttp
+
+__all__ = ["KeywrightMiddleware", "Management"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+Pairs: TypeAlias = Iterable[tuple[bytes, bytes]]
+
+
+class KeywrightMiddleware:
+    """Lets a request through when its key, or the rule of its route, allows it, and answers it otherwise.
+
+    The application finds what is known of it in ``scope["state"]["keywright"]``, a ``Passed``; in Starlette and FastAPI that is
+    ``request.state.keywright``. Every response gets the contract's headers, those of errors as well; only what a server itself
+    answers after a crash has none.
+
+    keywright: a ``Keywright`` or an ``AsyncKeywright``.
+    options: those of ``Keywright.http``; wrong ones are refused here.
+    """
+
+    def __init__(self, app: App, keywright: Keywright | AsyncKeywright, **options: Any) -> None:
+        self.app = app
+        self.http = AsyncHttp(keywright, **options)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        answer = await self.http.authenticate(*parts(scope))
+        if isinstance(answer, Response):
+            await respond(scope, receive, send, answer)
+            return
+        scope.setdefault("state", {})["keywright"] = answer
+        await self.app(scope, receive, with_headers(send, answer.headers))
+
+
+class Management:
+    """Key management as an ASGI application, to be mounted where it belongs.
+
+    keywright: a ``Keywright``, an ``AsyncKeywright``, or the ``AsyncHttp`` of another adapter with its options.
+    principal: your own function, awaited where it is async, from the scope of a request to a dict of ``org``, ``actor`` and ``may``
+        for whoever you know; None leaves it to the session token or key that the request presents.
+    options: those of ``Keywright.http``.
+    """
+
+    def __init__(
+        self, keywright: Keywright | AsyncKeywright | AsyncHttp, principal: Callable[[Scope], Any] | None = None, **options: Any
+    ) -> None:
+        self.http = keywright if isinstance(keywright, AsyncHttp) else AsyncHttp(keywright, **options)
+        self.principal = principal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] == "lifespan":
+            return
+        session = self.principal(scope) if self.principal is not None else None
+        session = await session if inspect.isawaitable(session) else session
+        method, target, headers, peer = parts(scope)
+        mounted = scope.get("root_path", "").encode()
+        target = target[len(mounted) :] if target.startswith(mounted) else target
+        await respond(scope, receive, send, await self.http.manage(method, target, headers, peer, await _body(receive), session))
+
+
+def parts(scope: Scope) -> tuple[str, bytes, Pairs, str | None]:
+    """Method, target, headers and peer of a request, as the contract takes them."""
+    path, query, client = scope.get("raw_path"), scope.get("query_string", b""), scope.get("client")
+    if path is None:
+        # A server that keeps only the decoded path: what was encoded in it is as good as odd.
+        path = scope["path"].encode()
+    target = path + b"?" + query if query else path
+    # A socket without addresses has no port either.
+    peer = client[0] if client and client[1] is not None else None
+    return scope.get("method", "GET"), target, scope["headers"], peer
+
+
+def with_headers(send: Send, headers: Pairs) -> Send:
+    """Adds headers to the response that is sent: ``vary`` to what is there, the others where they are not."""
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
+            message["headers"] = merged(list(message.get("headers") or ()), headers)
+        await send(message)
+
+    return sending
+
+
+def merged(theirs: list[tuple[bytes, bytes]], ours: Pairs) -> list[tuple[bytes, bytes]]:
+    """The headers of a response with ours among them."""
+    present = {name.lower() for name, _ in theirs}
+    theirs.extend((name, value) for name, value in ours if name == b"vary" or name not in present)
+    return theirs
+
+
+async def respond(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
+    """Sends a whole response; a WebSocket is refused with it where the server can, else closed."""
+    length = [] if scope.get("method") == "HEAD" else [(b"content-length", str(len(response.body)).encode())]
+    start = {"status": response.status, "headers": [*response.headers, *length]}
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", **start})
+        await send({"type": "http.response.body", "body": response.body})
+        return
+    await receive()
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await send({"type": "websocket.http.response.start", **start})
+        await send({"type": "websocket.http.response.body", "body": response.body})
+    else:
+        await send({"type": "websocket.close", "code": 1008})
+
+
+async def _body(receive: Receive) -> bytes:
+    """The body, up to the first byte that is too many."""
+    body = bytearray()
+    while len(body) <= LARGEST_BODY:
+        message = await receive()
+        body += message.get("body", b"")
+        if message["type"] != "http.request" or not message.get("more_body"):
+            break
+    return bytes(body[: LARGEST_BODY + 1])

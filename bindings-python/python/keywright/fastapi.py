@@ -1,0 +1,94 @@
+"""Keywright for FastAPI: a dependency that gives the key of a request, with its scopes in the OpenAPI document."""
+
+# No postponed annotations: FastAPI reads those of a callable object as they are.
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+
+from keywright import AsyncKeywright, Key, Keywright
+from keywright import http as contract
+from keywright.asgi import App, Management, Receive, Scope, Send, parts, with_headers
+
+__all__ = ["ApiKey", "Refused", "install"]
+
+
+class Refused(HTTPException):
+    """A request that goes no further; ``response`` is its answer."""
+
+    def __init__(self, response: contract.Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+class ApiKey(SecurityBase):
+    """A dependency: ``key: Annotated[Key, Security(api_key, scopes=["deals:read"])]``; ``install`` makes one.
+
+    Without scopes and without ``needs`` the rule of the path counts, where there are rules. Whoever it lets in without a key, by a
+    session or because the route is public, has the key None; ``request.state.keywright`` says the rest.
+    """
+
+    def __init__(self, http: contract.AsyncHttp, model: APIKey | HTTPBearer, needs: dict[str, Any]) -> None:
+        self.model = model
+        self.scheme_name = "ApiKey"
+        self._http = http
+        self._given = needs
+        self._needs: dict[tuple[str, ...], contract.Needs | None] = {}
+
+    def needs(self, **needs: Any) -> "ApiKey":
+        """The dependency of a route that also has an ``operation``, a ``cost``, an ``environment`` or an ``access``; see ``Needs``."""
+        contract.Needs(**needs)
+        return ApiKey(self._http, self.model, needs)
+
+    def management(self, principal: Callable[[Request], Any] | None = None) -> Management:
+        """Key management, for ``app.mount``; ``principal`` takes the request. See ``keywright.asgi.Management``."""
+        return Management(self._http, None if principal is None else lambda scope: principal(Request(scope)))
+
+    async def __call__(self, request: Request, security_scopes: SecurityScopes) -> Key | None:
+        """The key of a request."""
+        scopes = tuple(security_scopes.scopes)
+        if scopes not in self._needs:
+            given = {**self._given, "scopes": list(scopes)} if scopes else self._given
+            self._needs[scopes] = contract.Needs(**given) if given else None
+        answer = await self._http.authenticate(*parts(request.scope), self._needs[scopes])
+        if isinstance(answer, contract.Response):
+            raise Refused(answer)
+        request.state.keywright = answer
+        return answer.key
+
+
+class _Headers:
+    """Adds the contract's headers to every response of a request that was let in, errors among them."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Any) -> None:
+            passed = scope.get("state", {}).get("keywright")
+            await (send if passed is None else with_headers(send, passed.headers))(message)
+
+        await self.app(scope, receive, sending if scope["type"] == "http" else send)
+
+
+def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str | None = None, **options: Any) -> ApiKey:
+    """Makes an application answer as the contract says, and gives the dependency that its routes need.
+
+    keywright: a ``Keywright`` or an ``AsyncKeywright``.
+    header: the header that the OpenAPI document names for keys; ``Authorization: Bearer`` when left out.
+    options: those of ``Keywright.http``; wrong ones are refused here.
+    """
+    model = HTTPBearer(description="An API key") if header is None else APIKey(**{"in": APIKeyIn.header}, name=header)
+    app.add_exception_handler(Refused, _refused)
+    app.add_middleware(_Headers)
+    return ApiKey(contract.AsyncHttp(keywright, **options), model, {})
+
+
+async def _refused(_request: Request, refused: Any) -> Response:
+    response = refused.response
+    answer = Response(response.body, response.status)
+    answer.raw_headers = [*response.headers, *((name, value) for name, value in answer.raw_headers if name == b"content-length")]
+    return answer

@@ -1,0 +1,387 @@
+//! The HTTP contract: a request's parts in, one core call, a response or a pass out.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use keywright::http::{Config, Head, Header, Message, Outcome, Principal, Session};
+use keywright::input::{Casing, Fields, Value};
+use keywright::wait::{Boxed, Ready, block_on, now_or_later};
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+
+use crate::engine::{self, Keywright};
+use crate::error::checked;
+use crate::input::{fields, value_of};
+use crate::record::{self, Key};
+
+type Given<'a, 'py> = &'a Bound<'py, PyDict>;
+
+/// Checked options of an adapter, from which [`Http`] is made once the engine is open.
+#[pyclass(frozen, module = "keywright.http")]
+pub(crate) struct HttpConfig(Config);
+
+#[pymethods]
+impl HttpConfig {
+    #[new]
+    #[pyo3(signature = (engine, **options))]
+    fn new(engine: &engine::Config, options: Option<Given<'_, '_>>, py: Python<'_>) -> PyResult<Self> {
+        let config = checked(py, Config::read(fields(options)?))?;
+        checked(py, config.check(&engine.0))?;
+        Ok(Self(config))
+    }
+
+    fn open(&self, py: Python<'_>, engine: &Keywright) -> PyResult<Http> {
+        checked(py, engine.0.http(self.0.clone())).map(Http)
+    }
+
+    /// The answer while the engine cannot be opened.
+    fn unavailable(
+        &self,
+        method: &str,
+        target: &[u8],
+        headers: &Bound<'_, PyAny>,
+        py: Python<'_>,
+    ) -> PyResult<Py<PyAny>> {
+        let lines = Lines::read(headers)?;
+        lines.with(method, target, None, |head| shown(py, Outcome::Refused(self.0.unavailable(head))))
+    }
+}
+
+/// An engine that speaks HTTP.
+///
+/// `Keywright.http` makes one; its options are those of every adapter.
+#[pyclass(frozen, module = "keywright.http")]
+pub(crate) struct Http(pub(crate) keywright::http::Http);
+
+impl Http {
+    pub(crate) fn of(kw: &keywright::Keywright, py: Python<'_>, options: Option<Given<'_, '_>>) -> PyResult<Self> {
+        let config = checked(py, Config::read(fields(options)?))?;
+        checked(py, kw.http(config)).map(Self)
+    }
+
+    fn begun(
+        &self,
+        method: &str,
+        target: &[u8],
+        headers: &Bound<'_, PyAny>,
+        peer: Option<&str>,
+        needs: Option<&Needs>,
+    ) -> PyResult<Ready<Outcome>> {
+        let lines = Lines::read(headers)?;
+        Ok(lines.with(method, target, peer, |head| self.0.begin(head, needs.map(|it| &it.0))))
+    }
+
+    fn managed(
+        &self,
+        message: Message,
+        session: Option<&Bound<'_, PyAny>>,
+        py: Python<'_>,
+    ) -> PyResult<Ready<Outcome>> {
+        let session = session.filter(|it| !it.is_none()).map(|it| said(it, py)).transpose()?;
+        let http = self.0.clone();
+        Ok(now_or_later(async move { Outcome::Refused(http.manage(message, session).await) }))
+    }
+}
+
+/// What a host's own function says of a request.
+fn said(session: &Bound<'_, PyAny>, py: Python<'_>) -> PyResult<Session> {
+    match value_of(session)? {
+        Value::Map(entries) => checked(py, Session::read(Fields::new(Casing::Snake, entries))),
+        _ => Err(PyTypeError::new_err("a principal must be a mapping with org, actor and may, or None")),
+    }
+}
+
+#[pymethods]
+impl Http {
+    /// Judges a request: a `Passed` may go on, a `Response` is the answer to send.
+    ///
+    /// method: its method.
+    /// target: path and query as they came, still percent-encoded.
+    /// headers: all header lines in their order, as pairs of bytes.
+    /// peer: the address of the socket's other end; None where it has none.
+    /// needs: what the route needs; left out, the rule that its path has.
+    #[pyo3(signature = (method, target, headers, peer=None, needs=None))]
+    fn authenticate(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        target: &[u8],
+        headers: &Bound<'_, PyAny>,
+        peer: Option<&str>,
+        needs: Option<&Needs>,
+    ) -> PyResult<Py<PyAny>> {
+        waited(py, self.begun(method, target, headers, peer, needs)?)
+    }
+
+    /// As `authenticate`, but answers with something to wait for where the answer is not at hand.
+    #[pyo3(signature = (method, target, headers, peer=None, needs=None))]
+    fn _begin(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        target: &[u8],
+        headers: &Bound<'_, PyAny>,
+        peer: Option<&str>,
+        needs: Option<&Needs>,
+    ) -> PyResult<Py<PyAny>> {
+        later(py, self.begun(method, target, headers, peer, needs)?)
+    }
+
+    /// Answers a management request with a `Response`.
+    ///
+    /// target: path and query from where management is mounted, like `b"/keys?limit=10"`.
+    /// body: the body.
+    /// session: what the host knows of who asks: a dict with `org`, `actor` and `may`; None for what the request presents.
+    #[pyo3(signature = (method, target, headers, peer, body, session=None))]
+    #[expect(clippy::too_many_arguments, reason = "the parts of a request")]
+    fn manage(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        target: &[u8],
+        headers: &Bound<'_, PyAny>,
+        peer: Option<String>,
+        body: &[u8],
+        session: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let message = Lines::read(headers)?.message(method, target, peer, body);
+        waited(py, self.managed(message, session, py)?)
+    }
+
+    /// As `manage`, but answers with something to wait for where the answer is not at hand.
+    #[pyo3(signature = (method, target, headers, peer, body, session=None))]
+    #[expect(clippy::too_many_arguments, reason = "the parts of a request")]
+    fn _begin_manage(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        target: &[u8],
+        headers: &Bound<'_, PyAny>,
+        peer: Option<String>,
+        body: &[u8],
+        session: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let message = Lines::read(headers)?.message(method, target, peer, body);
+        later(py, self.managed(message, session, py)?)
+    }
+
+    /// Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it.
+    #[pyo3(signature = (method, target, headers, peer=None))]
+    fn explain<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        target: &[u8],
+        headers: &Bound<'py, PyAny>,
+        peer: Option<&str>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let lines = Lines::read(headers)?;
+        let told = lines.with(method, target, peer, |head| block_on(self.0.explain(head)));
+        record::to_dict(py, &told)
+    }
+}
+
+/// What a route needs of who enters it.
+///
+/// scopes: scopes of a key, all of them, as `"deals:read,deals:write"` or a list.
+/// operation: the class of the operation, for limits that count only one.
+/// cost: how much of each limit it takes, 1 when left out.
+/// environment: the only one whose keys may enter.
+/// access: `"key"` (when left out), `"session"`, `"either"` or `"public"`.
+#[pyclass(frozen, module = "keywright.http")]
+pub(crate) struct Needs(keywright::http::Needs);
+
+#[pymethods]
+impl Needs {
+    #[new]
+    #[pyo3(
+        signature = (**given),
+        text_signature = "(*, scopes=None, operation=None, cost=None, environment=None, access=None)"
+    )]
+    fn new(py: Python<'_>, given: Option<Given<'_, '_>>) -> PyResult<Self> {
+        checked(py, keywright::http::Needs::read(fields(given)?)).map(Self)
+    }
+}
+
+/// A request that may go on.
+#[pyclass(frozen, module = "keywright.http")]
+pub(crate) struct Passed {
+    passed: keywright::http::Passed,
+    key: OnceLock<Py<Key>>,
+}
+
+#[pymethods]
+impl Passed {
+    /// Who makes it: `"key"`, `"session"`, or `"anyone"` where the route is public.
+    #[getter]
+    fn principal(&self) -> &'static str {
+        match &self.passed.principal {
+            Principal::Anyone => "anyone",
+            Principal::Key(_) => "key",
+            Principal::Session(_) => "session",
+        }
+    }
+
+    /// The key, where one was presented.
+    #[getter]
+    fn key(&self, py: Python<'_>) -> PyResult<Option<Py<Key>>> {
+        let Some(key) = self.passed.key() else { return Ok(None) };
+        if self.key.get().is_none() {
+            // Another thread may have been first: then its object stays.
+            let _ = self.key.set(Py::new(py, Key::from(key.clone()))?);
+        }
+        Ok(self.key.get().map(|it| it.clone_ref(py)))
+    }
+
+    /// The org of the key or session.
+    #[getter]
+    fn org(&self) -> Option<&str> {
+        match &self.passed.principal {
+            Principal::Anyone => None,
+            Principal::Key(key) => Some(&key.org),
+            Principal::Session(session) => Some(session.org()),
+        }
+    }
+
+    /// Who the session is of, where it names somebody.
+    #[getter]
+    fn actor(&self) -> Option<&str> {
+        match &self.passed.principal {
+            Principal::Session(session) => session.actor_name(),
+            Principal::Anyone | Principal::Key(_) => None,
+        }
+    }
+
+    /// The id of the exchange, for logs.
+    #[getter]
+    fn request_id(&self) -> &str {
+        &self.passed.request_id
+    }
+
+    /// What to add to every response to it, as pairs of bytes: `vary` to what is there, the others where they are not.
+    #[getter]
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        pairs(py, &self.passed.headers)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Passed {} {}>", self.principal(), self.org().unwrap_or("-"))
+    }
+}
+
+/// A whole response, to be sent as it is.
+#[pyclass(frozen, module = "keywright.http")]
+pub(crate) struct Response(keywright::http::Response);
+
+#[pymethods]
+impl Response {
+    /// The status.
+    #[getter]
+    fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    /// Its headers, as pairs of bytes with names in lower case; `content-length` is left to the server.
+    #[getter]
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        pairs(py, &self.0.headers)
+    }
+
+    /// Its body.
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.body)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Response {}>", self.0.status)
+    }
+}
+
+/// An answer that waits for a thread of the core.
+#[pyclass(frozen, module = "keywright.http")]
+pub(crate) struct Answer(Mutex<Option<Boxed<Outcome>>>);
+
+#[pymethods]
+impl Answer {
+    fn wait(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let future = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match future {
+            Some(future) => {
+                let outcome = py.detach(|| block_on(future));
+                shown(py, outcome)
+            }
+            None => Err(PyRuntimeError::new_err("this answer was waited for already")),
+        }
+    }
+}
+
+fn waited(py: Python<'_>, ready: Ready<Outcome>) -> PyResult<Py<PyAny>> {
+    let outcome = match ready {
+        Ready::Now(outcome) => outcome,
+        Ready::Later(future) => py.detach(|| block_on(future)),
+    };
+    shown(py, outcome)
+}
+
+fn later(py: Python<'_>, ready: Ready<Outcome>) -> PyResult<Py<PyAny>> {
+    match ready {
+        Ready::Now(outcome) => shown(py, outcome),
+        Ready::Later(future) => Answer(Mutex::new(Some(future))).into_py_any(py),
+    }
+}
+
+fn shown(py: Python<'_>, outcome: Outcome) -> PyResult<Py<PyAny>> {
+    match outcome {
+        Outcome::Passed(passed) => Passed { passed: *passed, key: OnceLock::new() }.into_py_any(py),
+        Outcome::Refused(response) => Response(response).into_py_any(py),
+    }
+}
+
+fn pairs<'py>(py: Python<'py>, headers: &[Header]) -> PyResult<Bound<'py, PyList>> {
+    let pair = |(name, value): &Header| {
+        PyTuple::new(py, [PyBytes::new(py, name.as_bytes()), PyBytes::new(py, value.as_bytes())])
+    };
+    PyList::new(py, headers.iter().map(pair).collect::<PyResult<Vec<_>>>()?)
+}
+
+/// Header lines of a request, as Python holds them.
+struct Lines<'py>(Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>);
+
+impl<'py> Lines<'py> {
+    fn read(headers: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let mut lines = Vec::with_capacity(16);
+        for line in headers.try_iter()? {
+            let line = line?;
+            let part = |index: usize| match line.cast::<PyTuple>() {
+                Ok(pair) => pair.get_item(index),
+                Err(_) => line.get_item(index),
+            };
+            lines.push((bytes(part(0)?)?, bytes(part(1)?)?));
+        }
+        Ok(Self(lines))
+    }
+
+    fn with<T>(&self, method: &str, target: &[u8], peer: Option<&str>, call: impl FnOnce(&Head<'_>) -> T) -> T {
+        let lines: Vec<(&[u8], &[u8])> =
+            self.0.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        call(&Head::new(method, target).headers(&lines).peer(peer))
+    }
+
+    fn message(&self, method: &str, target: &[u8], peer: Option<String>, body: &[u8]) -> Message {
+        let message = Message::new(method, target).peer(peer).body(body);
+        self.0.iter().fold(message, |it, (name, value)| it.header(name.as_bytes(), value.as_bytes()))
+    }
+}
+
+/// Bytes as they are; text, as some frameworks have headers, in the encoding that they come in (Latin-1).
+fn bytes(given: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyBytes>> {
+    match given.cast_into::<PyBytes>() {
+        Ok(bytes) => Ok(bytes),
+        Err(other) => {
+            let text = other.into_inner().cast_into::<PyString>()?;
+            Ok(text.call_method1("encode", ("latin-1",))?.cast_into()?)
+        }
+    }
+}

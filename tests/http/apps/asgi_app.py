@@ -1,0 +1,42 @@
+"""The test app on plain ASGI."""
+
+import json
+
+import setup
+
+from keywright.asgi import KeywrightMiddleware, Management
+
+kw, given = setup.read()
+principal = given["principal"]
+management = Management(kw, principal and (lambda scope: principal), **given["http"])
+
+
+class Failure(Exception):
+    """What a handler did not expect."""
+
+
+async def routes(scope, receive, send):
+    path = scope["path"]
+    status, headers = {"/fail": 418}.get(path, 200), [(b"content-type", b"application/json")]
+    if path == "/crash":
+        raise Failure
+    if path == "/own":
+        headers += [(b"cache-control", b"private"), (b"vary", b"accept")]
+    body = b"" if scope["method"] == "HEAD" else json.dumps(setup.told(scope["state"]["keywright"])).encode()
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+guarded = KeywrightMiddleware(routes, kw, **given["http"])
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        return
+    if scope["path"].startswith("/manage/") or scope["path"] == "/manage":
+        await management({**scope, "root_path": "/manage"}, receive, send)
+        return
+    await guarded(scope, receive, send)
+
+
+setup.serve(app)

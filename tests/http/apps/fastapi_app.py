@@ -1,0 +1,37 @@
+"""The test app on FastAPI."""
+
+from typing import Annotated
+
+import setup
+from fastapi import FastAPI, HTTPException, Request, Response, Security
+
+from keywright import Key
+from keywright.fastapi import install
+
+kw, given = setup.read()
+principal = given["principal"]
+app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+api_key = install(app, kw, **given["http"])
+app.mount("/manage", api_key.management(principal and (lambda request: principal)))
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"]
+
+
+class Failure(Exception):
+    """What a handler did not expect."""
+
+
+@app.api_route("/{path:path}", methods=METHODS)
+async def routes(request: Request, response: Response, key: Annotated[Key | None, Security(api_key)]):
+    path = request.url.path
+    if path == "/fail":
+        raise HTTPException(418)
+    if path == "/crash":
+        raise Failure
+    if path == "/own":
+        response.headers["cache-control"] = "private"
+        response.headers["vary"] = "accept"
+    return setup.told(request.state.keywright)
+
+
+setup.serve(app)
