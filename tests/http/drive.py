@@ -1,0 +1,271 @@
+"""Runs the HTTP vectors against the contract in this process, or through an adapter over real sockets.
+
+drive.py NAME [COMMAND...]: NAME is told; COMMAND is a test app, which is given a file with its set-up. Without one, the contract itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import zlib
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keywright import Keywright
+from keywright.http import Response
+from keywright.testing import ManualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+PEPPER = "http vectors: a pepper of 32 bytes."
+PEER = "127.0.0.1"
+PATIENCE = 20
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+# What a host answers by itself, and no contract knows of.
+HOSTS = ("/fail", "/own", "/crash")
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
+
+
+class Site:
+    """One set-up: an engine on a new file, and the keys that were made there."""
+
+    def __init__(self, folder: Path, setup: dict[str, Any]) -> None:
+        self.setup = setup
+        self.url = f"sqlite:{folder}/keys.db"
+        self.engine = {**setup["engine"], "pepper": PEPPER}
+        self.clock = ManualClock(moment(setup["now"]))
+        self.kw = Keywright(self.url, clock=self.clock, **self.engine)
+        self.texts: dict[str, str] = {}
+        self.secrets: list[str] = []
+        self.make(setup["keys"])
+
+    def make(self, keys: dict[str, Any]) -> None:
+        for name, key in keys.items():
+            self.clock.set(moment(key.get("at", self.setup["now"])))
+            org = self.kw.org(key["org"])
+            new = org.keys.create(**{"name": name, **key["create"]})
+            self._keep(name, new)
+            self.clock.set(moment(self.setup["now"]))
+            for action, *arguments in key.get("then", []):
+                given = arguments[0] if arguments else {}
+                on, _, method = action.rpartition(".")
+                if on == "org":
+                    getattr(self.kw.orgs, method)(key["org"], **given)
+                    continue
+                after = getattr(org.keys, method)(new.id, **given)
+                if method == "rotate":
+                    self.texts[f"{name}.former"] = self.texts[name]
+                    self._keep(name, after)
+
+    def _keep(self, name: str, new: Any) -> None:
+        text = new.api_key
+        self.secrets.append(text[len(new.prefix) + 1 : -6])
+        self.texts |= {name: text, f"{name}.id": new.id, f"{name}.cut": text[:-1], f"{name}.upper": text.upper(), f"{name}.wrong": sealed(text)}
+
+    def filled(self, given: Any) -> Any:
+        """What a case says, with texts in place of their names."""
+        if isinstance(given, str):
+            return re.sub(r"\{([a-z]\w*(?:\.[a-z]+)?)\}", lambda it: self.texts.get(it[1], it[0]), given)
+        if isinstance(given, list):
+            return [self.filled(it) for it in given]
+        if isinstance(given, dict):
+            return {name: self.filled(it) for name, it in given.items()}
+        return given
+
+
+def sealed(text: str) -> str:
+    """The text with another secret and the checksum that belongs to it."""
+    last = "a" if text[-7] != "a" else "b"
+    body = text[:-7] + last
+    number, digits = zlib.crc32(body.encode()), ""
+    for _ in range(6):
+        number, digit = divmod(number, 62)
+        digits = BASE62[digit] + digits
+    return body + digits
+
+
+Answered = tuple[int, dict[str, str], bytes]
+Ask = "Callable[[str, str, list[list[str]], bytes], Answered]"
+
+
+def directly(site: Site) -> Callable[..., Answered]:
+    """Asks the contract in this process."""
+    http = site.kw.http(**site.setup["http"])
+
+    def ask(method: str, target: str, headers: list[list[str]], body: bytes) -> Answered:
+        lines = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in headers]
+        if target.startswith("/manage"):
+            answer = http.manage(method, target.removeprefix("/manage").encode(), lines, PEER, body, site.setup["principal"])
+        else:
+            answer = http.authenticate(method, target.encode(), lines, PEER)
+        status = answer.status if isinstance(answer, Response) else 200
+        shown = {"principal": "", "key": None, "org": None}
+        if not isinstance(answer, Response):
+            shown = {"principal": answer.principal, "key": answer.key and answer.key.name, "org": answer.org}
+        body = answer.body if isinstance(answer, Response) else b"" if method == "HEAD" else json.dumps(shown).encode()
+        return status, {name.decode(): value.decode() for name, value in answer.headers}, body
+
+    return ask
+
+
+@contextmanager
+def through(command: list[str], folder: Path, site: Site) -> Iterator[Callable[..., Answered]]:
+    """Asks a test app over a socket."""
+    given = folder / "setup.json"
+    given.write_text(json.dumps({**site.setup, "url": site.url, "engine": site.engine}), encoding="utf-8")
+    app = subprocess.Popen([*command, str(given)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert app.stdout is not None
+        word, _, port = app.stdout.readline().partition(" ")
+        if word != "listening":
+            raise SystemExit(f"{command[-1]} did not start")
+
+        def ask(method: str, target: str, headers: list[list[str]], body: bytes) -> Answered:
+            lines = [f"{method} {target} HTTP/1.1", f"host: {PEER}:{port.strip()}", "connection: close"]
+            lines += [f"{name}: {value}" for name, value in headers]
+            if body or method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
+                lines.append(f"content-length: {len(body)}")
+            return sent(int(port), "\r\n".join([*lines, "", ""]).encode() + body, method)
+
+        ask.port = int(port)  # type: ignore[attr-defined]
+        yield ask
+    finally:
+        app.stdin.close()  # type: ignore[union-attr]
+        try:
+            app.wait(PATIENCE)
+        finally:
+            app.kill()
+
+
+def sent(port: int, request: bytes, method: str) -> Answered:
+    with socket.create_connection((PEER, port), PATIENCE) as connection:
+        connection.sendall(request)
+        response = HTTPResponse(connection, method=method)
+        response.begin()
+        headers: dict[str, str] = {}
+        for name, value in response.getheaders():
+            headers[name.lower()] = ", ".join(it for it in (headers.get(name.lower()), value) if it)
+        return response.status, headers, response.read()
+
+
+def differences(found: Any, wanted: Any, place: str = "") -> list[str]:
+    if wanted == "*":
+        return [] if found not in (None, "", [], {}) else [f"{place} is missing"]
+    if wanted == "uuid":
+        return [] if isinstance(found, str) and UUID.fullmatch(found) else [f"{place} is {found!r} and no UUID"]
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        return [it for name in wanted for it in differences(found.get(name), wanted[name], f"{place}.{name}")]
+    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        return [it for at, (one, other) in enumerate(zip(found, wanted, strict=True)) for it in differences(one, other, f"{place}[{at}]")]
+    return [] if found == wanted else [f"{place} is {found!r} and not {wanted!r}"]
+
+
+def wrong(site: Site, case: dict[str, Any], ask: Callable[..., Answered]) -> list[str]:
+    """What is not as a case says."""
+    site.make(case.get("keys", {}))
+    request, response = site.filled(case["request"]), site.filled(case["response"])
+    body = request.get("body", "")
+    body = (body if isinstance(body, str) else json.dumps(body)).encode()
+    for _ in range(case.get("repeat", 1)):
+        status, headers, answer = ask(request["method"], request["target"], request["headers"], body)
+    out = [f"status is {status} and not {response['status']}"] if status != response["status"] else []
+    out += [f"{it} in headers" for it in differences(headers, response["headers"])]
+    if response["body"] is None:
+        out += [f"the body is {answer!r} and not empty"] if answer else []
+    elif response["body"] != "*":
+        out += differences(json.loads(answer or b"null"), response["body"], "body")
+    if status >= 400 and any(it in answer.decode("utf-8", "replace") + str(headers) for it in site.secrets):
+        out.append("a secret is echoed")
+    return out
+
+
+def odd(key: str) -> dict[str, bytes]:
+    """Requests that no client should send, each with a valid key in it."""
+    head = b"GET /v1/deals HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+    line = b"authorization: Bearer " + key.encode()
+    return {
+        "two header lines": head + line + b"\r\n" + line + b"\r\n\r\n",
+        "obs-text": head + line + b"\xff\xfe\r\n\r\n",
+        "64 KiB in a header": head + line + b"x" * 65_536 + b"\r\n\r\n",
+        "a thousand headers": head + line + b"\r\n" + line.replace(b"authorization", b"api-key") + b"".join(b"\r\nx-%d: y" % it for it in range(1_000)) + b"\r\n\r\n",
+        "NUL in the key": head + line + b"\0\r\n\r\n",
+        "NUL in the target": head.replace(b"/v1/deals", b"/v1\0/deals") + b"\r\n",
+        "a folded header": head + b"authorization: Bearer\r\n " + key.encode() + b"x\r\n\r\n",
+        "space before the colon": head + line.replace(b":", b" :") + b"\r\n\r\n",
+        "length and chunks": head.replace(b"GET", b"POST") + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "two lengths": head.replace(b"GET", b"POST") + b"content-length: 5\r\ncontent-length: 6\r\n\r\nabcdef",
+        "no request at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n",
+        "no method": b" /v1/deals HTTP/1.1\r\nhost: x\r\n" + line + b"\r\n\r\n",
+        "half a request": head + line,
+        "pipelined": head.replace(b"close", b"keep-alive") + b"\r\n" + head + b"authorization: Bearer x\r\n\r\n",
+    }
+
+
+def stands(name: str, request: bytes, port: int) -> list[str]:
+    """What is wrong with the answer to an odd request: it must be none, or a refusal that is the client's fault."""
+    with socket.create_connection((PEER, port), PATIENCE) as connection:
+        try:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            answer = b""
+            while part := connection.recv(65_536):
+                answer += part
+        except TimeoutError:
+            return [f"{name}: hangs"]
+        except OSError:
+            return []  # Closed in the middle of it: a refusal as well.
+    statuses = [int(it) for it in re.findall(rb"HTTP/1\.[01] (\d{3})", answer)]
+    return [f"{name}: answered with {it}" for it in statuses if not 400 <= it < 500]
+
+
+def main(name: str, command: list[str]) -> int:
+    document = json.loads((VECTORS / "http.json").read_text(encoding="utf-8"))
+    expected = json.loads((VECTORS / "manifest.json").read_text(encoding="utf-8"))["http.json"]
+    cases = document["tests"] if command else [it for it in document["tests"] if it["request"]["target"] not in HOSTS]
+    failed, ran, oddities = 0, 0, 0
+    for setup, given in document["setups"].items():
+        with tempfile.TemporaryDirectory() as folder:
+            site = Site(Path(folder), given)
+            with through(command, Path(folder), site) if command else _plain(directly(site)) as ask:
+                for case in (it for it in cases if it["setup"] == setup):
+                    try:
+                        found = wrong(site, case, ask)
+                    except (OSError, HTTPException, ValueError) as trouble:
+                        found = [f"{type(trouble).__name__}: {trouble}"]
+                    ran += 1
+                    failed += bool(found)
+                    for it in found:
+                        print(f"{name}: {case['id']}: {it}", file=sys.stderr)
+                if command and setup == "plain":
+                    for what, request in odd(site.texts["reader"]).items():
+                        oddities += 1
+                        for it in stands(what, request, ask.port):  # type: ignore[attr-defined]
+                            failed += 1
+                            print(f"{name}: {it}", file=sys.stderr)
+            site.kw.close()
+    print(f"{name}: {ran} cases, {oddities} odd requests, {failed} failed")
+    # Cases that name no set-up would not have run.
+    return int(failed > 0 or ran != len(cases) or document["count"] != len(document["tests"]) or document["count"] != expected)
+
+
+@contextmanager
+def _plain(ask: Callable[..., Answered]) -> Iterator[Callable[..., Answered]]:
+    yield ask
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
