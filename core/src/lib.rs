@@ -14,6 +14,8 @@ pub mod fork;
 pub mod guide;
 pub mod http;
 pub mod input;
+#[cfg(any(feature = "axum", feature = "tower"))]
+pub mod integrations;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod wait;

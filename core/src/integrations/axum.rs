@@ -1,0 +1,124 @@
+//! Keywright for `axum`: a guard for routers, an extractor, and key management to be nested.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, FromRequestParts, Request};
+use axum::middleware::map_request;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+use http_body_util::BodyExt;
+
+use super::tower::{KeywrightLayer, Peer, response, target};
+use crate::http::{Http, Message, Needs, Passed, Session};
+use crate::record::Key;
+use crate::wait::Boxed;
+
+/// Guards a whole router by the rules of `http`. Serve it with
+/// [`into_make_service_with_connect_info::<SocketAddr>()`](Router::into_make_service_with_connect_info), so that
+/// addresses are known; without them a key that is bound to networks is refused.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// use axum::{Router, routing::get};
+/// use keywright::http::{Config, Needs, Rule};
+/// use keywright::integrations::axum::{ApiKey, guarded};
+/// let rule = Rule::new("GET", "/v1/deals", Needs::key().scopes("deals:read")?);
+/// let routes = Router::new().route("/v1/deals", get(|ApiKey(key): ApiKey| async move { key.name }));
+/// let app: Router = guarded(routes, kw.http(Config::new().rule(rule))?);
+/// # kw.close().await; Ok(()) }) }
+/// ```
+pub fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, http: Http) -> Router<S> {
+    router.layer(KeywrightLayer::new(http)).layer(map_request(connected))
+}
+
+/// Guards the routes that a router has so far by what they need, whatever their paths.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// # use axum::{Router, routing::get};
+/// # use keywright::http::{Config, Needs};
+/// use keywright::integrations::axum::requiring;
+/// let http = kw.http(Config::new())?;
+/// let read = Router::new().route("/deals", get(|| async { "deals" }));
+/// let app: Router = requiring(read, http, Needs::key().scopes("deals:read")?);
+/// # kw.close().await; Ok(()) }) }
+/// ```
+pub fn requiring<S: Clone + Send + Sync + 'static>(router: Router<S>, http: Http, needs: Needs) -> Router<S> {
+    router.route_layer(KeywrightLayer::requiring(http, needs)).layer(map_request(connected))
+}
+
+async fn connected(mut request: Request) -> Request {
+    if let Some(ConnectInfo(address)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+        let peer = Peer(address.ip());
+        request.extensions_mut().insert(peer);
+    }
+    request
+}
+
+/// The key of a request that was let in: an extractor. `Option<Extension<Passed>>` says more, of sessions too.
+#[derive(Debug, Clone)]
+pub struct ApiKey(pub Key);
+
+impl<S: Send + Sync> FromRequestParts<S> for ApiKey {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
+        let key = parts.extensions.get::<Passed>().and_then(Passed::key);
+        // A route that no guard stands before, or that lets others in: a mistake of the host, and nobody's pass.
+        key.cloned().map(Self).ok_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    }
+}
+
+/// Key management, to be nested: `Router::nest_service("/manage", management(http, no_principal))`. `principal` is the
+/// host's own function from the head of a request to a session, `None` for what the request itself presents.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// use axum::Router;
+/// use keywright::integrations::axum::management;
+/// let http = kw.http(keywright::http::Config::new().keys_may_manage())?;
+/// let app: Router = Router::new().nest_service("/manage", management(http, |_parts| async { None }));
+/// # kw.close().await; Ok(()) }) }
+/// ```
+pub fn management<F, Fut>(http: Http, principal: F) -> Router
+where
+    F: Fn(Parts) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Option<Session>> + Send + 'static,
+{
+    let principal = Arc::new(move |parts| -> Boxed<Option<Session>> { Box::pin(principal(parts)) });
+    Router::new()
+        .fallback(move |request: Request| {
+            let (http, principal) = (http.clone(), Arc::clone(&principal));
+            async move {
+                let (parts, body) = request.into_parts();
+                let session = principal(parts.clone()).await;
+                let peer = parts.extensions.get::<Peer>().map(|it| it.0.to_string());
+                let message = Message::new(parts.method.as_str(), target(&parts)).peer(peer).body(read(body).await);
+                let message =
+                    parts.headers.iter().fold(message, |it, (name, value)| it.header(name.as_str(), value.as_bytes()));
+                response::<Body>(http.manage(message, session).await)
+            }
+        })
+        .layer(map_request(connected))
+}
+
+/// The body, up to the first bytes that are too many; what breaks off in the middle is as good as its beginning.
+async fn read(mut body: Body) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() <= Message::LARGEST_BODY
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        bytes.extend_from_slice(frame.data_ref().map_or(&[], |it| it));
+    }
+    bytes
+}

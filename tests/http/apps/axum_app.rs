@@ -1,0 +1,64 @@
+//! The test app on axum.
+
+use std::io::Read;
+use std::net::SocketAddr;
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use keywright::http::{Config, Passed, Principal, Session};
+use keywright::input::{Fields, Value};
+use keywright::integrations::axum::{guarded, management};
+use keywright::testing::ManualClock;
+use keywright_tests::value::{self, Saved};
+use serde_json::{Value as Given, json};
+
+fn fields(given: &Given) -> Fields {
+    value::fields(given.as_object().unwrap(), &Saved::new())
+}
+
+async fn app(setup: &Given) -> Router {
+    let url = Value::Text(setup["url"].as_str().unwrap().into());
+    let clock = ManualClock::new(setup["now"].as_str().unwrap().parse().unwrap());
+    let kw = keywright::Config::read(url, fields(&setup["engine"])).unwrap().clock(clock).build().await.unwrap();
+    let http = kw.http(Config::read(fields(&setup["http"])).unwrap()).unwrap();
+    let session = setup.get("principal").filter(|it| !it.is_null()).map(|it| Session::read(fields(it)).unwrap());
+    let management = management(http.clone(), move |_| {
+        let session = session.clone();
+        async move { session }
+    });
+    let routes = guarded(Router::new().fallback(route), http);
+    routes.nest_service("/manage", management)
+}
+
+async fn route(request: Request) -> Response {
+    let passed = request.extensions().get::<Passed>().unwrap();
+    let (principal, org) = match &passed.principal {
+        Principal::Anyone => ("anyone", None),
+        Principal::Key(key) => ("key", Some(key.org.clone())),
+        Principal::Session(session) => ("session", Some(session.org().to_owned())),
+    };
+    let body = Json(json!({"principal": principal, "key": passed.key().map(|it| &it.name), "org": org}));
+    match request.uri().path() {
+        "/fail" => (StatusCode::IM_A_TEAPOT, body).into_response(),
+        "/crash" => (StatusCode::INTERNAL_SERVER_ERROR, "it broke").into_response(),
+        "/own" => ([("cache-control", "private"), ("vary", "accept")], body).into_response(),
+        _ => body.into_response(),
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let setup = std::env::args().nth(1).unwrap();
+    let setup: Given = serde_json::from_str(&std::fs::read_to_string(setup).unwrap()).unwrap();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    println!("listening {}", listener.local_addr().unwrap().port());
+    let service = app(&setup).await.into_make_service_with_connect_info::<SocketAddr>();
+    std::thread::spawn(|| {
+        // The app stands until its input ends.
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    axum::serve(listener, service).await.unwrap();
+}
