@@ -30,6 +30,10 @@ impl Late {
         Ok(Self(Arc::new(Inner { config, texts, engine: OnceCell::new(), closed: AtomicBool::new(false) })))
     }
 
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
     pub(crate) fn texts(&self) -> &Texts {
         &self.0.texts
     }

@@ -5,6 +5,7 @@ pub mod answer;
 mod call;
 mod engine;
 pub mod export;
+pub mod http;
 pub mod recall;
 mod row;
 pub mod testing;

@@ -58,8 +58,9 @@ pub(super) fn find<'a, 's>(sources: &'s [Source], head: &Head<'a>) -> Result<Opt
             if lines > 1 {
                 return Err(several(format!("The header {} is repeated", source.name())));
             }
-            let Some(text) = source.text(value) else { continue };
-            if found.is_some() || text.contains(&b',') {
+            let joined = value.split(|it| *it == b',').skip(1).any(|it| source.text(it.trim_ascii()).is_some());
+            let Some(text) = source.text(value).or(joined.then_some(value)) else { continue };
+            if found.is_some() || joined || text.contains(&b',') {
                 return Err(several("The request holds more than one credential"));
             }
             found = Some((text, source));
@@ -96,7 +97,7 @@ mod tests {
         assert_eq!(one("api-key", "abc"), Ok(Some("abc".into())));
         assert_eq!(one("x-api-key", ""), Ok(Some(String::new())));
         assert_eq!(one("authorization", "Bearer"), Ok(Some(String::new())));
-        for other in ["Basic abc", "Digest x", "Bearerabc", "", "ApiKey abc"] {
+        for other in ["Basic abc", "Digest x", "Bearerabc", "", "ApiKey abc", "Digest a=\"b\", c=\"d\""] {
             assert_eq!(one("authorization", other), Ok(None), "{other}");
         }
         assert_eq!(found(&[]), Ok(None));
@@ -105,12 +106,13 @@ mod tests {
 
     #[test]
     fn two_credentials_are_none() {
-        let pairs: [Lines<'_>; 5] = [
+        let pairs: [Lines<'_>; 6] = [
             &[(b"authorization", b"Bearer a"), (b"api-key", b"b")],
             &[(b"authorization", b"Bearer a"), (b"Authorization", b"Bearer a")],
             &[(b"authorization", b"Basic a"), (b"authorization", b"Bearer a")],
             &[(b"authorization", b"Bearer a, Bearer b")],
             &[(b"api-key", b"a,b")],
+            &[(b"authorization", b"Basic a, Bearer b")],
         ];
         for lines in pairs {
             assert_eq!(found(lines), Err(400), "{lines:?}");

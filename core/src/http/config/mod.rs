@@ -152,6 +152,11 @@ impl Config {
         self.rules.iter().flatten().try_for_each(|it| engine.admit(&it.needs.request).map_err(|it| it.within("routes")))
     }
 
+    /// See [`Http::reads`](super::Http::reads).
+    pub fn reads(&self) -> impl Iterator<Item = &str> {
+        reads(&self.credentials)
+    }
+
     /// The answer of a host whose engine could not be opened.
     #[must_use]
     pub fn unavailable(&self, head: &Head<'_>) -> Response {
@@ -217,19 +222,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The names, in lower case, of all headers that are looked at.
     pub(super) fn reads(&self) -> impl Iterator<Item = &str> {
-        let fixed = [
-            "access-control-request-method",
-            "content-type",
-            "cookie",
-            "host",
-            "origin",
-            "sec-fetch-site",
-            "x-forwarded-for",
-            "x-request-id",
-        ];
-        fixed.into_iter().chain(self.credentials.iter().map(Source::name))
+        reads(&self.credentials)
     }
 
     pub(super) fn credential_names(&self) -> &str {
@@ -250,6 +244,20 @@ impl Manner {
         let names: Vec<&str> = credentials.iter().map(Source::name).collect();
         Self { errors, realm: realm.to_owned(), vary: names.join(", ") }
     }
+}
+
+fn reads(credentials: &[Source]) -> impl Iterator<Item = &str> {
+    let fixed = [
+        "access-control-request-method",
+        "content-type",
+        "cookie",
+        "host",
+        "origin",
+        "sec-fetch-site",
+        "x-forwarded-for",
+        "x-request-id",
+    ];
+    fixed.into_iter().chain(credentials.iter().map(Source::name))
 }
 
 fn check_origin(origin: &str) -> Result<(), Error> {

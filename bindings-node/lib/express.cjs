@@ -1,0 +1,77 @@
+"use strict";
+
+const { Http, Needs, bodyOf, merge } = require("./http.cjs");
+
+/**
+ * Guards an Express application: `app.use(keys)` judges by the rules of paths, `keys.requires("deals:read")` by what one
+ * route needs, `keys.management()` is to be mounted. The options are those of `Http`; wrong ones are refused here.
+ */
+function guard(kw, options) {
+  const http = new Http(kw, options);
+  const middleware = (needs) => (request, response, next) => {
+    const { method, originalUrl, rawHeaders, socket } = request;
+    let found;
+    try {
+      found = http.begin(method, originalUrl, rawHeaders, socket.remoteAddress, needs);
+    } catch (error) {
+      return next(error);
+    }
+    if (found instanceof Promise) return void found.then((it) => judged(it, request, response, next), next);
+    judged(found, request, response, next);
+  };
+  return Object.assign(middleware(undefined), {
+    requires: (scopes, more) => middleware(Needs.of(scopes, more)),
+    management: ({ principal } = {}) => management(http, principal),
+    explain: ({ method, originalUrl, rawHeaders, socket }) =>
+      http.explain({ method, target: originalUrl, rawHeaders, peer: socket.remoteAddress }),
+  });
+}
+
+function judged(found, request, response, next) {
+  if (!found.allowed) return send(response, request.method, found);
+  request.keywright = found;
+  adding(response, found.headers);
+  next();
+}
+
+/** Adds headers when the response begins, since a host that answers with an error drops what was set before. */
+function adding(response, headers) {
+  const { writeHead } = response;
+  response.writeHead = function (status, ...rest) {
+    const given = rest.pop();
+    if (Array.isArray(given)) for (let at = 0; at + 1 < given.length; at += 2) response.appendHeader(given[at], given[at + 1]);
+    else if (typeof given === "object" && given !== null) for (const name in given) response.setHeader(name, given[name]);
+    else if (given !== undefined) rest.push(given);
+    merge(headers, { get: (name) => response.getHeader(name), set: (name, value) => response.setHeader(name, value) });
+    return writeHead.call(this, status, ...rest);
+  };
+}
+
+function send(response, method, { status, headers, body }) {
+  response.statusCode = status;
+  for (let at = 0; at < headers.length; at += 2) response.setHeader(headers[at], headers[at + 1]);
+  if (method !== "HEAD" && status !== 204) response.setHeader("content-length", body.length);
+  response.end(method === "HEAD" ? undefined : body);
+}
+
+function management(http, principal) {
+  return async (request, response, next) => {
+    try {
+      const session = principal ? await principal(request) : undefined;
+      const { method, url, rawHeaders, socket } = request;
+      // Another middleware may have read the body before.
+      const body = request.body === undefined ? await bodyOf(request) : JSON.stringify(request.body);
+      const parts = { method, target: url, rawHeaders, peer: socket.remoteAddress, body };
+      send(response, method, await http.manage(parts, session));
+    } catch (error) {
+      next(error);
+    }
+  };
+}
+
+/** The key of a request that was let in, null where it came without. */
+function getApiKey(request) {
+  return request.keywright?.key ?? null;
+}
+
+module.exports = { guard, getApiKey };

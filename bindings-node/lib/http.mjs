@@ -1,0 +1,3 @@
+import http from "./http.cjs";
+
+export const { Http, Needs, authenticateRequest, manageRequest } = http;

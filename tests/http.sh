@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Every HTTP vector against the contract itself and through each adapter, over real sockets: with equal counts.
+set -uo pipefail
+. "$(dirname "$0")/setup.sh"
+
+[ -x "$python" ] || { tools && python_packages && node_packages && build_python && build_node; } || exit 1
+cargo build --quiet --package keywright-tests --example axum_app || exit 1
+axum=$(cargo build --quiet --package keywright-tests --example axum_app --message-format json | "$python" -c '
+import json, sys
+print([it["executable"] for it in map(json.loads, sys.stdin) if it.get("target", {}).get("name") == "axum_app"][-1])')
+
+failed=0
+drive() { "$python" tests/http/drive.py "$@" || failed=1; }
+
+drive contract
+drive asgi "$python" tests/http/apps/asgi_app.py
+drive fastapi "$python" tests/http/apps/fastapi_app.py
+drive express node tests/http/apps/express_app.mjs
+drive request node tests/http/apps/request_app.mjs
+drive axum "$axum"
+exit "$failed"

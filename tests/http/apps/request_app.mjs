@@ -1,0 +1,33 @@
+// The test app on WHATWG requests, as many frameworks have them.
+
+import { createServer } from "node:http";
+import { Http, authenticateRequest, manageRequest } from "keywright/http";
+import { http as options, kw, principal, stand, told } from "./setup.mjs";
+
+const http = new Http(kw, options);
+
+async function answer(request, target, peer) {
+  if (target.startsWith("/manage/") || target.startsWith("/manage?")) {
+    return manageRequest(http, request, { peer, target, principal, mount: "/manage" });
+  }
+  const found = await authenticateRequest(http, request, { peer, target });
+  if (!found.allowed) return found.response;
+  const path = new URL(request.url).pathname;
+  if (path === "/crash") throw new Error("it broke");
+  const headers = path === "/own" ? { "cache-control": "private", vary: "accept" } : {};
+  const body = request.method === "HEAD" ? null : JSON.stringify(told(found));
+  return found.finish(new Response(body, { status: path === "/fail" ? 418 : 200, headers }));
+}
+
+async function serve(incoming, outgoing) {
+  const headers = new Headers();
+  for (let at = 0; at < incoming.rawHeaders.length; at += 2) headers.append(incoming.rawHeaders[at], incoming.rawHeaders[at + 1]);
+  const hasBody = incoming.method !== "GET" && incoming.method !== "HEAD";
+  const body = hasBody ? { body: incoming, duplex: "half" } : {};
+  const request = new Request(`http://host${incoming.url}`, { method: incoming.method, headers, ...body });
+  const response = await answer(request, incoming.url, incoming.socket.remoteAddress);
+  outgoing.writeHead(response.status, [...response.headers].flat());
+  outgoing.end(Buffer.from(await response.arrayBuffer()));
+}
+
+stand(createServer((incoming, outgoing) => serve(incoming, outgoing).catch(() => outgoing.writeHead(500).end())));

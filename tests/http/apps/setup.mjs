@@ -1,0 +1,21 @@
+// What the test apps of Node share: a set-up to read, and a server that stands until its input ends.
+
+import { readFileSync } from "node:fs";
+import { Keywright } from "keywright";
+import { ManualClock } from "keywright/testing";
+
+const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
+const spelt = (options) => Object.fromEntries(Object.entries(options).map(([name, it]) => [camel(name), it]));
+
+export const given = JSON.parse(readFileSync(process.argv[2], "utf8"));
+export const http = spelt(given.http);
+export const principal = given.principal ? async () => given.principal : undefined;
+export const kw = new Keywright(given.url, { ...spelt(given.engine), clock: new ManualClock(new Date(given.now)) });
+
+/** What every app says of a request that was let in. */
+export const told = ({ principal, key, org }) => ({ principal, key: key?.name ?? null, org });
+
+export function stand(server) {
+  server.listen(0, "127.0.0.1", () => console.log("listening", server.address().port));
+  process.stdin.resume().on("end", () => process.exit());
+}
