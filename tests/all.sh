@@ -38,8 +38,8 @@ lint() {
 }
 rust_tests() { cargo test --quiet --workspace --all-targets --no-fail-fast; }
 rust_docs() {
-  cargo test --quiet --workspace --doc --features keywright/testing \
-    && RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --package keywright --features testing
+  cargo test --quiet --workspace --doc --features keywright/testing,keywright/axum \
+    && RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --package keywright --features axum,testing
 }
 # Types too: some of these tests run mypy, pyright and stubtest.
 python_tests() { "$python" -m pytest -q tests/python; }

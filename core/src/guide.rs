@@ -6,5 +6,12 @@ pub mod verification {}
 #[doc = include_str!("../guide/limits.md")]
 pub mod limits {}
 
+#[doc = include_str!("../guide/http.md")]
+pub mod http {}
+
+#[cfg(feature = "axum")]
+#[doc = include_str!("../guide/axum.md")]
+pub mod axum {}
+
 #[doc = include_str!("../guide/usage.md")]
 pub mod usage {}

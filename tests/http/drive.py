@@ -74,7 +74,13 @@ class Site:
     def _keep(self, name: str, new: Any) -> None:
         text = new.api_key
         self.secrets.append(text[len(new.prefix) + 1 : -6])
-        self.texts |= {name: text, f"{name}.id": new.id, f"{name}.cut": text[:-1], f"{name}.upper": text.upper(), f"{name}.wrong": sealed(text)}
+        self.texts |= {
+            name: text,
+            f"{name}.id": new.id,
+            f"{name}.cut": text[:-1],
+            f"{name}.upper": text.upper(),
+            f"{name}.wrong": sealed(text),
+        }
 
     def filled(self, given: Any) -> Any:
         """What a case says, with texts in place of their names."""
@@ -201,7 +207,12 @@ def odd(key: str) -> dict[str, bytes]:
         "two header lines": head + line + b"\r\n" + line + b"\r\n\r\n",
         "obs-text": head + line + b"\xff\xfe\r\n\r\n",
         "64 KiB in a header": head + line + b"x" * 65_536 + b"\r\n\r\n",
-        "a thousand headers": head + line + b"\r\n" + line.replace(b"authorization", b"api-key") + b"".join(b"\r\nx-%d: y" % it for it in range(1_000)) + b"\r\n\r\n",
+        "a thousand headers": head
+        + line
+        + b"\r\n"
+        + line.replace(b"authorization", b"api-key")
+        + b"".join(b"\r\nx-%d: y" % it for it in range(1_000))
+        + b"\r\n\r\n",
         "NUL in the key": head + line + b"\0\r\n\r\n",
         "NUL in the target": head.replace(b"/v1/deals", b"/v1\0/deals") + b"\r\n",
         "a folded header": head + b"authorization: Bearer\r\n " + key.encode() + b"x\r\n\r\n",

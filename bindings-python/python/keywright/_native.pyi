@@ -7,12 +7,15 @@ from typing import Any, Generic, Literal, NoReturn, TypeAlias, TypeVar, final
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "Answer",
     "Audit",
     "AuditCheck",
     "AuditEntry",
     "AuditHead",
     "Config",
     "Decision",
+    "Http",
+    "HttpConfig",
     "Key",
     "Keys",
     "Keywright",
@@ -20,12 +23,15 @@ __all__ = [
     "Limit",
     "LimitState",
     "ManualClock",
+    "Needs",
     "NewKey",
     "Org",
     "OrgRecord",
     "Orgs",
     "Page",
     "Parsed",
+    "Passed",
+    "Response",
     "Secret",
     "Texts",
     "Unopened",
@@ -182,6 +188,39 @@ class Keywright:
 
     def redact(self, text: str) -> str:
         """The text with the secret of every key in it masked."""
+
+    def http(
+        self,
+        *,
+        credentials: _Texts | None = None,
+        realm: str | None = None,
+        trusted_proxies: _Texts | None = None,
+        routes: Sequence[Mapping[str, Any]] | None = None,
+        default: Literal["deny", "authenticated"] | None = None,
+        errors: Literal["problem", "list", "plain"] | None = None,
+        deprecation_headers: bool | None = None,
+        session: Mapping[str, Any] | None = None,
+        keys_may_manage: bool | None = None,
+        revoke_children: bool | None = None,
+        origins: _Texts | None = None,
+    ) -> Http:
+        """Makes the engine speak HTTP; the adapters do so themselves.
+
+        credentials: the request headers in which a key may come; ``["Authorization", "Api-Key", "X-API-Key"]`` when left
+            out, where ``Authorization`` stands for its scheme ``Bearer``. A request with two of them is refused.
+        realm: what a challenge names; ``"api"`` when left out.
+        trusted_proxies: the proxies whose ``X-Forwarded-For`` is believed, as addresses or networks.
+        routes: rules, each a dict of ``path`` (``"/deals/{id}"``, ``"/files/{*rest}"``), ``method`` (one, a list, or left out for
+            all), and ``scopes``, ``operation``, ``cost``, ``environment``, ``access`` as ``Needs`` has them.
+        default: what becomes of a route without a rule where there are rules: ``"deny"`` (when left out) or ``"authenticated"``.
+        errors: the form of a refusal: ``"problem"`` (RFC 9457, when left out), ``"list"`` or ``"plain"``.
+        deprecation_headers: adds ``Deprecation`` and ``Sunset`` for a former secret.
+        session: how session tokens (JWT) are checked: a dict of ``algorithm`` with ``key`` or ``key_file``, or ``jwks`` or
+            ``jwks_file``; ``issuer``, ``audience``, ``org_claim``, ``actor_claim``, ``may``, ``may_claim``, ``leeway_seconds``.
+        keys_may_manage: lets a key with the scope ``keys:manage`` manage keys that may do no more than itself.
+        revoke_children: revokes, with a key, those that it has made.
+        origins: other origins whose pages may manage keys with a cookie.
+        """
 
     def flush(self) -> None:
         """Writes down what was counted until now. It happens by itself each second, in ``close``, and when Python exits."""
@@ -844,3 +883,133 @@ def plant(kw: Keywright, row: Mapping[str, Any]) -> None:
 
 def _flush_open() -> None: ...
 def _thaw(kind: str, text: str) -> Any: ...
+
+_Lines: TypeAlias = Sequence[tuple[bytes, bytes] | tuple[str, str] | Sequence[bytes]]
+
+@final
+class Needs:
+    """What a route needs of who enters it."""
+
+    def __new__(
+        cls,
+        *,
+        scopes: _Texts | str | None = None,
+        operation: str | None = None,
+        cost: int | None = None,
+        environment: str | None = None,
+        access: Literal["key", "session", "either", "public"] | None = None,
+    ) -> Needs:
+        """Reads the needs.
+
+        scopes: scopes of a key, all of them, as ``"deals:read,deals:write"`` or a list.
+        operation: the class of the operation, for limits that count only one.
+        cost: how much of each limit it takes, 1 when left out.
+        environment: the only one whose keys may enter.
+        access: ``"key"`` (when left out), ``"session"``, ``"either"`` or ``"public"``.
+        """
+
+@final
+class Passed:
+    """A request that may go on."""
+
+    @property
+    def principal(self) -> Literal["key", "session", "anyone"]:
+        """Who makes it: ``"anyone"`` where the route is public."""
+
+    @property
+    def key(self) -> Key | None:
+        """The key, where one was presented."""
+
+    @property
+    def org(self) -> str | None:
+        """The org of the key or session."""
+
+    @property
+    def actor(self) -> str | None:
+        """Who the session is of, where it names somebody."""
+
+    @property
+    def request_id(self) -> str:
+        """The id of the exchange, for logs."""
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What to add to every response to it: ``vary`` to what is there, the others where they are not."""
+
+@final
+class Response:
+    """A whole response, to be sent as it is."""
+
+    @property
+    def status(self) -> int:
+        """The status."""
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Its headers, with names in lower case; ``content-length`` is left to the server."""
+
+    @property
+    def body(self) -> bytes:
+        """Its body."""
+
+@final
+class Answer:
+    """An answer that waits for a thread of the core."""
+
+    def wait(self) -> Passed | Response: ...
+
+@final
+class Http:
+    """An engine that speaks HTTP; ``Keywright.http`` makes one."""
+
+    def authenticate(
+        self, method: str, target: bytes, headers: _Lines, peer: str | None = None, needs: Needs | None = None
+    ) -> Passed | Response:
+        """Judges a request: a ``Passed`` may go on, a ``Response`` is the answer to send.
+
+        method: its method.
+        target: path and query as they came, still percent-encoded.
+        headers: all header lines in their order.
+        peer: the address of the socket's other end; None where it has none.
+        needs: what the route needs; left out, the rule that its path has.
+        """
+
+    def manage(
+        self,
+        method: str,
+        target: bytes,
+        headers: _Lines,
+        peer: str | None,
+        body: bytes,
+        session: Mapping[str, Any] | None = None,
+    ) -> Response:
+        """Answers a management request.
+
+        target: path and query from where management is mounted, like ``b"/keys?limit=10"``.
+        body: the body.
+        session: what the host knows of who asks: ``org``, ``actor`` and ``may``; None for what the request presents.
+        """
+
+    def explain(self, method: str, target: bytes, headers: _Lines, peer: str | None = None) -> dict[str, Any]:
+        """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""
+
+    def _begin(
+        self, method: str, target: bytes, headers: _Lines, peer: str | None = None, needs: Needs | None = None
+    ) -> Passed | Response | Answer: ...
+    def _begin_manage(
+        self,
+        method: str,
+        target: bytes,
+        headers: _Lines,
+        peer: str | None,
+        body: bytes,
+        session: Mapping[str, Any] | None = None,
+    ) -> Response | Answer: ...
+
+@final
+class HttpConfig:
+    """Checked options of an adapter, from which ``Http`` is made once the engine is open."""
+
+    def __new__(cls, engine: Config, **options: Any) -> HttpConfig: ...
+    def open(self, engine: Keywright) -> Http: ...
+    def unavailable(self, method: str, target: bytes, headers: _Lines) -> Response: ...

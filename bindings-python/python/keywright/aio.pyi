@@ -82,6 +82,8 @@ class AsyncKeywright:
         clock: a ``ManualClock`` of ``keywright.testing``, for tests.
         """
 
+    _source: Any
+
     @property
     def keys(self) -> AsyncKeys:
         """The keys of the org ``default``."""

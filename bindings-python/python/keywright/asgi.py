@@ -32,7 +32,7 @@ class KeywrightMiddleware:
 
     def __init__(self, app: App, keywright: Keywright | AsyncKeywright, **options: Any) -> None:
         self.app = app
-        self.http = AsyncHttp(keywright, **options)
+        self.http: AsyncHttp = AsyncHttp(keywright, **options)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
@@ -59,7 +59,7 @@ class Management:
     def __init__(
         self, keywright: Keywright | AsyncKeywright | AsyncHttp, principal: Callable[[Scope], Any] | None = None, **options: Any
     ) -> None:
-        self.http = keywright if isinstance(keywright, AsyncHttp) else AsyncHttp(keywright, **options)
+        self.http: AsyncHttp = keywright if isinstance(keywright, AsyncHttp) else AsyncHttp(keywright, **options)
         self.principal = principal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

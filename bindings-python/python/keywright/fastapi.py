@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
+from fastapi.openapi.models import SecurityBase as Model
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
@@ -31,7 +32,7 @@ class ApiKey(SecurityBase):
     session or because the route is public, has the key None; ``request.state.keywright`` says the rest.
     """
 
-    def __init__(self, http: contract.AsyncHttp, model: APIKey | HTTPBearer, needs: dict[str, Any]) -> None:
+    def __init__(self, http: contract.AsyncHttp, model: Model, needs: dict[str, Any]) -> None:
         self.model = model
         self.scheme_name = "ApiKey"
         self._http = http
@@ -51,7 +52,7 @@ class ApiKey(SecurityBase):
         """The key of a request."""
         scopes = tuple(security_scopes.scopes)
         if scopes not in self._needs:
-            given = {**self._given, "scopes": list(scopes)} if scopes else self._given
+            given: dict[str, Any] = {**self._given, "scopes": list(scopes)} if scopes else self._given
             self._needs[scopes] = contract.Needs(**given) if given else None
         answer = await self._http.authenticate(*parts(request.scope), self._needs[scopes])
         if isinstance(answer, contract.Response):
@@ -81,7 +82,8 @@ def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str 
     header: the header that the OpenAPI document names for keys; ``Authorization: Bearer`` when left out.
     options: those of ``Keywright.http``; wrong ones are refused here.
     """
-    model = HTTPBearer(description="An API key") if header is None else APIKey(**{"in": APIKeyIn.header}, name=header)
+    named = {"in": APIKeyIn.header, "name": header}
+    model = HTTPBearer(description="An API key") if header is None else APIKey.model_validate(named)
     app.add_exception_handler(Refused, _refused)
     app.add_middleware(_Headers)
     return ApiKey(contract.AsyncHttp(keywright, **options), model, {})

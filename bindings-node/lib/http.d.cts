@@ -1,0 +1,171 @@
+import type { Key, Keywright, Scopes } from "./index.cjs";
+
+/** What a route needs of who enters it. */
+export interface NeedsOptions {
+  /** Scopes of a key, all of them. */
+  scopes?: Scopes | undefined;
+  /** The class of the operation, for limits that count only one. */
+  operation?: string | undefined;
+  /** How much of each limit it takes; 1 unless said. */
+  cost?: number | undefined;
+  /** The only environment whose keys may enter. */
+  environment?: string | undefined;
+  /** Who may enter; a key unless said. */
+  access?: "key" | "session" | "either" | "public" | undefined;
+}
+
+/** The rule of a route. Of several for a path the most particular one counts. */
+export interface Rule extends NeedsOptions {
+  /** `/deals`, `/deals/{id}`, `/files/{*rest}`. */
+  path: string;
+  /** One method or several, in capitals; every method unless said. GET is also HEAD. */
+  method?: string | readonly string[] | undefined;
+}
+
+/** How session tokens (JWT) are checked: `algorithm` with `key` or `keyFile`, or `jwks` or `jwksFile`. */
+export interface SessionOptions {
+  algorithm?: "HS256" | "RS256" | "ES256" | "EdDSA" | undefined;
+  /** A public key as PEM; for HS256 a secret of 32 bytes or more. */
+  key?: string | undefined;
+  keyFile?: string | undefined;
+  /** A JWKS document, in which each key names its `alg`. */
+  jwks?: string | undefined;
+  jwksFile?: string | undefined;
+  issuer?: string | undefined;
+  audience?: string | undefined;
+  /** The claim that holds the org; `org` unless said. */
+  orgClaim?: string | undefined;
+  /** The claim that names the actor; `sub` unless said. */
+  actorClaim?: string | undefined;
+  /** What whoever has a token may do; `keys:manage` and `audit:read` unless said. */
+  may?: Scopes | undefined;
+  /** The claim that says so in its place. */
+  mayClaim?: string | undefined;
+  /** How many seconds `exp` and `nbf` may be off, 0 to 300. */
+  leewaySeconds?: number | undefined;
+}
+
+/** The options of every adapter. */
+export interface HttpOptions {
+  /** The request headers in which a key may come; `Authorization` (its scheme `Bearer`), `Api-Key` and `X-API-Key` unless said. */
+  credentials?: readonly string[] | undefined;
+  /** What a challenge names; `api` unless said. */
+  realm?: string | undefined;
+  /** The proxies whose `X-Forwarded-For` is believed. */
+  trustedProxies?: readonly string[] | undefined;
+  /** Rules of routes. Where there are any, routes without one are refused. */
+  routes?: readonly Rule[] | undefined;
+  /** What becomes of a route without a rule; `deny` unless said. */
+  default?: "deny" | "authenticated" | undefined;
+  /** The form of a refusal; `problem` (RFC 9457) unless said. */
+  errors?: "problem" | "list" | "plain" | undefined;
+  /** Adds `Deprecation` and `Sunset` for a former secret. */
+  deprecationHeaders?: boolean | undefined;
+  session?: SessionOptions | undefined;
+  /** Lets a key with the scope `keys:manage` manage keys that may do no more than itself. */
+  keysMayManage?: boolean | undefined;
+  /** Revokes, with a key, those that it has made. */
+  revokeChildren?: boolean | undefined;
+  /** Other origins whose pages may manage keys with a cookie. */
+  origins?: readonly string[] | undefined;
+}
+
+/** What a host's own function says of who asks: nothing for whoever it does not know. */
+export interface Principal {
+  org: string;
+  actor?: string | undefined;
+  /** `keys:read`, `keys:manage`, `audit:read`; nothing unless said. */
+  may?: Scopes | undefined;
+  /** An operator's, who sees and changes every org; beside `orgs:manage`. */
+  every_org?: boolean | undefined;
+  /** Whether a browser sends its proof by itself, which is assumed unless said. */
+  cookie?: boolean | undefined;
+}
+
+/** The parts of a request. */
+export interface Parts {
+  method: string;
+  /** Path and query as they came, still percent-encoded. */
+  target: string;
+  /** Names and values in turn, as `IncomingMessage.rawHeaders`. */
+  rawHeaders: readonly string[];
+  /** The address of the socket's other end. */
+  peer?: string | undefined;
+}
+
+/** Who makes a request. */
+export interface Caller {
+  readonly principal: "key" | "session" | "anyone";
+  readonly key: Key | null;
+  readonly org: string | null;
+  /** Who the session is of. */
+  readonly actor: string | null;
+  /** The id of the exchange, for logs. */
+  readonly request_id: string;
+}
+
+/** A request that may go on. */
+export interface Passed extends Caller {
+  readonly allowed: true;
+  /** What to add to its response, names and values in turn: `vary` to what is there, others where they are not. */
+  readonly headers: readonly string[];
+}
+
+/** A whole response, to be sent as it is. */
+export interface Refused {
+  readonly allowed: false;
+  readonly status: number;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+  readonly body: Uint8Array;
+}
+
+/** Why a request is let in or refused. */
+export interface Explanation {
+  readonly allowed: boolean;
+  readonly status: number;
+  readonly code: string | null;
+  readonly message: string;
+  readonly address: string | null;
+  readonly address_from: "peer" | "forwarded" | "unknown";
+  readonly credential: string | null;
+  readonly prefix: string | null;
+  readonly rule: string | null;
+  readonly fix: string | null;
+}
+
+/** What a route needs, made once for each. */
+export class Needs {
+  constructor(options: NeedsOptions);
+  static of(scopes?: Scopes, more?: NeedsOptions): Needs;
+}
+
+/** An engine that speaks HTTP. Wrong options are refused when it is made. */
+export class Http {
+  constructor(kw: Keywright, options?: HttpOptions);
+  /** Judges a request by what `needs` says, or by the rule of its path. */
+  authenticate(parts: Parts, needs?: Needs): Promise<Passed | Refused>;
+  /** Answers a management request, whose target begins where management is mounted. */
+  manage(parts: Parts & { body?: string | Uint8Array | undefined }, session?: Principal | null): Promise<Refused>;
+  /** Which address a request has and why it is refused, with the nearest fix; nothing is counted for it. */
+  explain(parts: Parts): Promise<Explanation>;
+}
+
+/** Authenticates a `Request`; `finish` adds our headers to the response that it gets. */
+export function authenticateRequest(
+  http: Http,
+  request: Request,
+  options?: { peer?: string | undefined; needs?: Needs | undefined; target?: string | undefined },
+): Promise<({ allowed: true; finish(response: Response): Response } & Caller) | { allowed: false; response: Response }>;
+
+/** Answers a `Request` about keys; `mount` is the path that management stands under. */
+export function manageRequest(
+  http: Http,
+  request: Request,
+  options?: {
+    peer?: string | undefined;
+    target?: string | undefined;
+    mount?: string | undefined;
+    principal?: ((request: Request) => Principal | null | undefined | Promise<Principal | null | undefined>) | undefined;
+  },
+): Promise<Response>;
