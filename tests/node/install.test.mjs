@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -62,6 +62,9 @@ test("the packed package installs offline and works from ESM, CommonJS and TypeS
   await t.test("TypeScript, from .mts and .cts", async () => {
     const source = await readFile(new URL("install/use.mts", import.meta.url), "utf8");
     for (const file of ["typed.mts", "typed.cts"]) await writeFile(join(home, file), source);
+    await writeFile(join(home, "express.mts"), await readFile(new URL("install/express.mts", import.meta.url), "utf8"));
+    // A host that has Express has its types as well.
+    await symlink(join(root, "node_modules/@types"), join(home, "node_modules/@types"));
     const compilerOptions = {
       module: "nodenext",
       target: "es2022",
@@ -72,7 +75,7 @@ test("the packed package installs offline and works from ESM, CommonJS and TypeS
       types: ["node"],
       typeRoots: [join(root, "node_modules/@types")],
     };
-    await writeFile(join(home, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["typed.mts", "typed.cts"] }));
+    await writeFile(join(home, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["typed.mts", "typed.cts", "express.mts"] }));
     await node(home, join(root, "node_modules/typescript/bin/tsc"), "-p", ".").catch((error) => assert.fail(error.stdout));
     for (const file of ["typed.mjs", "typed.cjs"]) {
       const { stdout } = await node(home, file);

@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { request } from "node:http";
+import { test } from "node:test";
+import express from "express";
+import { Keywright } from "keywright";
+import { getApiKey, guard } from "keywright/express";
+import { Http, Needs, authenticateRequest, manageRequest } from "keywright/http";
+import { PEPPER, engine, url } from "./fixture.mjs";
+
+/** An application that listens, and what asks it. */
+async function served(t, app) {
+  const server = await new Promise((done) => {
+    const listening = app.listen(0, "127.0.0.1", () => done(listening));
+  });
+  t.after(() => server.close());
+  const { port } = server.address();
+  return (path, { method = "GET", headers = {}, body } = {}) =>
+    new Promise((done, failed) => {
+      const asked = request({ host: "127.0.0.1", port, path, method, headers, agent: false }, async (response) => {
+        let text = "";
+        for await (const part of response.setEncoding("utf8")) text += part;
+        done({ status: response.statusCode, headers: response.headers, text });
+      });
+      asked.on("error", failed);
+      asked.end(body);
+    });
+}
+
+const managers = async () => ({ org: "acme", actor: "alice", may: ["keys:manage"] });
+
+test("headers are added to whatever the host answers", async (t) => {
+  const kw = engine(t);
+  const { api_key } = await kw.keys.create({ name: "CI", scopes: "deals:read" });
+  const app = express();
+  const keys = guard(kw);
+  app.use(keys);
+  app.get("/thrown", () => {
+    throw new Error("on purpose");
+  });
+  app.get("/rejected", async () => Promise.reject(Object.assign(new Error("teapot"), { status: 418 })));
+  app.get("/head", (_request, response) => response.writeHead(201, "Made", { "cache-control": "private", vary: "accept" }).end());
+  app.get("/list", (_request, response) => response.writeHead(200, ["x-one", "1", "vary", "accept"]).end());
+  app.get("/stream", (_request, response) => {
+    response.write("one ");
+    response.end("two");
+  });
+  app.use((_error, _request, response, _next) => response.status(_error.status ?? 500).end());
+  const ask = await served(t, app);
+  const key = { headers: { "x-api-key": api_key } };
+  for (const [path, status, cache, vary] of [
+    ["/thrown", 500, "no-store"],
+    ["/rejected", 418, "no-store"],
+    ["/unknown", 404, "no-store"],
+    ["/stream", 200, "no-store"],
+    ["/head", 201, "private", "accept, authorization, api-key, x-api-key"],
+    ["/list", 200, "no-store", "accept, authorization, api-key, x-api-key"],
+  ]) {
+    const answer = await ask(path, key);
+    assert.equal(answer.status, status, path);
+    assert.equal(answer.headers["cache-control"], cache, path);
+    assert.match(answer.headers["x-request-id"], /^[0-9a-f-]{36}$/, path);
+    if (vary) assert.equal(answer.headers.vary, vary, path);
+  }
+  assert.equal((await ask("/stream", key)).text, "one two");
+});
+
+test("routes say what they need, wherever they are mounted", async (t) => {
+  const kw = engine(t);
+  const { api_key } = await kw.keys.create({ name: "CI", scopes: "deals:read" });
+  const keys = guard(kw, { routes: [{ path: "/api/ruled", scopes: "deals:write" }, { path: "/api/open" }] });
+  const app = express();
+  const router = express.Router();
+  router.get("/read", keys.requires("deals:read"), (it, response) => response.json({ name: getApiKey(it).name }));
+  router.get("/write", keys.requires("deals:write"), (_it, response) => response.end());
+  router.get("/ruled", keys, (_it, response) => response.end());
+  router.get("/open", keys, (_it, response) => response.end());
+  app.use("/api", router);
+  const ask = await served(t, app);
+  const key = { headers: { authorization: `Bearer ${api_key}` } };
+  assert.deepEqual(JSON.parse((await ask("/api/read", key)).text), { name: "CI" });
+  assert.equal((await ask("/api/write", key)).status, 403);
+  assert.equal((await ask("/api/ruled", key)).status, 403, "a rule is of the whole path");
+  assert.equal((await ask("/api/open", key)).status, 200);
+  assert.equal((await ask("/api/read")).status, 401);
+});
+
+test("wrong options are refused when a guard is made", (t) => {
+  const kw = engine(t, { scopes: ["deals:read"] });
+  for (const [options, field] of [
+    [{ routes: [{ path: "/a" }, { path: "/A/" }] }, "routes"],
+    [{ routes: [{ path: "/a", scopes: "deals:raed" }] }, "routes"],
+    [{ trustedProxies: ["10.0.0.1/8"] }, "trustedProxies"],
+    [{ trusted_proxies: [] }, "trusted_proxies"],
+    [{ credentials: [] }, "credentials"],
+    [{ session: { algorithm: "none", key: "x".repeat(32) } }, "session"],
+  ]) {
+    assert.throws(() => guard(kw, options), (error) => error.field === field, JSON.stringify(options));
+  }
+  assert.throws(() => guard(kw).requires("deals"), { field: "scopes" });
+  assert.throws(() => guard({}), TypeError);
+});
+
+test("management reads its body by itself, or takes what another has read, up to its limit", async (t) => {
+  const app = express();
+  const keys = guard(engine(t));
+  app.use("/raw", keys.management({ principal: managers }));
+  app.use("/read", express.json({ limit: "1mb" }), keys.management({ principal: managers }));
+  const ask = await served(t, app);
+  const made = (path, body) => ask(path, { method: "POST", headers: { "content-type": "application/json" }, body });
+  for (const path of ["/raw/keys", "/read/keys"]) {
+    const answer = await made(path, '{"name": "CI"}');
+    assert.equal(answer.status, 201, path);
+    assert.match(JSON.parse(answer.text).api_key, /^liq_live_/);
+    assert.equal((await made(path, JSON.stringify({ name: "x".repeat(70_000) }))).status, 413, path);
+  }
+  assert.equal((await made("/raw/keys", '{"name": "a", "name": "b"}')).status, 400);
+});
+
+test("a principal that fails is the host's error, and nobody's pass", async (t) => {
+  const app = express();
+  const keys = guard(engine(t));
+  app.use("/throws", keys.management({ principal: () => { throw new Error("on purpose"); } }));
+  app.use("/rejects", keys.management({ principal: async () => Promise.reject(new Error("on purpose")) }));
+  app.use("/odd", keys.management({ principal: () => ({ org: "a b" }) }));
+  app.use("/text", keys.management({ principal: () => "acme" }));
+  app.use("/nobody", keys.management({ principal: () => null }));
+  app.use((_error, _request, response, _next) => response.status(500).end());
+  const ask = await served(t, app);
+  for (const path of ["/throws", "/rejects", "/odd", "/text"]) assert.equal((await ask(`${path}/keys`)).status, 500, path);
+  assert.equal((await ask("/nobody/keys")).status, 401);
+});
+
+test("an engine that cannot be opened, and one that is closed, are unavailable", async (t) => {
+  const app = express();
+  app.use("/gone", guard(new Keywright("sqlite:/dev/null/keys.db", { brand: "liq", pepper: PEPPER })));
+  const kw = new Keywright(url(t), { brand: "liq", pepper: PEPPER });
+  const { api_key } = await kw.keys.create({ name: "CI" });
+  app.use("/closed", guard(kw), (_request, response) => response.end());
+  const ask = await served(t, app);
+  const key = { headers: { "api-key": api_key } };
+  assert.equal((await ask("/closed", key)).status, 200);
+  await kw.close();
+  for (const path of ["/gone", "/closed"]) {
+    const answer = await ask(path, key);
+    assert.deepEqual([answer.status, answer.headers["retry-after"]], [503, "1"], path);
+  }
+});
+
+test("a slow hash leaves the event loop free", async (t) => {
+  const file = url(t);
+  const first = new Keywright(file, { brand: "liq" });
+  const { api_key } = await first.keys.create({ name: "CI" });
+  await first.close();
+  const kw = new Keywright(file, { brand: "liq" });
+  t.after(() => kw.close());
+  let turns = 0;
+  const beside = setInterval(() => turns++, 1);
+  const found = await new Http(kw).authenticate({ method: "GET", target: "/", rawHeaders: ["Api-Key", api_key] });
+  clearInterval(beside);
+  assert.ok(found.allowed && turns > 0, `${turns} turns`);
+});
+
+test("WHATWG requests", async (t) => {
+  const kw = engine(t);
+  const { api_key } = await kw.keys.create({ name: "CI", scopes: "deals:read", networks: ["127.0.0.1"] });
+  const http = new Http(kw);
+  const asked = (headers) => new Request("http://api.example/deals", { headers });
+  const needs = Needs.of("deals:read");
+  const found = await authenticateRequest(http, asked({ "api-key": api_key }), { peer: "127.0.0.1", needs });
+  assert.deepEqual([found.allowed, found.key.name, found.principal], [true, "CI", "key"]);
+  const answer = found.finish(Response.json({}, { status: 404, headers: { vary: "accept" } }));
+  assert.deepEqual([answer.status, answer.headers.get("vary")], [404, "accept, authorization, api-key, x-api-key"]);
+  const refused = await authenticateRequest(http, asked({ "api-key": api_key }), { needs });
+  assert.equal(refused.response.status, 403, "without its peer a request has no address");
+  assert.equal((await authenticateRequest(http, asked({}))).response.headers.get("www-authenticate"), 'Bearer realm="api"');
+  const body = JSON.stringify({ name: "CI" });
+  const post = new Request("http://x/manage/keys", { method: "POST", body, headers: { "content-type": "application/json" } });
+  assert.equal((await manageRequest(http, post, { principal: managers, mount: "/manage" })).status, 201);
+  const told = await http.explain({ method: "GET", target: "/", rawHeaders: ["Api-Key", api_key], peer: "10.0.0.9" });
+  assert.deepEqual([told.code, told.address, told.fix], ["IP_NOT_ALLOWED", "10.0.0.9", "add 10.0.0.9 to the networks of the key or its org"]);
+});

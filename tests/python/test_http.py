@@ -1,0 +1,285 @@
+"""The adapters of Python, where vectors over HTTP cannot look: odd connections, late engines, mistakes of the host."""
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+import pytest
+from fastapi import FastAPI, Security, WebSocket
+
+from keywright import AsyncKeywright, InvalidRequest, Key, Keywright, ValidationFailed
+from keywright.asgi import KeywrightMiddleware, Management
+from keywright.fastapi import install
+from keywright.http import AsyncHttp, Needs, Passed, Response
+
+PEPPER = "a pepper for these tests, of 32 bytes and more"
+AUTHORIZED = b"authorization"
+
+
+class Connection:
+    """One connection to an ASGI application, without a server."""
+
+    def __init__(self, kind: str = "http", path: str = "/", method: str = "GET", **scope: Any) -> None:
+        self.scope: dict[str, Any] = {
+            "type": kind,
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [],
+            "client": ("127.0.0.1", 1),
+            "scheme": "http",
+            "http_version": "1.1",
+            "asgi": {"version": "3.0"},
+            **scope,
+        }
+        self.sent: list[Any] = []
+        self.body = [b""]
+
+    def key(self, text: str) -> "Connection":
+        self.scope["headers"] = [(b"authorization", b"Bearer " + text.encode())]
+        return self
+
+    async def to(self, app: Any) -> "Connection":
+        async def receive() -> dict[str, Any]:
+            if self.scope["type"] == "websocket":
+                return {"type": "websocket.connect"}
+            part = self.body.pop(0)
+            return {"type": "http.request", "body": part, "more_body": bool(self.body)}
+
+        async def send(message: Any) -> None:
+            self.sent.append(message)
+
+        await app(self.scope, receive, send)
+        return self
+
+    @property
+    def status(self) -> int:
+        return self.sent[0]["status"]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self.sent[0]["headers"]}
+
+    @property
+    def answer(self) -> Any:
+        return json.loads(b"".join(it.get("body", b"") for it in self.sent[1:]))
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:{tmp_path}/keys.db"
+
+
+def engine(url, **options):
+    return AsyncKeywright(url, brand="liq", **{"pepper": PEPPER, **options})
+
+
+async def hello(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for part in (b"one ", b"two"):
+        await send({"type": "http.response.body", "body": part, "more_body": part == b"one "})
+
+
+def test_wrong_options_are_refused_when_an_adapter_is_made(url):
+    for kw in (engine(url), Keywright(url, brand="liq", pepper=PEPPER)):
+        for options, field in (
+            ({"routes": [{"path": "/a"}, {"path": "/A/"}]}, "routes"),
+            ({"routes": [{"path": "a"}]}, "routes"),
+            ({"trusted_proxies": ["10.0.0.1/8"]}, "trusted_proxies"),
+            ({"credentials": []}, "credentials"),
+            ({"credentials": ["Cookie"]}, "credentials"),
+            ({"realm": 'a"b'}, "realm"),
+            ({"errors": "xml"}, "errors"),
+            ({"rutes": []}, "rutes"),
+            ({"session": {"algorithm": "HS256", "key": "short"}}, "session"),
+            ({"session": {"algorithm": "none", "key": "x" * 32}}, "session"),
+            ({"routes": [{"path": "/a", "access": "session"}]}, "routes"),
+            ({"origins": ["app.example"]}, "origins"),
+        ):
+            with pytest.raises((InvalidRequest, ValidationFailed)) as refused:
+                KeywrightMiddleware(hello, kw, **options)
+            assert refused.value.field == field
+    with pytest.raises(ValidationFailed, match=r"^routes: .*did you mean deals:read"):
+        AsyncHttp(engine(url, scopes=["deals:read"]), routes=[{"path": "/a", "scopes": "deals:raed"}])
+
+
+def test_a_middleware_opens_its_engine_and_streams(url):
+    async def run():
+        kw = engine(url)
+        app = KeywrightMiddleware(hello, kw)
+        assert (await Connection().to(app)).status == 401
+        new = await kw.keys.create(name="CI")
+        found = await Connection().key(new.api_key).to(app)
+        assert [it.get("body") for it in found.sent] == [None, b"one ", b"two"]
+        passed = found.scope["state"]["keywright"]
+        assert isinstance(passed, Passed)
+        assert (passed.principal, passed.key.name, passed.org) == ("key", "CI", "default")
+        assert found.headers["x-request-id"] == passed.request_id
+        await kw.close()
+        assert (await Connection().key(new.api_key).to(app)).status == 503
+
+    asyncio.run(run())
+
+
+def test_an_engine_that_cannot_open_is_unavailable(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    async def run():
+        app = KeywrightMiddleware(hello, engine(f"sqlite:{tmp_path}/file/keys.db"))
+        found = await Connection().key("x").to(app)
+        assert (found.status, found.headers["retry-after"], found.answer["code"]) == (503, "1", "UNAVAILABLE")
+        manage = Management(engine(f"sqlite:{tmp_path}/file/keys.db"), lambda scope: {"org": "acme"})
+        assert (await Connection(path="/keys").to(manage)).status == 503
+
+    asyncio.run(run())
+
+
+def test_sockets_and_lifespans(url):
+    async def accepting(scope, receive, send):
+        await send({"type": "websocket.accept"} if scope["type"] == "websocket" else {"type": "lifespan.startup.complete"})
+
+    async def run():
+        async with engine(url) as kw:
+            app = KeywrightMiddleware(accepting, kw)
+            assert (await Connection("lifespan").to(app)).sent == [{"type": "lifespan.startup.complete"}]
+            refused = await Connection("websocket").to(app)
+            assert refused.sent == [{"type": "websocket.close", "code": 1008}]
+            told = await Connection("websocket", extensions={"websocket.http.response": {}}).to(app)
+            assert (told.sent[0]["type"], told.status) == ("websocket.http.response.start", 401)
+            new = await kw.keys.create(name="CI")
+            accepted = await Connection("websocket").key(new.api_key).to(app)
+            assert (accepted.sent[0]["type"], "x-request-id" in accepted.headers) == ("websocket.accept", True)
+
+    asyncio.run(run())
+
+
+def test_a_socket_without_addresses_has_no_network(url):
+    async def run():
+        async with engine(url) as kw:
+            app = KeywrightMiddleware(hello, kw, trusted_proxies=["127.0.0.0/8"])
+            new = await kw.keys.create(name="CI", networks=["0.0.0.0/0", "::/0"])
+            for client in (None, ("/run/app.sock", None)):
+                found = await Connection(client=client).key(new.api_key).to(app)
+                assert (found.status, found.answer["code"]) == (403, "IP_NOT_ALLOWED")
+            assert (await Connection().key(new.api_key).to(app)).status == 200
+
+    asyncio.run(run())
+
+
+def test_a_slow_hash_leaves_the_loop_free(url):
+    async def run():
+        async with AsyncKeywright(url, brand="liq") as kw:
+            new = await kw.keys.create(name="CI")
+        async with AsyncKeywright(url, brand="liq") as kw:
+            app, turns = KeywrightMiddleware(hello, kw), 0
+
+            async def turning():
+                nonlocal turns
+                while True:
+                    turns += 1
+                    await asyncio.sleep(0)
+
+            beside = asyncio.create_task(turning())
+            await asyncio.sleep(0)
+            before = turns
+            assert (await Connection().key(new.api_key).to(app)).status == 200
+            assert turns > before + 10, "the loop stood still while the hash was made"
+            beside.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_principal_that_fails_lets_nobody_in(url):
+    class Broken(Exception):
+        pass
+
+    def broken(scope):
+        raise Broken
+
+    async def nobody(scope):
+        return None
+
+    async def run():
+        async with engine(url) as kw:
+            with pytest.raises(Broken):
+                await Connection(path="/keys").to(Management(kw, broken))
+            assert (await Connection(path="/keys").to(Management(kw, nobody))).status == 401
+            for said in ("acme", 7, ["acme"]):
+                with pytest.raises(TypeError):
+                    await Connection(path="/keys").to(Management(kw, lambda scope, said=said: said))
+            for said in ({}, {"org": ""}, {"org": "acme", "mya": []}, {"org": "acme", "may": "*"}):
+                with pytest.raises((InvalidRequest, ValidationFailed)):
+                    await Connection(path="/keys").to(Management(kw, lambda scope, said=said: said))
+            granted = Management(kw, lambda scope: {"org": "acme"})
+            assert (await Connection(path="/keys").to(granted)).answer["code"] == "INSUFFICIENT_SCOPE"
+
+    asyncio.run(run())
+
+
+def test_a_body_is_read_no_further_than_it_may_be_long(url):
+    async def run():
+        async with engine(url) as kw:
+            manage = Management(kw, lambda scope: {"org": "acme", "may": "keys:manage"})
+            connection = Connection(path="/keys", method="POST")
+            connection.scope["headers"] = [(b"content-type", b"application/json")]
+            connection.body = [b"x" * 60_000] * 1_000
+            await connection.to(manage)
+            assert (connection.status, len(connection.body)) == (413, 998)
+
+    asyncio.run(run())
+
+
+def test_fastapi_shows_scopes_and_keeps_headers_on_errors(url):
+    async def run():
+        async with engine(url) as kw:
+            app = FastAPI()
+            api_key = install(app, kw)
+            dear = api_key.needs(cost=2)
+
+            @app.get("/deals/{number}")
+            async def deals(number: int, key: Annotated[Key, Security(api_key, scopes=["deals:read"])]):
+                return {"key": key.name}
+
+            @app.post("/deals")
+            async def make(key: Annotated[Key, Security(dear, scopes=["deals:write"])]):
+                return {"key": key.name}
+
+            @app.websocket("/live")
+            async def live(socket: WebSocket):
+                await socket.accept()
+
+            document = app.openapi()
+            assert document["components"]["securitySchemes"] == {
+                "ApiKey": {"type": "http", "scheme": "bearer", "description": "An API key"}
+            }
+            assert document["paths"]["/deals/{number}"]["get"]["security"] == [{"ApiKey": ["deals:read"]}]
+            assert document["paths"]["/deals"]["post"]["security"] == [{"ApiKey": ["deals:write"]}]
+            new = await kw.keys.create(name="CI", scopes="deals:read")
+            assert (await Connection(path="/deals/7").key(new.api_key).to(app)).answer == {"key": "CI"}
+            refused = await Connection(path="/deals", method="POST").key(new.api_key).to(app)
+            assert (refused.status, refused.answer["code"]) == (403, "INSUFFICIENT_SCOPE")
+            unfit = await Connection(path="/deals/seven").key(new.api_key).to(app)
+            assert (unfit.status, "x-request-id" in unfit.headers) == (422, True)
+            assert (await Connection("websocket", path="/live").to(app)).sent[0]["type"] == "websocket.accept"
+
+    asyncio.run(run())
+
+
+def test_the_contract_without_asyncio(url):
+    with Keywright(url, brand="liq", pepper=PEPPER) as kw:
+        http = kw.http()
+        new = kw.keys.create(name="CI")
+        lines = [("Api-Key", new.api_key)]
+        passed = http.authenticate("GET", b"/", lines)
+        assert isinstance(passed, Passed)
+        assert new.api_key not in repr(passed)
+        refused = http.authenticate("GET", b"/", [[b"api-key", b"x"]], "127.0.0.1", Needs(scopes="a:b"))
+        assert isinstance(refused, Response)
+        assert (refused.status, dict(refused.headers)[b"vary"]) == (401, b"authorization, api-key, x-api-key")
+        for wrong in (7, [7], [("a",)], [(b"a", 7)], "ab"):
+            with pytest.raises((TypeError, IndexError)):
+                http.authenticate("GET", b"/", wrong)
+        with pytest.raises(ValidationFailed, match=r"^scopes: "):
+            Needs(scopes="deals")
