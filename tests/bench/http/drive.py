@@ -1,0 +1,99 @@
+"""CPU time of a server for one request, without keys and with: `drive.py FOLDER PYTHON NODE_FOLDER HELLO`. Writes Markdown.
+
+One connection that is kept alive; each variant is started several times, in turn with the others, and the median counts.
+"""
+
+import os
+import socket
+import statistics
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+from keywright import Keywright
+
+ROUNDS = 5
+REQUESTS = {"asgi": 8_000, "fastapi": 8_000, "express": 8_000, "axum": 40_000}
+# variant, at most so many microseconds more than its framework alone
+VARIANTS = (
+    ("asgi", None),
+    ("asgi keywright", 10),
+    ("fastapi", None),
+    ("fastapi keywright", 30),
+    ("fastapi keyshield", None),
+    ("express", None),
+    ("express keywright", 10),
+    ("express better-auth", None),
+    ("axum", None),
+    ("axum keywright", 2),
+)
+TICK = 1_000_000 / os.sysconf("SC_CLK_TCK")
+
+
+def spent(process: int) -> float:
+    """Microseconds of CPU that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * TICK
+
+
+def measure(command: list[str], requests: int) -> float:
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(command[1]).parent if "." in command[1] else None)
+    port, text = server.stdout.readline().split()
+    request = f"GET /hello HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {text}\r\nuser-agent: bench\r\naccept: */*\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", int(port))) as connection:
+
+        def ask(times: int) -> None:
+            for _ in range(times):
+                connection.sendall(request)
+                answer = connection.recv(65_536)
+                while not answer.endswith(b'"world"}') and b"chunked" not in answer:
+                    answer += connection.recv(65_536)
+                if b" 200 " not in answer[:20]:
+                    raise SystemExit(f"{command}: {answer[:200]!r}")
+
+        ask(requests // 4)
+        before = spent(server.pid)
+        ask(requests)
+        after = spent(server.pid)
+    server.stdin.close()
+    server.wait(10)
+    return (after - before) / requests
+
+
+def main() -> None:
+    folder, python, node, hello = (Path(it).absolute() for it in sys.argv[1:5])
+    with Keywright(f"sqlite:{folder}/keys.db", brand="bench", pepper="a pepper of the benchmark, of 32 bytes or more") as kw:
+        (folder / "key.txt").write_text(kw.keys.create(name="bench", scopes="deals:read").api_key)
+    here = Path(__file__).parent
+    commands = {
+        "asgi": [str(python), str(here / "hello.py")],
+        "fastapi": [str(python), str(here / "hello.py")],
+        "express": ["node", str(node / "hello.mjs")],
+        "axum": [str(hello)],
+    }
+    figures: dict[str, list[float]] = {variant: [] for variant, _ in VARIANTS}
+    for _ in range(ROUNDS):
+        for variant in figures:
+            (folder / "better-auth.db").unlink(missing_ok=True)
+            framework = variant.split()[0]
+            figures[variant].append(measure([*commands[framework], variant, str(folder)], REQUESTS[framework]))
+    medians = {variant: statistics.median(of) for variant, of in figures.items()}
+    print("# Figures of requests\n")
+    print("One run of `bash tests/bench/http.sh`; release builds. CPU time of the server process for one request of a hello route, by one")
+    print(f"connection that is kept alive; the median of {ROUNDS} starts, in turn. The scheme is `hmac-sha256`, the key is in memory; keyshield has")
+    print("its cache and a repository in memory, better-auth a SQLite file of 1,000 keys.\n")
+    print(f"- {datetime.now(timezone.utc):%Y-%m-%d}, load {os.getloadavg()[1]:.1f} over the last 5 minutes, {os.cpu_count()} cores\n")
+    print("| what | CPU per request | added | at most | met | times what ours adds |\n|---|---|---|---|---|---|")
+    for variant, goal in VARIANTS:
+        framework, _, who = variant.partition(" ")
+        added = medians[variant] - medians[framework]
+        line = [variant, f"{medians[variant]:.1f} µs", f"{added:.1f} µs" if who else ""]
+        line += [f"{goal} µs", "yes" if added <= goal else "**no**"] if goal else ["", ""]
+        ours = medians[f"{framework} keywright"] - medians[framework]
+        line.append(f"{added / ours:.1f}" if who not in ("", "keywright") and ours > 0 else "")
+        print("|", " | ".join(line), "|")
+
+
+if __name__ == "__main__":
+    main()

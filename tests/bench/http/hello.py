@@ -1,0 +1,93 @@
+"""A hello route of one framework, without keys or with: `hello.py VARIANT FOLDER`."""
+
+import json
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import uvicorn
+from fastapi import Depends, FastAPI, Security
+
+VARIANT, FOLDER = sys.argv[1], Path(sys.argv[2])
+BODY = json.dumps({"hello": "world"}).encode()
+
+
+async def plain(scope, receive, send):
+    if scope["type"] == "lifespan":
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+def ours():
+    from keywright import AsyncKeywright
+
+    kw = AsyncKeywright(f"sqlite:{FOLDER}/keys.db", brand="bench", pepper="a pepper of the benchmark, of 32 bytes or more")
+    return kw
+
+
+def keyshield():
+    import asyncio
+
+    from keyshield.api import create_depends_api_key
+    from keyshield.hasher.argon2 import Argon2ApiKeyHasher
+    from keyshield.repositories.in_memory import InMemoryApiKeyRepository
+    from keyshield.services.cached import CachedApiKeyService
+
+    service = CachedApiKeyService(InMemoryApiKeyRepository(), Argon2ApiKeyHasher(pepper="a pepper of the benchmark, of 32 bytes"))
+    _, text = asyncio.run(service.create(name="bench", scopes=["deals:read"]))
+
+    async def served():
+        return service
+
+    return text, create_depends_api_key(served, required_scopes=["deals:read"])
+
+
+def fastapi(dependency):
+    app = FastAPI()
+    dependencies = [] if dependency is None else [dependency]
+
+    @app.get("/hello", dependencies=dependencies)
+    async def hello():
+        return {"hello": "world"}
+
+    return app
+
+
+text = (FOLDER / "key.txt").read_text()
+if VARIANT == "asgi":
+    app = plain
+elif VARIANT == "asgi keywright":
+    from keywright.asgi import KeywrightMiddleware
+
+    app = KeywrightMiddleware(plain, ours(), routes=[{"path": "/hello", "scopes": "deals:read"}])
+elif VARIANT == "fastapi":
+    app = fastapi(None)
+elif VARIANT == "fastapi keywright":
+    from keywright.fastapi import install
+
+    app = FastAPI()
+    api_key = install(app, ours())
+
+    @app.get("/hello", dependencies=[Security(api_key, scopes=["deals:read"])])
+    async def hello():
+        return {"hello": "world"}
+
+elif VARIANT == "fastapi keyshield":
+    text, needed = keyshield()
+    app = fastapi(Depends(needed))
+else:
+    raise SystemExit(f"no variant {VARIANT}")
+
+
+def watch():
+    sys.stdin.read()
+    os._exit(0)
+
+
+listening = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=watch, daemon=True).start()
+print(listening.getsockname()[1], text, flush=True)
+uvicorn.Server(uvicorn.Config(app, log_level="error", proxy_headers=False)).run(sockets=[listening])
