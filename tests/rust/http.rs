@@ -111,6 +111,21 @@ fn no_bytes_break_management() {
     outcome.unwrap();
 }
 
+#[test]
+fn a_browsers_question_opens_no_handler() {
+    let contract = Contract::new();
+    let http = contract.kw.http(Config::new()).unwrap();
+    let lines: [(&[u8], &[u8]); 2] =
+        [(b"origin", b"https://evil.example"), (b"access-control-request-method", b"POST")];
+    let head = Head::new("OPTIONS", "/deals").headers(&lines);
+    let guarded = block_on(http.authenticate(&head, Some(&Needs::key().scopes("deals:read").unwrap())));
+    let Outcome::Refused(response) = guarded else { panic!("it reaches a handler") };
+    assert_eq!((response.status, response.body.len()), (204, 0));
+    assert_eq!(response.header("access-control-allow-origin"), None);
+    let Outcome::Passed(passed) = block_on(http.authenticate(&head, None)) else { panic!("nobody can answer it") };
+    assert!(passed.key().is_none());
+}
+
 /// Rules, and for each scope what it lets in.
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const PATHS: [&str; 4] = ["/deals", "/deals/7", "/users", "/deals/7/notes"];

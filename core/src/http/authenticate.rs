@@ -79,7 +79,9 @@ pub(super) struct Asked {
 }
 
 impl Http {
-    /// Authenticates a request: by what `needs` says of its route, or else by the rule that its path has.
+    /// Authenticates a request: by what `needs` says of its route, or else by the rule that its path has. A browser's
+    /// question whether it may ask (a CORS preflight) is let through without a key to whoever answers it behind, and
+    /// answered here without a permission where `needs` says that only a handler stands there.
     pub async fn authenticate(&self, head: &Head<'_>, needs: Option<&Needs>) -> Outcome {
         match self.begin(head, needs) {
             Ready::Now(outcome) => outcome,
@@ -91,6 +93,10 @@ impl Http {
     /// SQLite and `hmac-sha256`.
     pub fn begin(&self, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
         let exchange = Exchange { request_id: request_id::of(head), is_head: head.method == "HEAD" };
+        if needs.is_some() && head.is_preflight() {
+            // Behind a guard of one route stands its handler, and nobody who would answer a browser's question.
+            return Ready::Now(Outcome::Refused(self.preflight(exchange.request_id)));
+        }
         let asked = match self.open(head, needs) {
             Opening::Done(found) => return Ready::Now(self.answer(exchange, found)),
             Opening::Asked(asked) => asked,
@@ -103,6 +109,19 @@ impl Http {
             let decision = this.kw.verify(asked.text.as_slice(), &asked.request).await;
             this.answer(exchange, asked.judged(decision))
         })
+    }
+
+    /// The answer to a browser's question that nobody else answers: no origin may ask.
+    pub(super) fn preflight(&self, request_id: Cow<'static, str>) -> Response {
+        Response { status: 204, headers: self.own_headers(request_id), body: Vec::new() }
+    }
+
+    pub(super) fn own_headers(&self, request_id: Cow<'static, str>) -> Vec<Header> {
+        vec![
+            ("cache-control", "no-store".into()),
+            ("vary", self.plan.manner.vary.clone().into()),
+            ("x-request-id", request_id),
+        ]
     }
 
     pub(super) fn open(&self, head: &Head<'_>, needs: Option<&Needs>) -> Opening {
@@ -179,11 +198,7 @@ impl Http {
             Ok(principal) => principal,
             Err(refusal) => return Outcome::Refused(refusal.response(&self.plan.manner, request_id, is_head)),
         };
-        let mut headers = vec![
-            ("cache-control", "no-store".into()),
-            ("vary", self.plan.manner.vary.clone().into()),
-            ("x-request-id", request_id.clone()),
-        ];
+        let mut headers = self.own_headers(request_id.clone());
         headers.extend(self.principal_headers(&principal));
         Outcome::Passed(Box::new(Passed { principal, headers, request_id }))
     }

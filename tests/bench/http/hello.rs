@@ -12,7 +12,8 @@ async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let (variant, folder) = (&arguments[1], &arguments[2]);
     let text = std::fs::read_to_string(format!("{folder}/key.txt")).unwrap();
-    let mut app = Router::new().route("/hello", get(|| async { ([("content-type", "application/json")], r#"{"hello":"world"}"#) }));
+    let mut app = Router::new()
+        .route("/hello", get(|| async { ([("content-type", "application/json")], r#"{"hello":"world"}"#) }));
     if variant == "axum keywright" {
         let pepper = "a pepper of the benchmark, of 32 bytes or more";
         let kw = keywright::Keywright::builder(format!("sqlite:{folder}/keys.db")).brand("bench").pepper(pepper);

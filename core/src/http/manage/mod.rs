@@ -19,15 +19,14 @@ use super::{Head, Header, Http, Response, Session, request_id};
 /// What a route answers when it is taken.
 struct Answer {
     status: u16,
-    /// `None` where there is nothing to say.
-    body: Option<Vec<u8>>,
+    body: Vec<u8>,
     headers: Vec<Header>,
 }
 
 impl Answer {
     fn of(status: u16, record: &impl Serialize) -> Result<Self, Refusal> {
         let body = serde_json::to_vec(record).map_err(|_| Refusal::unavailable())?;
-        Ok(Self { status, body: Some(body), headers: Vec::new() })
+        Ok(Self { status, body, headers: Vec::new() })
     }
 }
 
@@ -60,12 +59,10 @@ impl Http {
     pub async fn manage(&self, message: Message, session: Option<Session>) -> Response {
         let (request_id, is_head, preflight) =
             message.read(|head| (request_id::of(head), head.method == "HEAD", head.is_preflight()));
-        let found = if preflight {
-            Ok(Answer { status: 204, body: None, headers: Vec::new() })
-        } else {
-            self.taken(&message, session).await
-        };
-        match found {
+        if preflight {
+            return self.preflight(request_id);
+        }
+        match self.taken(&message, session).await {
             Ok(answer) => self.answered(answer, request_id, is_head),
             Err(refusal) => refusal.response(&self.plan.manner, request_id, is_head),
         }
@@ -89,16 +86,10 @@ impl Http {
     }
 
     fn answered(&self, answer: Answer, request_id: Cow<'static, str>, is_head: bool) -> Response {
-        let mut headers: Vec<Header> = vec![
-            ("cache-control", "no-store".into()),
-            ("vary", self.plan.manner.vary.clone().into()),
-            ("x-request-id", request_id),
-        ];
-        if answer.body.is_some() {
-            headers.push(("content-type", "application/json".into()));
-        }
+        let mut headers = self.own_headers(request_id);
+        headers.push(("content-type", "application/json".into()));
         headers.extend(answer.headers);
-        let body = answer.body.filter(|_| !is_head).unwrap_or_default();
+        let body = if is_head { Vec::new() } else { answer.body };
         Response { status: answer.status, headers, body }
     }
 }
