@@ -106,7 +106,7 @@ def merged(theirs: list[tuple[bytes, bytes]], ours: Pairs) -> list[tuple[bytes, 
 
 async def respond(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
     """Sends a whole response; a WebSocket is refused with it where the server can, else closed."""
-    length = [] if scope.get("method") == "HEAD" or response.status == 204 else [(b"content-length", str(len(response.body)).encode())]
+    length = [(b"content-length", str(len(response.body)).encode())] if response.body else []
     start = {"status": response.status, "headers": [*response.headers, *length]}
     if scope["type"] == "http":
         await send({"type": "http.response.start", **start})
