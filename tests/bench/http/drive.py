@@ -38,9 +38,7 @@ def spent(process: int) -> float:
 
 
 def measure(command: list[str], requests: int) -> float:
-    server = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(command[1]).parent if "." in command[1] else None
-    )
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     port, text = server.stdout.readline().split()
     request = f"GET /hello HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {text}\r\nuser-agent: bench\r\naccept: */*\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", int(port))) as connection:
@@ -82,11 +80,9 @@ def main() -> None:
             figures[variant].append(measure([*commands[framework], variant, str(folder)], REQUESTS[framework]))
     medians = {variant: statistics.median(of) for variant, of in figures.items()}
     print("# Figures of requests\n")
-    print("One run of `bash tests/bench/http.sh`; release builds. CPU time of the server process for one request of a hello route, by one")
-    print(
-        f"connection that is kept alive; the median of {ROUNDS} starts, in turn. The scheme is `hmac-sha256`, the key is in memory; keyshield has"
-    )
-    print("its cache and a repository in memory, better-auth a SQLite file of 1,000 keys.\n")
+    print("One run of `bash tests/bench/http.sh`; release builds. CPU time of the server process for one request of a hello")
+    print(f"route, by one connection that is kept alive; the median of {ROUNDS} starts, in turn. The scheme is `hmac-sha256`, the key is")
+    print("in memory; keyshield has its cache and a repository in memory, better-auth a SQLite file of 1,000 keys.\n")
     print(f"- {datetime.now(timezone.utc):%Y-%m-%d}, load {os.getloadavg()[1]:.1f} over the last 5 minutes, {os.cpu_count()} cores\n")
     print("| what | CPU per request | added | at most | met | times what ours adds |\n|---|---|---|---|---|---|")
     for variant, goal in VARIANTS:

@@ -24,8 +24,7 @@ async def plain(scope, receive, send):
 def ours():
     from keywright import AsyncKeywright
 
-    kw = AsyncKeywright(f"sqlite:{FOLDER}/keys.db", brand="bench", pepper="a pepper of the benchmark, of 32 bytes or more")
-    return kw
+    return AsyncKeywright(f"sqlite:{FOLDER}/keys.db", brand="bench", pepper="a pepper of the benchmark, of 32 bytes or more")
 
 
 def keyshield():
