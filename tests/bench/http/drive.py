@@ -74,10 +74,10 @@ def main() -> None:
     }
     figures: dict[str, list[float]] = {variant: [] for variant, _ in VARIANTS}
     for _ in range(ROUNDS):
-        for variant in figures:
+        for variant, found in figures.items():
             (folder / "better-auth.db").unlink(missing_ok=True)
             framework = variant.split()[0]
-            figures[variant].append(measure([*commands[framework], variant, str(folder)], REQUESTS[framework]))
+            found.append(measure([*commands[framework], variant, str(folder)], REQUESTS[framework]))
     medians = {variant: statistics.median(of) for variant, of in figures.items()}
     print("# Figures of requests\n")
     print("One run of `bash tests/bench/http.sh`; release builds. CPU time of the server process for one request of a hello")
