@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keywright import Keywright
-from keywright.http import Response
+from keywright.http import Passed, Response
 from keywright.testing import ManualClock
 
 if TYPE_CHECKING:
@@ -114,14 +114,15 @@ def directly(site: Site) -> Callable[..., Answered]:
 
     def ask(method: str, target: str, headers: list[list[str]], body: bytes) -> Answered:
         lines = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in headers]
+        answer: Passed | Response
         if target.startswith("/manage"):
             answer = http.manage(method, target.removeprefix("/manage").encode(), lines, PEER, body, site.setup["principal"])
         else:
             answer = http.authenticate(method, target.encode(), lines, PEER)
         status = answer.status if isinstance(answer, Response) else 200
-        shown = {"principal": "", "key": None, "org": None}
+        shown: dict[str, str | None] = {"principal": "", "key": None, "org": None}
         if not isinstance(answer, Response):
-            shown = {"principal": answer.principal, "key": answer.key and answer.key.name, "org": answer.org}
+            shown = {"principal": answer.principal, "key": answer.key.name if answer.key else None, "org": answer.org}
         body = answer.body if isinstance(answer, Response) else b"" if method == "HEAD" else json.dumps(shown).encode()
         return status, {name.decode(): value.decode() for name, value in answer.headers}, body
 

@@ -322,6 +322,6 @@ def test_both_engines_have_the_same_methods(name: str) -> None:
 
     ours, theirs = methods(getattr(keywright, f"Async{name}")), methods(getattr(keywright, name))
     assert ours - {"open"} == theirs
-    instant = {"keys", "orgs", "audit", "org", "every_org", "parse", "key_pattern", "redact", "list"}
+    instant = {"keys", "orgs", "audit", "org", "every_org", "parse", "key_pattern", "redact", "list", "http"}
     for method in theirs - instant:
         assert inspect.iscoroutinefunction(getattr(getattr(keywright, f"Async{name}"), method))

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from keywright._native import Config, Keywright, Later, Page, Unopened
 from keywright.errors import Closed
+from keywright.http import AsyncHttp
 from keywright.threads import Threads
 
 __all__ = ["AsyncAudit", "AsyncKeys", "AsyncKeywright", "AsyncOrg", "AsyncOrgs", "AsyncPage", "Listing"]
@@ -139,6 +140,10 @@ class AsyncKeywright(_Handle):
     def redact(self, text: str) -> str:
         """The text with the secret of every key in it masked."""
         return self._source.texts.redact(text)
+
+    def http(self, **options: Any) -> AsyncHttp:
+        """Makes the engine speak HTTP; see ``Keywright.http``. The options are checked at once."""
+        return AsyncHttp(self, **options)
 
     async def open(self) -> AsyncKeywright:
         """Opens the database now, where it is not open yet."""

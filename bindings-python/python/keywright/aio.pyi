@@ -15,6 +15,7 @@ from keywright._native import (
     Page,
     Parsed,
 )
+from keywright.http import AsyncHttp
 from keywright.threads import Threads
 
 __all__ = ["AsyncAudit", "AsyncKeys", "AsyncKeywright", "AsyncOrg", "AsyncOrgs", "AsyncPage", "Listing"]
@@ -150,6 +151,23 @@ class AsyncKeywright:
 
     def redact(self, text: str) -> str:
         """The text with the secret of every key in it masked."""
+
+    def http(
+        self,
+        *,
+        credentials: _Texts | None = None,
+        realm: str | None = None,
+        trusted_proxies: _Texts | None = None,
+        routes: Sequence[Mapping[str, Any]] | None = None,
+        default: Literal["deny", "authenticated"] | None = None,
+        errors: Literal["problem", "list", "plain"] | None = None,
+        deprecation_headers: bool | None = None,
+        session: Mapping[str, Any] | None = None,
+        keys_may_manage: bool | None = None,
+        revoke_children: bool | None = None,
+        origins: _Texts | None = None,
+    ) -> AsyncHttp:
+        """Makes the engine speak HTTP; see ``Keywright.http``. The options are checked at once."""
 
     async def open(self) -> AsyncKeywright:
         """Opens the database now, where it is not open yet."""

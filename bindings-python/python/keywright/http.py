@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from keywright._native import Answer, Http, HttpConfig, Keywright, Needs, Passed, Response
-from keywright.aio import AsyncKeywright
 from keywright.errors import Closed, Unavailable
 from keywright.threads import Threads
+
+if TYPE_CHECKING:
+    from keywright.aio import AsyncKeywright
 
 __all__ = ["LARGEST_BODY", "AsyncHttp", "Http", "Needs", "Passed", "Response"]
 
@@ -22,13 +24,13 @@ class AsyncHttp:
 
     def __init__(self, keywright: Keywright | AsyncKeywright, **options: Any) -> None:
         self._http: Http | None = None
-        if isinstance(keywright, AsyncKeywright):
+        if isinstance(keywright, Keywright):
+            self._http = keywright.http(**options)
+            self._threads: Threads = Threads()
+        else:
             self._source: Any = keywright._source
             self._config: HttpConfig = HttpConfig(self._source.config, **options)
-            self._threads: Threads = self._source.threads
-        else:
-            self._http = keywright.http(**options)
-            self._threads = Threads()
+            self._threads = self._source.threads
 
     async def authenticate(
         self, method: str, target: bytes, headers: Any, peer: str | None, needs: Needs | None = None
