@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -56,7 +58,7 @@ class Connection:
 
     @property
     def status(self) -> int:
-        return self.sent[0]["status"]
+        return int(self.sent[0]["status"])
 
     @property
     def headers(self) -> dict[str, str]:
@@ -68,23 +70,24 @@ class Connection:
 
 
 @pytest.fixture
-def url(tmp_path):
+def url(tmp_path: Path) -> str:
     return f"sqlite:{tmp_path}/keys.db"
 
 
-def engine(url, **options):
+def engine(url: str, **options: Any) -> AsyncKeywright:
     return AsyncKeywright(url, brand="liq", **{"pepper": PEPPER, **options})
 
 
-async def hello(scope, receive, send):
+async def hello(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     for part in (b"one ", b"two"):
         await send({"type": "http.response.body", "body": part, "more_body": part == b"one "})
 
 
-def test_wrong_options_are_refused_when_an_adapter_is_made(url):
-    for kw in (engine(url), Keywright(url, brand="liq", pepper=PEPPER)):
-        for options, field in (
+def test_wrong_options_are_refused_when_an_adapter_is_made(url: str) -> None:
+    engines: list[Any] = [engine(url), Keywright(url, brand="liq", pepper=PEPPER)]
+    for kw in engines:
+        cases: list[tuple[Any, str]] = [
             ({"routes": [{"path": "/a"}, {"path": "/A/"}]}, "routes"),
             ({"routes": [{"path": "a"}]}, "routes"),
             ({"trusted_proxies": ["10.0.0.1/8"]}, "trusted_proxies"),
@@ -97,7 +100,8 @@ def test_wrong_options_are_refused_when_an_adapter_is_made(url):
             ({"session": {"algorithm": "none", "key": "x" * 32}}, "session"),
             ({"routes": [{"path": "/a", "access": "session"}]}, "routes"),
             ({"origins": ["app.example"]}, "origins"),
-        ):
+        ]
+        for options, field in cases:
             with pytest.raises((InvalidRequest, ValidationFailed)) as refused:
                 KeywrightMiddleware(hello, kw, **options)
             assert refused.value.field == field
@@ -105,8 +109,8 @@ def test_wrong_options_are_refused_when_an_adapter_is_made(url):
         AsyncHttp(engine(url, scopes=["deals:read"]), routes=[{"path": "/a", "scopes": "deals:raed"}])
 
 
-def test_a_middleware_opens_its_engine_and_streams(url):
-    async def run():
+def test_a_middleware_opens_its_engine_and_streams(url: str) -> None:
+    async def run() -> None:
         kw = engine(url)
         app = KeywrightMiddleware(hello, kw)
         assert (await Connection().to(app)).status == 401
@@ -115,6 +119,7 @@ def test_a_middleware_opens_its_engine_and_streams(url):
         assert [it.get("body") for it in found.sent] == [None, b"one ", b"two"]
         passed = found.scope["state"]["keywright"]
         assert isinstance(passed, Passed)
+        assert passed.key is not None
         assert (passed.principal, passed.key.name, passed.org) == ("key", "CI", "default")
         assert found.headers["x-request-id"] == passed.request_id
         await kw.close()
@@ -123,10 +128,10 @@ def test_a_middleware_opens_its_engine_and_streams(url):
     asyncio.run(run())
 
 
-def test_an_engine_that_cannot_open_is_unavailable(tmp_path):
+def test_an_engine_that_cannot_open_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    async def run():
+    async def run() -> None:
         app = KeywrightMiddleware(hello, engine(f"sqlite:{tmp_path}/file/keys.db"))
         found = await Connection().key("x").to(app)
         assert (found.status, found.headers["retry-after"], found.answer["code"]) == (503, "1", "UNAVAILABLE")
@@ -136,11 +141,11 @@ def test_an_engine_that_cannot_open_is_unavailable(tmp_path):
     asyncio.run(run())
 
 
-def test_sockets_and_lifespans(url):
-    async def accepting(scope, receive, send):
+def test_sockets_and_lifespans(url: str) -> None:
+    async def accepting(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept"} if scope["type"] == "websocket" else {"type": "lifespan.startup.complete"})
 
-    async def run():
+    async def run() -> None:
         async with engine(url) as kw:
             app = KeywrightMiddleware(accepting, kw)
             assert (await Connection("lifespan").to(app)).sent == [{"type": "lifespan.startup.complete"}]
@@ -155,8 +160,8 @@ def test_sockets_and_lifespans(url):
     asyncio.run(run())
 
 
-def test_a_socket_without_addresses_has_no_network(url):
-    async def run():
+def test_a_socket_without_addresses_has_no_network(url: str) -> None:
+    async def run() -> None:
         async with engine(url) as kw:
             app = KeywrightMiddleware(hello, kw, trusted_proxies=["127.0.0.0/8"])
             new = await kw.keys.create(name="CI", networks=["0.0.0.0/0", "::/0"])
@@ -168,14 +173,14 @@ def test_a_socket_without_addresses_has_no_network(url):
     asyncio.run(run())
 
 
-def test_a_slow_hash_leaves_the_loop_free(url):
-    async def run():
+def test_a_slow_hash_leaves_the_loop_free(url: str) -> None:
+    async def run() -> None:
         async with AsyncKeywright(url, brand="liq") as kw:
             new = await kw.keys.create(name="CI")
         async with AsyncKeywright(url, brand="liq") as kw:
             app, turns = KeywrightMiddleware(hello, kw), 0
 
-            async def turning():
+            async def turning() -> None:
                 nonlocal turns
                 while True:
                     turns += 1
@@ -191,35 +196,36 @@ def test_a_slow_hash_leaves_the_loop_free(url):
     asyncio.run(run())
 
 
-def test_a_principal_that_fails_lets_nobody_in(url):
+def test_a_principal_that_fails_lets_nobody_in(url: str) -> None:
     class Broken(Exception):
         pass
 
-    def broken(scope):
+    def broken(scope: Any) -> None:
         raise Broken
 
-    async def nobody(scope):
+    async def nobody(scope: Any) -> None:
         return None
 
-    async def run():
+    async def run() -> None:
         async with engine(url) as kw:
             with pytest.raises(Broken):
                 await Connection(path="/keys").to(Management(kw, broken))
             assert (await Connection(path="/keys").to(Management(kw, nobody))).status == 401
+            said: Any
             for said in ("acme", 7, ["acme"]):
                 with pytest.raises(TypeError):
-                    await Connection(path="/keys").to(Management(kw, lambda scope, said=said: said))
+                    await Connection(path="/keys").to(Management(kw, partial(lambda it, scope: it, said)))
             for said in ({}, {"org": ""}, {"org": "acme", "mya": []}, {"org": "acme", "may": "*"}):
                 with pytest.raises((InvalidRequest, ValidationFailed)):
-                    await Connection(path="/keys").to(Management(kw, lambda scope, said=said: said))
+                    await Connection(path="/keys").to(Management(kw, partial(lambda it, scope: it, said)))
             granted = Management(kw, lambda scope: {"org": "acme"})
             assert (await Connection(path="/keys").to(granted)).answer["code"] == "INSUFFICIENT_SCOPE"
 
     asyncio.run(run())
 
 
-def test_a_body_is_read_no_further_than_it_may_be_long(url):
-    async def run():
+def test_a_body_is_read_no_further_than_it_may_be_long(url: str) -> None:
+    async def run() -> None:
         async with engine(url) as kw:
             manage = Management(kw, lambda scope: {"org": "acme", "may": "keys:manage"})
             connection = Connection(path="/keys", method="POST")
@@ -231,23 +237,23 @@ def test_a_body_is_read_no_further_than_it_may_be_long(url):
     asyncio.run(run())
 
 
-def test_fastapi_shows_scopes_and_keeps_headers_on_errors(url):
-    async def run():
+def test_fastapi_shows_scopes_and_keeps_headers_on_errors(url: str) -> None:
+    async def run() -> None:
         async with engine(url) as kw:
             app = FastAPI()
             api_key = install(app, kw)
             dear = api_key.needs(cost=2)
 
             @app.get("/deals/{number}")
-            async def deals(number: int, key: Annotated[Key, Security(api_key, scopes=["deals:read"])]):
+            async def deals(number: int, key: Annotated[Key, Security(api_key, scopes=["deals:read"])]) -> Any:
                 return {"key": key.name}
 
             @app.post("/deals")
-            async def make(key: Annotated[Key, Security(dear, scopes=["deals:write"])]):
+            async def make(key: Annotated[Key, Security(dear, scopes=["deals:write"])]) -> Any:
                 return {"key": key.name}
 
             @app.websocket("/live")
-            async def live(socket: WebSocket):
+            async def live(socket: WebSocket) -> None:
                 await socket.accept()
 
             document = app.openapi()
@@ -267,7 +273,7 @@ def test_fastapi_shows_scopes_and_keeps_headers_on_errors(url):
     asyncio.run(run())
 
 
-def test_the_contract_without_asyncio(url):
+def test_the_contract_without_asyncio(url: str) -> None:
     with Keywright(url, brand="liq", pepper=PEPPER) as kw:
         http = kw.http()
         new = kw.keys.create(name="CI")
@@ -278,7 +284,8 @@ def test_the_contract_without_asyncio(url):
         refused = http.authenticate("GET", b"/", [[b"api-key", b"x"]], "127.0.0.1", Needs(scopes="a:b"))
         assert isinstance(refused, Response)
         assert (refused.status, dict(refused.headers)[b"vary"]) == (401, b"authorization, api-key, x-api-key")
-        for wrong in (7, [7], [("a",)], [(b"a", 7)], "ab"):
+        odd: list[Any] = [7, [7], [("a",)], [(b"a", 7)], "ab"]
+        for wrong in odd:
             with pytest.raises((TypeError, IndexError)):
                 http.authenticate("GET", b"/", wrong)
         with pytest.raises(ValidationFailed, match=r"^scopes: "):

@@ -143,7 +143,7 @@ class AsyncKeywright(_Handle):
 
     def http(self, **options: Any) -> AsyncHttp:
         """Makes the engine speak HTTP; see ``Keywright.http``. The options are checked at once."""
-        return AsyncHttp(self, **options)
+        return AsyncHttp(self, **options)  # pyright: ignore[reportArgumentType] - its stub is another class to pyright
 
     async def open(self) -> AsyncKeywright:
         """Opens the database now, where it is not open yet."""

@@ -17,7 +17,8 @@ BODY = json.dumps({"hello": "world"}).encode()
 async def plain(scope, receive, send):
     if scope["type"] == "lifespan":
         return
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(BODY)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": BODY})
 
 
