@@ -13,8 +13,10 @@ from pathlib import Path
 
 from keywright import Keywright
 
-ROUNDS = 5
-REQUESTS = {"asgi": 8_000, "fastapi": 8_000, "express": 8_000, "axum": 40_000}
+ROUNDS = 3
+REQUESTS = {"asgi": 4_000, "fastapi": 4_000, "express": 4_000, "axum": 20_000}
+# Peers that wait, or write, for each request.
+PEER_REQUESTS = 100
 # variant, at most so many microseconds more than its framework alone
 VARIANTS = (
     ("asgi", None),
@@ -77,7 +79,9 @@ def main() -> None:
         for variant, found in figures.items():
             (folder / "better-auth.db").unlink(missing_ok=True)
             framework = variant.split()[0]
-            found.append(measure([*commands[framework], variant, str(folder)], REQUESTS[framework]))
+            is_peer = variant.partition(" ")[2] not in ("", "keywright")
+            requests = PEER_REQUESTS if is_peer else REQUESTS[framework]
+            found.append(measure([*commands[framework], variant, str(folder)], requests))
     medians = {variant: statistics.median(of) for variant, of in figures.items()}
     print("# Figures of requests\n")
     print("One run of `bash tests/bench/http.sh`; release builds. CPU time of the server process for one request of a hello")

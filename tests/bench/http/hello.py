@@ -88,6 +88,8 @@ def watch():
 
 
 listening = socket.create_server(("127.0.0.1", 0))
+# Accepted sockets inherit it; else each answer in two parts waits for an acknowledgement.
+listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 threading.Thread(target=watch, daemon=True).start()
 print(listening.getsockname()[1], text, flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="error", proxy_headers=False)).run(sockets=[listening])
