@@ -59,8 +59,7 @@ function management(http, principal) {
     try {
       const session = principal ? await principal(request) : undefined;
       const { method, url, rawHeaders, socket } = request;
-      // Another middleware may have read the body before.
-      const body = request.body === undefined ? await bodyOf(request) : JSON.stringify(request.body);
+      const body = request.readableDidRead ? readBefore(request.body) : await bodyOf(request);
       const parts = { method, target: url, rawHeaders, peer: socket.remoteAddress, body };
       send(response, method, await http.manage(parts, session));
     } catch (error) {
@@ -72,6 +71,12 @@ function management(http, principal) {
 /** The key of a request that was let in, null where it came without. */
 function getApiKey(request) {
   return request.keywright?.key ?? null;
+}
+
+/** The body as another middleware has read it. JSON has no infinity, and what stands in its place must be no null. */
+function readBefore(body) {
+  if (typeof body === "string" || Buffer.isBuffer(body)) return body;
+  return JSON.stringify(body, (_name, it) => (it === Infinity || it === -Infinity ? String(it) : it));
 }
 
 module.exports = { guard, getApiKey };

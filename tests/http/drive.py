@@ -244,6 +244,38 @@ def stands(name: str, request: bytes, port: int) -> list[str]:
     return [f"{name}: answered with {it}" for it in statuses if not 400 <= it < 500]
 
 
+def cut(site: Site, port: int) -> list[str]:
+    """What is wrong after requests that break off in the middle: nothing may be done by half of one."""
+    site.make({"cut": {"org": "default", "create": {}}})
+    line = b"authorization: Bearer " + site.texts["cut"].encode() + b"\r\ncontent-type: application/json\r\n"
+    head = b"DELETE /manage/whoami HTTP/1.1\r\nhost: x\r\n" + line
+    out = []
+    for what, request in {
+        "nothing of a body": head + b"content-length: 5\r\n\r\n",
+        "a chunk without an end": head + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n",
+        "half a chunk": head + b"transfer-encoding: chunked\r\n\r\n5\r\n{}",
+        "no chunk": head + b"transfer-encoding: chunked\r\n\r\n",
+    }.items():
+        out += [it for it in stands(what, request, port) if not it.endswith("hangs")]
+        # What the server still does with it, it does before it takes up another one.
+        kept = b"GET /manage/whoami HTTP/1.1\r\nhost: x\r\nconnection: close\r\n" + line + b"\r\n"
+        if sent(port, kept, "GET")[0] != 200:
+            out.append(f"{what}: was taken for the whole")
+            site.make({"cut": {"org": "default", "create": {}}})
+    return out
+
+
+def follows(key: str, port: int) -> list[str]:
+    """What is wrong where requests follow each other on one connection: none may enter with the key of another."""
+    head = b"GET /v1/deals HTTP/1.1\r\nhost: x\r\n"
+    known = head + b"authorization: Bearer " + key.encode() + b"\r\n\r\n"
+    with socket.create_connection((PEER, port), PATIENCE) as connection:
+        connection.sendall(known + head + b"\r\n" + known + head + b"connection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    statuses = [int(it) for it in re.findall(rb"HTTP/1\.1 (\d{3})", answer)]
+    return [] if statuses == [200, 401, 200, 401] else [f"requests on one connection: answered with {statuses}"]
+
+
 def main(name: str, command: list[str]) -> int:
     document = json.loads((VECTORS / "http.json").read_text(encoding="utf-8"))
     expected = json.loads((VECTORS / "manifest.json").read_text(encoding="utf-8"))["http.json"]
@@ -263,11 +295,13 @@ def main(name: str, command: list[str]) -> int:
                     for it in found:
                         print(f"{name}: {case['id']}: {it}", file=sys.stderr)
                 if command and setup == "plain":
-                    for what, request in odd(site.texts["reader"]).items():
-                        oddities += 1
-                        for it in stands(what, request, ask.port):  # type: ignore[attr-defined]
-                            failed += 1
-                            print(f"{name}: {it}", file=sys.stderr)
+                    port, key = ask.port, site.texts["reader"]  # type: ignore[attr-defined]
+                    found = [it for what, request in odd(key).items() for it in stands(what, request, port)]
+                    found += follows(key, port) + cut(site, port)
+                    oddities = len(odd(key)) + 5
+                    failed += len(found)
+                    for it in found:
+                        print(f"{name}: {it}", file=sys.stderr)
             site.kw.close()
     print(f"{name}: {ran} cases, {oddities} odd requests, {failed} failed")
     # Cases that name no set-up would not have run.

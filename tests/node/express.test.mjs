@@ -114,6 +114,23 @@ test("management reads its body by itself, or takes what another has read, up to
     assert.equal((await made(path, JSON.stringify({ name: "x".repeat(70_000) }))).status, 413, path);
   }
   assert.equal((await made("/raw/keys", '{"name": "a", "name": "b"}')).status, 400);
+  for (const path of ["/raw/keys", "/read/keys"]) {
+    assert.equal((await made(path, '{"name": "a", "expires_in_days": 1e400}')).status, 400, path);
+  }
+});
+
+test("what Express 4 makes of no body is no body", async (t) => {
+  const app = express();
+  const kw = engine(t);
+  const four = (request, _response, next) => {
+    request.body ??= {};
+    next();
+  };
+  app.use(express.json(), four, guard(kw).management({ principal: managers }));
+  const { id } = await kw.org("acme").keys.create({ name: "CI" });
+  const ask = await served(t, app);
+  assert.equal((await ask(`/keys/${id}/rotate`, { method: "POST" })).status, 200);
+  assert.equal((await ask(`/keys/${id}`, { method: "DELETE" })).status, 200);
 });
 
 test("a principal that fails is the host's error, and nobody's pass", async (t) => {

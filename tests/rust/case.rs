@@ -1,5 +1,6 @@
 //! Vector files and the shapes of their cases. A field that is not named here stops the run.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
@@ -141,6 +142,59 @@ pub struct StoredRow {
     pub expect: Json,
 }
 
+/// A set-up that requests are sent to.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSetup {
+    pub now: String,
+    pub engine: serde_json::Map<String, Json>,
+    pub http: serde_json::Map<String, Json>,
+    pub principal: Option<Json>,
+    pub keys: BTreeMap<String, HttpKey>,
+}
+
+/// A key, and what becomes of it.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpKey {
+    pub org: String,
+    pub create: serde_json::Map<String, Json>,
+    pub at: Option<String>,
+    #[serde(default)]
+    pub then: Vec<Vec<Json>>,
+}
+
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpCase {
+    pub id: String,
+    pub comment: String,
+    pub setup: String,
+    #[serde(default)]
+    pub keys: BTreeMap<String, HttpKey>,
+    pub repeat: Option<usize>,
+    pub request: HttpRequest,
+    pub response: HttpResponse,
+}
+
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpRequest {
+    pub method: String,
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    #[serde(default)]
+    pub body: Json,
+}
+
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpResponse {
+    pub status: u16,
+    pub headers: serde_json::Map<String, Json>,
+    pub body: Json,
+}
+
 /// A whole file.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -152,6 +206,8 @@ pub struct File<T> {
     pub start: Option<String>,
     #[serde(default)]
     pub given: Vec<Step>,
+    #[serde(default)]
+    pub setups: BTreeMap<String, HttpSetup>,
     pub tests: Vec<T>,
 }
 
@@ -165,10 +221,9 @@ pub fn file<T: DeserializeOwned>(name: &str) -> File<T> {
     file
 }
 
-/// How many cases each file has, in the manifest's order. Those over HTTP are another program's: `tests/http/drive.py`.
+/// How many cases each file has, in the manifest's order.
 pub fn manifest() -> Vec<(String, usize)> {
-    let mut counts: serde_json::Map<String, Json> = serde_json::from_str(&text("manifest")).unwrap();
-    assert!(counts.remove("http.json").is_some());
+    let counts: serde_json::Map<String, Json> = serde_json::from_str(&text("manifest")).unwrap();
     counts.into_iter().map(|(name, it)| (name, it.as_u64().unwrap().try_into().unwrap())).collect()
 }
 

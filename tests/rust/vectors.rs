@@ -229,9 +229,11 @@ fn every_vector_holds() {
     bad.given.iter().for_each(|it| bench.step(it).unwrap());
     faults.extend(run("bad_input", &bad.tests, |it: &BadInput| &it.id, |it| bad_input(&mut bench, it)));
     assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n"));
-    assert_eq!(case::manifest().len(), 9, "the manifest names a file that is not run");
+    // Those over HTTP are in a test of their own.
+    let manifest: Vec<_> = case::manifest().into_iter().filter(|it| it.0 != "http.json").collect();
+    assert_eq!(manifest.len(), 9, "the manifest names a file that is not run");
     let counts: Vec<String> =
-        case::manifest().iter().map(|(name, count)| format!("{} {count}", name.trim_end_matches(".json"))).collect();
+        manifest.iter().map(|(name, count)| format!("{} {count}", name.trim_end_matches(".json"))).collect();
     // Past the capture of the test harness: the one line that says what was run.
     writeln!(std::io::stdout(), "vectors rust: {}", counts.join(", ")).unwrap();
 }

@@ -68,10 +68,13 @@ class Management:
             return
         session = self.principal(scope) if self.principal is not None else None
         session = await session if inspect.isawaitable(session) else session
+        body = await _body(receive)
+        if body is None:
+            return
         method, target, headers, peer = parts(scope)
         mounted = scope.get("root_path", "").encode()
         target = target[len(mounted) :] if target.startswith(mounted) else target
-        await respond(scope, receive, send, await self.http.manage(method, target, headers, peer, await _body(receive), session))
+        await respond(scope, receive, send, await self.http.manage(method, target, headers, peer, body, session))
 
 
 def parts(scope: Scope) -> tuple[str, bytes, Pairs, str | None]:
@@ -120,12 +123,14 @@ async def respond(scope: Scope, receive: Receive, send: Send, response: Response
         await send({"type": "websocket.close", "code": 1008})
 
 
-async def _body(receive: Receive) -> bytes:
-    """The body, up to the first byte that is too many."""
+async def _body(receive: Receive) -> bytes | None:
+    """The body, up to the first byte that is too many; None where it breaks off, since its beginning may say something else."""
     body = bytearray()
     while len(body) <= LARGEST_BODY:
         message = await receive()
+        if message["type"] != "http.request":
+            return None
         body += message.get("body", b"")
-        if message["type"] != "http.request" or not message.get("more_body"):
+        if not message.get("more_body"):
             break
     return bytes(body[: LARGEST_BODY + 1])

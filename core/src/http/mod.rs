@@ -61,6 +61,29 @@ impl Http {
     pub fn reads(&self) -> impl Iterator<Item = &str> {
         self.plan.reads()
     }
+
+    /// Refuses needs that nobody could meet, before any request comes.
+    ///
+    /// # Errors
+    /// `validation_failed` for a contradiction, for a scope or operation that is in no catalogue, and for sessions where
+    /// none can be checked.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// use keywright::http::{Config, Needs};
+    /// assert!(kw.http(Config::new())?.check(&Needs::session()).is_err());
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    pub fn check(&self, needs: &Needs) -> Result<(), Error> {
+        needs.check("this route")?;
+        if needs.lets_sessions_in() && self.plan.session.is_none() {
+            let fix = "say in the option session how tokens are checked, or let the route need a key";
+            return Err(Error::wrong("access", "lets sessions in, and no session can be checked", fix));
+        }
+        self.kw.admit(&needs.request)
+    }
 }
 
 impl Keywright {

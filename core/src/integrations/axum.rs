@@ -13,6 +13,7 @@ use http::request::Parts;
 use http_body_util::BodyExt;
 
 use super::tower::{KeywrightLayer, Peer, response, target};
+use crate::error::Error;
 use crate::http::{Http, Message, Needs, Passed, Session};
 use crate::record::Key;
 use crate::wait::Boxed;
@@ -48,11 +49,17 @@ pub fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, http: Http) 
 /// use keywright::integrations::axum::requiring;
 /// let http = kw.http(Config::new())?;
 /// let read = Router::new().route("/deals", get(|| async { "deals" }));
-/// let app: Router = requiring(read, http, Needs::key().scopes("deals:read")?);
+/// let app: Router = requiring(read, http, Needs::key().scopes("deals:read")?)?;
 /// # kw.close().await; Ok(()) }) }
 /// ```
-pub fn requiring<S: Clone + Send + Sync + 'static>(router: Router<S>, http: Http, needs: Needs) -> Router<S> {
-    router.route_layer(KeywrightLayer::requiring(http, needs)).layer(map_request(connected))
+///
+/// # Errors
+/// As [`Http::check`], for needs that nobody could meet.
+pub fn requiring<S>(router: Router<S>, http: Http, needs: Needs) -> Result<Router<S>, Error>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    Ok(router.route_layer(KeywrightLayer::requiring(http, needs)?).layer(map_request(connected)))
 }
 
 async fn connected(mut request: Request) -> Request {
@@ -101,9 +108,10 @@ where
             let (http, principal) = (http.clone(), Arc::clone(&principal));
             async move {
                 let (parts, body) = request.into_parts();
+                let Some(body) = read(body).await else { return StatusCode::BAD_REQUEST.into_response() };
                 let session = principal(parts.clone()).await;
                 let peer = parts.extensions.get::<Peer>().map(|it| it.0.to_string());
-                let message = Message::new(parts.method.as_str(), target(&parts)).peer(peer).body(read(body).await);
+                let message = Message::new(parts.method.as_str(), target(&parts.uri)).peer(peer).body(body);
                 let message =
                     parts.headers.iter().fold(message, |it, (name, value)| it.header(name.as_str(), value.as_bytes()));
                 response::<Body>(http.manage(message, session).await)
@@ -112,13 +120,13 @@ where
         .layer(map_request(connected))
 }
 
-/// The body, up to the first bytes that are too many; what breaks off in the middle is as good as its beginning.
-async fn read(mut body: Body) -> Vec<u8> {
+/// The body, up to the first bytes that are too many. `None` where it breaks off: its beginning, or no body at all, may say
+/// something else than the whole.
+async fn read(mut body: Body) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    while bytes.len() <= Message::LARGEST_BODY
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        bytes.extend_from_slice(frame.data_ref().map_or(&[], |it| it));
+    while bytes.len() <= Message::LARGEST_BODY {
+        let Some(frame) = body.frame().await else { break };
+        bytes.extend_from_slice(frame.ok()?.data_ref().map_or(&[], |it| it));
     }
-    bytes
+    Some(bytes)
 }

@@ -7,10 +7,11 @@ use std::task::{Context, Poll};
 
 use http::header::VARY;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::error::Error;
 use crate::http::{Head, Header, Http, Needs, Outcome};
 use crate::wait::Ready;
 
@@ -45,9 +46,12 @@ impl KeywrightLayer {
     }
 
     /// Asks of each request the same, whatever its route.
-    #[must_use]
-    pub fn requiring(http: Http, needs: Needs) -> Self {
-        Self { http, needs: Some(needs.into()) }
+    ///
+    /// # Errors
+    /// As [`Http::check`], for needs that nobody could meet.
+    pub fn requiring(http: Http, needs: Needs) -> Result<Self, Error> {
+        http.check(&needs)?;
+        Ok(Self { http, needs: Some(needs.into()) })
     }
 }
 
@@ -110,11 +114,22 @@ pub(super) fn with_head<T>(parts: &Parts, with: impl FnOnce(&Head<'_>) -> T) -> 
     let lines: Vec<(&[u8], &[u8])> =
         parts.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())).collect();
     let peer = parts.extensions.get::<Peer>().map(|it| it.0.to_string());
-    with(&Head::new(parts.method.as_str(), target(parts)).headers(&lines).peer(peer.as_deref()))
+    with(&Head::new(parts.method.as_str(), target(whole(parts))).headers(&lines).peer(peer.as_deref()))
 }
 
-pub(super) fn target(parts: &Parts) -> &str {
-    parts.uri.path_and_query().map_or(parts.uri.path(), |it| it.as_str())
+/// What the client asked for: a router hands on what is left of it below the place where another is nested.
+#[cfg(feature = "axum")]
+fn whole(parts: &Parts) -> &Uri {
+    parts.extensions.get::<axum::extract::OriginalUri>().map_or(&parts.uri, |it| &it.0)
+}
+
+#[cfg(not(feature = "axum"))]
+fn whole(parts: &Parts) -> &Uri {
+    &parts.uri
+}
+
+pub(super) fn target(uri: &Uri) -> &str {
+    uri.path_and_query().map_or(uri.path(), |it| it.as_str())
 }
 
 /// A whole response of the contract.

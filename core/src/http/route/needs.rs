@@ -107,7 +107,7 @@ impl Needs {
         matches!(self.access, Access::Session | Access::Either)
     }
 
-    pub(super) fn check(&self, route: &str) -> Result<(), Error> {
+    pub(in crate::http) fn check(&self, route: &str) -> Result<(), Error> {
         if let Some(flaw) = self.request.flaw() {
             return Err(flaw.clone());
         }

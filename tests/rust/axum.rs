@@ -1,0 +1,121 @@
+//! The layer and the router of axum where vectors cannot look: nested routers, needs of routes, and what a host forgets.
+
+mod site;
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Request, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use keywright::http::{Config, Http, Needs, Passed, Rule};
+use keywright::integrations::axum::{ApiKey, guarded, requiring};
+use keywright::wait::block_on;
+use keywright::{Catalogue, Keywright, NewKey};
+use site::Site;
+use tower_service::Service;
+
+struct Api {
+    _site: Site,
+    kw: Keywright,
+}
+
+impl Api {
+    fn new() -> Self {
+        let site = Site::new();
+        let kw = block_on(site.config().build()).unwrap();
+        Self { _site: site, kw }
+    }
+
+    fn http(&self, config: Config) -> Http {
+        self.kw.http(config).unwrap()
+    }
+
+    fn key(&self, new: NewKey) -> String {
+        block_on(self.kw.keys().create(new)).unwrap().api_key.reveal().to_owned()
+    }
+}
+
+async fn named(ApiKey(key): ApiKey) -> String {
+    key.name
+}
+
+fn ask(app: &Router, path: &str, key: &str) -> Response<Body> {
+    let request = Request::get(path).header("api-key", key).body(Body::empty()).unwrap();
+    block_on(app.clone().call(request)).unwrap()
+}
+
+fn status(app: &Router, path: &str, key: &str) -> u16 {
+    ask(app, path, key).status().as_u16()
+}
+
+#[test]
+fn rules_are_about_whole_paths() {
+    let api = Api::new();
+    let config = Config::new().rule(Rule::any("/health", Needs::nothing())).rule(Rule::new(
+        "GET",
+        "/v1/deals",
+        Needs::key().scopes("deals:read").unwrap(),
+    ));
+    let inside = Router::new().route("/health", get(|| async { "secret" })).route("/deals", get(named));
+    // Within the nested router both paths have lost their beginning.
+    let app = Router::new().nest("/v1", guarded(inside, api.http(config)));
+    let key = api.key(NewKey::named("CI").scopes("deals:read").unwrap());
+    assert_eq!(status(&app, "/v1/health", ""), 401);
+    assert_eq!(status(&app, "/v1/health", &key), 403);
+    assert_eq!(status(&app, "/v1/deals", &key), 200);
+}
+
+#[test]
+fn routes_have_needs_of_their_own() {
+    let api = Api::new();
+    let http = api.http(Config::new());
+    let reading = Router::new().route("/deals", get(named));
+    let open = Router::new().route("/open", get(|| async { "open" }));
+    let app = requiring(reading, http, Needs::key().scopes("deals:read").unwrap()).unwrap().merge(open);
+    let (reader, other) = (api.key(NewKey::named("a").scopes("deals:read").unwrap()), api.key(NewKey::named("b")));
+    let answers = [(&*reader, 200), (&*other, 403), ("nonsense", 401)];
+    for (key, expected) in answers {
+        let response = ask(&app, "/deals", key);
+        assert_eq!(response.status(), expected);
+        assert_eq!(response.headers()["cache-control"], "no-store");
+    }
+    assert_eq!(status(&app, "/open", ""), 200);
+    assert_eq!(status(&app, "/elsewhere", ""), 404);
+}
+
+#[test]
+fn needs_that_nobody_meets_are_refused_at_the_start() {
+    let site = Site::new();
+    let kw = block_on(site.config().scopes(Catalogue::new([("deals:read", "reads")]).unwrap()).build()).unwrap();
+    let refused = |needs: Needs| {
+        let error = requiring(Router::<()>::new(), kw.http(Config::new()).unwrap(), needs).unwrap_err();
+        error.to_string()
+    };
+    assert!(refused(Needs::key().scopes("deals:raed").unwrap()).contains("scopes"));
+    assert!(refused(Needs::session()).contains("session"));
+    assert!(refused(Needs::nothing().cost(2)).contains("access"));
+}
+
+#[test]
+fn what_a_host_forgets_lets_nobody_in() {
+    let api = Api::new();
+    // A handler that wants a key, on a route that no guard stands before, or that anybody may enter.
+    assert_eq!(status(&Router::new().route("/deals", get(named)), "/deals", ""), 500);
+    let public = Config::new().rule(Rule::any("/deals", Needs::nothing()));
+    let app = guarded(Router::new().route("/deals", get(named)), api.http(public));
+    assert_eq!(status(&app, "/deals", &api.key(NewKey::named("a"))), 500);
+
+    // Connect info: without it no address is known.
+    let bound = api.key(NewKey::named("bound").networks(["127.0.0.0/8"]).unwrap());
+    let told = |Extension(passed): Extension<Passed>| async move { passed.request_id.into_owned() };
+    let app = guarded(Router::new().route("/deals", get(told)), api.http(Config::new()));
+    assert_eq!(status(&app, "/deals", &bound), 403);
+    for (address, expected) in [("127.0.0.1:7", 200), ("10.0.0.1:7", 403), ("[::ffff:127.0.0.1]:7", 200)] {
+        let address: SocketAddr = address.parse().unwrap();
+        let request = Request::get("/deals").header("api-key", &bound).extension(ConnectInfo(address));
+        let response = block_on(app.clone().call(request.body(Body::empty()).unwrap())).unwrap();
+        assert_eq!(response.status(), expected, "{address}");
+    }
+}
