@@ -16,7 +16,7 @@ function guard(kw, options) {
     } catch (error) {
       return next(error);
     }
-    if (found instanceof Promise) return void found.then((it) => judged(it, request, response, next), next);
+    if (found instanceof Promise) return void found.then((it) => judged(it, request, response, next)).catch(next);
     judged(found, request, response, next);
   };
   return Object.assign(middleware(undefined), {
@@ -28,6 +28,8 @@ function guard(kw, options) {
 }
 
 function judged(found, request, response, next) {
+  // A host that does not wait any longer, such as one with a time limit, has answered by itself.
+  if (response.headersSent) return;
   if (!found.allowed) return send(response, request.method, found);
   request.keywright = found;
   adding(response, found.headers);
@@ -59,7 +61,7 @@ function management(http, principal) {
     try {
       const session = principal ? await principal(request) : undefined;
       const { method, url, rawHeaders, socket } = request;
-      const body = request.readableDidRead ? readBefore(request.body) : await bodyOf(request);
+      const body = request.readableDidRead ? readBefore(request) : await bodyOf(request);
       const parts = { method, target: url, rawHeaders, peer: socket.remoteAddress, body };
       send(response, method, await http.manage(parts, session));
     } catch (error) {
@@ -74,8 +76,13 @@ function getApiKey(request) {
 }
 
 /** The body as another middleware has read it. JSON has no infinity, and what stands in its place must be no null. */
-function readBefore(body) {
+function readBefore({ body, headers }) {
   if (typeof body === "string" || Buffer.isBuffer(body)) return body;
+  if (body === undefined) {
+    if (headers["transfer-encoding"] === undefined && !Number(headers["content-length"])) return undefined;
+    // One that is kept elsewhere must not count as none: what it said would be left out.
+    throw new Error("another middleware has read the body and kept it: mount key management before it");
+  }
   return JSON.stringify(body, (_name, it) => (it === Infinity || it === -Infinity ? String(it) : it));
 }
 
