@@ -68,6 +68,8 @@ export interface HttpOptions {
   revokeChildren?: boolean | undefined;
   /** Other origins whose pages may manage keys with a cookie. */
   origins?: readonly string[] | undefined;
+  /** Answers this proxy's questions at `/forward-auth`, below where management is mounted. */
+  forwardAuth?: "nginx" | "traefik" | "caddy" | "envoy" | undefined;
 }
 
 /** What a host's own function says of who asks: nothing for whoever it does not know. */

@@ -296,9 +296,10 @@ impl Keywright {
     /// keys_may_manage: lets a key with the scope `keys:manage` manage keys that may do no more than itself.
     /// revoke_children: revokes, with a key, those that it has made.
     /// origins: other origins whose pages may manage keys with a cookie.
+    /// forward_auth: answers the questions of this proxy at `/forward-auth`, below where management is mounted.
     #[pyo3(
         signature = (**options),
-        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, origins=None)"
+        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, origins=None, forward_auth=None)"
     )]
     fn http(&self, py: Python<'_>, options: Option<Given<'_, '_>>) -> PyResult<Http> {
         Http::of(&self.0, py, options)

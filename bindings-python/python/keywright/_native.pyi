@@ -203,6 +203,7 @@ class Keywright:
         keys_may_manage: bool | None = None,
         revoke_children: bool | None = None,
         origins: _Texts | None = None,
+        forward_auth: Literal["nginx", "traefik", "caddy", "envoy"] | None = None,
     ) -> Http:
         """Makes the engine speak HTTP; the adapters do so themselves.
 
@@ -220,6 +221,7 @@ class Keywright:
         keys_may_manage: lets a key with the scope ``keys:manage`` manage keys that may do no more than itself.
         revoke_children: revokes, with a key, those that it has made.
         origins: other origins whose pages may manage keys with a cookie.
+        forward_auth: answers the questions of this proxy at ``/forward-auth``, below where management is mounted.
         """
 
     def flush(self) -> None:

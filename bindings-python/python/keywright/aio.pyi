@@ -166,6 +166,7 @@ class AsyncKeywright:
         keys_may_manage: bool | None = None,
         revoke_children: bool | None = None,
         origins: _Texts | None = None,
+        forward_auth: Literal["nginx", "traefik", "caddy", "envoy"] | None = None,
     ) -> AsyncHttp:
         """Makes the engine speak HTTP; see ``Keywright.http``. The options are checked at once."""
 

@@ -41,6 +41,15 @@ impl<'a> Head<'a> {
         self.target.split(|it| *it == b'?').next().unwrap_or_default()
     }
 
+    pub(super) fn target(&self) -> &'a [u8] {
+        self.target
+    }
+
+    /// The same head, of a request that it speaks about.
+    pub(super) fn about(self, method: &'a str, target: &'a [u8]) -> Self {
+        Self { method, target, ..self }
+    }
+
     pub(super) fn query(&self) -> &'a [u8] {
         let mut parts = self.target.splitn(2, |it| *it == b'?');
         parts.next();

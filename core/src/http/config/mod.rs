@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::address::Proxies;
 use super::credential::Source;
+use super::forward::Gateway;
 use super::refusal::Refusal;
 use super::route::{Rule, Table};
 use super::session::{SessionTokens, Verifier};
@@ -38,6 +39,7 @@ pub struct Config {
     keys_may_manage: bool,
     revoke_children: bool,
     origins: Vec<String>,
+    forward_auth: Option<Gateway>,
 }
 
 /// The form of a refusal's body.
@@ -68,6 +70,7 @@ impl Default for Config {
             keys_may_manage: false,
             revoke_children: false,
             origins: Vec::new(),
+            forward_auth: None,
         }
     }
 }
@@ -143,6 +146,12 @@ impl Config {
         Self { origins: origins.into_iter().map(Into::into).collect(), ..self }
     }
 
+    /// Answers the questions of a proxy at `/forward-auth`, below where management is mounted: whether it may hand a
+    /// request on, by the rules of routes.
+    pub fn forward_auth(self, gateway: Gateway) -> Self {
+        Self { forward_auth: Some(gateway), ..self }
+    }
+
     /// Refuses all that can be refused before the engine is open.
     ///
     /// # Errors
@@ -154,7 +163,7 @@ impl Config {
 
     /// See [`Http::reads`](super::Http::reads).
     pub fn reads(&self) -> impl Iterator<Item = &str> {
-        reads(&self.credentials)
+        reads(&self.credentials, self.forward_auth)
     }
 
     /// The answer of a host whose engine could not be opened.
@@ -203,6 +212,7 @@ impl Config {
             keys_may_manage: self.keys_may_manage,
             revoke_children: self.revoke_children,
             origins: self.origins.clone(),
+            forward_auth: self.forward_auth,
         })
     }
 }
@@ -219,11 +229,12 @@ pub(super) struct Plan {
     pub(super) keys_may_manage: bool,
     pub(super) revoke_children: bool,
     pub(super) origins: Vec<String>,
+    pub(super) forward_auth: Option<Gateway>,
 }
 
 impl Plan {
     pub(super) fn reads(&self) -> impl Iterator<Item = &str> {
-        reads(&self.credentials)
+        reads(&self.credentials, self.forward_auth)
     }
 
     pub(super) fn credential_names(&self) -> &str {
@@ -246,7 +257,7 @@ impl Manner {
     }
 }
 
-fn reads(credentials: &[Source]) -> impl Iterator<Item = &str> {
+fn reads(credentials: &[Source], gateway: Option<Gateway>) -> impl Iterator<Item = &str> {
     let fixed = [
         "access-control-request-method",
         "content-type",
@@ -257,7 +268,8 @@ fn reads(credentials: &[Source]) -> impl Iterator<Item = &str> {
         "x-forwarded-for",
         "x-request-id",
     ];
-    fixed.into_iter().chain(credentials.iter().map(Source::name))
+    let told = gateway.and_then(Gateway::headers).into_iter().flatten();
+    fixed.into_iter().chain(told).chain(credentials.iter().map(Source::name))
 }
 
 fn check_origin(origin: &str) -> Result<(), Error> {

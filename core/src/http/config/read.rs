@@ -1,5 +1,6 @@
 use super::{Config, Errors};
 use crate::error::Error;
+use crate::http::forward::Gateway;
 use crate::http::route;
 use crate::http::session::SessionTokens;
 use crate::input::{Fields, meant};
@@ -25,6 +26,7 @@ impl Config {
             "keys_may_manage",
             "revoke_children",
             "origins",
+            "forward_auth",
         ])?;
         Self::take(fields).map_err(|it| it.spelt(casing))
     }
@@ -66,7 +68,15 @@ impl Config {
         config.keys_may_manage = flag("keys_may_manage")?;
         config.revoke_children = flag("revoke_children")?;
         config.origins = fields.given("origins").map_or(Ok(vec![]), |it| it.into_texts("origins"))?;
+        config.forward_auth = fields.text("forward_auth")?.map(|it| gateway(&it)).transpose()?;
         config.plan()?;
         Ok(config)
     }
+}
+
+fn gateway(text: &str) -> Result<Gateway, Error> {
+    Gateway::ALL.iter().find(|it| it.0 == text).map(|it| it.1).ok_or_else(|| {
+        let fix = meant(text, Gateway::ALL.iter().map(|it| it.0), "use nginx, traefik, caddy or envoy");
+        Error::wrong("forward_auth", "is no proxy that asks before it hands a request on", fix)
+    })
 }

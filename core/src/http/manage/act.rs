@@ -88,6 +88,7 @@ impl Http {
                 let all: Vec<_> = all.map(|(scope, text)| json!({"scope": scope, "description": text})).collect();
                 Answer::of(200, &json!({"data": all}))
             }
+            Route::Introspect => self.introspect(given, who).await,
             Route::Orgs | Route::Org | Route::UpdateOrg | Route::DisableOrg | Route::EnableOrg | Route::RevokeKeys => {
                 self.act_on_orgs(route, &subject, given, who).await
             }

@@ -3,7 +3,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::Head;
+use super::{Head, query};
 use crate::error::Error;
 use crate::http::refusal::Refusal;
 use crate::input::Value;
@@ -13,12 +13,8 @@ pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<Vec<(String, Value)>,
     if body.is_empty() {
         return Ok(Vec::new());
     }
-    let kind = head.single("content-type").unwrap_or_default();
-    let kind = kind.split(|it| *it == b';').next().unwrap_or_default().trim_ascii();
-    if !kind.eq_ignore_ascii_case(b"application/json") {
-        // Also what keeps other sites' forms out: they can send everything but this without asking first.
-        return Err(Refusal::new(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body as application/json"));
-    }
+    // Also what keeps other sites' forms out: they can send everything but this without asking first.
+    kind(head, "application/json")?;
     let parsed: Result<Strict, _> = serde_json::from_slice(body);
     let value = parsed.map_err(|it| {
         let reason = format!("is no valid JSON from line {} column {}", it.line(), it.column());
@@ -35,6 +31,21 @@ pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<Vec<(String, Value)>,
         }
     }
     Ok(entries)
+}
+
+/// The arguments in a form (RFC 7662, section 2.1).
+pub(super) fn form(head: &Head<'_>, body: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
+    kind(head, "application/x-www-form-urlencoded")?;
+    Ok(query::pairs("body", body)?.into_iter().map(|(name, it)| (name, Value::Text(it))).collect())
+}
+
+fn kind(head: &Head<'_>, wanted: &str) -> Result<(), Refusal> {
+    let kind = head.single("content-type").unwrap_or_default();
+    let kind = kind.split(|it| *it == b';').next().unwrap_or_default().trim_ascii();
+    if kind.eq_ignore_ascii_case(wanted.as_bytes()) {
+        return Ok(());
+    }
+    Err(Refusal::new(415, "UNSUPPORTED_MEDIA_TYPE", format!("Send the body as {wanted}")))
 }
 
 fn time(text: &str) -> Result<Value, Error> {

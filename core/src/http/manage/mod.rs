@@ -2,6 +2,7 @@
 
 mod act;
 mod body;
+mod introspect;
 mod origin;
 mod query;
 mod route;
@@ -11,7 +12,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use self::route::Found;
+use self::route::{Arguments, Found};
 use super::message::Message;
 use super::refusal::Refusal;
 use super::{Head, Header, Http, Response, Session, request_id};
@@ -41,6 +42,8 @@ impl Http {
     /// | `POST /keys/{id}/rotate`, `…/end-grace`, `…/disable`, `…/enable` | as the calls of these names |
     /// | `GET /keys/{id}/usage`, `GET /audit`, `GET /scopes` | counters, what was changed by whom, the catalogue |
     /// | `GET /orgs`, `GET`, `PATCH /orgs/{id}`, `POST /orgs/{id}/disable`, `…/enable`, `…/revoke-keys` | for operators |
+    /// | `POST /introspect` | what a key stands for, told to another server (RFC 7662) |
+    /// | `/forward-auth` | whether a proxy may hand a request on, see [`Config::forward_auth`](super::Config::forward_auth) |
     /// | `GET /whoami`, `POST /whoami/rotate`, `DELETE /whoami` | what holds this key or session; a key's own affairs |
     ///
     /// ```
@@ -57,6 +60,9 @@ impl Http {
     /// # kw.close().await; Ok(()) }) }
     /// ```
     pub async fn manage(&self, message: Message, session: Option<Session>) -> Response {
+        if let Some(response) = self.forward(&message).await {
+            return response;
+        }
         let (request_id, is_head, preflight) =
             message.read(|head| (request_id::of(head), head.method == "HEAD", head.is_preflight()));
         if preflight {
@@ -75,11 +81,11 @@ impl Http {
         let found = message.read(Found::at)?;
         let Found { route, subject } = found;
         let who = self.who(message, session, route).await?;
-        let given = if route.reads_query() {
-            message.read(query::read)?
-        } else {
-            message.read(|head| body::read(head, message.bytes()))?
-        };
+        let given = message.read(|head| match route.arguments() {
+            Arguments::Query => query::read(head),
+            Arguments::Form => body::form(head, message.bytes()),
+            Arguments::Json => body::read(head, message.bytes()),
+        })?;
         let mut answer = self.act(route, subject, given, &who).await?;
         answer.headers.extend(self.principal_headers(&who.principal()));
         Ok(answer)

@@ -9,15 +9,22 @@ const NUMBERS: [&str; 2] = ["limit", "idle_days"];
 
 /// The arguments in a query, as forms write them.
 pub(super) fn read(head: &Head<'_>) -> Result<Vec<(String, Value)>, Refusal> {
-    let broken = || Refusal::from(Error::wrong("query", "cannot be read", "percent-encode it as UTF-8"));
-    let query = std::str::from_utf8(head.query()).map_err(|_| broken())?;
+    let numbered = |(name, value): (String, String)| {
+        let number = NUMBERS.contains(&name.as_str()).then(|| digits(&value)).flatten();
+        (name, number.map_or(Value::Text(value), Value::Integer))
+    };
+    Ok(pairs("query", head.query())?.into_iter().map(numbered).collect())
+}
+
+/// Names and values as forms write them.
+pub(super) fn pairs(place: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
+    let broken = || Refusal::from(Error::wrong(place, "cannot be read", "percent-encode it as UTF-8"));
+    let query = std::str::from_utf8(bytes).map_err(|_| broken())?;
     let mut entries = Vec::new();
     for part in query.split('&').filter(|it| !it.is_empty()) {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         let plain = |it: &str| decoded(&it.replace('+', " ")).map(std::borrow::Cow::into_owned).ok_or_else(broken);
-        let (name, value) = (plain(name)?, plain(value)?);
-        let number = NUMBERS.contains(&name.as_str()).then(|| digits(&value)).flatten();
-        entries.push((name, number.map_or(Value::Text(value), Value::Integer)));
+        entries.push((plain(name)?, plain(value)?));
     }
     Ok(entries)
 }

@@ -17,6 +17,7 @@ pub(super) enum Route {
     Usage,
     Audit,
     Scopes,
+    Introspect,
     Orgs,
     Org,
     UpdateOrg,
@@ -29,7 +30,7 @@ pub(super) enum Route {
 }
 
 /// Paths, in which `*` is an id, and what their methods do.
-const ROUTES: [(&str, &[(&str, Route)]); 16] = [
+const ROUTES: [(&str, &[(&str, Route)]); 17] = [
     ("keys", &[("GET", Route::List), ("POST", Route::Create)]),
     ("keys/*", &[("GET", Route::Get), ("PATCH", Route::Update), ("DELETE", Route::Revoke)]),
     ("keys/*/rotate", &[("POST", Route::Rotate)]),
@@ -39,6 +40,7 @@ const ROUTES: [(&str, &[(&str, Route)]); 16] = [
     ("keys/*/usage", &[("GET", Route::Usage)]),
     ("audit", &[("GET", Route::Audit)]),
     ("scopes", &[("GET", Route::Scopes)]),
+    ("introspect", &[("POST", Route::Introspect)]),
     ("orgs", &[("GET", Route::Orgs)]),
     ("orgs/*", &[("GET", Route::Org), ("PATCH", Route::UpdateOrg)]),
     ("orgs/*/disable", &[("POST", Route::DisableOrg)]),
@@ -52,6 +54,8 @@ const ROUTES: [(&str, &[(&str, Route)]); 16] = [
 pub(super) enum Right {
     /// Who has this scope.
     Scope(&'static str),
+    /// Who has this scope, a key as well: nothing is changed.
+    Granted(&'static str),
     /// Who acts for every org, with this scope.
     Operator(&'static str),
     /// Whoever was recognised.
@@ -72,6 +76,7 @@ impl Route {
             | Self::Enable => Right::Scope("keys:manage"),
             Self::List | Self::Get | Self::Usage | Self::Scopes | Self::Org => Right::Scope("keys:read"),
             Self::Audit => Right::Scope("audit:read"),
+            Self::Introspect => Right::Granted("keys:introspect"),
             Self::Orgs | Self::UpdateOrg | Self::DisableOrg | Self::EnableOrg | Self::RevokeKeys => {
                 Right::Operator("orgs:manage")
             }
@@ -80,13 +85,27 @@ impl Route {
         }
     }
 
-    /// Whether it takes its arguments from the query. All other routes take theirs from the body.
-    pub(super) fn reads_query(self) -> bool {
-        matches!(
-            self,
-            Self::List | Self::Get | Self::Usage | Self::Audit | Self::Scopes | Self::Orgs | Self::Org | Self::Whoami
-        )
+    pub(super) fn arguments(self) -> Arguments {
+        match self {
+            Self::List
+            | Self::Get
+            | Self::Usage
+            | Self::Audit
+            | Self::Scopes
+            | Self::Orgs
+            | Self::Org
+            | Self::Whoami => Arguments::Query,
+            Self::Introspect => Arguments::Form,
+            _ => Arguments::Json,
+        }
     }
+}
+
+/// Where a route finds its arguments.
+pub(super) enum Arguments {
+    Query,
+    Form,
+    Json,
 }
 
 /// A route, and the id that its path names.

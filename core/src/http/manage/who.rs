@@ -58,6 +58,8 @@ impl Http {
         let who = self.recognised(message, given, route).await?;
         match (route.right(), &who) {
             (Right::Anyone, _) => Ok(who),
+            (Right::Granted(scope), _) if who.may(scope) => Ok(who),
+            (Right::Granted(scope), _) => Err(insufficient(scope)),
             (Right::Holder, Who::Session(_)) => Err(Refusal::forbidden("This takes an API key, about itself")),
             (_, Who::Key(key)) if key.is_deprecated() => {
                 Err(Refusal::forbidden("A secret that a rotation has replaced manages nothing"))
@@ -68,9 +70,7 @@ impl Http {
             }
             (Right::Scope(scope), _) if who.may(scope) => Ok(who),
             (Right::Operator(scope), _) if who.is_operator() && who.may(scope) => Ok(who),
-            (Right::Scope(scope) | Right::Operator(scope), _) => {
-                Err(Refusal::new(403, "INSUFFICIENT_SCOPE", format!("This needs {scope}")))
-            }
+            (Right::Scope(scope) | Right::Operator(scope), _) => Err(insufficient(scope)),
         }
     }
 
@@ -91,7 +91,7 @@ impl Http {
             let text = self.credential(head)?.ok_or_else(Refusal::missing)?.0.to_vec();
             // What a key does about itself is no matter of its level, which is about the host's API.
             let request = match route.right() {
-                Right::Anyone | Right::Holder => self.request(head, &Request::new()).method("GET"),
+                Right::Anyone | Right::Holder | Right::Granted(_) => self.request(head, &Request::new()).method("GET"),
                 _ => self.request(head, &Request::new()),
             };
             Ok::<_, Refusal>((zeroize::Zeroizing::new(text), request))
@@ -119,4 +119,8 @@ impl Http {
             }
         })
     }
+}
+
+fn insufficient(scope: &str) -> Refusal {
+    Refusal::new(403, "INSUFFICIENT_SCOPE", format!("This needs {scope}"))
 }

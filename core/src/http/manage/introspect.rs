@@ -1,0 +1,63 @@
+//! What a key stands for, told to another server that was shown it (RFC 7662).
+
+use serde_json::json;
+
+use super::Answer;
+use super::who::Who;
+use crate::decision::{Code, Decision, Request};
+use crate::error::Error;
+use crate::http::Http;
+use crate::http::refusal::Refusal;
+use crate::input::Fields;
+use crate::record::Key;
+
+impl Http {
+    /// Verifies the `token`, which counts and is limited as any use of it, for the request's `ip` and `method` where
+    /// they are told (RFC 7662, section 2.1, leaves room for both). Only a key of the asking org is active; of any
+    /// other text nothing more is told (section 2.2).
+    pub(super) async fn introspect(&self, given: Fields, who: &Who) -> Result<Answer, Refusal> {
+        let mut given = given.only(&["token", "token_type_hint", "ip", "method"])?;
+        let Some(token) = given.text("token")? else {
+            return Err(Error::misuse("token", "is missing", "send the key to be looked at").into());
+        };
+        let mut request = Request::new().method(given.text("method")?.unwrap_or_else(|| "GET".into()));
+        if let Some(ip) = given.text("ip")? {
+            request = request.ip(ip);
+        }
+        let decision = if who.is_operator() {
+            self.kw.verify(token.as_str(), &request).await
+        } else {
+            self.kw.org(who.org())?.verify(token.as_str(), &request).await
+        };
+        match decision {
+            Decision::Allowed(allowed) => {
+                let ends = [allowed.key().expires_at, allowed.grace_ends_at()];
+                Answer::of(200, &active(allowed.key(), ends.into_iter().flatten().min().map(|it| it.timestamp())))
+            }
+            Decision::Denied(denial) => match (denial.misuse(), denial.code) {
+                (Some(error), _) => Err(error.clone().into()),
+                (_, Code::Unavailable | Code::RateLimited) => Err(Refusal::of(&denial)),
+                _ => Answer::of(200, &json!({"active": false})),
+            },
+        }
+    }
+}
+
+/// The names of section 2.2, and beside them what this engine knows of a key.
+fn active(key: &Key, exp: Option<i64>) -> serde_json::Value {
+    let mut shown = json!({
+        "active": true,
+        "token_type": "Bearer",
+        "client_id": key.id.to_string(),
+        "sub": key.id.to_string(),
+        "scope": key.scopes.join(" "),
+        "iat": key.created_at.timestamp(),
+        "org": key.org,
+        "environment": key.environment,
+    });
+    if let Some(members) = shown.as_object_mut() {
+        let rest = [("exp", json!(exp)), ("level", json!(key.level)), ("tier", json!(key.tier))];
+        members.extend(rest.into_iter().filter(|it| !it.1.is_null()).map(|(name, it)| (name.to_owned(), it)));
+    }
+    shown
+}
