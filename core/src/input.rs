@@ -281,6 +281,18 @@ pub(crate) fn meant<'a>(name: &str, candidates: impl Iterator<Item = &'a str>, o
     nearest(name, candidates).map_or_else(|| otherwise.into(), |it| format!("did you mean {it}?"))
 }
 
+/// The choice that a word names; `reason` says what another word is none of.
+pub(crate) fn chosen<T: Copy>(field: &str, word: &str, reason: &str, choices: &[(&str, T)]) -> Result<T, Error> {
+    choices.iter().find(|it| it.0 == word).map(|it| it.1).ok_or_else(|| {
+        let words: Vec<&str> = choices.iter().map(|it| it.0).collect();
+        let all = match words.as_slice() {
+            [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+            _ => words.join(""),
+        };
+        Error::wrong(field, reason, meant(word, words.into_iter(), format!("use {all}")))
+    })
+}
+
 /// Edit distance (Levenshtein) without regard to case and underscores.
 fn distance(left: &str, right: &str) -> usize {
     let fold =

@@ -1,16 +1,13 @@
 //! Which methods a level allows.
 
 use crate::error::Error;
-use crate::input::meant;
+use crate::input::chosen;
 use crate::record::Level;
 
 const LEVELS: [Level; 3] = [Level::Read, Level::ReadWrite, Level::Full];
 
 pub(crate) fn parse(text: &str) -> Result<Level, Error> {
-    LEVELS.into_iter().find(|it| it.as_str() == text).ok_or_else(|| {
-        let fix = meant(text, LEVELS.iter().map(|it| it.as_str()), "give read, read_write or full");
-        Error::wrong("level", "is no level", fix)
-    })
+    chosen("level", text, "is no level", &LEVELS.map(|it| (it.as_str(), it)))
 }
 
 /// Methods are compared as they come: RFC 9110 section 9.1 makes them case-sensitive.

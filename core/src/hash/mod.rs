@@ -14,7 +14,7 @@ pub(crate) use pepper::{Pepper, hex};
 pub(crate) use stored::{Stored, TAG};
 
 use crate::error::Error;
-use crate::input::meant;
+use crate::input::chosen;
 use crate::{entropy, hash::argon2id::Cost};
 
 pub(crate) type HmacSha256 = Hmac<Sha256>;
@@ -37,15 +37,8 @@ pub enum Scheme {
 
 impl Scheme {
     pub(crate) fn parse(field: &str, text: &str) -> Result<Self, Error> {
-        const NAMES: [&str; 2] = ["hmac-sha256", "argon2id"];
-        match text {
-            "hmac-sha256" => Ok(Self::HmacSha256),
-            "argon2id" => Ok(Self::Argon2id),
-            other => {
-                let fix = meant(other, NAMES.into_iter(), format!("use one of {}", NAMES.join(", ")));
-                Err(Error::wrong(field, "is no hash scheme for new keys", fix))
-            }
-        }
+        const NAMES: [(&str, Scheme); 2] = [("hmac-sha256", Scheme::HmacSha256), ("argon2id", Scheme::Argon2id)];
+        chosen(field, text, "is no hash scheme for new keys", &NAMES)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Error;
-use crate::input::{Casing, Fields, Value, meant};
+use crate::input::{Casing, Fields, Value, chosen};
 use crate::record::{Limit, Per};
 
 const MOST: usize = 8;
@@ -127,10 +127,7 @@ fn read_one(field: &str, name: Option<&str>, value: Value) -> Result<Limit, Erro
 }
 
 fn read_per(field: &str, text: &str) -> Result<Per, Error> {
-    PERS.into_iter().find(|it| it.as_str() == text).ok_or_else(|| {
-        let fix = meant(text, PERS.iter().map(|it| it.as_str()), "give key, org or agent");
-        Error::wrong(field, "per is nothing that a limit counts by", fix)
-    })
+    chosen(field, text, "per is nothing that a limit counts by", &PERS.map(|it| (it.as_str(), it)))
 }
 
 #[cfg(test)]

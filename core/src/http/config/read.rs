@@ -3,9 +3,10 @@ use crate::error::Error;
 use crate::http::forward::Gateway;
 use crate::http::route;
 use crate::http::session::SessionTokens;
-use crate::input::{Fields, meant};
+use crate::input::{Fields, chosen};
 
 const FORMS: [(&str, Errors); 3] = [("problem", Errors::Problem), ("list", Errors::List), ("plain", Errors::Plain)];
+const DEFAULTS: [(&str, bool); 2] = [("deny", false), ("authenticated", true)];
 
 impl Config {
     /// Reads the options of an adapter.
@@ -44,19 +45,12 @@ impl Config {
             config = config.trusted_proxies(networks.into_texts("trusted_proxies")?)?;
         }
         config.rules = fields.given("routes").map(route::read).transpose()?;
-        config.default_authenticated = match fields.text("default")?.as_deref() {
-            None | Some("deny") => false,
-            Some("authenticated") => true,
-            Some(other) => {
-                let fix = meant(other, ["deny", "authenticated"].into_iter(), "use deny or authenticated");
-                return Err(Error::wrong("default", "is no answer to routes without a rule", fix));
-            }
-        };
-        if let Some(text) = fields.text("errors")? {
-            config.errors = FORMS.iter().find(|it| it.0 == text).map(|it| it.1).ok_or_else(|| {
-                let fix = meant(&text, FORMS.iter().map(|it| it.0), "use problem, list or plain");
-                Error::wrong("errors", "is no form of a refusal", fix)
-            })?;
+        if let Some(word) = fields.text("default")? {
+            let reason = "is no answer to routes without a rule";
+            config.default_authenticated = chosen("default", &word, reason, &DEFAULTS)?;
+        }
+        if let Some(word) = fields.text("errors")? {
+            config.errors = chosen("errors", &word, "is no form of a refusal", &FORMS)?;
         }
         if let Some(session) = fields.given("session") {
             let entries = session.into_map("session")?;
@@ -68,15 +62,11 @@ impl Config {
         config.keys_may_manage = flag("keys_may_manage")?;
         config.revoke_children = flag("revoke_children")?;
         config.origins = fields.given("origins").map_or(Ok(vec![]), |it| it.into_texts("origins"))?;
-        config.forward_auth = fields.text("forward_auth")?.map(|it| gateway(&it)).transpose()?;
+        if let Some(word) = fields.text("forward_auth")? {
+            let reason = "is no proxy that asks before it hands a request on";
+            config.forward_auth = Some(chosen("forward_auth", &word, reason, &Gateway::ALL)?);
+        }
         config.plan()?;
         Ok(config)
     }
-}
-
-fn gateway(text: &str) -> Result<Gateway, Error> {
-    Gateway::ALL.iter().find(|it| it.0 == text).map(|it| it.1).ok_or_else(|| {
-        let fix = meant(text, Gateway::ALL.iter().map(|it| it.0), "use nginx, traefik, caddy or envoy");
-        Error::wrong("forward_auth", "is no proxy that asks before it hands a request on", fix)
-    })
 }

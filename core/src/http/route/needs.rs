@@ -1,6 +1,6 @@
 use crate::decision::Request;
 use crate::error::Error;
-use crate::input::{Casing, Fields, Value, meant};
+use crate::input::{Casing, Fields, Value, chosen};
 use crate::scope::IntoScopes;
 
 /// Who may enter a route.
@@ -90,10 +90,7 @@ impl Needs {
     pub(super) fn take(fields: &mut Fields) -> Result<Self, Error> {
         let access = match fields.text("access")? {
             None => Access::default(),
-            Some(text) => ACCESSES.iter().find(|it| it.0 == text).map(|it| it.1).ok_or_else(|| {
-                let fix = meant(&text, ACCESSES.iter().map(|it| it.0), "use key, session, either or public");
-                Error::wrong("access", "is no way to enter", fix)
-            })?,
+            Some(word) => chosen("access", &word, "is no way to enter", &ACCESSES)?,
         };
         // An empty list is a route that needs no scope; in `verify`, where no route is declared, it is a mistake.
         let scopes = fields.take("scopes").filter(|it| *it != Value::List(Vec::new()));

@@ -1,6 +1,6 @@
 use super::LONGEST_NAME;
 use crate::error::Error;
-use crate::input::{Fields, Value, meant, plain};
+use crate::input::{Fields, Value, chosen, plain};
 use crate::record::{KeyId, Status};
 use crate::store::StatusFilter;
 
@@ -241,8 +241,5 @@ fn read_status(text: &str) -> Result<StatusFilter, Error> {
         ("revoked", StatusFilter::Revoked),
         ("all", StatusFilter::All),
     ];
-    NAMES.iter().find(|it| it.0 == text).map(|it| it.1).ok_or_else(|| {
-        let fix = meant(text, NAMES.iter().map(|it| it.0), "use active, disabled, expired, revoked or all");
-        Error::wrong("status", "is no status", fix)
-    })
+    chosen("status", text, "is no status", &NAMES)
 }

@@ -4,7 +4,7 @@ use super::{Bytes, Config, MOST_MEMORY};
 use crate::clock;
 use crate::error::Error;
 use crate::hash::Scheme;
-use crate::input::{Fields, Value, meant, span};
+use crate::input::{Fields, Value, chosen, span};
 use crate::limit::{Limits, MOST_PROCESSES, rule};
 use crate::scope::Catalogue;
 
@@ -98,14 +98,7 @@ fn secrets(field: &str, value: Value) -> Result<Vec<Bytes>, Error> {
 }
 
 fn integer_style(text: &str) -> Result<bool, Error> {
-    match text {
-        "uuid" => Ok(false),
-        "integer" => Ok(true),
-        other => {
-            let fix = meant(other, ["uuid", "integer"].into_iter(), "use uuid or integer");
-            Err(Error::wrong("id_style", "is no style of ids", fix))
-        }
-    }
+    chosen("id_style", text, "is no style of ids", &[("uuid", false), ("integer", true)])
 }
 
 fn processes(value: Value) -> Result<u64, Error> {
