@@ -16,6 +16,7 @@ drive contract
 drive asgi "$python" tests/http/apps/asgi_app.py
 drive fastapi "$python" tests/http/apps/fastapi_app.py
 drive express node tests/http/apps/express_app.mjs
+drive fastify node tests/http/apps/fastify_app.mjs
 drive request node tests/http/apps/request_app.mjs
 drive axum "$axum"
 exit "$failed"

@@ -153,6 +153,12 @@ async function manageRequest(http, request, { peer, principal, target, mount = "
   return responseOf(await http.manage({ ...parts, body: await bodyOf(request.body) }, session), request.method);
 }
 
+/** The rest of a target below a path, which may have parameters: both have the same segments before it. */
+function below(path) {
+  const mount = new RegExp(`^(?:/[^/?]*){${path.split("/").filter(Boolean).length}}`);
+  return (target) => target.replace(mount, "");
+}
+
 /** A body, up to the first part that is too much. */
 async function bodyOf(stream) {
   const chunks = [];
@@ -165,4 +171,4 @@ async function bodyOf(stream) {
   return Buffer.concat(chunks);
 }
 
-module.exports = { Http, Needs, Passed, Refused, LARGEST_BODY, authenticateRequest, manageRequest, bodyOf, merge };
+module.exports = { Http, Needs, Passed, Refused, LARGEST_BODY, authenticateRequest, manageRequest, below, bodyOf, merge };

@@ -1,33 +1,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
 import { test } from "node:test";
 import express from "express";
 import { Keywright } from "keywright";
 import { getApiKey, guard } from "keywright/express";
 import { Http, Needs, authenticateRequest, manageRequest } from "keywright/http";
-import { PEPPER, engine, url } from "./fixture.mjs";
+import { PEPPER, asks, engine, managers, url } from "./fixture.mjs";
 
 /** An application that listens, and what asks it. */
-async function served(t, app) {
-  const server = await new Promise((done) => {
-    const listening = app.listen(0, "127.0.0.1", () => done(listening));
-  });
-  t.after(() => server.close());
-  const { port } = server.address();
-  return (path, { method = "GET", headers = {}, body } = {}) =>
-    new Promise((done, failed) => {
-      const asked = request({ host: "127.0.0.1", port, path, method, headers, agent: false }, async (response) => {
-        let text = "";
-        for await (const part of response.setEncoding("utf8")) text += part;
-        done({ status: response.statusCode, headers: response.headers, text });
-      });
-      asked.on("error", failed);
-      asked.end(body);
-    });
-}
-
-const managers = async () => ({ org: "acme", actor: "alice", may: ["keys:manage"] });
+const served = (t, app) => asks(t, createServer(app));
 
 test("headers are added to whatever the host answers", async (t) => {
   const kw = engine(t);

@@ -10,6 +10,9 @@ import { folder } from "./fixture.mjs";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const run = promisify(execFile);
 
+// Programs of hosts, and what each has installed beside its types in `@types`.
+const HOSTS = { express: [], fastify: ["fastify"] };
+
 // npm runs this test under its own settings; the npm below shall have none of them.
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith("npm_")));
 const npm = (cwd, cache, ...words) => run("npm", words, { cwd, env: { ...env, npm_config_cache: cache } });
@@ -62,9 +65,9 @@ test("the packed package installs offline and works from ESM, CommonJS and TypeS
   await t.test("TypeScript, from .mts and .cts", async () => {
     const source = await readFile(new URL("install/use.mts", import.meta.url), "utf8");
     for (const file of ["typed.mts", "typed.cts"]) await writeFile(join(home, file), source);
-    await writeFile(join(home, "express.mts"), await readFile(new URL("install/express.mts", import.meta.url), "utf8"));
-    // A host that has Express has its types as well.
-    await symlink(join(root, "node_modules/@types"), join(home, "node_modules/@types"));
+    const hosts = Object.keys(HOSTS).map((it) => `${it}.mts`);
+    for (const file of hosts) await writeFile(join(home, file), await readFile(new URL(`install/${file}`, import.meta.url), "utf8"));
+    for (const name of ["@types", ...Object.values(HOSTS).flat()]) await symlink(join(root, "node_modules", name), join(home, "node_modules", name));
     const compilerOptions = {
       module: "nodenext",
       target: "es2022",
@@ -75,7 +78,7 @@ test("the packed package installs offline and works from ESM, CommonJS and TypeS
       types: ["node"],
       typeRoots: [join(root, "node_modules/@types")],
     };
-    await writeFile(join(home, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["typed.mts", "typed.cts", "express.mts"] }));
+    await writeFile(join(home, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["typed.mts", "typed.cts", ...hosts] }));
     await node(home, join(root, "node_modules/typescript/bin/tsc"), "-p", ".").catch((error) => assert.fail(error.stdout));
     for (const file of ["typed.mjs", "typed.cjs"]) {
       const { stdout } = await node(home, file);

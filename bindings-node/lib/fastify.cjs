@@ -1,0 +1,78 @@
+"use strict";
+
+const { Http, Needs, below, bodyOf } = require("./http.cjs");
+const { adding } = require("./node-response.cjs");
+
+/** Fastify's own mark of a plugin whose hooks hold for whoever registers it. */
+const SHARED = Symbol.for("skip-override");
+const MANAGES = Symbol("keywright management");
+
+/**
+ * Guards a Fastify application: `app.register(keys)` judges by the rules of paths, `onRequest: keys.requires("deals:read")`
+ * by what one route needs, `app.register(keys.management(), { prefix })` answers about keys. The options are those of `Http`;
+ * wrong ones are refused here.
+ */
+function guard(kw, options) {
+  const http = new Http(kw, options);
+  const hook = (needs) => (request, reply, done) => {
+    // Management judges by itself who asks it.
+    if (request.server[MANAGES]) return done();
+    const { method, url, rawHeaders, socket } = request.raw;
+    let found;
+    try {
+      found = http.begin(method, url, rawHeaders, socket.remoteAddress, needs);
+    } catch (error) {
+      return done(error);
+    }
+    if (found instanceof Promise) return void found.then((it) => judged(it, request, reply, done)).catch(done);
+    judged(found, request, reply, done);
+  };
+  const plugin = (app, _options, done) => {
+    app.addHook("onRequest", hook(undefined));
+    done();
+  };
+  return Object.assign(plugin, {
+    [SHARED]: true,
+    requires: (scopes, more) => hook(Needs.of(scopes, more)),
+    management: ({ principal } = {}) => management(http, principal),
+    frameworkErrors: (error, request, reply) => hook(undefined)(request, reply, (failure) => reply.send(failure ?? error)),
+    explain: ({ raw: { method, url, rawHeaders, socket } }) =>
+      http.explain({ method, target: url, rawHeaders, peer: socket.remoteAddress }),
+  });
+}
+
+function judged(found, request, reply, done) {
+  // A host that does not wait any longer, such as one with a time limit, has answered by itself.
+  if (reply.sent) return;
+  if (!found.allowed) return send(reply, found);
+  request.keywright = found;
+  adding(reply.raw, found.headers);
+  done();
+}
+
+function send(reply, { status, headers, body }) {
+  for (let at = 0; at < headers.length; at += 2) reply.header(headers[at], headers[at + 1]);
+  return reply.code(status).send(body);
+}
+
+/** Answers before Fastify looks at the body, since what it makes of one is not what came. */
+function management(http, principal) {
+  return async (app) => {
+    const place = below(app.prefix);
+    app.decorate(MANAGES, true);
+    app.addHook("onRequest", async (request, reply) => {
+      const session = principal ? await principal(request) : undefined;
+      const { method, url, rawHeaders, socket } = request.raw;
+      const parts = { method, target: place(url), rawHeaders, peer: socket.remoteAddress, body: await bodyOf(request.raw) };
+      return send(reply, await http.manage(parts, session));
+    });
+    for (const path of ["/", "/*"]) app.all(path, (_request, reply) => reply.callNotFound());
+  };
+}
+
+/** The key of a request that was let in, null where it came without. */
+function getApiKey(request) {
+  return request.keywright?.key ?? null;
+}
+
+module.exports = { guard, getApiKey };
