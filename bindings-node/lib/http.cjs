@@ -10,11 +10,12 @@ const LARGEST_BODY = 65_536;
 
 /** A request that may go on. `headers`, flat, belong on its response: `vary` joined to what is there, others where they are not. */
 class Passed {
-  constructor({ reading, org, actor, requestId, headers }) {
+  constructor({ reading, org, actor, agent, requestId, headers }) {
     this.key = reading === undefined ? null : keyOf(reading);
     this.principal = this.key ? "key" : org === undefined ? "anyone" : "session";
     this.org = this.key ? this.key.org : (org ?? null);
     this.actor = actor ?? null;
+    this.agent = agent ?? null;
     this.request_id = requestId;
     this.headers = headers;
   }
@@ -141,8 +142,8 @@ async function authenticateRequest(http, request, { peer, needs, target } = {}) 
     merge(found.headers, { get: (name) => answer.headers.get(name), set: (name, value) => answer.headers.set(name, value) });
     return answer;
   };
-  const { principal, key, org, actor, request_id } = found;
-  return { allowed: true, principal, key, org, actor, request_id, finish };
+  const { principal, key, org, actor, agent, request_id } = found;
+  return { allowed: true, principal, key, org, actor, agent, request_id, finish };
 }
 
 /** Answers a WHATWG `Request` about keys; `mount` is the path that management stands under. */

@@ -70,6 +70,11 @@ export interface HttpOptions {
   origins?: readonly string[] | undefined;
   /** Answers this proxy's questions at `/forward-auth`, below where management is mounted. */
   forwardAuth?: "nginx" | "traefik" | "caddy" | "envoy" | undefined;
+  /**
+   * The header, like `X-Agent-Id`, in which a request may say on whose behalf it is made: 1 to 128 of `A-Za-z0-9_.:-`. It
+   * goes into limits, counters and the audit, and gives no right; none is read unless said.
+   */
+  agentHeader?: string | undefined;
 }
 
 /** What a host's own function says of who asks: nothing for whoever it does not know. */
@@ -102,6 +107,8 @@ export interface Caller {
   readonly org: string | null;
   /** Who the session is of. */
   readonly actor: string | null;
+  /** On whose behalf it is made, where `agentHeader` names a header and it came. */
+  readonly agent: string | null;
   /** The id of the exchange, for logs. */
   readonly request_id: string;
 }

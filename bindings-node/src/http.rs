@@ -50,6 +50,8 @@ pub struct Judged {
     pub org: Option<String>,
     /// Who the session is of.
     pub actor: Option<String>,
+    /// On whose behalf the request is made.
+    pub agent: Option<String>,
 }
 
 /// Checks the options of an adapter.
@@ -268,6 +270,7 @@ fn judged(outcome: Outcome) -> Judged {
                 reading: None,
                 org: None,
                 actor: None,
+                agent: None,
             };
         }
     };
@@ -278,8 +281,9 @@ fn judged(outcome: Outcome) -> Judged {
         Principal::Session(it) => (Some(it.org().to_owned()), it.actor_name().map(str::to_owned), None),
         Principal::Key(key) => (None, None, Some(key.reading() as f64)),
     };
+    let agent = passed.agent.as_deref().map(str::to_owned);
     if reading.is_some() {
         LAST.set(Some(passed));
     }
-    Judged { status: 0, headers, body: None, request_id, reading, org, actor }
+    Judged { status: 0, headers, body: None, request_id, reading, org, actor, agent }
 }

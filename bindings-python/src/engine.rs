@@ -297,9 +297,11 @@ impl Keywright {
     /// revoke_children: revokes, with a key, those that it has made.
     /// origins: other origins whose pages may manage keys with a cookie.
     /// forward_auth: answers the questions of this proxy at `/forward-auth`, below where management is mounted.
+    /// agent_header: the header, like `X-Agent-Id`, in which a request may say on whose behalf it is made: 1 to 128 of
+    ///     A-Z, a-z, 0-9, _ . : and -. It goes into limits, counters and the audit, and gives no right; none is read when left out.
     #[pyo3(
         signature = (**options),
-        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, origins=None, forward_auth=None)"
+        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, origins=None, forward_auth=None, agent_header=None)"
     )]
     fn http(&self, py: Python<'_>, options: Option<Given<'_, '_>>) -> PyResult<Http> {
         Http::of(&self.0, py, options)

@@ -253,6 +253,12 @@ impl Passed {
         }
     }
 
+    /// On whose behalf it is made, where `agent_header` names a header and it came.
+    #[getter]
+    fn agent(&self) -> Option<&str> {
+        self.passed.agent.as_deref()
+    }
+
     /// The id of the exchange, for logs.
     #[getter]
     fn request_id(&self) -> &str {

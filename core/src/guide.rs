@@ -9,6 +9,9 @@ pub mod limits {}
 #[doc = include_str!("../guide/http.md")]
 pub mod http {}
 
+#[doc = include_str!("../guide/agents.md")]
+pub mod agents {}
+
 #[cfg(feature = "axum")]
 #[doc = include_str!("../guide/axum.md")]
 pub mod axum {}

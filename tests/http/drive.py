@@ -120,9 +120,10 @@ def directly(site: Site) -> Callable[..., Answered]:
         else:
             answer = http.authenticate(method, target.encode(), lines, PEER)
         status = answer.status if isinstance(answer, Response) else 200
-        shown: dict[str, str | None] = {"principal": "", "key": None, "org": None}
+        shown: dict[str, str | None] = {}
         if not isinstance(answer, Response):
-            shown = {"principal": answer.principal, "key": answer.key.name if answer.key else None, "org": answer.org}
+            key = answer.key and answer.key.name
+            shown = {"principal": answer.principal, "key": key, "org": answer.org, "agent": answer.agent}
         body = answer.body if isinstance(answer, Response) else b"" if method == "HEAD" else json.dumps(shown).encode()
         return status, {name.decode(): value.decode() for name, value in answer.headers}, body
 

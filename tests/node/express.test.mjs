@@ -75,6 +75,9 @@ test("wrong options are refused when a guard is made", (t) => {
     [{ trustedProxies: ["10.0.0.1/8"] }, "trustedProxies"],
     [{ trusted_proxies: [] }, "trusted_proxies"],
     [{ credentials: [] }, "credentials"],
+    [{ agent_header: "X-Agent-Id" }, "agent_header"],
+    [{ agentHeader: "Cookie" }, "agentHeader"],
+    [{ agentHeader: "Api-Key" }, "agentHeader"],
     [{ session: { algorithm: "none", key: "x".repeat(32) } }, "session"],
   ]) {
     assert.throws(() => guard(kw, options), (error) => error.field === field, JSON.stringify(options));

@@ -145,7 +145,9 @@ impl Site {
                             Principal::Key(key) => ("key", Some(key.org.clone())),
                             Principal::Session(session) => ("session", Some(session.org().to_owned())),
                         };
-                        let told = json!({"principal": principal, "key": passed.key().map(|it| &it.name), "org": org});
+                        let key = passed.key().map(|it| &it.name);
+                        let told =
+                            json!({"principal": principal, "key": key, "org": org, "agent": passed.agent.as_deref()});
                         let body = if method == "HEAD" { Vec::new() } else { told.to_string().into() };
                         return (200, by_name(&passed.headers), body);
                     }

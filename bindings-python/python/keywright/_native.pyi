@@ -204,6 +204,7 @@ class Keywright:
         revoke_children: bool | None = None,
         origins: _Texts | None = None,
         forward_auth: Literal["nginx", "traefik", "caddy", "envoy"] | None = None,
+        agent_header: str | None = None,
     ) -> Http:
         """Makes the engine speak HTTP; the adapters do so themselves.
 
@@ -222,6 +223,8 @@ class Keywright:
         revoke_children: revokes, with a key, those that it has made.
         origins: other origins whose pages may manage keys with a cookie.
         forward_auth: answers the questions of this proxy at ``/forward-auth``, below where management is mounted.
+        agent_header: the header, like ``X-Agent-Id``, in which a request may say on whose behalf it is made: 1 to 128 of
+            A-Z, a-z, 0-9, _ . : and -. It goes into limits, counters and the audit, and gives no right; none is read when left out.
         """
 
     def flush(self) -> None:
@@ -929,6 +932,10 @@ class Passed:
     @property
     def actor(self) -> str | None:
         """Who the session is of, where it names somebody."""
+
+    @property
+    def agent(self) -> str | None:
+        """On whose behalf it is made, where ``agent_header`` names a header and it came."""
 
     @property
     def request_id(self) -> str:

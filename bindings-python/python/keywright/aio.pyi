@@ -167,6 +167,7 @@ class AsyncKeywright:
         revoke_children: bool | None = None,
         origins: _Texts | None = None,
         forward_auth: Literal["nginx", "traefik", "caddy", "envoy"] | None = None,
+        agent_header: str | None = None,
     ) -> AsyncHttp:
         """Makes the engine speak HTTP; see ``Keywright.http``. The options are checked at once."""
 

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use chrono::SecondsFormat;
 use zeroize::Zeroizing;
@@ -8,7 +9,7 @@ use super::credential::{self, Source};
 use super::refusal::Refusal;
 use super::route::{Access, Found, Rule};
 use super::session::Verifier;
-use super::{Head, Header, Http, Needs, Response, Session, request_id};
+use super::{Head, Header, Http, Needs, Response, Session, agent, request_id};
 use crate::decision::{Allowed, Decision, Request};
 use crate::record::{Key, LimitState};
 use crate::wait::{Ready, now_or_later};
@@ -32,6 +33,8 @@ pub struct Passed {
     /// What to add to its response, be that a success or an error: `vary` to what is there, the others where they are
     /// not there yet.
     pub headers: Vec<Header>,
+    /// On whose behalf it is made, see [`Config::agent_header`](super::Config::agent_header).
+    pub agent: Option<Arc<str>>,
     /// The id of the exchange, for logs; also in `headers`.
     pub request_id: Cow<'static, str>,
 }
@@ -61,6 +64,7 @@ impl Passed {
 /// What an answer needs to know of a request.
 struct Exchange {
     request_id: Cow<'static, str>,
+    agent: Result<Option<Arc<str>>, Refusal>,
     is_head: bool,
 }
 
@@ -92,7 +96,8 @@ impl Http {
     /// As [`authenticate`](Self::authenticate), but answers at once where nothing has to be waited for: always, with
     /// SQLite and `hmac-sha256`.
     pub fn begin(&self, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
-        let exchange = Exchange { request_id: request_id::of(head), is_head: head.method == "HEAD" };
+        let (agent, is_head) = (self.agent(head), head.method == "HEAD");
+        let exchange = Exchange { request_id: request_id::of(head), agent, is_head };
         if needs.is_some() && head.is_preflight() {
             // Behind a guard of one route stands its handler, and nobody who would answer a browser's question.
             return Ready::Now(Outcome::Refused(self.preflight(exchange.request_id)));
@@ -159,9 +164,17 @@ impl Http {
         Ok(Opening::Asked(Asked { text: text.to_vec().into(), request: self.request(head, &needs.request), but }))
     }
 
+    /// On whose behalf a request is made. Whoever asks for it refuses nobody for it who is not proved.
+    pub(super) fn agent(&self, head: &Head<'_>) -> Result<Option<Arc<str>>, Refusal> {
+        agent::of(self.plan.agent_header.as_deref(), head)
+    }
+
     /// What is asked of a key, with what the request says of itself.
     pub(super) fn request(&self, head: &Head<'_>, needed: &Request) -> Request {
-        let request = needed.clone().method(head.judged_method());
+        let mut request = needed.clone().method(head.judged_method());
+        if let Ok(Some(agent)) = self.agent(head) {
+            request = request.agent(agent);
+        }
         match self.plan.proxies.client(head) {
             (Some(address), _) => request.ip(address.to_string()),
             (None, _) => request,
@@ -193,14 +206,14 @@ impl Http {
     }
 
     fn answer(&self, exchange: Exchange, found: Result<Principal, Refusal>) -> Outcome {
-        let Exchange { request_id, is_head } = exchange;
-        let principal = match found {
-            Ok(principal) => principal,
+        let Exchange { request_id, agent, is_head } = exchange;
+        let (principal, agent) = match found.and_then(|it| on_behalf(it, agent)) {
+            Ok(proved) => proved,
             Err(refusal) => return Outcome::Refused(refusal.response(&self.plan.manner, request_id, is_head)),
         };
         let mut headers = self.own_headers(request_id.clone());
         headers.extend(self.principal_headers(&principal));
-        Outcome::Passed(Box::new(Passed { principal, headers, request_id }))
+        Outcome::Passed(Box::new(Passed { principal, headers, agent, request_id }))
     }
 
     /// What a response says of the key that was presented.
@@ -235,6 +248,17 @@ impl Asked {
             (Decision::Allowed(allowed), None) => Ok(Principal::Key(allowed)),
             (Decision::Denied(denial), _) => Err(Refusal::of(&denial)),
         }
+    }
+}
+
+/// Somebody with an agent, which says nothing of one who may be anybody.
+pub(super) fn on_behalf(
+    principal: Principal,
+    agent: Result<Option<Arc<str>>, Refusal>,
+) -> Result<(Principal, Option<Arc<str>>), Refusal> {
+    match principal {
+        Principal::Anyone => Ok((principal, None)),
+        Principal::Key(_) | Principal::Session(_) => agent.map(|it| (principal, it)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a request presents, and where.
 
-use super::Head;
 use super::refusal::Refusal;
+use super::{Head, header};
 use crate::error::Error;
 
 /// A place where a credential may stand.
@@ -16,20 +16,10 @@ pub(crate) enum Source {
 impl Source {
     /// Reads the name of a header.
     pub(super) fn read(name: &str) -> Result<Self, Error> {
-        const FIX: &str = "name a request header like Authorization, Api-Key or X-API-Key";
-        let lower = name.to_ascii_lowercase();
-        let token = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
-        if lower.is_empty() || lower.len() > 64 || !lower.bytes().all(token) {
-            return Err(Error::wrong("credentials", "holds what is no name of a header", FIX));
-        }
-        match lower.as_str() {
-            "authorization" => Ok(Self::Bearer),
-            "cookie" | "proxy-authorization" | "host" | "origin" | "referer" | "x-forwarded-for" | "x-request-id" => {
-                let reason = format!("holds {lower}, which carries something else");
-                Err(Error::wrong("credentials", reason, FIX))
-            }
-            _ => Ok(Self::Header(lower)),
-        }
+        Ok(match header::named("credentials", name, "Authorization, Api-Key or X-API-Key")? {
+            name if name == "authorization" => Self::Bearer,
+            name => Self::Header(name),
+        })
     }
 
     pub(super) fn name(&self) -> &str {

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::address::Origin;
-use super::authenticate::{Opening, Ruled};
+use super::authenticate::{Opening, Ruled, on_behalf};
 use super::refusal::Refusal;
 use super::{Head, Http};
 use crate::decision::Code;
@@ -77,7 +77,7 @@ impl Http {
                 asked.judged(decision)
             }
         };
-        match found {
+        match found.and_then(|it| on_behalf(it, self.agent(head))) {
             Ok(_) => told.allowed = true,
             Err(refusal) => {
                 told.fix = Some(self.fix(head, &refusal, &told));

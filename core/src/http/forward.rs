@@ -100,6 +100,7 @@ impl Http {
 /// there, so that a proxy overwrites what a client has written into it.
 fn passed_on(passed: Passed) -> Response {
     let none = Cow::Borrowed("");
+    let agent = passed.agent.as_deref().unwrap_or_default().to_owned();
     let [principal, key, org, environment, scopes] = match &passed.principal {
         Principal::Anyone => ["anyone".into(), none.clone(), none.clone(), none.clone(), none],
         Principal::Session(it) => ["session".into(), none.clone(), it.org().to_owned().into(), none.clone(), none],
@@ -109,12 +110,13 @@ fn passed_on(passed: Passed) -> Response {
             ["key".into(), key.id.to_string().into(), org, environment, key.scopes.join(" ").into()]
         }
     };
-    let who: [Header; 5] = [
+    let who: [Header; 6] = [
         ("x-keywright-principal", principal),
         ("x-keywright-key", key),
         ("x-keywright-org", org),
         ("x-keywright-environment", environment),
         ("x-keywright-scopes", scopes),
+        ("x-keywright-agent", agent.into()),
     ];
     let headers = passed.headers.into_iter().chain(who).collect();
     Response { status: 200, headers, body: Vec::new() }

@@ -2,11 +2,13 @@
 //! carry bytes.
 
 mod address;
+mod agent;
 mod authenticate;
 mod config;
 mod credential;
 mod explain;
 mod forward;
+mod header;
 mod manage;
 mod message;
 mod refusal;

@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::arguments::ListAudit;
+use super::arguments::{Change, ListAudit};
 use super::{DEFAULT_ORG, Engine, cursor};
 use crate::audit::{Draft, Fields, START, Seal, seal};
+use crate::clock::Millis;
 use crate::error::Error;
 use crate::hash::hex;
 use crate::input::{self, Value};
@@ -29,6 +30,20 @@ pub struct Audit {
     tenant: Tenant,
     /// Whether the whole chain may be pruned here, which concerns every org.
     whole: bool,
+}
+
+/// What is told of a change, before it has its place in the chain.
+pub(super) fn draft(action: &'static str, org: &str, target: &str, change: &Change, now: Millis) -> Draft {
+    let agent = change.agent.iter().map(|it| ("agent".to_owned(), it.as_str().into()));
+    Draft {
+        at: now,
+        org: Some(org.to_owned()),
+        actor: change.actor.clone(),
+        action,
+        target: Some(target.to_owned()),
+        reason: change.reason.clone(),
+        details: agent.collect(),
+    }
 }
 
 impl Audit {

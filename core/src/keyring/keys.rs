@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::arguments::{Change, KeyUpdate, ListKeys, NewKey, Rotation};
-use super::{Engine, cursor};
+use super::{Engine, audit, cursor};
 use crate::audit::Draft;
 use crate::clock::{self, Millis};
 use crate::error::{Error, Trouble};
@@ -110,7 +110,7 @@ impl Keys {
                 parent: parent.clone(),
             };
             bounds.map_or(Ok(()), |it| it.rights.cover(&key.rights()))?;
-            let change = Change { actor: new.created_by.clone(), reason: None };
+            let change = Change { actor: new.created_by.clone(), reason: None, agent: new.agent.clone() };
             let mut draft = draft("key.create", &key, &change, now);
             note(&mut draft, "prefix", drawn.row.prefix.as_str());
             note(&mut draft, "environment", environment.as_str());
@@ -577,15 +577,7 @@ fn unknown() -> Error {
 }
 
 fn draft(action: &'static str, key: &KeyRow, change: &Change, now: Millis) -> Draft {
-    Draft {
-        at: now,
-        org: Some(key.org.clone()),
-        actor: change.actor.clone(),
-        action,
-        target: Some(key.id.clone()),
-        reason: change.reason.clone(),
-        details: serde_json::Map::new(),
-    }
+    audit::draft(action, &key.org, &key.id, change, now)
 }
 
 fn note(draft: &mut Draft, name: &str, value: impl Into<serde_json::Value>) {

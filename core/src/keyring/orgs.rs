@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use super::arguments::{Change, ListOrgs, OrgUpdate};
+use super::audit::draft;
 use super::{Engine, cursor};
-use crate::audit::Draft;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::input::identifier;
@@ -156,7 +156,7 @@ impl Orgs {
     /// `not_found`, `unavailable`.
     pub async fn revoke_keys(&self, id: &str, change: impl Into<Change>) -> Result<u64, Error> {
         let change = self.allowed(id, change.into())?;
-        let audit = draft("org.revoke_keys", id, &change, self.engine.now());
+        let audit = draft("org.revoke_keys", id, id, &change, self.engine.now());
         self.engine.store().revoke_keys(id, change.reason, audit).await?.ok_or_else(unknown)
     }
 
@@ -171,7 +171,7 @@ impl Orgs {
         let rule = move |before: &OrgRow| {
             let after = step(before, &change, now).filter(|it| it != before);
             Ok(after.map(|org| OrgEdit {
-                audit: draft(action, &org.id, &change, now),
+                audit: draft(action, &org.id, &org.id, &change, now),
                 org: OrgRow { updated_at: now, ..org },
             }))
         };
@@ -193,16 +193,4 @@ pub(super) fn check_id(field: &str, id: &str) -> Result<(), Error> {
 
 fn unknown() -> Error {
     Error::not_found("id", "belongs to no org here", "an org is made with its first key")
-}
-
-fn draft(action: &'static str, org: &str, change: &Change, now: Millis) -> Draft {
-    Draft {
-        at: now,
-        org: Some(org.to_owned()),
-        actor: change.actor.clone(),
-        action,
-        target: Some(org.to_owned()),
-        reason: change.reason.clone(),
-        details: serde_json::Map::new(),
-    }
 }

@@ -39,7 +39,8 @@ async fn route(request: Request) -> Response {
         Principal::Key(key) => ("key", Some(key.org.clone())),
         Principal::Session(session) => ("session", Some(session.org().to_owned())),
     };
-    let body = Json(json!({"principal": principal, "key": passed.key().map(|it| &it.name), "org": org}));
+    let key = passed.key().map(|it| &it.name);
+    let body = Json(json!({"principal": principal, "key": key, "org": org, "agent": passed.agent.as_deref()}));
     match request.uri().path() {
         "/fail" => (StatusCode::IM_A_TEAPOT, body).into_response(),
         "/crash" => (StatusCode::INTERNAL_SERVER_ERROR, "it broke").into_response(),

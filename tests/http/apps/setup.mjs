@@ -13,7 +13,7 @@ export const principal = given.principal ? async () => given.principal : undefin
 export const kw = new Keywright(given.url, { ...spelt(given.engine), clock: new ManualClock(new Date(given.now)) });
 
 /** What every app says of a request that was let in. */
-export const told = ({ principal, key, org }) => ({ principal, key: key?.name ?? null, org });
+export const told = ({ principal, key, org, agent }) => ({ principal, key: key?.name ?? null, org, agent });
 
 export function stand(server) {
   server.listen(0, "127.0.0.1", () => console.log("listening", server.address().port));

@@ -25,7 +25,7 @@ def read() -> tuple[AsyncKeywright, dict[str, Any]]:
 
 def told(passed: Any) -> dict[str, Any]:
     """What every app says of a request that was let in."""
-    return {"principal": passed.principal, "key": passed.key and passed.key.name, "org": passed.org}
+    return {"principal": passed.principal, "key": passed.key and passed.key.name, "org": passed.org, "agent": passed.agent}
 
 
 def serve(app: Any) -> None:

@@ -5,6 +5,7 @@ mod read;
 use std::sync::Arc;
 
 use super::address::Proxies;
+use super::agent;
 use super::credential::Source;
 use super::forward::Gateway;
 use super::refusal::Refusal;
@@ -40,6 +41,7 @@ pub struct Config {
     revoke_children: bool,
     origins: Vec<String>,
     forward_auth: Option<Gateway>,
+    agent_header: Option<String>,
 }
 
 /// The form of a refusal's body.
@@ -71,6 +73,7 @@ impl Default for Config {
             revoke_children: false,
             origins: Vec::new(),
             forward_auth: None,
+            agent_header: None,
         }
     }
 }
@@ -152,6 +155,31 @@ impl Config {
         Self { forward_auth: Some(gateway), ..self }
     }
 
+    /// The header, like `X-Agent-Id`, in which a request may say on whose behalf it is made: 1 to 128 of
+    /// `A-Za-z0-9_.:-`. It is read once a key or session is proved, goes into limits, counters and the audit, and gives no
+    /// right; a request whose header cannot be read is refused. Left out, no header is read.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// use keywright::http::{Config, Head, Outcome};
+    /// let http = kw.http(Config::new().agent_header("X-Agent-Id")?)?;
+    /// let headers: [(&[u8], &[u8]); 2] = [(b"api-key", new.api_key.reveal().as_bytes()), (b"x-agent-id", b"buyer-7")];
+    /// match http.authenticate(&Head::new("GET", "/v1/deals").headers(&headers), None).await {
+    ///     Outcome::Passed(passed) => assert_eq!(passed.agent.as_deref(), Some("buyer-7")),
+    ///     Outcome::Refused(response) => panic!("{}", response.status),
+    /// }
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
+    /// # Errors
+    /// `validation_failed` for what is no header, or one that carries something else.
+    pub fn agent_header(self, name: &str) -> Result<Self, Error> {
+        Ok(Self { agent_header: Some(agent::header(name)?), ..self })
+    }
+
     /// Refuses all that can be refused before the engine is open.
     ///
     /// # Errors
@@ -163,14 +191,20 @@ impl Config {
 
     /// See [`Http::reads`](super::Http::reads).
     pub fn reads(&self) -> impl Iterator<Item = &str> {
-        reads(&self.credentials, self.forward_auth)
+        reads(&self.credentials, self.forward_auth, self.agent_header.as_deref())
     }
 
     /// The answer of a host whose engine could not be opened.
     #[must_use]
     pub fn unavailable(&self, head: &Head<'_>) -> Response {
-        let manner = Manner::new(self.errors, &self.realm, &self.credentials);
+        let manner = self.manner();
         Refusal::unavailable().response(&manner, request_id::of(head), head.method == "HEAD")
+    }
+
+    fn manner(&self) -> Manner {
+        let told_apart = self.credentials.iter().map(Source::name).chain(self.agent_header.as_deref());
+        let vary = told_apart.collect::<Vec<_>>().join(", ");
+        Manner { errors: self.errors, realm: self.realm.clone(), vary }
     }
 
     pub(super) fn plan(&self) -> Result<Plan, Error> {
@@ -186,6 +220,12 @@ impl Config {
                 return Err(Error::wrong("credentials", format!("names {} twice", source.name()), "name it once"));
             }
         }
+        if let Some(agent) = self.agent_header.as_deref()
+            && self.credentials.iter().any(|it| it.name() == agent)
+        {
+            let reason = format!("names {agent}, in which keys come");
+            return Err(Error::wrong("agent_header", reason, "name another header, like X-Agent-Id"));
+        }
         let table = self.rules.clone().map(Table::new).transpose()?;
         let sessions = |table: &Table| table.rules().any(|it| it.needs.lets_sessions_in());
         if self.session.is_none() && table.as_ref().is_some_and(sessions) {
@@ -196,7 +236,7 @@ impl Config {
             check_origin(origin)?;
         }
         Ok(Plan {
-            manner: Manner::new(self.errors, &self.realm, &self.credentials),
+            manner: self.manner(),
             credentials: self.credentials.clone(),
             proxies: self.proxies.clone(),
             table,
@@ -213,6 +253,7 @@ impl Config {
             revoke_children: self.revoke_children,
             origins: self.origins.clone(),
             forward_auth: self.forward_auth,
+            agent_header: self.agent_header.clone(),
         })
     }
 }
@@ -230,15 +271,16 @@ pub(super) struct Plan {
     pub(super) revoke_children: bool,
     pub(super) origins: Vec<String>,
     pub(super) forward_auth: Option<Gateway>,
+    pub(super) agent_header: Option<String>,
 }
 
 impl Plan {
     pub(super) fn reads(&self) -> impl Iterator<Item = &str> {
-        reads(&self.credentials, self.forward_auth)
+        reads(&self.credentials, self.forward_auth, self.agent_header.as_deref())
     }
 
-    pub(super) fn credential_names(&self) -> &str {
-        &self.manner.vary
+    pub(super) fn credential_names(&self) -> String {
+        self.credentials.iter().map(Source::name).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -250,14 +292,11 @@ pub(super) struct Manner {
     pub(super) vary: String,
 }
 
-impl Manner {
-    fn new(errors: Errors, realm: &str, credentials: &[Source]) -> Self {
-        let names: Vec<&str> = credentials.iter().map(Source::name).collect();
-        Self { errors, realm: realm.to_owned(), vary: names.join(", ") }
-    }
-}
-
-fn reads(credentials: &[Source], gateway: Option<Gateway>) -> impl Iterator<Item = &str> {
+fn reads<'a>(
+    credentials: &'a [Source],
+    gateway: Option<Gateway>,
+    agent: Option<&'a str>,
+) -> impl Iterator<Item = &'a str> {
     let fixed = [
         "access-control-request-method",
         "content-type",
@@ -269,7 +308,7 @@ fn reads(credentials: &[Source], gateway: Option<Gateway>) -> impl Iterator<Item
         "x-request-id",
     ];
     let told = gateway.and_then(Gateway::headers).into_iter().flatten();
-    fixed.into_iter().chain(told).chain(credentials.iter().map(Source::name))
+    fixed.into_iter().chain(told).chain(credentials.iter().map(Source::name)).chain(agent)
 }
 
 fn check_origin(origin: &str) -> Result<(), Error> {

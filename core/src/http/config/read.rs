@@ -28,6 +28,7 @@ impl Config {
             "revoke_children",
             "origins",
             "forward_auth",
+            "agent_header",
         ])?;
         Self::take(fields).map_err(|it| it.spelt(casing))
     }
@@ -65,6 +66,9 @@ impl Config {
         if let Some(word) = fields.text("forward_auth")? {
             let reason = "is no proxy that asks before it hands a request on";
             config.forward_auth = Some(chosen("forward_auth", &word, reason, &Gateway::ALL)?);
+        }
+        if let Some(name) = fields.text("agent_header")? {
+            config = config.agent_header(&name)?;
         }
         config.plan()?;
         Ok(config)

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::Answer;
 use super::route::Route;
-use super::who::Who;
+use super::who::{Caller, Who};
 use crate::error::Error;
 use crate::http::Http;
 use crate::http::refusal::Refusal;
@@ -51,10 +51,10 @@ impl Http {
         match route {
             Route::Create => {
                 let mut new = NewKey::read(given.only(&NEW)?)?;
-                if let Who::Key(key) = who {
+                if let Caller::Key(key) = &who.caller {
                     new = new.inheriting(&Rights::of(key));
                 }
-                new.created_by = who.actor();
+                new = new.by(who.change());
                 // Nobody makes keys for every org: an operator's are those of the org it belongs to.
                 let keys = if who.is_operator() { self.kw.org(who.org())?.keys() } else { keys };
                 Answer::of(201, &keys.create(new).await?.reveal())
@@ -70,7 +70,7 @@ impl Http {
             }
             Route::Update => {
                 let update = KeyUpdate::read(given.only(&UPDATE)?)?;
-                Answer::of(200, &keys.update(id(subject), update.by(who.actor())).await?)
+                Answer::of(200, &keys.update(id(subject), update.by(who.change())).await?)
             }
             Route::Rotate => rotate(&keys, id(subject), given, who).await,
             Route::Revoke => Answer::of(200, &keys.revoke(id(subject), change(given, who)?).await?),
@@ -97,7 +97,7 @@ impl Http {
                 whoami(who)
             }
             Route::RotateSelf | Route::RevokeSelf => {
-                let Who::Key(key) = who else { return Err(Refusal::not_found()) };
+                let Caller::Key(key) = &who.caller else { return Err(Refusal::not_found()) };
                 // Bounded handles leave the acting key alone; this one is about nothing else.
                 let keys = self.kw.org(who.org())?.keys();
                 if route == Route::RotateSelf {
@@ -114,7 +114,7 @@ impl Http {
             Route::Orgs => Answer::of(200, &orgs.list(ListOrgs::read(given)?).await?),
             Route::UpdateOrg => {
                 let update = OrgUpdate::read(given.only(&["networks"])?)?;
-                Answer::of(200, &orgs.update(id, update.by(who.actor())).await?)
+                Answer::of(200, &orgs.update(id, update.by(who.change())).await?)
             }
             Route::DisableOrg => Answer::of(200, &orgs.disable(id, change(given, who)?).await?),
             Route::EnableOrg => Answer::of(200, &orgs.enable(id, change(given, who)?).await?),
@@ -139,11 +139,11 @@ impl Http {
 
 async fn rotate(keys: &Keys, id: KeyId, given: Fields, who: &Who) -> Result<Answer, Refusal> {
     let rotation = Rotation::read(given.only(&ROTATION)?)?;
-    Answer::of(200, &keys.rotate(id, rotation.by(who.actor())).await?.reveal())
+    Answer::of(200, &keys.rotate(id, rotation.by(who.change())).await?.reveal())
 }
 
 fn change(given: Fields, who: &Who) -> Result<Change, Error> {
-    Ok(Change { actor: who.actor(), ..Change::read(given.only(&CHANGE)?)? })
+    Ok(Change::read(given.only(&CHANGE)?)?.by(who.change()))
 }
 
 /// The ids of some databases are integers, which a path cannot tell from text; keys know both.
@@ -162,13 +162,20 @@ fn usage(key: &Key) -> Result<Answer, Refusal> {
 }
 
 fn whoami(who: &Who) -> Result<Answer, Refusal> {
-    match who {
-        Who::Session(it) => {
+    let agent = who.agent.as_deref();
+    let shown = match &who.caller {
+        Caller::Session(it) => {
             let may: Vec<&str> = it.may.split(' ').filter(|it| !it.is_empty()).collect();
-            let shown =
-                json!({"type": "session", "org": it.org, "actor": it.actor, "may": may, "every_org": it.every_org});
-            Answer::of(200, &shown)
+            json!({
+                "type": "session",
+                "org": it.org,
+                "actor": it.actor,
+                "may": may,
+                "every_org": it.every_org,
+                "agent": agent,
+            })
         }
-        Who::Key(key) => Answer::of(200, &json!({"type": "key", "org": key.org, "key": key.key()})),
-    }
+        Caller::Key(key) => json!({"type": "key", "org": key.org, "key": key.key(), "agent": agent}),
+    };
+    Answer::of(200, &shown)
 }

@@ -4,25 +4,27 @@ use serde_json::json;
 
 use super::Answer;
 use super::who::Who;
-use crate::decision::{Code, Decision, Request};
+use crate::decision::{Allowed, Code, Decision, Request};
 use crate::error::Error;
 use crate::http::Http;
 use crate::http::refusal::Refusal;
 use crate::input::Fields;
-use crate::record::Key;
 
 impl Http {
     /// Verifies the `token`, which counts and is limited as any use of it, for the request's `ip` and `method` where
-    /// they are told (RFC 7662, section 2.1, leaves room for both). Only a key of the asking org is active; of any
+    /// they are told, and its `agent` (RFC 7662, section 2.1, leaves room for all three). Only a key of the asking org is active; of any
     /// other text nothing more is told (section 2.2).
     pub(super) async fn introspect(&self, given: Fields, who: &Who) -> Result<Answer, Refusal> {
-        let mut given = given.only(&["token", "token_type_hint", "ip", "method"])?;
+        let mut given = given.only(&["token", "token_type_hint", "ip", "method", "agent"])?;
         let Some(token) = given.text("token")? else {
             return Err(Error::misuse("token", "is missing", "send the key to be looked at").into());
         };
         let mut request = Request::new().method(given.text("method")?.unwrap_or_else(|| "GET".into()));
         if let Some(ip) = given.text("ip")? {
             request = request.ip(ip);
+        }
+        if let Some(agent) = given.text("agent")? {
+            request = request.agent(agent);
         }
         let decision = if who.is_operator() {
             self.kw.verify(token.as_str(), &request).await
@@ -32,7 +34,8 @@ impl Http {
         match decision {
             Decision::Allowed(allowed) => {
                 let ends = [allowed.key().expires_at, allowed.grace_ends_at()];
-                Answer::of(200, &active(allowed.key(), ends.into_iter().flatten().min().map(|it| it.timestamp())))
+                let ends = ends.into_iter().flatten().min().map(|it| it.timestamp());
+                Answer::of(200, &active(&allowed, ends))
             }
             Decision::Denied(denial) => match (denial.misuse(), denial.code) {
                 (Some(error), _) => Err(error.clone().into()),
@@ -44,7 +47,8 @@ impl Http {
 }
 
 /// The names of section 2.2, and beside them what this engine knows of a key.
-fn active(key: &Key, exp: Option<i64>) -> serde_json::Value {
+fn active(allowed: &Allowed, exp: Option<i64>) -> serde_json::Value {
+    let key = allowed.key();
     let mut shown = json!({
         "active": true,
         "token_type": "Bearer",
@@ -56,7 +60,12 @@ fn active(key: &Key, exp: Option<i64>) -> serde_json::Value {
         "environment": key.environment,
     });
     if let Some(members) = shown.as_object_mut() {
-        let rest = [("exp", json!(exp)), ("level", json!(key.level)), ("tier", json!(key.tier))];
+        let rest = [
+            ("exp", json!(exp)),
+            ("level", json!(key.level)),
+            ("tier", json!(key.tier)),
+            ("agent", json!(allowed.agent())),
+        ];
         members.extend(rest.into_iter().filter(|it| !it.1.is_null()).map(|(name, it)| (name.to_owned(), it)));
     }
     shown

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::origin;
 use super::route::{Right, Route};
 use crate::decision::{Allowed, Decision, Request};
@@ -5,43 +7,51 @@ use crate::error::Error;
 use crate::http::message::Message;
 use crate::http::refusal::Refusal;
 use crate::http::{Http, Principal, Session};
-use crate::keyring::Keys;
+use crate::keyring::{Change, Keys};
 use crate::rights::{Bounds, Rights};
 use crate::scope;
 
-/// Who manages.
-pub(super) enum Who {
+/// Who manages, and on whose behalf.
+pub(super) struct Who {
+    pub(super) caller: Caller,
+    pub(super) agent: Option<Arc<str>>,
+}
+
+pub(super) enum Caller {
     Session(Session),
     Key(Box<Allowed>),
 }
 
 impl Who {
-    /// As the audit names it.
-    pub(super) fn actor(&self) -> Option<String> {
-        match self {
-            Self::Session(session) => session.actor.clone(),
-            Self::Key(key) => Some(format!("key:{}", key.id)),
-        }
+    /// A change as the audit tells who made it.
+    pub(super) fn change(&self) -> Change {
+        let actor = match &self.caller {
+            Caller::Session(session) => session.actor.clone(),
+            Caller::Key(key) => Some(format!("key:{}", key.id)),
+        };
+        Change { actor, reason: None, agent: self.agent.as_deref().map(str::to_owned) }
     }
 
     pub(super) fn org(&self) -> &str {
-        match self {
-            Self::Session(session) => &session.org,
-            Self::Key(key) => &key.org,
+        match &self.caller {
+            Caller::Session(session) => &session.org,
+            Caller::Key(key) => &key.org,
         }
     }
 
     pub(super) fn is_operator(&self) -> bool {
-        matches!(self, Self::Session(session) if session.every_org)
+        matches!(&self.caller, Caller::Session(session) if session.every_org)
     }
 
     pub(super) fn principal(&self) -> Principal {
-        match self {
-            Self::Session(session) => Principal::Session(session.clone()),
-            Self::Key(key) => Principal::Key((**key).clone()),
+        match &self.caller {
+            Caller::Session(session) => Principal::Session(session.clone()),
+            Caller::Key(key) => Principal::Key((**key).clone()),
         }
     }
+}
 
+impl Caller {
     /// `keys:manage` includes `keys:read`.
     fn may(&self, what: &str) -> bool {
         let granted = |what: &str| match self {
@@ -55,26 +65,32 @@ impl Who {
 impl Http {
     /// Finds out who asks, and refuses who may not take the route.
     pub(super) async fn who(&self, message: &Message, given: Option<Session>, route: Route) -> Result<Who, Refusal> {
-        let who = self.recognised(message, given, route).await?;
-        match (route.right(), &who) {
-            (Right::Anyone, _) => Ok(who),
-            (Right::Granted(scope), _) if who.may(scope) => Ok(who),
+        let caller = self.recognised(message, given, route).await?;
+        self.admitted(&caller, route)?;
+        let agent = message.read(|head| self.agent(head))?;
+        Ok(Who { caller, agent })
+    }
+
+    fn admitted(&self, caller: &Caller, route: Route) -> Result<(), Refusal> {
+        match (route.right(), caller) {
+            (Right::Anyone, _) => Ok(()),
+            (Right::Granted(scope), _) if caller.may(scope) => Ok(()),
             (Right::Granted(scope), _) => Err(insufficient(scope)),
-            (Right::Holder, Who::Session(_)) => Err(Refusal::forbidden("This takes an API key, about itself")),
-            (_, Who::Key(key)) if key.is_deprecated() => {
+            (Right::Holder, Caller::Session(_)) => Err(Refusal::forbidden("This takes an API key, about itself")),
+            (_, Caller::Key(key)) if key.is_deprecated() => {
                 Err(Refusal::forbidden("A secret that a rotation has replaced manages nothing"))
             }
-            (Right::Holder, Who::Key(_)) => Ok(who),
-            (_, Who::Key(_)) if !self.plan.keys_may_manage => {
+            (Right::Holder, Caller::Key(_)) => Ok(()),
+            (_, Caller::Key(_)) if !self.plan.keys_may_manage => {
                 Err(Refusal::forbidden("Keys are managed with a session here, not with an API key"))
             }
-            (Right::Scope(scope), _) if who.may(scope) => Ok(who),
-            (Right::Operator(scope), _) if who.is_operator() && who.may(scope) => Ok(who),
+            (Right::Scope(scope), _) if caller.may(scope) => Ok(()),
+            (Right::Operator(scope), Caller::Session(session)) if session.every_org && caller.may(scope) => Ok(()),
             (Right::Scope(scope) | Right::Operator(scope), _) => Err(insufficient(scope)),
         }
     }
 
-    async fn recognised(&self, message: &Message, given: Option<Session>, route: Route) -> Result<Who, Refusal> {
+    async fn recognised(&self, message: &Message, given: Option<Session>, route: Route) -> Result<Caller, Refusal> {
         let (too_large, admitted) =
             message.read(|head| (head.is_too_large(), origin::admits(head, &self.plan.origins)));
         if too_large {
@@ -84,7 +100,7 @@ impl Http {
             session.check()?;
             return match session.by_cookie && !admitted {
                 true => Err(Refusal::forbidden("A cookie is not accepted from pages of this origin")),
-                false => Ok(Who::Session(session)),
+                false => Ok(Caller::Session(session)),
             };
         }
         let (text, request) = message.read(|head| {
@@ -97,10 +113,10 @@ impl Http {
             Ok::<_, Refusal>((zeroize::Zeroizing::new(text), request))
         })?;
         if let Some(session) = self.session(&text)? {
-            return Ok(Who::Session(session));
+            return Ok(Caller::Session(session));
         }
         match self.kw.verify(text.as_slice(), &request).await {
-            Decision::Allowed(key) => Ok(Who::Key(Box::new(key))),
+            Decision::Allowed(key) => Ok(Caller::Key(Box::new(key))),
             Decision::Denied(denial) => Err(Refusal::of(&denial)),
         }
     }
@@ -111,9 +127,9 @@ impl Http {
             return Ok(self.kw.every_org().keys());
         }
         let keys = self.kw.org(who.org())?.keys();
-        Ok(match who {
-            Who::Session(_) => keys,
-            Who::Key(key) => {
+        Ok(match &who.caller {
+            Caller::Session(_) => keys,
+            Caller::Key(key) => {
                 let revoke_children = self.plan.revoke_children;
                 keys.bounded(Bounds { id: key.id.clone(), rights: Rights::of(key), revoke_children })
             }

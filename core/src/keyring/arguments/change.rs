@@ -16,13 +16,15 @@ const STANDARD_GRACE: Millis = clock::DAY;
 pub struct Change {
     pub(crate) actor: Option<String>,
     pub(crate) reason: Option<String>,
+    /// The agent that the call is made on behalf of.
+    pub(crate) agent: Option<String>,
 }
 
 impl Change {
     /// A change with its reason (1 to 200 characters).
     #[must_use]
     pub fn because(reason: impl Into<String>) -> Self {
-        Self { reason: Some(reason.into()), actor: None }
+        Self { reason: Some(reason.into()), ..Self::default() }
     }
 
     /// Who makes it (1 to 200 characters).
@@ -31,13 +33,18 @@ impl Change {
         Self { actor: Some(actor.into()), ..self }
     }
 
+    /// The same change, made by whoever `who` says.
+    pub(crate) fn by(self, who: Self) -> Self {
+        Self { reason: self.reason, ..who }
+    }
+
     /// Reads the arguments of `revoke`, `disable` and their like.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         Self::take(&mut fields.only(&["reason", "actor"])?)
     }
 
     pub(super) fn take(fields: &mut Fields) -> Result<Self, Error> {
-        let change = Self { actor: fields.text("actor")?, reason: fields.text("reason")? };
+        let change = Self { actor: fields.text("actor")?, reason: fields.text("reason")?, agent: None };
         change.check()?;
         Ok(change)
     }
@@ -105,8 +112,8 @@ impl Rotation {
         Self { change: self.change.actor(actor), ..self }
     }
 
-    pub(crate) fn by(self, actor: Option<String>) -> Self {
-        Self { change: Change { actor, ..self.change }, ..self }
+    pub(crate) fn by(self, who: Change) -> Self {
+        Self { change: self.change.by(who), ..self }
     }
 
     /// Reads the arguments of a `rotate` call.

@@ -30,6 +30,8 @@ pub struct NewKey {
     pub(crate) environment: Option<String>,
     pub(crate) expiry: Expiry,
     pub(crate) created_by: Option<String>,
+    /// The agent that it is made on behalf of.
+    pub(crate) agent: Option<String>,
 }
 
 impl NewKey {
@@ -47,6 +49,7 @@ impl NewKey {
             environment: None,
             expiry: Expiry::Never,
             created_by: None,
+            agent: None,
         }
     }
 
@@ -114,6 +117,10 @@ impl NewKey {
     #[must_use]
     pub fn created_by(self, actor: impl Into<String>) -> Self {
         Self { created_by: Some(actor.into()), ..self }
+    }
+
+    pub(crate) fn by(self, who: Change) -> Self {
+        Self { created_by: who.actor, agent: who.agent, ..self }
     }
 
     /// With what it does not say taken from the key that makes it.
@@ -266,8 +273,8 @@ impl KeyUpdate {
         Self { change: self.change.actor(actor), ..self }
     }
 
-    pub(crate) fn by(self, actor: Option<String>) -> Self {
-        Self { change: Change { actor, ..self.change }, ..self }
+    pub(crate) fn by(self, who: Change) -> Self {
+        Self { change: self.change.by(who), ..self }
     }
 
     /// Reads the arguments of an `update` call; null clears level, tier, limits, networks, metadata and expiry.
@@ -300,7 +307,7 @@ impl KeyUpdate {
                 .map(|it| clearable(it).map_or(Ok(Metadata::new()), metadata::read))
                 .transpose()?,
             expiry: Expiry::take(&mut fields)?,
-            change: Change { actor: fields.text("actor")?, reason: None },
+            change: Change { actor: fields.text("actor")?, ..Change::default() },
         };
         update.check()?;
         Ok(update)

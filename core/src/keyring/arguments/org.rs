@@ -33,8 +33,8 @@ impl OrgUpdate {
         Self { change: self.change.actor(actor), ..self }
     }
 
-    pub(crate) fn by(self, actor: Option<String>) -> Self {
-        Self { change: Change { actor, ..self.change }, ..self }
+    pub(crate) fn by(self, who: Change) -> Self {
+        Self { change: self.change.by(who), ..self }
     }
 
     /// Reads the arguments of an `orgs.update` call; null lifts the restriction.
@@ -44,7 +44,7 @@ impl OrgUpdate {
             Value::Null => Ok(None),
             it => read_networks(it).map(Some),
         });
-        let change = Change { actor: fields.text("actor")?, reason: None };
+        let change = Change { actor: fields.text("actor")?, ..Change::default() };
         change.check()?;
         Ok(Self { networks: networks.transpose()?, change })
     }
