@@ -44,13 +44,16 @@ impl Clock {
         if coarse.saturating_add(LAG) < end { coarse.max(0) } else { self.now() }
     }
 
-    /// Nanoseconds of a clock that never goes back, from an origin of its own.
-    pub(crate) fn ticks(&self) -> u64 {
+    /// Microseconds of a clock that never goes back, from an origin of its own.
+    pub(crate) fn micros(&self) -> u64 {
         match &self.0 {
-            Some(manual) => manual.millis.load(Ordering::SeqCst).max(0).unsigned_abs().saturating_mul(1_000_000),
+            Some(manual) => {
+                let since = manual.millis.load(Ordering::SeqCst).saturating_sub(manual.start);
+                since.max(0).unsigned_abs().saturating_mul(1_000)
+            }
             None => {
                 let now = clock_gettime(ClockId::Monotonic);
-                now.tv_sec.unsigned_abs().saturating_mul(1_000_000_000).saturating_add(now.tv_nsec.unsigned_abs())
+                now.tv_sec.unsigned_abs().saturating_mul(1_000_000).saturating_add(now.tv_nsec.unsigned_abs() / 1_000)
             }
         }
     }
@@ -73,13 +76,15 @@ impl From<ManualClock> for Clock {
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     millis: Arc<AtomicI64>,
+    start: Millis,
 }
 
 impl ManualClock {
     /// A clock that shows `start`, to the millisecond.
     #[must_use]
     pub fn new(start: DateTime<Utc>) -> Self {
-        Self { millis: Arc::new(AtomicI64::new(start.timestamp_millis())) }
+        let start = start.timestamp_millis();
+        Self { millis: Arc::new(AtomicI64::new(start)), start }
     }
 
     /// The time it shows.

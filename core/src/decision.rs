@@ -14,8 +14,8 @@ use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::input::{Fields, Value, identifier, meant};
 use crate::lifecycle::Life;
-use crate::limit::{AnyLimiter, Draw, Drawn, Limiter, Rules};
-use crate::record::{Key, Level, Limit, LimitState, Status, wire_time};
+use crate::limit::{AnyLimiter, Draw, Drawn, Limiter, Rule, Rules};
+use crate::record::{Key, Level, LimitState, Status, wire_time};
 use crate::scope::Catalogue;
 use crate::{level, network, scope};
 
@@ -319,8 +319,8 @@ pub(crate) trait Source: Send + Sync {
     fn key(&self, now: Millis) -> Key;
     /// Which reading of the key this is, unique in this process.
     fn reading(&self) -> u64;
-    /// The limit in a place of those that the key is judged by.
-    fn limit(&self, place: usize) -> Option<&Limit>;
+    /// The rule in a place of those that the key is judged by.
+    fn rule(&self, place: usize) -> Option<&Rule>;
 }
 
 /// A proved key. Its record is made when somebody asks for it.
@@ -345,13 +345,13 @@ impl Proved {
     }
 
     fn limits(&self) -> Vec<LimitState> {
-        let states = self.drawn.standings.iter().filter_map(|(place, standing)| {
-            let limit = self.source.limit(*place)?;
+        let states = self.drawn.debts.iter().filter_map(|(place, debt)| {
+            let Rule { limit, pace } = self.source.rule(*place)?;
             Some(LimitState {
                 name: limit.name.clone(),
                 limit: limit.rate,
-                remaining: standing.remaining,
-                reset_seconds: seconds(standing.reset),
+                remaining: pace.remaining(*debt),
+                reset_seconds: pace.reset_seconds(*debt),
                 shared: AnyLimiter::SHARED,
             })
         });
@@ -414,7 +414,7 @@ impl Allowed {
     /// Whether any limit was judged.
     #[must_use]
     pub fn is_limited(&self) -> bool {
-        !self.proved.drawn.standings.is_empty()
+        !self.proved.drawn.debts.is_empty()
     }
 
     /// The logical identity on whose behalf the key was used.
@@ -651,27 +651,24 @@ impl Serialize for Decision {
     }
 }
 
-/// Whole seconds of nanoseconds, rounded up, so that who waits so long has waited long enough.
-fn seconds(nanos: u64) -> u64 {
-    nanos.div_ceil(1_000_000_000)
-}
-
 /// Whether a cost was taken from every limit that concerned it.
 pub(crate) fn granted(drawn: &Drawn, cost: u64, source: &dyn Source) -> Result<(), Box<Denial>> {
     if drawn.refused.is_none() {
         return Ok(());
     }
     // The one that lets it pass last: who waits for another only meets this one next. Of two, the first.
-    let waits = drawn.standings.iter().rev().max_by_key(|it| it.1.retry_after);
-    let (name, wait) =
-        waits.map_or(("", 0), |(place, it)| (source.limit(*place).map_or("", |it| &it.name), it.retry_after));
-    if wait == u64::MAX {
+    let waits = drawn.debts.iter().rev().filter_map(|(place, debt)| {
+        let Rule { limit, pace } = source.rule(*place)?;
+        Some((&*limit.name, pace.wait_seconds(*debt, cost)))
+    });
+    let (name, wait) = waits.max_by_key(|it| it.1.unwrap_or(u64::MAX)).unwrap_or(("", Some(0)));
+    let Some(wait) = wait else {
         let reason = format!("is {cost}, which the limit '{name}' allows at no time");
         let error = Error::wrong("cost", reason, "lower it, or give the limit a larger burst");
         return Err(Denial::misused(error).into());
-    }
+    };
     // Another thread may have given back since.
-    let seconds = seconds(wait).max(1);
+    let seconds = wait.max(1);
     let message = format!("The rate limit '{name}' of this API key is used up; try again in {seconds} s");
     Err(Box::new(Denial { retry_after_seconds: Some(seconds), ..Denial::new(Code::RateLimited, message) }))
 }

@@ -3,13 +3,15 @@
 
 mod site;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::scope;
 
 use keywright::blocking::Keywright;
 use keywright::{IssuedKey, NewKey, Request};
 use proptest::prelude::*;
-use site::process::{inside, start};
+use proptest::test_runner::TestRunner;
+use site::process::{Process, inside, start};
 use site::{Site, config, create};
 
 /// A request that a key with the scope `a:read` is allowed, and one that it is not.
@@ -93,6 +95,74 @@ proptest! {
             prop_assert_eq!((key.usage_count, key.denied_count), (sum(0), sum(1)));
         }
         kw.close();
+    }
+}
+
+/// How often each thread of a process uses a key, and how the process ends.
+#[derive(Debug, Clone)]
+struct Work {
+    key: usize,
+    threads: u64,
+    times: u64,
+    end: &'static str,
+}
+
+fn work() -> impl Strategy<Value = Work> {
+    let end = prop_oneof![Just("closed"), Just("dropped"), Just("flushed")];
+    (0..2_usize, 1..4_u64, 1..40_u64, end).prop_map(|(key, threads, times, end)| Work { key, threads, times, end })
+}
+
+#[test]
+fn processes_and_threads_count_together() {
+    if let Some((folder, order)) = inside() {
+        return count(&folder, &order);
+    }
+    let mut runner = TestRunner::new(ProptestConfig { cases: 8, ..ProptestConfig::default() });
+    let counted = runner.run(&proptest::collection::vec(work(), 1..5), |all| {
+        let site = Site::new();
+        let kw = site.open();
+        let keys = [made(&kw), made(&kw)];
+        let begin = |it: &Work| {
+            let order = format!("{} {} {} {}", keys[it.key].api_key.reveal(), it.threads, it.times, it.end);
+            start(processes_and_threads_count_together, &[], site.folder(), &order)
+        };
+        all.iter().map(begin).collect::<Vec<_>>().into_iter().for_each(Process::passes);
+        for (place, key) in keys.iter().enumerate() {
+            let sum = |of: fn(u64) -> u64| -> u64 {
+                all.iter().filter(|it| it.key == place).map(|it| it.threads * of(it.times)).sum()
+            };
+            let key = kw.keys().get(&key.id).unwrap();
+            prop_assert_eq!((key.usage_count, key.denied_count), (sum(|it| it.div_ceil(2)), sum(|it| it / 2)));
+        }
+        kw.close();
+        Ok(())
+    });
+    counted.unwrap();
+}
+
+/// What one of those processes does.
+fn count(folder: &Path, order: &str) {
+    let [text, threads, times, end] = order.split(' ').collect::<Vec<_>>().try_into().unwrap();
+    let (threads, times): (u64, u64) = (threads.parse().unwrap(), times.parse().unwrap());
+    let kw = Keywright::open(config(&folder.join("keys.db"))).unwrap();
+    let requests = requests();
+    scope(|all| {
+        for _ in 0..threads {
+            all.spawn(|| {
+                for turn in 0..times {
+                    assert_eq!(kw.verify(text, &requests[turn as usize % 2]).is_allowed(), turn % 2 == 0);
+                }
+            });
+        }
+    });
+    match end {
+        "closed" => kw.close(),
+        "dropped" => drop(kw),
+        _ => {
+            kw.flush().unwrap();
+            // Nothing that would write at the end gets to run.
+            std::mem::forget(kw);
+        }
     }
 }
 

@@ -63,12 +63,12 @@ impl Local {
             }
             let mut before_sweep = lock(&self.agents_before_sweep);
             if pinned.len() >= *before_sweep {
-                let now = clock.ticks();
+                let now = clock.micros();
                 pinned.retain(|_, it| !it.is_ended() && !it.end(now));
                 *before_sweep = FEW.max(pinned.len() * 2);
             }
             drop(before_sweep);
-            pinned.get_or_insert_with(place, Gcra::new);
+            pinned.get_or_insert_with(place, || Gcra::new(rule.pace));
         }
     }
 
@@ -88,11 +88,11 @@ impl Limiter for Local {
     fn hold(&self, id: &str, rule: &Rule, clock: &Clock) -> Arc<Gcra> {
         let mut held = lock(&self.held);
         if held.budgets.len() >= held.before_sweep {
-            let now = clock.ticks();
+            let now = clock.micros();
             held.budgets.retain(|_, it| Arc::strong_count(it) > 1 || !it.is_full(now));
             held.before_sweep = FEW.max(held.budgets.len() * 2);
         }
-        Arc::clone(held.budgets.entry(self.place(id, rule)).or_default())
+        Arc::clone(held.budgets.entry(self.place(id, rule)).or_insert_with(|| Arc::new(Gcra::new(rule.pace))))
     }
 
     async fn draw(
@@ -102,14 +102,14 @@ impl Limiter for Local {
         request: &Draw<'_>,
         clock: &Clock,
     ) -> Result<Drawn, Error> {
-        let (now, cost) = (clock.ticks(), request.cost);
+        let (now, cost) = (clock.micros(), request.cost);
         let concerned = || charges.iter().enumerate().filter(|(_, it)| it.rule.concerns(request.operation));
         let agent = (org, request.agent.unwrap_or_default());
         let mut drawn = Drawn::default();
         for (place, charge) in concerned() {
-            match self.with(charge, agent, clock, |it| it.take(&charge.rule.pace, cost, now)) {
-                Ok(standing) => drawn.standings.push((place, standing)),
-                Err(_) => {
+            match self.with(charge, agent, clock, |it| it.take(cost, now)) {
+                Some(debt) => drawn.debts.push((place, debt)),
+                None => {
                     drawn.refused = Some(place);
                     break;
                 }
@@ -117,11 +117,11 @@ impl Limiter for Local {
         }
         if let Some(refused) = drawn.refused {
             for (_, charge) in concerned().take_while(|it| it.0 != refused) {
-                self.with(charge, agent, clock, |it| it.give_back(&charge.rule.pace, cost, now, || clock.ticks()));
+                self.with(charge, agent, clock, |it| it.give_back(cost, now, || clock.micros()));
             }
             // Asked only now: those after the refused one have not been asked at all.
-            let stands = |it: &Charge<_>| self.with(it, agent, clock, |on| on.standing(&it.rule.pace, cost, now));
-            drawn.standings = concerned().map(|(place, it)| (place, stands(it))).collect();
+            let debt = |it: &Charge<_>| self.with(it, agent, clock, |on| on.debt(now));
+            drawn.debts = concerned().map(|(place, it)| (place, debt(it))).collect();
         }
         Ok(drawn)
     }
@@ -149,11 +149,12 @@ mod tests {
             charge(&local, Limit::new("narrow", 2), "k", &clock),
         ];
         let draw = |cost| block_on(local.draw(&charges, "o", &Draw { cost, ..Draw::default() }, &clock)).unwrap();
-        let remaining = |it: &Drawn| it.standings.iter().map(|(_, it)| it.remaining).collect::<Vec<_>>();
+        let pace = |place: usize| charges[place].rule.pace;
+        let remaining = |it: &Drawn| it.debts.iter().map(|it| pace(it.0).remaining(it.1)).collect::<Vec<_>>();
         assert_eq!(remaining(&draw(2)), [98, 0]);
         let refused = draw(1);
         assert_eq!((refused.refused, remaining(&refused)), (Some(2), vec![98, 0]));
-        assert_eq!(refused.standings.last().map(|it| it.1.retry_after), Some(30_000_000_000));
+        assert_eq!(refused.debts.last().map(|it| pace(it.0).wait_seconds(it.1, 1)), Some(Some(30)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod gcra;
 mod local;
 pub(crate) mod rule;
 
-pub(crate) use gcra::{Gcra, Pace, Standing};
+pub(crate) use gcra::{Debt, Gcra, Pace};
 pub(crate) use local::Local;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +48,7 @@ pub(crate) struct Charge<B> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Drawn {
     /// Where each stands that concerns the request, by its place among the charges.
-    pub(crate) standings: SmallVec<[(usize, Standing); 1]>,
+    pub(crate) debts: SmallVec<[(usize, Debt); 1]>,
     /// The place of the one that refused.
     pub(crate) refused: Option<usize>,
 }

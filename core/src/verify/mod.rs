@@ -275,8 +275,8 @@ impl Verifier {
     ) -> Result<Verdict, Error> {
         let failures = Rule::new(Limit::new("failures", FAILURES), 1);
         let budget = unfiltered.then(|| here.limiter.hold(&claim.lookup, &failures, &self.clock));
-        let now = self.clock.ticks();
-        if budget.as_ref().is_some_and(|it| it.take(&failures.pace, 1, now).is_err()) {
+        let now = self.clock.micros();
+        if budget.as_ref().is_some_and(|it| it.take(1, now).is_none()) {
             let reason = "too many wrong secrets were tried for a key whose check is slow";
             return Err(Error::unavailable(Trouble::Busy, reason, "try again in a minute"));
         }
@@ -285,7 +285,7 @@ impl Verifier {
         let check = move || permits.within(Hasher::memory(&stored), || hasher.check(&stored, &claim));
         let checked = here.flights.join(proof, &self.slow, check).await;
         if let Some(budget) = budget.filter(|_| checked != Ok(Verdict::Mismatch)) {
-            budget.give_back(&failures.pace, 1, now, || self.clock.ticks());
+            budget.give_back(1, now, || self.clock.micros());
         }
         checked
     }

@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use crate::clock::{LAG, Millis};
 use crate::decision::{Denial, Facts, Proved, Request, Source, judge};
 use crate::lifecycle::Life;
-use crate::limit::{AnyLimiter, Charge, Drawn, Limiter};
+use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule};
 use crate::network;
-use crate::record::{Key, Level, Limit};
+use crate::record::{Key, Level};
 use crate::store::{Found, KeyView, Tenant};
 use crate::usage::Meter;
 
@@ -149,7 +149,7 @@ impl Source for State {
         self.reading
     }
 
-    fn limit(&self, place: usize) -> Option<&Limit> {
-        Some(&self.charges()?.get(place)?.rule.limit)
+    fn rule(&self, place: usize) -> Option<&Rule> {
+        Some(&self.charges()?.get(place)?.rule)
     }
 }
