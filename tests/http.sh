@@ -15,6 +15,8 @@ drive() { "$python" tests/http/drive.py "$@" || failed=1; }
 drive contract
 drive asgi "$python" tests/http/apps/asgi_app.py
 drive fastapi "$python" tests/http/apps/fastapi_app.py
+drive wsgi "$python" tests/http/apps/wsgi_app.py
+drive flask "$python" tests/http/apps/flask_app.py
 drive express node tests/http/apps/express_app.mjs
 drive fastify node tests/http/apps/fastify_app.mjs
 drive request node tests/http/apps/request_app.mjs

@@ -12,7 +12,17 @@ ROOT = Path(__file__).resolve().parent.parent
 WORDS = 600
 
 # Pages about one framework, and its language.
-FRAMEWORKS = {"asgi": "python", "fastapi": "python", "forward": "python", "express": "js", "fastify": "js", "request": "js", "axum": "rust"}
+FRAMEWORKS = {
+    "asgi": "python",
+    "wsgi": "python",
+    "fastapi": "python",
+    "flask": "python",
+    "forward": "python",
+    "express": "js",
+    "fastify": "js",
+    "request": "js",
+    "axum": "rust",
+}
 LINES = 70
 
 

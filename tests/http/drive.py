@@ -122,7 +122,7 @@ def directly(site: Site) -> Callable[..., Answered]:
         status = answer.status if isinstance(answer, Response) else 200
         shown: dict[str, str | None] = {}
         if not isinstance(answer, Response):
-            key = answer.key and answer.key.name
+            key = answer.key.name if answer.key else None
             shown = {"principal": answer.principal, "key": key, "org": answer.org, "agent": answer.agent}
         body = answer.body if isinstance(answer, Response) else b"" if method == "HEAD" else json.dumps(shown).encode()
         return status, {name.decode(): value.decode() for name, value in answer.headers}, body

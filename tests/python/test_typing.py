@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+FRAMEWORKS = ("fastapi", "starlette", "pydantic", "pydantic_core", "typing_extensions.py", "flask", "werkzeug")
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = "bindings-python/python/keywright"
 COMMANDS = {
@@ -33,7 +34,7 @@ def test_every_public_type_is_known(tmp_path: Path) -> None:
     (site,) = tmp_path.glob("lib/python*/site-packages")
     (site / "keywright").symlink_to(ROOT / PACKAGE)
     for framework in Path(sysconfig.get_path("purelib")).iterdir():
-        if framework.name in ("fastapi", "starlette", "pydantic", "pydantic_core", "typing_extensions.py"):
+        if framework.name in FRAMEWORKS:
             (site / framework.name).symlink_to(framework)
     verify = [sys.executable, "-m", "pyright", "--verifytypes", "keywright", "--ignoreexternal"]
     path = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from keywright._native import Keywright, Response
 from keywright.aio import AsyncKeywright
-from keywright.http import LARGEST_BODY, AsyncHttp
+from keywright.http import LARGEST_BODY, AsyncHttp, lacking
 
 __all__ = ["KeywrightMiddleware", "Management"]
 
@@ -94,17 +94,11 @@ def with_headers(send: Send, headers: Pairs) -> Send:
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
-            message["headers"] = merged(list(message.get("headers") or ()), headers)
+            theirs: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
+            message["headers"] = [*theirs, *lacking((name.decode("latin-1") for name, _ in theirs), headers)]
         await send(message)
 
     return sending
-
-
-def merged(theirs: list[tuple[bytes, bytes]], ours: Pairs) -> list[tuple[bytes, bytes]]:
-    """The headers of a response with ours among them."""
-    present = {name.lower() for name, _ in theirs}
-    theirs.extend((name, value) for name, value in ours if name == b"vary" or name not in present)
-    return theirs
 
 
 async def respond(scope: Scope, receive: Receive, send: Send, response: Response) -> None:

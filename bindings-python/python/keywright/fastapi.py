@@ -52,8 +52,7 @@ class ApiKey(SecurityBase):
         """The key of a request."""
         scopes = tuple(security_scopes.scopes)
         if scopes not in self._needs:
-            given: dict[str, Any] = {**self._given, "scopes": list(scopes)} if scopes else self._given
-            self._needs[scopes] = contract.Needs(**given) if given else None
+            self._needs[scopes] = contract.needed(list(scopes) or None, **self._given)
         answer = await self._http.authenticate(*parts(request.scope), self._needs[scopes])
         if isinstance(answer, contract.Response):
             raise Refused(answer)

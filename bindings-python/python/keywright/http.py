@@ -1,24 +1,25 @@
-"""The HTTP contract for asyncio, on which the adapters stand: the parts of a request in, a pass or a whole response out."""
+"""The HTTP contract, on which the adapters stand: the parts of a request in, a pass or a whole response out."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from keywright._native import Answer, Http, HttpConfig, Keywright, Needs, Passed, Response
+from keywright._native import Answer, Config, Http, HttpConfig, Keywright, Needs, Passed, Response
 from keywright.errors import Closed, Unavailable
 from keywright.threads import Threads
 
 if TYPE_CHECKING:
     from keywright.aio import AsyncKeywright
 
-__all__ = ["LARGEST_BODY", "AsyncHttp", "Http", "Needs", "Passed", "Response"]
+__all__ = ["LARGEST_BODY", "AsyncHttp", "Http", "Needs", "Passed", "Response", "SyncHttp", "lacking", "needed"]
 
 LARGEST_BODY: int = 65_536
 """The longest body that management reads; a server may stop at the first byte beyond it, and hand on what it has."""
 
 
-class AsyncHttp:
-    """``Http`` for asyncio, of a ``Keywright`` or an ``AsyncKeywright``, which may open later; the options are checked at once."""
+class _Contract:
+    """``Http`` of an engine that may open later; the options are checked at once."""
 
     __slots__ = ("_config", "_http", "_source", "_threads")
 
@@ -31,6 +32,42 @@ class AsyncHttp:
             self._source: Any = keywright._source
             self._config: HttpConfig = HttpConfig(self._source.config, **options)
             self._threads = self._source.threads
+
+
+class SyncHttp(_Contract):
+    """``Http`` for servers with threads, of a ``Keywright`` or an ``AsyncKeywright``, which may open later."""
+
+    __slots__ = ()
+
+    def authenticate(self, method: str, target: bytes, headers: Any, peer: str | None, needs: Needs | None = None) -> Passed | Response:
+        """Judges a request, see ``Http.authenticate``."""
+        try:
+            http = self._http or self._open()
+        except (Unavailable, Closed):
+            return self._config.unavailable(method, target, headers)
+        return http.authenticate(method, target, headers, peer, needs)
+
+    def manage(self, method: str, target: bytes, headers: Any, peer: str | None, body: bytes, session: Any = None) -> Response:
+        """Answers a management request, see ``Http.manage``."""
+        try:
+            http = self._http or self._open()
+        except (Unavailable, Closed):
+            return self._config.unavailable(method, target, headers)
+        return http.manage(method, target, headers, peer, body, session)
+
+    def explain(self, method: str, target: bytes, headers: Any, peer: str | None = None) -> dict[str, Any]:
+        """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""
+        return (self._http or self._open()).explain(method, target, headers, peer)
+
+    def _open(self) -> Http:
+        self._http = http = self._config.open(self._source.opened(Config.open))
+        return http
+
+
+class AsyncHttp(_Contract):
+    """``Http`` for asyncio, of a ``Keywright`` or an ``AsyncKeywright``, which may open later."""
+
+    __slots__ = ()
 
     async def authenticate(
         self, method: str, target: bytes, headers: Any, peer: str | None, needs: Needs | None = None
@@ -64,3 +101,15 @@ class AsyncHttp:
         if http is None:
             self._http = http = cast("Http", await self._source.run(self._config.open))
         return http
+
+
+def needed(scopes: str | list[str] | None = None, **needs: Any) -> Needs | None:
+    """What a route needs, see ``Needs``; None where nothing is said, which is the rule of its path."""
+    given: dict[str, Any] = needs if scopes is None else {**needs, "scopes": scopes}
+    return Needs(**given) if given else None
+
+
+def lacking(names: Iterable[str], ours: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+    """Those of our headers that a response with these names gets: ``vary`` always, the others where they are not."""
+    present = {name.lower() for name in names}
+    return ((name, value) for name, value in ours if name == b"vary" or name.decode() not in present)

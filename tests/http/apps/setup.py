@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import sys
 import threading
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-import uvicorn
+from typing import TYPE_CHECKING, Any
 
 from keywright import AsyncKeywright
 from keywright.testing import ManualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def read() -> tuple[AsyncKeywright, dict[str, Any]]:
@@ -29,14 +32,60 @@ def told(passed: Any) -> dict[str, Any]:
 
 
 def serve(app: Any) -> None:
-    """Serves on a free port, and says which."""
-    listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+    """Serves an ASGI application on a free port, and says which."""
+    import uvicorn
+
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", proxy_headers=False, server_header=False, date_header=False))
+
+    def stop() -> None:
+        server.should_exit = True
+
+    server.run(sockets=[listening(stop)])
+
+
+def serve_wsgi(app: Any) -> None:
+    """Serves a WSGI application with gunicorn on a free port, and says which."""
+    from gunicorn.app.base import BaseApplication
+
+    found = listening(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    options = {
+        "bind": f"fd://{found.fileno()}",
+        "worker_class": "gthread",
+        "threads": 4,
+        "limit_request_field_size": 0,
+        "loglevel": "critical",
+    }
+
+    class Server(BaseApplication):
+        def load_config(self) -> None:
+            for name, value in options.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            return app
+
+    Server().run()
+
+
+def serve_wsgi_with_waitress(app: Any) -> None:
+    """Serves a WSGI application with waitress on a free port, and says which."""
+    from waitress.server import create_server
+
+    stopping = threading.Event()
+    server = create_server(app, sockets=[listening(stopping.set)], ident=None, clear_untrusted_proxy_headers=False)
+    threading.Thread(target=server.run, daemon=True).start()
+    stopping.wait()
+    server.close()
+
+
+def listening(stop: Callable[[], None]) -> socket.socket:
+    """A socket on a free port, which is told; stops when the input ends."""
+    found = socket.create_server(("127.0.0.1", 0), backlog=64)
 
     def watch() -> None:
         sys.stdin.read()
-        server.should_exit = True
+        stop()
 
     threading.Thread(target=watch, daemon=True).start()
-    print("listening", listening.getsockname()[1], flush=True)
-    server.run(sockets=[listening])
+    print("listening", found.getsockname()[1], flush=True)
+    return found

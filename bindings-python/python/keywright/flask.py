@@ -1,0 +1,98 @@
+"""Keywright for Flask: an extension that guards an application or single views, and key management below one of its paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from flask import Flask, Response, current_app, g, request
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from keywright import AsyncKeywright, Key, Keywright
+from keywright import http as contract
+from keywright.wsgi import Management, parts
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+__all__ = ["Guard", "get_api_key"]
+
+V = TypeVar("V", bound=Callable[..., Any])
+
+
+class Guard:
+    """The extension: ``guard = Guard(kw, app)``, or ``guard.init_app(app)`` later.
+
+    ``@guard.requires("deals:read")`` guards a view; ``app.before_request(guard)`` guards all, by the rules of their paths. A view
+    finds what is known of its request in ``g.keywright``, a ``Passed``, and its key by ``get_api_key()``.
+
+    keywright: a ``Keywright``, or an ``AsyncKeywright``, which opens with the first request.
+    options: those of ``Keywright.http``; wrong ones are refused here.
+    """
+
+    def __init__(self, keywright: Keywright | AsyncKeywright, app: Flask | None = None, **options: Any) -> None:
+        self.http: contract.SyncHttp = contract.SyncHttp(keywright, **options)
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Adds the contract's headers to every response of a request that was let in, errors among them."""
+        app.extensions["keywright"] = self
+        app.after_request(_with_headers)
+
+    def __call__(self) -> Response | None:
+        """Judges a request by the rule of its path, for ``before_request`` of an application or a blueprint."""
+        return self._refusal(None)
+
+    def requires(self, scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V], V]:
+        """Guards a view by what it needs: scopes, and what else ``Needs`` knows; without any, by the rule of its path."""
+        needed = contract.needed(scopes, **needs)
+
+        def guarding(view: V) -> V:
+            @wraps(view)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                refusal = self._refusal(needed)
+                return current_app.ensure_sync(view)(*args, **kwargs) if refusal is None else refusal
+
+            return cast("V", guarded)
+
+        return guarding
+
+    def mount(self, app: Flask, path: str, principal: Callable[[], Any] | None = None) -> None:
+        """Serves key management below a path.
+
+        principal: your own function to a dict of ``org``, ``actor`` and ``may`` for whoever the request, or your session, says it is;
+            None leaves it to the session token or key that the request presents.
+        """
+
+        def known(environ: dict[str, Any]) -> Any:
+            with app.request_context(environ):
+                return app.ensure_sync(principal)() if principal is not None else None
+
+        mounted: dict[str, WSGIApplication] = {path: Management(self.http, known)}
+        app.wsgi_app = DispatcherMiddleware(app.wsgi_app, mounted)  # type: ignore[method-assign]
+
+    def _refusal(self, needs: contract.Needs | None) -> Response | None:
+        answer = self.http.authenticate(*parts(request.environ), needs)
+        if isinstance(answer, contract.Passed):
+            g.keywright = answer
+            return None
+        g.pop("keywright", None)
+        refusal = Response(answer.body, answer.status)
+        refusal.headers = type(refusal.headers)((name.decode(), value.decode()) for name, value in answer.headers)
+        return refusal
+
+
+def get_api_key() -> Key | None:
+    """The key of the request, None where it came without, by a session or because its route is public."""
+    passed: contract.Passed | None = g.get("keywright")
+    return None if passed is None else passed.key
+
+
+def _with_headers(response: Response) -> Response:
+    passed: contract.Passed | None = g.get("keywright")
+    if passed is not None:
+        for name, value in contract.lacking(response.headers.keys(), passed.headers):
+            response.headers.add(name.decode(), value.decode())
+    return response

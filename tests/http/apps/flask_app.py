@@ -1,0 +1,36 @@
+"""The test app on Flask."""
+
+import setup
+from flask import Flask, abort, g, jsonify
+
+from keywright.flask import Guard
+
+kw, given = setup.read()
+principal = given["principal"]
+app = Flask(__name__)
+guard = Guard(kw, app, **given["http"])
+guard.mount(app, "/manage", principal and (lambda: principal))
+app.before_request(guard)
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"]
+
+
+class Failure(Exception):
+    """What a handler did not expect."""
+
+
+@app.route("/", methods=METHODS)
+@app.route("/<path:path>", methods=METHODS)
+def routes(path=""):
+    if path == "fail":
+        abort(418)
+    if path == "crash":
+        raise Failure
+    response = jsonify(setup.told(g.keywright))
+    if path == "own":
+        response.headers["cache-control"] = "private"
+        response.headers["vary"] = "accept"
+    return response
+
+
+setup.serve_wsgi(app)

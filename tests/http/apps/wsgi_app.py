@@ -1,0 +1,41 @@
+"""The test app on plain WSGI."""
+
+import json
+
+import setup
+
+from keywright.wsgi import KeywrightMiddleware, Management
+
+kw, given = setup.read()
+principal = given["principal"]
+management = Management(kw, principal and (lambda environ: principal), **given["http"])
+
+
+class Failure(Exception):
+    """What a handler did not expect."""
+
+
+def routes(environ, start_response):
+    path = environ["PATH_INFO"]
+    status, headers = {"/fail": "418 I'm a teapot"}.get(path, "200 OK"), [("content-type", "application/json")]
+    if path == "/crash":
+        raise Failure
+    if path == "/own":
+        headers += [("cache-control", "private"), ("vary", "accept")]
+    body = b"" if environ["REQUEST_METHOD"] == "HEAD" else json.dumps(setup.told(environ["keywright"])).encode()
+    start_response(status, headers)
+    return [body]
+
+
+guarded = KeywrightMiddleware(routes, kw, **given["http"])
+
+
+def app(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path.startswith("/manage/") or path == "/manage":
+        below = {**environ, "SCRIPT_NAME": "/manage", "PATH_INFO": path.removeprefix("/manage")}
+        return management(below, start_response)
+    return guarded(environ, start_response)
+
+
+setup.serve_wsgi_with_waitress(app)
