@@ -19,6 +19,7 @@ drive wsgi "$python" tests/http/apps/wsgi_app.py
 drive flask "$python" tests/http/apps/flask_app.py
 drive express node tests/http/apps/express_app.mjs
 drive fastify node tests/http/apps/fastify_app.mjs
+drive hono node tests/http/apps/hono_app.mjs
 drive request node tests/http/apps/request_app.mjs
 drive axum "$axum"
 exit "$failed"

@@ -20,6 +20,7 @@ FRAMEWORKS = {
     "forward": "python",
     "express": "js",
     "fastify": "js",
+    "hono": "js",
     "request": "js",
     "axum": "rust",
 }

@@ -172,4 +172,4 @@ async function bodyOf(stream) {
   return Buffer.concat(chunks);
 }
 
-module.exports = { Http, Needs, Passed, Refused, LARGEST_BODY, authenticateRequest, manageRequest, below, bodyOf, merge };
+module.exports = { Http, Needs, Passed, Refused, LARGEST_BODY, authenticateRequest, manageRequest, below, bodyOf, merge, partsOf };

@@ -67,6 +67,17 @@ test("routes say what they need, wherever they are mounted", async (t) => {
   assert.equal((await ask("/api/read")).status, 401);
 });
 
+test("a fragment in a path, which routers cut off, is refused", async (t) => {
+  const keys = guard(engine(t), { routes: [{ path: "/{*rest}", access: "public" }, { path: "/deals", scopes: "deals:read" }] });
+  const app = express();
+  app.use(keys);
+  app.get("/deals", (_request, response) => response.end());
+  const ask = await served(t, app);
+  for (const [path, status] of [["/deals", 401], ["/deals#", 400], ["/deals#x", 400], ["/deals?x#", 401]]) {
+    assert.equal((await ask(path)).status, status, path);
+  }
+});
+
 test("wrong options are refused when a guard is made", (t) => {
   const kw = engine(t, { scopes: ["deals:read"] });
   for (const [options, field] of [

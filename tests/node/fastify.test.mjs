@@ -85,6 +85,14 @@ test("a guard holds in its own scope and below, management beside it answers by 
   assert.equal((await ask("/api/manage/keys")).status, 200, "management needs no rule");
 });
 
+test("a fragment in a path, which routers cut off, is refused", async (t) => {
+  const app = Fastify();
+  app.register(guard(engine(t), { routes: [{ path: "/{*rest}", access: "public" }, { path: "/deals", scopes: "deals:read" }] }));
+  app.get("/deals", async () => "entered");
+  const ask = await served(t, app);
+  assert.deepEqual([(await ask("/deals")).status, (await ask("/deals#")).status], [401, 400]);
+});
+
 test("management reads its body by itself, up to its limit, below a prefix with parameters too", async (t) => {
   const app = Fastify({ bodyLimit: 10 });
   const keys = guard(engine(t));

@@ -215,6 +215,8 @@ mod tests {
             "/v1/%ff",
             "/v1/deals//",
             "/v1/%3bx",
+            "/v1/deals#",
+            "/v1/x#/deals",
         ] {
             assert_eq!(found("GET", path), "ambiguous", "{path}");
         }

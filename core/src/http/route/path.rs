@@ -109,9 +109,10 @@ pub(super) struct Path<'a> {
 
 impl<'a> Path<'a> {
     /// `None` for what some would read in another way than others: empty segments, `.` and `..`, parameters after `;`,
-    /// encoded separators, what RFC 3986 does not allow.
+    /// encoded separators, a fragment, what RFC 3986 does not allow.
     pub(super) fn read(path: &'a [u8]) -> Option<Self> {
-        let path = std::str::from_utf8(path).ok().filter(|it| it.bytes().all(|it| it.is_ascii_graphic()))?;
+        let allowed = |it: u8| it.is_ascii_graphic() && it != b'#';
+        let path = std::str::from_utf8(path).ok().filter(|it| it.bytes().all(allowed))?;
         let inside = path.strip_prefix('/')?;
         let closed = inside.ends_with('/');
         let inside = inside.strip_suffix('/').unwrap_or(inside);

@@ -1,0 +1,19 @@
+// The test app on Hono.
+
+import { createAdaptorServer } from "@hono/node-server";
+import { Hono } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { guard } from "keywright/hono";
+import { http, kw, principal, stand, told } from "./setup.mjs";
+
+const app = new Hono();
+const keys = guard(kw, http);
+app.all("/manage/*", keys.management({ principal }));
+app.use(keys);
+app.all("/*", (c) => {
+  if (c.req.path === "/fail") throw new HTTPException(418);
+  if (c.req.path === "/crash") throw new Error("it broke");
+  return c.json(told(c.var.keywright), c.req.path === "/own" ? { headers: { "cache-control": "private", vary: "accept" } } : {});
+});
+
+stand(createAdaptorServer({ fetch: app.fetch, serverOptions: { maxHeaderSize: 16_384 } }));
