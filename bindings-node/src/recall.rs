@@ -115,12 +115,9 @@ pub fn recalled() -> Option<String> {
     LAST.take().and_then(|it| verdict::outcome(&it).ok())
 }
 
-/// The reading behind a decision that says nothing but its key.
 #[expect(clippy::cast_precision_loss, reason = "no process reads 2^53 keys")]
 fn plain(decision: &Decision) -> Option<f64> {
-    let Decision::Allowed(allowed) = decision else { return None };
-    let more = allowed.is_deprecated() || allowed.is_limited() || allowed.agent().is_some();
-    (!more).then(|| allowed.reading() as f64)
+    decision.plain().map(|it| it as f64)
 }
 
 /// Writes down what open engines have counted, before the process ends.

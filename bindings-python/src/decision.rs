@@ -17,7 +17,7 @@ use crate::record::{self, Key, LimitState, Shown, Word};
 pub(crate) struct Decision {
     /// What the parts are made of; `None` where they came out of a pickle.
     outcome: Option<Outcome>,
-    parts: OnceLock<Parts>,
+    parts: OnceLock<Box<Parts>>,
 }
 
 #[derive(PartialEq, Serialize, Deserialize)]
@@ -79,27 +79,29 @@ impl Decision {
     }
 
     pub(crate) fn thawed(text: &str) -> serde_json::Result<Self> {
-        Ok(Self { outcome: None, parts: OnceLock::from(serde_json::from_str::<Parts>(text)?) })
+        Ok(Self { outcome: None, parts: OnceLock::from(serde_json::from_str::<Box<Parts>>(text)?) })
     }
 
     fn parts(&self, py: Python<'_>) -> PyResult<&Parts> {
         if let (None, Some(outcome)) = (self.parts.get(), &self.outcome) {
             // Another thread may have been first: then its parts stay.
-            let _ = self.parts.set(Parts::of(py, outcome)?);
+            let _ = self.parts.set(Parts::of(py, outcome)?.into());
         }
-        self.parts.get().ok_or_else(|| pyo3::exceptions::PyRuntimeError::new_err("this decision has no parts"))
+        self.parts
+            .get()
+            .map(Box::as_ref)
+            .ok_or_else(|| pyo3::exceptions::PyRuntimeError::new_err("this decision has no parts"))
     }
 
-    /// The key, or `Denied`.
-    pub(crate) fn key_or_denied(py: Python<'_>, outcome: Outcome) -> PyResult<Py<Key>> {
-        let decision = Self::of(py, outcome)?;
-        let parts = decision.parts(py)?;
+    /// The key, or `Denied` with `this`.
+    pub(crate) fn key_or_denied<'py>(&self, this: &Bound<'py, Self>) -> PyResult<Bound<'py, Key>> {
+        let py = this.py();
+        let parts = self.parts(py)?;
         match &parts.key {
-            Some(key) if parts.allowed => Ok(key.0.clone_ref(py)),
+            Some(key) if parts.allowed => Ok(key.0.bind(py).clone()),
             _ => {
-                let message = parts.message.clone();
                 let class = classes(py)?.getattr("Denied")?;
-                Err(PyErr::from_value(class.call1((message, decision))?))
+                Err(PyErr::from_value(class.call1((parts.message.as_str(), this))?))
             }
         }
     }

@@ -1,8 +1,7 @@
 //! `Keywright` itself, and the checked options from which `AsyncKeywright` opens one.
 
 use keywright::input::{Casing, Fields};
-use keywright::{Decision as Outcome, Error, Request};
-use pyo3::IntoPyObjectExt;
+use keywright::{Error, Request};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -15,7 +14,7 @@ use crate::keys::Keys;
 use crate::org::{Audit, Org, Orgs};
 use crate::record::Parsed;
 use crate::testing::ManualClock;
-use crate::verify::{Call, Form, Judge};
+use crate::verify::{Judge, Verifier};
 
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
@@ -37,8 +36,8 @@ impl Config {
         }))
     }
 
-    fn opened(&self, py: Python<'_>) -> PyResult<Keywright> {
-        waited(py, self.0.clone().build()).map(Keywright)
+    fn opened(&self, py: Python<'_>) -> PyResult<PyClassInitializer<Keywright>> {
+        waited(py, self.0.clone().build()).map(Keywright::over)
     }
 }
 
@@ -50,15 +49,18 @@ impl Config {
         Self::read(url, options)
     }
 
-    fn open(&self, py: Python<'_>) -> PyResult<Keywright> {
-        self.opened(py)
+    fn open(&self, py: Python<'_>) -> PyResult<Py<Keywright>> {
+        Py::new(py, self.opened(py)?)
     }
 
     /// As `open`, but trouble in the store is an `Unopened`, since a verification answers with a decision then.
     fn open_to_verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match py.detach(|| keywright::wait::block_on(self.0.clone().build())) {
-            Err(trouble @ Error::Unavailable { .. }) => Unopened(trouble).into_bound_py_any(py),
-            opened => Keywright(checked(py, opened)?).into_bound_py_any(py),
+            Err(trouble @ Error::Unavailable { .. }) => {
+                let verifier = PyClassInitializer::from(Verifier(Judge::Unopened(trouble)));
+                Ok(Bound::new(py, verifier.add_subclass(Unopened))?.into_any())
+            }
+            opened => Ok(Bound::new(py, Keywright::over(checked(py, opened)?))?.into_any()),
         }
     }
 
@@ -74,44 +76,8 @@ impl Config {
 }
 
 /// What judges while the store cannot be opened: every text is `unavailable`, and misuse still raises.
-#[pyclass(frozen, module = "keywright")]
-#[derive(Clone)]
-pub(crate) struct Unopened(Error);
-
-impl Judge for Unopened {
-    fn try_judge(&self, _: Option<&[u8]>, _: &Request) -> Option<Outcome> {
-        Some(Outcome::unavailable(&self.0))
-    }
-
-    fn judge(&self, _: Option<&[u8]>, _: &Request) -> impl Future<Output = Outcome> + Send {
-        std::future::ready(Outcome::unavailable(&self.0))
-    }
-}
-
-#[pymethods]
-impl Unopened {
-    #[pyo3(signature = (text, *, scopes=None, method=None, **rest))]
-    fn _begin_verify<'py>(
-        &self,
-        text: &Bound<'py, PyAny>,
-        scopes: Option<&Bound<'py, PyAny>>,
-        method: Option<&Bound<'py, PyAny>>,
-        rest: Option<Given<'_, 'py>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Verify.begin(self, &Call { text, scopes, method, rest })
-    }
-
-    #[pyo3(signature = (text, *, scopes=None, method=None, **rest))]
-    fn _begin_authenticate<'py>(
-        &self,
-        text: &Bound<'py, PyAny>,
-        scopes: Option<&Bound<'py, PyAny>>,
-        method: Option<&Bound<'py, PyAny>>,
-        rest: Option<Given<'_, 'py>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Authenticate.begin(self, &Call { text, scopes, method, rest })
-    }
-}
+#[pyclass(frozen, extends = Verifier, module = "keywright")]
+pub(crate) struct Unopened;
 
 /// What is known of key texts alone, without a database.
 #[pyclass(frozen, module = "keywright")]
@@ -160,8 +126,14 @@ impl Texts {
 /// limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
 /// processes: how many processes divide each limit between them, 1 to 4,096; 1 when left out.
 /// clock: a `ManualClock` of `keywright.testing`, for tests.
-#[pyclass(frozen, module = "keywright")]
+#[pyclass(frozen, extends = Verifier, module = "keywright")]
 pub(crate) struct Keywright(pub(crate) keywright::Keywright);
+
+impl Keywright {
+    fn over(kw: keywright::Keywright) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(Verifier(Judge::Engine(kw.clone()))).add_subclass(Self(kw))
+    }
+}
 
 #[pymethods]
 impl Keywright {
@@ -170,7 +142,7 @@ impl Keywright {
         signature = (url, **options),
         text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, keys_in_memory=None, tiers=None, limits=None, processes=None, clock=None)"
     )]
-    fn new(url: &Bound<'_, PyAny>, options: Option<Given<'_, '_>>) -> PyResult<Self> {
+    fn new(url: &Bound<'_, PyAny>, options: Option<Given<'_, '_>>) -> PyResult<PyClassInitializer<Self>> {
         Config::read(url, options)?.opened(url.py())
     }
 
@@ -193,76 +165,13 @@ impl Keywright {
     }
 
     /// A handle that sees, makes and verifies only this org's keys.
-    fn org(&self, id: &Bound<'_, PyAny>) -> PyResult<Org> {
-        checked(id.py(), self.0.org(&Config::read_org(id)?)).map(Org)
+    fn org(&self, id: &Bound<'_, PyAny>) -> PyResult<Py<Org>> {
+        Org::over(id.py(), checked(id.py(), self.0.org(&Config::read_org(id)?))?)
     }
 
     /// The only handle across orgs.
-    fn every_org(&self) -> Org {
-        Org(self.0.every_org())
-    }
-
-    /// Judges the text of a key. A bad key, and trouble in the store, is a decision and no exception.
-    ///
-    /// text: the key as it came, text or bytes; `None` is no credential, code `missing`.
-    /// scopes: what the request needs, all of it, as `"deals:read,deals:write"` or a list.
-    /// method: its HTTP method, in capitals. Left out, a key with a level other than full is denied `method_not_allowed`.
-    /// ip: the client's address. Left out, a key with networks, of its own or of its org, is denied `ip_not_allowed`.
-    /// environment: the only one accepted for this request, out of those of the engine.
-    /// operation: its class, for limits that count only one; one that a limit of the engine names.
-    /// cost: how much of each limit it takes, 1 when left out.
-    /// agent: the logical identity on whose behalf the key is used, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
-    ///
-    /// Raises `InvalidRequest` or `ValidationFailed` for arguments without meaning, and `Closed` after `close`.
-    #[pyo3(
-        signature = (text, *, scopes=None, method=None, **rest),
-        text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None, operation=None, cost=None, agent=None)"
-    )]
-    fn verify<'py>(
-        &self,
-        text: &Bound<'py, PyAny>,
-        scopes: Option<&Bound<'py, PyAny>>,
-        method: Option<&Bound<'py, PyAny>>,
-        rest: Option<Given<'_, 'py>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Verify.ask(&self.0, &Call { text, scopes, method, rest })
-    }
-
-    /// As `verify`, with the same arguments, but gives the key, or raises `Denied`.
-    #[pyo3(
-        signature = (text, *, scopes=None, method=None, **rest),
-        text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None, operation=None, cost=None, agent=None)"
-    )]
-    fn authenticate<'py>(
-        &self,
-        text: &Bound<'py, PyAny>,
-        scopes: Option<&Bound<'py, PyAny>>,
-        method: Option<&Bound<'py, PyAny>>,
-        rest: Option<Given<'_, 'py>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Authenticate.ask(&self.0, &Call { text, scopes, method, rest })
-    }
-
-    #[pyo3(signature = (text, *, scopes=None, method=None, **rest))]
-    fn _begin_verify<'py>(
-        &self,
-        text: &Bound<'py, PyAny>,
-        scopes: Option<&Bound<'py, PyAny>>,
-        method: Option<&Bound<'py, PyAny>>,
-        rest: Option<Given<'_, 'py>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Verify.begin(&self.0, &Call { text, scopes, method, rest })
-    }
-
-    #[pyo3(signature = (text, *, scopes=None, method=None, **rest))]
-    fn _begin_authenticate<'py>(
-        &self,
-        text: &Bound<'py, PyAny>,
-        scopes: Option<&Bound<'py, PyAny>>,
-        method: Option<&Bound<'py, PyAny>>,
-        rest: Option<Given<'_, 'py>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Authenticate.begin(&self.0, &Call { text, scopes, method, rest })
+    fn every_org(&self, py: Python<'_>) -> PyResult<Py<Org>> {
+        Org::over(py, self.0.every_org())
     }
 
     /// What the text of a key says about itself. Nothing is proved by it.

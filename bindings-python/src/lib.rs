@@ -11,6 +11,7 @@ mod keys;
 mod new_key;
 mod org;
 mod page;
+mod recall;
 mod record;
 mod testing;
 mod thaw;
@@ -39,7 +40,7 @@ mod native {
     #[pymodule_export]
     use super::thaw::_thaw;
     #[pymodule_export]
-    use super::verify::Later;
+    use super::verify::{Later, Verifier};
     use std::sync::OnceLock;
 
     use pyo3::exceptions::PyImportError;

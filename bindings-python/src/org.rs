@@ -9,13 +9,19 @@ use crate::input::{fields, text, value_of};
 use crate::keys::Keys;
 use crate::page::{Items, Page};
 use crate::record::{AuditCheck, AuditEntry, AuditHead, OrgRecord};
-use crate::verify::{Call, Form};
+use crate::verify::{Judge, Verifier};
 
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
 /// One org, or every org.
-#[pyclass(frozen, module = "keywright")]
-pub(crate) struct Org(pub(crate) keywright::Org);
+#[pyclass(frozen, extends = Verifier, module = "keywright")]
+pub(crate) struct Org(keywright::Org);
+
+impl Org {
+    pub(crate) fn over(py: Python<'_>, org: keywright::Org) -> PyResult<Py<Self>> {
+        Py::new(py, PyClassInitializer::from(Verifier(Judge::Org(org.clone()))).add_subclass(Self(org)))
+    }
+}
 
 #[pymethods]
 impl Org {
@@ -29,58 +35,6 @@ impl Org {
     #[getter]
     fn audit(&self) -> Audit {
         Audit(self.0.audit())
-    }
-
-    /// As `Keywright.verify`, for keys of this org only.
-    #[pyo3(
-        signature = (text, *, scopes=None, method=None, **rest),
-        text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None, operation=None, cost=None, agent=None)"
-    )]
-    fn verify<'py>(
-        &self,
-        text: &Bound<'py, PyAny>,
-        scopes: Option<&Bound<'py, PyAny>>,
-        method: Option<&Bound<'py, PyAny>>,
-        rest: Option<Given<'_, 'py>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Verify.ask(&self.0, &Call { text, scopes, method, rest })
-    }
-
-    /// As `Keywright.authenticate`, for keys of this org only.
-    #[pyo3(
-        signature = (text, *, scopes=None, method=None, **rest),
-        text_signature = "($self, text, *, scopes=None, method=None, ip=None, environment=None, operation=None, cost=None, agent=None)"
-    )]
-    fn authenticate<'py>(
-        &self,
-        text: &Bound<'py, PyAny>,
-        scopes: Option<&Bound<'py, PyAny>>,
-        method: Option<&Bound<'py, PyAny>>,
-        rest: Option<Given<'_, 'py>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Authenticate.ask(&self.0, &Call { text, scopes, method, rest })
-    }
-
-    #[pyo3(signature = (text, *, scopes=None, method=None, **rest))]
-    fn _begin_verify<'py>(
-        &self,
-        text: &Bound<'py, PyAny>,
-        scopes: Option<&Bound<'py, PyAny>>,
-        method: Option<&Bound<'py, PyAny>>,
-        rest: Option<Given<'_, 'py>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Verify.begin(&self.0, &Call { text, scopes, method, rest })
-    }
-
-    #[pyo3(signature = (text, *, scopes=None, method=None, **rest))]
-    fn _begin_authenticate<'py>(
-        &self,
-        text: &Bound<'py, PyAny>,
-        scopes: Option<&Bound<'py, PyAny>>,
-        method: Option<&Bound<'py, PyAny>>,
-        rest: Option<Given<'_, 'py>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Form::Authenticate.begin(&self.0, &Call { text, scopes, method, rest })
     }
 }
 

@@ -2,71 +2,160 @@
 //! taking it back from a busy thread costs more than the answer; else waited for without it.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use keywright::input::{Casing, Fields};
 use keywright::wait::{Boxed, Ready, block_on, now_or_later};
-use keywright::{Decision as Outcome, Request};
+use keywright::{Decision as Outcome, Error, Request};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyString};
 
-use crate::decision::Decision;
 use crate::error::checked;
-use crate::input::{entries, text, value_of};
+use crate::input::{text, value_of};
+use crate::recall::{self, Name};
 
-/// Who verifies: the engine, or the handle of an org.
-pub(crate) trait Judge: Clone + Send + Sync + 'static {
-    fn try_judge(&self, text: Option<&[u8]>, request: &Request) -> Option<Outcome>;
-    fn judge(&self, text: Option<&[u8]>, request: &Request) -> impl Future<Output = Outcome> + Send;
+/// Who verifies.
+#[derive(Clone)]
+pub(crate) enum Judge {
+    Engine(keywright::Keywright),
+    Org(keywright::Org),
+    /// Nobody, since the store cannot be opened: every text is `unavailable`, and misuse still raises.
+    Unopened(Error),
 }
 
-impl Judge for keywright::Keywright {
+impl Judge {
     fn try_judge(&self, text: Option<&[u8]>, request: &Request) -> Option<Outcome> {
-        self.try_verify(text, request)
+        match self {
+            Self::Engine(kw) => kw.try_verify(text, request),
+            Self::Org(org) => org.try_verify(text, request),
+            Self::Unopened(trouble) => Some(Outcome::unavailable(trouble)),
+        }
     }
 
-    fn judge(&self, text: Option<&[u8]>, request: &Request) -> impl Future<Output = Outcome> + Send {
-        self.verify(text, request)
+    async fn judge(&self, text: Option<&[u8]>, request: &Request) -> Outcome {
+        match self {
+            Self::Engine(kw) => kw.verify(text, request).await,
+            Self::Org(org) => org.verify(text, request).await,
+            Self::Unopened(trouble) => Outcome::unavailable(trouble),
+        }
     }
 }
 
-impl Judge for keywright::Org {
-    fn try_judge(&self, text: Option<&[u8]>, request: &Request) -> Option<Outcome> {
-        self.try_verify(text, request)
+/// What verifies: the base of an engine, and of the handle of an org.
+#[pyclass(frozen, subclass, module = "keywright")]
+pub(crate) struct Verifier(pub(crate) Judge);
+
+type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+
+// Each keyword is named, so that Python hands them over without a dict.
+#[pymethods]
+#[expect(clippy::too_many_arguments, reason = "what a request says of itself")]
+impl Verifier {
+    /// Judges the text of a key. A bad key, and trouble in the store, is a decision and no exception.
+    ///
+    /// text: the key as it came, text or bytes; `None` is no credential, code `missing`.
+    /// scopes: what the request needs, all of it, as `"deals:read,deals:write"` or a list.
+    /// method: its HTTP method, in capitals. Left out, a key with a level other than full is denied `method_not_allowed`.
+    /// ip: the client's address. Left out, a key with networks, of its own or of its org, is denied `ip_not_allowed`.
+    /// environment: the only one accepted for this request, out of those of the engine.
+    /// operation: its class, for limits that count only one; one that a limit of the engine names.
+    /// cost: how much of each limit it takes, 1 when left out.
+    /// agent: the logical identity on whose behalf the key is used, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
+    ///
+    /// Raises `InvalidRequest` or `ValidationFailed` for arguments without meaning, and `Closed` after `close`.
+    #[pyo3(signature = (text, *, scopes=None, method=None, ip=None, environment=None, operation=None, cost=None, agent=None))]
+    fn verify<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        scopes: Given<'_, 'py>,
+        method: Given<'_, 'py>,
+        ip: Given<'_, 'py>,
+        environment: Given<'_, 'py>,
+        operation: Given<'_, 'py>,
+        cost: Given<'_, 'py>,
+        agent: Given<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Form::Verify.ask(&self.0, &Call { text, scopes, method, rest: [ip, environment, operation, cost, agent] })
     }
 
-    fn judge(&self, text: Option<&[u8]>, request: &Request) -> impl Future<Output = Outcome> + Send {
-        self.verify(text, request)
+    /// As `verify`, with the same arguments, but gives the key, or raises `Denied`.
+    #[pyo3(signature = (text, *, scopes=None, method=None, ip=None, environment=None, operation=None, cost=None, agent=None))]
+    fn authenticate<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        scopes: Given<'_, 'py>,
+        method: Given<'_, 'py>,
+        ip: Given<'_, 'py>,
+        environment: Given<'_, 'py>,
+        operation: Given<'_, 'py>,
+        cost: Given<'_, 'py>,
+        agent: Given<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Form::Authenticate.ask(&self.0, &Call { text, scopes, method, rest: [ip, environment, operation, cost, agent] })
+    }
+
+    /// As `verify`, but gives a `Later` in place of waiting. Arguments by place spare the reading of their names.
+    fn _begin_verify<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        scopes: Given<'_, 'py>,
+        method: Given<'_, 'py>,
+        ip: Given<'_, 'py>,
+        environment: Given<'_, 'py>,
+        operation: Given<'_, 'py>,
+        cost: Given<'_, 'py>,
+        agent: Given<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Form::Verify.begin(&self.0, &Call { text, scopes, method, rest: [ip, environment, operation, cost, agent] })
+    }
+
+    fn _begin_authenticate<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        scopes: Given<'_, 'py>,
+        method: Given<'_, 'py>,
+        ip: Given<'_, 'py>,
+        environment: Given<'_, 'py>,
+        operation: Given<'_, 'py>,
+        cost: Given<'_, 'py>,
+        agent: Given<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Form::Authenticate
+            .begin(&self.0, &Call { text, scopes, method, rest: [ip, environment, operation, cost, agent] })
     }
 }
 
 /// In which form an outcome is asked for.
 #[derive(Clone, Copy)]
-pub(crate) enum Form {
+enum Form {
     /// A decision.
     Verify,
     /// The key, or `Denied`.
     Authenticate,
 }
 
-/// The arguments of a verification. Those that nearly every call has come by themselves, which spares a dict.
-pub(crate) struct Call<'a, 'py> {
-    pub(crate) text: &'a Bound<'py, PyAny>,
-    pub(crate) scopes: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) method: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) rest: Option<&'a Bound<'py, PyDict>>,
+/// The arguments of a verification.
+struct Call<'a, 'py> {
+    text: &'a Bound<'py, PyAny>,
+    scopes: Given<'a, 'py>,
+    method: Given<'a, 'py>,
+    /// In the order of [`REST`].
+    rest: [Given<'a, 'py>; 5],
 }
 
+const REST: [&str; 5] = ["ip", "environment", "operation", "cost", "agent"];
+
 impl Form {
-    fn shown<'py>(self, py: Python<'py>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
+    fn shown(self, py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, PyAny>> {
+        let decision = recall::decision(py, outcome)?;
         match self {
-            Self::Verify => Ok(Bound::new(py, Decision::of(py, outcome)?)?.into_any()),
-            Self::Authenticate => Ok(Decision::key_or_denied(py, outcome)?.into_bound(py).into_any()),
+            Self::Verify => Ok(decision.into_any()),
+            Self::Authenticate => Ok(decision.get().key_or_denied(&decision)?.into_any()),
         }
     }
 
-    pub(crate) fn ask<'py>(self, judge: &impl Judge, call: &Call<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn ask<'py>(self, judge: &Judge, call: &Call<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
         let py = call.text.py();
         let outcome = match call.asked(judge)? {
             Ready::Now(outcome) => outcome,
@@ -76,7 +165,7 @@ impl Form {
     }
 
     /// As [`ask`](Self::ask), but gives a [`Later`] in place of waiting.
-    pub(crate) fn begin<'py>(self, judge: &impl Judge, call: &Call<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn begin<'py>(self, judge: &Judge, call: &Call<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
         let py = call.text.py();
         match call.asked(judge)? {
             Ready::Now(outcome) => self.shown(py, outcome),
@@ -88,94 +177,36 @@ impl Form {
 }
 
 impl Call<'_, '_> {
-    fn asked(&self, judge: &impl Judge) -> PyResult<Ready<Outcome>> {
+    fn asked(&self, judge: &Judge) -> PyResult<Ready<Outcome>> {
         let text = presented(self.text)?;
-        let request = self.request()?;
-        if let Some(outcome) = judge.try_judge(text.as_deref(), &request) {
-            return Ok(Ready::Now(outcome));
-        }
+        let name = Name::of(self.scopes, self.method, &self.rest);
+        let tried =
+            |request: &Arc<Request>| judge.try_judge(text.as_deref(), request).ok_or_else(|| Arc::clone(request));
+        let known = name.and_then(|it| recall::request(it, tried));
+        let request = match known {
+            Some(Ok(outcome)) => return Ok(Ready::Now(outcome)),
+            Some(Err(request)) => request,
+            None => {
+                let request = Arc::new(self.read()?);
+                if let Some(name) = name {
+                    recall::keep(name, self.scopes, &request);
+                }
+                match tried(&request) {
+                    Ok(outcome) => return Ok(Ready::Now(outcome)),
+                    Err(request) => request,
+                }
+            }
+        };
         let (judge, text) = (judge.clone(), text.map(Cow::into_owned));
         Ok(now_or_later(async move { judge.judge(text.as_deref(), &request).await }))
     }
 
-    fn request(&self) -> PyResult<Arc<Request>> {
-        let Some(name) = Interned::name(self) else { return self.read().map(Arc::new) };
-        if let Some(known) = Interned::find(name) {
-            return Ok(known);
-        }
-        let request = Arc::new(self.read()?);
-        Interned::keep(name, self.scopes, &request);
-        Ok(request)
-    }
-
     fn read(&self) -> PyResult<Request> {
-        let mut fields = entries(self.rest)?;
-        for (name, given) in [("scopes", self.scopes), ("method", self.method)] {
-            if let Some(given) = given {
-                fields.push((name.to_owned(), value_of(given)?));
-            }
-        }
+        let first = [("scopes", self.scopes), ("method", self.method)];
+        let given = first.into_iter().chain(REST.into_iter().zip(self.rest));
+        let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let fields = given.map(|(name, value)| Ok((name, value_of(value)?))).collect::<PyResult<_>>()?;
         checked(self.text.py(), Request::read(Fields::new(Casing::Snake, fields)))
-    }
-}
-
-/// A request that was read from one immutable text, and is used again while that very object is given again.
-struct Interned {
-    name: Name,
-    /// Held, so that no other object can get its address.
-    _scopes: Option<Py<PyAny>>,
-    request: Arc<Request>,
-}
-
-/// The address of the text of scopes, 0 for none, and a method by its place in [`METHODS`].
-type Name = (usize, usize);
-
-const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-
-/// How many requests are kept; two that meet in a place take it from each other.
-const PLACES: usize = 256;
-
-static INTERNED: RwLock<[Option<Interned>; PLACES]> = RwLock::new([const { None }; PLACES]);
-
-impl Interned {
-    fn name(call: &Call<'_, '_>) -> Option<Name> {
-        if call.rest.is_some() {
-            return None;
-        }
-        let scopes = match call.scopes {
-            None => 0,
-            // A subclass could say something else each time it is asked.
-            Some(scopes) => scopes.cast_exact::<PyString>().ok()?.as_ptr() as usize,
-        };
-        let method = match call.method {
-            None => METHODS.len(),
-            Some(method) => {
-                let method = method.cast_exact::<PyString>().ok()?.to_str().ok()?;
-                METHODS.iter().position(|it| *it == method)?
-            }
-        };
-        Some((scopes, method))
-    }
-
-    fn place(name: Name) -> usize {
-        // Objects lie 16 bytes apart at least.
-        (name.0 >> 4 ^ name.0 >> 12 ^ name.1) % PLACES
-    }
-
-    fn find(name: Name) -> Option<Arc<Request>> {
-        let interned = INTERNED.read().unwrap_or_else(PoisonError::into_inner);
-        let found = interned.get(Self::place(name))?.as_ref().filter(|it| it.name == name)?;
-        Some(Arc::clone(&found.request))
-    }
-
-    fn keep(name: Name, scopes: Option<&Bound<'_, PyAny>>, request: &Arc<Request>) {
-        let kept = Self { name, _scopes: scopes.map(|it| it.clone().unbind()), request: Arc::clone(request) };
-        let former = {
-            let mut interned = INTERNED.write().unwrap_or_else(PoisonError::into_inner);
-            interned.get_mut(Self::place(name)).and_then(|it| it.replace(kept))
-        };
-        // Outside of the lock, since the end of an object may run code of Python's.
-        drop(former);
     }
 }
 

@@ -317,8 +317,8 @@ pub enum Decision {
 pub(crate) trait Source: Send + Sync {
     /// The record as it is at `now`.
     fn key(&self, now: Millis) -> Key;
-    /// Which reading of the key this is, unique in this process.
-    fn reading(&self) -> u64;
+    /// Which reading of the key this is, unique in this process, and another one as soon as a former secret is over.
+    fn reading(&self, now: Millis) -> u64;
     /// The rule in a place of those that the key is judged by.
     fn rule(&self, place: usize) -> Option<&Rule>;
 }
@@ -427,7 +427,7 @@ impl Allowed {
     /// caches what was made of a key.
     #[must_use]
     pub fn reading(&self) -> u64 {
-        self.proved.source.reading()
+        self.proved.source.reading(self.proved.now)
     }
 }
 
@@ -602,6 +602,15 @@ impl Decision {
             Self::Allowed(allowed) => allowed.grace_ends_at(),
             Self::Denied(denial) => denial.grace_ends_at(),
         }
+    }
+
+    /// The [`reading`](Allowed::reading) of a decision that says nothing but its key, for who caches what was made of
+    /// decisions: two with the same number say the same.
+    #[must_use]
+    pub fn plain(&self) -> Option<u64> {
+        let Self::Allowed(allowed) = self else { return None };
+        let more = allowed.is_deprecated() || allowed.is_limited() || allowed.agent.is_some();
+        (!more).then(|| allowed.reading())
     }
 
     /// The state of each limit that was judged.

@@ -8,12 +8,14 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keywright import AsyncKeywright, Keywright, NewKey, ValidationFailed
+from keywright.testing import ManualClock
 
 PEPPER = "a pepper of these tests, of 32 bytes or more"
 
@@ -45,6 +47,24 @@ def test_texts_of_scopes_are_told_apart_however_often_they_come(kw: Keywright) -
         assert kw.verify(new.api_key, scopes=scopes, method="POST").code == "method_not_allowed"
         with pytest.raises(ValidationFailed):
             kw.verify(new.api_key, scopes="Deals:" + str(turn))
+
+
+def test_a_decision_that_is_given_again_says_what_is_true_now(tmp_path: Path) -> None:
+    clock = ManualClock(datetime(2026, 1, 1, tzinfo=timezone.utc))
+    with opened(tmp_path, clock=clock) as kw:
+        old = kw.keys.create(name="CI")
+        first = kw.verify(old.api_key)
+        assert kw.verify(old.api_key) is first and kw.authenticate(old.api_key) is first.key
+        new = kw.keys.rotate(old.id, grace="1h")
+        assert kw.verify(old.api_key).deprecated
+        assert [len(kw.authenticate(new.api_key).secrets) for _ in range(2)] == [2, 2]
+        clock.advance(3_600_000)
+        assert [len(kw.authenticate(new.api_key).secrets) for _ in range(2)] == [1, 1]
+        kw.keys.update(old.id, name="renamed")
+        assert [kw.verify(new.api_key, agent=agent).agent for agent in ("a", "b")] == ["a", "b"]
+        assert kw.authenticate(new.api_key).name == "renamed"
+        kw.keys.revoke(old.id)
+        assert kw.verify(new.api_key).code == "revoked" and first.allowed
 
 
 @pytest.mark.parametrize("form", [str, str.encode, lambda it: bytearray(it.encode()), Text])

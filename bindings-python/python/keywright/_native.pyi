@@ -35,6 +35,7 @@ __all__ = [
     "Secret",
     "Texts",
     "Unopened",
+    "Verifier",
     "__version__",
     "_flush_open",
     "_thaw",
@@ -68,8 +69,75 @@ _Denial: TypeAlias = Literal[
 
 __version__: str
 
+@disjoint_base
+class Verifier:
+    """What verifies: the base of an engine, and of the handle of an org."""
+
+    def verify(
+        self,
+        text: str | bytes | bytearray | None,
+        *,
+        scopes: str | _Texts | None = None,
+        method: str | None = None,
+        ip: str | None = None,
+        environment: str | None = None,
+        operation: str | None = None,
+        cost: int | None = None,
+        agent: str | None = None,
+    ) -> Decision:
+        """Judges the text of a key. A bad key, and trouble in the store, is a decision and no exception.
+
+        text: the key as it came, text or bytes; ``None`` is no credential, code ``missing``.
+        scopes: what the request needs, all of it, as ``"deals:read,deals:write"`` or a list.
+        method: its HTTP method, in capitals. Left out, a key with a level other than full is denied ``method_not_allowed``.
+        ip: the client's address. Left out, a key with networks, of its own or of its org, is denied ``ip_not_allowed``.
+        environment: the only one accepted for this request, out of those of the engine.
+        operation: its class, for limits that count only one; one that a limit of the engine names.
+        cost: how much of each limit it takes, 1 when left out.
+        agent: the logical identity on whose behalf the key is used, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
+
+        Raises ``InvalidRequest`` or ``ValidationFailed`` for arguments without meaning, and ``Closed`` after ``close``.
+        """
+
+    def authenticate(
+        self,
+        text: str | bytes | bytearray | None,
+        *,
+        scopes: str | _Texts | None = None,
+        method: str | None = None,
+        ip: str | None = None,
+        environment: str | None = None,
+        operation: str | None = None,
+        cost: int | None = None,
+        agent: str | None = None,
+    ) -> Key:
+        """As ``verify``, with the same arguments, but gives the key, or raises ``Denied``."""
+
+    def _begin_verify(
+        self,
+        text: object,
+        scopes: object,
+        method: object,
+        ip: object,
+        environment: object,
+        operation: object,
+        cost: object,
+        agent: object,
+    ) -> Decision | Later: ...
+    def _begin_authenticate(
+        self,
+        text: object,
+        scopes: object,
+        method: object,
+        ip: object,
+        environment: object,
+        operation: object,
+        cost: object,
+        agent: object,
+    ) -> Key | Later: ...
+
 @final
-class Keywright:
+class Keywright(Verifier):
     """The engine: issues, verifies and revokes keys in one database. Thread-safe, and safe across ``os.fork``."""
 
     def __new__(
@@ -140,46 +208,6 @@ class Keywright:
     def every_org(self) -> Org:
         """The only handle across orgs."""
 
-    def verify(
-        self,
-        text: str | bytes | bytearray | None,
-        *,
-        scopes: str | _Texts | None = None,
-        method: str | None = None,
-        ip: str | None = None,
-        environment: str | None = None,
-        operation: str | None = None,
-        cost: int | None = None,
-        agent: str | None = None,
-    ) -> Decision:
-        """Judges the text of a key. A bad key, and trouble in the store, is a decision and no exception.
-
-        text: the key as it came, text or bytes; ``None`` is no credential, code ``missing``.
-        scopes: what the request needs, all of it, as ``"deals:read,deals:write"`` or a list.
-        method: its HTTP method, in capitals. Left out, a key with a level other than full is denied ``method_not_allowed``.
-        ip: the client's address. Left out, a key with networks, of its own or of its org, is denied ``ip_not_allowed``.
-        environment: the only one accepted for this request, out of those of the engine.
-        operation: its class, for limits that count only one; one that a limit of the engine names.
-        cost: how much of each limit it takes, 1 when left out.
-        agent: the logical identity on whose behalf the key is used, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
-
-        Raises ``InvalidRequest`` or ``ValidationFailed`` for arguments without meaning, and ``Closed`` after ``close``.
-        """
-
-    def authenticate(
-        self,
-        text: str | bytes | bytearray | None,
-        *,
-        scopes: str | _Texts | None = None,
-        method: str | None = None,
-        ip: str | None = None,
-        environment: str | None = None,
-        operation: str | None = None,
-        cost: int | None = None,
-        agent: str | None = None,
-    ) -> Key:
-        """As ``verify``, with the same arguments, but gives the key, or raises ``Denied``."""
-
     def parse(self, text: str) -> Parsed | None:
         """What the text of a key says about itself. Nothing is proved by it."""
 
@@ -241,11 +269,9 @@ class Keywright:
         traceback: TracebackType | None = None,
     ) -> None: ...
     def __reduce__(self) -> NoReturn: ...
-    def _begin_verify(self, text: object, *, scopes: object = None, method: object = None, **rest: object) -> Decision | Later: ...
-    def _begin_authenticate(self, text: object, *, scopes: object = None, method: object = None, **rest: object) -> Key | Later: ...
 
 @final
-class Org:
+class Org(Verifier):
     """One org, or every org."""
 
     @property
@@ -255,37 +281,6 @@ class Org:
     @property
     def audit(self) -> Audit:
         """The audit chain, as this org sees it."""
-
-    def verify(
-        self,
-        text: str | bytes | bytearray | None,
-        *,
-        scopes: str | _Texts | None = None,
-        method: str | None = None,
-        ip: str | None = None,
-        environment: str | None = None,
-        operation: str | None = None,
-        cost: int | None = None,
-        agent: str | None = None,
-    ) -> Decision:
-        """As ``Keywright.verify``, for keys of this org only."""
-
-    def authenticate(
-        self,
-        text: str | bytes | bytearray | None,
-        *,
-        scopes: str | _Texts | None = None,
-        method: str | None = None,
-        ip: str | None = None,
-        environment: str | None = None,
-        operation: str | None = None,
-        cost: int | None = None,
-        agent: str | None = None,
-    ) -> Key:
-        """As ``Keywright.authenticate``, for keys of this org only."""
-
-    def _begin_verify(self, text: object, *, scopes: object = None, method: object = None, **rest: object) -> Decision | Later: ...
-    def _begin_authenticate(self, text: object, *, scopes: object = None, method: object = None, **rest: object) -> Key | Later: ...
 
 @final
 class Keys:
@@ -860,11 +855,8 @@ class Config:
     def read_org(id: object) -> str: ...
 
 @final
-class Unopened:
+class Unopened(Verifier):
     """What judges while the store cannot be opened: every text is ``unavailable``, and misuse still raises."""
-
-    def _begin_verify(self, text: object, *, scopes: object = None, method: object = None, **rest: object) -> Decision | Later: ...
-    def _begin_authenticate(self, text: object, *, scopes: object = None, method: object = None, **rest: object) -> Key | Later: ...
 
 @final
 class Texts:

@@ -72,16 +72,61 @@ class _Handle:
     def _list(self, fields: dict[str, Any]) -> Listing[Any]:
         return Listing(partial(self._call, "list", **fields), self._source.threads)
 
-    async def _verify(self, method: str, text: Any, request: dict[str, Any]) -> Any:
+
+class _Verifier(_Handle):
+    """A handle that verifies: on this thread where memory answers, else on another."""
+
+    __slots__ = ("_judge",)
+
+    def __init__(self, source: _Source, find: Callable[[Keywright], Any]) -> None:
+        super().__init__(source, find)
+        self._judge: Any = None
+
+    async def verify(
+        self,
+        text: Any,
+        *,
+        scopes: Any = None,
+        method: Any = None,
+        ip: Any = None,
+        environment: Any = None,
+        operation: Any = None,
+        cost: Any = None,
+        agent: Any = None,
+    ) -> Any:
+        """Judges the text of a key; see ``Keywright.verify``. Trouble in the store is a decision and no exception."""
+        judge = self._judge or await self._found()
+        answer = judge._begin_verify(text, scopes, method, ip, environment, operation, cost, agent)
+        return await self._source.threads.run(answer.wait) if type(answer) is Later else answer
+
+    async def authenticate(
+        self,
+        text: Any,
+        *,
+        scopes: Any = None,
+        method: Any = None,
+        ip: Any = None,
+        environment: Any = None,
+        operation: Any = None,
+        cost: Any = None,
+        agent: Any = None,
+    ) -> Any:
+        """As ``verify``, but gives the key, or raises ``Denied``; see ``Keywright.authenticate``."""
+        judge = self._judge or await self._found()
+        answer = judge._begin_authenticate(text, scopes, method, ip, environment, operation, cost, agent)
+        return await self._source.threads.run(answer.wait) if type(answer) is Later else answer
+
+    async def _found(self) -> Any:
         engine: Any = self._source.engine
         if engine is None:
             engine = await self._source.run(lambda opened: opened, Config.open_to_verify)
-        judge = engine if isinstance(engine, Unopened) else self._find(engine)
-        answer = getattr(judge, method)(text, **request)
-        return await self._source.threads.run(answer.wait) if isinstance(answer, Later) else answer
+        if isinstance(engine, Unopened):
+            return engine  # for this call only: the next one tries again
+        self._judge = self._find(engine)
+        return self._judge
 
 
-class AsyncKeywright(_Handle):
+class AsyncKeywright(_Verifier):
     """``Keywright`` for asyncio: the same methods, awaited.
 
     The options are those of ``Keywright`` and are checked at once. The database is opened by the first call, or by ``await kw.open()``;
@@ -116,18 +161,6 @@ class AsyncKeywright(_Handle):
     def every_org(self) -> AsyncOrg:
         """The only handle across orgs."""
         return AsyncOrg(self._source, lambda engine: engine.every_org())
-
-    async def verify(self, text: Any, **request: Any) -> Any:
-        """Judges the text of a key; see ``Keywright.verify``. Trouble in the store is a decision and no exception."""
-        engine = self._source.engine
-        if engine is None:
-            return await self._verify("_begin_verify", text, request)
-        answer = engine._begin_verify(text, **request)
-        return await self._source.threads.run(answer.wait) if type(answer) is Later else answer
-
-    async def authenticate(self, text: Any, **request: Any) -> Any:
-        """As ``verify``, but gives the key, or raises ``Denied``; see ``Keywright.authenticate``."""
-        return await self._verify("_begin_authenticate", text, request)
 
     def parse(self, text: str) -> Any:
         """What the text of a key says about itself. Nothing is proved by it."""
@@ -169,7 +202,7 @@ class AsyncKeywright(_Handle):
         raise TypeError("an AsyncKeywright holds an open database; make one where it is used")
 
 
-class AsyncOrg(_Handle):
+class AsyncOrg(_Verifier):
     """One org, or every org."""
 
     __slots__ = ()
@@ -183,14 +216,6 @@ class AsyncOrg(_Handle):
     def audit(self) -> AsyncAudit:
         """The audit chain, as this org sees it."""
         return AsyncAudit(self._source, lambda engine: self._find(engine).audit)
-
-    async def verify(self, text: Any, **request: Any) -> Any:
-        """As ``AsyncKeywright.verify``, for keys of this org only."""
-        return await self._verify("_begin_verify", text, request)
-
-    async def authenticate(self, text: Any, **request: Any) -> Any:
-        """As ``AsyncKeywright.authenticate``, for keys of this org only."""
-        return await self._verify("_begin_authenticate", text, request)
 
 
 class AsyncKeys(_Handle):

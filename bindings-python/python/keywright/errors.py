@@ -41,7 +41,10 @@ class KeywrightError(Exception):
 
 
 class InvalidRequest(KeywrightError, TypeError):
-    """A wrong type, an unknown option, a missing argument, or two options that exclude each other."""
+    """A wrong type, an unknown option, a missing argument, or two options that exclude each other.
+
+    A keyword that ``verify`` and ``authenticate`` do not have is Python's own ``TypeError``, on which this class stands.
+    """
 
     code = "invalid_request"
     status = 400

@@ -29,7 +29,10 @@ pub(crate) struct State {
     networks: Option<Box<Networks>>,
     integer_ids: bool,
     read_at: Millis,
+    /// Even, so that the next number is free for the same reading without the former secret.
     reading: u64,
+    /// Until when a former secret is listed.
+    former_until: Millis,
     /// `None` when the key has a tier that the engine does not know.
     charges: Option<Box<[AnyCharge]>>,
     meter: Arc<Meter>,
@@ -57,7 +60,7 @@ impl State {
         let words = [key.org.as_str(), &key.environment, &key.scopes.join(" ")].concat();
         let stored = |it: &Option<Vec<String>>| it.as_deref().map(network::stored);
         let networks = Networks { own: stored(&key.networks), org: stored(org_networks) };
-        static READINGS: AtomicU64 = AtomicU64::new(1);
+        static READINGS: AtomicU64 = AtomicU64::new(2);
         let end = |it: usize| u16::try_from(it).unwrap_or(u16::MAX);
         Self {
             org_ends: end(key.org.len()),
@@ -73,7 +76,8 @@ impl State {
             networks: (networks.own.is_some() || networks.org.is_some()).then(|| Box::new(networks)),
             integer_ids,
             read_at,
-            reading: READINGS.fetch_add(1, Ordering::Relaxed),
+            reading: READINGS.fetch_add(2, Ordering::Relaxed),
+            former_until: view.secrets.iter().filter_map(|it| it.term.grace_ends_at).min().unwrap_or(Millis::MAX),
             charges,
             meter: Arc::new(Meter::new(&key.id, &secret.term.lookup)),
             view: postcard::to_allocvec(view).unwrap_or_default().into(),
@@ -145,8 +149,8 @@ impl Source for State {
         postcard::from_bytes::<KeyView>(&self.view).unwrap_or_default().show(self.integer_ids, now)
     }
 
-    fn reading(&self) -> u64 {
-        self.reading
+    fn reading(&self, now: Millis) -> u64 {
+        self.reading + u64::from(now >= self.former_until)
     }
 
     fn rule(&self, place: usize) -> Option<&Rule> {
