@@ -34,7 +34,7 @@ lint() {
   cargo clippy --quiet --workspace --all-targets -- -D warnings \
     && .venv/bin/ruff check --quiet . \
     && .venv/bin/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/python/timing.py \
-      tests/bench/python/hot.py tests/checker/checker.py tests/http/drive.py
+      tests/bench/python/hot.py tests/checker/checker.py tests/http/drive.py tests/http/openapi.py
 }
 rust_tests() { cargo test --quiet --workspace --all-targets --no-fail-fast; }
 rust_docs() {

@@ -22,4 +22,6 @@ drive fastify node tests/http/apps/fastify_app.mjs
 drive hono node tests/http/apps/hono_app.mjs
 drive request node tests/http/apps/request_app.mjs
 drive axum "$axum"
+# Routes and document are one; the document is true under what schemathesis asks, too.
+"$python" tests/http/openapi.py || failed=1
 exit "$failed"

@@ -94,6 +94,10 @@ class Http {
     return settle(await this.#native.explain(method, target, this.#read(rawHeaders), peer));
   }
 
+  async openapi() {
+    return settle(await this.#native.openapi());
+  }
+
   /** The header lines that are looked at, out of all: each that crosses to the addon costs something. */
   #read(rawHeaders) {
     const lines = [];

@@ -158,6 +158,8 @@ export class Http {
   manage(parts: Parts & { body?: string | Uint8Array | undefined }, session?: Principal | null): Promise<Refused>;
   /** Which address a request has and why it is refused, with the nearest fix; nothing is counted for it. */
   explain(parts: Parts): Promise<Explanation>;
+  /** The management endpoints as an OpenAPI 3.1 document, which `GET /openapi.json` also answers. */
+  openapi(): Promise<Record<string, unknown>>;
 }
 
 /** Authenticates a `Request`; `finish` adds our headers to the response that it gets. */

@@ -185,6 +185,13 @@ impl Http {
             Ok(answer(told))
         })
     }
+
+    /// The management endpoints as an OpenAPI document, as JSON.
+    #[napi(catch_unwind)]
+    pub fn openapi<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Answer>> {
+        let inner = Arc::clone(&self.0);
+        env.spawn_future(async move { Ok(answer(inner.opened().await.and_then(|it| json(&it.openapi())))) })
+    }
 }
 
 impl Inner {

@@ -180,6 +180,11 @@ impl Http {
         let told = lines.with(method, target, peer, |head| block_on(self.0.explain(head)));
         record::to_dict(py, &told)
     }
+
+    /// The management endpoints as an OpenAPI 3.1 document, which `GET /openapi.json` also answers.
+    fn openapi<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        record::to_dict(py, &self.0.openapi())
+    }
 }
 
 /// What a route needs of who enters it.

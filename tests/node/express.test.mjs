@@ -244,4 +244,6 @@ test("WHATWG requests", async (t) => {
   assert.equal((await manageRequest(http, post, { principal: managers, mount: "/manage" })).status, 201);
   const told = await http.explain({ method: "GET", target: "/", rawHeaders: ["Api-Key", api_key], peer: "10.0.0.9" });
   assert.deepEqual([told.code, told.address, told.fix], ["IP_NOT_ALLOWED", "10.0.0.9", "add 10.0.0.9 to the networks of the key or its org"]);
+  const document = await http.openapi();
+  assert.equal(document.paths["/keys/{id}"].patch.operationId, "updateKey");
 });

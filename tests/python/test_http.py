@@ -296,3 +296,10 @@ def test_the_contract_without_asyncio(url: str) -> None:
                 http.authenticate("GET", b"/", wrong)
         with pytest.raises(ValidationFailed, match=r"^scopes: "):
             Needs(scopes="deals")
+
+
+def test_the_document_is_the_same_however_it_is_asked_for(url: str) -> None:
+    with Keywright(url, brand="liq", pepper=PEPPER) as kw:
+        document = kw.http().openapi()
+        assert document["paths"]["/keys/{id}"]["patch"]["operationId"] == "updateKey"
+        assert asyncio.run(AsyncHttp(kw).openapi()) == document

@@ -994,6 +994,9 @@ class Http:
     def explain(self, method: str, target: bytes, headers: _Lines, peer: str | None = None) -> dict[str, Any]:
         """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""
 
+    def openapi(self) -> dict[str, Any]:
+        """The management endpoints as an OpenAPI 3.1 document, which ``GET /openapi.json`` also answers."""
+
     def _begin(
         self, method: str, target: bytes, headers: _Lines, peer: str | None = None, needs: Needs | None = None
     ) -> Passed | Response | Answer: ...

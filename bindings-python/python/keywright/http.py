@@ -96,6 +96,10 @@ class AsyncHttp(_Contract):
         http = await self._open()
         return await self._threads.run(lambda: http.explain(method, target, headers, peer))
 
+    async def openapi(self) -> dict[str, Any]:
+        """The management endpoints as an OpenAPI 3.1 document, see ``Http.openapi``."""
+        return (await self._open()).openapi()
+
     async def _open(self) -> Http:
         http = self._http
         if http is None:

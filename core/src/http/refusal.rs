@@ -82,25 +82,20 @@ impl Refusal {
 
     /// The response to it.
     pub(super) fn response(self, manner: &Manner, request_id: Cow<'static, str>, is_head: bool) -> Response {
-        let (kind, body) = match manner.errors {
-            Errors::Problem => (
-                "application/problem+json",
-                json!({
-                    "type": "about:blank",
-                    "title": title(self.status),
-                    "status": self.status,
-                    "detail": self.message,
-                    "code": self.code,
-                    "request_id": request_id,
-                }),
-            ),
-            Errors::List => ("application/json", json!({"errors": [{"code": self.code, "message": self.message}]})),
-            Errors::Plain => {
-                ("application/json", json!({"code": self.code, "message": self.message, "request_id": request_id}))
-            }
+        let body = match manner.errors {
+            Errors::Problem => json!({
+                "type": "about:blank",
+                "title": title(self.status),
+                "status": self.status,
+                "detail": self.message,
+                "code": self.code,
+                "request_id": request_id,
+            }),
+            Errors::List => json!({"errors": [{"code": self.code, "message": self.message}]}),
+            Errors::Plain => json!({"code": self.code, "message": self.message, "request_id": request_id}),
         };
         let mut headers = vec![
-            ("content-type", kind.into()),
+            ("content-type", manner.errors.content_type().into()),
             ("cache-control", "no-store".into()),
             ("vary", manner.vary.clone().into()),
             ("x-request-id", request_id),

@@ -56,6 +56,16 @@ pub enum Errors {
     Plain,
 }
 
+impl Errors {
+    /// What the header `Content-Type` says of a refusal.
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::Problem => "application/problem+json",
+            Self::List | Self::Plain => "application/json",
+        }
+    }
+}
+
 const CREDENTIALS: [&str; 3] = ["Authorization", "Api-Key", "X-API-Key"];
 
 impl Default for Config {

@@ -96,6 +96,10 @@ impl Http {
                 given.only(&[])?;
                 whoami(who)
             }
+            Route::OpenApi => {
+                given.only(&[])?;
+                Answer::of(200, &self.openapi())
+            }
             Route::RotateSelf | Route::RevokeSelf => {
                 let Caller::Key(key) = &who.caller else { return Err(Refusal::not_found()) };
                 // Bounded handles leave the acting key alone; this one is about nothing else.

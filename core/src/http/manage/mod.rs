@@ -3,6 +3,7 @@
 mod act;
 mod body;
 mod introspect;
+mod openapi;
 mod origin;
 mod query;
 mod route;
@@ -43,6 +44,7 @@ impl Http {
     /// | `GET /keys/{id}/usage`, `GET /audit`, `GET /scopes` | counters, what was changed by whom, the catalogue |
     /// | `GET /orgs`, `GET`, `PATCH /orgs/{id}`, `POST /orgs/{id}/disable`, `…/enable`, `…/revoke-keys` | for operators |
     /// | `POST /introspect` | what a key stands for, told to another server (RFC 7662) |
+    /// | `GET /openapi.json` | these routes as an OpenAPI document |
     /// | `/forward-auth` | whether a proxy may hand a request on, see [`Config::forward_auth`](super::Config::forward_auth) |
     /// | `GET /whoami`, `POST /whoami/rotate`, `DELETE /whoami` | what holds this key or session; a key's own affairs |
     ///

@@ -27,10 +27,11 @@ pub(super) enum Route {
     Whoami,
     RotateSelf,
     RevokeSelf,
+    OpenApi,
 }
 
 /// Paths, in which `*` is an id, and what their methods do.
-const ROUTES: [(&str, &[(&str, Route)]); 17] = [
+pub(super) const ROUTES: [(&str, &[(&str, Route)]); 18] = [
     ("keys", &[("GET", Route::List), ("POST", Route::Create)]),
     ("keys/*", &[("GET", Route::Get), ("PATCH", Route::Update), ("DELETE", Route::Revoke)]),
     ("keys/*/rotate", &[("POST", Route::Rotate)]),
@@ -48,6 +49,7 @@ const ROUTES: [(&str, &[(&str, Route)]); 17] = [
     ("orgs/*/revoke-keys", &[("POST", Route::RevokeKeys)]),
     ("whoami", &[("GET", Route::Whoami), ("DELETE", Route::RevokeSelf)]),
     ("whoami/rotate", &[("POST", Route::RotateSelf)]),
+    ("openapi.json", &[("GET", Route::OpenApi)]),
 ];
 
 /// Who may take a route.
@@ -65,6 +67,35 @@ pub(super) enum Right {
 }
 
 impl Route {
+    /// What the OpenAPI document calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Create => "createKey",
+            Self::List => "listKeys",
+            Self::Get => "getKey",
+            Self::Update => "updateKey",
+            Self::Revoke => "revokeKey",
+            Self::Rotate => "rotateKey",
+            Self::EndGrace => "endGrace",
+            Self::Disable => "disableKey",
+            Self::Enable => "enableKey",
+            Self::Usage => "getUsage",
+            Self::Audit => "listAudit",
+            Self::Scopes => "listScopes",
+            Self::Introspect => "introspect",
+            Self::Orgs => "listOrgs",
+            Self::Org => "getOrg",
+            Self::UpdateOrg => "updateOrg",
+            Self::DisableOrg => "disableOrg",
+            Self::EnableOrg => "enableOrg",
+            Self::RevokeKeys => "revokeOrgKeys",
+            Self::Whoami => "whoami",
+            Self::RotateSelf => "rotateSelf",
+            Self::RevokeSelf => "revokeSelf",
+            Self::OpenApi => "getOpenApi",
+        }
+    }
+
     pub(super) fn right(self) -> Right {
         match self {
             Self::Create
@@ -80,7 +111,7 @@ impl Route {
             Self::Orgs | Self::UpdateOrg | Self::DisableOrg | Self::EnableOrg | Self::RevokeKeys => {
                 Right::Operator("orgs:manage")
             }
-            Self::Whoami => Right::Anyone,
+            Self::Whoami | Self::OpenApi => Right::Anyone,
             Self::RotateSelf | Self::RevokeSelf => Right::Holder,
         }
     }
@@ -94,7 +125,8 @@ impl Route {
             | Self::Scopes
             | Self::Orgs
             | Self::Org
-            | Self::Whoami => Arguments::Query,
+            | Self::Whoami
+            | Self::OpenApi => Arguments::Query,
             Self::Introspect => Arguments::Form,
             _ => Arguments::Json,
         }

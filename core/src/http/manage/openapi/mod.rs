@@ -1,0 +1,227 @@
+//! The management endpoints as an OpenAPI 3.1 document: the table of routes, told with the records that they take and
+//! answer.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::route::{ROUTES, Right, Route};
+use crate::http::Http;
+use crate::http::config::Errors;
+use crate::http::credential::Source;
+
+/// JSON Schemas (draft 2020-12) of the records, and the parameters of queries.
+static RECORDS: LazyLock<Records> = LazyLock::new(|| read(include_str!("records.json")));
+/// What each route takes and answers, by its name.
+static OPERATIONS: LazyLock<BTreeMap<String, Operation>> = LazyLock::new(|| read(include_str!("operations.json")));
+
+/// The security scheme of whoever has a session.
+const SESSION: &str = "session";
+
+#[derive(Default, Deserialize)]
+struct Records {
+    schemas: Map<String, Value>,
+    parameters: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Operation {
+    summary: String,
+    #[serde(default)]
+    query: Vec<String>,
+    body: Option<String>,
+    form: Option<String>,
+    answer: String,
+    #[serde(default = "ok")]
+    status: u16,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+fn read<T: Default + for<'de> Deserialize<'de>>(document: &str) -> T {
+    serde_json::from_str(document).unwrap_or_default()
+}
+
+impl Http {
+    /// The management endpoints as an OpenAPI 3.1 document, which `GET /openapi.json` also answers, below where
+    /// management is mounted. It says nothing of any key.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// let document = kw.http(keywright::http::Config::new())?.openapi();
+    /// assert_eq!(document["paths"]["/keys/{id}/rotate"]["post"]["operationId"], "rotateKey");
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    #[must_use]
+    pub fn openapi(&self) -> Value {
+        let mut schemas = RECORDS.schemas.clone();
+        schemas.insert("Refusal".into(), refusal(self.plan.manner.errors));
+        let kind = self.plan.manner.errors.content_type();
+        let refused = |text: &str| json!({"description": text, "content": content(kind, "Refusal")});
+        json!({
+            "openapi": "3.1.0",
+            "info": {"title": "Keys", "version": env!("CARGO_PKG_VERSION")},
+            // Next to the document, wherever management is mounted.
+            "servers": [{"url": "."}],
+            "paths": self.paths(),
+            "components": {
+                "schemas": schemas,
+                "parameters": RECORDS.parameters,
+                "responses": {
+                    "Refused": refused("The request is refused; the body says why."),
+                    "Unavailable": refused("Nothing can be said now; come back after Retry-After seconds."),
+                },
+                "securitySchemes": self.schemes(),
+            },
+        })
+    }
+
+    fn paths(&self) -> Value {
+        let mut paths = Map::new();
+        for (pattern, methods) in ROUTES {
+            let mut item = Map::new();
+            if let Some((before, _)) = pattern.split_once("/*") {
+                item.insert("parameters".into(), json!([reference("parameters", before)]));
+            }
+            for (method, route) in methods {
+                if let Some(operation) = OPERATIONS.get(route.name()) {
+                    item.insert(method.to_ascii_lowercase(), self.operation(*route, operation));
+                }
+            }
+            paths.insert(format!("/{}", pattern.replace('*', "{id}")), item.into());
+        }
+        paths.into()
+    }
+
+    fn operation(&self, route: Route, operation: &Operation) -> Value {
+        let status = operation.status.to_string();
+        let done = json!({"description": "Done.", "content": content("application/json", &operation.answer)});
+        let mut told = Map::from_iter([
+            ("operationId".into(), route.name().into()),
+            ("summary".into(), operation.summary.clone().into()),
+            ("security".into(), self.security(&route.right())),
+            (
+                "responses".into(),
+                json!({
+                    status: done,
+                    "4XX": reference("responses", "Refused"),
+                    "503": reference("responses", "Unavailable"),
+                }),
+            ),
+        ]);
+        let body = match (&operation.body, &operation.form) {
+            (Some(body), _) => Some((content("application/json", body), requires(body))),
+            (_, Some(form)) => Some((content("application/x-www-form-urlencoded", form), true)),
+            _ => None,
+        };
+        if let Some((content, required)) = body {
+            told.insert("requestBody".into(), json!({"required": required, "content": content}));
+        }
+        if !operation.query.is_empty() {
+            told.insert("parameters".into(), operation.query.iter().map(|it| reference("parameters", it)).collect());
+        }
+        told.into()
+    }
+
+    /// Who may take a route, as a list of alternatives.
+    fn security(&self, right: &Right) -> Value {
+        let session = || [SESSION.to_owned()].into_iter();
+        let keys = || self.plan.credentials.iter().map(|it| key_scheme(it.name()));
+        let names: Vec<String> = match right {
+            Right::Holder => keys().collect(),
+            Right::Anyone | Right::Granted(_) => session().chain(keys()).collect(),
+            Right::Scope(_) if self.plan.keys_may_manage => session().chain(keys()).collect(),
+            Right::Scope(_) | Right::Operator(_) => session().collect(),
+        };
+        names.into_iter().map(|it| json!({it: []})).collect()
+    }
+
+    fn schemes(&self) -> Value {
+        let mut schemes = Map::new();
+        let session = json!({"type": "http", "scheme": "bearer", "description": "A session of this API."});
+        schemes.insert(SESSION.into(), session);
+        for name in self.plan.credentials.iter().map(Source::name) {
+            let scheme = match name {
+                "authorization" => json!({"type": "http", "scheme": "bearer", "description": "An API key."}),
+                _ => json!({"type": "apiKey", "in": "header", "name": name, "description": "An API key."}),
+            };
+            schemes.insert(key_scheme(name), scheme);
+        }
+        schemes.into()
+    }
+}
+
+fn key_scheme(header: &str) -> String {
+    format!("key-{header}")
+}
+
+fn reference(kind: &str, name: &str) -> Value {
+    json!({"$ref": format!("#/components/{kind}/{name}")})
+}
+
+fn content(kind: &str, schema: &str) -> Value {
+    json!({kind: {"schema": reference("schemas", schema)}})
+}
+
+/// Whether a body of this kind must hold anything.
+fn requires(schema: &str) -> bool {
+    RECORDS.schemas.get(schema).is_some_and(|it| it.get("required").is_some())
+}
+
+/// What a refusal looks like.
+fn refusal(errors: Errors) -> Value {
+    let text = |it: &str| json!({"type": "string", "description": it});
+    let code = text("What is wrong, in one stable word.");
+    let message = text("What is wrong, for people.");
+    let request_id = text("The id of the request, as in X-Request-Id.");
+    let object = |properties: Value| {
+        let names: Vec<_> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+        json!({"type": "object", "properties": properties, "required": names})
+    };
+    match errors {
+        Errors::Problem => object(json!({
+            "type": text("Always about:blank (RFC 9457, section 4.2.1)."),
+            "title": text("The phrase of the status."),
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": message,
+            "code": code,
+            "request_id": request_id,
+        })),
+        Errors::List => object(json!({
+            "errors": {"type": "array", "minItems": 1, "items": object(json!({"code": code, "message": message}))},
+        })),
+        Errors::Plain => object(json!({"code": code, "message": message, "request_id": request_id})),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn routes_are_operations_and_operations_are_routes() {
+        let routes: BTreeSet<&str> = ROUTES.iter().flat_map(|it| it.1).map(|it| it.1.name()).collect();
+        let operations: BTreeSet<&str> = OPERATIONS.keys().map(String::as_str).collect();
+        assert_eq!(routes, operations);
+        assert_eq!(routes.len(), ROUTES.iter().map(|it| it.1.len()).sum::<usize>(), "two routes have one name");
+    }
+
+    #[test]
+    fn every_name_that_is_referred_to_is_there() {
+        let schemas = OPERATIONS.values().flat_map(|it| [it.body.as_ref(), it.form.as_ref(), Some(&it.answer)]);
+        for name in schemas.flatten() {
+            assert!(RECORDS.schemas.contains_key(name), "{name}");
+        }
+        for name in OPERATIONS.values().flat_map(|it| &it.query) {
+            assert_eq!(RECORDS.parameters.get(name).map(|it| &it["name"]), Some(&json!(name)));
+        }
+    }
+}

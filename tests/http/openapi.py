@@ -1,0 +1,130 @@
+"""Holds the OpenAPI document to what management answers: in every vector, and under what schemathesis thinks of."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from drive import PEER, PEPPER, VECTORS, Site, directly
+from jsonschema_rs import Draft202012Validator
+
+from keywright import Keywright
+from keywright.asgi import Management
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MANAGER = {"org": "acme", "actor": "alice", "may": "keys:manage keys:introspect audit:read orgs:manage", "every_org": True}
+# No schema tells of a cursor of another list, a time in the past, the name of another API's tier; and a revoked key stays readable.
+UNTOLD = "positive_data_acceptance,use_after_free"
+EXAMPLES, SEED = 15, 1
+
+
+def routes(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The operations, by method and path."""
+    items = document["paths"].items()
+    return {(it.upper(), path): operation for path, item in items for it, operation in item.items() if it != "parameters"}
+
+
+def route(document: dict[str, Any], method: str, target: str) -> tuple[str, str]:
+    """Which operation a request asks for, or else the request itself."""
+    path = target.removeprefix("/manage").partition("?")[0]
+    found = (it for it in document["paths"] if re.fullmatch(it.replace("{id}", "[^/]+"), path))
+    return method, next(found, path)
+
+
+def differs(document: dict[str, Any], asked: tuple[str, str], status: int, headers: dict[str, str], body: bytes) -> str | None:
+    """What is wrong with an answer, by the document."""
+    operation = routes(document).get(asked)
+    if operation is None:
+        return None if status >= 400 else "is not in the document"
+    told = operation["responses"].get(str(status)) or operation["responses"].get(f"{status // 100}XX")
+    if told is None:
+        return f"does not tell of {status}"
+    if "$ref" in told:
+        told = document["components"]["responses"][told["$ref"].rpartition("/")[2]]
+    schema = told["content"].get(headers["content-type"], {}).get("schema")
+    if schema is None:
+        return f"does not tell of {headers['content-type']}"
+    problems = Draft202012Validator({**schema, "components": document["components"]}).iter_errors(json.loads(body))
+    return next((f"{it.instance_path}: {it.message}" for it in problems), None)
+
+
+def vectors() -> int:
+    """Asks all that the vectors ask of management, and holds each answer to the document of its set-up."""
+    cases = json.loads((VECTORS / "http.json").read_text(encoding="utf-8"))
+    held, wrong = 0, 0
+    known: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str]] = set()
+    for name, setup in cases["setups"].items():
+        with tempfile.TemporaryDirectory() as folder:
+            site = Site(Path(folder), setup)
+            document = site.kw.http(**setup["http"]).openapi()
+            ask = directly(site)
+            for case in (it for it in cases["tests"] if it["setup"] == name and it["request"]["target"].startswith("/manage/")):
+                site.make(case.get("keys", {}))
+                request = site.filled(case["request"])
+                body = request.get("body", "")
+                body = (body if isinstance(body, str) else json.dumps(body)).encode()
+                status, headers, answer = ask(request["method"], request["target"], request["headers"], body)
+                # A question of a proxy is answered by no route, and so is a HEAD by that of its GET.
+                if not answer or "/forward-auth" in request["target"]:
+                    continue
+                asked = route(document, request["method"], request["target"])
+                found = differs(document, asked, status, headers, answer)
+                held, wrong = held + 1, wrong + bool(found)
+                if found:
+                    print(f"openapi: {case['id']}: {found}", file=sys.stderr)
+                elif status < 300:
+                    seen.add(asked)
+            known |= routes(document).keys()
+            site.kw.close()
+    for method, path in sorted(known - seen):
+        print(f"openapi: no vector succeeds at {method} {path}", file=sys.stderr)
+    print(f"openapi: {held} answers held to the document of {len(known)} routes, {wrong} differ")
+    return wrong + len(known - seen)
+
+
+@contextmanager
+def served(app: Any) -> Iterator[int]:
+    listening = socket.create_server((PEER, 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", proxy_headers=False, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def explored() -> int:
+    """Lets schemathesis ask what it thinks of."""
+    with tempfile.TemporaryDirectory() as folder, Keywright(f"sqlite:{folder}/keys.db", brand="liq", pepper=PEPPER) as kw:
+        known = (b"authorization", b"Bearer manager")
+        management = Management(kw, lambda scope: MANAGER if known in scope["headers"] else None)
+        document = Path(folder) / "openapi.json"
+        document.write_text(json.dumps(kw.http().openapi()), encoding="utf-8")
+        with served(management) as port:
+            command: list[str | Path] = [Path(sys.executable).parent / "schemathesis", "run", document, "--url", f"http://{PEER}:{port}"]
+            command += ["--header", "Authorization: Bearer manager", "--exclude-checks", UNTOLD, "--seed", str(SEED)]
+            command += ["--max-examples", str(EXAMPLES), "--generation-database", "none", "--no-color"]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    if done.returncode != 0:
+        print(done.stdout, done.stderr, file=sys.stderr)
+    told = re.search(r"Test cases:\s+(.*)", done.stdout)
+    print(f"schemathesis: {told[1] if told else 'nothing'}")
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(int(vectors() + explored() > 0))
