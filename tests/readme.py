@@ -21,6 +21,7 @@ FRAMEWORKS = {
     "express": "js",
     "fastify": "js",
     "hono": "js",
+    "mcp": "js",
     "request": "js",
     "axum": "rust",
 }

@@ -35,12 +35,22 @@ function answered(c, { status, headers, body }) {
   return c.body(body.length ? body : null, status);
 }
 
-/** A request as it came over its socket, which Node's server hands on; elsewhere as the runtime tells it. */
+/**
+ * A request as it came over its socket, which Node's server hands on; elsewhere as the runtime tells it. A host may also have
+ * made another request of it, for which Hono looks for a route: then that one is judged.
+ */
 function arrived(c, peer) {
+  const { method, url } = c.req.raw;
   const incoming = (c.env?.server ?? c.env)?.incoming;
   const from = peer ? peer(c) : incoming?.socket.remoteAddress;
-  if (!incoming) return partsOf(c.req.raw, from);
-  return { method: incoming.method, target: incoming.url, rawHeaders: incoming.rawHeaders, peer: from };
+  if (incoming?.method !== method || !leads(incoming.url, url)) return partsOf(c.req.raw, from);
+  return { method, target: incoming.url, rawHeaders: incoming.rawHeaders, peer: from };
+}
+
+/** Whether a URL is what a target leads to. */
+function leads(target, url) {
+  const { origin } = new URL(url);
+  return url === origin + target || new URL(origin + target).href === url;
 }
 
 /** The key of a request that was let in, null where it came without. */

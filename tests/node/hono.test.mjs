@@ -77,6 +77,16 @@ test("a fragment in a path, which routers cut off, is refused", async (t) => {
   assert.deepEqual([(await ask("/deals")).status, (await ask("/deals#")).status], [401, 400]);
 });
 
+test("a request that a host makes of another is judged by where it leads", async (t) => {
+  const keys = guard(engine(t), { routes: [{ path: "/old/{*rest}", access: "public" }, { path: "/deals", scopes: "deals:read" }] });
+  const app = new Hono();
+  app.all("/old/*", (c) => app.fetch(new Request(new URL("/deals", c.req.url), c.req.raw), c.env));
+  app.use(keys);
+  app.get("/deals", (c) => c.text("entered"));
+  const ask = await served(t, app);
+  assert.equal((await ask("/old/deals")).status, 401);
+});
+
 test("management reads its body by itself, up to its limit, below a path with parameters too", { timeout: 30_000 }, async (t) => {
   const app = new Hono();
   app.use(async (c, next) => {
