@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
-use keywright::http::{Config, Head, Header, Message, Outcome, Passed, Principal, Session};
+use keywright::http::{Config, Head, Message, Outcome, Passed, Principal, Session};
 use keywright::input::{Casing, Value};
 use keywright::wait::{Boxed, Ready, now_or_later};
 use keywright::{Error, Keywright};
@@ -258,21 +258,20 @@ pub fn let_in() -> Option<String> {
     LAST.take().and_then(|it| it.key().and_then(|it| json(&Row(it)).ok()))
 }
 
-fn flat(headers: Vec<Header>) -> Vec<String> {
-    headers.into_iter().flat_map(|(name, value)| [name.to_owned(), value.into_owned()]).collect()
+fn flat<'a>(headers: impl Iterator<Item = (&'static str, &'a str)>) -> Vec<String> {
+    headers.flat_map(|(name, value)| [name.to_owned(), value.to_owned()]).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no process reads 2^53 keys")]
 fn judged(outcome: Outcome) -> Judged {
-    let mut passed = match outcome {
+    let passed = match outcome {
         Outcome::Passed(passed) => passed,
         Outcome::Refused(it) => {
-            let body = Some(it.body.into());
-            let headers = flat(it.headers);
+            let headers = flat(it.headers.iter().map(|(name, value)| (*name, value.as_ref())));
             return Judged {
                 status: it.status,
                 headers,
-                body,
+                body: Some(it.body.into()),
                 request_id: None,
                 reading: None,
                 org: None,
@@ -281,7 +280,7 @@ fn judged(outcome: Outcome) -> Judged {
             };
         }
     };
-    let headers = flat(std::mem::take(&mut passed.headers));
+    let headers = flat(passed.headers());
     let request_id = Some(passed.request_id.clone().into_owned());
     let (org, actor, reading) = match &passed.principal {
         Principal::Anyone => (None, None, None),

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use keywright::http::{Config, Head, Header, Message, Outcome, Principal, Session};
+use keywright::http::{Config, Head, Message, Outcome, Principal, Session};
 use keywright::input::{Casing, Fields, Value};
 use keywright::wait::{Boxed, Ready, block_on, now_or_later};
 use pyo3::IntoPyObjectExt;
@@ -273,7 +273,7 @@ impl Passed {
     /// What to add to every response to it, as pairs of bytes: `vary` to what is there, the others where they are not.
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        pairs(py, &self.passed.headers)
+        pairs(py, self.passed.headers())
     }
 
     fn __repr__(&self) -> String {
@@ -296,7 +296,7 @@ impl Response {
     /// Its headers, as pairs of bytes with names in lower case; `content-length` is left to the server.
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        pairs(py, &self.0.headers)
+        pairs(py, self.0.headers.iter().map(|(name, value)| (*name, value.as_ref())))
     }
 
     /// Its body.
@@ -350,11 +350,14 @@ fn shown(py: Python<'_>, outcome: Outcome) -> PyResult<Py<PyAny>> {
     }
 }
 
-fn pairs<'py>(py: Python<'py>, headers: &[Header]) -> PyResult<Bound<'py, PyList>> {
-    let pair = |(name, value): &Header| {
+fn pairs<'py, 'a>(
+    py: Python<'py>,
+    headers: impl Iterator<Item = (&'static str, &'a str)>,
+) -> PyResult<Bound<'py, PyList>> {
+    let pair = |(name, value): (&str, &str)| {
         PyTuple::new(py, [PyBytes::new(py, name.as_bytes()), PyBytes::new(py, value.as_bytes())])
     };
-    PyList::new(py, headers.iter().map(pair).collect::<PyResult<Vec<_>>>()?)
+    PyList::new(py, headers.map(pair).collect::<PyResult<Vec<_>>>()?)
 }
 
 /// Header lines of a request, as Python holds them.

@@ -1,6 +1,7 @@
 //! The outcome of a verification: allowed with the key, or denied with exactly one code.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,12 +10,13 @@ use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
 
 use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::input::{Fields, Value, identifier, meant};
 use crate::lifecycle::Life;
-use crate::limit::{AnyLimiter, Draw, Drawn, Limiter, Rule, Rules};
+use crate::limit::{AnyLimiter, Draw, Drawn, Limiter, Rule, Rules, Share};
 use crate::record::{Key, Level, LimitState, Status, wire_time};
 use crate::scope::Catalogue;
 use crate::{level, network, scope};
@@ -28,7 +30,8 @@ use crate::{level, network, scope};
 pub struct Request {
     pub(crate) scopes: Vec<String>,
     pub(crate) method: Option<String>,
-    pub(crate) ip: Option<String>,
+    /// What is no address is as good as none.
+    pub(crate) ip: Option<IpAddr>,
     pub(crate) environment: Option<String>,
     pub(crate) operation: Option<String>,
     /// `None` is 1.
@@ -76,8 +79,8 @@ impl Request {
 
     /// The client's address, judged against the allow lists of key and org. A key with an allow list is denied without.
     #[must_use]
-    pub fn ip(mut self, address: impl Into<String>) -> Self {
-        self.ip = Some(address.into());
+    pub fn ip(mut self, address: impl AsRef<str>) -> Self {
+        self.ip = address.as_ref().parse().ok();
         self
     }
 
@@ -138,12 +141,11 @@ impl Request {
             }
         }
         request.method = fields.text("method")?;
-        request.ip = match fields.given("ip") {
+        match fields.given("ip") {
             // An address comes from the client's side: what is broken is judged, not raised.
-            Some(Value::BrokenText) => Some(String::new()),
-            Some(value) => Some(value.into_text("ip")?),
-            None => None,
-        };
+            Some(Value::BrokenText) | None => {}
+            Some(value) => request = request.ip(value.into_text("ip")?),
+        }
         request.environment = fields.text("environment")?;
         request.operation = fields.text("operation")?;
         if let Some(cost) = fields.given("cost") {
@@ -185,8 +187,10 @@ impl Request {
         }
     }
 
-    pub(crate) fn draw(&self) -> Draw<'_> {
-        Draw { operation: self.operation.as_deref(), agent: self.agent.as_deref(), cost: self.cost.unwrap_or(1) }
+    /// As it is judged.
+    pub(crate) fn ask(&self) -> Ask<'_> {
+        let (method, agent) = (self.method.as_deref(), self.agent.as_ref());
+        Ask { needs: self, method, ip: self.ip, agent, counted: None }
     }
 
     pub(crate) fn is_admitted(&self, engine: u64) -> bool {
@@ -195,6 +199,49 @@ impl Request {
 
     pub(crate) fn admitted(&self, engine: u64) {
         self.admitted.0.store(engine, Ordering::Relaxed);
+    }
+}
+
+/// A request as it is judged: what is needed of its key, which routes have ready, and what it says of itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) needs: &'a Request,
+    pub(crate) method: Option<&'a str>,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) agent: Option<&'a Arc<str>>,
+    pub(crate) counted: Option<&'a Counted>,
+}
+
+/// What was counted already of a request that is judged again, by the needs of another guard.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// Of which reading of the key.
+    pub(crate) reading: u64,
+    pub(crate) agent: Option<Arc<str>>,
+    /// How much was taken of the limits in these places.
+    pub(crate) taken: SmallVec<[(u32, u32); 1]>,
+}
+
+impl<'a> Ask<'a> {
+    /// The same, to be kept for longer.
+    pub(crate) fn request(&self) -> Request {
+        let (method, agent) = (self.method.map(str::to_owned), self.agent.cloned());
+        Request { method, ip: self.ip, agent, ..self.needs.clone() }
+    }
+
+    /// What was counted of the same secret and agent. After a change of the key nothing was: it is verified anew.
+    pub(crate) fn counted(&self, source: &dyn Source, now: Millis) -> Option<&'a Counted> {
+        self.counted.filter(|it| it.reading == source.reading(now) && it.agent.as_ref() == self.agent)
+    }
+
+    /// What it asks of the limits of a key.
+    pub(crate) fn draw(&self, source: &dyn Source, now: Millis) -> Draw<'a> {
+        Draw {
+            operation: self.needs.operation.as_deref(),
+            agent: self.agent.map(|it| &**it),
+            cost: self.needs.cost.unwrap_or(1),
+            taken: self.counted(source, now).map_or(&[], |it| &it.taken),
+        }
     }
 }
 
@@ -320,7 +367,7 @@ pub(crate) trait Source: Send + Sync {
     /// Which reading of the key this is, unique in this process, and another one as soon as a former secret is over.
     fn reading(&self, now: Millis) -> u64;
     /// The rule in a place of those that the key is judged by.
-    fn rule(&self, place: usize) -> Option<&Rule>;
+    fn rule(&self, place: u32) -> Option<&Rule>;
 }
 
 /// A proved key. Its record is made when somebody asks for it.
@@ -345,7 +392,7 @@ impl Proved {
     }
 
     fn limits(&self) -> Vec<LimitState> {
-        let states = self.drawn.debts.iter().filter_map(|(place, debt)| {
+        let states = self.drawn.shares.iter().filter_map(|Share { place, debt, .. }| {
             let Rule { limit, pace } = self.source.rule(*place)?;
             Some(LimitState {
                 name: limit.name.clone(),
@@ -414,7 +461,13 @@ impl Allowed {
     /// Whether any limit was judged.
     #[must_use]
     pub fn is_limited(&self) -> bool {
-        !self.proved.drawn.debts.is_empty()
+        !self.proved.drawn.shares.is_empty()
+    }
+
+    /// What was counted for it.
+    pub(crate) fn counted(&self) -> Counted {
+        let taken = self.proved.drawn.shares.iter().map(|it| (it.place, it.taken)).collect();
+        Counted { reading: self.reading(), agent: self.agent.clone(), taken }
     }
 
     /// The logical identity on whose behalf the key was used.
@@ -661,18 +714,18 @@ impl Serialize for Decision {
 }
 
 /// Whether a cost was taken from every limit that concerned it.
-pub(crate) fn granted(drawn: &Drawn, cost: u64, source: &dyn Source) -> Result<(), Box<Denial>> {
+pub(crate) fn granted(drawn: &Drawn, draw: &Draw<'_>, source: &dyn Source) -> Result<(), Box<Denial>> {
     if drawn.refused.is_none() {
         return Ok(());
     }
     // The one that lets it pass last: who waits for another only meets this one next. Of two, the first.
-    let waits = drawn.debts.iter().rev().filter_map(|(place, debt)| {
-        let Rule { limit, pace } = source.rule(*place)?;
-        Some((&*limit.name, pace.wait_seconds(*debt, cost)))
+    let waits = drawn.shares.iter().rev().filter_map(|Share { place, debt, .. }| {
+        let rule = source.rule(*place)?;
+        Some((&*rule.limit.name, rule.pace.wait_seconds(*debt, draw.due(*place, rule)?.cost)))
     });
     let (name, wait) = waits.max_by_key(|it| it.1.unwrap_or(u64::MAX)).unwrap_or(("", Some(0)));
     let Some(wait) = wait else {
-        let reason = format!("is {cost}, which the limit '{name}' allows at no time");
+        let reason = format!("is {}, which the limit '{name}' allows at no time", draw.cost);
         let error = Error::wrong("cost", reason, "lower it, or give the limit a larger burst");
         return Err(Denial::misused(error).into());
     };
@@ -697,8 +750,8 @@ pub(crate) struct Facts<'a> {
 }
 
 /// Judges a proved secret, in the order of the codes. `Ok` is allowed.
-pub(crate) fn judge(facts: &Facts<'_>, request: &Request, now: Millis) -> Result<(), Box<Denial>> {
-    if !facts.accepted || request.environment.as_ref().is_some_and(|only| only != facts.environment) {
+pub(crate) fn judge(facts: &Facts<'_>, ask: Ask<'_>, now: Millis) -> Result<(), Box<Denial>> {
+    if !facts.accepted || ask.needs.environment.as_ref().is_some_and(|only| only != facts.environment) {
         return deny(
             Code::WrongEnvironment,
             format!("This API key is for the environment '{}', which is not accepted here", facts.environment),
@@ -716,15 +769,15 @@ pub(crate) fn judge(facts: &Facts<'_>, request: &Request, now: Millis) -> Result
     if facts.org_disabled {
         return deny(Code::Disabled, "The organization of this API key is disabled");
     }
-    if !facts.networks.iter().all(|it| network::allows(*it, request.ip.as_deref())) {
+    if !facts.networks.iter().all(|it| network::allows(*it, ask.ip)) {
         return deny(Code::IpNotAllowed, "The API key may not be used from this address");
     }
     if let Some(level) = facts.level
-        && !level::allows(level, request.method.as_deref())
+        && !level::allows(level, ask.method)
     {
-        return deny(Code::MethodNotAllowed, level::refusal(level, request.method.as_deref()));
+        return deny(Code::MethodNotAllowed, level::refusal(level, ask.method));
     }
-    let missing = scope::missing(facts.scopes, &request.scopes);
+    let missing = scope::missing(facts.scopes, &ask.needs.scopes);
     if !missing.is_empty() {
         let message = format!("The API key lacks the scope {}", missing.join(", "));
         return Err(Box::new(Denial { missing_scopes: missing, ..Denial::new(Code::InsufficientScope, message) }));
@@ -758,7 +811,7 @@ mod tests {
             level: Some(Level::Read),
             scopes: "",
         };
-        let code = |facts: &Facts<'_>| judge(facts, &request, 5).err().map(|it| it.code);
+        let code = |facts: &Facts<'_>| judge(facts, request.ask(), 5).err().map(|it| it.code);
         assert_eq!(code(&facts), Some(Code::WrongEnvironment));
         facts.accepted = true;
         assert_eq!(code(&facts), Some(Code::Revoked));

@@ -40,6 +40,11 @@ pub(crate) fn register(holder: Weak<dyn Forkable>) {
     holders.push(holder);
 }
 
+/// Differs in each forked child.
+pub(crate) fn epoch() -> u64 {
+    EPOCH.load(Ordering::Acquire)
+}
+
 /// The process that something belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Process {
@@ -57,7 +62,7 @@ pub(crate) enum Relation {
 
 impl Process {
     pub(crate) fn current() -> Self {
-        Self { id: std::process::id(), epoch: EPOCH.load(Ordering::Acquire) }
+        Self { id: std::process::id(), epoch: epoch() }
     }
 
     /// Fails in a child whose fork bypassed [`prepare`].
@@ -87,12 +92,12 @@ pub(crate) struct PerProcess<T> {
 
 impl<T> PerProcess<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self { epoch: EPOCH.load(Ordering::Acquire), value, child: OnceLock::new() }
+        Self { epoch: epoch(), value, child: OnceLock::new() }
     }
 
     /// The value of this process, which `make` makes in a child. Called without the gate.
     pub(crate) fn get(&self, make: impl Fn() -> T) -> &T {
-        let epoch = EPOCH.load(Ordering::Acquire);
+        let epoch = epoch();
         let mut it = self;
         while it.epoch != epoch {
             it = it.child.get_or_init(|| {

@@ -53,11 +53,10 @@ pub(crate) fn stored(texts: &[String]) -> Box<[IpNet]> {
     texts.iter().filter_map(|it| it.parse().ok()).collect()
 }
 
-/// Whether an address may use what is restricted to `networks`. No address, or one that cannot be read, may not.
-pub(crate) fn allows(networks: Option<&[IpNet]>, address: Option<&str>) -> bool {
+/// Whether an address may use what is restricted to `networks`. No address may not.
+pub(crate) fn allows(networks: Option<&[IpNet]>, address: Option<IpAddr>) -> bool {
     let Some(networks) = networks else { return true };
-    let Some(address) = address.and_then(|it| it.parse::<IpAddr>().ok()) else { return false };
-    let address = address.to_canonical();
+    let Some(address) = address.map(|it| it.to_canonical()) else { return false };
     networks.iter().any(|it| it.contains(&address))
 }
 
@@ -104,8 +103,8 @@ mod tests {
             ("10.0.0.1:80", false),
             ("", false),
         ] {
-            assert_eq!(allows(Some(&ten), Some(address)), allowed, "{address}");
+            assert_eq!(allows(Some(&ten), address.parse().ok()), allowed, "{address}");
         }
-        assert!(!allows(Some(&ten), None) && !allows(Some(&[]), Some("10.0.0.1")) && allows(None, None));
+        assert!(!allows(Some(&ten), None) && !allows(Some(&[]), "10.0.0.1".parse().ok()) && allows(None, None));
     }
 }

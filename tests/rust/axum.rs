@@ -10,7 +10,7 @@ use axum::http::{Request, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use keywright::http::{Config, Http, Needs, Passed, Rule};
-use keywright::integrations::axum::{ApiKey, guarded, requiring};
+use keywright::integrations::axum::{ApiKey, guarded, management, requiring};
 use keywright::wait::block_on;
 use keywright::{Catalogue, Keywright, NewKey};
 use site::Site;
@@ -83,6 +83,30 @@ fn routes_have_needs_of_their_own() {
     }
     assert_eq!(status(&app, "/open", ""), 200);
     assert_eq!(status(&app, "/elsewhere", ""), 404);
+}
+
+#[test]
+fn a_route_behind_a_guarded_router_counts_once() {
+    let api = Api::new();
+    let new = block_on(api.kw.keys().create(NewKey::named("a").scopes("deals:read").unwrap())).unwrap();
+    let needs = |scope: &str| Needs::key().scopes(scope).unwrap();
+    let route = |path: &str, scope| {
+        requiring(Router::new().route(path, get(named)), api.http(Config::new()), needs(scope)).unwrap()
+    };
+    let inside = Router::new().nest("/v1", route("/deals", "deals:read").merge(route("/users", "users:read")));
+    let inside = inside.nest_service("/manage", management(api.http(Config::new()), |_| async { None }));
+    let app = guarded(inside, api.http(Config::new()));
+    let response = ask(&app, "/v1/deals", new.api_key.reveal());
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers().get_all("vary").iter().count(), 1);
+    assert_eq!(response.headers().get_all("x-request-id").iter().count(), 1);
+    let refused = ask(&app, "/v1/users", new.api_key.reveal());
+    assert_eq!((refused.status().as_u16(), refused.headers().get_all("vary").iter().count()), (403, 1));
+    let whoami = ask(&app, "/manage/whoami", new.api_key.reveal());
+    assert_eq!((whoami.status().as_u16(), whoami.headers().get_all("vary").iter().count()), (200, 1));
+    block_on(api.kw.flush()).unwrap();
+    let key = block_on(api.kw.keys().get(&new.id)).unwrap();
+    assert_eq!((key.usage_count, key.denied_count), (3, 1));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 
 mod site;
 
-use keywright::http::{Config, Head, Http, Message, Needs, Outcome, Rule, Session};
+use keywright::http::{Config, Earlier, Head, Http, Message, Needs, Outcome, Passed, Rule, Session};
 use keywright::wait::block_on;
-use keywright::{Keywright, Level, NewKey};
+use keywright::{KeyUpdate, Keywright, Level, Limit, NewKey};
 use proptest::prelude::*;
 use site::Site;
 
@@ -124,6 +124,53 @@ fn a_browsers_question_opens_no_handler() {
     assert_eq!(response.header("access-control-allow-origin"), None);
     let Outcome::Passed(passed) = block_on(http.authenticate(&head, None)) else { panic!("nobody can answer it") };
     assert!(passed.key().is_none());
+}
+
+#[test]
+fn a_guard_behind_a_guard_counts_a_request_once() {
+    let site = Site::new();
+    let writes = Limit::new("writes", 4).operation("write");
+    let kw = block_on(site.config().limit(Limit::new("all", 10)).limit(writes).build()).unwrap();
+    let new = block_on(kw.keys().create(NewKey::named("CI").scopes("deals:write").unwrap())).unwrap();
+    let http = kw.http(Config::new()).unwrap();
+    let lines: [(&[u8], &[u8]); 1] = [(b"api-key", new.api_key.reveal().as_bytes())];
+    let head = Head::new("POST", "/deals").headers(&lines);
+    let judged = |needs: Needs, earlier: Option<&Earlier>| match block_on(
+        http.authenticate(&head.earlier(earlier), Some(&needs)),
+    ) {
+        Outcome::Passed(passed) => Ok(passed),
+        Outcome::Refused(response) => Err(response.status),
+    };
+    let told = |it: &Passed| it.headers().find(|it| it.0 == "ratelimit").unwrap().1.replace(";t=", " ");
+    let remaining = |it: &Passed, all: u64| told(it).contains(&format!("\"all\";r={all} "));
+    let counts = || {
+        block_on(kw.flush()).unwrap();
+        let key = block_on(kw.keys().get(&new.id)).unwrap();
+        (key.usage_count, key.denied_count)
+    };
+
+    let first = judged(Needs::key(), None).unwrap();
+    assert!(remaining(&first, 9));
+    let write = || Needs::key().scopes("deals:write").unwrap().operation("write").cost(3);
+    let second = judged(write(), Some(&first.earlier())).unwrap();
+    assert!(remaining(&second, 7) && told(&second).contains("\"writes\";r=1"), "{}", told(&second));
+    assert_eq!(second.request_id, first.request_id);
+    let third = judged(Needs::key(), Some(&second.earlier())).unwrap();
+    assert_eq!((told(&third), counts()), (told(&second), (1, 0)));
+
+    // The stricter need holds, also of the same request.
+    assert_eq!(judged(Needs::key().scopes("deals:read").unwrap(), Some(&third.earlier())).unwrap_err(), 403);
+    assert_eq!(judged(write().cost(4), Some(&first.earlier())).unwrap_err(), 429);
+    assert_eq!(counts(), (1, 2));
+
+    // What is said of another key, or was true before a change, spares nothing.
+    let other = Earlier::new("x", first.earlier().reading() + 1_000, None, [(0, 9)]);
+    assert!(remaining(&judged(Needs::key(), Some(&other)).unwrap(), 6));
+    block_on(kw.keys().update(&new.id, KeyUpdate::new().name("other"))).unwrap();
+    assert!(remaining(&judged(Needs::key(), Some(&first.earlier())).unwrap(), 5));
+    assert_eq!(counts(), (3, 2));
+    block_on(kw.keys().revoke(&new.id, ())).unwrap();
+    assert_eq!(judged(Needs::key(), Some(&first.earlier())).unwrap_err(), 401);
 }
 
 /// Rules, and for each scope what it lets in.

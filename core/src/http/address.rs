@@ -45,7 +45,7 @@ impl Proxies {
     /// in the lines of `X-Forwarded-For` that is no trusted proxy. What cannot be read ends the walk without an
     /// address, which no allow list lets pass.
     pub(super) fn client(&self, head: &Head<'_>) -> (Option<IpAddr>, Origin) {
-        let Some(peer) = head.peer.and_then(|it| it.parse::<IpAddr>().ok()).map(|it| it.to_canonical()) else {
+        let Some(peer) = head.peer.map(|it| it.to_canonical()) else {
             return (None, Origin::Unknown);
         };
         if !self.trusts(peer) {

@@ -8,6 +8,9 @@ use super::{Head, header};
 use crate::error::Error;
 use crate::input::identifier;
 
+/// On whose behalf, or why that cannot be told.
+pub(super) type Found = Result<Option<Arc<str>>, Refusal>;
+
 /// Reads the name of the header.
 pub(super) fn header(name: &str) -> Result<String, Error> {
     header::named("agent_header", name, "X-Agent-Id")
@@ -15,7 +18,7 @@ pub(super) fn header(name: &str) -> Result<String, Error> {
 
 /// The agent of a request, where a header is configured and comes. One that cannot be read is not left out: what is
 /// counted and limited for an agent would be counted for none.
-pub(super) fn of(header: Option<&str>, head: &Head<'_>) -> Result<Option<Arc<str>>, Refusal> {
+pub(super) fn of(header: Option<&str>, head: &Head<'_>) -> Found {
     let Some(name) = header else { return Ok(None) };
     let mut lines = head.values(name);
     let Some(first) = lines.next() else { return Ok(None) };

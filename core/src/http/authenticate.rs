@@ -5,12 +5,13 @@ use std::sync::Arc;
 use chrono::SecondsFormat;
 use zeroize::Zeroizing;
 
+use super::config::NO_STORE;
 use super::credential::{self, Source};
 use super::refusal::Refusal;
 use super::route::{Access, Found, Rule};
 use super::session::Verifier;
 use super::{Head, Header, Http, Needs, Response, Session, agent, request_id};
-use crate::decision::{Allowed, Decision, Request};
+use crate::decision::{Allowed, Ask, Counted, Decision, Request};
 use crate::record::{Key, LimitState};
 use crate::wait::{Ready, now_or_later};
 
@@ -30,13 +31,13 @@ pub enum Outcome {
 pub struct Passed {
     /// Who makes it.
     pub principal: Principal,
-    /// What to add to its response, be that a success or an error: `vary` to what is there, the others where they are
-    /// not there yet.
-    pub headers: Vec<Header>,
     /// On whose behalf it is made, see [`Config::agent_header`](super::Config::agent_header).
     pub agent: Option<Arc<str>>,
-    /// The id of the exchange, for logs; also in `headers`.
+    /// The id of the exchange, for logs; also in [`headers`](Self::headers).
     pub request_id: Cow<'static, str>,
+    /// Those of [`headers`](Self::headers) that most responses have not: what limits allow, and when a secret ends.
+    pub more: Vec<Header>,
+    vary: Arc<str>,
 }
 
 /// Who makes a request.
@@ -50,7 +51,73 @@ pub enum Principal {
     Session(Session),
 }
 
+/// What a guard has found of a request, for another one that stands behind it: see [`Head::earlier`].
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+/// use keywright::http::{Config, Head, Needs, Outcome};
+/// let http = kw.http(Config::new())?;
+/// let headers: [(&[u8], &[u8]); 1] = [(b"api-key", new.api_key.reveal().as_bytes())];
+/// let head = Head::new("GET", "/v1/deals").headers(&headers);
+/// let Outcome::Passed(passed) = http.authenticate(&head, None).await else { panic!("it is a valid key") };
+/// let (earlier, needs) = (passed.earlier(), Needs::key().scopes("deals:write")?);
+/// let Outcome::Refused(response) = http.authenticate(&head.earlier(Some(&earlier)), Some(&needs)).await else { panic!() };
+/// assert_eq!((response.status, response.header("x-request-id")), (403, Some(&*passed.request_id)));
+/// # kw.close().await; Ok(()) }) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    pub(super) request_id: Cow<'static, str>,
+    pub(super) counted: Counted,
+}
+
+impl Earlier {
+    /// One that was kept in parts, by a host that keeps no such value itself.
+    #[must_use]
+    pub fn new(
+        request_id: impl Into<String>,
+        reading: u64,
+        agent: Option<Arc<str>>,
+        taken: impl IntoIterator<Item = (u32, u32)>,
+    ) -> Self {
+        let counted = Counted { reading, agent, taken: taken.into_iter().collect() };
+        Self { request_id: request_id.into().into(), counted }
+    }
+
+    /// The reading of the key, see [`Allowed::reading`]; 0 for none.
+    #[must_use]
+    pub fn reading(&self) -> u64 {
+        self.counted.reading
+    }
+
+    /// How much was taken of limits, each named by its place among those of the key.
+    #[must_use]
+    pub fn taken(&self) -> &[(u32, u32)] {
+        &self.counted.taken
+    }
+}
+
 impl Passed {
+    /// What to add to its response, be that a success or an error: `vary` to what is there, the others where they are
+    /// not there yet.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let every = [NO_STORE, ("vary", &self.vary), ("x-request-id", &self.request_id)];
+        every.into_iter().chain(self.more.iter().map(|(name, value)| (*name, value.as_ref())))
+    }
+
+    /// For a guard that stands behind.
+    #[must_use]
+    pub fn earlier(&self) -> Earlier {
+        let counted = match &self.principal {
+            Principal::Key(allowed) => allowed.counted(),
+            Principal::Anyone | Principal::Session(_) => Counted::default(),
+        };
+        Earlier { request_id: self.request_id.clone(), counted }
+    }
+
     /// The key, where one was presented.
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
@@ -64,22 +131,21 @@ impl Passed {
 /// What an answer needs to know of a request.
 struct Exchange {
     request_id: Cow<'static, str>,
-    agent: Result<Option<Arc<str>>, Refusal>,
     is_head: bool,
 }
 
 /// What is found before any key is verified.
-pub(super) enum Opening {
+pub(super) enum Opening<'a> {
     Done(Result<Principal, Refusal>),
-    Asked(Asked),
+    Asked(Asked<'a>),
 }
 
 /// A key that has to be verified.
-pub(super) struct Asked {
-    pub(super) text: Zeroizing<Vec<u8>>,
-    pub(super) request: Request,
+pub(super) struct Asked<'a> {
+    pub(super) text: &'a [u8],
+    pub(super) ask: Ask<'a>,
     /// Why even a valid key is refused.
-    but: Option<&'static str>,
+    pub(super) but: Option<&'static str>,
 }
 
 impl Http {
@@ -97,56 +163,59 @@ impl Http {
     /// SQLite and `hmac-sha256`.
     pub fn begin(&self, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
         let (agent, is_head) = (self.agent(head), head.method == "HEAD");
-        let exchange = Exchange { request_id: request_id::of(head), agent, is_head };
+        let exchange = Exchange { request_id: request_id::of(head), is_head };
         if needs.is_some() && head.is_preflight() {
             // Behind a guard of one route stands its handler, and nobody who would answer a browser's question.
             return Ready::Now(Outcome::Refused(self.preflight(exchange.request_id)));
         }
-        let asked = match self.open(head, needs) {
-            Opening::Done(found) => return Ready::Now(self.answer(exchange, found)),
+        let Asked { text, ask, but } = match self.open(head, needs, &agent) {
+            Opening::Done(found) => return Ready::Now(self.answer(exchange, found, agent)),
             Opening::Asked(asked) => asked,
         };
-        if let Some(decision) = self.kw.try_verify(asked.text.as_slice(), &asked.request) {
-            return Ready::Now(self.answer(exchange, asked.judged(decision)));
+        if let Some(decision) = self.kw.try_judge(text, ask) {
+            return Ready::Now(self.answer(exchange, judged(decision, but), agent));
         }
-        let this = self.clone();
+        let (this, text) = (self.clone(), Zeroizing::new(text.to_vec()));
+        let (request, counted) = (ask.request(), ask.counted.cloned());
         now_or_later(async move {
-            let decision = this.kw.verify(asked.text.as_slice(), &asked.request).await;
-            this.answer(exchange, asked.judged(decision))
+            let decision = this.kw.judge(&text, Ask { counted: counted.as_ref(), ..request.ask() }).await;
+            this.answer(exchange, judged(decision, but), agent)
         })
     }
 
     /// The answer to a browser's question that nobody else answers: no origin may ask.
     pub(super) fn preflight(&self, request_id: Cow<'static, str>) -> Response {
-        Response { status: 204, headers: self.own_headers(request_id), body: Vec::new() }
+        Response { status: 204, headers: self.plan.manner.headers_of(request_id).into(), body: Vec::new() }
     }
 
-    pub(super) fn own_headers(&self, request_id: Cow<'static, str>) -> Vec<Header> {
-        vec![
-            ("cache-control", "no-store".into()),
-            ("vary", self.plan.manner.vary.clone().into()),
-            ("x-request-id", request_id),
-        ]
-    }
-
-    pub(super) fn open(&self, head: &Head<'_>, needs: Option<&Needs>) -> Opening {
+    pub(super) fn open<'a>(
+        &'a self,
+        head: &Head<'a>,
+        needs: Option<&'a Needs>,
+        agent: &'a agent::Found,
+    ) -> Opening<'a> {
         if head.is_preflight() {
             return Opening::Done(Ok(Principal::Anyone));
         }
-        self.look(head, needs).unwrap_or_else(|it| Opening::Done(Err(it)))
+        self.look(head, needs, agent).unwrap_or_else(|it| Opening::Done(Err(it)))
     }
 
-    fn look(&self, head: &Head<'_>, needs: Option<&Needs>) -> Result<Opening, Refusal> {
+    fn look<'a>(
+        &'a self,
+        head: &Head<'a>,
+        needs: Option<&'a Needs>,
+        agent: &'a agent::Found,
+    ) -> Result<Opening<'a>, Refusal> {
         if head.is_too_large() {
             return Err(Refusal::invalid_request("The head of the request is too large"));
         }
-        let valid_key = Needs::key();
+        let valid_key = &self.plan.valid_key;
         let (needs, mut but) = match needs {
             Some(needs) => (needs, None),
             None => match self.rule(head)? {
                 Ruled::By(rule) => (&rule.needs, None),
-                Ruled::Default => (&valid_key, None),
-                Ruled::Unlisted => (&valid_key, Some("No rule of this API lets anybody in here")),
+                Ruled::Default => (valid_key, None),
+                Ruled::Unlisted => (valid_key, Some("No rule of this API lets anybody in here")),
             },
         };
         if needs.access == Access::Public {
@@ -161,23 +230,22 @@ impl Http {
         if needs.access == Access::Session {
             but = Some("This takes a session, not an API key");
         }
-        Ok(Opening::Asked(Asked { text: text.to_vec().into(), request: self.request(head, &needs.request), but }))
+        Ok(Opening::Asked(Asked { text, ask: self.ask(head, &needs.request, agent), but }))
     }
 
     /// On whose behalf a request is made. Whoever asks for it refuses nobody for it who is not proved.
-    pub(super) fn agent(&self, head: &Head<'_>) -> Result<Option<Arc<str>>, Refusal> {
+    pub(super) fn agent(&self, head: &Head<'_>) -> agent::Found {
         agent::of(self.plan.agent_header.as_deref(), head)
     }
 
     /// What is asked of a key, with what the request says of itself.
-    pub(super) fn request(&self, head: &Head<'_>, needed: &Request) -> Request {
-        let mut request = needed.clone().method(head.judged_method());
-        if let Ok(Some(agent)) = self.agent(head) {
-            request = request.agent(agent);
-        }
-        match self.plan.proxies.client(head) {
-            (Some(address), _) => request.ip(address.to_string()),
-            (None, _) => request,
+    pub(super) fn ask<'a>(&self, head: &Head<'a>, needs: &'a Request, agent: &'a agent::Found) -> Ask<'a> {
+        Ask {
+            needs,
+            method: Some(head.judged_method()),
+            ip: self.plan.proxies.client(head).0,
+            agent: agent.as_ref().ok().and_then(Option::as_ref),
+            counted: head.earlier.map(|it| &it.counted),
         }
     }
 
@@ -205,15 +273,15 @@ impl Http {
         }
     }
 
-    fn answer(&self, exchange: Exchange, found: Result<Principal, Refusal>) -> Outcome {
-        let Exchange { request_id, agent, is_head } = exchange;
+    fn answer(&self, exchange: Exchange, found: Result<Principal, Refusal>, agent: agent::Found) -> Outcome {
+        let Exchange { request_id, is_head } = exchange;
         let (principal, agent) = match found.and_then(|it| on_behalf(it, agent)) {
             Ok(proved) => proved,
             Err(refusal) => return Outcome::Refused(refusal.response(&self.plan.manner, request_id, is_head)),
         };
-        let mut headers = self.own_headers(request_id.clone());
-        headers.extend(self.principal_headers(&principal));
-        Outcome::Passed(Box::new(Passed { principal, headers, agent, request_id }))
+        let more = self.principal_headers(&principal);
+        let vary = Arc::clone(&self.plan.manner.vary);
+        Outcome::Passed(Box::new(Passed { principal, agent, request_id, more, vary }))
     }
 
     /// What a response says of the key that was presented.
@@ -241,21 +309,16 @@ impl Http {
     }
 }
 
-impl Asked {
-    pub(super) fn judged(&self, decision: Decision) -> Result<Principal, Refusal> {
-        match (decision, self.but) {
-            (Decision::Allowed(_), Some(why)) => Err(Refusal::forbidden(why)),
-            (Decision::Allowed(allowed), None) => Ok(Principal::Key(allowed)),
-            (Decision::Denied(denial), _) => Err(Refusal::of(&denial)),
-        }
+pub(super) fn judged(decision: Decision, but: Option<&'static str>) -> Result<Principal, Refusal> {
+    match (decision, but) {
+        (Decision::Allowed(_), Some(why)) => Err(Refusal::forbidden(why)),
+        (Decision::Allowed(allowed), None) => Ok(Principal::Key(allowed)),
+        (Decision::Denied(denial), _) => Err(Refusal::of(&denial)),
     }
 }
 
 /// Somebody with an agent, which says nothing of one who may be anybody.
-pub(super) fn on_behalf(
-    principal: Principal,
-    agent: Result<Option<Arc<str>>, Refusal>,
-) -> Result<(Principal, Option<Arc<str>>), Refusal> {
+pub(super) fn on_behalf(principal: Principal, agent: agent::Found) -> Result<(Principal, Option<Arc<str>>), Refusal> {
     match principal {
         Principal::Anyone => Ok((principal, None)),
         Principal::Key(_) | Principal::Session(_) => agent.map(|it| (principal, it)),

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::address::Origin;
-use super::authenticate::{Opening, Ruled, on_behalf};
+use super::authenticate::{Asked, Opening, Ruled, judged, on_behalf};
 use super::refusal::Refusal;
 use super::{Head, Http};
 use crate::decision::Code;
@@ -70,14 +70,12 @@ impl Http {
             rule,
             fix: None,
         };
-        let found = match self.open(head, None) {
+        let agent = self.agent(head);
+        let found = match self.open(head, None, &agent) {
             Opening::Done(found) => found,
-            Opening::Asked(asked) => {
-                let decision = self.kw.weigh(asked.text.as_slice(), &asked.request).await;
-                asked.judged(decision)
-            }
+            Opening::Asked(Asked { text, ask, but }) => judged(self.kw.weigh(text, ask).await, but),
         };
-        match found.and_then(|it| on_behalf(it, self.agent(head))) {
+        match found.and_then(|it| on_behalf(it, agent)) {
             Ok(_) => told.allowed = true,
             Err(refusal) => {
                 told.fix = Some(self.fix(head, &refusal, &told));

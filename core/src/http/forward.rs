@@ -90,7 +90,7 @@ impl Http {
             Err(response) => Outcome::Refused(response),
         };
         Some(match outcome {
-            Outcome::Passed(passed) => passed_on(*passed),
+            Outcome::Passed(passed) => passed_on(&passed),
             Outcome::Refused(response) => gateway.refused(response),
         })
     }
@@ -98,7 +98,7 @@ impl Http {
 
 /// 200, since Envoy takes no other; with headers that say who asks, for the proxy to set on the request. Each is always
 /// there, so that a proxy overwrites what a client has written into it.
-fn passed_on(passed: Passed) -> Response {
+fn passed_on(passed: &Passed) -> Response {
     let none = Cow::Borrowed("");
     let agent = passed.agent.as_deref().unwrap_or_default().to_owned();
     let [principal, key, org, environment, scopes] = match &passed.principal {
@@ -118,7 +118,7 @@ fn passed_on(passed: Passed) -> Response {
         ("x-keywright-scopes", scopes),
         ("x-keywright-agent", agent.into()),
     ];
-    let headers = passed.headers.into_iter().chain(who).collect();
+    let headers = passed.headers().map(|(name, value)| (name, value.to_owned().into())).chain(who).collect();
     Response { status: 200, headers, body: Vec::new() }
 }
 

@@ -1,6 +1,9 @@
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use zeroize::Zeroizing;
+
+use super::Earlier;
 
 /// The head of an HTTP request, as a server read it. Nothing of it is trusted.
 ///
@@ -14,13 +17,14 @@ pub struct Head<'a> {
     pub(super) method: &'a str,
     target: &'a [u8],
     headers: &'a [(&'a [u8], &'a [u8])],
-    pub(super) peer: Option<&'a str>,
+    pub(super) peer: Option<IpAddr>,
+    pub(super) earlier: Option<&'a Earlier>,
 }
 
 impl<'a> Head<'a> {
     /// The method, and the target as it came: path and query, still percent-encoded.
     pub fn new(method: &'a str, target: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        Self { method, target: target.as_ref(), headers: &[], peer: None }
+        Self { method, target: target.as_ref(), headers: &[], peer: None, earlier: None }
     }
 
     /// The header lines in their order, a line that is repeated as often as it came.
@@ -31,8 +35,21 @@ impl<'a> Head<'a> {
 
     /// The address of the socket's other end, without its port. Left out where the socket has none.
     #[must_use]
-    pub fn peer(self, address: impl Into<Option<&'a str>>) -> Self {
-        Self { peer: address.into(), ..self }
+    pub fn peer<'b>(self, address: impl Into<Option<&'b str>>) -> Self {
+        self.peer_ip(address.into().and_then(|it| it.parse().ok()))
+    }
+
+    /// See [`peer`](Self::peer), for hosts that have no text of it.
+    #[must_use]
+    pub fn peer_ip(self, address: Option<IpAddr>) -> Self {
+        Self { peer: address, ..self }
+    }
+
+    /// What a guard in front of this one has found of the same request, so that it is counted once, and charged by each
+    /// limit once: for the greater cost. What the request needs is judged anew.
+    #[must_use]
+    pub fn earlier(self, earlier: Option<&'a Earlier>) -> Self {
+        Self { earlier, ..self }
     }
 
     /// The path as it came, without the query.
@@ -104,6 +121,7 @@ pub struct Message {
     target: Vec<u8>,
     headers: Vec<(Vec<u8>, Vec<u8>)>,
     peer: Option<String>,
+    earlier: Option<Earlier>,
     body: Zeroizing<Vec<u8>>,
 }
 
@@ -127,6 +145,11 @@ impl Message {
         Self { peer: address, ..self }
     }
 
+    /// See [`Head::earlier`].
+    pub fn earlier(self, earlier: Option<Earlier>) -> Self {
+        Self { earlier, ..self }
+    }
+
     /// The body.
     pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
         Self { body: Zeroizing::new(body.into()), ..self }
@@ -139,7 +162,8 @@ impl Message {
     /// Calls `with` with the head.
     pub(super) fn read<T>(&self, with: impl FnOnce(&Head<'_>) -> T) -> T {
         let lines: Vec<(&[u8], &[u8])> = self.headers.iter().map(|it| (it.0.as_slice(), it.1.as_slice())).collect();
-        with(&Head { method: &self.method, target: &self.target, headers: &lines, peer: self.peer.as_deref() })
+        let head = Head::new(&self.method, &self.target).headers(&lines).peer(self.peer.as_deref());
+        with(&head.earlier(self.earlier.as_ref()))
     }
 }
 

@@ -18,7 +18,7 @@ mod session;
 
 use std::sync::Arc;
 
-pub use self::authenticate::{Outcome, Passed, Principal};
+pub use self::authenticate::{Earlier, Outcome, Passed, Principal};
 use self::config::Plan;
 pub use self::config::{Config, Errors};
 pub use self::explain::Explanation;
@@ -64,6 +64,21 @@ impl Http {
     /// ```
     pub fn reads(&self) -> impl Iterator<Item = &str> {
         self.plan.reads()
+    }
+
+    /// The headers of every response but for its request's id, for hosts that have them ready.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// let config = keywright::http::Config::new().credentials(["X-API-Key"])?;
+    /// assert_eq!(kw.http(config)?.headers(), [("cache-control", "no-store"), ("vary", "x-api-key")]);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    #[must_use]
+    pub fn headers(&self) -> [(&'static str, &str); 2] {
+        self.plan.manner.headers()
     }
 
     /// Refuses needs that nobody could meet, before any request comes.

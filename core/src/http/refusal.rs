@@ -94,12 +94,8 @@ impl Refusal {
             Errors::List => json!({"errors": [{"code": self.code, "message": self.message}]}),
             Errors::Plain => json!({"code": self.code, "message": self.message, "request_id": request_id}),
         };
-        let mut headers = vec![
-            ("content-type", manner.errors.content_type().into()),
-            ("cache-control", "no-store".into()),
-            ("vary", manner.vary.clone().into()),
-            ("x-request-id", request_id),
-        ];
+        let mut headers = vec![("content-type", manner.errors.content_type().into())];
+        headers.extend(manner.headers_of(request_id));
         if let Some(more) = self.challenge {
             headers.push(("www-authenticate", format!("Bearer realm=\"{}\"{more}", manner.realm).into()));
         }

@@ -1,13 +1,44 @@
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use super::Head;
-use crate::entropy;
+use crate::{entropy, fork};
 
 const LONGEST: usize = 128;
 
-/// The id of a request: the client's own where it is harmless in headers and logs, else a new one (UUID version 4).
-/// It identifies nothing but the exchange.
+/// How many new ids are drawn together.
+const DRAWN: usize = 64;
+
+thread_local! {
+    static AHEAD: RefCell<Ahead> = const { RefCell::new(Ahead { epoch: 0, random: [[0; 16]; DRAWN], left: 0 }) };
+}
+
+/// Randomness for ids to come: each draw from the operating system costs more than all else that an id does.
+struct Ahead {
+    epoch: u64,
+    random: [[u8; 16]; DRAWN],
+    left: usize,
+}
+
+impl Ahead {
+    /// `None` in a system without randomness.
+    fn next(&mut self) -> Option<[u8; 16]> {
+        // A forked child must not repeat what its parent says.
+        if self.left == 0 || self.epoch != fork::epoch() {
+            entropy::fill(self.random.as_flattened_mut()).ok()?;
+            (self.left, self.epoch) = (DRAWN, fork::epoch());
+        }
+        self.left -= 1;
+        self.random.get(self.left).copied()
+    }
+}
+
+/// The id of a request: the one that it was given already, the client's own where it is harmless in headers and logs, else
+/// a new one (UUID version 4). It identifies nothing but the exchange.
 pub(super) fn of(head: &Head<'_>) -> Cow<'static, str> {
+    if let Some(earlier) = head.earlier {
+        return earlier.request_id.clone();
+    }
     let plain = |it: &&[u8]| {
         (1..=LONGEST).contains(&it.len())
             && it.iter().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'_' | b'-'))
@@ -15,12 +46,17 @@ pub(super) fn of(head: &Head<'_>) -> Cow<'static, str> {
     let given = head.single("x-request-id").filter(plain).and_then(|it| std::str::from_utf8(it).ok());
     match given {
         Some(id) => id.to_owned().into(),
-        None => match entropy::bytes() {
-            Ok(random) => uuid::Builder::from_random_bytes(random).into_uuid().to_string().into(),
+        None => match AHEAD.with_borrow_mut(Ahead::next) {
+            Some(random) => written(random).into(),
             // An id is for logs alone: a system without randomness answers all the same.
-            Err(_) => "unavailable".into(),
+            None => "unavailable".into(),
         },
     }
+}
+
+fn written(random: [u8; 16]) -> String {
+    let id = uuid::Builder::from_random_bytes(random).into_uuid();
+    id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).to_owned()
 }
 
 #[cfg(test)]

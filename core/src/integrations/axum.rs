@@ -1,18 +1,16 @@
 //! Keywright for `axum`: a guard for routers, an extractor, and key management to be nested.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, FromRequestParts, Request};
-use axum::middleware::map_request;
+use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use http_body_util::BodyExt;
 
-use super::tower::{KeywrightLayer, Peer, response, target};
+use super::tower::{KeywrightLayer, path_and_query, peer, response};
 use crate::error::Error;
 use crate::http::{Http, Message, Needs, Passed, Session};
 use crate::record::Key;
@@ -35,7 +33,7 @@ use crate::wait::Boxed;
 /// # kw.close().await; Ok(()) }) }
 /// ```
 pub fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, http: Http) -> Router<S> {
-    router.layer(KeywrightLayer::new(http)).layer(map_request(connected))
+    router.layer(KeywrightLayer::new(http))
 }
 
 /// Guards the routes that a router has so far by what they need, whatever their paths.
@@ -59,15 +57,7 @@ pub fn requiring<S>(router: Router<S>, http: Http, needs: Needs) -> Result<Route
 where
     S: Clone + Send + Sync + 'static,
 {
-    Ok(router.route_layer(KeywrightLayer::requiring(http, needs)?).layer(map_request(connected)))
-}
-
-async fn connected(mut request: Request) -> Request {
-    if let Some(ConnectInfo(address)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        let peer = Peer(address.ip());
-        request.extensions_mut().insert(peer);
-    }
-    request
+    Ok(router.route_layer(KeywrightLayer::requiring(http, needs)?))
 }
 
 /// The key of a request that was let in: an extractor. `Option<Extension<Passed>>` says more, of sessions too.
@@ -103,21 +93,20 @@ where
     Fut: Future<Output = Option<Session>> + Send + 'static,
 {
     let principal = Arc::new(move |parts| -> Boxed<Option<Session>> { Box::pin(principal(parts)) });
-    Router::new()
-        .fallback(move |request: Request| {
-            let (http, principal) = (http.clone(), Arc::clone(&principal));
-            async move {
-                let (parts, body) = request.into_parts();
-                let Some(body) = read(body).await else { return StatusCode::BAD_REQUEST.into_response() };
-                let session = principal(parts.clone()).await;
-                let peer = parts.extensions.get::<Peer>().map(|it| it.0.to_string());
-                let message = Message::new(parts.method.as_str(), target(&parts.uri)).peer(peer).body(body);
-                let message =
-                    parts.headers.iter().fold(message, |it, (name, value)| it.header(name.as_str(), value.as_bytes()));
-                response::<Body>(http.manage(message, session).await)
-            }
-        })
-        .layer(map_request(connected))
+    Router::new().fallback(move |request: Request| {
+        let (http, principal) = (http.clone(), Arc::clone(&principal));
+        async move {
+            let (parts, body) = request.into_parts();
+            let Some(body) = read(body).await else { return StatusCode::BAD_REQUEST.into_response() };
+            let session = principal(parts.clone()).await;
+            let peer = peer(&parts.extensions).map(|it| it.to_string());
+            let message = Message::new(parts.method.as_str(), path_and_query(&parts.uri)).peer(peer).body(body);
+            let message = message.earlier(parts.extensions.get::<Passed>().map(Passed::earlier));
+            let message =
+                parts.headers.iter().fold(message, |it, (name, value)| it.header(name.as_str(), value.as_bytes()));
+            response::<Body>(http.manage(message, session).await)
+        }
+    })
 }
 
 /// The body, up to the first bytes that are too many. `None` where it breaks off: its beginning, or no body at all, may say

@@ -1,18 +1,20 @@
 //! A `tower` layer for every service over the types of the `http` crate.
 
 use std::net::IpAddr;
+#[cfg(feature = "axum")]
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::VARY;
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
+use smallvec::SmallVec;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::error::Error;
-use crate::http::{Head, Header, Http, Needs, Outcome};
+use crate::http::{Head, Http, Needs, Outcome, Passed};
 use crate::wait::Ready;
 
 /// The address of the socket's other end, to be put among a request's extensions by whoever accepts connections.
@@ -33,16 +35,20 @@ pub struct Peer(pub IpAddr);
 /// # kw.close().await; Ok(()) }) }
 /// ```
 #[derive(Clone)]
-pub struct KeywrightLayer {
+pub struct KeywrightLayer(Arc<Guard>);
+
+struct Guard {
     http: Http,
-    needs: Option<Arc<Needs>>,
+    needs: Option<Needs>,
+    /// Those of every response, made once.
+    headers: HeaderMap,
 }
 
 impl KeywrightLayer {
     /// Asks of each request what the rule of its route says.
     #[must_use]
     pub fn new(http: Http) -> Self {
-        Self { http, needs: None }
+        Self::of(http, None)
     }
 
     /// Asks of each request the same, whatever its route.
@@ -51,7 +57,13 @@ impl KeywrightLayer {
     /// As [`Http::check`], for needs that nobody could meet.
     pub fn requiring(http: Http, needs: Needs) -> Result<Self, Error> {
         http.check(&needs)?;
-        Ok(Self { http, needs: Some(needs.into()) })
+        Ok(Self::of(http, Some(needs)))
+    }
+
+    fn of(http: Http, needs: Option<Needs>) -> Self {
+        let mut headers = HeaderMap::new();
+        http.headers().into_iter().for_each(|(name, value)| add(&mut headers, name, value.to_owned()));
+        Self(Arc::new(Guard { http, needs, headers }))
     }
 }
 
@@ -85,12 +97,12 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // The one that is ready goes along; its copy is asked whether it is when the next request comes.
         let copy = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, copy);
-        let (mut parts, body) = request.into_parts();
-        let begun = with_head(&parts, |head| self.layer.http.begin(head, self.layer.needs.as_deref()));
+        let guard = Arc::clone(&self.layer.0);
+        let begun = with_head(&request, |head| guard.http.begin(head, guard.needs.as_ref()));
         Box::pin(async move {
             let outcome = match begun {
                 Ready::Now(outcome) => outcome,
@@ -100,36 +112,45 @@ where
                 Outcome::Refused(refusal) => return Ok(response(refusal)),
                 Outcome::Passed(passed) => passed,
             };
-            let headers = passed.headers.clone();
-            parts.extensions.insert(*passed);
-            let mut response = inner.call(Request::from_parts(parts, body)).await?;
-            add(response.headers_mut(), headers);
+            let (id, more) = (passed.request_id.clone(), passed.more.clone());
+            request.extensions_mut().insert(*passed);
+            let mut response = inner.call(request).await?;
+            let headers = response.headers_mut();
+            guard.headers.iter().for_each(|(name, value)| join(headers, name.clone(), value.clone()));
+            add(headers, "x-request-id", id);
+            more.into_iter().for_each(|(name, value)| add(headers, name, value));
             Ok(response)
         })
     }
 }
 
 /// Calls `with` with the head of a request.
-pub(super) fn with_head<T>(parts: &Parts, with: impl FnOnce(&Head<'_>) -> T) -> T {
-    let lines: Vec<(&[u8], &[u8])> =
-        parts.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())).collect();
-    let peer = parts.extensions.get::<Peer>().map(|it| it.0.to_string());
-    with(&Head::new(parts.method.as_str(), target(whole(parts))).headers(&lines).peer(peer.as_deref()))
+fn with_head<B, T>(request: &Request<B>, with: impl FnOnce(&Head<'_>) -> T) -> T {
+    let lines = request.headers().iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+    let lines: SmallVec<[_; 16]> = lines.collect();
+    let extensions = request.extensions();
+    let earlier = extensions.get::<Passed>().map(Passed::earlier);
+    let head = Head::new(request.method().as_str(), target(extensions, request.uri()));
+    with(&head.headers(&lines).peer_ip(peer(extensions)).earlier(earlier.as_ref()))
 }
 
-/// What the client asked for: a router hands on what is left of it below the place where another is nested.
-#[cfg(feature = "axum")]
-fn whole(parts: &Parts) -> &Uri {
-    parts.extensions.get::<axum::extract::OriginalUri>().map_or(&parts.uri, |it| &it.0)
+/// What the client asked for: a router of axum hands on what is left of it below the place where another is nested.
+fn target<'a>(extensions: &'a Extensions, uri: &'a Uri) -> &'a str {
+    #[cfg(feature = "axum")]
+    let uri = extensions.get::<axum::extract::OriginalUri>().map_or(uri, |it| &it.0);
+    path_and_query(uri)
 }
 
-#[cfg(not(feature = "axum"))]
-fn whole(parts: &Parts) -> &Uri {
-    &parts.uri
-}
-
-pub(super) fn target(uri: &Uri) -> &str {
+pub(super) fn path_and_query(uri: &Uri) -> &str {
     uri.path_and_query().map_or(uri.path(), |it| it.as_str())
+}
+
+/// The address that the host has put there, or else the server of axum.
+pub(super) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    let known = extensions.get::<Peer>().map(|it| it.0);
+    #[cfg(feature = "axum")]
+    let known = known.or_else(|| Some(extensions.get::<axum::extract::ConnectInfo<SocketAddr>>()?.0.ip()));
+    known
 }
 
 /// A whole response of the contract.
@@ -137,18 +158,22 @@ pub(super) fn response<R: From<Vec<u8>>>(from: crate::http::Response) -> Respons
     let mut response = Response::new(R::from(from.body));
     // No status of the contract is out of range; one that were must not become a success.
     *response.status_mut() = http::StatusCode::from_u16(from.status).unwrap_or(http::StatusCode::SERVICE_UNAVAILABLE);
-    add(response.headers_mut(), from.headers);
+    from.headers.into_iter().for_each(|(name, value)| add(response.headers_mut(), name, value));
     response
 }
 
-fn add(to: &mut HeaderMap, headers: Vec<Header>) {
-    for (name, value) in headers {
-        let name = HeaderName::from_static(name);
-        let Ok(value) = HeaderValue::try_from(value.into_owned()) else { continue };
-        if name == VARY {
-            to.append(name, value);
-        } else {
-            to.entry(name).or_insert(value);
-        }
+fn add(to: &mut HeaderMap, name: &'static str, value: impl Into<String>) {
+    // No value of the contract is none.
+    if let Ok(value) = HeaderValue::try_from(value.into()) {
+        join(to, HeaderName::from_static(name), value);
+    }
+}
+
+/// `vary` joins what is there, others stand where they are not.
+fn join(to: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    if name != VARY {
+        to.entry(name).or_insert(value);
+    } else if to.get_all(VARY).iter().all(|it| *it != value) {
+        to.append(VARY, value);
     }
 }

@@ -3,7 +3,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::sync::{Arc, Mutex};
 
-use super::{Charge, Draw, Drawn, Gcra, Limiter, Rule};
+use super::{Charge, Draw, Drawn, Gcra, Limiter, Rule, Share};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::fork::lock;
@@ -102,26 +102,32 @@ impl Limiter for Local {
         request: &Draw<'_>,
         clock: &Clock,
     ) -> Result<Drawn, Error> {
-        let (now, cost) = (clock.micros(), request.cost);
-        let concerned = || charges.iter().enumerate().filter(|(_, it)| it.rule.concerns(request.operation));
+        let now = clock.micros();
         let agent = (org, request.agent.unwrap_or_default());
+        let concerned =
+            || (0..).zip(charges).filter_map(|(place, it)| Some((place, it, request.due(place, &it.rule)?)));
+        let debt = |it: &Charge<_>| self.with(it, agent, clock, |on| on.debt(now));
         let mut drawn = Drawn::default();
-        for (place, charge) in concerned() {
-            match self.with(charge, agent, clock, |it| it.take(cost, now)) {
-                Some(debt) => drawn.debts.push((place, debt)),
+        for (place, charge, due) in concerned() {
+            let taken = match due.cost {
+                0 => Some(debt(charge)),
+                cost => self.with(charge, agent, clock, |it| it.take(cost, now)),
+            };
+            match taken {
+                Some(debt) => drawn.shares.push(Share { place, taken: due.in_all(), debt }),
                 None => {
                     drawn.refused = Some(place);
                     break;
                 }
             }
         }
-        if let Some(refused) = drawn.refused {
-            for (_, charge) in concerned().take_while(|it| it.0 != refused) {
-                self.with(charge, agent, clock, |it| it.give_back(cost, now, || clock.micros()));
+        if drawn.refused.is_some() {
+            for (_, charge, due) in concerned().take(drawn.shares.len()) {
+                self.with(charge, agent, clock, |it| it.give_back(due.cost, now, || clock.micros()));
             }
             // Asked only now: those after the refused one have not been asked at all.
-            let debt = |it: &Charge<_>| self.with(it, agent, clock, |on| on.debt(now));
-            drawn.debts = concerned().map(|(place, it)| (place, debt(it))).collect();
+            let shares = concerned().map(|(place, it, due)| Share { place, taken: due.before, debt: debt(it) });
+            drawn.shares = shares.collect();
         }
         Ok(drawn)
     }
@@ -149,12 +155,40 @@ mod tests {
             charge(&local, Limit::new("narrow", 2), "k", &clock),
         ];
         let draw = |cost| block_on(local.draw(&charges, "o", &Draw { cost, ..Draw::default() }, &clock)).unwrap();
-        let pace = |place: usize| charges[place].rule.pace;
-        let remaining = |it: &Drawn| it.debts.iter().map(|it| pace(it.0).remaining(it.1)).collect::<Vec<_>>();
+        let pace = |it: &Share| charges[it.place as usize].rule.pace;
+        let remaining = |it: &Drawn| it.shares.iter().map(|it| pace(it).remaining(it.debt)).collect::<Vec<_>>();
         assert_eq!(remaining(&draw(2)), [98, 0]);
         let refused = draw(1);
         assert_eq!((refused.refused, remaining(&refused)), (Some(2), vec![98, 0]));
-        assert_eq!(refused.debts.last().map(|it| pace(it.0).wait_seconds(it.1, 1)), Some(Some(30)));
+        assert_eq!(refused.shares.last().map(|it| pace(it).wait_seconds(it.debt, 1)), Some(Some(30)));
+    }
+
+    #[test]
+    fn what_a_request_has_already_is_not_taken_again() {
+        let (local, clock) = (Local::new(), Clock::from(ManualClock::new(time(1_000_000))));
+        let charges = [
+            charge(&local, Limit::new("all", 10), "k", &clock),
+            charge(&local, Limit::new("reads", 10).operation("read"), "k", &clock),
+            charge(&local, Limit::new("writes", 4).operation("write"), "k", &clock),
+        ];
+        let draw = |operation, cost, before: &Drawn| {
+            let taken: Vec<_> = before.shares.iter().map(|it| (it.place, it.taken)).collect();
+            let request = Draw { operation: Some(operation), cost, taken: &taken, ..Draw::default() };
+            block_on(local.draw(&charges, "o", &request, &clock)).unwrap()
+        };
+        let shown = |it: &Drawn| {
+            let left = |it: &Share| charges[it.place as usize].rule.pace.remaining(it.debt);
+            it.shares.iter().map(|it| (it.place, it.taken, left(it))).collect::<Vec<_>>()
+        };
+        let first = draw("read", 2, &Drawn::default());
+        assert_eq!(shown(&first), [(0, 2, 8), (1, 2, 8)]);
+        // The greater cost holds, in all; and the limits of both operations are told.
+        let second = draw("write", 3, &first);
+        assert_eq!(shown(&second), [(0, 3, 7), (1, 2, 8), (2, 3, 1)]);
+        assert_eq!(shown(&draw("write", 1, &second)), shown(&second));
+        // A refusal gives back what itself has taken, and no more.
+        let refused = draw("write", 2, &first);
+        assert_eq!((refused.refused, shown(&refused)), (Some(2), vec![(0, 2, 7), (1, 2, 8), (2, 0, 1)]));
     }
 
     #[test]

@@ -47,10 +47,21 @@ pub(crate) struct Charge<B> {
 /// What became of a cost that was asked of several budgets. It is taken from all, or from none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Drawn {
-    /// Where each stands that concerns the request, by its place among the charges.
-    pub(crate) debts: SmallVec<[(usize, Debt); 1]>,
+    /// Of each that concerns the request.
+    pub(crate) shares: SmallVec<[Share; 1]>,
     /// The place of the one that refused.
-    pub(crate) refused: Option<usize>,
+    pub(crate) refused: Option<u32>,
+}
+
+/// What a request has of one limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// Its place among the charges.
+    pub(crate) place: u32,
+    /// How much was taken for the request in all. No limit gives more at once than 32 bits hold.
+    pub(crate) taken: u32,
+    /// Where the limit stands.
+    pub(crate) debt: Debt,
 }
 
 /// Where budgets are kept: in the memory of a process, [`Local`], or where several machines share them.
@@ -84,6 +95,31 @@ pub(crate) struct Draw<'a> {
     pub(crate) operation: Option<&'a str>,
     pub(crate) agent: Option<&'a str>,
     pub(crate) cost: u64,
+    /// What the request has of limits already, by their places: of each it takes what is left to its cost.
+    pub(crate) taken: &'a [(u32, u32)],
+}
+
+/// What a limit still has to give for a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Due {
+    before: u32,
+    pub(crate) cost: u64,
+}
+
+impl Draw<'_> {
+    /// `None` where a limit does not concern the request.
+    pub(crate) fn due(&self, place: u32, rule: &Rule) -> Option<Due> {
+        let before = self.taken.iter().find(|it| it.0 == place).map(|it| it.1);
+        let cost = if rule.concerns(self.operation) { self.cost } else { u64::from(before?) };
+        let before = before.unwrap_or(0);
+        Some(Due { before, cost: cost.saturating_sub(before.into()) })
+    }
+}
+
+impl Due {
+    fn in_all(self) -> u32 {
+        self.before.saturating_add(self.cost.try_into().unwrap_or(u32::MAX))
+    }
 }
 
 /// The limits of an engine, ready to be judged.

@@ -15,7 +15,7 @@ use self::permits::Permits;
 use self::rehash::Rehash;
 use self::state::{AnyCharge, State};
 use crate::clock::{Clock, Millis};
-use crate::decision::{Allowed, Code, Decision, Denial, Request, UNAVAILABLE, granted};
+use crate::decision::{Allowed, Ask, Code, Decision, Denial, Request, UNAVAILABLE, granted};
 use crate::error::{Error, Trouble};
 use crate::fork::PerProcess;
 use crate::hash::{Claim, Hasher, Stored, Verdict};
@@ -128,8 +128,8 @@ struct Judged {
 
 impl Verifier {
     /// Answers from memory alone, on the caller's thread; `None` when the store has to be asked.
-    pub(crate) fn try_verify(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Option<Decision> {
-        if let Err(error) = self.admit(request) {
+    pub(crate) fn try_verify(&self, tenant: &Tenant, presented: Presented<'_>, ask: Ask<'_>) -> Option<Decision> {
+        if let Err(error) = self.admit(ask.needs) {
             return Some(refusal(Denial::misused(error).into()));
         }
         let Some(text) = presented.0 else {
@@ -140,37 +140,37 @@ impl Verifier {
         let fresh = |pulse| here.memory.is_fresh(pulse, self.clock.about(i64::MAX));
         if !AnyLimiter::SHARED
             && self.store.pulse().is_some_and(fresh)
-            && let Some(remembered) = self.remembered(here, tenant, tail, request)
+            && let Some(remembered) = self.remembered(here, tenant, tail, ask)
         {
-            let drawn = at_once(self.draw(here, &remembered, request))?;
-            return Some(self.told(here, remembered, drawn, request));
+            let drawn = at_once(self.draw(here, &remembered, ask))?;
+            return Some(self.told(here, remembered, drawn, ask));
         }
         // What is no key at all need not be looked for.
         self.formats.read(text).is_none().then(|| refusal(invalid()))
     }
 
-    pub(crate) async fn verify(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Decision {
-        if let Some(decision) = self.try_verify(tenant, presented, request) {
+    pub(crate) async fn verify(&self, tenant: &Tenant, presented: Presented<'_>, ask: Ask<'_>) -> Decision {
+        if let Some(decision) = self.try_verify(tenant, presented, ask) {
             return decision;
         }
         let here = self.hot.here();
-        let judged = match self.look(here, tenant, presented, request).await {
+        let judged = match self.look(here, tenant, presented, ask).await {
             Ok(judged) => judged,
             Err(denial) => return refusal(denial),
         };
-        let drawn = self.draw(here, &judged, request).await;
-        self.told(here, judged, drawn, request)
+        let drawn = self.draw(here, &judged, ask).await;
+        self.told(here, judged, drawn, ask)
     }
 
     /// Judges without a trace: nothing is counted or charged.
-    pub(crate) async fn weigh(&self, tenant: &Tenant, presented: Presented<'_>, request: &Request) -> Decision {
-        if let Err(error) = self.admit(request) {
+    pub(crate) async fn weigh(&self, tenant: &Tenant, presented: Presented<'_>, ask: Ask<'_>) -> Decision {
+        if let Err(error) = self.admit(ask.needs) {
             return refusal(Denial::misused(error).into());
         }
-        match self.look(self.hot.here(), tenant, presented, request).await {
+        match self.look(self.hot.here(), tenant, presented, ask).await {
             Err(denial) => refusal(denial),
             Ok(Judged { state, now, verdict }) => {
-                let (proved, agent) = (state.proved(now, Drawn::default()), request.agent.clone());
+                let (proved, agent) = (state.proved(now, Drawn::default()), ask.agent.cloned());
                 match verdict {
                     Ok(()) => Decision::Allowed(Allowed::new(proved, agent)),
                     Err(denial) => refusal(denial.of(proved, agent).into()),
@@ -180,10 +180,10 @@ impl Verifier {
     }
 
     /// Judges by what is held of the text, if anything is.
-    fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, request: &Request) -> Option<Judged> {
+    fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, ask: Ask<'_>) -> Option<Judged> {
         let state = here.memory.state(tail)?;
         // Another tenant's is as unknown here as to the store, which is asked.
-        let judged = state.is_of(tenant).then(|| self.judged(state, request))?;
+        let judged = state.is_of(tenant).then(|| self.judged(state, ask))?;
         (!judged.state.is_ahead(judged.now)).then_some(judged)
     }
 
@@ -193,14 +193,14 @@ impl Verifier {
         here: &Here,
         tenant: &Tenant,
         presented: Presented<'_>,
-        request: &Request,
+        ask: Ask<'_>,
     ) -> Result<Judged, Box<Denial>> {
         let read = |text| Some((self.formats.tail(text)?, self.formats.read(text)?));
         let (tail, (format, shape)) = presented.0.and_then(read).ok_or_else(invalid)?;
         let now = self.clock.now();
         let failed = |error: Error| Box::new(Denial::failed(&error));
         let generation = here.memory.catch_up(&self.store, now).await.map_err(failed)?;
-        if let Some(judged) = self.remembered(here, tenant, tail, request) {
+        if let Some(judged) = self.remembered(here, tenant, tail, ask) {
             return Ok(judged);
         }
         let found = self.store.find(shape.lookup, now).await.map_err(failed)?;
@@ -211,7 +211,7 @@ impl Verifier {
         let state = Arc::new(State::new(&found, &self.accepted, charges, integer_ids, now));
         let read = (generation, Arc::clone(&state));
         here.memory.keep(tail, &found.secret.verifier, &found.view.key.id, read).await;
-        Ok(self.judged(state, request))
+        Ok(self.judged(state, ask))
     }
 
     /// Refuses what the host cannot have meant, before anything is read.
@@ -301,20 +301,21 @@ impl Verifier {
         Some(rules.into_iter().map(|rule| Charge { budget: hold(&rule), rule }).collect())
     }
 
-    fn judged(&self, state: Arc<State>, request: &Request) -> Judged {
+    fn judged(&self, state: Arc<State>, ask: Ask<'_>) -> Judged {
         let now = self.clock.about(state.turns_at());
-        Judged { verdict: state.judge(request, now), now, state }
+        Judged { verdict: state.judge(ask, now), now, state }
     }
 
     /// Charges what passed all else: limits come last.
-    async fn draw(&self, here: &Here, judged: &Judged, request: &Request) -> Result<Drawn, Box<Denial>> {
+    async fn draw(&self, here: &Here, judged: &Judged, ask: Ask<'_>) -> Result<Drawn, Box<Denial>> {
         if judged.verdict.is_err() {
             return Ok(Drawn::default());
         }
         match judged.state.charges() {
             Some([]) => Ok(Drawn::default()),
             Some(charges) => {
-                let drawn = here.limiter.draw(charges, judged.state.org(), &request.draw(), &self.clock).await;
+                let request = ask.draw(&*judged.state, judged.now);
+                let drawn = here.limiter.draw(charges, judged.state.org(), &request, &self.clock).await;
                 drawn.map_err(|it| Denial::failed(&it).into())
             }
             None => Err(Denial::failed(&unknown_tier()).into()),
@@ -322,22 +323,25 @@ impl Verifier {
     }
 
     /// Counts what was decided, and says it.
-    fn told(&self, here: &Here, judged: Judged, drawn: Result<Drawn, Box<Denial>>, request: &Request) -> Decision {
+    fn told(&self, here: &Here, judged: Judged, drawn: Result<Drawn, Box<Denial>>, ask: Ask<'_>) -> Decision {
         let Judged { state, now, verdict } = judged;
         let (drawn, charged) = match drawn {
             Ok(drawn) => {
-                let charged = granted(&drawn, request.draw().cost, &*state);
+                let charged = granted(&drawn, &ask.draw(&*state, now), &*state);
                 (drawn, charged)
             }
             Err(denial) => (Drawn::default(), Err(denial)),
         };
         let verdict = verdict.and(charged);
         if let Some(usage) = &here.usage
-            && verdict.as_ref().err().is_none_or(|it| it.misuse().is_none())
+            && match &verdict {
+                Ok(()) => ask.counted(&*state, now).is_none(),
+                Err(denial) => denial.misuse().is_none(),
+            }
         {
             usage.count(state.meter(), verdict.is_ok(), now);
         }
-        let (proved, agent) = (state.proved(now, drawn), request.agent.clone());
+        let (proved, agent) = (state.proved(now, drawn), ask.agent.cloned());
         match verdict {
             Ok(()) => Decision::Allowed(Allowed::new(proved, agent)),
             Err(denial) => refusal(denial.of(proved, agent).into()),

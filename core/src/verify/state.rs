@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ipnet::IpNet;
 
 use crate::clock::{LAG, Millis};
-use crate::decision::{Denial, Facts, Proved, Request, Source, judge};
+use crate::decision::{Ask, Denial, Facts, Proved, Source, judge};
 use crate::lifecycle::Life;
 use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule};
 use crate::network;
@@ -108,7 +108,7 @@ impl State {
     }
 
     /// Judges the proved secret.
-    pub(crate) fn judge(&self, request: &Request, now: Millis) -> Result<(), Box<Denial>> {
+    pub(crate) fn judge(&self, ask: Ask<'_>, now: Millis) -> Result<(), Box<Denial>> {
         let facts = Facts {
             environment: self.words(self.org_ends, self.environment_ends.into()),
             accepted: self.accepted,
@@ -126,7 +126,7 @@ impl State {
             level: self.level,
             scopes: self.words(self.environment_ends, self.words.len()),
         };
-        judge(&facts, request, now)
+        judge(&facts, ask, now)
     }
 
     pub(crate) fn meter(&self) -> &Arc<Meter> {
@@ -153,7 +153,7 @@ impl Source for State {
         self.reading + u64::from(now >= self.former_until)
     }
 
-    fn rule(&self, place: usize) -> Option<&Rule> {
-        Some(&self.charges()?.get(place)?.rule)
+    fn rule(&self, place: u32) -> Option<&Rule> {
+        Some(&self.charges()?.get(usize::try_from(place).ok()?)?.rule)
     }
 }

@@ -28,7 +28,8 @@ async fn app(setup: &Given) -> Router {
         let session = session.clone();
         async move { session }
     });
-    let routes = guarded(Router::new().fallback(route), http);
+    // Twice: a guard behind a guard changes nothing.
+    let routes = guarded(guarded(Router::new().fallback(route), http.clone()), http);
     routes.nest_service("/manage", management)
 }
 

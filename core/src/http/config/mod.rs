@@ -2,6 +2,7 @@
 
 mod read;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::address::Proxies;
@@ -9,9 +10,9 @@ use super::agent;
 use super::credential::Source;
 use super::forward::Gateway;
 use super::refusal::Refusal;
-use super::route::{Rule, Table};
+use super::route::{Needs, Rule, Table};
 use super::session::{SessionTokens, Verifier};
-use super::{Head, Response, request_id};
+use super::{Head, Header, Response, request_id};
 use crate::error::Error;
 use crate::keyring;
 
@@ -213,7 +214,7 @@ impl Config {
 
     fn manner(&self) -> Manner {
         let told_apart = self.credentials.iter().map(Source::name).chain(self.agent_header.as_deref());
-        let vary = told_apart.collect::<Vec<_>>().join(", ");
+        let vary = told_apart.collect::<Vec<_>>().join(", ").into();
         Manner { errors: self.errors, realm: self.realm.clone(), vary }
     }
 
@@ -250,6 +251,7 @@ impl Config {
             credentials: self.credentials.clone(),
             proxies: self.proxies.clone(),
             table,
+            valid_key: Needs::key(),
             default_authenticated: self.default_authenticated,
             deprecation_headers: self.deprecation_headers,
             session: self
@@ -274,6 +276,8 @@ pub(super) struct Plan {
     pub(super) credentials: Vec<Source>,
     pub(super) proxies: Proxies,
     pub(super) table: Option<Table>,
+    /// What a route needs that no rule names.
+    pub(super) valid_key: Needs,
     pub(super) default_authenticated: bool,
     pub(super) deprecation_headers: bool,
     pub(super) session: Option<Arc<Verifier>>,
@@ -299,7 +303,23 @@ pub(super) struct Manner {
     pub(super) errors: Errors,
     pub(super) realm: String,
     /// The headers of requests that a cache must tell apart.
-    pub(super) vary: String,
+    pub(super) vary: Arc<str>,
+}
+
+/// What answers say is for one client alone.
+pub(super) const NO_STORE: (&str, &str) = ("cache-control", "no-store");
+
+impl Manner {
+    /// Those of every response but for its request's id.
+    pub(super) fn headers(&self) -> [(&'static str, &str); 2] {
+        [NO_STORE, ("vary", &self.vary)]
+    }
+
+    /// Those of every response.
+    pub(super) fn headers_of(&self, request_id: Cow<'static, str>) -> [Header; 3] {
+        let [store, vary] = self.headers().map(|(name, value)| (name, value.to_owned().into()));
+        [store, vary, ("x-request-id", request_id)]
+    }
 }
 
 fn reads<'a>(

@@ -94,7 +94,7 @@ impl Http {
     }
 
     fn answered(&self, answer: Answer, request_id: Cow<'static, str>, is_head: bool) -> Response {
-        let mut headers = self.own_headers(request_id);
+        let mut headers = Vec::from(self.plan.manner.headers_of(request_id));
         headers.push(("content-type", "application/json".into()));
         headers.extend(answer.headers);
         let body = if is_head { Vec::new() } else { answer.body };

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::origin;
 use super::route::{Right, Route};
-use crate::decision::{Allowed, Decision, Request};
+use crate::decision::{Allowed, Ask, Decision, Request};
 use crate::error::Error;
 use crate::http::message::Message;
 use crate::http::refusal::Refusal;
@@ -103,19 +103,21 @@ impl Http {
                 false => Ok(Caller::Session(session)),
             };
         }
-        let (text, request) = message.read(|head| {
+        let (text, request, counted) = message.read(|head| {
             let text = self.credential(head)?.ok_or_else(Refusal::missing)?.0.to_vec();
+            let (agent, valid_key) = (self.agent(head), Request::new());
+            let ask = self.ask(head, &valid_key, &agent);
             // What a key does about itself is no matter of its level, which is about the host's API.
             let request = match route.right() {
-                Right::Anyone | Right::Holder | Right::Granted(_) => self.request(head, &Request::new()).method("GET"),
-                _ => self.request(head, &Request::new()),
+                Right::Anyone | Right::Holder | Right::Granted(_) => ask.request().method("GET"),
+                _ => ask.request(),
             };
-            Ok::<_, Refusal>((zeroize::Zeroizing::new(text), request))
+            Ok::<_, Refusal>((zeroize::Zeroizing::new(text), request, ask.counted.cloned()))
         })?;
         if let Some(session) = self.session(&text)? {
             return Ok(Caller::Session(session));
         }
-        match self.kw.verify(text.as_slice(), &request).await {
+        match self.kw.judge(&text, Ask { counted: counted.as_ref(), ..request.ask() }).await {
             Decision::Allowed(key) => Ok(Caller::Key(Box::new(key))),
             Decision::Denied(denial) => Err(Refusal::of(&denial)),
         }
