@@ -17,6 +17,9 @@ drive asgi "$python" tests/http/apps/asgi_app.py
 drive fastapi "$python" tests/http/apps/fastapi_app.py
 drive wsgi "$python" tests/http/apps/wsgi_app.py
 drive flask "$python" tests/http/apps/flask_app.py
+drive django-wsgi "$python" tests/http/apps/django_app.py wsgi
+drive django-asgi "$python" tests/http/apps/django_app.py asgi
+drive drf "$python" tests/http/apps/django_app.py drf
 drive express node tests/http/apps/express_app.mjs
 drive fastify node tests/http/apps/fastify_app.mjs
 drive hono node tests/http/apps/hono_app.mjs

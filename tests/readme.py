@@ -17,6 +17,7 @@ FRAMEWORKS = {
     "wsgi": "python",
     "fastapi": "python",
     "flask": "python",
+    "django": "python",
     "forward": "python",
     "express": "js",
     "fastify": "js",

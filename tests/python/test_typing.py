@@ -11,7 +11,20 @@ from pathlib import Path
 
 import pytest
 
-FRAMEWORKS = ("fastapi", "starlette", "pydantic", "pydantic_core", "typing_extensions.py", "flask", "werkzeug")
+FRAMEWORKS = (
+    "asgiref",
+    "django",
+    "django-stubs",
+    "fastapi",
+    "flask",
+    "pydantic",
+    "pydantic_core",
+    "rest_framework",
+    "rest_framework-stubs",
+    "starlette",
+    "typing_extensions.py",
+    "werkzeug",
+)
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = "bindings-python/python/keywright"
 COMMANDS = {
@@ -24,7 +37,9 @@ COMMANDS = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_types(name: str) -> None:
-    done = subprocess.run([sys.executable, "-m", *COMMANDS[name]], cwd=ROOT, capture_output=True, text=True, timeout=600)
+    # What stubtest imports of Django REST framework reads settings.
+    env = os.environ | {"DJANGO_SETTINGS_MODULE": "django.conf.global_settings"}
+    done = subprocess.run([sys.executable, "-m", *COMMANDS[name]], cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

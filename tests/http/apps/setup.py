@@ -19,11 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def read_options() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of the engine of a set-up, and the set-up."""
+    setup = json.loads(Path(sys.argv[-1]).read_text(encoding="utf-8"))
+    clock = ManualClock(datetime.fromisoformat(setup["now"].replace("Z", "+00:00")))
+    return {"url": setup["url"], "clock": clock, **setup["engine"]}, setup
+
+
 def read() -> tuple[AsyncKeywright, dict[str, Any]]:
     """The engine of a set-up, and the set-up."""
-    setup = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    clock = ManualClock(datetime.fromisoformat(setup["now"].replace("Z", "+00:00")))
-    return AsyncKeywright(setup["url"], clock=clock, **setup["engine"]), setup
+    options, setup = read_options()
+    return AsyncKeywright(**options), setup
 
 
 def told(passed: Any) -> dict[str, Any]:

@@ -1,0 +1,103 @@
+"""How a request of Django is judged and answered: its parts for the contract, and a decorator for views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+
+from keywright import Key, asgi, wsgi
+from keywright.django.site import site
+from keywright.http import Passed, Response, lacking, needed
+
+if TYPE_CHECKING:
+    from django.http.response import HttpResponseBase
+
+__all__ = ["KeyRequest", "add_headers", "enter", "get_api_key", "is_exempt", "parts", "requires", "respond"]
+
+V = TypeVar("V", bound=Callable[..., Any])
+
+
+class KeyRequest(HttpRequest):
+    """A request that was let in, for annotations."""
+
+    keywright: Passed
+    """What is known of it."""
+    api_key: Key | None
+    """The key, None where it came without, by a session or because its route is public."""
+
+
+def requires(scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V], V]:
+    """Guards a view, async or not, by what it needs: scopes, and what else ``Needs`` knows; without any, by the rule of its path.
+
+    Where it needs a key, which no browser sends by itself, the view is exempt from Django's protection against forged requests.
+    """
+    wanted = needed(scopes, **needs)
+
+    def guarding(view: V) -> V:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            refusal = enter(request, site().sync_http.authenticate(*parts(request), wanted))
+            return view(request, *args, **kwargs) if refusal is None else refusal
+
+        @wraps(view)
+        async def awaited(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            refusal = enter(request, await site().async_http.authenticate(*parts(request), wanted))
+            return await view(request, *args, **kwargs) if refusal is None else refusal
+
+        found: Any = awaited if iscoroutinefunction(view) else guarded
+        found.keywright_exempt = True
+        if wanted is not None and needs.get("access") != "public":
+            found.csrf_exempt = True
+        return cast("V", found)
+
+    return guarding
+
+
+def get_api_key(request: HttpRequest) -> Key | None:
+    """The key of a request, None where it came without, by a session or because its route is public."""
+    found: Key | None = getattr(request, "api_key", None)
+    return found
+
+
+def is_exempt(view: Any) -> bool:
+    """Whether a view judges by itself who may enter."""
+    return getattr(view, "keywright_exempt", False) is True
+
+
+def parts(request: HttpRequest) -> tuple[str, bytes, Any, str | None]:
+    """Method, target, headers and peer of a request, as the contract takes them."""
+    known = cast("Any", request)
+    return asgi.parts(known.scope) if isinstance(request, ASGIRequest) else wsgi.parts(known.environ)
+
+
+def enter(request: HttpRequest, answer: Passed | Response) -> HttpResponse | None:
+    """Notes on a request what let it in; the response to one that goes no further."""
+    known = cast("Any", request)
+    passed = answer if isinstance(answer, Passed) else None
+    known.keywright, known.api_key = passed, passed and passed.key
+    return respond(answer) if isinstance(answer, Response) else None
+
+
+def respond(response: Response) -> HttpResponse:
+    """A whole response."""
+    headers = {name.decode(): value.decode() for name, value in response.headers}
+    answer = HttpResponse(response.body, status=response.status, headers=headers)
+    if "content-type" not in headers:
+        del answer["content-type"]
+    return answer
+
+
+def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Adds the contract's headers to the response to a request that was let in."""
+    passed: Passed | None = getattr(request, "keywright", None)
+    for name, value in () if passed is None else lacking(response.headers, passed.headers):
+        if name == b"vary":
+            patch_vary_headers(response, value.decode().split(", "))
+        else:
+            response[name.decode()] = value.decode()

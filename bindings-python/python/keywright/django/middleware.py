@@ -1,0 +1,73 @@
+"""Middleware for ``MIDDLEWARE``: one that guards every request, one that only adds headers where views guard themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+
+from keywright.django.guard import add_headers, enter, is_exempt, parts
+from keywright.django.site import site
+from keywright.http import Passed, Response
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
+
+__all__ = ["HeadersMiddleware", "KeywrightMiddleware"]
+
+
+class HeadersMiddleware:
+    """Adds the contract's headers to every response of a request that a view has let in, errors among them."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.is_async: bool = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Serves one request."""
+        return self._awaited(request) if self.is_async else self._answered(request)
+
+    def _answered(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self.get_response(request)
+        add_headers(request, response)
+        return response
+
+    async def _awaited(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = await self.get_response(request)
+        add_headers(request, response)
+        return response
+
+
+class KeywrightMiddleware(HeadersMiddleware):
+    """Lets a request to a view when its key, or the rule of its path, allows it, and answers it otherwise; what has no view is not found.
+
+    The view finds what is known of it in ``request.keywright``, a ``Passed``, and its key in ``request.api_key``. Put it before Django's
+    protection against forged requests: what came with a key, which no browser sends by itself, needs none.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        super().__init__(get_response)
+        # Django takes a coroutine function as it is, and gives a thread to anything else.
+        self.process_view: Callable[..., Any] = self._judged_later if self.is_async else self._judged
+
+    def _judged(self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> HttpResponse | None:
+        if is_exempt(view):
+            return None
+        return _trusted(request, site().sync_http.authenticate(*parts(request)))
+
+    async def _judged_later(self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> HttpResponse | None:
+        if is_exempt(view):
+            return None
+        return _trusted(request, await site().async_http.authenticate(*parts(request)))
+
+
+def _trusted(request: HttpRequest, answer: Passed | Response) -> HttpResponse | None:
+    cast("Any", request)._dont_enforce_csrf_checks = isinstance(answer, Passed) and answer.principal != "anyone"
+    return enter(request, answer)

@@ -1,0 +1,349 @@
+"""Django and its REST framework, where vectors over HTTP cannot look: views, commands, checks, mistakes of the host."""
+
+import asyncio
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import django
+import pytest
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+from django.http import HttpRequest, JsonResponse
+from django.test import AsyncClient, Client, RequestFactory, override_settings
+from django.urls import include, path
+from django.utils.decorators import method_decorator
+from django.views import View
+
+from keywright import Keywright
+from keywright.django import KeyRequest, async_engine, engine, get_api_key, requires
+from keywright.django.site import site
+from keywright.http import Passed
+
+PEPPER = "a pepper for these tests, of 32 bytes and more"
+MIDDLEWARE = ["keywright.django.middleware.HeadersMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
+GUARD = ["keywright.django.middleware.KeywrightMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
+
+settings.configure(
+    SECRET_KEY="a secret of these tests, longer than 32 bytes",
+    ALLOWED_HOSTS=["*"],
+    ROOT_URLCONF=__name__,
+    INSTALLED_APPS=["keywright.django"],
+    MIDDLEWARE=MIDDLEWARE,
+    LOGGING_CONFIG=None,
+    REST_FRAMEWORK={"DEFAULT_THROTTLE_RATES": {"user": "1/day"}, "UNAUTHENTICATED_USER": None},
+)
+django.setup()
+
+from rest_framework import permissions  # noqa: E402 - its modules read the settings
+from rest_framework.authentication import BaseAuthentication  # noqa: E402
+from rest_framework.request import Request  # noqa: E402
+from rest_framework.response import Response  # noqa: E402
+from rest_framework.views import APIView  # noqa: E402
+
+from keywright.django.drf import HasScopes, KeyAuthentication, KeyThrottle, exception_handler  # noqa: E402
+
+
+@requires("deals:read", cost=2)
+def deals(request: KeyRequest, number: int) -> JsonResponse:
+    assert request.api_key is not None
+    assert isinstance(request.keywright, Passed)
+    return JsonResponse({"key": request.api_key.name, "number": 1 // number})
+
+
+@requires("deals:read")
+async def later(request: HttpRequest) -> JsonResponse:
+    key = get_api_key(request)
+    return JsonResponse({"key": key and key.name})
+
+
+@method_decorator(requires(), name="dispatch")
+class Whole(View):
+    def get(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse({"method": request.method})
+
+
+@requires(access="public")
+def public(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"key": get_api_key(request)})
+
+
+def plain(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"key": get_api_key(request) and "some"})
+
+
+urlpatterns = [
+    path("deals/<int:number>", deals),
+    path("later", later),
+    path("whole", Whole.as_view()),
+    path("public", public),
+    path("plain", plain),
+    path("manage/", include("keywright.django.urls")),
+]
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> dict[str, Any]:
+    return {"url": f"sqlite:{tmp_path}/django.db", "brand": "liq", "pepper": PEPPER}
+
+
+@pytest.fixture
+def client(described: dict[str, Any]) -> Iterator[Client]:
+    with override_settings(KEYWRIGHT=described):
+        yield Client(raise_request_exception=False)
+        engine().close()
+
+
+def bearer(text: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {text}"}
+
+
+def test_views_say_what_they_need(client: Client) -> None:
+    read, none = engine().keys.create(name="CI", scopes="deals:read").api_key, engine().keys.create(name="none").api_key
+    found = client.get("/deals/1", headers=bearer(read))
+    assert (found.json(), found["vary"], "x-request-id" in found) == (
+        {"key": "CI", "number": 1},
+        "authorization, api-key, x-api-key",
+        True,
+    )
+    refused = client.get("/deals/1", headers=bearer(none))
+    assert (refused.status_code, refused["content-type"]) == (403, "application/problem+json")
+    crashed = client.get("/deals/0", headers=bearer(read))
+    assert (crashed.status_code, "x-request-id" in crashed) == (500, True)
+    assert client.get("/later", headers=bearer(read)).json() == {"key": "CI"}
+    assert [client.get("/whole", headers=it).status_code for it in ({}, bearer(none))] == [401, 200]
+    assert client.get("/public").json() == {"key": None}
+    assert "x-request-id" not in client.get("/plain")
+    assert client.get("/nowhere").status_code == 404
+
+
+def test_async_views_are_served_where_the_loop_is(client: Client) -> None:
+    async def run() -> None:
+        read = (await async_engine().keys.create(name="CI", scopes="deals:read")).api_key
+        asked = AsyncClient()
+        assert (await asked.get("/later", headers=bearer(read))).json() == {"key": "CI"}
+        assert (await asked.get("/deals/1", headers=bearer(read))).json()["key"] == "CI"
+        assert (await asked.get("/later")).status_code == 401
+        with override_settings(MIDDLEWARE=GUARD):
+            found = await AsyncClient().get("/plain", headers=bearer(read))
+            assert (found.json(), "x-request-id" in found) == ({"key": "some"}, True)
+            assert (await AsyncClient().get("/plain")).status_code == 401
+
+    asyncio.run(run())
+
+
+def test_a_key_needs_no_protection_against_forged_requests(client: Client) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    key = engine().keys.create(name="CI", scopes="deals:read").api_key
+    assert strict.post("/deals/1", headers=bearer(key)).status_code == 200
+    assert strict.post("/public").status_code == 403
+    assert strict.post("/plain", headers=bearer(key)).status_code == 403
+    with override_settings(MIDDLEWARE=GUARD):
+        assert Client(enforce_csrf_checks=True).post("/plain", headers=bearer(key)).status_code == 200
+
+
+def test_the_middleware_guards_by_rules_and_charges_once(described: dict[str, Any]) -> None:
+    rules = [{"path": "/plain", "scopes": "deals:read"}, {"path": "/public", "access": "public"}]
+    limited = {**described, "limits": {"calls": {"rate": 2, "burst": 2}}, "http": {"routes": rules}}
+    with override_settings(KEYWRIGHT=limited, MIDDLEWARE=GUARD):
+        client = Client()
+        key = engine().keys.create(name="CI", scopes="deals:read").api_key
+        assert client.get("/public").status_code == 200
+        assert client.get("/plain").status_code == 401
+        assert client.get("/deals/1", headers=bearer(key)).status_code == 200, "the view judges, which no rule names"
+        assert client.get("/plain", headers=bearer(key)).status_code == 429, "the view took all of it"
+        engine().close()
+
+
+def test_management_asks_the_host_and_takes_whole_bodies_only(described: dict[str, Any]) -> None:
+    def known(request: HttpRequest) -> Any:
+        return {"org": "acme", "may": "keys:manage"} if "x-user" in request.headers else None
+
+    async def known_later(request: HttpRequest) -> Any:
+        return known(request)
+
+    for principal in (known, known_later):
+        with override_settings(KEYWRIGHT={**described, "principal": principal}):
+            client, user, json_type = Client(enforce_csrf_checks=True), {"x-user": "alice"}, "application/json"
+            assert client.get("/manage/keys").status_code == 401
+            assert client.post("/manage/keys", b'{"name": "CI"}', json_type, headers=user).status_code == 201
+            count = len(engine().org("acme").keys.list().data)
+            assert client.post("/manage/keys", b'{"name": "CI"}', json_type, headers=user, CONTENT_LENGTH="15").status_code == 400
+            assert client.get("/m%61nage/keys", headers=user).status_code == 200, "nothing but the decoded path is known here"
+            assert client.get("/manage/keys", headers=user, RAW_URI="/m%61nage/keys").status_code == 404
+            assert len(engine().org("acme").keys.list().data) == count
+            engine().close()
+
+
+def test_a_body_that_was_read_before_counts_where_it_was_kept(described: dict[str, Any]) -> None:
+    from keywright.django.urls import management
+
+    with override_settings(KEYWRIGHT={**described, "principal": lambda request: {"org": "acme", "may": "keys:manage"}}):
+
+        def request(length: int = 14, **more: Any) -> HttpRequest:
+            given: dict[str, Any] = {
+                "wsgi.input": io.BytesIO(b'{"name": "CI"}'),
+                "CONTENT_LENGTH": str(length),
+                "CONTENT_TYPE": "application/json",
+                **more,
+            }
+            return RequestFactory().generic("POST", "/manage/keys", **given)
+
+        kept, gone, short, endless = request(), request(), request(15), request(HTTP_TRANSFER_ENCODING="chunked")
+        del endless.environ["CONTENT_LENGTH"]  # type: ignore[attr-defined]
+        gone.read()
+        for it in (kept, short, endless):
+            assert it.body is not None
+        answers = [asyncio.run(management(it, "keys")).status_code for it in (request(), kept, gone, short, endless)]
+        assert answers == [201, 201, 400, 400, 400]
+        engine().close()
+
+
+def test_an_engine_that_cannot_open_is_unavailable(tmp_path: Path, described: dict[str, Any]) -> None:
+    (tmp_path / "file").write_text("")
+    with override_settings(KEYWRIGHT={**described, "url": f"sqlite:{tmp_path}/file/keys.db"}):
+        found = Client().get("/deals/1", headers=bearer("x"))
+        assert (found.status_code, found.json()["code"], found["retry-after"]) == (503, "UNAVAILABLE", "1")
+
+
+def test_commands_make_and_end_keys(client: Client) -> None:
+    def run(*given: str) -> list[str]:
+        out = io.StringIO()
+        call_command(*given, stdout=out, stderr=io.StringIO())
+        return out.getvalue().splitlines()
+
+    shown, text = run("keywright_create", "CI", "--scopes", "deals:read", "--org", "acme", "--expires-in-days", "30")
+    id, prefix, name = shown.split("\t")
+    assert (name, engine().verify(text, scopes="deals:read").allowed) == ("CI", True)
+    assert [it.split("\t")[:3] for it in run("keywright_list", "--org", "acme")] == [[id, prefix, "active"]]
+    assert run("keywright_list") == []
+    _, renewed = run("keywright_rotate", id, "--org", "acme", "--grace", "0")
+    assert (engine().verify(text).code, engine().verify(renewed).allowed) == ("revoked", True)
+    assert run("keywright_revoke", id, "--org", "acme", "--reason", "left")[0].split("\t")[2] == "revoked"
+    assert run("keywright_list", "--org", "acme") == []
+    assert len(run("keywright_list", "--org", "acme", "--status", "all")) == 1
+    assert {it.actor for it in engine().org("acme").audit.list()} == {"manage.py"}
+    for wrong in (["keywright_revoke", id], ["keywright_create", ""], ["keywright_create", "CI", "--scopes", "deals"]):
+        with pytest.raises(CommandError):
+            run(*wrong)
+
+
+@pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
+def test_checks_find_what_is_wrong_before_any_request(described: dict[str, Any], tmp_path: Path) -> None:
+    def found(**given: Any) -> list[str]:
+        with override_settings(**{"KEYWRIGHT": described, **given}):
+            told = checks.run_checks(include_deployment_checks=True)
+            return sorted(str(it.id) for it in told if str(it.id).startswith("keywright."))
+
+    assert found() == []
+    Keywright(**described).close()
+    assert found() == [] == found(KEYWRIGHT={**described, "principal": "django.http.HttpRequest", "http": {"realm": "x"}})
+    wrong: list[Any] = [None, [], {}, {"url": "mysql:x"}, {**described, "bradn": "x"}, {**described, "http": {"rutes": []}}]
+    for given in [*wrong, {**described, "principal": "nowhere.principal"}]:
+        assert "keywright.E001" in found(KEYWRIGHT=given), given
+    assert found(SECRET_KEY=PEPPER) == found(SECRET_KEY_FALLBACKS=[PEPPER]) == ["keywright.E002"]
+    assert found(KEYWRIGHT={**described, "pepper": [PEPPER, PEPPER[::-1].encode()]}, SECRET_KEY=PEPPER[::-1]) == ["keywright.E002"]
+    database = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{tmp_path}/django.db"}}
+    assert found(DATABASES=database) == ["keywright.E003"]
+    assert found(MIDDLEWARE=[]) == ["keywright.W001"]
+    assert found(KEYWRIGHT={"url": f"sqlite:{tmp_path}/none.db", "brand": "liq"}) == ["keywright.W002"]
+    (tmp_path / "other.db").write_text("this is no database of Keywright, and never was one")
+    assert found(KEYWRIGHT={**described, "url": f"sqlite:{tmp_path}/other.db"}) == ["keywright.E004"]
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_wrong_settings_name_what_is_wrong(described: dict[str, Any]) -> None:
+    with override_settings(KEYWRIGHT={**described, "http": {"errors": "xml"}}), pytest.raises(ImproperlyConfigured, match="errors"):
+        site()
+
+
+class Staff(BaseAuthentication):
+    def authenticate(self, request: Request) -> Any:
+        return ("staff", None) if "x-staff" in request.headers else None
+
+
+class Resource(APIView):
+    authentication_classes = (KeyAuthentication, Staff)
+
+    def get(self, request: Request) -> Response:
+        org = getattr(request.user, "org", None)
+        return Response({"user": str(request.user), "org": org, "key": request.auth and request.auth.key.name})
+
+    def get_exception_handler(self) -> Any:
+        return exception_handler
+
+    def throttled(self, request: Request, wait: float) -> NoReturn:
+        raise PermissionError
+
+
+class IsStaff(permissions.BasePermission):
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return str(request.user) == "staff"
+
+
+def asked(key: str | None = None, staff: bool = False, **of_view: Any) -> Any:
+    headers = bearer(key) if key else {}
+    request = RequestFactory().get("/", headers=headers | ({"x-staff": "1"} if staff else {}))
+    made: Any = type("View", (Resource,), of_view)
+    response = made.as_view()(request)
+    if hasattr(response, "render"):
+        response.render()
+    return response
+
+
+def test_rest_framework_judges_a_key_once(described: dict[str, Any]) -> None:
+    with override_settings(KEYWRIGHT={**described, "limits": {"calls": {"rate": 60, "burst": 6}}}):
+        key = engine().org("acme").keys.create(name="CI", scopes="deals:read")
+        needs: dict[str, Any] = {"permission_classes": [HasScopes("deals:read", cost=4)]}
+        found = asked(key.api_key, **needs)
+        assert json.loads(found.content) == {"user": key.id, "org": "acme", "key": "CI"}
+        refused = asked(key.api_key, **needs)
+        assert (refused.status_code, refused["content-type"], "retry-after" in refused) == (429, "application/problem+json", True)
+        engine().close()
+
+
+def test_rest_framework_combines_permissions_and_closes(client: Client) -> None:
+    read, none = engine().keys.create(name="CI", scopes="deals:read").api_key, engine().keys.create(name="none").api_key
+    reads: Any = HasScopes("deals:read")
+    writes: Any = HasScopes("deals:write")
+
+    def statuses(*listed: Any) -> list[int]:
+        def status(**given: Any) -> int:
+            return int(asked(permission_classes=listed, **given).status_code)
+
+        return [status(key=read), status(key=none), status(), status(key="x"), status(staff=True)]
+
+    assert statuses(reads) == [200, 403, 401, 401, 403]
+    assert statuses(HasScopes) == [200, 200, 401, 401, 403]
+    assert statuses(writes) == [403, 403, 401, 401, 403]
+    assert statuses(reads | IsStaff) == [200, 403, 401, 401, 200]
+    assert statuses(IsStaff | reads) == [200, 403, 401, 401, 200]
+    assert statuses(reads & permissions.IsAuthenticated) == [200, 403, 401, 401, 403]
+    for wrong in ([reads, writes], [reads | writes], [~reads], [permissions.AllowAny & ~(reads | IsStaff)]):
+        with pytest.raises(ImproperlyConfigured):
+            asked(read, permission_classes=wrong)
+    # Where no key is judged, no scope is had.
+    assert asked(read, permission_classes=[reads], authentication_classes=[Staff]).status_code in (401, 403)
+
+
+def test_rest_framework_answers_in_its_own_form_as_well(client: Client) -> None:
+    from rest_framework.views import exception_handler as theirs
+
+    own: dict[str, Any] = {"get_exception_handler": lambda self: theirs, "permission_classes": [HasScopes]}
+    for key in (None, "nonsense"):
+        refused = asked(key, **own)
+        assert (refused.status_code, refused["content-type"]) == (401, "application/json")
+        assert refused["www-authenticate"].startswith('Bearer realm="api"')
+
+
+def test_a_throttle_leaves_to_a_key_its_own_limits(client: Client) -> None:
+    key = engine().keys.create(name="CI").api_key
+    throttled: dict[str, Any] = {"throttle_classes": [KeyThrottle]}
+    assert [asked(key, **throttled).status_code for _ in range(3)] == [200] * 3
+    assert asked(**throttled, permission_classes=[]).status_code == 200
+    with pytest.raises(PermissionError):
+        asked(**throttled, permission_classes=[])
