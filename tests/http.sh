@@ -23,6 +23,7 @@ drive drf "$python" tests/http/apps/django_app.py drf
 drive express node tests/http/apps/express_app.mjs
 drive fastify node tests/http/apps/fastify_app.mjs
 drive hono node tests/http/apps/hono_app.mjs
+drive nest node tests/http/apps/nest_app.mjs
 drive request node tests/http/apps/request_app.mjs
 drive axum "$axum"
 # Routes and document are one; the document is true under what schemathesis asks, too.

@@ -23,6 +23,7 @@ FRAMEWORKS = {
     "fastify": "js",
     "hono": "js",
     "mcp": "js",
+    "nest": "ts",
     "request": "js",
     "axum": "rust",
 }
@@ -35,6 +36,11 @@ def command(language: str, program: str, folder: Path) -> list[str]:
         return [sys.executable, "quick.py"]
     if language == "js":
         (folder / "quick.mjs").write_text(program)
+        return ["node", "quick.mjs"]
+    if language == "ts":
+        (folder / "quick.mts").write_text(program)
+        compiler = [str(ROOT / "node_modules/typescript/bin/tsc"), "--module", "nodenext", "--target", "es2022", "--strict"]
+        subprocess.run(["node", *compiler, "--experimentalDecorators", "--emitDecoratorMetadata", "quick.mts"], cwd=folder, check=True)
         return ["node", "quick.mjs"]
     # The build script beside this file has made an example of it.
     manifest = str(ROOT / "Cargo.toml")

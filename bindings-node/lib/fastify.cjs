@@ -75,4 +75,4 @@ function getApiKey(request) {
   return request.keywright?.key ?? null;
 }
 
-module.exports = { guard, getApiKey };
+module.exports = { guard, getApiKey, send };
