@@ -148,7 +148,20 @@ export interface ListKeys extends Paging {
 export interface ListAudit extends Paging {
   key_id?: KeyId | null | undefined;
   action?: string | null | undefined;
+  /** Only what this agent claimed, or what was changed on its behalf. */
+  agent?: string | null | undefined;
 }
+
+/** What an agent claims. */
+export interface Attested {
+  /** 1 to 128 of `A-Za-z0-9_.:-`. */
+  agent: string;
+  /** Up to 16 KiB of JSON, 8 levels deep. */
+  claims: { readonly [name: string]: Json };
+}
+
+/** One agent with its claims, or up to 100 of both. */
+export type Attest = (Attested | { attestations: readonly Attested[] }) & { actor?: string | null | undefined };
 
 export interface UpdateOrg {
   networks?: readonly string[] | null | undefined;
@@ -370,6 +383,11 @@ export interface Keys {
   revoke(id: KeyId, fields?: Change): Promise<Key>;
   disable(id: KeyId, fields?: Change): Promise<Key>;
   enable(id: KeyId, fields?: Change): Promise<Key>;
+  /**
+   * Writes down what agents claim to do with the key: an audit entry of the action `agent.attest` for each, all or none.
+   * `Conflict` for a revoked, expired or disabled key; no claim is judged.
+   */
+  attest(id: KeyId, fields: Attest): Promise<readonly AuditEntry[]>;
   /** Wipes name, metadata and maker of a key revoked over 30 days ago. */
   purge(id: KeyId, fields?: Change): Promise<Key>;
 }

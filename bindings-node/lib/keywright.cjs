@@ -106,6 +106,11 @@ class Keys {
     return new Key(await this.#handle.call("keys.enable", id, fields));
   }
 
+  async attest(id, fields) {
+    const told = await this.#handle.call("keys.attest", id, fields);
+    return Object.freeze(told.map((it) => new AuditEntry(it)));
+  }
+
   async purge(id, fields) {
     return new Key(await this.#handle.call("keys.purge", id, fields));
   }

@@ -2,8 +2,8 @@
 
 use keywright::input::{Casing, Fields, Value};
 use keywright::{
-    Audit, Change, Complaint, Error, KeyId, KeyUpdate, Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org,
-    OrgUpdate, Page, Rotation,
+    Attestation, Audit, Change, Complaint, Error, KeyId, KeyUpdate, Keywright, ListAudit, ListKeys, ListOrgs, NewKey,
+    Org, OrgUpdate, Page, Rotation,
 };
 use serde::Serialize;
 
@@ -65,6 +65,7 @@ impl Call {
             "keys.disable" => json(&Row(&keys.disable(KeyId::read(subject)?, Change::read(fields)?).await?)),
             "keys.enable" => json(&Row(&keys.enable(KeyId::read(subject)?, Change::read(fields)?).await?)),
             "keys.purge" => json(&Row(&keys.purge(KeyId::read(subject)?, Change::read(fields)?).await?)),
+            "keys.attest" => json(&keys.attest(KeyId::read(subject)?, Attestation::read(fields)?).await?),
             "orgs.get" => json(&orgs.get(&id(subject)?).await?),
             "orgs.list" => json(&orgs.list(ListOrgs::read(fields)?).await?),
             "orgs.update" => json(&orgs.update(&id(subject)?, OrgUpdate::read(fields)?).await?),

@@ -1,14 +1,15 @@
 //! The handle of an org's keys: each method reads its arguments, calls the core once, and shows the answer.
 
-use keywright::{Change, KeyId, KeyUpdate, ListKeys, NewKey as Wanted, Rotation};
+use keywright::input::{Casing, Fields};
+use keywright::{Attestation, Change, KeyId, KeyUpdate, ListKeys, NewKey as Wanted, Rotation};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::error::{checked, waited};
-use crate::input::{fields, text, value_of};
+use crate::input::{entries, fields, text, value_of};
 use crate::new_key::NewKey;
 use crate::page::{Items, Page};
-use crate::record::Key;
+use crate::record::{AuditEntry, Key};
 
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
@@ -145,6 +146,37 @@ impl Keys {
     #[pyo3(signature = (id, **given), text_signature = "($self, id, *, reason=None, actor=None)")]
     fn enable(&self, id: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Key> {
         change!(self.enable(id, given))
+    }
+
+    /// Writes down what agents claim to do with the key, and gives the audit entries: one of the action `agent.attest` for
+    /// each, all of them or none. Nothing of the key changes, and no claim is judged.
+    ///
+    /// agent: who claims it, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
+    /// claims: what, up to 16 KiB of JSON, 8 levels deep.
+    /// attestations: in place of both, a list of up to 100 dicts of `agent` and `claims`.
+    /// actor: who says so, 1 to 200 characters.
+    ///
+    /// Raises `Conflict` for a revoked, expired or disabled key.
+    #[pyo3(
+        signature = (id, agent=None, claims=None, **given),
+        text_signature = "($self, id, agent=None, claims=None, *, attestations=None, actor=None)"
+    )]
+    fn attest(
+        &self,
+        id: &Bound<'_, PyAny>,
+        agent: Option<&Bound<'_, PyAny>>,
+        claims: Option<&Bound<'_, PyAny>>,
+        given: Option<Given<'_, '_>>,
+    ) -> PyResult<Vec<AuditEntry>> {
+        let (py, id) = (id.py(), key_id(id)?);
+        let mut entries = entries(given)?;
+        for (name, given) in [("agent", agent), ("claims", claims)] {
+            if let Some(given) = given {
+                entries.push((name.to_owned(), value_of(given)?));
+            }
+        }
+        let attestation = checked(py, Attestation::read(Fields::new(Casing::Snake, entries)))?;
+        Ok(waited(py, self.0.attest(&id, attestation))?.into_iter().map(AuditEntry::from).collect())
     }
 
     /// Wipes `name`, `metadata` and `created_by` of a key that was revoked over 30 days ago.

@@ -100,7 +100,16 @@ pub(crate) struct Audit(pub(crate) keywright::Audit);
 #[pymethods]
 impl Audit {
     /// Lists entries, newest first.
-    #[pyo3(signature = (**given), text_signature = "($self, *, limit=100, cursor=None, key_id=None, action=None)")]
+    ///
+    /// limit: how many on a page, 1 to 1,000.
+    /// cursor: `next_cursor` of the page before; the other arguments must be the same.
+    /// key_id: only what was done to this key.
+    /// action: only this action, like `"key.revoke"`.
+    /// agent: only what this agent claimed, or what was changed on its behalf.
+    #[pyo3(
+        signature = (**given),
+        text_signature = "($self, *, limit=100, cursor=None, key_id=None, action=None, agent=None)"
+    )]
     fn list(&self, py: Python<'_>, given: Option<Given<'_, '_>>) -> PyResult<Page> {
         let audit = self.0.clone();
         Page::first(py, given, move |py, fields| {

@@ -46,8 +46,8 @@ pub use error::{Complaint, Error, Trouble};
 pub use hash::Scheme;
 pub use key::LONGEST_TEXT;
 pub use keyring::{
-    Audit, Change, Config, KeyUpdate, Keys, Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org, OrgUpdate, Orgs,
-    Redacting, Rotation, Texts, flush_open,
+    Attestation, Audit, Change, Config, KeyUpdate, Keys, Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org,
+    OrgUpdate, Orgs, Redacting, Rotation, Texts, flush_open,
 };
 pub use record::{
     ApiKey, AuditCheck, AuditEntry, AuditHead, HIDDEN, IssuedKey, Key, KeyId, Level, Limit, LimitState, OrgRecord,

@@ -42,6 +42,11 @@ impl Life {
         self.unless(now, &[Status::Revoked], "changed")
     }
 
+    /// Whether agents may claim to use it.
+    pub(crate) fn may_attest(&self, now: Millis) -> Result<(), Error> {
+        self.unless(now, &[Status::Revoked, Status::Expired, Status::Disabled], "attested with")
+    }
+
     /// The life with another expiry, which only a key that has not expired may get.
     pub(crate) fn expiring(self, at: Option<Millis>, now: Millis) -> Result<Self, Error> {
         self.unless(now, &[Status::Revoked, Status::Expired], "extended")?;

@@ -59,6 +59,7 @@ export function options(config = {}) {
 
 /** A record as plain data, with a new key's text in it. */
 export function plain(record) {
+  if (Array.isArray(record)) return record.map(plain);
   if (record !== null && typeof record === "object") {
     if ("reveal" in record) return record.reveal();
     if ("toJSON" in record) return record.toJSON();

@@ -159,6 +159,8 @@ class World:
         answer = self.mode.settled(getattr(handle, method)(*positional, **arguments))
         if isinstance(answer, NewKey):
             return answer.reveal()
+        if isinstance(answer, list):
+            return [it.to_dict() for it in answer]
         return answer.to_dict() if hasattr(answer, "to_dict") else answer
 
     def step(self, step: Case) -> None:

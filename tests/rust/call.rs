@@ -3,8 +3,8 @@
 use keywright::blocking::{Audit, Keys, Keywright};
 use keywright::input::Value;
 use keywright::{
-    Change, Decision, Denial, Error, IssuedKey, KeyId, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate,
-    Presented, Request, Rotation,
+    Attestation, Change, Decision, Denial, Error, IssuedKey, KeyId, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey,
+    OrgUpdate, Presented, Request, Rotation,
 };
 use serde_json::Value as Json;
 
@@ -50,6 +50,7 @@ fn call(kw: &Keywright, step: &Step, saved: &Saved) -> Result<Outcome, Outcome> 
         "keys.disable" => json(keys(kw, step)?.disable(id()?, change()?)?),
         "keys.enable" => json(keys(kw, step)?.enable(id()?, change()?)?),
         "keys.purge" => json(keys(kw, step)?.purge(id()?, change()?)?),
+        "keys.attest" => json(keys(kw, step)?.attest(id()?, Attestation::read(given())?)?),
         "orgs.get" => json(kw.orgs().get(&first().into_text("id")?)?),
         "orgs.list" => json(kw.orgs().list(ListOrgs::read(given())?)?),
         "orgs.update" => json(kw.orgs().update(&first().into_text("id")?, OrgUpdate::read(given())?)?),

@@ -52,6 +52,7 @@ _Per: TypeAlias = Literal["key", "org", "agent"]
 _Hash: TypeAlias = Literal["hmac-sha256", "argon2id"]
 _Pepper: TypeAlias = str | bytes | bytearray
 _Rule: TypeAlias = int | Mapping[str, int | str | None]
+_Entries: TypeAlias = list[AuditEntry]
 _Rules: TypeAlias = Mapping[str, _Rule] | Sequence[Mapping[str, int | str | None]]
 _Denial: TypeAlias = Literal[
     "missing",
@@ -400,6 +401,26 @@ class Keys:
     def enable(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
         """Switches a disabled key on again."""
 
+    def attest(
+        self,
+        id: str | int,
+        agent: str | None = None,
+        claims: Mapping[str, Any] | None = None,
+        *,
+        attestations: Sequence[Mapping[str, Any]] | None = None,
+        actor: str | None = None,
+    ) -> _Entries:
+        """Writes down what agents claim to do with the key, and gives the audit entries: one of the action ``agent.attest`` for
+        each, all of them or none. Nothing of the key changes, and no claim is judged.
+
+        agent: who claims it, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
+        claims: what, up to 16 KiB of JSON, 8 levels deep.
+        attestations: in place of both, a list of up to 100 dicts of ``agent`` and ``claims``.
+        actor: who says so, 1 to 200 characters.
+
+        Raises ``Conflict`` for a revoked, expired or disabled key.
+        """
+
     def purge(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
         """Wipes ``name``, ``metadata`` and ``created_by`` of a key that was revoked over 30 days ago.
 
@@ -439,8 +460,16 @@ class Audit:
         cursor: str | None = None,
         key_id: str | int | None = None,
         action: str | None = None,
+        agent: str | None = None,
     ) -> Page[AuditEntry]:
-        """Lists entries, newest first."""
+        """Lists entries, newest first.
+
+        limit: how many on a page, 1 to 1,000.
+        cursor: ``next_cursor`` of the page before; the other arguments must be the same.
+        key_id: only what was done to this key.
+        action: only this action, like ``"key.revoke"``.
+        agent: only what this agent claimed, or what was changed on its behalf.
+        """
 
     def verify(self) -> AuditCheck:
         """Checks the whole chain."""

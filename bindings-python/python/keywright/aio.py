@@ -263,6 +263,10 @@ class AsyncKeys(_Handle):
         """Switches a disabled key on again; see ``Keys.enable``."""
         return await self._call("enable", id, **fields)
 
+    async def attest(self, id: Any, agent: Any = None, claims: Any = None, **fields: Any) -> Any:
+        """Writes down what agents claim to do with the key; see ``Keys.attest``."""
+        return await self._call("attest", id, agent, claims, **fields)
+
     async def purge(self, id: Any, **fields: Any) -> Any:
         """Wipes name, metadata and creator of a key long revoked; see ``Keys.purge``."""
         return await self._call("purge", id, **fields)

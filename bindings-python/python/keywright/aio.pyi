@@ -28,6 +28,7 @@ _Level: TypeAlias = Literal["read", "read_write", "full"]
 _Hash: TypeAlias = Literal["hmac-sha256", "argon2id"]
 _Pepper: TypeAlias = str | bytes | bytearray
 _Rule: TypeAlias = int | Mapping[str, int | str | None]
+_Entries: TypeAlias = list[AuditEntry]
 _Rules: TypeAlias = Mapping[str, _Rule] | Sequence[Mapping[str, int | str | None]]
 
 class AsyncKeywright:
@@ -301,6 +302,17 @@ class AsyncKeys:
     async def enable(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
         """Switches a disabled key on again; see ``Keys.enable``."""
 
+    async def attest(
+        self,
+        id: str | int,
+        agent: str | None = None,
+        claims: Mapping[str, Any] | None = None,
+        *,
+        attestations: Sequence[Mapping[str, Any]] | None = None,
+        actor: str | None = None,
+    ) -> _Entries:
+        """Writes down what agents claim to do with the key; see ``Keys.attest``."""
+
     async def purge(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
         """Wipes name, metadata and creator of a key long revoked; see ``Keys.purge``."""
 
@@ -335,6 +347,7 @@ class AsyncAudit:
         cursor: str | None = None,
         key_id: str | int | None = None,
         action: str | None = None,
+        agent: str | None = None,
     ) -> Listing[AuditEntry]:
         """Lists entries, newest first."""
 

@@ -235,7 +235,9 @@ impl Http {
 
     /// On whose behalf a request is made. Whoever asks for it refuses nobody for it who is not proved.
     pub(super) fn agent(&self, head: &Head<'_>) -> agent::Found {
-        agent::of(self.plan.agent_header.as_deref(), head)
+        let agent = agent::of(self.plan.agent_header.as_deref(), head)?;
+        self.kw.harmless("agent", agent.as_deref())?;
+        Ok(agent)
     }
 
     /// What is asked of a key, with what the request says of itself.

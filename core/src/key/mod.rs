@@ -123,4 +123,12 @@ impl Formats {
     pub(crate) fn exposed(&self, text: &str) -> bool {
         self.redact(text) != text
     }
+
+    /// Refuses a whole key where something else belongs: it would stand in lists and logs for ever.
+    pub(crate) fn harmless(&self, field: &str, text: Option<&str>) -> Result<(), Error> {
+        if text.is_some_and(|it| self.exposed(it)) {
+            return Err(Error::wrong(field, "holds the secret part of an API key", "remove it, and revoke that key"));
+        }
+        Ok(())
+    }
 }

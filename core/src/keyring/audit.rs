@@ -69,15 +69,15 @@ impl Audit {
     /// ```
     ///
     /// # Errors
-    /// `validation_failed` for a limit out of 1..=1,000 or a foreign cursor.
+    /// `validation_failed` for a limit out of 1..=1,000, what is no id of an agent, or a foreign cursor.
     pub async fn list(&self, query: ListAudit) -> Result<Page<AuditEntry>, Error> {
-        query.limit.check()?;
+        query.check()?;
         let store = self.engine.store();
         let target = match &query.key_id {
             Some(id) => Some(self.engine.id_text("key_id", id)?.unwrap_or_default()),
             None => None,
         };
-        let filter = AuditFilter { target, action: query.action };
+        let filter = AuditFilter { target, action: query.action, agent: query.agent };
         let (secret, list) = (&store.birth().cursor_key, format!("audit {:?} {filter:?}", self.tenant));
         let after = query.cursor.map(|it| cursor::read(secret, &list, &it)).transpose()?;
         let before = after.map(|it| it.at.unsigned_abs());
@@ -207,7 +207,7 @@ impl Audit {
 
     /// The seal before `first`, as the newest checkpoint tells it.
     async fn checkpoint(&self, first: u64) -> Result<Option<Seal>, Error> {
-        let filter = AuditFilter { action: Some("audit.prune".to_owned()), target: None };
+        let filter = AuditFilter { action: Some("audit.prune".to_owned()), ..AuditFilter::default() };
         let newest = self.engine.store().audit(&Tenant::Every, &filter, None, 1).await?;
         let Some(details) = newest.into_iter().next().map(|it| it.entry.details) else { return Ok(None) };
         let fits = details.get("through_seq").and_then(serde_json::Value::as_u64) == Some(first - 1);

@@ -31,10 +31,10 @@ const DRAWS: usize = 3;
 /// ```
 #[derive(Clone)]
 pub struct Keys {
-    engine: Arc<Engine>,
-    tenant: Tenant,
+    pub(super) engine: Arc<Engine>,
+    pub(super) tenant: Tenant,
     /// The key on whose behalf this handle acts.
-    bounds: Option<Arc<Bounds>>,
+    pub(super) bounds: Option<Arc<Bounds>>,
 }
 
 /// A secret that was drawn for a key, and the row that will prove it.
@@ -568,19 +568,19 @@ impl Engine {
 }
 
 /// Refuses a key that may do more than the one that acts on it.
-fn admitted(bounds: Option<&Bounds>, key: &KeyRow) -> Result<(), Error> {
+pub(super) fn admitted(bounds: Option<&Bounds>, key: &KeyRow) -> Result<(), Error> {
     bounds.map_or(Ok(()), |it| it.admit(&key.id, &key.rights()))
 }
 
-fn unknown() -> Error {
+pub(super) fn unknown() -> Error {
     Error::not_found("id", "belongs to no key here", "give key.id as it came, on the handle of its org")
 }
 
-fn draft(action: &'static str, key: &KeyRow, change: &Change, now: Millis) -> Draft {
+pub(super) fn draft(action: &'static str, key: &KeyRow, change: &Change, now: Millis) -> Draft {
     audit::draft(action, &key.org, &key.id, change, now)
 }
 
-fn note(draft: &mut Draft, name: &str, value: impl Into<serde_json::Value>) {
+pub(super) fn note(draft: &mut Draft, name: &str, value: impl Into<serde_json::Value>) {
     draft.details.insert(name.to_owned(), value.into());
 }
 

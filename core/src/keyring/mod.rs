@@ -1,5 +1,6 @@
 //! The service: create, list, get, update, rotate, revoke. It puts rules and store in order and holds none itself.
 
+mod agents;
 mod arguments;
 mod audit;
 mod config;
@@ -12,7 +13,7 @@ mod texts;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 
-pub use arguments::{Change, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation};
+pub use arguments::{Attestation, Change, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation};
 pub use audit::Audit;
 pub use config::Config;
 pub use keys::Keys;
@@ -336,6 +337,11 @@ impl Keywright {
         self.0.verifier.weigh(&Tenant::Every, text.into(), ask).await
     }
 
+    /// See [`Engine::harmless`].
+    pub(crate) fn harmless(&self, field: &str, text: Option<&str>) -> Result<(), Error> {
+        self.0.harmless(field, text)
+    }
+
     pub(crate) fn now(&self) -> Millis {
         self.0.now()
     }
@@ -459,9 +465,6 @@ impl Engine {
 
     /// Refuses a whole key where a name or reason belongs: it would stand in lists and logs for ever.
     fn harmless(&self, field: &str, text: Option<&str>) -> Result<(), Error> {
-        if text.is_some_and(|it| self.verifier.formats.exposed(it)) {
-            return Err(Error::wrong(field, "holds the secret part of an API key", "remove it, and revoke that key"));
-        }
-        Ok(())
+        self.verifier.formats.harmless(field, text)
     }
 }

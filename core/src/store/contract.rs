@@ -24,6 +24,7 @@ pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, Stri
         a_tenant_sees_its_own,
         a_rule_that_fails_changes_nothing,
         a_change_is_one_transaction,
+        what_is_told_of_a_key_is_one_transaction,
         a_revocation_is_final,
         statuses_agree_with_the_lifecycle,
         pages_are_whole_and_in_order,
@@ -184,6 +185,24 @@ async fn a_change_is_one_transaction(store: &AnyStore) -> Check {
     hold(store.change(&one("whole"), "whole-1", &clock(), rule).await.is_err(), "a taken lookup was used again")?;
     let view = got(store, &one("whole"), "whole-1").await?;
     hold(view.key == key("whole-1", "whole") && chain(store).await? == before, "half a change stayed")
+}
+
+async fn what_is_told_of_a_key_is_one_transaction(store: &AnyStore) -> Check {
+    made(store, "told-1", "told").await?;
+    let before = chain(store).await?;
+    let tell = |tenant: &str, actions: &'static [&'static str], fails: bool| {
+        let rule = move |view: &KeyView, _| {
+            let drafts = actions.iter().map(|it| draft(it, &view.key.org, &view.key.id)).collect();
+            if fails { Err(Error::conflict("id", "no", "never")) } else { Ok(drafts) }
+        };
+        let (tenant, clock) = (one(tenant), clock());
+        async move { store.tell(&tenant, "told-1", &clock, Box::new(rule)).await }
+    };
+    hold(tell("theirs", &["a"], false).await.map_err(told)?.is_none(), "tell crossed a tenant")?;
+    hold(tell("told", &["a"], true).await.is_err() && chain(store).await? == before, "a failing rule told something")?;
+    let rows = tell("told", &["a", "b"], false).await.map_err(told)?.ok_or("the key is gone")?;
+    let actions: Vec<&str> = rows.iter().map(|it| it.entry.action.as_str()).collect();
+    hold(actions == ["a", "b"] && chain(store).await?.len() == before.len() + 2, "what was told is out of order")
 }
 
 async fn a_revocation_is_final(store: &AnyStore) -> Check {

@@ -229,6 +229,8 @@ pub(crate) enum StatusFilter {
 pub(crate) struct AuditFilter {
     pub(crate) target: Option<String>,
     pub(crate) action: Option<String>,
+    /// The `agent` in its details.
+    pub(crate) agent: Option<String>,
 }
 
 /// An audit row: the entry with what its seal was made from.
@@ -264,6 +266,9 @@ pub(crate) struct OrgEdit {
 
 /// A rule over a key at a time: what to change, or `None` when all is as it should be.
 pub(crate) type KeyRule = Box<dyn FnOnce(&KeyView, Millis) -> Result<Option<Edit>, Error> + Send>;
+
+/// A rule that changes nothing of a key, and says what to tell of it.
+pub(crate) type Telling = Box<dyn FnOnce(&KeyView, Millis) -> Result<Vec<Draft>, Error> + Send>;
 
 /// A rule over an org.
 pub(crate) type OrgRule = Box<dyn FnOnce(&OrgRow) -> Result<Option<OrgEdit>, Error> + Send>;
@@ -315,6 +320,14 @@ pub(crate) trait Store: Send + Sync {
         clock: &Clock,
         rule: KeyRule,
     ) -> impl Future<Output = Result<Option<KeyView>, Error>> + Send;
+    /// The entries that a rule makes, in one transaction; `None` when the tenant has no such key.
+    fn tell(
+        &self,
+        tenant: &Tenant,
+        id: &str,
+        clock: &Clock,
+        rule: Telling,
+    ) -> impl Future<Output = Result<Option<Vec<AuditRow>>, Error>> + Send;
     /// Replaces one verifier by another of the same secret, if it still stands there.
     fn replace_verifier(
         &self,

@@ -223,6 +223,7 @@ impl Verifier {
             return Ok(());
         }
         request.check(self.catalogue.as_ref(), &self.rules, &self.accepted)?;
+        self.formats.harmless("agent", request.agent.as_deref())?;
         request.admitted(self.hot.engine);
         Ok(())
     }

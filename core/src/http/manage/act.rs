@@ -8,7 +8,9 @@ use crate::error::Error;
 use crate::http::Http;
 use crate::http::refusal::Refusal;
 use crate::input::{Casing, Fields, Value};
-use crate::keyring::{Change, KeyUpdate, Keys, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation};
+use crate::keyring::{
+    Attestation, Change, KeyUpdate, Keys, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation,
+};
 use crate::record::{Key, KeyId};
 use crate::rights::Rights;
 
@@ -29,6 +31,7 @@ const UPDATE: [&str; 9] =
     ["name", "scopes", "level", "tier", "limits", "networks", "metadata", "expires_in_days", "expires_at"];
 const ROTATION: [&str; 3] = ["grace", "replace_current", "reason"];
 const CHANGE: [&str; 1] = ["reason"];
+const ATTESTATION: [&str; 3] = ["agent", "claims", "attestations"];
 
 /// Counters of a key.
 #[derive(Serialize)]
@@ -77,6 +80,7 @@ impl Http {
             Route::EndGrace => Answer::of(200, &keys.end_grace(id(subject), change(given, who)?).await?),
             Route::Disable => Answer::of(200, &keys.disable(id(subject), change(given, who)?).await?),
             Route::Enable => Answer::of(200, &keys.enable(id(subject), change(given, who)?).await?),
+            Route::Attest => attest(&keys, id(subject), given, who).await,
             Route::Audit => {
                 let audit =
                     if who.is_operator() { self.kw.every_org().audit() } else { self.kw.org(who.org())?.audit() };
@@ -100,14 +104,15 @@ impl Http {
                 given.only(&[])?;
                 Answer::of(200, &self.openapi())
             }
-            Route::RotateSelf | Route::RevokeSelf => {
+            Route::RotateSelf | Route::RevokeSelf | Route::AttestSelf => {
                 let Caller::Key(key) = &who.caller else { return Err(Refusal::not_found()) };
                 // Bounded handles leave the acting key alone; this one is about nothing else.
                 let keys = self.kw.org(who.org())?.keys();
-                if route == Route::RotateSelf {
-                    return rotate(&keys, key.id.clone(), given, who).await;
+                match route {
+                    Route::RotateSelf => rotate(&keys, key.id.clone(), given, who).await,
+                    Route::AttestSelf => attest(&keys, key.id.clone(), given, who).await,
+                    _ => Answer::of(200, &keys.revoke(&key.id, change(given, who)?).await?),
                 }
-                Answer::of(200, &keys.revoke(&key.id, change(given, who)?).await?)
             }
         }
     }
@@ -144,6 +149,12 @@ impl Http {
 async fn rotate(keys: &Keys, id: KeyId, given: Fields, who: &Who) -> Result<Answer, Refusal> {
     let rotation = Rotation::read(given.only(&ROTATION)?)?;
     Answer::of(200, &keys.rotate(id, rotation.by(who.change())).await?.reveal())
+}
+
+async fn attest(keys: &Keys, id: KeyId, given: Fields, who: &Who) -> Result<Answer, Refusal> {
+    let attestation = Attestation::read_of(given.only(&ATTESTATION)?, who.agent.as_deref())?;
+    let told = keys.attest(id, attestation.by(who.change())).await?;
+    Answer::of(201, &json!({"data": told}))
 }
 
 fn change(given: Fields, who: &Who) -> Result<Change, Error> {

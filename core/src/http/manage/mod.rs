@@ -41,12 +41,13 @@ impl Http {
     /// | `POST /keys`, `GET /keys` | makes a key, lists keys |
     /// | `GET`, `PATCH`, `DELETE /keys/{id}` | shows, changes, revokes it |
     /// | `POST /keys/{id}/rotate`, `…/end-grace`, `…/disable`, `…/enable` | as the calls of these names |
+    /// | `POST /keys/{id}/attest` | writes down what agents claim to do with it |
     /// | `GET /keys/{id}/usage`, `GET /audit`, `GET /scopes` | counters, what was changed by whom, the catalogue |
     /// | `GET /orgs`, `GET`, `PATCH /orgs/{id}`, `POST /orgs/{id}/disable`, `…/enable`, `…/revoke-keys` | for operators |
     /// | `POST /introspect` | what a key stands for, told to another server (RFC 7662) |
     /// | `GET /openapi.json` | these routes as an OpenAPI document |
     /// | `/forward-auth` | whether a proxy may hand a request on, see [`Config::forward_auth`](super::Config::forward_auth) |
-    /// | `GET /whoami`, `POST /whoami/rotate`, `DELETE /whoami` | what holds this key or session; a key's own affairs |
+    /// | `GET /whoami`, `POST /whoami/rotate`, `…/attest`, `DELETE /whoami` | what holds this key or session; a key's own affairs |
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {

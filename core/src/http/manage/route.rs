@@ -15,6 +15,7 @@ pub(super) enum Route {
     Disable,
     Enable,
     Usage,
+    Attest,
     Audit,
     Scopes,
     Introspect,
@@ -27,11 +28,12 @@ pub(super) enum Route {
     Whoami,
     RotateSelf,
     RevokeSelf,
+    AttestSelf,
     OpenApi,
 }
 
 /// Paths, in which `*` is an id, and what their methods do.
-pub(super) const ROUTES: [(&str, &[(&str, Route)]); 18] = [
+pub(super) const ROUTES: [(&str, &[(&str, Route)]); 20] = [
     ("keys", &[("GET", Route::List), ("POST", Route::Create)]),
     ("keys/*", &[("GET", Route::Get), ("PATCH", Route::Update), ("DELETE", Route::Revoke)]),
     ("keys/*/rotate", &[("POST", Route::Rotate)]),
@@ -39,6 +41,7 @@ pub(super) const ROUTES: [(&str, &[(&str, Route)]); 18] = [
     ("keys/*/disable", &[("POST", Route::Disable)]),
     ("keys/*/enable", &[("POST", Route::Enable)]),
     ("keys/*/usage", &[("GET", Route::Usage)]),
+    ("keys/*/attest", &[("POST", Route::Attest)]),
     ("audit", &[("GET", Route::Audit)]),
     ("scopes", &[("GET", Route::Scopes)]),
     ("introspect", &[("POST", Route::Introspect)]),
@@ -49,6 +52,7 @@ pub(super) const ROUTES: [(&str, &[(&str, Route)]); 18] = [
     ("orgs/*/revoke-keys", &[("POST", Route::RevokeKeys)]),
     ("whoami", &[("GET", Route::Whoami), ("DELETE", Route::RevokeSelf)]),
     ("whoami/rotate", &[("POST", Route::RotateSelf)]),
+    ("whoami/attest", &[("POST", Route::AttestSelf)]),
     ("openapi.json", &[("GET", Route::OpenApi)]),
 ];
 
@@ -64,6 +68,8 @@ pub(super) enum Right {
     Anyone,
     /// The holder of a key, about that key.
     Holder,
+    /// Whoever uses a key, a former secret of it as well.
+    User,
 }
 
 impl Route {
@@ -80,6 +86,7 @@ impl Route {
             Self::Disable => "disableKey",
             Self::Enable => "enableKey",
             Self::Usage => "getUsage",
+            Self::Attest => "attestKey",
             Self::Audit => "listAudit",
             Self::Scopes => "listScopes",
             Self::Introspect => "introspect",
@@ -92,6 +99,7 @@ impl Route {
             Self::Whoami => "whoami",
             Self::RotateSelf => "rotateSelf",
             Self::RevokeSelf => "revokeSelf",
+            Self::AttestSelf => "attestSelf",
             Self::OpenApi => "getOpenApi",
         }
     }
@@ -104,7 +112,8 @@ impl Route {
             | Self::Rotate
             | Self::EndGrace
             | Self::Disable
-            | Self::Enable => Right::Scope("keys:manage"),
+            | Self::Enable
+            | Self::Attest => Right::Scope("keys:manage"),
             Self::List | Self::Get | Self::Usage | Self::Scopes | Self::Org => Right::Scope("keys:read"),
             Self::Audit => Right::Scope("audit:read"),
             Self::Introspect => Right::Granted("keys:introspect"),
@@ -113,6 +122,7 @@ impl Route {
             }
             Self::Whoami | Self::OpenApi => Right::Anyone,
             Self::RotateSelf | Self::RevokeSelf => Right::Holder,
+            Self::AttestSelf => Right::User,
         }
     }
 

@@ -164,7 +164,8 @@ impl NewKey {
         new.tier = fields.text("tier")?;
         new.limits = fields.given("limits").map_or(Ok(vec![]), |it| rule::read("limits", it))?;
         new.networks = fields.given("networks").map(read_networks).transpose()?;
-        new.metadata = fields.given("metadata").map(metadata::read).transpose()?.unwrap_or_default();
+        new.metadata =
+            fields.given("metadata").map(|it| metadata::read("metadata", it)).transpose()?.unwrap_or_default();
         new.environment = fields.text("environment")?;
         new.expiry = Expiry::take(&mut fields)?.unwrap_or(Expiry::Never);
         new.created_by = fields.text("created_by")?;
@@ -175,7 +176,7 @@ impl NewKey {
     /// What no type rules out.
     pub(crate) fn check(&self) -> Result<(), Error> {
         plain("name", &self.name, LONGEST_NAME)?;
-        metadata::check(&self.metadata)?;
+        metadata::check("metadata", &self.metadata)?;
         rule::check_own(&self.limits)?;
         match &self.created_by {
             Some(actor) => plain("created_by", actor, LONGEST_NAME),
@@ -304,7 +305,7 @@ impl KeyUpdate {
             networks: fields.take("networks").map(|it| clearable(it).map(read_networks).transpose()).transpose()?,
             metadata: fields
                 .take("metadata")
-                .map(|it| clearable(it).map_or(Ok(Metadata::new()), metadata::read))
+                .map(|it| clearable(it).map_or(Ok(Metadata::new()), |it| metadata::read("metadata", it)))
                 .transpose()?,
             expiry: Expiry::take(&mut fields)?,
             change: Change { actor: fields.text("actor")?, ..Change::default() },
@@ -318,7 +319,7 @@ impl KeyUpdate {
             plain("name", name, LONGEST_NAME)?;
         }
         if let Some(metadata) = &self.metadata {
-            metadata::check(metadata)?;
+            metadata::check("metadata", metadata)?;
         }
         rule::check_own(self.limits.as_deref().unwrap_or_default())?;
         self.change.check()

@@ -1,6 +1,6 @@
 use super::LONGEST_NAME;
 use crate::error::Error;
-use crate::input::{Fields, Value, chosen, plain};
+use crate::input::{Fields, Value, chosen, identifier, plain};
 use crate::record::{KeyId, Status};
 use crate::store::StatusFilter;
 
@@ -117,6 +117,7 @@ pub struct ListAudit {
     pub(crate) cursor: Option<String>,
     pub(crate) key_id: Option<KeyId>,
     pub(crate) action: Option<String>,
+    pub(crate) agent: Option<String>,
 }
 
 impl ListAudit {
@@ -150,17 +151,29 @@ impl ListAudit {
         Self { action: Some(action.into()), ..self }
     }
 
+    /// Only what this agent claimed, or what was changed on its behalf.
+    #[must_use]
+    pub fn agent(self, agent: impl Into<String>) -> Self {
+        Self { agent: Some(agent.into()), ..self }
+    }
+
     /// Reads the arguments of an `audit.list` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&["limit", "cursor", "key_id", "action"])?;
+        let mut fields = fields.only(&["limit", "cursor", "key_id", "action", "agent"])?;
         let query = Self {
             limit: Limit::take(&mut fields)?,
             cursor: fields.text("cursor")?,
             key_id: fields.given("key_id").map(|it| KeyId::read_as("key_id", it)).transpose()?,
             action: fields.text("action")?,
+            agent: fields.text("agent")?,
         };
-        query.limit.check()?;
+        query.check()?;
         Ok(query)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.limit.check()?;
+        self.agent.as_deref().map_or(Ok(()), |it| identifier("agent", it, "is no id of an agent"))
     }
 }
 

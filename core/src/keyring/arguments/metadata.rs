@@ -1,4 +1,4 @@
-//! The host's own data beside a key: how much of it, how deep, and in which form.
+//! Data of the host's own, beside a key or in a claim: how much of it, how deep, and in which form.
 
 use crate::error::Error;
 use crate::input::Value;
@@ -8,12 +8,12 @@ const DEEPEST: usize = 8;
 
 pub(super) type Metadata = serde_json::Map<String, serde_json::Value>;
 
-pub(super) fn read(value: Value) -> Result<Metadata, Error> {
+pub(super) fn read(field: &str, value: Value) -> Result<Metadata, Error> {
     if depth(&value) > DEEPEST {
-        return Err(too_deep());
+        return Err(too_deep(field));
     }
-    let entries = value.into_map("metadata")?;
-    entries.into_iter().map(|(name, it)| Ok((name, it.into_json("metadata")?))).collect()
+    let entries = value.into_map(field)?;
+    entries.into_iter().map(|(name, it)| Ok((name, it.into_json(field)?))).collect()
 }
 
 fn depth(value: &Value) -> usize {
@@ -25,11 +25,11 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-fn too_deep() -> Error {
-    Error::wrong("metadata", format!("is nested deeper than {DEEPEST} levels"), "flatten it")
+fn too_deep(field: &str) -> Error {
+    Error::wrong(field, format!("is nested deeper than {DEEPEST} levels"), "flatten it")
 }
 
-pub(super) fn check(metadata: &Metadata) -> Result<(), Error> {
+pub(super) fn check(field: &str, metadata: &Metadata) -> Result<(), Error> {
     fn levels(value: &serde_json::Value) -> usize {
         match value {
             serde_json::Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
@@ -46,15 +46,15 @@ pub(super) fn check(metadata: &Metadata) -> Result<(), Error> {
         }
     }
     if 1 + metadata.values().map(levels).max().unwrap_or(0) > DEEPEST {
-        return Err(too_deep());
+        return Err(too_deep(field));
     }
     if metadata.iter().any(|(name, it)| name.contains('\0') || holds_nul(it)) {
-        return Err(Error::wrong("metadata", "holds a NUL character", "remove it"));
+        return Err(Error::wrong(field, "holds a NUL character", "remove it"));
     }
     let size = serde_json::to_string(metadata).map_or(usize::MAX, |it| it.len());
     if size > LARGEST {
         return Err(Error::wrong(
-            "metadata",
+            field,
             format!("is larger than {LARGEST} bytes of JSON"),
             "keep large data elsewhere",
         ));
@@ -69,9 +69,9 @@ mod tests {
     #[test]
     fn deep_and_large_metadata_is_refused_without_recursion_into_it() {
         let nest = |levels: usize| (0..levels).fold(Value::Integer(1), |it, _| Value::Map(vec![("a".into(), it)]));
-        assert!(read(nest(8)).is_ok());
-        assert_eq!(read(nest(9)).unwrap_err().field(), Some("metadata"));
-        let large = read(Value::Map(vec![("a".into(), Value::Text("x".repeat(16_384)))])).unwrap();
-        assert_eq!(check(&large).unwrap_err().field(), Some("metadata"));
+        assert!(read("metadata", nest(8)).is_ok());
+        assert_eq!(read("metadata", nest(9)).unwrap_err().field(), Some("metadata"));
+        let large = read("metadata", Value::Map(vec![("a".into(), Value::Text("x".repeat(16_384)))])).unwrap();
+        assert_eq!(check("metadata", &large).unwrap_err().field(), Some("metadata"));
     }
 }

@@ -1,5 +1,6 @@
 //! The arguments of the management calls: builders for Rust, and their reading from named values for everyone else.
 
+mod attestation;
 mod change;
 mod expiry;
 mod key;
@@ -7,6 +8,8 @@ mod list;
 mod metadata;
 mod org;
 
+pub use attestation::Attestation;
+pub(super) use attestation::Attested;
 pub use change::{Change, Rotation};
 pub use key::{KeyUpdate, NewKey};
 pub use list::{ListAudit, ListKeys, ListOrgs};

@@ -70,9 +70,12 @@ pub(super) fn list(
     if filter.action.is_some() {
         sql.push_str(" AND action = ?4");
     }
-    sql.push_str(" ORDER BY seq DESC LIMIT ?5");
+    if filter.agent.is_some() {
+        sql.push_str(" AND CASE WHEN json_valid(details) THEN json_extract(details, '$.agent') END = ?5");
+    }
+    sql.push_str(" ORDER BY seq DESC LIMIT ?6");
     let before = before.unwrap_or(i64::MAX.unsigned_abs());
-    rows(on.prepare_cached(&sql)?, params![before, filter.target, tenant.only(), filter.action, limit])
+    rows(on.prepare_cached(&sql)?, params![before, filter.target, tenant.only(), filter.action, filter.agent, limit])
 }
 
 pub(super) fn scan(on: &Connection, after: u64, limit: usize) -> Result<Vec<AuditRow>, Error> {

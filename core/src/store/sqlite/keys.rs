@@ -11,7 +11,8 @@ use crate::level;
 use crate::lifecycle::{Life, Term};
 use crate::record::Limit;
 use crate::store::{
-    Counts, Found, KeyFilter, KeyRow, KeyRule, KeyView, Place, Sealer, SecretRow, SecretView, StatusFilter, Tenant,
+    AuditFilter, AuditRow, Counts, Found, KeyFilter, KeyRow, KeyRule, KeyView, Place, Sealer, SecretRow, SecretView,
+    StatusFilter, Telling, Tenant,
 };
 
 const KEY: &str = "k.id, k.org, k.environment, k.name, k.scopes, k.level, k.networks, k.metadata, k.created_at, \
@@ -266,6 +267,22 @@ pub(super) fn change(
     }
     audit::append(on, &edit.audit, sealer)?;
     get(on, tenant, id, now)
+}
+
+pub(super) fn tell(
+    on: &Transaction<'_>,
+    tenant: &Tenant,
+    id: &str,
+    now: Millis,
+    rule: Telling,
+    sealer: &Sealer,
+) -> Result<Option<Vec<AuditRow>>, Error> {
+    let Some(view) = get(on, tenant, id, now)? else { return Ok(None) };
+    let drafts = rule(&view, now)?;
+    drafts.iter().try_for_each(|it| audit::append(on, it, sealer))?;
+    let mut told = audit::list(on, &Tenant::Every, &AuditFilter::default(), None, drafts.len())?;
+    told.reverse();
+    Ok(Some(told))
 }
 
 /// How many keys a trigger will revoke with this one.

@@ -21,7 +21,7 @@ use rusqlite::{Connection, Transaction};
 use self::connection::Connections;
 use super::{
     AuditFilter, AuditRow, Birth, Changes, Found, KeyFilter, KeyRow, KeyRule, KeyView, Moment, OrgRow, OrgRule, Place,
-    Sealer, SecretRow, Store, Tenant, Used,
+    Sealer, SecretRow, Store, Telling, Tenant, Used,
 };
 use crate::audit::Draft;
 use crate::clock::{Clock, Millis};
@@ -112,6 +112,17 @@ impl Store for Sqlite {
     async fn change(&self, tenant: &Tenant, id: &str, clock: &Clock, rule: KeyRule) -> Result<Option<KeyView>, Error> {
         let (tenant, id, clock) = (tenant.clone(), id.to_owned(), clock.clone());
         self.write(move |on, sealer| keys::change(on, &tenant, &id, clock.now(), rule, sealer)).await
+    }
+
+    async fn tell(
+        &self,
+        tenant: &Tenant,
+        id: &str,
+        clock: &Clock,
+        rule: Telling,
+    ) -> Result<Option<Vec<AuditRow>>, Error> {
+        let (tenant, id, clock) = (tenant.clone(), id.to_owned(), clock.clone());
+        self.write(move |on, sealer| keys::tell(on, &tenant, &id, clock.now(), rule, sealer)).await
     }
 
     async fn replace_verifier(

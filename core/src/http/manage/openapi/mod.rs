@@ -134,7 +134,7 @@ impl Http {
         let session = || [SESSION.to_owned()].into_iter();
         let keys = || self.plan.credentials.iter().map(|it| key_scheme(it.name()));
         let names: Vec<String> = match right {
-            Right::Holder => keys().collect(),
+            Right::Holder | Right::User => keys().collect(),
             Right::Anyone | Right::Granted(_) => session().chain(keys()).collect(),
             Right::Scope(_) if self.plan.keys_may_manage => session().chain(keys()).collect(),
             Right::Scope(_) | Right::Operator(_) => session().collect(),
