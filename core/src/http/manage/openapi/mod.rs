@@ -171,7 +171,7 @@ fn content(kind: &str, schema: &str) -> Value {
 
 /// Whether a body of this kind must hold anything.
 fn requires(schema: &str) -> bool {
-    RECORDS.schemas.get(schema).is_some_and(|it| it.get("required").is_some())
+    RECORDS.schemas.get(schema).is_some_and(|it| it.get("required").or_else(|| it.get("oneOf")).is_some())
 }
 
 /// What a refusal looks like.
