@@ -20,6 +20,7 @@ drive flask "$python" tests/http/apps/flask_app.py
 drive django-wsgi "$python" tests/http/apps/django_app.py wsgi
 drive django-asgi "$python" tests/http/apps/django_app.py asgi
 drive drf "$python" tests/http/apps/django_app.py drf
+drive litestar "$python" tests/http/apps/litestar_app.py
 drive express node tests/http/apps/express_app.mjs
 drive fastify node tests/http/apps/fastify_app.mjs
 drive hono node tests/http/apps/hono_app.mjs

@@ -18,6 +18,8 @@ FRAMEWORKS = {
     "fastapi": "python",
     "flask": "python",
     "django": "python",
+    "litestar": "python",
+    "mcp-python": "python",
     "forward": "python",
     "express": "js",
     "fastify": "js",

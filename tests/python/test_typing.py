@@ -17,6 +17,8 @@ FRAMEWORKS = (
     "django-stubs",
     "fastapi",
     "flask",
+    "litestar",
+    "mcp",
     "pydantic",
     "pydantic_core",
     "rest_framework",

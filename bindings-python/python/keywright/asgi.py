@@ -10,7 +10,7 @@ from keywright._native import Keywright, Response
 from keywright.aio import AsyncKeywright
 from keywright.http import LARGEST_BODY, AsyncHttp, lacking
 
-__all__ = ["KeywrightMiddleware", "Management"]
+__all__ = ["HeadersMiddleware", "KeywrightMiddleware", "Management"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -45,6 +45,22 @@ class KeywrightMiddleware:
             return
         scope.setdefault("state", {})["keywright"] = answer
         await self.app(scope, receive, with_headers(send, answer.headers))
+
+
+class HeadersMiddleware:
+    """Adds the contract's headers to every response of a request that something behind has let in, errors among them."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection."""
+
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            passed = scope.get("state", {}).get("keywright")
+            await (send if passed is None else with_headers(send, passed.headers))(message)
+
+        await self.app(scope, receive, sending if scope["type"] == "http" else send)
 
 
 class Management:

@@ -12,7 +12,7 @@ from fastapi.security.base import SecurityBase
 
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
-from keywright.asgi import App, Management, Receive, Scope, Send, parts, with_headers
+from keywright.asgi import HeadersMiddleware, Management, parts
 
 __all__ = ["ApiKey", "Refused", "install"]
 
@@ -60,20 +60,6 @@ class ApiKey(SecurityBase):
         return answer.key
 
 
-class _Headers:
-    """Adds the contract's headers to every response of a request that was let in, errors among them."""
-
-    def __init__(self, app: App) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def sending(message: Any) -> None:
-            passed = scope.get("state", {}).get("keywright")
-            await (send if passed is None else with_headers(send, passed.headers))(message)
-
-        await self.app(scope, receive, sending if scope["type"] == "http" else send)
-
-
 def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str | None = None, **options: Any) -> ApiKey:
     """Makes an application answer as the contract says, and gives the dependency that its routes need.
 
@@ -84,7 +70,7 @@ def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str 
     named = {"in": APIKeyIn.header, "name": header}
     model = HTTPBearer(description="An API key") if header is None else APIKey.model_validate(named)
     app.add_exception_handler(Refused, _refused)
-    app.add_middleware(_Headers)
+    app.add_middleware(HeadersMiddleware)
     return ApiKey(contract.AsyncHttp(keywright, **options), model, {})
 
 

@@ -12,7 +12,7 @@ from keywright.threads import Threads
 if TYPE_CHECKING:
     from keywright.aio import AsyncKeywright
 
-__all__ = ["LARGEST_BODY", "AsyncHttp", "Http", "Needs", "Passed", "Response", "SyncHttp", "lacking", "needed"]
+__all__ = ["LARGEST_BODY", "AsyncHttp", "Http", "Needs", "Passed", "Response", "SyncHttp", "lacking", "listed", "needed"]
 
 LARGEST_BODY: int = 65_536
 """The longest body that management reads; a server may stop at the first byte beyond it, and hand on what it has."""
@@ -111,6 +111,11 @@ def needed(scopes: str | list[str] | None = None, **needs: Any) -> Needs | None:
     """What a route needs, see ``Needs``; None where nothing is said, which is the rule of its path."""
     given: dict[str, Any] = needs if scopes is None else {**needs, "scopes": scopes}
     return Needs(**given) if given else None
+
+
+def listed(scopes: str | list[str] | None) -> list[str]:
+    """Scopes one by one, for what shows them."""
+    return scopes.replace(",", " ").split() if isinstance(scopes, str) else list(scopes or ())
 
 
 def lacking(names: Iterable[str], ours: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:

@@ -1,0 +1,128 @@
+"""Keywright for Litestar: a plugin, guards of handlers with their scopes in the OpenAPI document, and key management."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Request, Response, asgi
+from litestar.config.app import AppConfig
+from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.plugins import InitPlugin, ReceiveRoutePlugin
+from litestar.routes import BaseRoute, HTTPRoute
+
+from keywright import AsyncKeywright, Key, Keywright
+from keywright import http as contract
+from keywright.asgi import HeadersMiddleware, Management, parts
+
+__all__ = ["Guard", "KeywrightPlugin", "Refused", "get_api_key"]
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+class Refused(HTTPException):
+    """A request that goes no further; ``response`` is its answer."""
+
+    def __init__(self, response: contract.Response) -> None:
+        super().__init__(status_code=response.status)
+        self.response: contract.Response = response
+
+
+class Guard:
+    """A guard of handlers, routers or the whole application; ``KeywrightPlugin.requires`` makes one."""
+
+    def __init__(self, http: contract.AsyncHttp, scopes: str | list[str] | None, **needs: Any) -> None:
+        self.http: contract.AsyncHttp = http
+        self.scopes: list[str] = contract.listed(scopes)
+        self.needs: contract.Needs | None = contract.needed(scopes, **needs)
+
+    async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
+        """Lets a connection through, or raises ``Refused``."""
+        if handler.opt.get("keywright_exempt"):
+            return
+        answer = await self.http.authenticate(*parts(_any(connection.scope)), self.needs)
+        if isinstance(answer, contract.Response):
+            connection.scope["state"].pop("keywright", None)
+            raise Refused(answer)
+        connection.scope["state"]["keywright"] = answer
+
+
+class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):
+    """The plugin: ``keys = KeywrightPlugin(kw)``, ``Litestar([...], plugins=[keys])``.
+
+    ``@get("/deals", guards=[keys.requires("deals:read")])`` guards a handler; routers and the application take ``guards`` as well.
+    A handler finds what is known of its request in ``request.state.keywright``, a ``Passed``, and its key by ``get_api_key``. Errors
+    have the contract's headers as well.
+
+    keywright: a ``Keywright``, or an ``AsyncKeywright``, which opens with the first request.
+    manage: the path below which keys are managed; None for nowhere.
+    principal: your own function, awaited where it is async, from the request to a dict of ``org``, ``actor`` and ``may`` for whoever you
+        know; None leaves it to the session token or key that the request presents.
+    header: the header that the OpenAPI document names for keys; ``Authorization: Bearer`` when left out.
+    options: those of ``Keywright.http``; wrong ones are refused here.
+    """
+
+    def __init__(
+        self,
+        keywright: Keywright | AsyncKeywright,
+        *,
+        manage: str | None = None,
+        principal: Callable[[Request[Any, Any, Any]], Any] | None = None,
+        header: str | None = None,
+        **options: Any,
+    ) -> None:
+        self.http: contract.AsyncHttp = contract.AsyncHttp(keywright, **options)
+        self._manage = manage
+        self._management = Management(self.http, None if principal is None else lambda scope: principal(Request(_any(scope))))
+        named = (
+            {"type": "http", "scheme": "bearer"} if header is None else {"type": "apiKey", "name": header, "security_scheme_in": "header"}
+        )
+        self._scheme = SecurityScheme(**_any(named))
+
+    def requires(self, scopes: str | list[str] | None = None, **needs: Any) -> Guard:
+        """A guard by what a handler needs: scopes, and what else ``Needs`` knows; without any, by the rule of its path."""
+        return Guard(self.http, scopes, **needs)
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        """Adds headers, answers, management and the scheme."""
+        app_config.middleware.insert(0, _any(HeadersMiddleware))
+        _any(app_config).exception_handlers[Refused] = _refused
+        if self._manage is not None:
+            mounted = asgi(self._manage, is_mount=True, copy_scope=True, opt={"keywright_exempt": True})
+            app_config.route_handlers.append(mounted(self._managed))
+        if app_config.openapi_config is not None:
+            given = app_config.openapi_config.components
+            ours = Components(security_schemes={"ApiKey": self._scheme})
+            app_config.openapi_config.components = [*(given if isinstance(given, list) else [given]), ours]
+        return app_config
+
+    def receive_route(self, route: BaseRoute) -> None:
+        """Notes in the OpenAPI document what a handler needs."""
+        for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
+            ours = [it for it in _any(handler).resolve_guards() if isinstance(it, Guard)]
+            if ours and handler.security is None:
+                handler.security = [{"ApiKey": sorted({scope for it in ours for scope in it.scopes})}]
+
+    async def _managed(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._management({**scope, "root_path": f"{scope.get('root_path', '')}{self._manage}"}, receive, send)
+
+
+def get_api_key(connection: Connection) -> Key | None:
+    """The key of a request, None where it came without, by a session or because its route is public."""
+    passed: contract.Passed | None = _any(connection).scope.get("state", {}).get("keywright")
+    return None if passed is None else passed.key
+
+
+def _refused(_request: Any, refused: Refused) -> Response[bytes]:
+    answer = refused.response
+    headers = {name.decode(): value.decode() for name, value in answer.headers}
+    kind = headers.pop("content-type", "")
+    return Response(answer.body, status_code=answer.status, headers=headers, media_type=kind)
+
+
+def _any(given: Any) -> Any:
+    # What Litestar has types of its own for.
+    return given

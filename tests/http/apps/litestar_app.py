@@ -1,0 +1,36 @@
+"""The test app on Litestar."""
+
+import json
+from typing import Any
+
+import setup
+from litestar import Litestar, asgi
+from litestar.exceptions import HTTPException
+
+from keywright.litestar import KeywrightPlugin
+
+kw, given = setup.read()
+principal = given["principal"]
+keys = KeywrightPlugin(kw, manage="/manage", principal=principal and (lambda request: principal), **given["http"])
+
+
+class Failure(Exception):
+    """What a handler did not expect."""
+
+
+# Litestar knows no methods but the usual ones, except where it only mounts.
+@asgi(["/v1", "/V1", "/health", "/Health", "/fail", "/crash", "/own"], is_mount=True, copy_scope=True)
+async def routes(scope: Any, receive: Any, send: Any) -> None:
+    path, headers = scope["raw_path"], [(b"content-type", b"application/json")]
+    if path == b"/fail":
+        raise HTTPException(status_code=418)
+    if path == b"/crash":
+        raise Failure
+    if path == b"/own":
+        headers += [(b"cache-control", b"private"), (b"vary", b"accept")]
+    body = b"" if scope["method"] == "HEAD" else json.dumps(setup.told(scope["state"]["keywright"])).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+setup.serve(Litestar([routes], plugins=[keys], guards=[keys.requires()], openapi_config=None))
