@@ -2,6 +2,7 @@
 
 const { Http, Needs, bodyOf } = require("./http.cjs");
 const { adding, send } = require("./node-response.cjs");
+const { keep, peek } = require("./once.cjs");
 
 /**
  * Guards an Express application: `app.use(keys)` judges by the rules of paths, `keys.requires("deals:read")` by what one
@@ -17,7 +18,7 @@ function guard(kw, options) {
     } catch (error) {
       return next(error);
     }
-    if (found instanceof Promise) return void found.then((it) => judged(it, request, response, next)).catch(next);
+    if (found instanceof Promise || found.once) return void judgedOnce(http, found, request, response, next).catch(next);
     judged(found, request, response, next);
   };
   return Object.assign(middleware(undefined), {
@@ -26,6 +27,16 @@ function guard(kw, options) {
     explain: ({ method, originalUrl, rawHeaders, socket }) =>
       http.explain({ method, target: originalUrl, rawHeaders, peer: socket.remoteAddress }),
   });
+}
+
+/** Waits for what is found, and has it done once where it is to be. */
+async function judgedOnce(http, waited, request, response, next) {
+  const found = await waited;
+  const body = () => (request.readableDidRead ? readBefore(request) : peek(request));
+  const turn = found.once && (await http.once(found, (await body()) ?? ""));
+  if (turn?.allowed === false) return judged(turn, request, response, next);
+  if (turn) keep(response, turn);
+  judged(found, request, response, next);
 }
 
 function judged(found, request, response, next) {
@@ -62,7 +73,7 @@ function readBefore({ body, headers }) {
   if (body === undefined) {
     if (headers["transfer-encoding"] === undefined && !Number(headers["content-length"])) return undefined;
     // One that is kept elsewhere must not count as none: what it said would be left out.
-    throw new Error("another middleware has read the body and kept it: mount key management before it");
+    throw new Error("another middleware has read the body and kept it: mount Keywright before it");
   }
   return JSON.stringify(body, (_name, it) => (it === Infinity || it === -Infinity ? String(it) : it));
 }

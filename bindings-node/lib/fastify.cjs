@@ -2,6 +2,7 @@
 
 const { Http, Needs, below, bodyOf } = require("./http.cjs");
 const { adding } = require("./node-response.cjs");
+const { keep, peek } = require("./once.cjs");
 
 /** Fastify's own mark of a plugin whose hooks hold for whoever registers it. */
 const SHARED = Symbol.for("skip-override");
@@ -24,7 +25,7 @@ function guard(kw, options) {
     } catch (error) {
       return done(error);
     }
-    if (found instanceof Promise) return void found.then((it) => judged(it, request, reply, done)).catch(done);
+    if (found instanceof Promise || found.once) return void judgedOnce(http, found, request, reply, done).catch(done);
     judged(found, request, reply, done);
   };
   const plugin = (app, _options, done) => {
@@ -39,6 +40,15 @@ function guard(kw, options) {
     explain: ({ raw: { method, url, rawHeaders, socket } }) =>
       http.explain({ method, target: url, rawHeaders, peer: socket.remoteAddress }),
   });
+}
+
+/** Waits for what is found, and has it done once where it is to be. */
+async function judgedOnce(http, waited, request, reply, done) {
+  const found = await waited;
+  const turn = found.once && (await http.once(found, await peek(request.raw)));
+  if (turn?.allowed === false) return judged(turn, request, reply, done);
+  if (turn) keep(reply.raw, turn);
+  judged(found, request, reply, done);
 }
 
 function judged(found, request, reply, done) {

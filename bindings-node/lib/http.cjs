@@ -3,6 +3,7 @@
 const addon = require("./addon.cjs");
 const { checked, settle } = require("./error.cjs");
 const { engineOf } = require("./keywright.cjs");
+const { Beginning, LARGEST_KEPT, LARGEST_ONCE, Lease } = require("./once.cjs");
 const { Key } = require("./record.cjs");
 
 /** The longest body that management reads. */
@@ -10,7 +11,7 @@ const LARGEST_BODY = 65_536;
 
 /** A request that may go on. `headers`, flat, belong on its response: `vary` joined to what is there, others where they are not. */
 class Passed {
-  constructor({ reading, org, actor, agent, requestId, headers }) {
+  constructor({ reading, org, actor, agent, requestId, headers, once }) {
     this.key = reading === undefined ? null : keyOf(reading);
     this.principal = this.key ? "key" : org === undefined ? "anyone" : "session";
     this.org = this.key ? this.key.org : (org ?? null);
@@ -18,6 +19,7 @@ class Passed {
     this.agent = agent ?? null;
     this.request_id = requestId;
     this.headers = headers;
+    this.once = once ?? null;
   }
 
   get allowed() {
@@ -90,6 +92,12 @@ class Http {
     return new Refused(await checked(this.#native.manage(method, target, this.#read(rawHeaders), peer, bytes, session)));
   }
 
+  async once(passed, body) {
+    if (passed.once === null) return new Lease(this.#native, null);
+    const { answer, lease } = await this.#native.once(passed.once, Buffer.from(body));
+    return answer ? new Refused(answer) : new Lease(this.#native, lease ?? null);
+  }
+
   async explain({ method, target, rawHeaders, peer }) {
     return settle(await this.#native.explain(method, target, this.#read(rawHeaders), peer));
   }
@@ -136,18 +144,33 @@ function responseOf({ status, headers, body }, method) {
 
 /**
  * Authenticates a WHATWG `Request`: `allowed` with what is known of it and `finish(response)`, which adds our headers to
- * whatever response it gets; else `response` is the answer.
+ * whatever response it gets, and keeps it where the request is to be done once; else `response` is the answer. A handler that
+ * fails is told with `release()`.
  */
 async function authenticateRequest(http, request, { peer, needs, target } = {}) {
   const found = await http.authenticate(partsOf(request, peer, target), needs);
   if (!found.allowed) return { allowed: false, response: responseOf(found, request.method) };
-  const finish = (response) => {
-    const answer = new Response(response.body, response);
+  const turn = found.once && (await http.once(found, await bodyOf(request.clone().body, LARGEST_ONCE)));
+  if (turn?.allowed === false) return { allowed: false, response: responseOf(turn, request.method) };
+  const finish = async (response) => {
+    const answer = new Response(turn ? await kept(response, turn) : response.body, response);
     merge(found.headers, { get: (name) => answer.headers.get(name), set: (name, value) => answer.headers.set(name, value) });
     return answer;
   };
   const { principal, key, org, actor, agent, request_id } = found;
-  return { allowed: true, principal, key, org, actor, agent, request_id, finish };
+  return { allowed: true, principal, key, org, actor, agent, request_id, finish, release: async () => turn?.release() };
+}
+
+/** The body of a response, with whose end a lease ends. */
+async function kept({ status, headers, body }, lease) {
+  const beginning = new Beginning(LARGEST_KEPT);
+  const flush = () => lease.finish(status, [...headers].flat(), beginning.bytes());
+  if (body === null) return void (await flush());
+  const transform = (chunk, to) => {
+    beginning.add(chunk);
+    to.enqueue(chunk);
+  };
+  return body.pipeThrough(new TransformStream({ transform, flush }));
 }
 
 /** Answers a WHATWG `Request` about keys; `mount` is the path that management stands under. */
@@ -165,15 +188,13 @@ function below(path) {
 }
 
 /** A body, up to the first part that is too much. */
-async function bodyOf(stream) {
-  const chunks = [];
-  let length = 0;
+async function bodyOf(stream, most = LARGEST_BODY) {
+  const beginning = new Beginning(most);
   for await (const chunk of stream ?? []) {
-    chunks.push(Buffer.from(chunk));
-    length += chunk.length;
-    if (length > LARGEST_BODY) break;
+    beginning.add(chunk);
+    if (beginning.isFull) break;
   }
-  return Buffer.concat(chunks);
+  return beginning.bytes();
 }
 
 module.exports = { Http, Needs, Passed, Refused, LARGEST_BODY, authenticateRequest, manageRequest, below, bodyOf, merge, partsOf };

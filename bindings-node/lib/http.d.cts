@@ -12,6 +12,8 @@ export interface NeedsOptions {
   environment?: string | undefined;
   /** Who may enter; a key unless said. */
   access?: "key" | "session" | "either" | "public" | undefined;
+  /** Whether what is sent again under one `Idempotency-Key` is done once; `"required"` refuses what has none. */
+  idempotent?: boolean | "required" | undefined;
 }
 
 /** The rule of a route. Of several for a path the most particular one counts. */
@@ -118,6 +120,17 @@ export interface Passed extends Caller {
   readonly allowed: true;
   /** What to add to its response, names and values in turn: `vary` to what is there, others where they are not. */
   readonly headers: readonly string[];
+  /** What tells that it is to be done once, for which it goes through `Http.once` with its body. */
+  readonly once: object | null;
+}
+
+/** A request that nobody else does until its end is told, or for 60 seconds. */
+export interface Lease {
+  readonly allowed: true;
+  /** Ends it with the answer that the host gives, which is kept for a repeat where its body has at most 64 KiB. */
+  finish(status: number, rawHeaders: readonly string[], body: string | Uint8Array): Promise<void>;
+  /** Ends it without an answer: the request broke off, and may be done anew. */
+  release(): Promise<void>;
 }
 
 /** A whole response, to be sent as it is. */
@@ -154,6 +167,8 @@ export class Http {
   constructor(kw: Keywright, options?: HttpOptions);
   /** Judges a request by what `needs` says, or by the rule of its path. */
   authenticate(parts: Parts, needs?: Needs): Promise<Passed | Refused>;
+  /** Asks, before a request is done, whether it was done before: then the answer is what it was then. */
+  once(passed: Passed, body: string | Uint8Array): Promise<Lease | Refused>;
   /** Answers a management request, whose target begins where management is mounted. */
   manage(parts: Parts & { body?: string | Uint8Array | undefined }, session?: Principal | null): Promise<Refused>;
   /** Which address a request has and why it is refused, with the nearest fix; nothing is counted for it. */
@@ -162,12 +177,15 @@ export class Http {
   openapi(): Promise<Record<string, unknown>>;
 }
 
-/** Authenticates a `Request`; `finish` adds our headers to the response that it gets. */
+/**
+ * Authenticates a `Request`; `finish` adds our headers to the response that it gets, and keeps it where the request is to be
+ * done once; `release` lets it be done anew, when the handler failed.
+ */
 export function authenticateRequest(
   http: Http,
   request: Request,
   options?: { peer?: string | undefined; needs?: Needs | undefined; target?: string | undefined },
-): Promise<({ allowed: true; finish(response: Response): Response } & Caller) | { allowed: false; response: Response }>;
+): Promise<({ allowed: true; finish(response: Response): Promise<Response>; release(): Promise<void> } & Caller) | { allowed: false; response: Response }>;
 
 /** Answers a `Request` about keys; `mount` is the path that management stands under. */
 export function manageRequest(

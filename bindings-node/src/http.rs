@@ -2,9 +2,9 @@
 #![allow(clippy::too_many_arguments, reason = "the parts of a request; what the macro makes has them too")]
 
 use std::cell::RefCell;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use keywright::http::{Config, Head, Message, Outcome, Passed, Principal, Session};
+use keywright::http::{self as contract, Config, Head, Message, Outcome, Passed, Principal, Session};
 use keywright::input::{Casing, Value};
 use keywright::wait::{Boxed, Ready, now_or_later};
 use keywright::{Error, Keywright};
@@ -52,6 +52,25 @@ pub struct Judged {
     pub actor: Option<String>,
     /// On whose behalf the request is made.
     pub agent: Option<String>,
+    /// What `once` takes, where the request is to be done once.
+    pub once: Option<Once>,
+}
+
+/// A request that was let in, and is to be done once.
+#[napi]
+pub struct Once(Arc<Passed>);
+
+/// The right to do a request.
+#[napi]
+pub struct Lease(Mutex<Option<contract::Lease>>);
+
+/// What becomes of a request that is to be done once.
+#[napi(object, object_from_js = false)]
+pub struct Turn {
+    /// The answer, where it is not to be done.
+    pub answer: Option<Judged>,
+    /// Whose end is to be told, where it is.
+    pub lease: Option<Lease>,
 }
 
 /// Checks the options of an adapter.
@@ -162,6 +181,55 @@ impl Http {
         .map(Either::A)
     }
 
+    /// Whether a request was done before.
+    #[napi(catch_unwind)]
+    pub fn once<'env>(&self, env: &'env Env, passed: &Once, body: Buffer) -> Result<PromiseRaw<'env, Turn>> {
+        let (inner, passed) = (Arc::clone(&self.0), Arc::clone(&passed.0));
+        let turn = async move {
+            let http = inner.opened().await.map_err(|it| napi::Error::from_reason(it.to_string()))?;
+            Ok(http.once(&passed, &body).await)
+        };
+        env.spawn_future_with_callback(turn, |_, turn| {
+            Ok(match turn {
+                contract::Turn::Answered(it) => Turn { answer: Some(judged(Outcome::Refused(it))), lease: None },
+                contract::Turn::Run(lease) => Turn { answer: None, lease: lease.map(|it| Lease(Mutex::new(Some(it)))) },
+            })
+        })
+    }
+
+    /// Ends a lease with the answer of the host.
+    #[napi(catch_unwind)]
+    pub fn finish<'env>(
+        &self,
+        env: &'env Env,
+        lease: &Lease,
+        status: u16,
+        headers: Vec<String>,
+        body: Buffer,
+    ) -> Result<PromiseRaw<'env, Option<Failure>>> {
+        let (inner, lease) = (Arc::clone(&self.0), lease.take()?);
+        env.spawn_future(async move {
+            let http = match inner.opened().await {
+                Ok(http) => http,
+                Err(error) => return Ok(Some(error.into())),
+            };
+            Ok(http.finish(lease, status, lines(&headers), &body).await.err().map(Failure::from))
+        })
+    }
+
+    /// Ends a lease without an answer.
+    #[napi(catch_unwind)]
+    pub fn release<'env>(&self, env: &'env Env, lease: &Lease) -> Result<PromiseRaw<'env, Option<Failure>>> {
+        let (inner, lease) = (Arc::clone(&self.0), lease.take()?);
+        env.spawn_future(async move {
+            Ok(match inner.opened().await {
+                Ok(http) => http.release(lease).await.err(),
+                Err(error) => Some(error),
+            }
+            .map(Failure::from))
+        })
+    }
+
     /// Why a request is let in or refused, as JSON.
     #[napi(catch_unwind)]
     pub fn explain<'env>(
@@ -191,6 +259,13 @@ impl Http {
     pub fn openapi<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Answer>> {
         let inner = Arc::clone(&self.0);
         env.spawn_future(async move { Ok(answer(inner.opened().await.and_then(|it| json(&it.openapi())))) })
+    }
+}
+
+impl Lease {
+    fn take(&self) -> Result<contract::Lease> {
+        let lease = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lease.ok_or_else(|| napi::Error::from_reason("this lease was ended already"))
     }
 }
 
@@ -277,9 +352,11 @@ fn judged(outcome: Outcome) -> Judged {
                 org: None,
                 actor: None,
                 agent: None,
+                once: None,
             };
         }
     };
+    let once = passed.is_once().then(|| Once(Arc::new((*passed).clone())));
     let headers = flat(passed.headers());
     let request_id = Some(passed.request_id.clone().into_owned());
     let (org, actor, reading) = match &passed.principal {
@@ -291,5 +368,5 @@ fn judged(outcome: Outcome) -> Judged {
     if reading.is_some() {
         LAST.set(Some(passed));
     }
-    Judged { status: 0, headers, body: None, request_id, reading, org, actor, agent }
+    Judged { status: 0, headers, body: None, request_id, reading, org, actor, agent, once }
 }

@@ -196,7 +196,8 @@ impl Keywright {
     /// realm: what a challenge names; `"api"` when left out.
     /// trusted_proxies: the proxies whose `X-Forwarded-For` is believed, as addresses or networks.
     /// routes: rules, each a dict of `path` (`"/deals/{id}"`, `"/files/{*rest}"`), `method` (one, a list, or left out for
-    ///     all), and `scopes`, `operation`, `cost`, `environment`, `access` as `Needs` has them.
+    ///     all), and what `Needs` has: `scopes`, `operation`, `cost`, `environment`, `access`,
+    ///     `idempotent`.
     /// default: what becomes of a route without a rule where there are rules: `"deny"` (when left out) or `"authenticated"`.
     /// errors: the form of a refusal: `"problem"` (RFC 9457, when left out), `"list"` or `"plain"`.
     /// deprecation_headers: adds `Deprecation` and `Sunset` for a former secret.

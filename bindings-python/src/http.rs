@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use keywright::http::{Config, Head, Message, Outcome, Principal, Session};
+use keywright::http::{Config, Head, Message, Outcome, Principal, Session, Turn};
 use keywright::input::{Casing, Fields, Value};
 use keywright::wait::{Boxed, Ready, block_on, now_or_later};
 use pyo3::IntoPyObjectExt;
@@ -166,6 +166,46 @@ impl Http {
         later(py, self.managed(message, session, py)?)
     }
 
+    /// Asks, before a request with `once` is done, whether it was done before: then the answer is what it was then.
+    ///
+    /// passed: the request that was let in.
+    /// body: its body; one that is longer than `LARGEST_ONCE` is refused, and may be cut at the first byte beyond it.
+    ///
+    /// Gives a `Response` to send in place of doing it, a `Lease` whose end is to be told, or None for a request that may be
+    /// done as often as it comes.
+    fn once(&self, py: Python<'_>, passed: &Passed, body: &[u8]) -> PyResult<Py<PyAny>> {
+        match py.detach(|| block_on(self.0.once(&passed.passed, body))) {
+            Turn::Run(None) => Ok(py.None()),
+            Turn::Run(Some(lease)) => Lease(Mutex::new(Some(lease))).into_py_any(py),
+            Turn::Answered(response) => Response(response).into_py_any(py),
+        }
+    }
+
+    /// Ends a lease with the answer that the host gives, which is kept for a repeat.
+    ///
+    /// headers: its header lines; type, encoding, language, tag and location are kept of them.
+    /// body: its body; one that is longer than 64 KiB is not kept, and may be cut at the first byte beyond it.
+    fn finish(
+        &self,
+        py: Python<'_>,
+        lease: &Lease,
+        status: u16,
+        headers: &Bound<'_, PyAny>,
+        body: &[u8],
+    ) -> PyResult<()> {
+        let lease = lease.take()?;
+        let lines = Lines::read(headers)?.0;
+        let lines: Vec<(&[u8], &[u8])> =
+            lines.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        checked(py, py.detach(|| block_on(self.0.finish(lease, status, lines, body))))
+    }
+
+    /// Ends a lease without an answer: the request broke off, and may be done anew.
+    fn release(&self, py: Python<'_>, lease: &Lease) -> PyResult<()> {
+        let lease = lease.take()?;
+        checked(py, py.detach(|| block_on(self.0.release(lease))))
+    }
+
     /// Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it.
     #[pyo3(signature = (method, target, headers, peer=None))]
     fn explain<'py>(
@@ -194,6 +234,7 @@ impl Http {
 /// cost: how much of each limit it takes, 1 when left out.
 /// environment: the only one whose keys may enter.
 /// access: `"key"` (when left out), `"session"`, `"either"` or `"public"`.
+/// idempotent: whether what is sent again under one `Idempotency-Key` is done once; `"required"` refuses what has none.
 #[pyclass(frozen, module = "keywright.http")]
 pub(crate) struct Needs(keywright::http::Needs);
 
@@ -202,7 +243,7 @@ impl Needs {
     #[new]
     #[pyo3(
         signature = (**given),
-        text_signature = "(*, scopes=None, operation=None, cost=None, environment=None, access=None)"
+        text_signature = "(*, scopes=None, operation=None, cost=None, environment=None, access=None, idempotent=None)"
     )]
     fn new(py: Python<'_>, given: Option<Given<'_, '_>>) -> PyResult<Self> {
         checked(py, keywright::http::Needs::read(fields(given)?)).map(Self)
@@ -264,6 +305,12 @@ impl Passed {
         self.passed.agent.as_deref()
     }
 
+    /// Whether it is to be done once, for which it goes through `Http.once` with its body.
+    #[getter]
+    fn once(&self) -> bool {
+        self.passed.is_once()
+    }
+
     /// The id of the exchange, for logs.
     #[getter]
     fn request_id(&self) -> &str {
@@ -307,6 +354,17 @@ impl Response {
 
     fn __repr__(&self) -> String {
         format!("<Response {}>", self.0.status)
+    }
+}
+
+/// The right to do a request, which nobody else has until `Http.finish` or `Http.release`, or for 60 seconds.
+#[pyclass(frozen, module = "keywright.http")]
+pub(crate) struct Lease(Mutex<Option<keywright::http::Lease>>);
+
+impl Lease {
+    fn take(&self) -> PyResult<keywright::http::Lease> {
+        let lease = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lease.ok_or_else(|| PyRuntimeError::new_err("this lease was ended already"))
     }
 }
 

@@ -24,7 +24,7 @@ mod native {
     #[pymodule_export]
     use super::engine::{_flush_open, Config, Keywright, Texts, Unopened};
     #[pymodule_export]
-    use super::http::{Answer, Http, HttpConfig, Needs, Passed, Response};
+    use super::http::{Answer, Http, HttpConfig, Lease, Needs, Passed, Response};
     #[pymodule_export]
     use super::keys::Keys;
     #[pymodule_export]

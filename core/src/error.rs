@@ -28,6 +28,12 @@ pub enum Error {
     /// Code `conflict`: the state of the key or org does not allow the change.
     #[error("{0}")]
     Conflict(Complaint),
+    /// Code `in_progress`: the same request is still running.
+    #[error("{0}")]
+    InProgress(Complaint),
+    /// Code `idempotency_mismatch`: the idempotency key was used before with another request.
+    #[error("{0}")]
+    IdempotencyMismatch(Complaint),
     /// Code `unavailable`: the store could not answer. Nothing was changed.
     #[error("{reason}; {fix}")]
     Unavailable {
@@ -106,6 +112,8 @@ impl Error {
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "not_found",
             Self::Conflict(_) => "conflict",
+            Self::InProgress(_) => "in_progress",
+            Self::IdempotencyMismatch(_) => "idempotency_mismatch",
             Self::Unavailable { .. } => "unavailable",
             Self::Closed => "closed",
         }
@@ -118,7 +126,8 @@ impl Error {
             Self::InvalidRequest(_) | Self::ValidationFailed(_) => 400,
             Self::Forbidden(_) => 403,
             Self::NotFound(_) => 404,
-            Self::Conflict(_) => 409,
+            Self::Conflict(_) | Self::InProgress(_) => 409,
+            Self::IdempotencyMismatch(_) => 422,
             Self::Unavailable { .. } | Self::Closed => 503,
         }
     }
@@ -131,7 +140,9 @@ impl Error {
             | Self::ValidationFailed(it)
             | Self::Forbidden(it)
             | Self::NotFound(it)
-            | Self::Conflict(it) => Some(&it.field),
+            | Self::Conflict(it)
+            | Self::InProgress(it)
+            | Self::IdempotencyMismatch(it) => Some(&it.field),
             Self::Unavailable { .. } | Self::Closed => None,
         }
     }
@@ -152,7 +163,9 @@ impl Error {
             | Self::ValidationFailed(it)
             | Self::Forbidden(it)
             | Self::NotFound(it)
-            | Self::Conflict(it) => it.field = casing.spell(&it.field),
+            | Self::Conflict(it)
+            | Self::InProgress(it)
+            | Self::IdempotencyMismatch(it) => it.field = casing.spell(&it.field),
             Self::Unavailable { .. } | Self::Closed => {}
         }
         self
@@ -190,6 +203,14 @@ impl Error {
 
     pub(crate) fn conflict(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::Conflict(complaint(field, reason, fix))
+    }
+
+    pub(crate) fn in_progress(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::InProgress(complaint(field, reason, fix))
+    }
+
+    pub(crate) fn mismatch(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::IdempotencyMismatch(complaint(field, reason, fix))
     }
 
     pub(crate) fn unavailable(trouble: Trouble, reason: impl Into<String>, fix: impl Into<String>) -> Self {

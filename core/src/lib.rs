@@ -26,6 +26,7 @@ mod decision;
 mod entropy;
 mod error;
 mod hash;
+mod idempotency;
 mod key;
 mod keyring;
 mod level;

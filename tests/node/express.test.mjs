@@ -234,7 +234,7 @@ test("WHATWG requests", async (t) => {
   const needs = Needs.of("deals:read");
   const found = await authenticateRequest(http, asked({ "api-key": api_key }), { peer: "127.0.0.1", needs });
   assert.deepEqual([found.allowed, found.key.name, found.principal], [true, "CI", "key"]);
-  const answer = found.finish(Response.json({}, { status: 404, headers: { vary: "accept" } }));
+  const answer = await found.finish(Response.json({}, { status: 404, headers: { vary: "accept" } }));
   assert.deepEqual([answer.status, answer.headers.get("vary")], [404, "accept, authorization, api-key, x-api-key"]);
   const refused = await authenticateRequest(http, asked({ "api-key": api_key }), { needs });
   assert.equal(refused.response.status, 403, "without its peer a request has no address");

@@ -173,6 +173,9 @@ pub struct HttpCase {
     #[serde(default)]
     pub keys: BTreeMap<String, HttpKey>,
     pub repeat: Option<usize>,
+    /// What is asked first, and answered as it may be.
+    #[serde(default)]
+    pub before: Vec<HttpRequest>,
     pub request: HttpRequest,
     pub response: HttpResponse,
 }

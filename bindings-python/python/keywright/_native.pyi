@@ -20,6 +20,7 @@ __all__ = [
     "Keys",
     "Keywright",
     "Later",
+    "Lease",
     "Limit",
     "LimitState",
     "ManualClock",
@@ -242,7 +243,8 @@ class Keywright(Verifier):
         realm: what a challenge names; ``"api"`` when left out.
         trusted_proxies: the proxies whose ``X-Forwarded-For`` is believed, as addresses or networks.
         routes: rules, each a dict of ``path`` (``"/deals/{id}"``, ``"/files/{*rest}"``), ``method`` (one, a list, or left out for
-            all), and ``scopes``, ``operation``, ``cost``, ``environment``, ``access`` as ``Needs`` has them.
+            all), and what ``Needs`` has: ``scopes``, ``operation``, ``cost``, ``environment``, ``access``,
+            ``idempotent``.
         default: what becomes of a route without a rule where there are rules: ``"deny"`` (when left out) or ``"authenticated"``.
         errors: the form of a refusal: ``"problem"`` (RFC 9457, when left out), ``"list"`` or ``"plain"``.
         deprecation_headers: adds ``Deprecation`` and ``Sunset`` for a former secret.
@@ -924,6 +926,7 @@ class Needs:
         cost: int | None = None,
         environment: str | None = None,
         access: Literal["key", "session", "either", "public"] | None = None,
+        idempotent: bool | Literal["required"] | None = None,
     ) -> Needs:
         """Reads the needs.
 
@@ -932,6 +935,7 @@ class Needs:
         cost: how much of each limit it takes, 1 when left out.
         environment: the only one whose keys may enter.
         access: ``"key"`` (when left out), ``"session"``, ``"either"`` or ``"public"``.
+        idempotent: whether what is sent again under one ``Idempotency-Key`` is done once; ``"required"`` refuses what has none.
         """
 
 @final
@@ -957,6 +961,10 @@ class Passed:
     @property
     def agent(self) -> str | None:
         """On whose behalf it is made, where ``agent_header`` names a header and it came."""
+
+    @property
+    def once(self) -> bool:
+        """Whether it is to be done once, for which it goes through ``Http.once`` with its body."""
 
     @property
     def request_id(self) -> str:
@@ -989,6 +997,10 @@ class Answer:
     def wait(self) -> Passed | Response: ...
 
 @final
+class Lease:
+    """The right to do a request, which nobody else has until ``Http.finish`` or ``Http.release``, or for 60 seconds."""
+
+@final
 class Http:
     """An engine that speaks HTTP; ``Keywright.http`` makes one."""
 
@@ -1019,6 +1031,26 @@ class Http:
         body: the body.
         session: what the host knows of who asks: ``org``, ``actor`` and ``may``; None for what the request presents.
         """
+
+    def once(self, passed: Passed, body: bytes) -> Lease | Response | None:
+        """Asks, before a request with ``once`` is done, whether it was done before: then the answer is what it was then.
+
+        passed: the request that was let in.
+        body: its body; one that is longer than ``LARGEST_ONCE`` is refused, and may be cut at the first byte beyond it.
+
+        Gives a ``Response`` to send in place of doing it, a ``Lease`` whose end is to be told, or None for a request that may be
+        done as often as it comes.
+        """
+
+    def finish(self, lease: Lease, status: int, headers: _Lines, body: bytes) -> None:
+        """Ends a lease with the answer that the host gives, which is kept for a repeat.
+
+        headers: its header lines; type, encoding, language, tag and location are kept of them.
+        body: its body; one that is longer than 64 KiB is not kept, and may be cut at the first byte beyond it.
+        """
+
+    def release(self, lease: Lease) -> None:
+        """Ends a lease without an answer: the request broke off, and may be done anew."""
 
     def explain(self, method: str, target: bytes, headers: _Lines, peer: str | None = None) -> dict[str, Any]:
         """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from keywright._native import Keywright, Response
 from keywright.aio import AsyncKeywright
 from keywright.http import LARGEST_BODY, AsyncHttp, lacking
+from keywright.once import begun, heard
 
 __all__ = ["HeadersMiddleware", "KeywrightMiddleware", "Management"]
 
@@ -43,8 +44,17 @@ class KeywrightMiddleware:
         if isinstance(answer, Response):
             await respond(scope, receive, send, answer)
             return
-        scope.setdefault("state", {})["keywright"] = answer
-        await self.app(scope, receive, with_headers(send, answer.headers))
+        state = scope.setdefault("state", {})
+        state["keywright"] = answer
+        if answer.once:
+            state["keywright_body"], receive = await heard(receive)
+            if state["keywright_body"] is None:
+                return
+            repeated = await begun(self.http, answer, state)
+            if repeated is not None:
+                await respond(scope, receive, send, repeated)
+                return
+        await _serve(self.app, scope, receive, send)
 
 
 class HeadersMiddleware:
@@ -55,12 +65,36 @@ class HeadersMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if any(name.lower() == b"idempotency-key" for name, _ in scope["headers"]):
+            # What is behind may have it done once, and sees no body.
+            body, receive = await heard(receive)
+            if body is None:
+                return
+            scope.setdefault("state", {})["keywright_body"] = body
+        await _serve(self.app, scope, receive, send)
 
-        async def sending(message: MutableMapping[str, Any]) -> None:
-            passed = scope.get("state", {}).get("keywright")
-            await (send if passed is None else with_headers(send, passed.headers))(message)
 
-        await self.app(scope, receive, sending if scope["type"] == "http" else send)
+async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """Has a request answered, with our headers where it was let in, and keeps the answer where that is to be done once."""
+    state = scope.setdefault("state", {})
+    if "keywright_body" in state:
+        # Extensions lead bodies past what is seen here.
+        scope = {**scope, "extensions": {}}
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        passed, doing = state.get("keywright"), state.get("keywright_doing")
+        if doing is not None:
+            await doing.keep(message)
+        await (send if passed is None else with_headers(send, passed.headers))(message)
+
+    try:
+        await app(scope, receive, sending)
+    finally:
+        if "keywright_doing" in state:
+            await state["keywright_doing"].release()
 
 
 class Management:

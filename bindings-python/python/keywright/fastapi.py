@@ -13,6 +13,7 @@ from fastapi.security.base import SecurityBase
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
 from keywright.asgi import HeadersMiddleware, Management, parts
+from keywright.once import begun
 
 __all__ = ["ApiKey", "Refused", "install"]
 
@@ -56,6 +57,9 @@ class ApiKey(SecurityBase):
         answer = await self._http.authenticate(*parts(request.scope), self._needs[scopes])
         if isinstance(answer, contract.Response):
             raise Refused(answer)
+        repeated = await begun(self._http, answer, request.scope["state"])
+        if repeated is not None:
+            raise Refused(repeated)
         request.state.keywright = answer
         return answer.key
 

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from keywright._native import Answer, Config, Http, HttpConfig, Keywright, Needs, Passed, Response
+from keywright._native import Answer, Config, Http, HttpConfig, Keywright, Lease, Needs, Passed, Response
 from keywright.errors import Closed, Unavailable
 from keywright.threads import Threads
 
 if TYPE_CHECKING:
     from keywright.aio import AsyncKeywright
 
-__all__ = ["LARGEST_BODY", "AsyncHttp", "Http", "Needs", "Passed", "Response", "SyncHttp", "lacking", "listed", "needed"]
+__all__ = [
+    "LARGEST_BODY",
+    "LARGEST_KEPT",
+    "LARGEST_ONCE",
+    "AsyncHttp",
+    "Http",
+    "Lease",
+    "Needs",
+    "Passed",
+    "Response",
+    "SyncHttp",
+    "lacking",
+    "listed",
+    "needed",
+]
 
 LARGEST_BODY: int = 65_536
 """The longest body that management reads; a server may stop at the first byte beyond it, and hand on what it has."""
+
+LARGEST_ONCE: int = 1_048_576
+"""The longest body of a request that can be done once; likewise."""
+
+LARGEST_KEPT: int = 65_536
+"""The longest body of an answer that is kept for a repeat; likewise."""
 
 
 class _Contract:
@@ -55,6 +76,20 @@ class SyncHttp(_Contract):
             return self._config.unavailable(method, target, headers)
         return http.manage(method, target, headers, peer, body, session)
 
+    def once(self, passed: Passed, body: bytes) -> Lease | Response | None:
+        """Asks, before a request with ``once`` is done, whether it was done before, see ``Http.once``."""
+        return (self._http or self._open()).once(passed, body)
+
+    def finish(self, lease: Lease, status: int, headers: Any, body: bytes) -> None:
+        """Ends a lease with the answer of the host, which it gets also where it could not be kept; see ``Http.finish``."""
+        with suppress(Unavailable, Closed):
+            (self._http or self._open()).finish(lease, status, headers, body)
+
+    def release(self, lease: Lease) -> None:
+        """Ends a lease without an answer, see ``Http.release``; it ends by itself where the store cannot be reached."""
+        with suppress(Unavailable, Closed):
+            (self._http or self._open()).release(lease)
+
     def explain(self, method: str, target: bytes, headers: Any, peer: str | None = None) -> dict[str, Any]:
         """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""
         return (self._http or self._open()).explain(method, target, headers, peer)
@@ -90,6 +125,23 @@ class AsyncHttp(_Contract):
             return self._config.unavailable(method, target, headers)
         answer = http._begin_manage(method, target, headers, peer, body, session)
         return cast("Response", await self._threads.run(answer.wait)) if isinstance(answer, Answer) else answer
+
+    async def once(self, passed: Passed, body: bytes) -> Lease | Response | None:
+        """Asks, before a request with ``once`` is done, whether it was done before, see ``Http.once``."""
+        http = await self._open()
+        return await self._threads.run(lambda: http.once(passed, body))
+
+    async def finish(self, lease: Lease, status: int, headers: Any, body: bytes) -> None:
+        """Ends a lease with the answer of the host, which it gets also where it could not be kept; see ``Http.finish``."""
+        http = await self._open()
+        with suppress(Unavailable, Closed):
+            await self._threads.run(lambda: http.finish(lease, status, headers, body))
+
+    async def release(self, lease: Lease) -> None:
+        """Ends a lease without an answer, see ``Http.release``; it ends by itself where the store cannot be reached."""
+        http = await self._open()
+        with suppress(Unavailable, Closed):
+            await self._threads.run(lambda: http.release(lease))
 
     async def explain(self, method: str, target: bytes, headers: Any, peer: str | None = None) -> dict[str, Any]:
         """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""

@@ -17,6 +17,7 @@ from litestar.routes import BaseRoute, HTTPRoute
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
 from keywright.asgi import HeadersMiddleware, Management, parts
+from keywright.once import begun
 
 __all__ = ["Guard", "KeywrightPlugin", "Refused", "get_api_key"]
 
@@ -43,11 +44,14 @@ class Guard:
         """Lets a connection through, or raises ``Refused``."""
         if handler.opt.get("keywright_exempt"):
             return
+        state = connection.scope["state"]
         answer = await self.http.authenticate(*parts(_any(connection.scope)), self.needs)
+        if not isinstance(answer, contract.Response):
+            answer = await begun(self.http, answer, state) or answer
         if isinstance(answer, contract.Response):
-            connection.scope["state"].pop("keywright", None)
+            state.pop("keywright", None)
             raise Refused(answer)
-        connection.scope["state"]["keywright"] = answer
+        state["keywright"] = answer
 
 
 class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):

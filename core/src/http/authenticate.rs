@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::config::NO_STORE;
 use super::credential::{self, Source};
+use super::once::{self, Once};
 use super::refusal::Refusal;
 use super::route::{Access, Found, Rule};
 use super::session::Verifier;
@@ -38,6 +39,7 @@ pub struct Passed {
     /// Those of [`headers`](Self::headers) that most responses have not: what limits allow, and when a secret ends.
     pub more: Vec<Header>,
     vary: Arc<str>,
+    pub(super) once: Option<Box<Once>>,
 }
 
 /// Who makes a request.
@@ -72,6 +74,8 @@ pub enum Principal {
 pub struct Earlier {
     pub(super) request_id: Cow<'static, str>,
     pub(super) counted: Counted,
+    /// Whether the request is done once already.
+    pub(super) once: bool,
 }
 
 impl Earlier {
@@ -84,7 +88,13 @@ impl Earlier {
         taken: impl IntoIterator<Item = (u32, u32)>,
     ) -> Self {
         let counted = Counted { reading, agent, taken: taken.into_iter().collect() };
-        Self { request_id: request_id.into().into(), counted }
+        Self { request_id: request_id.into().into(), counted, once: false }
+    }
+
+    /// Says whether the request is done once already, see [`Passed::is_once`].
+    #[must_use]
+    pub fn once(self, once: bool) -> Self {
+        Self { once, ..self }
     }
 
     /// The reading of the key, see [`Allowed::reading`]; 0 for none.
@@ -115,7 +125,7 @@ impl Passed {
             Principal::Key(allowed) => allowed.counted(),
             Principal::Anyone | Principal::Session(_) => Counted::default(),
         };
-        Earlier { request_id: self.request_id.clone(), counted }
+        Earlier { request_id: self.request_id.clone(), counted, once: self.is_once() }
     }
 
     /// The key, where one was presented.
@@ -136,7 +146,7 @@ struct Exchange {
 
 /// What is found before any key is verified.
 pub(super) enum Opening<'a> {
-    Done(Result<Principal, Refusal>),
+    Done(Result<Principal, Refusal>, once::Asked),
     Asked(Asked<'a>),
 }
 
@@ -146,6 +156,7 @@ pub(super) struct Asked<'a> {
     pub(super) ask: Ask<'a>,
     /// Why even a valid key is refused.
     pub(super) but: Option<&'static str>,
+    pub(super) once: once::Asked,
 }
 
 impl Http {
@@ -168,18 +179,18 @@ impl Http {
             // Behind a guard of one route stands its handler, and nobody who would answer a browser's question.
             return Ready::Now(Outcome::Refused(self.preflight(exchange.request_id)));
         }
-        let Asked { text, ask, but } = match self.open(head, needs, &agent) {
-            Opening::Done(found) => return Ready::Now(self.answer(exchange, found, agent)),
+        let Asked { text, ask, but, once } = match self.open(head, needs, &agent) {
+            Opening::Done(found, once) => return Ready::Now(self.answer(exchange, found, agent, once)),
             Opening::Asked(asked) => asked,
         };
         if let Some(decision) = self.kw.try_judge(text, ask) {
-            return Ready::Now(self.answer(exchange, judged(decision, but), agent));
+            return Ready::Now(self.answer(exchange, judged(decision, but), agent, once));
         }
         let (this, text) = (self.clone(), Zeroizing::new(text.to_vec()));
         let (request, counted) = (ask.request(), ask.counted.cloned());
         now_or_later(async move {
             let decision = this.kw.judge(&text, Ask { counted: counted.as_ref(), ..request.ask() }).await;
-            this.answer(exchange, judged(decision, but), agent)
+            this.answer(exchange, judged(decision, but), agent, once)
         })
     }
 
@@ -195,9 +206,9 @@ impl Http {
         agent: &'a agent::Found,
     ) -> Opening<'a> {
         if head.is_preflight() {
-            return Opening::Done(Ok(Principal::Anyone));
+            return Opening::Done(Ok(Principal::Anyone), None);
         }
-        self.look(head, needs, agent).unwrap_or_else(|it| Opening::Done(Err(it)))
+        self.look(head, needs, agent).unwrap_or_else(|it| Opening::Done(Err(it), None))
     }
 
     fn look<'a>(
@@ -219,18 +230,19 @@ impl Http {
             },
         };
         if needs.access == Access::Public {
-            return Ok(Opening::Done(Ok(Principal::Anyone)));
+            return Ok(Opening::Done(Ok(Principal::Anyone), None));
         }
+        let once = Once::of(head, needs.idempotent);
         let (text, _) = self.credential(head)?.ok_or_else(Refusal::missing)?;
         if needs.lets_sessions_in()
             && let Some(session) = self.session(text)?
         {
-            return Ok(Opening::Done(Ok(Principal::Session(session))));
+            return Ok(Opening::Done(Ok(Principal::Session(session)), once));
         }
         if needs.access == Access::Session {
             but = Some("This takes a session, not an API key");
         }
-        Ok(Opening::Asked(Asked { text, ask: self.ask(head, &needs.request, agent), but }))
+        Ok(Opening::Asked(Asked { text, ask: self.ask(head, &needs.request, agent), but, once }))
     }
 
     /// On whose behalf a request is made. Whoever asks for it refuses nobody for it who is not proved.
@@ -275,15 +287,21 @@ impl Http {
         }
     }
 
-    fn answer(&self, exchange: Exchange, found: Result<Principal, Refusal>, agent: agent::Found) -> Outcome {
+    fn answer(
+        &self,
+        exchange: Exchange,
+        found: Result<Principal, Refusal>,
+        agent: agent::Found,
+        once: once::Asked,
+    ) -> Outcome {
         let Exchange { request_id, is_head } = exchange;
-        let (principal, agent) = match found.and_then(|it| on_behalf(it, agent)) {
+        let (principal, agent, once) = match found.and_then(|it| proved(it, agent, once)) {
             Ok(proved) => proved,
             Err(refusal) => return Outcome::Refused(refusal.response(&self.plan.manner, request_id, is_head)),
         };
         let more = self.principal_headers(&principal);
         let vary = Arc::clone(&self.plan.manner.vary);
-        Outcome::Passed(Box::new(Passed { principal, agent, request_id, more, vary }))
+        Outcome::Passed(Box::new(Passed { principal, agent, request_id, more, vary, once }))
     }
 
     /// What a response says of the key that was presented.
@@ -319,11 +337,14 @@ pub(super) fn judged(decision: Decision, but: Option<&'static str>) -> Result<Pr
     }
 }
 
-/// Somebody with an agent, which says nothing of one who may be anybody.
-pub(super) fn on_behalf(principal: Principal, agent: agent::Found) -> Result<(Principal, Option<Arc<str>>), Refusal> {
+/// Who makes a request, on whose behalf, and what is to be done once.
+type Proved = (Principal, Option<Arc<str>>, Option<Box<Once>>);
+
+/// Somebody with an agent, and with what is to be done once. Neither says anything of one who may be anybody.
+pub(super) fn proved(principal: Principal, agent: agent::Found, once: once::Asked) -> Result<Proved, Refusal> {
     match principal {
-        Principal::Anyone => Ok((principal, None)),
-        Principal::Key(_) | Principal::Session(_) => agent.map(|it| (principal, it)),
+        Principal::Anyone => Ok((principal, None, None)),
+        Principal::Key(_) | Principal::Session(_) => Ok((principal, agent?, once.transpose()?)),
     }
 }
 

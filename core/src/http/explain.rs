@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::address::Origin;
-use super::authenticate::{Asked, Opening, Ruled, judged, on_behalf};
+use super::authenticate::{Asked, Opening, Ruled, judged, proved};
 use super::refusal::Refusal;
 use super::{Head, Http};
 use crate::decision::Code;
@@ -71,11 +71,11 @@ impl Http {
             fix: None,
         };
         let agent = self.agent(head);
-        let found = match self.open(head, None, &agent) {
-            Opening::Done(found) => found,
-            Opening::Asked(Asked { text, ask, but }) => judged(self.kw.weigh(text, ask).await, but),
+        let (found, once) = match self.open(head, None, &agent) {
+            Opening::Done(found, once) => (found, once),
+            Opening::Asked(Asked { text, ask, but, once }) => (judged(self.kw.weigh(text, ask).await, but), once),
         };
-        match found.and_then(|it| on_behalf(it, agent)) {
+        match found.and_then(|it| proved(it, agent, once)) {
             Ok(_) => told.allowed = true,
             Err(refusal) => {
                 told.fix = Some(self.fix(head, &refusal, &told));

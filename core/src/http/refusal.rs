@@ -21,6 +21,8 @@ pub(super) struct Refusal {
     pub(super) headers: Vec<Header>,
 }
 
+const IN_PROGRESS: &str = "IN_PROGRESS";
+
 /// After how many seconds to come back when something behind the scenes failed.
 const PATIENCE: &str = "1";
 
@@ -52,6 +54,10 @@ impl Refusal {
 
     pub(super) fn unavailable() -> Self {
         Self::new(503, Code::Unavailable.wire(), UNAVAILABLE).with("retry-after", PATIENCE)
+    }
+
+    pub(super) fn is_in_progress(&self) -> bool {
+        self.code == IN_PROGRESS
     }
 
     pub(super) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
@@ -108,6 +114,9 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         match &error {
             Error::Unavailable { .. } | Error::Closed => Self::unavailable(),
+            Error::InProgress(_) => {
+                Self::new(error.status(), IN_PROGRESS, error.to_string()).with("retry-after", PATIENCE)
+            }
             _ => Self::new(error.status(), error.code().to_ascii_uppercase(), error.to_string()),
         }
     }
@@ -125,6 +134,7 @@ fn title(status: u16) -> &'static str {
         409 => "Conflict",
         413 => "Content Too Large",
         415 => "Unsupported Media Type",
+        422 => "Unprocessable Content",
         429 => "Too Many Requests",
         _ => "Service Unavailable",
     }

@@ -8,8 +8,8 @@ use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
-use http_body_util::BodyExt;
 
+use super::once::read;
 use super::tower::{KeywrightLayer, path_and_query, peer, response};
 use crate::error::Error;
 use crate::http::{Http, Message, Needs, Passed, Session};
@@ -33,7 +33,7 @@ use crate::wait::Boxed;
 /// # kw.close().await; Ok(()) }) }
 /// ```
 pub fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, http: Http) -> Router<S> {
-    router.layer(KeywrightLayer::new(http))
+    router.layer(KeywrightLayer::new(http).once())
 }
 
 /// Guards the routes that a router has so far by what they need, whatever their paths.
@@ -57,7 +57,7 @@ pub fn requiring<S>(router: Router<S>, http: Http, needs: Needs) -> Result<Route
 where
     S: Clone + Send + Sync + 'static,
 {
-    Ok(router.route_layer(KeywrightLayer::requiring(http, needs)?))
+    Ok(router.route_layer(KeywrightLayer::requiring(http, needs)?.once()))
 }
 
 /// The key of a request that was let in: an extractor. `Option<Extension<Passed>>` says more, of sessions too.
@@ -97,7 +97,9 @@ where
         let (http, principal) = (http.clone(), Arc::clone(&principal));
         async move {
             let (parts, body) = request.into_parts();
-            let Some(body) = read(body).await else { return StatusCode::BAD_REQUEST.into_response() };
+            let Some(body) = read(body, Message::LARGEST_BODY).await else {
+                return StatusCode::BAD_REQUEST.into_response();
+            };
             let session = principal(parts.clone()).await;
             let peer = peer(&parts.extensions).map(|it| it.to_string());
             let message = Message::new(parts.method.as_str(), path_and_query(&parts.uri)).peer(peer).body(body);
@@ -107,15 +109,4 @@ where
             response::<Body>(http.manage(message, session).await)
         }
     })
-}
-
-/// The body, up to the first bytes that are too many. `None` where it breaks off: its beginning, or no body at all, may say
-/// something else than the whole.
-async fn read(mut body: Body) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    while bytes.len() <= Message::LARGEST_BODY {
-        let Some(frame) = body.frame().await else { break };
-        bytes.extend_from_slice(frame.ok()?.data_ref().map_or(&[], |it| it));
-    }
-    Some(bytes)
 }

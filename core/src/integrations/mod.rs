@@ -4,4 +4,6 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(feature = "tower")]
+mod once;
+#[cfg(feature = "tower")]
 pub mod tower;

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use tower_layer::Layer;
 use tower_service::Service;
 
+pub use super::once::{Kept, Once, OnceLayer};
 use crate::error::Error;
 use crate::http::{Head, Http, Needs, Outcome, Passed};
 use crate::wait::Ready;
@@ -37,11 +38,14 @@ pub struct Peer(pub IpAddr);
 #[derive(Clone)]
 pub struct KeywrightLayer(Arc<Guard>);
 
+#[derive(Clone)]
 struct Guard {
     http: Http,
     needs: Option<Needs>,
     /// Those of every response, made once.
     headers: HeaderMap,
+    /// Whether what stands behind it can do requests once.
+    once: bool,
 }
 
 impl KeywrightLayer {
@@ -60,10 +64,20 @@ impl KeywrightLayer {
         Ok(Self::of(http, Some(needs)))
     }
 
+    /// The same before routes that take idempotency keys. Without it their requests under one are answered with 500.
+    #[must_use]
+    pub fn once(self) -> OnceLayer {
+        OnceLayer(Self(Arc::new(Guard { once: true, ..Guard::clone(&self.0) })))
+    }
+
+    pub(super) fn http(&self) -> &Http {
+        &self.0.http
+    }
+
     fn of(http: Http, needs: Option<Needs>) -> Self {
         let mut headers = HeaderMap::new();
         http.headers().into_iter().for_each(|(name, value)| add(&mut headers, name, value.to_owned()));
-        Self(Arc::new(Guard { http, needs, headers }))
+        Self(Arc::new(Guard { http, needs, headers, once: false }))
     }
 }
 
@@ -112,6 +126,12 @@ where
                 Outcome::Refused(refusal) => return Ok(response(refusal)),
                 Outcome::Passed(passed) => passed,
             };
+            if passed.is_once() && !guard.once {
+                // A mistake of the host: done here, it would be done as often as it is asked.
+                let mut refusal = Response::new(R::from(Vec::new()));
+                *refusal.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+                return Ok(refusal);
+            }
             let (id, more) = (passed.request_id.clone(), passed.more.clone());
             request.extensions_mut().insert(*passed);
             let mut response = inner.call(request).await?;

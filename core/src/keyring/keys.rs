@@ -6,6 +6,7 @@ use crate::audit::Draft;
 use crate::clock::{self, Millis};
 use crate::error::{Error, Trouble};
 use crate::hash::Claim;
+use crate::idempotency::Attempt;
 use crate::input::meant;
 use crate::key::Fresh;
 use crate::lifecycle::{self, Life, Term};
@@ -35,6 +36,8 @@ pub struct Keys {
     pub(super) tenant: Tenant,
     /// The key on whose behalf this handle acts.
     pub(super) bounds: Option<Arc<Bounds>>,
+    /// The request under which this handle makes one change.
+    pub(super) attempt: Option<Attempt>,
 }
 
 /// A secret that was drawn for a key, and the row that will prove it.
@@ -45,12 +48,17 @@ struct Drawn {
 
 impl Keys {
     pub(super) fn new(engine: Arc<Engine>, tenant: Tenant) -> Self {
-        Self { engine, tenant, bounds: None }
+        Self { engine, tenant, bounds: None, attempt: None }
     }
 
     /// The handle of a key: what it makes and changes has no more rights than it has itself.
     pub(crate) fn bounded(self, bounds: Bounds) -> Self {
         Self { bounds: Some(Arc::new(bounds)), ..self }
+    }
+
+    /// The handle of one request, whose change is remembered with it.
+    pub(crate) fn under(self, attempt: Option<Attempt>) -> Self {
+        Self { attempt, ..self }
     }
 
     /// Makes a key. Its text is in the answer and nowhere else.
@@ -116,7 +124,7 @@ impl Keys {
             note(&mut draft, "environment", environment.as_str());
             note_rights(&mut draft, &key);
             let view = KeyView { key: key.clone(), secrets: vec![drawn.row.view()], ..KeyView::default() };
-            if engine.store().create(key, drawn.row, draft).await? {
+            if engine.store().create(key, drawn.row, draft, self.attempt.clone()).await? {
                 return Ok(IssuedKey { key: view.show(engine.integer_ids(), now), api_key: drawn.api_key });
             }
         }
@@ -309,7 +317,7 @@ impl Keys {
             note(&mut draft, "grace_ends_at", end.map(|it| record::wire_time(&clock::time(it))));
             Ok(Some(Edit { key, ends, add: Some(row), audit: draft }))
         };
-        let view = engine.change(&self.tenant, &id, Box::new(rule)).await?;
+        let view = self.write(&id, Box::new(rule)).await?;
         Ok(IssuedKey { key: view.show(engine.integer_ids(), engine.now()), api_key: drawn.api_key })
     }
 
@@ -466,8 +474,19 @@ impl Keys {
             edit.iter().try_for_each(|it| admitted(bounds.as_deref(), &it.key))?;
             Ok(edit)
         };
-        let view = self.engine.change(&self.tenant, &id, Box::new(rule)).await?;
+        let view = self.write(&id, Box::new(rule)).await?;
         Ok(view.show(self.engine.integer_ids(), self.engine.now()))
+    }
+
+    /// The key with all that was counted, after the change that a rule asks for.
+    async fn write(&self, id: &str, rule: KeyRule) -> Result<KeyView, Error> {
+        let engine = &self.engine;
+        let change = || async {
+            let clock = &engine.verifier.clock;
+            let view = engine.store().change(&self.tenant, id, clock, rule, self.attempt.clone()).await?;
+            Ok(view.into_iter().collect())
+        };
+        engine.counted(change).await?.pop().ok_or_else(unknown)
     }
 
     fn allowed(&self, change: Change) -> Result<Change, Error> {
@@ -483,15 +502,6 @@ impl Engine {
     async fn get(&self, tenant: &Tenant, id: &str, now: Millis) -> Result<KeyView, Error> {
         let read = || async { Ok(self.store().get(tenant, id, now).await?.into_iter().collect()) };
         self.counted(read).await?.pop().ok_or_else(unknown)
-    }
-
-    /// Likewise, after the change that a rule asks for.
-    async fn change(&self, tenant: &Tenant, id: &str, rule: KeyRule) -> Result<KeyView, Error> {
-        let change = || async {
-            let view = self.store().change(tenant, id, &self.verifier.clock, rule).await?;
-            Ok(view.into_iter().collect())
-        };
-        self.counted(change).await?.pop().ok_or_else(unknown)
     }
 
     fn admit(&self, scopes: &[String]) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 mod agents;
 mod arguments;
+mod attempts;
 mod audit;
 mod config;
 mod cursor;

@@ -5,6 +5,7 @@ use super::audit::draft;
 use super::{Engine, cursor};
 use crate::clock::Millis;
 use crate::error::Error;
+use crate::idempotency::Attempt;
 use crate::input::identifier;
 use crate::record::{OrgRecord, Page};
 use crate::store::{OrgEdit, OrgRow, Place, Store};
@@ -24,11 +25,18 @@ const LIST: &str = "orgs";
 #[derive(Clone)]
 pub struct Orgs {
     engine: Arc<Engine>,
+    /// The request under which this handle makes one change.
+    attempt: Option<Attempt>,
 }
 
 impl Orgs {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+        Self { engine, attempt: None }
+    }
+
+    /// See [`Keys::under`](super::Keys::under).
+    pub(crate) fn under(self, attempt: Option<Attempt>) -> Self {
+        Self { attempt, ..self }
     }
 
     /// One org.
@@ -157,7 +165,7 @@ impl Orgs {
     pub async fn revoke_keys(&self, id: &str, change: impl Into<Change>) -> Result<u64, Error> {
         let change = self.allowed(id, change.into())?;
         let audit = draft("org.revoke_keys", id, id, &change, self.engine.now());
-        self.engine.store().revoke_keys(id, change.reason, audit).await?.ok_or_else(unknown)
+        self.engine.store().revoke_keys(id, change.reason, audit, self.attempt.clone()).await?.ok_or_else(unknown)
     }
 
     async fn change(
@@ -175,7 +183,8 @@ impl Orgs {
                 org: OrgRow { updated_at: now, ..org },
             }))
         };
-        Ok(self.engine.store().change_org(id, Box::new(rule)).await?.ok_or_else(unknown)?.show())
+        let store = self.engine.store();
+        Ok(store.change_org(id, Box::new(rule), self.attempt.clone()).await?.ok_or_else(unknown)?.show())
     }
 
     fn allowed(&self, id: &str, change: Change) -> Result<Change, Error> {

@@ -111,7 +111,8 @@ fn edit(view: &KeyView, change: impl FnOnce(&mut KeyRow)) -> Edit {
 
 /// A key whose lookup is its id, padded to the shortest one.
 async fn made(store: &AnyStore, id: &str, org: &str) -> Result<(), String> {
-    let made = store.create(key(id, org), secret(&lookup(id)), draft("key.create", org, id)).await.map_err(told)?;
+    let made =
+        store.create(key(id, org), secret(&lookup(id)), draft("key.create", org, id), None).await.map_err(told)?;
     hold(made, "a free id and lookup were taken for taken")
 }
 
@@ -138,8 +139,10 @@ async fn a_taken_id_or_lookup_creates_nothing(store: &AnyStore) -> Check {
     made(store, "taken-1", "taken").await?;
     let before = chain(store).await?;
     for (id, lookup) in [("taken-1", "fresh0000000"), ("taken-2", lookup("taken-1").as_str())] {
-        let made =
-            store.create(key(id, "new-org"), secret(lookup), draft("key.create", "new-org", id)).await.map_err(told)?;
+        let made = store
+            .create(key(id, "new-org"), secret(lookup), draft("key.create", "new-org", id), None)
+            .await
+            .map_err(told)?;
         hold(!made, "a taken id or lookup was used again")?;
     }
     hold(store.org("new-org").await.map_err(told)?.is_none(), "an org was left behind")?;
@@ -155,7 +158,10 @@ async fn a_tenant_sees_its_own(store: &AnyStore) -> Check {
     let listed = store.list(&theirs, &KeyFilter::default(), None, 10, NOW).await.map_err(told)?;
     hold(listed.is_empty(), "list crossed a tenant")?;
     let rule = Box::new(|view: &KeyView, _| Ok(Some(edit(view, |it| it.name = "taken over".to_owned()))));
-    hold(store.change(&theirs, "mine-1", &clock(), rule).await.map_err(told)?.is_none(), "change crossed a tenant")?;
+    hold(
+        store.change(&theirs, "mine-1", &clock(), rule, None).await.map_err(told)?.is_none(),
+        "change crossed a tenant",
+    )?;
     let seen = store.audit(&theirs, &AuditFilter::default(), None, 10).await.map_err(told)?;
     hold(seen.is_empty(), "audit crossed a tenant")?;
     got(store, &Tenant::Every, "mine-1")
@@ -167,9 +173,10 @@ async fn a_rule_that_fails_changes_nothing(store: &AnyStore) -> Check {
     made(store, "rule-1", "rule").await?;
     let before = chain(store).await?;
     let refuse = Box::new(|_: &KeyView, _| Err(Error::conflict("id", "no", "never")));
-    hold(store.change(&one("rule"), "rule-1", &clock(), refuse).await.is_err(), "a failing rule passed")?;
+    hold(store.change(&one("rule"), "rule-1", &clock(), refuse, None).await.is_err(), "a failing rule passed")?;
     let nothing = Box::new(|_: &KeyView, _| Ok(None));
-    let kept = store.change(&one("rule"), "rule-1", &clock(), nothing).await.map_err(told)?.ok_or("the key is gone")?;
+    let kept =
+        store.change(&one("rule"), "rule-1", &clock(), nothing, None).await.map_err(told)?.ok_or("the key is gone")?;
     hold(kept.key == key("rule-1", "rule") && chain(store).await? == before, "no change changed something")
 }
 
@@ -182,7 +189,7 @@ async fn a_change_is_one_transaction(store: &AnyStore) -> Check {
         let change = edit(view, |it| it.name = "half".to_owned());
         Ok(Some(Edit { add: Some(secret(&lookup("whole-2"))), ..change }))
     });
-    hold(store.change(&one("whole"), "whole-1", &clock(), rule).await.is_err(), "a taken lookup was used again")?;
+    hold(store.change(&one("whole"), "whole-1", &clock(), rule, None).await.is_err(), "a taken lookup was used again")?;
     let view = got(store, &one("whole"), "whole-1").await?;
     hold(view.key == key("whole-1", "whole") && chain(store).await? == before, "half a change stayed")
 }
@@ -209,10 +216,13 @@ async fn a_revocation_is_final(store: &AnyStore) -> Check {
     made(store, "final-1", "final").await?;
     let tenant = one("final");
     let revoke = Box::new(|view: &KeyView, _| Ok(Some(edit(view, |it| it.life.revoked_at = Some(NOW)))));
-    store.change(&tenant, "final-1", &clock(), revoke).await.map_err(told)?;
+    store.change(&tenant, "final-1", &clock(), revoke, None).await.map_err(told)?;
     for other in [None, Some(NOW + 1), Some(NOW - 1)] {
         let rule = Box::new(move |view: &KeyView, _| Ok(Some(edit(view, |it| it.life.revoked_at = other))));
-        hold(store.change(&tenant, "final-1", &clock(), rule).await.is_err(), "a revocation was taken back or moved")?;
+        hold(
+            store.change(&tenant, "final-1", &clock(), rule, None).await.is_err(),
+            "a revocation was taken back or moved",
+        )?;
     }
     let view = got(store, &tenant, "final-1").await?;
     hold(view.key.life.revoked_at == Some(NOW), "the revocation is gone")
@@ -230,7 +240,7 @@ async fn statuses_agree_with_the_lifecycle(store: &AnyStore) -> Check {
             revoked_at: (gone & 2 == 2).then_some(NOW - 5),
         };
         let rule = Box::new(move |view: &KeyView, _| Ok(Some(edit(view, |it| it.life = life))));
-        store.change(&tenant, &id, &clock(), rule).await.map_err(told)?;
+        store.change(&tenant, &id, &clock(), rule, None).await.map_err(told)?;
     }
     let list = |status| {
         let filter = KeyFilter { status, ..KeyFilter::default() };
@@ -256,7 +266,7 @@ async fn pages_are_whole_and_in_order(store: &AnyStore) -> Check {
     for index in 0..7 {
         let id = format!("page-{index}");
         let key = KeyRow { created_at: NOW + i64::from(index / 2), ..key(&id, "pages") };
-        store.create(key, secret(&lookup(&id)), draft("key.create", "pages", &id)).await.map_err(told)?;
+        store.create(key, secret(&lookup(&id)), draft("key.create", "pages", &id), None).await.map_err(told)?;
     }
     let (mut seen, mut after): (Vec<Place>, Option<Place>) = (Vec::new(), None);
     loop {
@@ -297,7 +307,7 @@ async fn changes_of_one_key_follow_each_other(store: &AnyStore) -> Check {
     let clock = clock();
     let add = || {
         let rule = Box::new(|view: &KeyView, _| Ok(Some(edit(view, |it| it.name.push('x')))));
-        store.change(&tenant, "turns-1", &clock, rule)
+        store.change(&tenant, "turns-1", &clock, rule, None)
     };
     let mut waiting: Vec<_> = (0..20).map(|_| Box::pin(add())).collect();
     // All are queued before the first is awaited.
@@ -323,12 +333,14 @@ async fn orgs_are_kept(store: &AnyStore) -> Check {
         };
         Ok(Some(OrgEdit { org, audit: draft("org.disable", "orgs", "orgs") }))
     });
-    let changed = store.change_org("orgs", rule).await.map_err(told)?.ok_or("the org is gone")?;
+    let changed = store.change_org("orgs", rule, None).await.map_err(told)?.ok_or("the org is gone")?;
     hold(store.org("orgs").await.map_err(told)? == Some(changed), "the org came back changed")?;
     let found = store.find(&lookup("orgs-1"), NOW).await.map_err(told)?.ok_or("the secret is gone")?;
     hold(found.org_disabled && found.org_networks == Some(Vec::new()), "a verification does not see its org")?;
-    let nobody = store.revoke_keys("nobody", None, draft("org.revoke_keys", "nobody", "nobody")).await.map_err(told)?;
-    let revoke = || store.revoke_keys("orgs", Some("closed".to_owned()), draft("org.revoke_keys", "orgs", "orgs"));
+    let nobody =
+        store.revoke_keys("nobody", None, draft("org.revoke_keys", "nobody", "nobody"), None).await.map_err(told)?;
+    let revoke =
+        || store.revoke_keys("orgs", Some("closed".to_owned()), draft("org.revoke_keys", "orgs", "orgs"), None);
     let counts = (nobody, revoke().await.map_err(told)?, revoke().await.map_err(told)?);
     hold(counts == (None, Some(1), Some(0)), "revoking the keys of an org")?;
     let everyone = store.orgs(None, 100).await.map_err(told)?;

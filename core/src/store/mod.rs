@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{Draft, Seal};
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
+use crate::idempotency::{Attempt, Kept, Lease, Memory};
 use crate::lifecycle::{Life, Term};
 use crate::record::{AuditEntry, Level, Limit};
 use crate::rights::Rights;
@@ -273,8 +274,8 @@ pub(crate) type Telling = Box<dyn FnOnce(&KeyView, Millis) -> Result<Vec<Draft>,
 /// A rule over an org.
 pub(crate) type OrgRule = Box<dyn FnOnce(&OrgRow) -> Result<Option<OrgEdit>, Error> + Send>;
 
-/// What any store can do. Reads are consistent in themselves; each write is one transaction with its audit row, and
-/// has survived a loss of power when it returns.
+/// What any store can do. Reads are consistent in themselves; each write is one transaction with its audit row and with
+/// what is remembered of the attempt under which it is made, and has survived a loss of power when it returns.
 pub(crate) trait Store: Send + Sync {
     fn birth(&self) -> &Birth;
 
@@ -310,7 +311,13 @@ pub(crate) trait Store: Send + Sync {
     ) -> impl Future<Output = Result<Vec<KeyView>, Error>> + Send;
 
     /// `false` when the id or the lookup is taken. Makes the org when it is new.
-    fn create(&self, key: KeyRow, secret: SecretRow, audit: Draft) -> impl Future<Output = Result<bool, Error>> + Send;
+    fn create(
+        &self,
+        key: KeyRow,
+        secret: SecretRow,
+        audit: Draft,
+        attempt: Option<Attempt>,
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
     /// The key after the rule, or `None` when the tenant has no such key. The time is asked for once the store is held,
     /// since what was true before a wait may be true no longer.
     fn change(
@@ -319,6 +326,7 @@ pub(crate) trait Store: Send + Sync {
         id: &str,
         clock: &Clock,
         rule: KeyRule,
+        attempt: Option<Attempt>,
     ) -> impl Future<Output = Result<Option<KeyView>, Error>> + Send;
     /// The entries that a rule makes, in one transaction; `None` when the tenant has no such key.
     fn tell(
@@ -342,14 +350,28 @@ pub(crate) trait Store: Send + Sync {
 
     fn org(&self, id: &str) -> impl Future<Output = Result<Option<OrgRow>, Error>> + Send;
     fn orgs(&self, after: Option<&Place>, limit: usize) -> impl Future<Output = Result<Vec<OrgRow>, Error>> + Send;
-    fn change_org(&self, id: &str, rule: OrgRule) -> impl Future<Output = Result<Option<OrgRow>, Error>> + Send;
+    fn change_org(
+        &self,
+        id: &str,
+        rule: OrgRule,
+        attempt: Option<Attempt>,
+    ) -> impl Future<Output = Result<Option<OrgRow>, Error>> + Send;
     /// Revokes every key of an org that is not yet revoked, and says how many; `None` for an unknown org.
     fn revoke_keys(
         &self,
         org: &str,
         reason: Option<String>,
         audit: Draft,
+        attempt: Option<Attempt>,
     ) -> impl Future<Output = Result<Option<u64>, Error>> + Send;
+
+    /// What is remembered under the name of an attempt, and still counts when it is made.
+    fn remembered(&self, attempt: &Attempt) -> impl Future<Output = Result<Option<Memory>, Error>> + Send;
+    /// Gives an attempt its turn for the length of a lease, or what is remembered in place of it.
+    fn begin(&self, attempt: Attempt, token: [u8; 16]) -> impl Future<Output = Result<Option<Memory>, Error>> + Send;
+    /// Ends a lease with an answer, which is kept, or without one, which frees the name. Nothing, where the lease was over
+    /// and another has the turn.
+    fn settle(&self, lease: Lease, kept: Option<Kept>, now: Millis) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Entries newest first, below `before`.
     fn audit(

@@ -56,6 +56,6 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
         reason: None,
         details: serde_json::Map::new(),
     };
-    let made = kw.engine().store().create(KeyRow { scopes, ..key }, secret, draft);
+    let made = kw.engine().store().create(KeyRow { scopes, ..key }, secret, draft, None);
     if block_on(made)? { Ok(()) } else { Err(Error::conflict("key_id", "is there already", "use another id")) }
 }

@@ -22,7 +22,11 @@ async def routes(scope, receive, send):
         raise Failure
     if path == "/own":
         headers += [(b"cache-control", b"private"), (b"vary", b"accept")]
-    body = b"" if scope["method"] == "HEAD" else json.dumps(setup.told(scope["state"]["keywright"])).encode()
+    shown = setup.told(scope["state"]["keywright"])
+    if path == "/count":
+        status, shown = 201, setup.counted(scope["query_string"])
+        headers += [(b"location", b"/counted")]
+    body = b"" if scope["method"] == "HEAD" else json.dumps(shown).encode()
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -1,7 +1,9 @@
 //! The test app on axum.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::sync::Mutex;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -33,6 +35,15 @@ async fn app(setup: &Given) -> Router {
     routes.nest_service("/manage", management)
 }
 
+/// How often a query was run.
+fn counted(query: &str) -> u32 {
+    static RUNS: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
+    let mut runs = RUNS.lock().unwrap();
+    let count = runs.entry(query.to_owned()).or_default();
+    *count += 1;
+    *count
+}
+
 async fn route(request: Request) -> Response {
     let passed = request.extensions().get::<Passed>().unwrap();
     let (principal, org) = match &passed.principal {
@@ -41,6 +52,10 @@ async fn route(request: Request) -> Response {
         Principal::Session(session) => ("session", Some(session.org().to_owned())),
     };
     let key = passed.key().map(|it| &it.name);
+    if request.uri().path() == "/count" {
+        let count = counted(request.uri().query().unwrap_or_default());
+        return (StatusCode::CREATED, [("location", "/counted")], Json(json!({ "count": count }))).into_response();
+    }
     let body = Json(json!({"principal": principal, "key": key, "org": org, "agent": passed.agent.as_deref()}));
     match request.uri().path() {
         "/fail" => (StatusCode::IM_A_TEAPOT, body).into_response(),

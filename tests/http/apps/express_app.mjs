@@ -3,7 +3,7 @@
 import { createServer } from "node:http";
 import express from "express";
 import { guard } from "keywright/express";
-import { http, kw, principal, stand, told } from "./setup.mjs";
+import { counted, http, kw, principal, stand, told } from "./setup.mjs";
 
 const app = express();
 const keys = guard(kw, http);
@@ -14,6 +14,7 @@ app.use(keys);
 app.use((request, response) => {
   if (request.path === "/fail") throw Object.assign(new Error("it is a teapot"), { status: 418 });
   if (request.path === "/crash") throw new Error("it broke");
+  if (request.path === "/count") return response.status(201).location("/counted").json(counted(request.originalUrl));
   if (request.path === "/own") response.set("cache-control", "private").vary("accept");
   response.json(told(request.keywright));
 });

@@ -28,6 +28,10 @@ async def routes(request: Request, response: Response, key: Annotated[Key | None
         raise HTTPException(418)
     if path == "/crash":
         raise Failure
+    if path == "/count":
+        response.status_code = 201
+        response.headers["location"] = "/counted"
+        return setup.counted(request.scope["query_string"])
     if path == "/own":
         response.headers["cache-control"] = "private"
         response.headers["vary"] = "accept"

@@ -2,7 +2,7 @@
 
 import { createServer } from "node:http";
 import { Http, authenticateRequest, manageRequest } from "keywright/http";
-import { http as options, kw, principal, stand, told } from "./setup.mjs";
+import { counted, http as options, kw, principal, stand, told } from "./setup.mjs";
 
 const http = new Http(kw, options);
 
@@ -12,11 +12,21 @@ async function answer(request, target, peer) {
   }
   const found = await authenticateRequest(http, request, { peer, target });
   if (!found.allowed) return found.response;
+  try {
+    return await found.finish(handled(request, target, found));
+  } catch (error) {
+    await found.release();
+    throw error;
+  }
+}
+
+function handled(request, target, found) {
   const path = new URL(request.url).pathname;
   if (path === "/crash") throw new Error("it broke");
+  if (path === "/count") return Response.json(counted(target), { status: 201, headers: { location: "/counted" } });
   const headers = path === "/own" ? { "cache-control": "private", vary: "accept" } : {};
   const body = request.method === "HEAD" ? null : JSON.stringify(told(found));
-  return found.finish(new Response(body, { status: path === "/fail" ? 418 : 200, headers }));
+  return new Response(body, { status: path === "/fail" ? 418 : 200, headers });
 }
 
 async function serve(incoming, outgoing) {

@@ -15,6 +15,11 @@ export const kw = new Keywright(given.url, { ...spelt(given.engine), clock: new 
 /** What every app says of a request that was let in. */
 export const told = ({ principal, key, org, agent }) => ({ principal, key: key?.name ?? null, org, agent });
 
+const runs = {};
+
+/** How often a target was run. */
+export const counted = (target) => ({ count: (runs[target] = (runs[target] ?? 0) + 1) });
+
 export function stand(server) {
   server.listen(0, "127.0.0.1", () => console.log("listening", server.address().port));
   process.stdin.resume().on("end", () => process.exit());

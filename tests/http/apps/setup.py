@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,15 @@ def read() -> tuple[AsyncKeywright, dict[str, Any]]:
 def told(passed: Any) -> dict[str, Any]:
     """What every app says of a request that was let in."""
     return {"principal": passed.principal, "key": passed.key and passed.key.name, "org": passed.org, "agent": passed.agent}
+
+
+RUNS: Counter[str] = Counter()
+
+
+def counted(query: bytes) -> dict[str, int]:
+    """How often a query was run."""
+    RUNS[query.decode()] += 1
+    return {"count": RUNS[query.decode()]}
 
 
 def serve(app: Any) -> None:

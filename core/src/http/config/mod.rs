@@ -332,6 +332,7 @@ fn reads<'a>(
         "content-type",
         "cookie",
         "host",
+        "idempotency-key",
         "origin",
         "sec-fetch-site",
         "x-forwarded-for",

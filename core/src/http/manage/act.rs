@@ -7,6 +7,7 @@ use super::who::{Caller, Who};
 use crate::error::Error;
 use crate::http::Http;
 use crate::http::refusal::Refusal;
+use crate::idempotency::Attempt;
 use crate::input::{Casing, Fields, Value};
 use crate::keyring::{
     Attestation, Change, KeyUpdate, Keys, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation,
@@ -48,9 +49,10 @@ impl Http {
         subject: String,
         given: Vec<(String, Value)>,
         who: &Who,
+        attempt: Option<Attempt>,
     ) -> Result<Answer, Refusal> {
         let given = Fields::new(Casing::Snake, given);
-        let keys = self.keys_of(who)?;
+        let keys = self.keys_of(who)?.under(attempt.clone());
         match route {
             Route::Create => {
                 let mut new = NewKey::read(given.only(&NEW)?)?;
@@ -59,7 +61,7 @@ impl Http {
                 }
                 new = new.by(who.change());
                 // Nobody makes keys for every org: an operator's are those of the org it belongs to.
-                let keys = if who.is_operator() { self.kw.org(who.org())?.keys() } else { keys };
+                let keys = if who.is_operator() { self.kw.org(who.org())?.keys().under(attempt) } else { keys };
                 Answer::of(201, &keys.create(new).await?.reveal())
             }
             Route::List => Answer::of(200, &keys.list(ListKeys::read(given)?).await?),
@@ -94,7 +96,7 @@ impl Http {
             }
             Route::Introspect => self.introspect(given, who).await,
             Route::Orgs | Route::Org | Route::UpdateOrg | Route::DisableOrg | Route::EnableOrg | Route::RevokeKeys => {
-                self.act_on_orgs(route, &subject, given, who).await
+                self.act_on_orgs(route, &subject, given, who, attempt).await
             }
             Route::Whoami => {
                 given.only(&[])?;
@@ -107,7 +109,7 @@ impl Http {
             Route::RotateSelf | Route::RevokeSelf | Route::AttestSelf => {
                 let Caller::Key(key) = &who.caller else { return Err(Refusal::not_found()) };
                 // Bounded handles leave the acting key alone; this one is about nothing else.
-                let keys = self.kw.org(who.org())?.keys();
+                let keys = self.kw.org(who.org())?.keys().under(attempt);
                 match route {
                     Route::RotateSelf => rotate(&keys, key.id.clone(), given, who).await,
                     Route::AttestSelf => attest(&keys, key.id.clone(), given, who).await,
@@ -117,8 +119,15 @@ impl Http {
         }
     }
 
-    async fn act_on_orgs(&self, route: Route, id: &str, given: Fields, who: &Who) -> Result<Answer, Refusal> {
-        let orgs = self.kw.orgs();
+    async fn act_on_orgs(
+        &self,
+        route: Route,
+        id: &str,
+        given: Fields,
+        who: &Who,
+        attempt: Option<Attempt>,
+    ) -> Result<Answer, Refusal> {
+        let orgs = self.kw.orgs().under(attempt);
         match route {
             Route::Orgs => Answer::of(200, &orgs.list(ListOrgs::read(given)?).await?),
             Route::UpdateOrg => {

@@ -3,6 +3,7 @@
 mod act;
 mod body;
 mod introspect;
+mod once;
 mod openapi;
 mod origin;
 mod query;
@@ -82,14 +83,13 @@ impl Http {
             return Err(Refusal::new(413, "TOO_LARGE", "The body is larger than 64 KiB"));
         }
         let found = message.read(Found::at)?;
-        let Found { route, subject } = found;
-        let who = self.who(message, session, route).await?;
-        let given = message.read(|head| match route.arguments() {
+        let who = self.who(message, session, found.route).await?;
+        let given = message.read(|head| match found.route.arguments() {
             Arguments::Query => query::read(head),
             Arguments::Form => body::form(head, message.bytes()),
             Arguments::Json => body::read(head, message.bytes()),
         })?;
-        let mut answer = self.act(route, subject, given, &who).await?;
+        let mut answer = self.act_once(message, found, given, &who).await?;
         answer.headers.extend(self.principal_headers(&who.principal()));
         Ok(answer)
     }

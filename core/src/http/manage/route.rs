@@ -126,6 +126,22 @@ impl Route {
         }
     }
 
+    /// Whether an idempotency key counts: for what is asked with POST, and changes something.
+    pub(super) fn is_done_once(self) -> bool {
+        matches!(
+            self,
+            Self::Create
+                | Self::Rotate
+                | Self::EndGrace
+                | Self::Disable
+                | Self::Enable
+                | Self::DisableOrg
+                | Self::EnableOrg
+                | Self::RevokeKeys
+                | Self::RotateSelf
+        )
+    }
+
     pub(super) fn arguments(self) -> Arguments {
         match self {
             Self::List

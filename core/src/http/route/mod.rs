@@ -4,6 +4,7 @@ mod needs;
 mod path;
 mod read;
 
+pub(super) use self::needs::Idempotent;
 pub use self::needs::{Access, Needs};
 pub(super) use self::path::decoded;
 use self::path::{Path, Pattern};

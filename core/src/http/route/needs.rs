@@ -17,6 +17,15 @@ pub enum Access {
     Public,
 }
 
+/// Whether a route takes idempotency keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::http) enum Idempotent {
+    #[default]
+    No,
+    Yes,
+    Required,
+}
+
 /// What a route asks of who enters it.
 ///
 /// ```
@@ -29,12 +38,15 @@ pub enum Access {
 pub struct Needs {
     pub(in crate::http) request: Request,
     pub(in crate::http) access: Access,
+    pub(in crate::http) idempotent: Idempotent,
 }
 
 const ACCESSES: [(&str, Access); 4] =
     [("key", Access::Key), ("session", Access::Session), ("either", Access::Either), ("public", Access::Public)];
 
 impl Needs {
+    pub(super) const FIELDS: [&'static str; 6] = ["scopes", "operation", "cost", "environment", "access", "idempotent"];
+
     /// A key.
     pub fn key() -> Self {
         Self::default()
@@ -79,9 +91,21 @@ impl Needs {
         Self { request: self.request.environment(environment), ..self }
     }
 
-    /// Reads `scopes`, `operation`, `cost`, `environment` and `access` (`key`, `session`, `either`, `public`).
+    /// Takes an `Idempotency-Key`: what is sent again under one is done once, see [`Http::once`](crate::http::Http::once).
+    /// GET, HEAD, OPTIONS and TRACE take none.
+    pub fn idempotent(self) -> Self {
+        Self { idempotent: Idempotent::Yes, ..self }
+    }
+
+    /// Refuses what comes without an `Idempotency-Key`, see [`idempotent`](Self::idempotent).
+    pub fn idempotency_key_required(self) -> Self {
+        Self { idempotent: Idempotent::Required, ..self }
+    }
+
+    /// Reads `scopes`, `operation`, `cost`, `environment`, `access` (`key`, `session`, `either`, `public`) and `idempotent`
+    /// (true, or `required`).
     pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&["scopes", "operation", "cost", "environment", "access"])?;
+        let mut fields = fields.only(&Self::FIELDS)?;
         let needs = Self::take(&mut fields)?;
         needs.check("this route")?;
         Ok(needs)
@@ -92,12 +116,20 @@ impl Needs {
             None => Access::default(),
             Some(word) => chosen("access", &word, "is no way to enter", &ACCESSES)?,
         };
+        let idempotent = match fields.given("idempotent") {
+            None | Some(Value::Bool(false)) => Idempotent::No,
+            Some(Value::Bool(true)) => Idempotent::Yes,
+            Some(Value::Text(text)) if text == "required" => Idempotent::Required,
+            Some(_) => {
+                return Err(Error::misuse("idempotent", "is neither true, false nor required", "use one of them"));
+            }
+        };
         // An empty list is a route that needs no scope; in `verify`, where no route is declared, it is a mistake.
         let scopes = fields.take("scopes").filter(|it| *it != Value::List(Vec::new()));
         let rest = ["operation", "cost", "environment"].map(|it| (it, fields.take(it)));
         let given = [("scopes", scopes)].into_iter().chain(rest);
         let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-        Ok(Self { request: Request::read(Fields::new(Casing::Snake, given))?, access })
+        Ok(Self { request: Request::read(Fields::new(Casing::Snake, given))?, access, idempotent })
     }
 
     pub(in crate::http) fn lets_sessions_in(&self) -> bool {
@@ -107,6 +139,11 @@ impl Needs {
     pub(in crate::http) fn check(&self, route: &str) -> Result<(), Error> {
         if let Some(flaw) = self.request.flaw() {
             return Err(flaw.clone());
+        }
+        if self.access == Access::Public && self.idempotent != Idempotent::No {
+            let reason =
+                format!("is said of what anybody may enter, and keys are told apart by who sends them, for {route}");
+            return Err(Error::wrong("idempotent", reason, "let the route need a key or a session"));
         }
         if matches!(self.access, Access::Public | Access::Session) && self.request.asks_of_a_key() {
             let reason = format!("asks something of a key where none is needed, for {route}");

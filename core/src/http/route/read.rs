@@ -8,7 +8,7 @@ pub(in crate::http) fn read(value: Value) -> Result<Vec<Rule>, Error> {
 }
 
 fn rule(value: Value) -> Result<Rule, Error> {
-    let known = ["method", "path", "scopes", "operation", "cost", "environment", "access"];
+    let known: Vec<_> = ["method", "path"].into_iter().chain(Needs::FIELDS).collect();
     let mut fields = Fields::new(Casing::Snake, value.into_map("rule")?).only(&known)?;
     let Some(path) = fields.text("path")? else {
         return Err(Error::misuse("path", "is missing", "give the path of each rule, like /v1/deals/{id}"));

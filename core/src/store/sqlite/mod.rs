@@ -3,6 +3,7 @@
 mod audit;
 mod changes;
 mod connection;
+mod idempotency;
 mod keys;
 mod orgs;
 pub(crate) mod place;
@@ -26,6 +27,7 @@ use super::{
 use crate::audit::Draft;
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
+use crate::idempotency::{Attempt, Kept, Lease, Memory};
 use crate::worker::Workers;
 
 /// Writes that wait for the disk; past this many the answer is `unavailable`.
@@ -105,13 +107,34 @@ impl Store for Sqlite {
         self.read(|on| keys::list(on, tenant, filter, after, limit, now))
     }
 
-    async fn create(&self, key: KeyRow, secret: SecretRow, draft: Draft) -> Result<bool, Error> {
-        self.write(move |on, sealer| keys::create(on, &key, &secret, &draft, sealer)).await
+    async fn create(
+        &self,
+        key: KeyRow,
+        secret: SecretRow,
+        draft: Draft,
+        attempt: Option<Attempt>,
+    ) -> Result<bool, Error> {
+        self.write(move |on, sealer| {
+            let change = || keys::create(on, &key, &secret, &draft, sealer);
+            idempotency::once(on, attempt.as_ref(), change, |made| made.then(|| key.id.clone()))
+        })
+        .await
     }
 
-    async fn change(&self, tenant: &Tenant, id: &str, clock: &Clock, rule: KeyRule) -> Result<Option<KeyView>, Error> {
+    async fn change(
+        &self,
+        tenant: &Tenant,
+        id: &str,
+        clock: &Clock,
+        rule: KeyRule,
+        attempt: Option<Attempt>,
+    ) -> Result<Option<KeyView>, Error> {
         let (tenant, id, clock) = (tenant.clone(), id.to_owned(), clock.clone());
-        self.write(move |on, sealer| keys::change(on, &tenant, &id, clock.now(), rule, sealer)).await
+        self.write(move |on, sealer| {
+            let change = || keys::change(on, &tenant, &id, clock.now(), rule, sealer);
+            idempotency::once(on, attempt.as_ref(), change, |it| it.as_ref().map(|it| it.key.id.clone()))
+        })
+        .await
     }
 
     async fn tell(
@@ -147,14 +170,40 @@ impl Store for Sqlite {
         self.read(|on| orgs::list(on, after, limit))
     }
 
-    async fn change_org(&self, id: &str, rule: OrgRule) -> Result<Option<OrgRow>, Error> {
+    async fn change_org(&self, id: &str, rule: OrgRule, attempt: Option<Attempt>) -> Result<Option<OrgRow>, Error> {
         let id = id.to_owned();
-        self.write(move |on, sealer| orgs::change(on, &id, rule, sealer)).await
+        self.write(move |on, sealer| {
+            let change = || orgs::change(on, &id, rule, sealer);
+            idempotency::once(on, attempt.as_ref(), change, |it| it.as_ref().map(|it| it.id.clone()))
+        })
+        .await
     }
 
-    async fn revoke_keys(&self, org: &str, reason: Option<String>, draft: Draft) -> Result<Option<u64>, Error> {
+    async fn revoke_keys(
+        &self,
+        org: &str,
+        reason: Option<String>,
+        draft: Draft,
+        attempt: Option<Attempt>,
+    ) -> Result<Option<u64>, Error> {
         let org = org.to_owned();
-        self.write(move |on, sealer| orgs::revoke_keys(on, &org, reason.as_deref(), draft, sealer)).await
+        self.write(move |on, sealer| {
+            let change = || orgs::revoke_keys(on, &org, reason.as_deref(), draft, sealer);
+            idempotency::once(on, attempt.as_ref(), change, |it| it.map(|it| it.to_string()))
+        })
+        .await
+    }
+
+    async fn remembered(&self, attempt: &Attempt) -> Result<Option<Memory>, Error> {
+        self.read(|on| idempotency::get(on, attempt))
+    }
+
+    async fn begin(&self, attempt: Attempt, token: [u8; 16]) -> Result<Option<Memory>, Error> {
+        self.write(move |on, _| idempotency::begin(on, &attempt, token)).await
+    }
+
+    async fn settle(&self, lease: Lease, kept: Option<Kept>, now: Millis) -> Result<(), Error> {
+        self.write(move |on, _| idempotency::settle(on, &lease, kept.as_ref(), now)).await
     }
 
     async fn audit(

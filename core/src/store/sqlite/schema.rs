@@ -16,11 +16,12 @@ struct Migration {
     oldest_reader: i64,
 }
 
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0002_limits.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0003_usage.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0004_parents.sql"), oldest_reader: 1 },
+    Migration { sql: include_str!("migrations/0005_idempotency.sql"), oldest_reader: 1 },
 ];
 
 /// The newest schema this release writes.
