@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{classes, raised};
 use crate::field::Time;
+use crate::recall;
 use crate::record::{self, Key, LimitState, Shown, Word};
 
 /// What a verification found. It is true when the key is allowed.
@@ -42,7 +43,10 @@ impl Parts {
             code: outcome.code().map(|it| it.as_str().into()),
             message: outcome.message().to_owned(),
             status: outcome.status(),
-            key: outcome.key().map(|it| Proved::new(py, it.clone())).transpose()?,
+            key: match outcome {
+                Outcome::Allowed(allowed) => Some(Proved(recall::key(py, allowed)?.unbind())),
+                Outcome::Denied(denial) => denial.key().map(|it| Proved::new(py, it.clone())).transpose()?,
+            },
             missing_scopes: outcome.missing_scopes().to_vec(),
             limits: outcome.limits().shown(),
             retry_after_seconds: outcome.retry_after_seconds(),

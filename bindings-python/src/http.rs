@@ -13,13 +13,17 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use crate::engine::{self, Keywright};
 use crate::error::checked;
 use crate::input::{fields, value_of};
+use crate::recall;
 use crate::record::{self, Key};
 
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
 /// Checked options of an adapter, from which [`Http`] is made once the engine is open.
 #[pyclass(frozen, module = "keywright.http")]
-pub(crate) struct HttpConfig(Config);
+pub(crate) struct HttpConfig {
+    http: Config,
+    engine: keywright::Config,
+}
 
 #[pymethods]
 impl HttpConfig {
@@ -28,11 +32,16 @@ impl HttpConfig {
     fn new(engine: &engine::Config, options: Option<Given<'_, '_>>, py: Python<'_>) -> PyResult<Self> {
         let config = checked(py, Config::read(fields(options)?))?;
         checked(py, config.check(&engine.0))?;
-        Ok(Self(config))
+        Ok(Self { http: config, engine: engine.0.clone() })
     }
 
     fn open(&self, py: Python<'_>, engine: &Keywright) -> PyResult<Http> {
-        checked(py, engine.0.http(self.0.clone())).map(Http)
+        checked(py, engine.0.http(self.http.clone())).map(Http)
+    }
+
+    /// As that of `Http`, before the engine is open.
+    fn check(&self, py: Python<'_>, needs: &Needs) -> PyResult<()> {
+        checked(py, self.http.check_needs(&self.engine, &needs.0))
     }
 
     /// The answer while the engine cannot be opened.
@@ -44,7 +53,7 @@ impl HttpConfig {
         py: Python<'_>,
     ) -> PyResult<Py<PyAny>> {
         let lines = Lines::read(headers)?;
-        lines.with(method, target, None, |head| shown(py, Outcome::Refused(self.0.unavailable(head))))
+        lines.with(method, target, None, |head| shown(py, Outcome::Refused(self.http.unavailable(head))))
     }
 }
 
@@ -126,6 +135,11 @@ impl Http {
         needs: Option<&Needs>,
     ) -> PyResult<Py<PyAny>> {
         later(py, self.begun(method, target, headers, peer, needs)?)
+    }
+
+    /// Refuses needs of a route that nobody could meet, before any request comes.
+    fn check(&self, py: Python<'_>, needs: &Needs) -> PyResult<()> {
+        checked(py, self.0.check(&needs.0))
     }
 
     /// Answers a management request with a `Response`.
@@ -272,10 +286,10 @@ impl Passed {
     /// The key, where one was presented.
     #[getter]
     fn key(&self, py: Python<'_>) -> PyResult<Option<Py<Key>>> {
-        let Some(key) = self.passed.key() else { return Ok(None) };
+        let Principal::Key(allowed) = &self.passed.principal else { return Ok(None) };
         if self.key.get().is_none() {
             // Another thread may have been first: then its object stays.
-            let _ = self.key.set(Py::new(py, Key::from(key.clone()))?);
+            let _ = self.key.set(recall::key(py, allowed)?.unbind());
         }
         Ok(self.key.get().map(|it| it.clone_ref(py)))
     }
@@ -321,6 +335,13 @@ impl Passed {
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         pairs(py, self.passed.headers())
+    }
+
+    /// Those of `headers` that a response with these header lines still gets.
+    fn lacking<'py>(&self, lines: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let names = lines.try_iter()?.map(|line| part(&line?, 0)).collect::<PyResult<Vec<_>>>()?;
+        let has = |ours: &str| names.iter().any(|it| is_named(it, ours));
+        pairs(lines.py(), self.passed.lacking(has))
     }
 
     fn __repr__(&self) -> String {
@@ -426,11 +447,7 @@ impl<'py> Lines<'py> {
         let mut lines = Vec::with_capacity(16);
         for line in headers.try_iter()? {
             let line = line?;
-            let part = |index: usize| match line.cast::<PyTuple>() {
-                Ok(pair) => pair.get_item(index),
-                Err(_) => line.get_item(index),
-            };
-            lines.push((bytes(part(0)?)?, bytes(part(1)?)?));
+            lines.push((bytes(part(&line, 0)?)?, bytes(part(&line, 1)?)?));
         }
         Ok(Self(lines))
     }
@@ -445,6 +462,22 @@ impl<'py> Lines<'py> {
         let message = Message::new(method, target).peer(peer).body(body);
         self.0.iter().fold(message, |it, (name, value)| it.header(name.as_bytes(), value.as_bytes()))
     }
+}
+
+/// The name of a header line, or its value.
+fn part<'py>(line: &Bound<'py, PyAny>, index: usize) -> PyResult<Bound<'py, PyAny>> {
+    match line.cast::<PyTuple>() {
+        Ok(pair) => pair.get_item(index),
+        Err(_) => line.get_item(index),
+    }
+}
+
+fn is_named(given: &Bound<'_, PyAny>, name: &str) -> bool {
+    let given = match given.cast::<PyBytes>() {
+        Ok(bytes) => Some(bytes.as_bytes()),
+        Err(_) => given.cast::<PyString>().ok().and_then(|it| it.to_str().ok()).map(str::as_bytes),
+    };
+    given.is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// Bytes as they are; text, as some frameworks have headers, in the encoding that they come in (Latin-1).

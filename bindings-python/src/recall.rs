@@ -1,15 +1,16 @@
-//! What was made for the same question before: requests by the very text that they were read from, and decisions that
-//! say nothing but their key by its reading. Each thread has its own, so that nothing is locked.
+//! What was made for the same question before: requests by the very text that they were read from, keys by their
+//! reading, and so the decisions that say nothing but their key. Each thread has its own, so that nothing is locked.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::thread::LocalKey;
 
-use keywright::{Decision as Outcome, Request};
+use keywright::{Allowed, Decision as Outcome, Request};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::decision::Decision;
+use crate::record::Key;
 
 type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
@@ -73,6 +74,7 @@ type Read = (Arc<Request>, Option<Py<PyAny>>);
 
 thread_local! {
     static REQUESTS: RefCell<Kept<Name, Read>> = const { RefCell::new(Kept::NONE) };
+    static KEYS: RefCell<Kept<u64, Py<Key>>> = const { RefCell::new(Kept::NONE) };
     static DECISIONS: RefCell<Kept<u64, Py<Decision>>> = const { RefCell::new(Kept::NONE) };
 }
 
@@ -89,12 +91,26 @@ pub(crate) fn keep(name: Name, scopes: Given<'_, '_>, request: &Arc<Request>) {
 /// The decision of an outcome; what is the mistake of the host is raised.
 pub(crate) fn decision(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, Decision>> {
     let Some(reading) = outcome.plain() else { return Bound::new(py, Decision::of(py, outcome)?) };
+    by_reading(py, &DECISIONS, reading, || Bound::new(py, Decision::of(py, outcome)?))
+}
+
+/// The key of who was let in.
+pub(crate) fn key<'py>(py: Python<'py>, allowed: &Allowed) -> PyResult<Bound<'py, Key>> {
+    by_reading(py, &KEYS, allowed.reading(), || Bound::new(py, Key::from(allowed.key().clone())))
+}
+
+fn by_reading<'py, T>(
+    py: Python<'py>,
+    here: &'static LocalKey<RefCell<Kept<u64, Py<T>>>>,
+    reading: u64,
+    make: impl FnOnce() -> PyResult<Bound<'py, T>>,
+) -> PyResult<Bound<'py, T>> {
     // Readings are numbered in turn, two apart.
     let place = (reading >> 1) as usize;
-    if let Some(known) = DECISIONS.with_borrow(|kept| kept.find(place, &reading).map(|it| it.clone_ref(py))) {
+    if let Some(known) = here.with_borrow(|kept| kept.find(place, &reading).map(|it| it.clone_ref(py))) {
         return Ok(known.into_bound(py));
     }
-    let decision = Bound::new(py, Decision::of(py, outcome)?)?;
-    Kept::keep(&DECISIONS, place, reading, decision.clone().unbind());
-    Ok(decision)
+    let made = make()?;
+    Kept::keep(here, place, reading, made.clone().unbind());
+    Ok(made)
 }

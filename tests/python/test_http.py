@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,9 @@ from fastapi import FastAPI, Security, WebSocket
 from keywright import AsyncKeywright, InvalidRequest, Key, Keywright, ValidationFailed
 from keywright.asgi import KeywrightMiddleware, Management
 from keywright.fastapi import install
+from keywright.flask import Guard
 from keywright.http import AsyncHttp, Needs, Passed, Response
+from keywright.litestar import KeywrightPlugin
 
 PEPPER = "a pepper for these tests, of 32 bytes and more"
 AUTHORIZED = b"authorization"
@@ -255,7 +258,11 @@ def test_fastapi_shows_scopes_and_keeps_headers_on_errors(url: str) -> None:
                 return {"key": key.name}
 
             @app.post("/deals")
-            async def make(key: Annotated[Key, Security(dear, scopes=["deals:write"])]) -> Any:
+            async def make(key: Annotated[Key, api_key.requires("deals:write", cost=2)]) -> Any:
+                return {"key": key.name}
+
+            @app.delete("/deals")
+            async def drop(key: Annotated[Key, Security(dear, scopes=["deals:write"])]) -> Any:
                 return {"key": key.name}
 
             @app.websocket("/live")
@@ -267,7 +274,8 @@ def test_fastapi_shows_scopes_and_keeps_headers_on_errors(url: str) -> None:
                 "ApiKey": {"type": "http", "scheme": "bearer", "description": "An API key"}
             }
             assert document["paths"]["/deals/{number}"]["get"]["security"] == [{"ApiKey": ["deals:read"]}]
-            assert document["paths"]["/deals"]["post"]["security"] == [{"ApiKey": ["deals:write"]}]
+            for method in ("post", "delete"):
+                assert document["paths"]["/deals"][method]["security"] == [{"ApiKey": ["deals:write"]}]
             new = await kw.keys.create(name="CI", scopes="deals:read")
             assert (await Connection(path="/deals/7").key(new.api_key).to(app)).answer == {"key": "CI"}
             refused = await Connection(path="/deals", method="POST").key(new.api_key).to(app)
@@ -279,6 +287,32 @@ def test_fastapi_shows_scopes_and_keeps_headers_on_errors(url: str) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_needs_that_nobody_meets_are_refused_when_a_route_is_declared(url: str, late: bool) -> None:
+    options: dict[str, Any] = {"scopes": ["deals:read"], "limits": {"reads": {"rate": 60, "operation": "read"}}}
+    kw: Any = (AsyncKeywright if late else Keywright)(url, brand="liq", pepper=PEPPER, **options)
+    declared: list[Callable[..., Any]] = [install(FastAPI(), kw).requires, Guard(kw).requires, KeywrightPlugin(kw).requires]
+    wrong: list[tuple[Any, dict[str, Any], str]] = [
+        (["deals:raed"], {}, "scopes"),
+        (["deals"], {}, "scopes"),
+        (["deals:read"], {"environment": "production"}, "environment"),
+        (["deals:read"], {"operation": "write"}, "operation"),
+        (["deals:read"], {"access": "public"}, "access"),
+        (None, {"access": "session"}, "access"),
+        (None, {"cost": 0}, "cost"),
+        ("deals:read", {"scope": "deals:read"}, "scope"),
+    ]
+    for requires in declared:
+        for scopes, needs, field in wrong:
+            with pytest.raises((ValidationFailed, InvalidRequest), match=rf"^{field}: "):
+                requires(scopes, **needs)
+    api_key = install(FastAPI(), kw)
+    with pytest.raises(ValidationFailed, match=r"^access: "):
+        api_key.needs(access="session")
+    assert api_key.requires("deals:read", cost=2).scopes == ["deals:read"]
+    assert not (Path(url.removeprefix("sqlite:")).exists() and late)
+
+
 def test_the_contract_without_asyncio(url: str) -> None:
     with Keywright(url, brand="liq", pepper=PEPPER) as kw:
         http = kw.http()
@@ -287,6 +321,10 @@ def test_the_contract_without_asyncio(url: str) -> None:
         passed = http.authenticate("GET", b"/", lines)
         assert isinstance(passed, Passed)
         assert new.api_key not in repr(passed)
+        assert passed.key is passed.key is kw.authenticate(new.api_key)
+        assert [name for name, _ in passed.lacking([])] == [b"cache-control", b"vary", b"x-request-id"]
+        assert [name for name, _ in passed.lacking([("Cache-Control", "\u20ac"), ("X-A", "b")])] == [b"vary", b"x-request-id"]
+        assert [name for name, _ in passed.lacking([(b"Vary", b"a"), (b"X-Request-ID", b"b")])] == [b"cache-control", b"vary"]
         refused = http.authenticate("GET", b"/", [[b"api-key", b"x"]], "127.0.0.1", Needs(scopes="a:b"))
         assert isinstance(refused, Response)
         assert (refused.status, dict(refused.headers)[b"vary"]) == (401, b"authorization, api-key, x-api-key")

@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from types import GenericAlias, TracebackType
@@ -974,6 +974,9 @@ class Passed:
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What to add to every response to it: ``vary`` to what is there, the others where they are not."""
 
+    def lacking(self, lines: Iterable[tuple[bytes, bytes]] | Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+        """Those of ``headers`` that a response with these header lines still gets."""
+
 @final
 class Response:
     """A whole response, to be sent as it is."""
@@ -1015,6 +1018,9 @@ class Http:
         peer: the address of the socket's other end; None where it has none.
         needs: what the route needs; left out, the rule that its path has.
         """
+
+    def check(self, needs: Needs) -> None:
+        """Refuses needs of a route that nobody could meet, before any request comes."""
 
     def manage(
         self,
@@ -1077,4 +1083,5 @@ class HttpConfig:
 
     def __new__(cls, engine: Config, **options: Any) -> HttpConfig: ...
     def open(self, engine: Keywright) -> Http: ...
+    def check(self, needs: Needs) -> None: ...
     def unavailable(self, method: str, target: bytes, headers: _Lines) -> Response: ...

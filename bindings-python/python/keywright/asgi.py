@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
-from keywright._native import Keywright, Response
+from keywright._native import Keywright, Passed, Response
 from keywright.aio import AsyncKeywright
-from keywright.http import LARGEST_BODY, AsyncHttp, lacking
+from keywright.http import LARGEST_BODY, AsyncHttp
 from keywright.once import begun, heard
 
 __all__ = ["HeadersMiddleware", "KeywrightMiddleware", "Management"]
@@ -88,7 +88,9 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         passed, doing = state.get("keywright"), state.get("keywright_doing")
         if doing is not None:
             await doing.keep(message)
-        await (send if passed is None else with_headers(send, passed.headers))(message)
+        if passed is not None:
+            add_headers(message, passed)
+        await send(message)
 
     try:
         await app(scope, receive, sending)
@@ -139,16 +141,11 @@ def parts(scope: Scope) -> tuple[str, bytes, Pairs, str | None]:
     return scope.get("method", "GET"), target, scope["headers"], peer
 
 
-def with_headers(send: Send, headers: Pairs) -> Send:
-    """Adds headers to the response that is sent: ``vary`` to what is there, the others where they are not."""
-
-    async def sending(message: MutableMapping[str, Any]) -> None:
-        if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
-            theirs: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
-            message["headers"] = [*theirs, *lacking((name.decode("latin-1") for name, _ in theirs), headers)]
-        await send(message)
-
-    return sending
+def add_headers(message: MutableMapping[str, Any], passed: Passed) -> None:
+    """Adds the contract's headers to the message that begins a response, and nothing to others."""
+    if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
+        theirs = list(message.get("headers") or ())
+        message["headers"] = theirs + passed.lacking(theirs)
 
 
 async def respond(scope: Scope, receive: Receive, send: Send, response: Response) -> None:

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response, Security
 from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 from fastapi.openapi.models import SecurityBase as Model
 from fastapi.security import SecurityScopes
@@ -42,8 +42,13 @@ class ApiKey(SecurityBase):
 
     def needs(self, **needs: Any) -> "ApiKey":
         """The dependency of a route that also has an ``operation``, a ``cost``, an ``environment`` or an ``access``; see ``Needs``."""
-        contract.Needs(**needs)
+        self._http.needs(**needs)
         return ApiKey(self._http, self.model, needs)
+
+    def requires(self, scopes: str | list[str] | None = None, **needs: Any) -> Any:
+        """``Security(api_key.needs(…), scopes=[…])``, but scopes that no key could have are refused when the route is declared."""
+        self._http.needs(scopes, **needs)
+        return Security(self.needs(**needs), scopes=contract.listed(scopes))
 
     def management(self, principal: Callable[[Request], Any] | None = None) -> Management:
         """Key management, for ``app.mount``; ``principal`` takes the request. See ``keywright.asgi.Management``."""
@@ -57,10 +62,11 @@ class ApiKey(SecurityBase):
         answer = await self._http.authenticate(*parts(request.scope), self._needs[scopes])
         if isinstance(answer, contract.Response):
             raise Refused(answer)
-        repeated = await begun(self._http, answer, request.scope["state"])
+        state = request.scope.setdefault("state", {})
+        repeated = await begun(self._http, answer, state)
         if repeated is not None:
             raise Refused(repeated)
-        request.state.keywright = answer
+        state["keywright"] = answer
         return answer.key
 
 

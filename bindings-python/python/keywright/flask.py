@@ -47,7 +47,7 @@ class Guard:
 
     def requires(self, scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V], V]:
         """Guards a view by what it needs: scopes, and what else ``Needs`` knows; without any, by the rule of its path."""
-        needed = contract.needed(scopes, **needs)
+        needed = self.http.needs(scopes, **needs)
 
         def guarding(view: V) -> V:
             @wraps(view)
@@ -93,6 +93,6 @@ def get_api_key() -> Key | None:
 def _with_headers(response: Response) -> Response:
     passed: contract.Passed | None = g.get("keywright")
     if passed is not None:
-        for name, value in contract.lacking(response.headers.keys(), passed.headers):
+        for name, value in passed.lacking(response.headers):
             response.headers.add(name.decode(), value.decode())
     return response

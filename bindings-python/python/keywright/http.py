@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +23,6 @@ __all__ = [
     "Passed",
     "Response",
     "SyncHttp",
-    "lacking",
     "listed",
     "needed",
 ]
@@ -53,6 +51,13 @@ class _Contract:
             self._source: Any = keywright._source
             self._config: HttpConfig = HttpConfig(self._source.config, **options)
             self._threads = self._source.threads
+
+    def needs(self, scopes: str | list[str] | None = None, **needs: Any) -> Needs | None:
+        """As ``needed``, but refuses what nobody could meet."""
+        wanted = needed(scopes, **needs)
+        if wanted is not None:
+            (self._http or self._config).check(wanted)
+        return wanted
 
 
 class SyncHttp(_Contract):
@@ -168,9 +173,3 @@ def needed(scopes: str | list[str] | None = None, **needs: Any) -> Needs | None:
 def listed(scopes: str | list[str] | None) -> list[str]:
     """Scopes one by one, for what shows them."""
     return scopes.replace(",", " ").split() if isinstance(scopes, str) else list(scopes or ())
-
-
-def lacking(names: Iterable[str], ours: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
-    """Those of our headers that a response with these names gets: ``vary`` always, the others where they are not."""
-    present = {name.lower() for name in names}
-    return ((name, value) for name, value in ours if name == b"vary" or name.decode() not in present)

@@ -38,7 +38,7 @@ class Guard:
     def __init__(self, http: contract.AsyncHttp, scopes: str | list[str] | None, **needs: Any) -> None:
         self.http: contract.AsyncHttp = http
         self.scopes: list[str] = contract.listed(scopes)
-        self.needs: contract.Needs | None = contract.needed(scopes, **needs)
+        self.needs: contract.Needs | None = http.needs(scopes, **needs)
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         """Lets a connection through, or raises ``Refused``."""

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from keywright._native import Keywright, Response
 from keywright.aio import AsyncKeywright
-from keywright.http import LARGEST_BODY, SyncHttp, lacking
+from keywright.http import LARGEST_BODY, SyncHttp
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -48,11 +48,10 @@ class KeywrightMiddleware:
         if isinstance(answer, Response):
             return respond(start_response, answer)
         environ["keywright"] = answer
-        ours = answer.headers
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            added = lacking((name for name, _ in headers), ours)
-            return start_response(status, [*headers, *((name.decode(), value.decode()) for name, value in added)], exc_info)
+            added = ((name.decode(), value.decode()) for name, value in answer.lacking(headers))
+            return start_response(status, [*headers, *added], exc_info)
 
         return self.app(environ, start)
 

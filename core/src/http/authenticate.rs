@@ -136,6 +136,12 @@ impl Passed {
             Principal::Anyone | Principal::Session(_) => None,
         }
     }
+
+    /// Those of [`headers`](Self::headers) that a response gets which already has some: `vary` always, the others where
+    /// they are not.
+    pub fn lacking(&self, has: impl Fn(&str) -> bool) -> impl Iterator<Item = (&'static str, &str)> {
+        self.headers().filter(move |(name, _)| *name == "vary" || !has(name))
+    }
 }
 
 /// What an answer needs to know of a request.

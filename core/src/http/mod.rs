@@ -98,11 +98,7 @@ impl Http {
     /// # kw.close().await; Ok(()) }) }
     /// ```
     pub fn check(&self, needs: &Needs) -> Result<(), Error> {
-        needs.check("this route")?;
-        if needs.lets_sessions_in() && self.plan.session.is_none() {
-            let fix = "say in the option session how tokens are checked, or let the route need a key";
-            return Err(Error::wrong("access", "lets sessions in, and no session can be checked", fix));
-        }
+        needs.check_alone(self.plan.session.is_some())?;
         self.kw.admit(&needs.request)
     }
 }

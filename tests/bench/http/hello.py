@@ -8,10 +8,42 @@ import threading
 from pathlib import Path
 
 import uvicorn
-from fastapi import Depends, FastAPI, Security
+from fastapi import Depends, FastAPI, Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
 
 VARIANT, FOLDER = sys.argv[1], Path(sys.argv[2])
 BODY = json.dumps({"hello": "world"}).encode()
+
+
+# As many bytes as those of the contract, which the server has to check and write.
+SAME = [(b"cache-control", b"no-store"), (b"vary", b"authorization, api-key, x-api-key"), (b"x-request-id", b"0" * 36)]
+
+
+class Headers:
+    """What any middleware costs that adds these headers to a response."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        async def sending(message):
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *SAME]
+            await send(message)
+
+        await self.app(scope, receive, sending)
+
+
+class Nobody(SecurityBase):
+    """What any dependency with scopes costs."""
+
+    model = HTTPBearer()
+    scheme_name = "nobody"
+
+    async def __call__(self, request: Request, security_scopes: SecurityScopes):
+        return None if security_scopes.scopes else request
 
 
 async def plain(scope, receive, send):
@@ -59,12 +91,17 @@ def fastapi(dependency):
 text = (FOLDER / "key.txt").read_text()
 if VARIANT == "asgi":
     app = plain
+elif VARIANT == "asgi nothing":
+    app = Headers(plain)
 elif VARIANT == "asgi keywright":
     from keywright.asgi import KeywrightMiddleware
 
     app = KeywrightMiddleware(plain, ours(), routes=[{"path": "/hello", "scopes": "deals:read"}])
 elif VARIANT == "fastapi":
     app = fastapi(None)
+elif VARIANT == "fastapi nothing":
+    app = fastapi(Security(Nobody(), scopes=["deals:read"]))
+    app.add_middleware(Headers)
 elif VARIANT == "fastapi keywright":
     from keywright.fastapi import install
 

@@ -13,7 +13,7 @@ from django.utils.cache import patch_vary_headers
 
 from keywright import Key, asgi, wsgi
 from keywright.django.site import site
-from keywright.http import Passed, Response, lacking, needed
+from keywright.http import Passed, Response, needed
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
@@ -96,7 +96,7 @@ def respond(response: Response) -> HttpResponse:
 def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
     """Adds the contract's headers to the response to a request that was let in."""
     passed: Passed | None = getattr(request, "keywright", None)
-    for name, value in () if passed is None else lacking(response.headers, passed.headers):
+    for name, value in () if passed is None else passed.lacking(response.items()):
         if name == b"vary":
             patch_vary_headers(response, value.decode().split(", "))
         else:

@@ -200,6 +200,24 @@ impl Config {
         self.rules.iter().flatten().try_for_each(|it| engine.admit(&it.needs.request).map_err(|it| it.within("routes")))
     }
 
+    /// As [`Http::check`](super::Http::check), before the engine is open.
+    ///
+    /// # Errors
+    /// The same.
+    ///
+    /// ```
+    /// use keywright::http::{Config, Needs};
+    /// let engine = keywright::Keywright::builder("sqlite:keys.db").brand("liq").scopes(keywright::Catalogue::new([("deals:read", "Read deals")])?);
+    /// let needs = |scope: &str| Needs::key().scopes(scope);
+    /// assert!(Config::new().check_needs(&engine, &needs("deals:read")?).is_ok());
+    /// assert!(Config::new().check_needs(&engine, &needs("deals:raed")?).is_err());
+    /// # Ok::<(), keywright::Error>(())
+    /// ```
+    pub fn check_needs(&self, engine: &keyring::Config, needs: &Needs) -> Result<(), Error> {
+        needs.check_alone(self.session.is_some())?;
+        engine.admit(&needs.request)
+    }
+
     /// See [`Http::reads`](super::Http::reads).
     pub fn reads(&self) -> impl Iterator<Item = &str> {
         reads(&self.credentials, self.forward_auth, self.agent_header.as_deref())

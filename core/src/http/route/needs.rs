@@ -136,6 +136,16 @@ impl Needs {
         matches!(self.access, Access::Session | Access::Either)
     }
 
+    /// As [`check`](Self::check), of a route outside of the rules, where session tokens can be checked or not.
+    pub(in crate::http) fn check_alone(&self, sessions: bool) -> Result<(), Error> {
+        self.check("this route")?;
+        if self.lets_sessions_in() && !sessions {
+            let fix = "say in the option session how tokens are checked, or let the route need a key";
+            return Err(Error::wrong("access", "lets sessions in, and no session can be checked", fix));
+        }
+        Ok(())
+    }
+
     pub(in crate::http) fn check(&self, route: &str) -> Result<(), Error> {
         if let Some(flaw) = self.request.flaw() {
             return Err(flaw.clone());
