@@ -24,7 +24,7 @@ pub struct Peer(pub IpAddr);
 
 /// Lets a request through when its key, or the rule of its route, allows it, and answers it otherwise.
 ///
-/// The service finds a [`Passed`](crate::http::Passed) among the extensions; every response of it gets the contract's
+/// The service finds a [`Passed`] among the extensions; every response of it gets the contract's
 /// headers, errors too.
 ///
 /// ```
