@@ -123,8 +123,11 @@ impl Http {
         if let Some((content, required)) = body {
             told.insert("requestBody".into(), json!({"required": required, "content": content}));
         }
-        if !operation.query.is_empty() {
-            told.insert("parameters".into(), operation.query.iter().map(|it| reference("parameters", it)).collect());
+        let once = route.is_done_once().then_some("idempotency_key");
+        let parameters = operation.query.iter().map(String::as_str).chain(once);
+        let parameters: Vec<_> = parameters.map(|it| reference("parameters", it)).collect();
+        if !parameters.is_empty() {
+            told.insert("parameters".into(), parameters.into());
         }
         told.into()
     }
