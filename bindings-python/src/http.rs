@@ -76,9 +76,12 @@ impl Http {
         headers: &Bound<'_, PyAny>,
         peer: Option<&str>,
         needs: Option<&Needs>,
+        earlier: Option<&Passed>,
     ) -> PyResult<Ready<Outcome>> {
         let lines = Lines::read(headers)?;
-        Ok(lines.with(method, target, peer, |head| self.0.begin(head, needs.map(|it| &it.0))))
+        let earlier = earlier.map(|it| it.passed.earlier());
+        Ok(lines
+            .with(method, target, peer, |head| self.0.begin(&head.earlier(earlier.as_ref()), needs.map(|it| &it.0))))
     }
 
     fn managed(
@@ -110,7 +113,9 @@ impl Http {
     /// headers: all header lines in their order, as pairs of bytes.
     /// peer: the address of the socket's other end; None where it has none.
     /// needs: what the route needs; left out, the rule that its path has.
-    #[pyo3(signature = (method, target, headers, peer=None, needs=None))]
+    /// earlier: what another guard before has found of the same request, so that it is counted and charged once.
+    #[pyo3(signature = (method, target, headers, peer=None, needs=None, earlier=None))]
+    #[expect(clippy::too_many_arguments, reason = "the parts of a request")]
     fn authenticate(
         &self,
         py: Python<'_>,
@@ -119,12 +124,14 @@ impl Http {
         headers: &Bound<'_, PyAny>,
         peer: Option<&str>,
         needs: Option<&Needs>,
+        earlier: Option<&Passed>,
     ) -> PyResult<Py<PyAny>> {
-        waited(py, self.begun(method, target, headers, peer, needs)?)
+        waited(py, self.begun(method, target, headers, peer, needs, earlier)?)
     }
 
     /// As `authenticate`, but answers with something to wait for where the answer is not at hand.
-    #[pyo3(signature = (method, target, headers, peer=None, needs=None))]
+    #[pyo3(signature = (method, target, headers, peer=None, needs=None, earlier=None))]
+    #[expect(clippy::too_many_arguments, reason = "the parts of a request")]
     fn _begin(
         &self,
         py: Python<'_>,
@@ -133,8 +140,9 @@ impl Http {
         headers: &Bound<'_, PyAny>,
         peer: Option<&str>,
         needs: Option<&Needs>,
+        earlier: Option<&Passed>,
     ) -> PyResult<Py<PyAny>> {
-        later(py, self.begun(method, target, headers, peer, needs)?)
+        later(py, self.begun(method, target, headers, peer, needs, earlier)?)
     }
 
     /// Refuses needs of a route that nobody could meet, before any request comes.

@@ -147,15 +147,20 @@ def test_a_key_needs_no_protection_against_forged_requests(client: Client) -> No
 
 
 def test_the_middleware_guards_by_rules_and_charges_once(described: dict[str, Any]) -> None:
-    rules = [{"path": "/plain", "scopes": "deals:read"}, {"path": "/public", "access": "public"}]
-    limited = {**described, "limits": {"calls": {"rate": 2, "burst": 2}}, "http": {"routes": rules}}
+    rules = [{"path": "/plain"}, {"path": "/later"}, {"path": "/deals/{number}"}, {"path": "/public", "access": "public"}]
+    limited = {**described, "limits": {"calls": {"rate": 3, "burst": 3}}, "http": {"routes": rules}}
     with override_settings(KEYWRIGHT=limited, MIDDLEWARE=GUARD):
         client = Client()
-        key = engine().keys.create(name="CI", scopes="deals:read").api_key
+        new, none = engine().keys.create(name="CI", scopes="deals:read"), engine().keys.create(name="none").api_key
+        key = new.api_key
         assert client.get("/public").status_code == 200
+        assert [client.get(it, headers=bearer(none)).status_code for it in ("/whole", "/later", "/manage/keys")] == [403] * 3
         assert client.get("/plain").status_code == 401
-        assert client.get("/deals/1", headers=bearer(key)).status_code == 200, "the view judges, which no rule names"
-        assert client.get("/plain", headers=bearer(key)).status_code == 429, "the view took all of it"
+        assert client.get("/deals/1", headers=bearer(key)).status_code == 200, "the rule takes one, and cost=2 makes it two"
+        assert [client.get("/later", headers=bearer(key)).status_code for _ in range(2)] == [200, 429]
+        engine().flush()
+        found = engine().keys.get(new.id)
+        assert (found.usage_count, found.denied_count) == (2, 1)
         engine().close()
 
 

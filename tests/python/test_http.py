@@ -313,6 +313,28 @@ def test_needs_that_nobody_meets_are_refused_when_a_route_is_declared(url: str, 
     assert not (Path(url.removeprefix("sqlite:")).exists() and late)
 
 
+def test_a_guard_behind_a_guard_counts_nothing_again(url: str) -> None:
+    async def run() -> None:
+        async with engine(url, limits={"calls": {"rate": 2, "burst": 2}}) as kw:
+            app = FastAPI()
+            api_key = install(app, kw)
+
+            @app.get("/deals")
+            async def deals(key: Annotated[Key, Security(api_key, scopes=["deals:read"])]) -> Any:
+                return {"key": key.name}
+
+            guarded = KeywrightMiddleware(KeywrightMiddleware(app, kw), kw)
+            new = await kw.keys.create(name="CI", scopes="deals:read")
+            found = [await Connection(path="/deals").key(new.api_key).to(guarded) for _ in range(3)]
+            assert [it.status for it in found] == [200, 200, 429]
+            assert found[0].headers["ratelimit"] == '"calls";r=1;t=30'
+            await kw.flush()
+            counted = await kw.keys.get(new.id)
+            assert (counted.usage_count, counted.denied_count) == (2, 1)
+
+    asyncio.run(run())
+
+
 def test_the_contract_without_asyncio(url: str) -> None:
     with Keywright(url, brand="liq", pepper=PEPPER) as kw:
         http = kw.http()

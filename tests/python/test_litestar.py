@@ -99,7 +99,7 @@ def test_guards_of_the_whole_application_leave_management_alone(async_engine: As
         class All(Controller):
             path = "/all"
 
-            @get(["/one", "/open", "/two"])
+            @get(["/one", "/open", "/two"], guards=[keys.requires(access="public")])
             async def one(self, request: Request[Any, Any, Any]) -> dict[str, Any]:
                 return told(request)
 

@@ -222,6 +222,10 @@ def test_flask_guards_all_and_then_more(app: Flask, kw: Keywright) -> None:
     assert client.get("/open", headers={"Api-Key": none}).status_code == 200
     refused = client.get("/deals/1", headers={"Api-Key": none})
     assert (refused.status_code, refused.headers.getlist("vary")) == (403, ["authorization, api-key, x-api-key"])
+    read = kw.keys.create(name="CI", scopes="deals:read")
+    assert client.get("/deals/1", headers={"Api-Key": read.api_key}).status_code == 200
+    kw.flush()
+    assert kw.keys.get(read.id).usage_count == 1
 
 
 def test_flask_asks_its_own_session_who_manages(app: Flask) -> None:

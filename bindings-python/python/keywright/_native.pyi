@@ -1008,7 +1008,13 @@ class Http:
     """An engine that speaks HTTP; ``Keywright.http`` makes one."""
 
     def authenticate(
-        self, method: str, target: bytes, headers: _Lines, peer: str | None = None, needs: Needs | None = None
+        self,
+        method: str,
+        target: bytes,
+        headers: _Lines,
+        peer: str | None = None,
+        needs: Needs | None = None,
+        earlier: Passed | None = None,
     ) -> Passed | Response:
         """Judges a request: a ``Passed`` may go on, a ``Response`` is the answer to send.
 
@@ -1017,6 +1023,7 @@ class Http:
         headers: all header lines in their order.
         peer: the address of the socket's other end; None where it has none.
         needs: what the route needs; left out, the rule that its path has.
+        earlier: what another guard before has found of the same request, so that it is counted and charged once.
         """
 
     def check(self, needs: Needs) -> None:
@@ -1065,7 +1072,13 @@ class Http:
         """The management endpoints as an OpenAPI 3.1 document, which ``GET /openapi.json`` also answers."""
 
     def _begin(
-        self, method: str, target: bytes, headers: _Lines, peer: str | None = None, needs: Needs | None = None
+        self,
+        method: str,
+        target: bytes,
+        headers: _Lines,
+        peer: str | None = None,
+        needs: Needs | None = None,
+        earlier: Passed | None = None,
     ) -> Passed | Response | Answer: ...
     def _begin_manage(
         self,

@@ -40,7 +40,7 @@ class KeywrightMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        answer = await self.http.authenticate(*parts(scope))
+        answer = await self.http.authenticate(*parts(scope), earlier=passed(scope))
         if isinstance(answer, Response):
             await respond(scope, receive, send, answer)
             return
@@ -139,6 +139,12 @@ def parts(scope: Scope) -> tuple[str, bytes, Pairs, str | None]:
     # A socket without addresses has no port either.
     peer = client[0] if client and client[1] is not None else None
     return scope.get("method", "GET"), target, scope["headers"], peer
+
+
+def passed(scope: Scope) -> Passed | None:
+    """What is known of a request that something before has let in."""
+    found: Passed | None = scope.get("state", {}).get("keywright")
+    return found
 
 
 def add_headers(message: MutableMapping[str, Any], passed: Passed) -> None:

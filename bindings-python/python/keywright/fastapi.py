@@ -12,7 +12,7 @@ from fastapi.security.base import SecurityBase
 
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
-from keywright.asgi import HeadersMiddleware, Management, parts
+from keywright.asgi import HeadersMiddleware, Management, parts, passed
 from keywright.once import begun
 
 __all__ = ["ApiKey", "Refused", "install"]
@@ -59,7 +59,7 @@ class ApiKey(SecurityBase):
         scopes = tuple(security_scopes.scopes)
         if scopes not in self._needs:
             self._needs[scopes] = contract.needed(list(scopes) or None, **self._given)
-        answer = await self._http.authenticate(*parts(request.scope), self._needs[scopes])
+        answer = await self._http.authenticate(*parts(request.scope), self._needs[scopes], passed(request.scope))
         if isinstance(answer, contract.Response):
             raise Refused(answer)
         state = request.scope.setdefault("state", {})

@@ -74,7 +74,7 @@ class Guard:
         app.wsgi_app = DispatcherMiddleware(app.wsgi_app, mounted)  # type: ignore[method-assign]
 
     def _refusal(self, needs: contract.Needs | None) -> Response | None:
-        answer = self.http.authenticate(*parts(request.environ), needs)
+        answer = self.http.authenticate(*parts(request.environ), needs, g.get("keywright") or request.environ.get("keywright"))
         if isinstance(answer, contract.Passed):
             g.keywright = answer
             return None

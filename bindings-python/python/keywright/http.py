@@ -65,13 +65,21 @@ class SyncHttp(_Contract):
 
     __slots__ = ()
 
-    def authenticate(self, method: str, target: bytes, headers: Any, peer: str | None, needs: Needs | None = None) -> Passed | Response:
+    def authenticate(
+        self,
+        method: str,
+        target: bytes,
+        headers: Any,
+        peer: str | None,
+        needs: Needs | None = None,
+        earlier: Passed | None = None,
+    ) -> Passed | Response:
         """Judges a request, see ``Http.authenticate``."""
         try:
             http = self._http or self._open()
         except (Unavailable, Closed):
             return self._config.unavailable(method, target, headers)
-        return http.authenticate(method, target, headers, peer, needs)
+        return http.authenticate(method, target, headers, peer, needs, earlier)
 
     def manage(self, method: str, target: bytes, headers: Any, peer: str | None, body: bytes, session: Any = None) -> Response:
         """Answers a management request, see ``Http.manage``."""
@@ -110,7 +118,13 @@ class AsyncHttp(_Contract):
     __slots__ = ()
 
     async def authenticate(
-        self, method: str, target: bytes, headers: Any, peer: str | None, needs: Needs | None = None
+        self,
+        method: str,
+        target: bytes,
+        headers: Any,
+        peer: str | None,
+        needs: Needs | None = None,
+        earlier: Passed | None = None,
     ) -> Passed | Response:
         """Judges a request, see ``Http.authenticate``: on this thread where memory answers, else on another."""
         http = self._http
@@ -119,7 +133,7 @@ class AsyncHttp(_Contract):
                 http = await self._open()
             except (Unavailable, Closed):
                 return self._config.unavailable(method, target, headers)
-        answer = http._begin(method, target, headers, peer, needs)
+        answer = http._begin(method, target, headers, peer, needs, earlier)
         return await self._threads.run(answer.wait) if isinstance(answer, Answer) else answer
 
     async def manage(self, method: str, target: bytes, headers: Any, peer: str | None, body: bytes, session: Any = None) -> Response:

@@ -16,7 +16,7 @@ from litestar.routes import BaseRoute, HTTPRoute
 
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
-from keywright.asgi import HeadersMiddleware, Management, parts
+from keywright.asgi import HeadersMiddleware, Management, parts, passed
 from keywright.once import begun
 
 __all__ = ["Guard", "KeywrightPlugin", "Refused", "get_api_key"]
@@ -40,12 +40,16 @@ class Guard:
         self.scopes: list[str] = contract.listed(scopes)
         self.needs: contract.Needs | None = http.needs(scopes, **needs)
 
+    def __deepcopy__(self, _memo: Any) -> Guard:
+        # Litestar copies the handlers of a controller, with all that they have.
+        return self
+
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         """Lets a connection through, or raises ``Refused``."""
         if handler.opt.get("keywright_exempt"):
             return
-        state = connection.scope["state"]
-        answer = await self.http.authenticate(*parts(_any(connection.scope)), self.needs)
+        scope = _any(connection.scope)
+        state, answer = scope["state"], await self.http.authenticate(*parts(scope), self.needs, passed(scope))
         if not isinstance(answer, contract.Response):
             answer = await begun(self.http, answer, state) or answer
         if isinstance(answer, contract.Response):
@@ -116,8 +120,8 @@ class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):
 
 def get_api_key(connection: Connection) -> Key | None:
     """The key of a request, None where it came without, by a session or because its route is public."""
-    passed: contract.Passed | None = _any(connection).scope.get("state", {}).get("keywright")
-    return None if passed is None else passed.key
+    found = passed(_any(connection).scope)
+    return None if found is None else found.key
 
 
 def _refused(_request: Any, refused: Refused) -> Response[bytes]:

@@ -44,7 +44,7 @@ class KeywrightMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serves one request."""
-        answer = self.http.authenticate(*parts(environ))
+        answer = self.http.authenticate(*parts(environ), earlier=environ.get("keywright"))
         if isinstance(answer, Response):
             return respond(start_response, answer)
         environ["keywright"] = answer

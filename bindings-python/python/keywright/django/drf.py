@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from rest_framework.views import exception_handler as theirs
 
 from keywright import http as contract
-from keywright.django.guard import enter, parts, respond
+from keywright.django.guard import enter, parts, passed, respond
 from keywright.django.site import site
 
 __all__ = ["HasScopes", "KeyAuthentication", "KeyThrottle", "KeyUser", "Refused", "exception_handler"]
@@ -76,7 +76,7 @@ class KeyAuthentication(BaseAuthentication):
         if len(asked) > 1:
             raise ImproperlyConfigured("a view has one HasScopes at most: list all scopes in it")
         needs = asked[0].needs if asked else None
-        answer = site().sync_http.authenticate(*parts(http_request), needs)
+        answer = site().sync_http.authenticate(*parts(http_request), needs, passed(http_request))
         enter(http_request, answer)
         if isinstance(answer, contract.Passed):
             http_request._keywright_needs = needs

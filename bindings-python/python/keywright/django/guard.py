@@ -18,7 +18,7 @@ from keywright.http import Passed, Response, needed
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
-__all__ = ["KeyRequest", "add_headers", "enter", "get_api_key", "is_exempt", "parts", "requires", "respond"]
+__all__ = ["KeyRequest", "add_headers", "enter", "get_api_key", "parts", "passed", "requires", "respond"]
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -42,16 +42,15 @@ def requires(scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V
     def guarding(view: V) -> V:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            refusal = enter(request, site().sync_http.authenticate(*parts(request), wanted))
+            refusal = enter(request, site().sync_http.authenticate(*parts(request), wanted, passed(request)))
             return view(request, *args, **kwargs) if refusal is None else refusal
 
         @wraps(view)
         async def awaited(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            refusal = enter(request, await site().async_http.authenticate(*parts(request), wanted))
+            refusal = enter(request, await site().async_http.authenticate(*parts(request), wanted, passed(request)))
             return await view(request, *args, **kwargs) if refusal is None else refusal
 
         found: Any = awaited if iscoroutinefunction(view) else guarded
-        found.keywright_exempt = True
         if wanted is not None and needs.get("access") != "public":
             found.csrf_exempt = True
         return cast("V", found)
@@ -61,13 +60,14 @@ def requires(scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V
 
 def get_api_key(request: HttpRequest) -> Key | None:
     """The key of a request, None where it came without, by a session or because its route is public."""
-    found: Key | None = getattr(request, "api_key", None)
+    found = passed(request)
+    return None if found is None else found.key
+
+
+def passed(request: HttpRequest) -> Passed | None:
+    """What is known of a request that something before has let in."""
+    found: Passed | None = getattr(request, "keywright", None)
     return found
-
-
-def is_exempt(view: Any) -> bool:
-    """Whether a view judges by itself who may enter."""
-    return getattr(view, "keywright_exempt", False) is True
 
 
 def parts(request: HttpRequest) -> tuple[str, bytes, Any, str | None]:
@@ -79,8 +79,8 @@ def parts(request: HttpRequest) -> tuple[str, bytes, Any, str | None]:
 def enter(request: HttpRequest, answer: Passed | Response) -> HttpResponse | None:
     """Notes on a request what let it in; the response to one that goes no further."""
     known = cast("Any", request)
-    passed = answer if isinstance(answer, Passed) else None
-    known.keywright, known.api_key = passed, passed and passed.key
+    found = answer if isinstance(answer, Passed) else None
+    known.keywright, known.api_key = found, found and found.key
     return respond(answer) if isinstance(answer, Response) else None
 
 
@@ -95,8 +95,8 @@ def respond(response: Response) -> HttpResponse:
 
 def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
     """Adds the contract's headers to the response to a request that was let in."""
-    passed: Passed | None = getattr(request, "keywright", None)
-    for name, value in () if passed is None else passed.lacking(response.items()):
+    found = passed(request)
+    for name, value in () if found is None else found.lacking(response.items()):
         if name == b"vary":
             patch_vary_headers(response, value.decode().split(", "))
         else:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 
-from keywright.django.guard import add_headers, enter, is_exempt, parts
+from keywright.django.guard import add_headers, enter, parts
 from keywright.django.site import site
+from keywright.django.urls import management
 from keywright.http import Passed, Response
 
 if TYPE_CHECKING:
@@ -58,12 +59,12 @@ class KeywrightMiddleware(HeadersMiddleware):
         self.process_view: Callable[..., Any] = self._judged_later if self.is_async else self._judged
 
     def _judged(self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> HttpResponse | None:
-        if is_exempt(view):
+        if view is management:
             return None
         return _trusted(request, site().sync_http.authenticate(*parts(request)))
 
     async def _judged_later(self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> HttpResponse | None:
-        if is_exempt(view):
+        if view is management:
             return None
         return _trusted(request, await site().async_http.authenticate(*parts(request)))
 

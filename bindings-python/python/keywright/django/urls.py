@@ -15,7 +15,7 @@ from keywright import wsgi
 from keywright.django.guard import parts, respond
 from keywright.django.site import site
 
-__all__ = ["urlpatterns"]
+__all__ = ["management", "urlpatterns"]
 
 
 async def management(request: HttpRequest, rest: str) -> HttpResponse:
@@ -33,8 +33,7 @@ async def management(request: HttpRequest, rest: str) -> HttpResponse:
     return respond(await site().async_http.manage(method, target, headers, peer, body, session))
 
 
-# The contract guards it, and has a protection of its own against forged requests.
-management.keywright_exempt = True  # type: ignore[attr-defined]
+# The contract has a protection of its own against forged requests.
 management.csrf_exempt = True  # type: ignore[attr-defined]
 
 
