@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import include, path
 from django.utils.decorators import method_decorator
@@ -67,6 +67,23 @@ class Whole(View):
         return JsonResponse({"method": request.method})
 
 
+RUNS: list[str] = []
+
+
+@requires(idempotent=True)
+def made(request: HttpRequest) -> Any:
+    RUNS.append(request.path)
+    status = 500 if "failed" in request.GET else 201
+    if "streamed" in request.GET:
+        return StreamingHttpResponse([b"streamed"], status=status)
+    return JsonResponse({"got": json.loads(request.body)}, status=status)
+
+
+@requires(idempotent=True)
+async def made_later(request: HttpRequest) -> Any:
+    return made.__wrapped__(request)  # type: ignore[attr-defined]
+
+
 @requires(access="public")
 def public(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"key": get_api_key(request)})
@@ -79,6 +96,8 @@ def plain(request: HttpRequest) -> JsonResponse:
 urlpatterns = [
     path("deals/<int:number>", deals),
     path("later", later),
+    path("made", made),
+    path("made-later", made_later),
     path("whole", Whole.as_view()),
     path("public", public),
     path("plain", plain),
@@ -134,6 +153,32 @@ def test_async_views_are_served_where_the_loop_is(client: Client) -> None:
             assert (await AsyncClient().get("/plain")).status_code == 401
 
     asyncio.run(run())
+
+
+def test_what_is_sent_again_is_done_once(client: Client) -> None:
+    key = engine().keys.create(name="CI").api_key
+
+    def asked(path: str, mark: str, data: Any = None, guarded: Any = client) -> Any:
+        headers = {**bearer(key), "Idempotency-Key": mark}
+        return guarded.post(path, data or {"a": 1}, "application/json", headers=headers)
+
+    async def asked_later(path: str, mark: str) -> Any:
+        return await asked(path, mark, None, AsyncClient(raise_request_exception=False))
+
+    for at in ("/made", "/made-later"):
+        RUNS.clear()
+        found = [asked(at, at) for _ in range(2)]
+        assert [(it.status_code, it.json()) for it in found] == [(201, {"got": {"a": 1}})] * 2
+        assert [it.headers.get("idempotent-replayed") for it in found] == [None, "true"]
+        assert asked(at, at, {"a": 2}).status_code == 422
+        assert [asked(f"{at}?streamed", f"{at}-s").status_code for _ in range(2)] == [201, 409]
+        assert [asked(f"{at}?failed", f"{at}-f").status_code for _ in range(2)] == [500, 500]
+        assert asyncio.run(asked_later(at, at)).headers["idempotent-replayed"] == "true"
+        later = [asyncio.run(asked_later(at, f"{at}-async")) for _ in range(2)]
+        assert [it.headers.get("idempotent-replayed") for it in later] == [None, "true"]
+        assert len(RUNS) == 5
+        cut = client.post(at, b"{}", "application/json", headers={**bearer(key), "Idempotency-Key": "cut"}, CONTENT_LENGTH="3")
+        assert (cut.status_code, len(RUNS)) == (400, 5)
 
 
 def test_a_key_needs_no_protection_against_forged_requests(client: Client) -> None:

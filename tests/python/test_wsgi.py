@@ -2,11 +2,12 @@
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, g, session
+from flask import Flask, g, request, session
 
 from keywright import AsyncKeywright, InvalidRequest, Keywright, ValidationFailed
 from keywright.flask import Guard, get_api_key
@@ -31,10 +32,15 @@ class Answer:
         given |= {"SERVER_PORT": "80", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(), "wsgi.errors": io.StringIO()}
         if key is not None:
             given["HTTP_AUTHORIZATION"] = f"Bearer {key}"
+        self.written = b""
         self.body = b"".join(app(given | environ, self._start))
 
-    def _start(self, status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:
+    def _start(self, status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Any:
         self.status, self.headers = int(status.partition(" ")[0]), dict(headers)
+        return self._write
+
+    def _write(self, part: bytes) -> None:
+        self.written += part
 
     @property
     def code(self) -> str:
@@ -160,11 +166,68 @@ def test_a_principal_that_fails_lets_nobody_in(kw: Keywright) -> None:
         Answer(Management(kw, lambda environ: "acme"), "/keys")
 
 
+def test_what_is_done_once_is_kept_as_a_whole(kw: Keywright) -> None:
+    runs: list[bytes] = []
+
+    class Parts:
+        closed = 0
+
+        def __init__(self, *given: bytes | Exception) -> None:
+            self.given = given
+
+        def __iter__(self) -> Iterator[bytes]:
+            for it in self.given:
+                if isinstance(it, Exception):
+                    raise it
+                yield it
+
+        def close(self) -> None:
+            Parts.closed += 1
+
+    def making(environ: dict[str, Any], start_response: Any) -> Any:
+        runs.append(environ["wsgi.input"].read())
+        if environ["PATH_INFO"] == "/written":
+            start_response("201 Created", [("content-type", "text/plain")])(b"one ")
+            return [b"two"]
+        start_response("201 Created", [("content-type", "text/plain")])
+        if environ["PATH_INFO"] == "/broken":
+            return Parts(b"one ", LookupError())
+        return Parts(b"x" * 70_000) if environ["PATH_INFO"] == "/long" else Parts(b"one ", b"", b"two")
+
+    app = KeywrightMiddleware(making, kw, routes=[{"path": "/{any}", "idempotent": True}])
+    key = kw.keys.create(name="CI").api_key
+
+    def asked(path: str, **more: Any) -> Answer:
+        given: dict[str, Any] = {"REQUEST_METHOD": "POST", "HTTP_IDEMPOTENCY_KEY": path.strip("/"), "CONTENT_LENGTH": "2"}
+        return Answer(app, path, key, **given | {"wsgi.input": io.BytesIO(b"{}")} | more)
+
+    first, second = asked("/made"), asked("/made")
+    assert (first.status, first.body, first.headers["content-type"]) == (201, b"one two", "text/plain")
+    assert (second.status, second.body, second.headers["idempotent-replayed"]) == (201, b"one two", "true")
+    assert (runs, Parts.closed) == ([b"{}"], 1)
+    assert asked("/made", **{"wsgi.input": io.BytesIO(b"[]")}).status == 422
+    assert asked("/cut", CONTENT_LENGTH="3").status == 400
+    assert len(runs) == 1
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            asked("/broken")
+    assert (len(runs), Parts.closed) == (3, 3), "what broke off may be done anew"
+    assert [asked("/long").status for _ in range(2)] == [201, 409]
+    written, again = asked("/written"), asked("/written")
+    assert (written.written, written.body, again.body) == (b"one ", b"two", b"one two")
+    large = {"wsgi.input": io.BytesIO(b"x" * 1_100_000), "CONTENT_LENGTH": "1100000"}
+    assert asked("/large", **large).status == 413
+
+
 @pytest.fixture
 def app(kw: Keywright) -> Flask:
     app, guard = Flask(__name__), Guard(kw)
     app.secret_key = PEPPER
     guard.init_app(app)
+
+    @app.before_request
+    def read() -> None:
+        assert request.data if "x-read" in request.headers else True
 
     @app.get("/deals/<int:number>")
     @guard.requires("deals:read", cost=2)
@@ -182,6 +245,12 @@ def app(kw: Keywright) -> Flask:
     @app.get("/open")
     def open() -> Any:
         return {"key": None if get_api_key() is None else "some"}
+
+    @app.post("/made/<how>")
+    @guard.requires(idempotent=True)
+    def made(how: str) -> Any:
+        app.config["RUNS"] = app.config.get("RUNS", 0) + 1
+        return (iter([b"streamed"]) if how == "streamed" else {"how": how, "got": request.json}), 201 if how != "failed" else 500
 
     @app.post("/login")
     def login() -> str:
@@ -211,6 +280,24 @@ def test_flask_guards_single_views(app: Flask, kw: Keywright) -> None:
     assert client.get("/nowhere").status_code == 404
     asks = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
     assert "access-control-allow-origin" not in client.options("/deals/1", headers=asks).headers
+
+
+def test_flask_does_once_what_is_sent_again(app: Flask, kw: Keywright) -> None:
+    client = app.test_client()
+    key = kw.keys.create(name="CI").api_key
+
+    def asked(how: str, **more: Any) -> Any:
+        return client.post(f"/made/{how}", headers={"Api-Key": key, "Idempotency-Key": how}, **{"json": {"a": 1}, **more})
+
+    found = [asked("plain") for _ in range(2)]
+    assert [(it.status_code, it.json) for it in found] == [(201, {"how": "plain", "got": {"a": 1}})] * 2
+    assert [it.headers.get("idempotent-replayed") for it in found] == [None, "true"]
+    assert asked("plain", json={"a": 2}).status_code == 422
+    assert [asked("streamed").status_code for _ in range(2)] == [201, 409]
+    assert [asked("failed").status_code for _ in range(2)] == [500, 500]
+    assert app.config["RUNS"] == 4
+    read = client.post("/made/read", headers={"Api-Key": key, "Idempotency-Key": "read", "x-read": "1"}, json={"a": 3})
+    assert read.status_code == 400, "another has read the body, and nobody knows what it said"
 
 
 def test_flask_guards_all_and_then_more(app: Flask, kw: Keywright) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -11,7 +12,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
-from keywright.wsgi import Management, parts
+from keywright.wsgi import Management, body, parts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -39,7 +40,8 @@ class Guard:
     def init_app(self, app: Flask) -> None:
         """Adds the contract's headers to every response of a request that was let in, errors among them."""
         app.extensions["keywright"] = self
-        app.after_request(_with_headers)
+        app.after_request(self._answered)
+        app.teardown_request(self._broken_off)
 
     def __call__(self) -> Response | None:
         """Judges a request by the rule of its path, for ``before_request`` of an application or a blueprint."""
@@ -74,25 +76,51 @@ class Guard:
         app.wsgi_app = DispatcherMiddleware(app.wsgi_app, mounted)  # type: ignore[method-assign]
 
     def _refusal(self, needs: contract.Needs | None) -> Response | None:
-        answer = self.http.authenticate(*parts(request.environ), needs, g.get("keywright") or request.environ.get("keywright"))
+        environ = request.environ
+        answer = self.http.authenticate(*parts(environ), needs, g.get("keywright") or environ.get("keywright"))
         if isinstance(answer, contract.Passed):
             g.keywright = answer
-            return None
+            repeated = self._repeated(answer) if answer.once else None
+            if not isinstance(repeated, contract.Response):
+                return repeated
+            answer = repeated
         g.pop("keywright", None)
         refusal = Response(answer.body, answer.status)
         refusal.headers = type(refusal.headers)((name.decode(), value.decode()) for name, value in answer.headers)
         return refusal
+
+    def _repeated(self, passed: contract.Passed) -> contract.Response | Response | None:
+        """The answer to a request that was done before, or whose body breaks off; None where it is to be done."""
+        content = body(request.environ, contract.LARGEST_ONCE)
+        if content is None:
+            return Response(status=400)
+        request.environ["wsgi.input"] = io.BytesIO(content)
+        turn = self.http.once(passed, content)
+        if isinstance(turn, contract.Response):
+            return turn
+        g.keywright_lease = turn
+        return None
+
+    def _answered(self, response: Response) -> Response:
+        lease: contract.Lease | None = g.pop("keywright_lease", None)
+        if lease is not None:
+            # What is streamed is as good as too long to be kept.
+            is_long = response.is_streamed or response.direct_passthrough
+            kept = bytes(contract.LARGEST_KEPT + 1) if is_long else response.get_data()
+            self.http.finish(lease, response.status_code, list(response.headers), kept)
+        passed: contract.Passed | None = g.get("keywright")
+        if passed is not None:
+            for name, value in passed.lacking(response.headers):
+                response.headers.add(name.decode(), value.decode())
+        return response
+
+    def _broken_off(self, _error: BaseException | None) -> None:
+        lease: contract.Lease | None = g.pop("keywright_lease", None)
+        if lease is not None:
+            self.http.release(lease)
 
 
 def get_api_key() -> Key | None:
     """The key of the request, None where it came without, by a session or because its route is public."""
     passed: contract.Passed | None = g.get("keywright")
     return None if passed is None else passed.key
-
-
-def _with_headers(response: Response) -> Response:
-    passed: contract.Passed | None = g.get("keywright")
-    if passed is not None:
-        for name, value in passed.lacking(response.headers):
-            response.headers.add(name.decode(), value.decode())
-    return response

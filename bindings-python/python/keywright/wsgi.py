@@ -6,15 +6,16 @@ headers with underscores in their names, which WSGI cannot tell from others: gun
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote_to_bytes
 
-from keywright._native import Keywright, Response
+from keywright._native import Keywright, Lease, Response
 from keywright.aio import AsyncKeywright
-from keywright.http import LARGEST_BODY, SyncHttp
+from keywright.http import LARGEST_BODY, LARGEST_KEPT, LARGEST_ONCE, SyncHttp
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -48,12 +49,54 @@ class KeywrightMiddleware:
         if isinstance(answer, Response):
             return respond(start_response, answer)
         environ["keywright"] = answer
+        lease = None
+        if answer.once:
+            content = body(environ, LARGEST_ONCE)
+            if content is None:
+                return broken_off(start_response)
+            environ["wsgi.input"] = io.BytesIO(content)
+            turn = self.http.once(answer, content)
+            if isinstance(turn, Response):
+                return respond(start_response, turn)
+            lease = turn
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             added = ((name.decode(), value.decode()) for name, value in answer.lacking(headers))
             return start_response(status, [*headers, *added], exc_info)
 
-        return self.app(environ, start)
+        return self.app(environ, start) if lease is None else self._keeping(lease, environ, start)
+
+    def _keeping(self, lease: Lease, environ: WSGIEnvironment, start: StartResponse) -> Iterator[bytes]:
+        """Has a request done once: its answer is kept before the last of it is sent."""
+        status, headers, kept = 500, list[tuple[str, str]](), bytearray()
+        parts: Any = ()
+        is_ended = False
+
+        def noting(line: str, theirs: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            nonlocal status, headers
+            status, headers = int(line[:3]), theirs
+            write = start(line, theirs, exc_info)
+
+            def writing(part: bytes) -> object:
+                kept.extend(part[: LARGEST_KEPT + 1 - len(kept)])
+                return write(part)
+
+            return writing
+
+        try:
+            parts, held = self.app(environ, noting), b""
+            for part in parts:
+                yield held
+                kept += part[: LARGEST_KEPT + 1 - len(kept)]
+                held = part
+            is_ended = True
+            self.http.finish(lease, status, headers, bytes(kept))
+            yield held
+        finally:
+            if not is_ended:
+                self.http.release(lease)
+            if hasattr(parts, "close"):
+                parts.close()
 
 
 class Management:
@@ -79,8 +122,7 @@ class Management:
         session = self.principal(environ) if self.principal is not None else None
         content = body(environ)
         if content is None:
-            start_response("400 Bad Request", [("content-length", "0")])
-            return []
+            return broken_off(start_response)
         method, _, headers, peer = parts(environ)
         return respond(start_response, self.http.manage(method, target(environ)[1], headers, peer, content, session))
 
@@ -110,10 +152,10 @@ def target(environ: WSGIEnvironment) -> tuple[bytes, bytes]:
     return whole + query, below + query
 
 
-def body(environ: WSGIEnvironment) -> bytes | None:
+def body(environ: WSGIEnvironment, largest: int = LARGEST_BODY) -> bytes | None:
     """The body, up to the first byte that is too many; None where it breaks off, since its beginning may say something else."""
     length = environ.get("CONTENT_LENGTH") or ""
-    wanted = LARGEST_BODY + 1
+    wanted = largest + 1
     if length:
         wanted = min(int(length), wanted)
     elif not environ.get("wsgi.input_terminated"):
@@ -126,6 +168,12 @@ def body(environ: WSGIEnvironment) -> bytes | None:
     except Exception:  # noqa: BLE001 - each server has errors of its own for what did not come whole
         return None
     return bytes(read) if len(read) == wanted or not length else None
+
+
+def broken_off(start_response: StartResponse) -> Iterable[bytes]:
+    """Answers a request whose body did not come whole, if anybody still listens."""
+    start_response("400 Bad Request", [("content-length", "0")])
+    return []
 
 
 def respond(start_response: StartResponse, response: Response) -> Iterable[bytes]:

@@ -38,6 +38,9 @@ def told(request):
         return HttpResponse(status=418)
     if request.path == "/crash":
         raise Failure
+    if request.path == "/count":
+        counted = setup.counted(request.META["QUERY_STRING"].encode())
+        return JsonResponse(counted, status=201, headers={"location": "/counted"})
     response = JsonResponse(setup.told(request.keywright))
     if request.path == "/own":
         response["cache-control"] = "private"

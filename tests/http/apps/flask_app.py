@@ -1,7 +1,7 @@
 """The test app on Flask."""
 
 import setup
-from flask import Flask, abort, g, jsonify
+from flask import Flask, abort, g, jsonify, request
 
 from keywright.flask import Guard
 
@@ -26,6 +26,8 @@ def routes(path=""):
         abort(418)
     if path == "crash":
         raise Failure
+    if path == "count":
+        return setup.counted(request.query_string), 201, {"location": "/counted"}
     response = jsonify(setup.told(g.keywright))
     if path == "own":
         response.headers["cache-control"] = "private"

@@ -19,7 +19,7 @@ class Failure(Exception):
 
 
 # Litestar knows no methods but the usual ones, except where it only mounts.
-@asgi(["/v1", "/V1", "/health", "/Health", "/fail", "/crash", "/own"], is_mount=True, copy_scope=True)
+@asgi(["/v1", "/V1", "/health", "/Health", "/fail", "/crash", "/own", "/count"], is_mount=True, copy_scope=True)
 async def routes(scope: Any, receive: Any, send: Any) -> None:
     path, headers = scope["raw_path"], [(b"content-type", b"application/json")]
     if path == b"/fail":
@@ -28,8 +28,12 @@ async def routes(scope: Any, receive: Any, send: Any) -> None:
         raise Failure
     if path == b"/own":
         headers += [(b"cache-control", b"private"), (b"vary", b"accept")]
-    body = b"" if scope["method"] == "HEAD" else json.dumps(setup.told(scope["state"]["keywright"])).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    status, shown = 200, setup.told(scope["state"]["keywright"])
+    if path == b"/count":
+        status, shown = 201, setup.counted(scope["query_string"])
+        headers += [(b"location", b"/counted")]
+    body = b"" if scope["method"] == "HEAD" else json.dumps(shown).encode()
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -22,7 +22,11 @@ def routes(environ, start_response):
         raise Failure
     if path == "/own":
         headers += [("cache-control", "private"), ("vary", "accept")]
-    body = b"" if environ["REQUEST_METHOD"] == "HEAD" else json.dumps(setup.told(environ["keywright"])).encode()
+    shown = setup.told(environ["keywright"])
+    if path == "/count":
+        status, shown = "201 Created", setup.counted(environ["QUERY_STRING"].encode())
+        headers += [("location", "/counted")]
+    body = b"" if environ["REQUEST_METHOD"] == "HEAD" else json.dumps(shown).encode()
     start_response(status, headers)
     return [body]
 

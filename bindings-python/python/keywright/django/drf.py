@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework import permissions
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import APIException, NotAuthenticated
+from rest_framework.exceptions import APIException, NotAuthenticated, ParseError
 from rest_framework.request import Request
 from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as theirs
 
 from keywright import http as contract
-from keywright.django.guard import enter, parts, passed, respond
-from keywright.django.site import site
+from keywright.django.guard import decided, enter, respond
 
 __all__ = ["HasScopes", "KeyAuthentication", "KeyThrottle", "KeyUser", "Refused", "exception_handler"]
 
@@ -42,7 +42,10 @@ class Refused(APIException):
     def __init__(self, response: contract.Response) -> None:
         self.response = response
         self.status_code: int = response.status
-        self.detail: Any = json.loads(response.body or b"null")
+        self.detail: Any = response.body.decode("utf-8", "replace")
+        with suppress(ValueError):
+            # An answer that is repeated may be anything.
+            self.detail = json.loads(response.body)
         headers = {name: value.decode() for name, value in response.headers}
         self.auth_header: str | None = headers.get(b"www-authenticate")
         self.wait: int = int(headers.get(b"retry-after", "0"))
@@ -76,8 +79,10 @@ class KeyAuthentication(BaseAuthentication):
         if len(asked) > 1:
             raise ImproperlyConfigured("a view has one HasScopes at most: list all scopes in it")
         needs = asked[0].needs if asked else None
-        answer = site().sync_http.authenticate(*parts(http_request), needs, passed(http_request))
+        answer = decided(http_request, needs)
         enter(http_request, answer)
+        if answer is None:
+            raise ParseError
         if isinstance(answer, contract.Passed):
             http_request._keywright_needs = needs
             return None if answer.principal == "anyone" else (KeyUser(answer), answer)

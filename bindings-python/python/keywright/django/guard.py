@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -13,12 +14,24 @@ from django.utils.cache import patch_vary_headers
 
 from keywright import Key, asgi, wsgi
 from keywright.django.site import site
-from keywright.http import Passed, Response, needed
+from keywright.http import LARGEST_ONCE, Lease, Needs, Passed, Response, needed
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
-__all__ = ["KeyRequest", "add_headers", "enter", "get_api_key", "parts", "passed", "requires", "respond"]
+__all__ = [
+    "KeyRequest",
+    "add_headers",
+    "body",
+    "decided",
+    "decided_later",
+    "enter",
+    "get_api_key",
+    "parts",
+    "passed",
+    "requires",
+    "respond",
+]
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -42,12 +55,12 @@ def requires(scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V
     def guarding(view: V) -> V:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            refusal = enter(request, site().sync_http.authenticate(*parts(request), wanted, passed(request)))
+            refusal = enter(request, decided(request, wanted))
             return view(request, *args, **kwargs) if refusal is None else refusal
 
         @wraps(view)
         async def awaited(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            refusal = enter(request, await site().async_http.authenticate(*parts(request), wanted, passed(request)))
+            refusal = enter(request, await decided_later(request, wanted))
             return await view(request, *args, **kwargs) if refusal is None else refusal
 
         found: Any = awaited if iscoroutinefunction(view) else guarded
@@ -76,11 +89,58 @@ def parts(request: HttpRequest) -> tuple[str, bytes, Any, str | None]:
     return asgi.parts(known.scope) if isinstance(request, ASGIRequest) else wsgi.parts(known.environ)
 
 
-def enter(request: HttpRequest, answer: Passed | Response) -> HttpResponse | None:
+def decided(request: HttpRequest, needs: Needs | None) -> Passed | Response | None:
+    """What becomes of a request; None where its body breaks off."""
+    http = site().sync_http
+    answer = http.authenticate(*parts(request), needs, passed(request))
+    if isinstance(answer, Response) or not answer.once:
+        return answer
+    content = body(request, LARGEST_ONCE)
+    return None if content is None else _leased(request, answer, http.once(answer, content))
+
+
+async def decided_later(request: HttpRequest, needs: Needs | None) -> Passed | Response | None:
+    """As ``decided``, awaited."""
+    http = site().async_http
+    answer = await http.authenticate(*parts(request), needs, passed(request))
+    if isinstance(answer, Response) or not answer.once:
+        return answer
+    content = body(request, LARGEST_ONCE)
+    return None if content is None else _leased(request, answer, await http.once(answer, content))
+
+
+def _leased(request: HttpRequest, answer: Passed, turn: Lease | Response | None) -> Passed | Response:
+    if isinstance(turn, Response):
+        return turn
+    cast("Any", request)._keywright_lease = turn
+    return answer
+
+
+def body(request: HttpRequest, largest: int) -> bytes | None:
+    """The body, up to the first byte that is too many, which a view can read again; None where it breaks off."""
+    known = cast("Any", request)
+    is_kept = hasattr(request, "_body")
+    if known._read_started and not is_kept:
+        # Another has read it, and what it said must not be left out.
+        return None
+    environ = request.META
+    if is_kept:
+        environ = {**environ, "wsgi.input": io.BytesIO(request.body), "wsgi.input_terminated": isinstance(request, ASGIRequest)}
+    elif isinstance(request, ASGIRequest):
+        environ = {**environ, "wsgi.input": request, "wsgi.input_terminated": True}
+    content = wsgi.body(environ, largest)
+    if content is not None and not is_kept:
+        known._body, known._stream = content, io.BytesIO(content)
+    return content
+
+
+def enter(request: HttpRequest, answer: Passed | Response | None) -> HttpResponse | None:
     """Notes on a request what let it in; the response to one that goes no further."""
     known = cast("Any", request)
     found = answer if isinstance(answer, Passed) else None
     known.keywright, known.api_key = found, found and found.key
+    if answer is None:
+        return HttpResponse(status=400)
     return respond(answer) if isinstance(answer, Response) else None
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 
-from keywright.django.guard import add_headers, enter, parts
+from keywright.django.guard import add_headers, decided, decided_later, enter
 from keywright.django.site import site
 from keywright.django.urls import management
-from keywright.http import Passed, Response
+from keywright.http import LARGEST_KEPT, Passed, Response
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -37,11 +37,17 @@ class HeadersMiddleware:
 
     def _answered(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = self.get_response(request)
+        lease = getattr(request, "_keywright_lease", None)
+        if lease is not None:
+            site().sync_http.finish(lease, response.status_code, list(response.items()), _kept(response))
         add_headers(request, response)
         return response
 
     async def _awaited(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = await self.get_response(request)
+        lease = getattr(request, "_keywright_lease", None)
+        if lease is not None:
+            await site().async_http.finish(lease, response.status_code, list(response.items()), _kept(response))
         add_headers(request, response)
         return response
 
@@ -61,14 +67,19 @@ class KeywrightMiddleware(HeadersMiddleware):
     def _judged(self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> HttpResponse | None:
         if view is management:
             return None
-        return _trusted(request, site().sync_http.authenticate(*parts(request)))
+        return _trusted(request, decided(request, None))
 
     async def _judged_later(self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> HttpResponse | None:
         if view is management:
             return None
-        return _trusted(request, await site().async_http.authenticate(*parts(request)))
+        return _trusted(request, await decided_later(request, None))
 
 
-def _trusted(request: HttpRequest, answer: Passed | Response) -> HttpResponse | None:
+def _trusted(request: HttpRequest, answer: Passed | Response | None) -> HttpResponse | None:
     cast("Any", request)._dont_enforce_csrf_checks = isinstance(answer, Passed) and answer.principal != "anyone"
     return enter(request, answer)
+
+
+def _kept(response: HttpResponseBase) -> bytes:
+    # What is streamed is as good as too long to be kept.
+    return bytes(LARGEST_KEPT + 1) if response.streaming else cast("Any", response).content
