@@ -9,6 +9,17 @@ axum=$(cargo build --quiet --package keywright-tests --example axum_app --messag
 import json, sys
 print([it["executable"] for it in map(json.loads, sys.stdin) if it.get("target", {}).get("name") == "axum_app"][-1])')
 
+# Next takes a package for the host's own code, and bundles it, unless it is installed.
+build_next() {
+  local place=target/next installed=target/next/node_modules/keywright
+  rm -rf "$place" && mkdir -p "$installed/bindings-node" || return 1
+  cp -r tests/http/apps/{next,setup.mjs} "$place" && printf '{ "private": true }\n' >"$place/package.json"
+  cp package.json "$installed" && cp -rl bindings-node/{lib,*.node} "$installed/bindings-node"
+  # It runs the routes' modules, which read a set-up.
+  printf '{"url": "sqlite:build.db", "engine": {"brand": "liq"}, "http": {}, "now": "2026-01-01T00:00:00Z"}\n' >"$place/setup.json"
+  KEYWRIGHT_SETUP=$PWD/$place/setup.json NEXT_TELEMETRY_DISABLED=1 quiet node_modules/.bin/next build "$place/next"
+}
+
 failed=0
 drive() { "$python" tests/http/drive.py "$@" || failed=1; }
 
@@ -25,6 +36,7 @@ drive express node tests/http/apps/express_app.mjs
 drive fastify node tests/http/apps/fastify_app.mjs
 drive hono node tests/http/apps/hono_app.mjs
 drive nest node tests/http/apps/nest_app.mjs
+build_next && drive next node tests/http/apps/next_app.mjs || failed=1
 drive request node tests/http/apps/request_app.mjs
 drive axum "$axum"
 # Routes and document are one; the document is true under what schemathesis asks, too.

@@ -26,6 +26,7 @@ FRAMEWORKS = {
     "hono": "js",
     "mcp": "js",
     "nest": "ts",
+    "next": "js",
     "request": "js",
     "axum": "rust",
 }

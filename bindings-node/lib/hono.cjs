@@ -1,6 +1,7 @@
 "use strict";
 
-const { Http, Needs, below, bodyOf, merge, partsOf } = require("./http.cjs");
+const { Http, Needs, below, bodyOf, merge } = require("./http.cjs");
+const { taken } = require("./node-request.cjs");
 
 /**
  * Guards a Hono application: `app.use(keys)` judges by the rules of paths, `keys.requires("deals:read")` by what one route
@@ -35,22 +36,10 @@ function answered(c, { status, headers, body }) {
   return c.body(body.length ? body : null, status);
 }
 
-/**
- * A request as it came over its socket, which Node's server hands on; elsewhere as the runtime tells it. A host may also have
- * made another request of it, for which Hono looks for a route: then that one is judged.
- */
+/** A request as `@hono/node-server` hands it on; elsewhere as the runtime tells it. */
 function arrived(c, peer) {
-  const { method, url } = c.req.raw;
   const incoming = (c.env?.server ?? c.env)?.incoming;
-  const from = peer ? peer(c) : incoming?.socket.remoteAddress;
-  if (incoming?.method !== method || !leads(incoming.url, url)) return partsOf(c.req.raw, from);
-  return { method, target: incoming.url, rawHeaders: incoming.rawHeaders, peer: from };
-}
-
-/** Whether a URL is what a target leads to. */
-function leads(target, url) {
-  const { origin } = new URL(url);
-  return url === origin + target || new URL(origin + target).href === url;
+  return taken(c.req.raw, incoming, peer ? peer(c) : incoming?.socket.remoteAddress);
 }
 
 /** The key of a request that was let in, null where it came without. */

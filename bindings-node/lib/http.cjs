@@ -197,4 +197,4 @@ async function bodyOf(stream, most = LARGEST_BODY) {
   return beginning.bytes();
 }
 
-module.exports = { Http, Needs, Passed, Refused, LARGEST_BODY, authenticateRequest, manageRequest, below, bodyOf, merge, partsOf };
+module.exports = { Http, Needs, Passed, Refused, LARGEST_BODY, authenticateRequest, manageRequest, below, bodyOf, merge, partsOf, responseOf };

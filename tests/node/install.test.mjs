@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const run = promisify(execFile);
 
 // Programs of hosts, and what each has installed beside its types in `@types`.
-const HOSTS = { express: [], fastify: ["fastify"], hono: ["hono"], mcp: ["@modelcontextprotocol"], nest: ["@nestjs"] };
+const HOSTS = { express: [], fastify: ["fastify"], hono: ["hono"], mcp: ["@modelcontextprotocol"], nest: ["@nestjs"], next: [] };
 
 // npm runs this test under its own settings; the npm below shall have none of them.
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith("npm_")));

@@ -7,7 +7,7 @@ import { ManualClock } from "keywright/testing";
 const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 const spelt = (options) => Object.fromEntries(Object.entries(options).map(([name, it]) => [camel(name), it]));
 
-export const given = JSON.parse(readFileSync(process.argv[2], "utf8"));
+export const given = JSON.parse(readFileSync(process.env.KEYWRIGHT_SETUP ?? process.argv[2], "utf8"));
 export const http = spelt(given.http);
 export const principal = given.principal ? async () => given.principal : undefined;
 export const kw = new Keywright(given.url, { ...spelt(given.engine), clock: new ManualClock(new Date(given.now)) });

@@ -1,0 +1,75 @@
+"use strict";
+
+const { AsyncLocalStorage } = require("node:async_hooks");
+const { subscribe } = require("node:diagnostics_channel");
+const { Http, Needs, below, bodyOf, merge, responseOf } = require("./http.cjs");
+const { taken } = require("./node-request.cjs");
+
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+// What Node's server has taken, for whatever runs because of it; and what is known of requests that were let in.
+const incoming = new AsyncLocalStorage();
+const known = new WeakMap();
+
+/**
+ * For `instrumentation.js`: from now on a route knows the address, the path and the headers that came over the socket, of
+ * which Next's request tells less.
+ */
+function register() {
+  subscribe("http.server.request.start", began);
+}
+
+/** Keeps what Next changes in it. */
+function began({ request: { method, url, rawHeaders, socket } }) {
+  incoming.enterWith({ method, url, rawHeaders, address: socket.remoteAddress });
+}
+
+/** Guards route handlers of Next. The options are those of `Http`, and `peer`; wrong ones are refused here. */
+function guard(kw, { peer, ...options } = {}) {
+  if (peer !== undefined && typeof peer !== "function") throw new TypeError("peer must be a function that takes a request");
+  const http = new Http(kw, options);
+  const arrived = (request) => {
+    const came = incoming.getStore();
+    return taken(request, came, peer ? peer(request) : came?.address);
+  };
+  return {
+    withApiKey: (handler, scopes, more) => {
+      const needs = scopes === undefined && more === undefined ? undefined : Needs.of(scopes, more);
+      return async (request, context) => {
+        const found = await http.authenticate(arrived(request), needs);
+        if (!found.allowed) return responseOf(found, request.method);
+        known.set(request, found);
+        const response = await handler(request, context);
+        const answer = new Response(response.body, response);
+        merge(found.headers, { get: (name) => answer.headers.get(name), set: (name, value) => answer.headers.set(name, value) });
+        return answer;
+      };
+    },
+    management: ({ mount, principal } = {}) => {
+      if (typeof mount !== "string") throw new TypeError("mount must be the path that the route stands under, such as /manage");
+      const place = below(mount);
+      const answer = async (request) => {
+        const session = principal ? await principal(request) : undefined;
+        const { target, ...parts } = arrived(request);
+        const body = await bodyOf(request.body);
+        return responseOf(await http.manage({ ...parts, target: place(target), body }, session), request.method);
+      };
+      return Object.fromEntries(METHODS.map((method) => [method, answer]));
+    },
+    explain: (request) => http.explain(arrived(request)),
+  };
+}
+
+/** A configuration of Next in which the addon stays out of bundles. */
+function withKeywright(config = {}) {
+  if (typeof config === "function") return async (...given) => withKeywright(await config(...given));
+  return { ...config, serverExternalPackages: [...(config.serverExternalPackages ?? []), "keywright"] };
+}
+
+/** What is known of a request that was let in. */
+const getCaller = (request) => known.get(request) ?? null;
+
+/** The key of a request that was let in, null where it came without. */
+const getApiKey = (request) => getCaller(request)?.key ?? null;
+
+module.exports = { guard, getApiKey, getCaller, register, withKeywright };
