@@ -1,8 +1,9 @@
 "use strict";
 
 const { Http, Needs, bodyOf } = require("./http.cjs");
+const { bodyBefore, readBefore } = require("./node-request.cjs");
 const { adding, send } = require("./node-response.cjs");
-const { keep, peek } = require("./once.cjs");
+const { keep } = require("./once.cjs");
 
 /**
  * Guards an Express application: `app.use(keys)` judges by the rules of paths, `keys.requires("deals:read")` by what one
@@ -32,8 +33,7 @@ function guard(kw, options) {
 /** Waits for what is found, and has it done once where it is to be. */
 async function judgedOnce(http, waited, request, response, next) {
   const found = await waited;
-  const body = () => (request.readableDidRead ? readBefore(request) : peek(request));
-  const turn = found.once && (await http.once(found, (await body()) ?? ""));
+  const turn = found.once && (await http.once(found, await bodyBefore(request)));
   if (turn?.allowed === false) return judged(turn, request, response, next);
   if (turn) keep(response, turn);
   judged(found, request, response, next);
@@ -65,17 +65,6 @@ function management(http, principal) {
 /** The key of a request that was let in, null where it came without. */
 function getApiKey(request) {
   return request.keywright?.key ?? null;
-}
-
-/** The body as another middleware has read it. JSON has no infinity, and what stands in its place must be no null. */
-function readBefore({ body, headers }) {
-  if (typeof body === "string" || Buffer.isBuffer(body)) return body;
-  if (body === undefined) {
-    if (headers["transfer-encoding"] === undefined && !Number(headers["content-length"])) return undefined;
-    // One that is kept elsewhere must not count as none: what it said would be left out.
-    throw new Error("another middleware has read the body and kept it: mount Keywright before it");
-  }
-  return JSON.stringify(body, (_name, it) => (it === Infinity || it === -Infinity ? String(it) : it));
 }
 
 module.exports = { guard, getApiKey };

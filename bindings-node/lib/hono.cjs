@@ -1,6 +1,6 @@
 "use strict";
 
-const { Http, Needs, below, bodyOf, merge } = require("./http.cjs");
+const { Http, Needs, admit, below, bodyOf } = require("./http.cjs");
 const { taken } = require("./node-request.cjs");
 
 /**
@@ -12,12 +12,19 @@ function guard(kw, { peer, ...options } = {}) {
   if (peer !== undefined && typeof peer !== "function") throw new TypeError("peer must be a function that takes a context");
   const http = new Http(kw, options);
   const middleware = (needs) => async (c, next) => {
-    const found = await http.authenticate(arrived(c, peer), needs);
-    if (!found.allowed) return answered(c, found);
+    const { refused, found, finish, release } = await admit(http, c.req.raw, arrived(c, peer), needs);
+    if (refused) return answered(c, refused);
     c.set("keywright", found);
-    await next();
-    // Hono has made a response of an error as well.
-    merge(found.headers, { get: (name) => c.res.headers.get(name), set: (name, value) => c.header(name, value) });
+    try {
+      await next();
+    } catch (error) {
+      await release();
+      throw error;
+    }
+    // Hono has made a response of an error as well. Without the first step it would put back what headers were before.
+    const answer = await finish(c.res);
+    c.res = undefined;
+    c.res = answer;
   };
   return Object.assign(middleware(undefined), {
     requires: (scopes, more) => middleware(Needs.of(scopes, more)),

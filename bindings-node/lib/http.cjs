@@ -148,17 +148,24 @@ function responseOf({ status, headers, body }, method) {
  * fails is told with `release()`.
  */
 async function authenticateRequest(http, request, { peer, needs, target } = {}) {
-  const found = await http.authenticate(partsOf(request, peer, target), needs);
-  if (!found.allowed) return { allowed: false, response: responseOf(found, request.method) };
+  const { refused, found, finish, release } = await admit(http, request, partsOf(request, peer, target), needs);
+  if (refused) return { allowed: false, response: responseOf(refused, request.method) };
+  const { principal, key, org, actor, agent, request_id } = found;
+  return { allowed: true, principal, key, org, actor, agent, request_id, finish, release };
+}
+
+/** The same for an adapter that knows the parts of a request. */
+async function admit(http, request, parts, needs) {
+  const found = await http.authenticate(parts, needs);
+  if (!found.allowed) return { refused: found };
   const turn = found.once && (await http.once(found, await bodyOf(request.clone().body, LARGEST_ONCE)));
-  if (turn?.allowed === false) return { allowed: false, response: responseOf(turn, request.method) };
+  if (turn?.allowed === false) return { refused: turn };
   const finish = async (response) => {
     const answer = new Response(turn ? await kept(response, turn) : response.body, response);
     merge(found.headers, { get: (name) => answer.headers.get(name), set: (name, value) => answer.headers.set(name, value) });
     return answer;
   };
-  const { principal, key, org, actor, agent, request_id } = found;
-  return { allowed: true, principal, key, org, actor, agent, request_id, finish, release: async () => turn?.release() };
+  return { found, finish, release: async () => turn?.release() };
 }
 
 /** The body of a response, with whose end a lease ends. */
@@ -197,4 +204,4 @@ async function bodyOf(stream, most = LARGEST_BODY) {
   return beginning.bytes();
 }
 
-module.exports = { Http, Needs, Passed, Refused, LARGEST_BODY, authenticateRequest, manageRequest, below, bodyOf, merge, partsOf, responseOf };
+module.exports = { Http, Needs, Passed, Refused, LARGEST_BODY, admit, authenticateRequest, manageRequest, below, bodyOf, merge, partsOf, responseOf };

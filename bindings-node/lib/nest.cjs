@@ -5,7 +5,9 @@ const fastify = require("./fastify.cjs");
 const { Http } = require("./http.cjs");
 const { Keywright } = require("./keywright.cjs");
 const { Public, Requires, needsOf } = require("./nest-needs.cjs");
+const { bodyBefore } = require("./node-request.cjs");
 const { adding, send } = require("./node-response.cjs");
+const { keep } = require("./once.cjs");
 
 const BOTH = Symbol("keywright engine and contract");
 
@@ -43,8 +45,18 @@ class KeywrightGuard {
     const [request, response] = context.getArgs();
     const { method, originalUrl, url, rawHeaders, socket } = request.raw ?? request;
     const found = this.#http.begin(method, originalUrl ?? url, rawHeaders, socket.remoteAddress, needs);
-    return found instanceof Promise ? found.then((it) => judged(it, request, response)) : judged(found, request, response);
+    if (found instanceof Promise || found.once) return judgedOnce(this.#http, found, request, response);
+    return judged(found, request, response);
   }
+}
+
+/** Waits for what is found, and has it done once where it is to be. */
+async function judgedOnce(http, waited, request, response) {
+  const found = await waited;
+  const turn = found.once && (await http.once(found, await bodyBefore(request)));
+  if (turn?.allowed === false) return judged(turn, request, response);
+  if (turn) keep(response.raw ?? response, turn);
+  return judged(found, request, response);
 }
 
 function judged(found, request, response) {

@@ -2,7 +2,7 @@
 
 const { AsyncLocalStorage } = require("node:async_hooks");
 const { subscribe } = require("node:diagnostics_channel");
-const { Http, Needs, below, bodyOf, merge, responseOf } = require("./http.cjs");
+const { Http, Needs, admit, below, bodyOf, responseOf } = require("./http.cjs");
 const { taken } = require("./node-request.cjs");
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -36,13 +36,15 @@ function guard(kw, { peer, ...options } = {}) {
     withApiKey: (handler, scopes, more) => {
       const needs = scopes === undefined && more === undefined ? undefined : Needs.of(scopes, more);
       return async (request, context) => {
-        const found = await http.authenticate(arrived(request), needs);
-        if (!found.allowed) return responseOf(found, request.method);
+        const { refused, found, finish, release } = await admit(http, request, arrived(request), needs);
+        if (refused) return responseOf(refused, request.method);
         known.set(request, found);
-        const response = await handler(request, context);
-        const answer = new Response(response.body, response);
-        merge(found.headers, { get: (name) => answer.headers.get(name), set: (name, value) => answer.headers.set(name, value) });
-        return answer;
+        try {
+          return await finish(await handler(request, context));
+        } catch (error) {
+          await release();
+          throw error;
+        }
       };
     },
     management: ({ mount, principal } = {}) => {

@@ -1,6 +1,7 @@
 "use strict";
 
 const { partsOf } = require("./http.cjs");
+const { peek } = require("./once.cjs");
 
 /**
  * The parts of a WHATWG request that Node's server has taken, as they came over its socket. A host may have made another
@@ -17,4 +18,21 @@ function leads(target, url) {
   return url === origin + target || new URL(origin + target).href === url;
 }
 
-module.exports = { taken };
+/** The body of a request, which somebody may have read, and somebody may still read. */
+async function bodyBefore(request) {
+  const raw = request.raw ?? request;
+  return (raw.readableDidRead ? readBefore(request) : await peek(raw)) ?? "";
+}
+
+/** The body as another middleware has read it. JSON has no infinity, and what stands in its place must be no null. */
+function readBefore({ body, headers }) {
+  if (typeof body === "string" || Buffer.isBuffer(body)) return body;
+  if (body === undefined) {
+    if (headers["transfer-encoding"] === undefined && !Number(headers["content-length"])) return undefined;
+    // One that is kept elsewhere must not count as none: what it said would be left out.
+    throw new Error("another middleware has read the body and kept it: mount Keywright before it");
+  }
+  return JSON.stringify(body, (_name, it) => (it === Infinity || it === -Infinity ? String(it) : it));
+}
+
+module.exports = { bodyBefore, readBefore, taken };

@@ -108,6 +108,27 @@ test("management reads its body by itself, up to its limit, below a path with pa
   assert.equal((await ask("/tenants/a/x/../keys")).status, 404, "below it, and not where a URL would lead");
 });
 
+test("what is sent again under one key is done once, and anew where it failed", async (t) => {
+  const kw = engine(t);
+  const { headers } = await reader(kw);
+  let count = 0;
+  const app = new Hono();
+  app.post("/deals", guard(kw).requires("deals:read", { idempotent: true }), async (c) => {
+    count++;
+    const { fails } = await c.req.json();
+    // Hono makes a response of errors alone.
+    if (fails) throw "on purpose";
+    return c.json({ count }, 201, { vary: "accept" });
+  });
+  const ask = await served(t, app);
+  const made = (name, body) => ask("/deals", { method: "POST", headers: { ...headers, "idempotency-key": name }, body: JSON.stringify(body) });
+  const [first, again] = [await made("a", {}), await made("a", {})];
+  assert.deepEqual([first.status, first.text, again.status, again.text], [201, '{"count":1}', 201, '{"count":1}']);
+  assert.match(first.headers.vary, /^accept, authorization/);
+  assert.equal((await made("a", { other: 1 })).status, 422);
+  assert.deepEqual([(await made("b", { fails: 1 })).status, (await made("b", { fails: 1 })).status, count], [500, 500, 3]);
+});
+
 test("an address is the socket's, or what the host says, and never a guess", async (t) => {
   const kw = engine(t);
   const { headers } = await reader(kw, { networks: ["127.0.0.1"] });

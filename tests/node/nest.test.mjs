@@ -1,7 +1,7 @@
 import "reflect-metadata";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Catch, Controller, Get, HttpException, Param } from "@nestjs/common";
+import { Body, Catch, Controller, Get, HttpException, Param, Post } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
 import { ExpressAdapter } from "@nestjs/platform-express";
 import { FastifyAdapter } from "@nestjs/platform-fastify";
@@ -26,6 +26,10 @@ class Deals {
   health(key) {
     return { key };
   }
+  made(body) {
+    Deals.count = (Deals.count ?? 0) + 1;
+    return { ...body, count: Deals.count };
+  }
   one(id) {
     if (id === "teapot") throw new HttpException("it is a teapot", 418);
     throw new Error("it broke");
@@ -38,6 +42,8 @@ decorate(Deals, "health", Get("health"), Public());
 ApiKey()(Deals.prototype, "health", 0);
 decorate(Deals, "one", Get(":id"));
 Param("id")(Deals.prototype, "one", 0);
+decorate(Deals, "made", Post("made"), Requires("deals:read", { idempotent: true }));
+Body()(Deals.prototype, "made", 0);
 Requires("deals:read")(Deals);
 Controller("deals")(Deals);
 
@@ -109,6 +115,14 @@ for (const [platform, made] of Object.entries({ express: () => new ExpressAdapte
     assert.equal(refused.headers["content-type"], "application/problem+json");
     assert.equal(refused.headers["www-authenticate"], 'Bearer realm="api"');
     assert.equal(JSON.parse(refused.text).code, "API_KEY_REQUIRED");
+    const sent = (name, size = 1) => {
+      const headers = { ...key.headers, "idempotency-key": `made-${name}`, "content-type": "application/json" };
+      return ask("/deals/made", { method: "POST", headers, body: JSON.stringify({ size }) });
+    };
+    const [first, again, other] = [await sent("a"), await sent("a"), await sent("b")];
+    assert.deepEqual([first.status, again.status, again.text], [201, 201, first.text], "what is sent again is done once");
+    assert.equal(JSON.parse(other.text).count, JSON.parse(first.text).count + 1);
+    assert.equal((await sent("a", 2)).status, 422, "another body under the same key");
     const head = await ask("/deals/read", { method: "HEAD" });
     assert.deepEqual([head.status, head.text], [401, ""]);
     for (const path of ["/deals/read", "/deals/teapot", "/deals/crash"]) {

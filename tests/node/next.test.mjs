@@ -62,6 +62,27 @@ test("what came over the socket counts where it is known, and nothing is guessed
   assert.equal((await elsewhere("/a/../b", { headers })).status, 200, "a request that a host makes of another is judged by itself");
 });
 
+test("what is sent again under one key is done once, and anew where it failed", async (t) => {
+  const kw = engine(t);
+  const headers = await reader(kw);
+  let count = 0;
+  const handler = async (request) => {
+    count++;
+    const { fails } = await request.json();
+    if (fails) throw new Error("on purpose");
+    return Response.json({ count }, { status: 201 });
+  };
+  const POST = guard(kw).withApiKey(handler, "deals:read", { idempotent: true });
+  const made = (name, body) =>
+    POST(asked("/deals", { method: "POST", headers: { ...headers, "idempotency-key": name }, body: JSON.stringify(body) }));
+  assert.deepEqual(await (await made("a", {})).json(), { count: 1 });
+  assert.deepEqual(await (await made("a", {})).json(), { count: 1 });
+  assert.equal((await made("a", { other: 1 })).status, 422);
+  await assert.rejects(made("b", { fails: 1 }), /on purpose/);
+  await assert.rejects(made("b", { fails: 1 }), /on purpose/);
+  assert.equal(count, 3);
+});
+
 test("management below its mount", async (t) => {
   const keys = guard(engine(t));
   const { GET, POST, HEAD, OPTIONS } = keys.management({ mount: "/api/manage", principal: managers });

@@ -8,13 +8,14 @@ import { ExpressAdapter } from "@nestjs/platform-express";
 import express from "express";
 import { guard } from "keywright/express";
 import { KeywrightModule } from "keywright/nest";
-import { http, kw, principal, stand, told } from "./setup.mjs";
+import { counted, http, kw, principal, stand, told } from "./setup.mjs";
 
 class Routes {
   answer(request, response) {
     const [path] = request.originalUrl.split("?");
     if (path === "/fail") throw new HttpException("it is a teapot", 418);
     if (path === "/crash") throw new Error("it broke");
+    if (path === "/count") return response.status(201).location("/counted").json(counted(request.originalUrl));
     if (path === "/own") response.set("cache-control", "private").vary("accept");
     response.json(told(request.keywright));
   }
