@@ -46,6 +46,18 @@ impl Judge {
 #[pyclass(frozen, subclass, module = "keywright")]
 pub(crate) struct Verifier(pub(crate) Judge);
 
+impl Drop for Verifier {
+    fn drop(&mut self) {
+        // The last handle of an engine writes down what was counted, for which it may wait for another program.
+        if let Judge::Engine(kw) = &self.0
+            && kw.is_last()
+        {
+            // `None` while the interpreter ends, before which all was written down.
+            let _ = Python::try_attach(|py| py.detach(|| block_on(kw.close())));
+        }
+    }
+}
+
 type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
 // Each keyword is named, so that Python hands them over without a dict.

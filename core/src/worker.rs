@@ -17,6 +17,8 @@ pub(crate) struct Workers {
     name: &'static str,
     threads: usize,
     bound: usize,
+    /// By how much its threads stand back behind others.
+    nice: i32,
     /// Locked only behind the fork gate, so that a child finds it at rest.
     shift: Mutex<Shift>,
 }
@@ -47,7 +49,14 @@ struct State {
 impl Workers {
     pub(crate) fn new(name: &'static str, threads: usize, bound: usize) -> Self {
         let shift = Shift { process: Process::current(), closed: false, shared: Arc::default() };
-        Self { name, threads, bound, shift: Mutex::new(shift) }
+        Self { name, threads, bound, nice: 0, shift: Mutex::new(shift) }
+    }
+
+    /// Has its threads stand back, by so many steps of `nice`, behind those that answer at once: work that keeps a core
+    /// busy for long would make each of them wait for its turn.
+    pub(crate) fn behind(mut self, nice: i32) -> Self {
+        self.nice = nice;
+        self
     }
 
     /// Queues `work` and gives its result; `unavailable` when the queue is full.
@@ -92,8 +101,12 @@ impl Workers {
         if state.idle >= state.queue.len() {
             shift.shared.wake.notify_one();
         } else if state.running < self.threads {
-            let shared = Arc::clone(&shift.shared);
-            match std::thread::Builder::new().name(self.name.to_owned()).spawn(move || shared.work()) {
+            let (shared, nice) = (Arc::clone(&shift.shared), self.nice);
+            let work = move || {
+                stand_back(nice);
+                shared.work();
+            };
+            match std::thread::Builder::new().name(self.name.to_owned()).spawn(work) {
                 Ok(_) => state.running += 1,
                 Err(_) if state.running > 0 => {}
                 Err(_) => {
@@ -173,6 +186,17 @@ impl Shared {
     }
 }
 
+/// On Linux the priority is that of the calling thread; elsewhere it would be the whole process's.
+fn stand_back(nice: i32) {
+    #[cfg(target_os = "linux")]
+    if nice > 0 {
+        // It is a courtesy: where it is refused, the work is done all the same.
+        let _ = rustix::process::nice(nice);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = nice;
+}
+
 fn stopped() -> Error {
     Error::unavailable(Trouble::Io, "the work was not done: its thread stopped", "try again")
 }
@@ -193,6 +217,16 @@ mod tests {
         block_on(workers.finish());
         assert_eq!(*lock(&seen), (0..50).collect::<Vec<_>>());
         assert_eq!(block_on(workers.run(|| Ok(()))), Err(Error::Closed));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn threads_stand_back_alone() {
+        let priority = || rustix::process::getpriority_process(None).unwrap();
+        let before = priority();
+        let workers = Workers::new("test", 1, 100).behind(3);
+        assert_eq!(block_on(workers.run(move || Ok(priority()))), Ok((before + 3).min(19)));
+        assert_eq!(priority(), before);
     }
 
     #[test]

@@ -308,6 +308,25 @@ def test_the_package(kw: Keywright) -> None:
         assert all(it.kind is not inspect.Parameter.VAR_KEYWORD for it in names)
 
 
+@pytest.mark.parametrize(
+    ("module", "foreign"),
+    [
+        *((f"keywright{it}", False) for it in ("", ".asgi", ".http", ".logging", ".testing", ".wsgi")),
+        *((f"keywright.{it}", True) for it in ("django", "fastapi", "flask", "litestar", "mcp")),
+    ],
+)
+def test_only_the_adapter_of_a_framework_imports_it(module: str, foreign: bool) -> None:
+    program = f"""
+import sys
+before = set(sys.modules)
+import {module}
+imported = {{it.partition(".")[0] for it in sys.modules.keys() - before}}
+print(*sorted(imported - sys.stdlib_module_names - {{"keywright", "__mp_main__"}}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert bool(done.stdout.split()) is foreign, done.stdout
+
+
 def test_another_sqlite_in_this_process_is_noticed_before_a_change_is_told(tmp_path: Path) -> None:
     """Its close drops the locks of this process, and takes the log away from under the engine."""
     url = f"sqlite:{tmp_path / 'keys.db'}"

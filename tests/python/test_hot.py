@@ -122,6 +122,44 @@ def test_a_thousand_at_once(async_kw: AsyncKeywright) -> None:
     asyncio.run(main())
 
 
+LOCKER = """
+import sqlite3, sys
+held = sqlite3.connect(sys.argv[1], isolation_level=None)
+held.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.readline()
+held.execute("ROLLBACK")
+"""
+
+
+def test_an_engine_that_is_dropped_waits_without_the_interpreter(tmp_path: Path) -> None:
+    """Another program holds the file until a thread of this one asks it not to, which that can only do meanwhile."""
+    kw = opened(tmp_path, busy_timeout="20s")
+    new = kw.keys.create(name="CI")
+    command = [sys.executable, "-c", LOCKER, str(tmp_path / "keys.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as locker:
+        assert locker.stdout is not None and locker.stdout.readline() == "held\n"
+        dropping = threading.Event()
+
+        def ask() -> None:
+            dropping.wait()
+            locker.communicate("\n")
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        assert kw.verify(new.api_key)
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(600)  # so that no thread runs here before this one waits
+        try:
+            dropping.set()
+            del kw
+        finally:
+            sys.setswitchinterval(interval)
+        thread.join()
+    with opened(tmp_path) as again:
+        assert again.keys.get(new.id).usage_count == 1
+
+
 PREFACE = """
 import os, signal, sys, time
 from keywright import Keywright

@@ -318,6 +318,24 @@ impl Keywright {
         self.0.store().close().await;
     }
 
+    /// Whether no other handle of the engine is left: what is counted is written down when the last one is dropped, unless
+    /// it was [closed](Self::close) before.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// let keys = kw.keys();
+    /// assert!(!kw.is_last());
+    /// drop(keys);
+    /// assert!(kw.is_last());
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// Refuses what the host cannot have meant.
     pub(crate) fn admit(&self, request: &Request) -> Result<(), Error> {
         self.0.verifier.admit(request)

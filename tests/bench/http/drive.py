@@ -32,6 +32,8 @@ VARIANTS = (
     ("axum", None),
     ("axum keywright", 2),
 )
+# No peers.
+OURS = ("", "nothing", "keywright")
 
 
 def spent(process: int) -> float:
@@ -80,14 +82,15 @@ def main() -> None:
         for variant, found in figures.items():
             (folder / "better-auth.db").unlink(missing_ok=True)
             framework = variant.split()[0]
-            is_peer = variant.partition(" ")[2] not in ("", "keywright")
+            is_peer = variant.partition(" ")[2] not in OURS
             requests = PEER_REQUESTS if is_peer else REQUESTS[framework]
             found.append(measure([*commands[framework], variant, str(folder)], requests))
     medians = {variant: statistics.median(of) for variant, of in figures.items()}
     print("# Figures of requests\n")
     print("One run of `bash tests/bench/http.sh`; release builds. CPU time of the server process for one request of a hello")
     print(f"route, by one connection that is kept alive; the median of {ROUNDS} starts, in turn. The scheme is `hmac-sha256`, the key is")
-    print("in memory; keyshield has its cache and a repository in memory, better-auth a SQLite file of 1,000 keys.\n")
+    print("in memory; keyshield has its cache and a repository in memory, better-auth a SQLite file of 1,000 keys. `nothing` is a")
+    print("middleware, or a dependency, that adds as many headers and does nothing else: what is not ours of what ours adds.\n")
     print(f"- {datetime.now(timezone.utc):%Y-%m-%d}, load {os.getloadavg()[1]:.1f} over the last 5 minutes, {os.cpu_count()} cores\n")
     print("| what | CPU per request | added | at most | met | times what ours adds |\n|---|---|---|---|---|---|")
     for variant, goal in VARIANTS:
@@ -96,7 +99,7 @@ def main() -> None:
         line = [variant, f"{medians[variant]:.1f} µs", f"{added:.1f} µs" if who else ""]
         line += [f"{goal} µs", "yes" if added <= goal else "**no**"] if goal else ["", ""]
         ours = medians[f"{framework} keywright"] - medians[framework]
-        line.append(f"{added / ours:.1f}" if who not in ("", "keywright") and ours > 0 else "")
+        line.append(f"{added / ours:.1f}" if who not in OURS and ours > 0 else "")
         print("|", " | ".join(line), "|")
 
 

@@ -67,17 +67,23 @@ const texts = [];
 let engine = slow();
 await together(Array.from({ length: KEYS }, (_, it) => it), 16, async (it) => texts.push((await engine.keys.create({ name: `key ${it}` })).api_key));
 await engine.close();
-engine = slow();
-await engine.open();
+async function restarted() {
+  engine = slow();
+  await engine.open();
+  const spent = await together(texts, 16, async (it) => {
+    if (!(await engine.verify(it)).allowed) throw new Error("refused");
+  });
+  await engine.close();
+  return spent;
+}
+const spent = await restarted();
+// Once more, since looking at the loop each millisecond takes time of its own.
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
-const spent = await together(texts, 16, async (it) => {
-  if (!(await engine.verify(it)).allowed) throw new Error("refused");
-});
+await restarted();
 delay.disable();
-await engine.close();
 const figures = readFileSync(out, "utf8").trim().split("\n").map((line) => JSON.parse(line));
-const argon2 = figures.find((it) => it.what === "argon2id itself").value;
+const argon2 = figures.find((it) => it.what === "argon2id itself, on all cores at once").value;
 figure("1,000 argon2id keys after a restart, 16 at once: beside the time of argon2 on the cores", spent / ((argon2 * KEYS) / availableParallelism()), 1.1, "times");
 // Above the resolution of 1 ms at which the loop is looked at.
 figure("the same: the longest stall of the event loop", delay.max / 1e6 - 1, 5, "ms");

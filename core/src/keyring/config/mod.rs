@@ -35,6 +35,9 @@ const MOST_MEMORY: i64 = 10_000_000;
 /// How many slow hashes may wait before the answer is `unavailable`.
 const WAITING_HASHES: usize = 128;
 
+/// How far slow hashes stand back. On cores that others keep busy they still get a tenth of what each of those gets.
+const NICE: i32 = 10;
+
 type Bytes = Zeroizing<Vec<u8>>;
 
 /// The set-up of an engine; [`Keywright::builder`] begins one.
@@ -353,7 +356,7 @@ impl Plan {
             hasher,
             clock: self.clock,
             store,
-            slow: Workers::new("keywright-hash", cores, WAITING_HASHES),
+            slow: Workers::new("keywright-hash", cores, WAITING_HASHES).behind(NICE),
             closed: AtomicBool::new(false),
             rules: Rules::new(self.limits),
         };
