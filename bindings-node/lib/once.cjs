@@ -101,14 +101,13 @@ function keep(response, lease) {
   };
   response.end = function (...given) {
     note(...given);
-    const body = beginning.bytes();
-    // Frameworks ask by its head whether a response was made.
-    if (!this.headersSent) {
-      if (!this.hasHeader("content-length") && this.statusCode !== 204) this.setHeader("content-length", body.length);
-      this.flushHeaders();
-    }
+    // Frameworks ask by this whether a response was made.
+    Object.defineProperty(this, "headersSent", { value: true, configurable: true });
     const headers = Object.entries(this.getHeaders()).flatMap(([name, value]) => [name, String(value)]);
-    lease.finish(this.statusCode, headers, body).finally(() => end.apply(this, given));
+    lease.finish(this.statusCode, headers, beginning.bytes()).finally(() => {
+      delete this.headersSent;
+      end.apply(this, given);
+    });
     return this;
   };
 }

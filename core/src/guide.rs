@@ -12,6 +12,9 @@ pub mod http {}
 #[doc = include_str!("../guide/agents.md")]
 pub mod agents {}
 
+#[doc = include_str!("../guide/idempotency.md")]
+pub mod idempotency {}
+
 #[cfg(feature = "axum")]
 #[doc = include_str!("../guide/axum.md")]
 pub mod axum {}

@@ -7,8 +7,10 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use keywright::blocking::Keywright;
+use keywright::http::{Message, Session};
 use keywright::input::{Casing, Fields, Value};
 use keywright::testing::ManualClock;
+use keywright::wait::block_on;
 use keywright::{
     Change, Config, Decision, Error, IssuedKey, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Request,
     Rotation,
@@ -16,6 +18,9 @@ use keywright::{
 use serde::Serialize;
 
 use crate::site::{PEPPER, Site, bytes, contains, create, files, forged, plain, until, verdict};
+
+/// What a client makes up is no secret of ours, but may be one of its own.
+const ATTEMPT: &str = "an-idempotency-key-that-a-client-made-up";
 
 const NEXT: &str = "the pepper that comes next, longer than 32 bytes";
 
@@ -42,7 +47,7 @@ fn secret(text: &str) -> &str {
 }
 
 fn all_traces(texts: &[String]) -> Vec<String> {
-    texts.iter().map(|it| secret(it)).chain([PEPPER, NEXT]).flat_map(traces).collect()
+    texts.iter().map(|it| secret(it)).chain([PEPPER, NEXT, ATTEMPT]).flat_map(traces).collect()
 }
 
 fn clean_files(folder: &Path, traces: &[String]) {
@@ -83,7 +88,23 @@ fn use_keys(kw: &Keywright, site: &Site) -> Vec<String> {
     other.execute_batch("DROP TRIGGER full").unwrap();
     texts.push(create(kw, "third").api_key.reveal().to_owned());
     keys.revoke(&first.id, Change::because("leaked")).unwrap();
+    texts.push(once(kw));
     texts
+}
+
+/// Asks for a key twice under one idempotency key, of which the second time shows no text.
+fn once(kw: &Keywright) -> String {
+    let http = kw.engine().http(keywright::http::Config::new()).unwrap();
+    let ask = || {
+        let session = Session::of("default").unwrap().may("keys:manage").unwrap();
+        let message = Message::new("POST", "/keys").header("content-type", "application/json");
+        let message = message.header("idempotency-key", ATTEMPT).body(r#"{"name": "fourth"}"#);
+        let made = block_on(http.manage(message, Some(session)));
+        serde_json::from_slice::<serde_json::Value>(&made.body).unwrap()["api_key"].clone()
+    };
+    let text = ask().as_str().unwrap().to_owned();
+    assert!(ask().is_null());
+    text
 }
 
 #[test]

@@ -86,11 +86,9 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         passed, doing = state.get("keywright"), state.get("keywright_doing")
-        if doing is not None:
-            await doing.keep(message)
         if passed is not None:
             add_headers(message, passed)
-        await send(message)
+        await (send(message) if doing is None else doing.send(message, send))
 
     try:
         await app(scope, receive, sending)

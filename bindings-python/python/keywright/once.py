@@ -20,20 +20,26 @@ class Doing:
     def __init__(self, http: AsyncHttp, lease: Lease | None) -> None:
         self._http = http
         self._lease = lease
+        self._start: Message | None = None
         self._status = 500
         self._headers: Iterable[tuple[bytes, bytes]] = ()
         self._body = bytearray()
 
-    async def keep(self, message: Message) -> None:
-        """Takes a part of the answer, before it is sent."""
+    async def send(self, message: Message, onward: Callable[[Message], Awaitable[None]]) -> None:
+        """Sends a part of the answer: its head with the first of its body, since a client needs no more of one without."""
         if message["type"] == "http.response.start":
-            self._status, self._headers = message["status"], tuple(message.get("headers") or ())
-        elif message["type"] == "http.response.body":
+            self._start, self._status, self._headers = message, message["status"], tuple(message.get("headers") or ())
+            return
+        if message["type"] == "http.response.body":
             self._body += message.get("body", b"")[: LARGEST_KEPT + 1 - len(self._body)]
             lease = self._lease
             if lease is not None and not message.get("more_body"):
                 self._lease = None
                 await self._http.finish(lease, self._status, self._headers, bytes(self._body))
+        if self._start is not None:
+            start, self._start = self._start, None
+            await onward(start)
+        await onward(message)
 
     async def release(self) -> None:
         """Lets the request be done anew, if it broke off before its answer was whole."""

@@ -50,7 +50,18 @@ impl Keys {
             };
             Ok(all.into_iter().map(told).collect())
         };
-        let told = engine.store().tell(&self.tenant, &id, &engine.verifier.clock, Box::new(rule)).await?;
+        let told = engine
+            .store()
+            .tell(&self.tenant, &id, &engine.verifier.clock, Box::new(rule), self.attempt.clone())
+            .await?;
         Ok(told.ok_or_else(unknown)?.into_iter().map(|it| it.entry).collect())
+    }
+
+    /// The entries that were told at one time, as far as they were not pruned since.
+    pub(crate) async fn told(&self, first: u64, count: usize) -> Result<Vec<AuditEntry>, Error> {
+        let rows = self.engine.store().audit_scan(first.saturating_sub(1), count).await?;
+        let last = first.saturating_add(count as u64);
+        let ours = |it: &AuditEntry| it.seq < last && it.org.as_deref().is_some_and(|org| self.tenant.sees(org));
+        Ok(rows.into_iter().map(|it| it.entry).filter(ours).collect())
     }
 }

@@ -3,6 +3,7 @@
 use crate::audit::Draft;
 use crate::clock::{Clock, ManualClock, Millis, time};
 use crate::error::Error;
+use crate::idempotency::{Attempt, KEPT, Kept, LEASE, Lease, Outcome};
 use crate::lifecycle::{Life, Term};
 use crate::record::{Limit, Status};
 use crate::store::{
@@ -31,6 +32,8 @@ pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, Stri
         a_prefix_finds_its_key,
         a_verifier_is_replaced_only_while_it_stands,
         changes_of_one_key_follow_each_other,
+        a_name_has_one_turn,
+        a_change_is_remembered_with_its_request,
         orgs_are_kept,
         the_chain_has_no_gap,
         pruning_leaves_a_checkpoint,
@@ -203,7 +206,7 @@ async fn what_is_told_of_a_key_is_one_transaction(store: &AnyStore) -> Check {
             if fails { Err(Error::conflict("id", "no", "never")) } else { Ok(drafts) }
         };
         let (tenant, clock) = (one(tenant), clock());
-        async move { store.tell(&tenant, "told-1", &clock, Box::new(rule)).await }
+        async move { store.tell(&tenant, "told-1", &clock, Box::new(rule), None).await }
     };
     hold(tell("theirs", &["a"], false).await.map_err(told)?.is_none(), "tell crossed a tenant")?;
     hold(tell("told", &["a"], true).await.is_err() && chain(store).await? == before, "a failing rule told something")?;
@@ -320,6 +323,59 @@ async fn changes_of_one_key_follow_each_other(store: &AnyStore) -> Check {
     }
     let added = got(store, &tenant, "turns-1").await?.key.name.matches('x').count();
     hold(added == 20, "a change was lost")
+}
+
+fn attempt(org: &str, key: &str, at: Millis) -> Attempt {
+    Attempt::new(org, ["key", "k1", ""], key, [b"host", b"POST", b"/v1/deals", b"{}"], at)
+}
+
+async fn remembered(store: &AnyStore, attempt: &Attempt) -> Result<Option<Outcome>, String> {
+    Ok(store.remembered(attempt).await.map_err(told)?.map(|it| it.outcome))
+}
+
+async fn a_name_has_one_turn(store: &AnyStore) -> Check {
+    let first = attempt("turns", "k", NOW);
+    let lease = |token| Lease { org: first.org.clone(), name: first.name, token: [token; 16] };
+    let begin = |attempt: Attempt, token| async move { store.begin(attempt, [token; 16]).await.map_err(told) };
+    hold(remembered(store, &first).await?.is_none(), "a name was remembered before it was used")?;
+    hold(begin(first.clone(), 1).await?.is_none(), "the first attempt has no turn")?;
+    hold(begin(first.clone(), 2).await?.is_some(), "the second attempt has a turn as well")?;
+    hold(begin(attempt("others", "k", NOW), 1).await?.is_none(), "a name crossed a tenant")?;
+    let late = attempt("turns", "k", NOW + LEASE);
+    hold(begin(late.clone(), 3).await?.is_none(), "a lease that is over still holds")?;
+    let kept = |status| Kept { status, headers: "{}".to_owned(), body: Some(vec![0, 255]) };
+    store.settle(lease(1), Some(kept(201)), late.at).await.map_err(told)?;
+    store.settle(lease(1), None, late.at).await.map_err(told)?;
+    hold(remembered(store, &late).await? == Some(Outcome::Running), "who lost its turn settled it")?;
+    store.settle(lease(3), Some(kept(202)), late.at).await.map_err(told)?;
+    let answered = Some(Outcome::Answered(kept(202)));
+    let end = late.at + KEPT;
+    hold(remembered(store, &attempt("turns", "k", end - 1)).await? == answered, "an answer was not kept")?;
+    hold(remembered(store, &attempt("turns", "k", end)).await?.is_none(), "an answer is kept too long")?;
+    let freed = attempt("turns", "freed", NOW);
+    hold(begin(freed.clone(), 4).await?.is_none(), "a new name has no turn")?;
+    store.settle(Lease { name: freed.name, ..lease(4) }, None, NOW).await.map_err(told)?;
+    hold(remembered(store, &freed).await?.is_none(), "a name that was freed is remembered")
+}
+
+async fn a_change_is_remembered_with_its_request(store: &AnyStore) -> Check {
+    made(store, "again-1", "again").await?;
+    let (tenant, before) = (one("again"), chain(store).await?);
+    let rename = |attempt: Attempt, fails: bool| {
+        let rule = move |view: &KeyView, _| {
+            if fails { Err(Error::conflict("id", "no", "never")) } else { Ok(Some(edit(view, |it| it.name.push('!')))) }
+        };
+        let (tenant, clock) = (tenant.clone(), clock());
+        async move { store.change(&tenant, "again-1", &clock, Box::new(rule), Some(attempt)).await }
+    };
+    let first = attempt("again", "k", NOW);
+    hold(rename(first.clone(), true).await.is_err(), "a failing rule passed")?;
+    hold(remembered(store, &first).await?.is_none(), "what failed is remembered")?;
+    rename(first.clone(), false).await.map_err(told)?;
+    let changed = Some(Outcome::Changed("again-1".to_owned()));
+    hold(remembered(store, &first).await? == changed, "a change is not remembered")?;
+    let again = rename(first.clone(), false).await.err().map(|it| it.code());
+    hold(again == Some("in_progress") && chain(store).await?.len() == before.len() + 1, "a change was made twice")
 }
 
 async fn orgs_are_kept(store: &AnyStore) -> Check {

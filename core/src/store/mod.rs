@@ -335,6 +335,7 @@ pub(crate) trait Store: Send + Sync {
         id: &str,
         clock: &Clock,
         rule: Telling,
+        attempt: Option<Attempt>,
     ) -> impl Future<Output = Result<Option<Vec<AuditRow>>, Error>> + Send;
     /// Replaces one verifier by another of the same secret, if it still stands there.
     fn replace_verifier(

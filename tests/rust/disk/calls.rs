@@ -9,6 +9,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 
 use keywright::blocking::Keywright;
+use keywright::http::{Config, Message, Session};
+use keywright::wait::block_on;
 use keywright::{Error, IssuedKey, ListKeys, NewKey, Rotation, Trouble};
 use rusqlite::ffi::SQLITE_FULL;
 
@@ -56,6 +58,8 @@ struct Told {
     disabled: bool,
     rotated: Option<IssuedKey>,
     revoked: bool,
+    /// The id of what was made under an idempotency key.
+    once: Option<String>,
 }
 
 impl<'a> Run<'a> {
@@ -131,6 +135,7 @@ impl<'a> Run<'a> {
             }
             told.revoked = self.call("revoke", || kw.keys().revoke(id, ())).is_some();
         }
+        told.once = self.once(kw);
         self.stands(kw, &told);
         self.call("list", || kw.keys().list(ListKeys::new().any_status()));
         if let Some(check) = self.call("audit.verify", || kw.audit().verify()) {
@@ -139,11 +144,30 @@ impl<'a> Run<'a> {
         told
     }
 
+    /// Makes a key once, however often this is called: its id, where that was acknowledged.
+    fn once(&self, kw: &Keywright) -> Option<String> {
+        let http = kw.engine().http(Config::new()).unwrap();
+        let session = Session::of("default").unwrap().may("keys:manage").unwrap();
+        let message = Message::new("POST", "/keys").header("content-type", "application/json");
+        let message = message.header("idempotency-key", "once").body(r#"{"name": "once"}"#);
+        let threatened = self.watch.threatens();
+        let response = block_on(http.manage(message, Some(session)));
+        if response.status == 201 {
+            let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+            return Some(body["id"].as_str().unwrap().to_owned());
+        }
+        assert!(response.status == 503 && threatened && self.watch.hit(), "once met no failure: {}", response.status);
+        None
+    }
+
     /// With the trouble over, every answer is right and changes are done.
     fn recovers(&self, kw: &Keywright, told: &Told) {
         self.watch.mends();
         self.stands(kw, told);
         create(kw, "after");
+        let again = self.once(kw);
+        assert!(again.is_some() && (told.once.is_none() || told.once == again), "{:?} became {again:?}", told.once);
+        assert_eq!(kw.keys().list(ListKeys::new().name("once")).unwrap().data.len(), 1);
         assert!(kw.audit().verify().unwrap().ok);
     }
 

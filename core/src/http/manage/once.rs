@@ -60,6 +60,11 @@ impl Http {
         let Some(Outcome::Changed(changed)) = self.kw.repeated(attempt).await? else { return Ok(None) };
         let mut answer = match route {
             Route::DisableOrg | Route::EnableOrg => Answer::of(200, &self.kw.orgs().get(&changed).await?),
+            Route::Attest | Route::AttestSelf => {
+                let (first, count) = changed.split_once('+').unwrap_or_default();
+                let (first, count) = (first.parse().unwrap_or_default(), count.parse().unwrap_or_default());
+                Answer::of(201, &json!({"data": self.keys_of(who)?.told(first, count).await?}))
+            }
             Route::RevokeKeys => Answer::of(200, &json!({"revoked": changed.parse::<u64>().ok()})),
             _ => {
                 let key = self.keys_of(who)?.get(KeyId::Text(changed)).await?;

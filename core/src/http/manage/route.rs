@@ -139,6 +139,8 @@ impl Route {
                 | Self::EnableOrg
                 | Self::RevokeKeys
                 | Self::RotateSelf
+                | Self::Attest
+                | Self::AttestSelf
         )
     }
 

@@ -143,9 +143,18 @@ impl Store for Sqlite {
         id: &str,
         clock: &Clock,
         rule: Telling,
+        attempt: Option<Attempt>,
     ) -> Result<Option<Vec<AuditRow>>, Error> {
         let (tenant, id, clock) = (tenant.clone(), id.to_owned(), clock.clone());
-        self.write(move |on, sealer| keys::tell(on, &tenant, &id, clock.now(), rule, sealer)).await
+        self.write(move |on, sealer| {
+            let change = || keys::tell(on, &tenant, &id, clock.now(), rule, sealer);
+            let named = |it: &Option<Vec<AuditRow>>| {
+                let told = it.as_ref()?;
+                Some(format!("{}+{}", told.first()?.entry.seq, told.len()))
+            };
+            idempotency::once(on, attempt.as_ref(), change, named)
+        })
+        .await
     }
 
     async fn replace_verifier(

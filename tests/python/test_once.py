@@ -1,0 +1,125 @@
+"""What is sent again under one idempotency key, where vectors cannot look: bodies of all sizes, and requests that meet."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Form, Request, Security
+from fastapi.responses import StreamingResponse
+
+from keywright import Keywright
+from keywright.asgi import KeywrightMiddleware
+from keywright.fastapi import install
+from keywright.http import LARGEST_KEPT, LARGEST_ONCE
+
+RULES = [{"path": "/{*rest}", "idempotent": True}]
+Asked = tuple[int, dict[bytes, bytes], bytes]
+
+
+class Broken(Exception):
+    """What a handler did not expect."""
+
+
+async def ask(app: Any, path: str, text: str, key: str, *parts: bytes, kind: bytes = b"text/plain") -> Asked:
+    """Asks an ASGI application, with a body in parts."""
+    headers = [(b"api-key", text.encode()), (b"idempotency-key", key.encode()), (b"content-type", kind)]
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
+    told = [{"type": "http.request", "body": it, "more_body": True} for it in parts] + [{"type": "http.request", "body": b""}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        if not told:
+            await asyncio.Event().wait()
+        return told.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app({**scope, "client": ("127.0.0.1", 1), "root_path": "", "http_version": "1.1"}, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"]), b"".join(it.get("body", b"") for it in sent[1:])
+
+
+class Host:
+    """An ASGI application that tells how often it ran, and how long the body was."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.wait = asyncio.Event()
+        self.wait.set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        length, more = 0, True
+        while more:
+            message = await receive()
+            length, more = length + len(message.get("body", b"")), message.get("more_body", False)
+        await self.wait.wait()
+        self.runs += 1
+        if scope["path"] == "/broken":
+            raise Broken
+        size = LARGEST_KEPT + 1 if scope["path"] == "/long" else 0
+        status = 204 if scope["path"] == "/empty" else 200
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        if status == 200:
+            await send({"type": "http.response.body", "body": b"%d %d" % (self.runs, length), "more_body": True})
+            await send({"type": "http.response.body", "body": b"x" * size, "more_body": True})
+        await send({"type": "http.response.body"})
+
+
+def test_asgi(kw: Keywright) -> None:
+    text = kw.keys.create(name="CI").api_key
+
+    async def main() -> None:
+        host = Host()
+        app = KeywrightMiddleware(host, kw, routes=RULES)
+        for key, parts in {"none": (), "two": (b"a", b"b"), "most": (b"x" * LARGEST_ONCE,)}.items():
+            first = await ask(app, "/a", text, key, *parts)
+            assert first[2] == b"%d %d" % (host.runs, sum(map(len, parts)))
+            again = await ask(app, "/a", text, key, b"".join(parts))
+            assert (again[0], again[2], again[1][b"idempotent-replayed"]) == (200, first[2], b"true")
+        before = host.runs
+        assert (await ask(app, "/a", text, "more", b"x" * LARGEST_ONCE, b"x"))[0] == 413
+        assert ((await ask(app, "/empty", text, "e"))[0], (await ask(app, "/empty", text, "e"))[0]) == (204, 204)
+        assert ((await ask(app, "/long", text, "l"))[0], (await ask(app, "/long", text, "l"))[0]) == (200, 409)
+        for _ in range(2):
+            with pytest.raises(Broken):
+                await ask(app, "/broken", text, "b")
+        assert host.runs == before + 4
+        host.wait.clear()
+        first_of_two = asyncio.ensure_future(ask(app, "/a", text, "meet"))
+        second = asyncio.ensure_future(ask(app, "/a", text, "meet"))
+        done, _ = await asyncio.wait([first_of_two, second], return_when=asyncio.FIRST_COMPLETED)
+        assert [it.result()[0] for it in done] == [409]
+        host.wait.set()
+        assert sorted([(await first_of_two)[0], (await second)[0]]) == [200, 409]
+        assert host.runs == before + 5
+
+    asyncio.run(main())
+
+
+def test_fastapi_with_forms_and_streams(kw: Keywright) -> None:
+    text = kw.keys.create(name="CI").api_key
+    app = FastAPI()
+    api_key = install(app, kw)
+    once, runs = api_key.needs(idempotent=True), []
+
+    @app.post("/form", dependencies=[Security(once)])
+    async def form(name: str = Form()) -> str:
+        runs.append(name)
+        return name
+
+    @app.post("/stream", dependencies=[Security(once)])
+    async def stream(request: Request) -> StreamingResponse:
+        body = await request.body()
+        return StreamingResponse(iter([body, b"!"]))
+
+    async def main() -> None:
+        kind = b"application/x-www-form-urlencoded"
+        for _ in range(2):
+            assert (await ask(app, "/form", text, "f", b"name=", b"x", kind=kind))[2] == b'"x"'
+            assert (await ask(app, "/stream", text, "s", b"ab"))[2] == b"ab!"
+        assert runs == ["x"]
+        assert (await ask(app, "/form", text, "f", b"name=y", kind=kind))[0] == 422
+
+    asyncio.run(main())
