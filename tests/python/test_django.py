@@ -21,6 +21,7 @@ from django.views import View
 
 from keywright import Keywright
 from keywright.django import KeyRequest, async_engine, engine, get_api_key, requires
+from keywright.django.middleware import HeadersMiddleware
 from keywright.django.site import site
 from keywright.http import Passed
 
@@ -300,6 +301,7 @@ def test_checks_find_what_is_wrong_before_any_request(described: dict[str, Any],
     database = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{tmp_path}/django.db"}}
     assert found(DATABASES=database) == ["keywright.E003"]
     assert found(MIDDLEWARE=[]) == ["keywright.W001"]
+    assert set(found(KEYWRIGHT={**described, "scopes": ["deals:raed"]})) == {"keywright.E005"}
     assert found(KEYWRIGHT={"url": f"sqlite:{tmp_path}/none.db", "brand": "liq"}) == ["keywright.W002"]
     (tmp_path / "other.db").write_text("this is no database of Keywright, and never was one")
     assert found(KEYWRIGHT={**described, "url": f"sqlite:{tmp_path}/other.db"}) == ["keywright.E004"]
@@ -354,6 +356,32 @@ def test_rest_framework_judges_a_key_once(described: dict[str, Any]) -> None:
         refused = asked(key.api_key, **needs)
         assert (refused.status_code, refused["content-type"], "retry-after" in refused) == (429, "application/problem+json", True)
         engine().close()
+
+
+def test_rest_framework_does_once_what_is_sent_again(client: Client) -> None:
+    class Made(Resource):
+        permission_classes = (HasScopes(idempotent=True),)
+
+        def post(self, request: Request) -> Response:
+            RUNS.append("rest")
+            return Response({"got": request.data}, status=201)
+
+    key = engine().keys.create(name="CI").api_key
+    headers = {**bearer(key), "Idempotency-Key": "rest"}
+    RUNS.clear()
+
+    def answered(request: HttpRequest) -> Any:
+        response: Any = Made.as_view()(request)
+        return response.render() if hasattr(response, "render") else response
+
+    def sent(**more: Any) -> Any:
+        request = RequestFactory().post("/", {"a": 1}, "application/json", headers=headers, **more)
+        return HeadersMiddleware(answered)(request)
+
+    found = [sent() for _ in range(2)]
+    assert [(it.status_code, json.loads(it.content)) for it in found] == [(201, {"got": {"a": 1}})] * 2
+    assert [it.headers.get("idempotent-replayed") for it in found] == [None, "true"]
+    assert (sent(CONTENT_LENGTH="99").status_code, RUNS) == (400, ["rest"])
 
 
 def test_rest_framework_combines_permissions_and_closes(client: Client) -> None:

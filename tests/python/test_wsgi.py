@@ -2,9 +2,15 @@
 
 import io
 import json
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from flask import Flask, g, request, session
@@ -217,6 +223,56 @@ def test_what_is_done_once_is_kept_as_a_whole(kw: Keywright) -> None:
     assert (written.written, written.body, again.body) == (b"one ", b"two", b"one two")
     large = {"wsgi.input": io.BytesIO(b"x" * 1_100_000), "CONTENT_LENGTH": "1100000"}
     assert asked("/large", **large).status == 413
+
+
+SITE = """
+from keywright import Keywright
+from keywright.wsgi import KeywrightMiddleware
+
+
+def hello(environ, start_response):
+    start_response("200 OK", [])
+    return [str(__import__("os").getpid()).encode()]
+
+
+kw = Keywright({url!r}, brand="liq", pepper={pepper!r})
+app = KeywrightMiddleware(hello, kw)
+"""
+
+
+def test_workers_forked_after_the_engine_was_opened_serve_and_see_a_revocation(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path}/keys.db"
+    (tmp_path / "site_of_this_test.py").write_text(SITE.format(url=url, pepper=PEPPER))
+    listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+    port, handle = listening.getsockname()[1], listening.fileno()
+    command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", "-b", f"fd://{handle}", "site_of_this_test:app"]
+    server = subprocess.Popen(command, cwd=tmp_path, pass_fds=[handle], stderr=subprocess.DEVNULL)
+    listening.close()
+
+    def ask(key: str) -> tuple[int, bytes]:
+        asked = Request(f"http://127.0.0.1:{port}/", headers={"Api-Key": key})
+        try:
+            with urlopen(asked, timeout=20) as answer:
+                return answer.status, answer.read()
+        except HTTPError as refused:
+            with refused:
+                return refused.code, b""
+
+    try:
+        with Keywright(url, brand="liq", pepper=PEPPER) as kw:
+            new = kw.keys.create(name="CI")
+            with ThreadPoolExecutor(8) as threads:
+                before = list(threads.map(ask, [new.api_key] * 60))
+                assert {status for status, _ in before} == {200}
+                assert str(server.pid).encode() not in {worker for _, worker in before}
+                kw.keys.revoke(new.id)
+                assert {status for status, _ in threads.map(ask, [new.api_key] * 60)} == {401}
+    finally:
+        server.terminate()
+        server.wait(20)
+    with Keywright(url, brand="liq", pepper=PEPPER) as kw:
+        counted = kw.keys.get(new.id)
+        assert (counted.usage_count, counted.denied_count) == (60, 60), "each worker wrote down what it had counted"
 
 
 @pytest.fixture

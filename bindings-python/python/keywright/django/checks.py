@@ -10,9 +10,10 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import get_resolver
 
 from keywright import Keywright
-from keywright.django.site import site
+from keywright.django.site import DECLARED, site
 from keywright.errors import KeywrightError
 
 __all__ = ["check_deployment", "check_settings"]
@@ -46,6 +47,13 @@ def _settings() -> Iterator[CheckMessage]:
     file = _file(given)
     if file in {Path(it["NAME"]).resolve() for it in settings.DATABASES.values() if it.get("NAME")}:
         yield Error("KEYWRIGHT names a database of DATABASES", hint="Give Keywright a file of its own.", id="keywright.E003")
+    # Views are imported with the routes, and say then what they need.
+    get_resolver().url_patterns  # noqa: B018
+    for needs in DECLARED:
+        try:
+            site().sync_http._config.check(needs)
+        except KeywrightError as error:
+            yield Error(f"a view needs what nobody could meet: {error}", id="keywright.E005")
     if not MIDDLEWARE.intersection(settings.MIDDLEWARE):
         hint = "Add keywright.django.middleware.HeadersMiddleware, or KeywrightMiddleware to guard every request."
         yield checks.Warning("no middleware of Keywright: errors lack the contract's headers", hint=hint, id="keywright.W001")

@@ -18,6 +18,7 @@ from rest_framework.views import exception_handler as theirs
 
 from keywright import http as contract
 from keywright.django.guard import decided, enter, respond
+from keywright.django.site import declared
 
 __all__ = ["HasScopes", "KeyAuthentication", "KeyThrottle", "KeyUser", "Refused", "exception_handler"]
 
@@ -51,14 +52,14 @@ class Refused(APIException):
         self.wait: int = int(headers.get(b"retry-after", "0"))
 
 
-class HasScopes(permissions.OperationHolderMixin, permissions.BasePermission):
+class HasScopes(permissions.SingleOperandHolder, permissions.BasePermission):
     """What a view needs of a key: ``permission_classes = [HasScopes("deals:read", cost=5)]``; see ``Needs``.
 
     Without any needs, the rule of the path counts. A view has one at most, which may stand beside others in ``&`` and ``|``.
     """
 
     def __init__(self, scopes: str | list[str] | None = None, **needs: Any) -> None:
-        self.needs: contract.Needs | None = contract.needed(scopes, **needs)
+        self.needs: contract.Needs | None = declared(scopes, **needs)
 
     def __call__(self) -> HasScopes:
         """The permission itself, since views call what they list."""

@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
 from keywright import Key, asgi, wsgi
-from keywright.django.site import site
-from keywright.http import LARGEST_ONCE, Lease, Needs, Passed, Response, needed
+from keywright.django.site import declared, site
+from keywright.http import LARGEST_ONCE, Lease, Needs, Passed, Response
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
@@ -50,7 +50,7 @@ def requires(scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V
 
     Where it needs a key, which no browser sends by itself, the view is exempt from Django's protection against forged requests.
     """
-    wanted = needed(scopes, **needs)
+    wanted = declared(scopes, **needs)
 
     def guarding(view: V) -> V:
         @wraps(view)

@@ -14,9 +14,9 @@ from django.utils.module_loading import import_string
 from keywright import AsyncKeywright, Keywright
 from keywright._native import Config
 from keywright.errors import KeywrightError
-from keywright.http import AsyncHttp, SyncHttp
+from keywright.http import AsyncHttp, Needs, SyncHttp, needed
 
-__all__ = ["Site", "async_engine", "engine", "site"]
+__all__ = ["DECLARED", "Site", "async_engine", "declared", "engine", "site"]
 
 
 class Site:
@@ -41,6 +41,9 @@ class Site:
             raise ImproperlyConfigured(f"KEYWRIGHT: {error}") from error
 
 
+DECLARED: list[Needs] = []
+"""What views need, for the system checks: the settings may know nobody who could meet it."""
+
 _lock = threading.Lock()
 _sites: list[Site] = []
 
@@ -52,6 +55,14 @@ def site() -> Site:
             if not _sites:
                 _sites.append(Site(getattr(settings, "KEYWRIGHT", None)))
     return _sites[0]
+
+
+def declared(scopes: str | list[str] | None = None, **needs: Any) -> Needs | None:
+    """What a view needs, see ``needed``."""
+    wanted = needed(scopes, **needs)
+    if wanted is not None:
+        DECLARED.append(wanted)
+    return wanted
 
 
 def engine() -> Keywright:
