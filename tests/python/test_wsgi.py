@@ -16,9 +16,10 @@ import pytest
 from flask import Flask, g, request, session
 
 from keywright import AsyncKeywright, InvalidRequest, Keywright, ValidationFailed
+from keywright.environ import body, target
 from keywright.flask import Guard, get_api_key
 from keywright.http import Passed
-from keywright.wsgi import KeywrightMiddleware, Management, body, target
+from keywright.wsgi import KeywrightMiddleware, Management
 
 PEPPER = "a pepper for these tests, of 32 bytes and more"
 RULES = [{"path": "/deals", "scopes": "deals:read"}, {"path": "/health", "access": "public"}]

@@ -12,7 +12,8 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
-from keywright.wsgi import Management, body, parts
+from keywright.environ import body, parts
+from keywright.wsgi import Management
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

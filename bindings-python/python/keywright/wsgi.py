@@ -7,26 +7,19 @@ headers with underscores in their names, which WSGI cannot tell from others: gun
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote_to_bytes
 
 from keywright._native import Keywright, Lease, Response
 from keywright.aio import AsyncKeywright
-from keywright.http import LARGEST_BODY, LARGEST_KEPT, LARGEST_ONCE, SyncHttp
+from keywright.environ import body, parts, target
+from keywright.http import LARGEST_KEPT, LARGEST_ONCE, SyncHttp
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = ["KeywrightMiddleware", "Management"]
-
-# A target that no rule and no route knows.
-UNREADABLE = b"*"
-
-# In which a proxy says what it asks about. A server joins lines of one name with a comma, and two must not pass for one.
-TOLD = ("HTTP_X_ORIGINAL_URI", "HTTP_X_FORWARDED_URI")
 
 
 class KeywrightMiddleware:
@@ -127,49 +120,6 @@ class Management:
         return respond(start_response, self.http.manage(method, target(environ)[1], headers, peer, content, session))
 
 
-def parts(environ: WSGIEnvironment) -> tuple[str, bytes, list[tuple[bytes, bytes]], str | None]:
-    """Method, target, headers and peer of a request, as the contract takes them."""
-    return environ["REQUEST_METHOD"], target(environ)[0], list(_lines(environ)), environ.get("REMOTE_ADDR") or None
-
-
-def target(environ: WSGIEnvironment) -> tuple[bytes, bytes]:
-    """The target as it came, and its part below the place where the application is mounted.
-
-    It counts only where it is what the application sees, merely encoded. A server that keeps nothing else has it encoded anew: then
-    the application cannot tell the spellings apart either.
-    """
-    mount, path, query = (environ.get(name, "").encode("latin-1") for name in ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING"))
-    query = b"?" + query if query else b""
-    given = environ.get("REQUEST_URI", environ.get("RAW_URI"))
-    if given is None:
-        below = quote(path, safe="/!$&'()*+,;=:@").encode()
-        return quote(mount).encode() + below + query, below + query
-    # It may name the host as well (RFC 9112, section 3.2.2).
-    whole = re.sub("^https?://[^/?]*", "", given).partition("?")[0].encode("latin-1")
-    below = whole.removeprefix(mount)
-    if unquote_to_bytes(below) != path:
-        return UNREADABLE, UNREADABLE
-    return whole + query, below + query
-
-
-def body(environ: WSGIEnvironment, largest: int = LARGEST_BODY) -> bytes | None:
-    """The body, up to the first byte that is too many; None where it breaks off, since its beginning may say something else."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    wanted = largest + 1
-    if length:
-        wanted = min(int(length), wanted)
-    elif not environ.get("wsgi.input_terminated"):
-        # Without a length nobody knows where it ends.
-        return None if "HTTP_TRANSFER_ENCODING" in environ else b""
-    read = bytearray()
-    try:
-        while len(read) < wanted and (part := environ["wsgi.input"].read(wanted - len(read))):
-            read += part
-    except Exception:  # noqa: BLE001 - each server has errors of its own for what did not come whole
-        return None
-    return bytes(read) if len(read) == wanted or not length else None
-
-
 def broken_off(start_response: StartResponse) -> Iterable[bytes]:
     """Answers a request whose body did not come whole, if anybody still listens."""
     start_response("400 Bad Request", [("content-length", "0")])
@@ -183,12 +133,3 @@ def respond(start_response: StartResponse, response: Response) -> Iterable[bytes
         headers.append(("content-length", str(len(response.body))))
     start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
     return [response.body]
-
-
-def _lines(environ: WSGIEnvironment) -> Iterator[tuple[bytes, bytes]]:
-    for name, value in environ.items():
-        if name.startswith("HTTP_"):
-            for line in re.split(r",(?=\s*/)", value) if name in TOLD else [value]:
-                yield name[5:].replace("_", "-").encode("latin-1"), line.encode("latin-1")
-        elif name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value:
-            yield name.replace("_", "-").encode(), value.encode("latin-1")

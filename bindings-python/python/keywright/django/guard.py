@@ -12,7 +12,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
-from keywright import Key, asgi, wsgi
+from keywright import Key, asgi, environ
 from keywright.django.site import declared, site
 from keywright.http import LARGEST_ONCE, Lease, Needs, Passed, Response
 
@@ -86,7 +86,7 @@ def passed(request: HttpRequest) -> Passed | None:
 def parts(request: HttpRequest) -> tuple[str, bytes, Any, str | None]:
     """Method, target, headers and peer of a request, as the contract takes them."""
     known = cast("Any", request)
-    return asgi.parts(known.scope) if isinstance(request, ASGIRequest) else wsgi.parts(known.environ)
+    return asgi.parts(known.scope) if isinstance(request, ASGIRequest) else environ.parts(known.environ)
 
 
 def decided(request: HttpRequest, needs: Needs | None) -> Passed | Response | None:
@@ -123,12 +123,12 @@ def body(request: HttpRequest, largest: int) -> bytes | None:
     if known._read_started and not is_kept:
         # Another has read it, and what it said must not be left out.
         return None
-    environ = request.META
+    given = request.META
     if is_kept:
-        environ = {**environ, "wsgi.input": io.BytesIO(request.body), "wsgi.input_terminated": isinstance(request, ASGIRequest)}
+        given = {**given, "wsgi.input": io.BytesIO(request.body), "wsgi.input_terminated": isinstance(request, ASGIRequest)}
     elif isinstance(request, ASGIRequest):
-        environ = {**environ, "wsgi.input": request, "wsgi.input_terminated": True}
-    content = wsgi.body(environ, largest)
+        given = {**given, "wsgi.input": request, "wsgi.input_terminated": True}
+    content = environ.body(given, largest)
     if content is not None and not is_kept:
         known._body, known._stream = content, io.BytesIO(content)
     return content

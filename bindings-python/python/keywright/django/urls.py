@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, re_path
 
-from keywright import wsgi
+from keywright import environ
 from keywright.django.guard import body, parts, respond
 from keywright.django.site import site
 from keywright.http import LARGEST_BODY
@@ -27,7 +27,7 @@ async def management(request: HttpRequest, rest: str) -> HttpResponse:
         return HttpResponse(status=400)
     method, target, headers, peer = parts(request)
     mounted = request.path.removesuffix(rest).encode()
-    target = target[len(mounted) - 1 :] if target.startswith(mounted) else wsgi.UNREADABLE
+    target = target[len(mounted) - 1 :] if target.startswith(mounted) else environ.UNREADABLE
     return respond(await site().async_http.manage(method, target, headers, peer, content, session))
 
 
