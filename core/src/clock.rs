@@ -34,14 +34,18 @@ impl Clock {
         }
     }
 
-    /// The time for who judges `end`: the cheap and coarse one, unless the end is so near that it matters.
-    pub(crate) fn about(&self, end: Millis) -> Millis {
+    /// The time at little cost, late by up to [`LAG`].
+    pub(crate) fn about(&self) -> Millis {
         if self.0.is_some() {
             return self.now();
         }
         let coarse = clock_gettime(ClockId::RealtimeCoarse);
-        let coarse = coarse.tv_sec.saturating_mul(SECOND).saturating_add(coarse.tv_nsec / 1_000_000);
-        if coarse.saturating_add(LAG) < end { coarse.max(0) } else { self.now() }
+        coarse.tv_sec.saturating_mul(SECOND).saturating_add(coarse.tv_nsec / 1_000_000).max(0)
+    }
+
+    /// The time for who judges `end`: `about`, unless the end is so near that it matters.
+    pub(crate) fn near(&self, about: Millis, end: Millis) -> Millis {
+        if about.saturating_add(LAG) < end { about } else { self.now() }
     }
 
     /// Microseconds of a clock that never goes back, from an origin of its own.

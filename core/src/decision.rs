@@ -382,8 +382,7 @@ pub(crate) struct Proved {
 }
 
 impl Proved {
-    pub(crate) fn new(source: Arc<dyn Source>, now: Millis, grace_ends_at: Option<Millis>, drawn: Drawn) -> Self {
-        let grace_ends_at = grace_ends_at.unwrap_or(Millis::MAX);
+    pub(crate) fn new(source: Arc<dyn Source>, now: Millis, grace_ends_at: Millis, drawn: Drawn) -> Self {
         Self { source, now, grace_ends_at, drawn, key: OnceLock::new() }
     }
 

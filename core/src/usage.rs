@@ -16,9 +16,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const MANY: usize = 10_000;
 
 /// What one secret was used since it was last written down.
+#[derive(Default)]
 pub(crate) struct Meter {
-    key_id: Box<str>,
-    lookup: Box<str>,
     usage_count: AtomicU64,
     denied_count: AtomicU64,
     /// 0 is never.
@@ -27,18 +26,14 @@ pub(crate) struct Meter {
     listed: AtomicBool,
 }
 
-impl Meter {
-    pub(crate) fn new(key_id: &str, lookup: &str) -> Self {
-        Self {
-            key_id: key_id.into(),
-            lookup: lookup.into(),
-            usage_count: AtomicU64::new(0),
-            denied_count: AtomicU64::new(0),
-            last_used_at: AtomicI64::new(0),
-            listed: AtomicBool::new(false),
-        }
-    }
+/// A secret whose uses are counted.
+pub(crate) trait Metered: Send + Sync {
+    fn meter(&self) -> &Meter;
+    fn key_id(&self) -> &str;
+    fn lookup(&self) -> &str;
+}
 
+impl Meter {
     fn counts(&self) -> Counts {
         Counts {
             usage_count: self.usage_count.load(Ordering::SeqCst),
@@ -80,7 +75,7 @@ struct Books {
 
 #[derive(Default)]
 struct Open {
-    listed: Vec<Arc<Meter>>,
+    listed: Vec<Arc<dyn Metered>>,
     runs: bool,
     closed: bool,
 }
@@ -93,7 +88,8 @@ impl Usage {
     }
 
     /// Counts a verification of a proved secret.
-    pub(crate) fn count(&self, meter: &Arc<Meter>, allowed: bool, now: Millis) {
+    pub(crate) fn count(&self, secret: &Arc<impl Metered + 'static>, allowed: bool, now: Millis) {
+        let meter = secret.meter();
         if allowed {
             meter.usage_count.fetch_add(1, Ordering::SeqCst);
             if now > meter.last_used_at.load(Ordering::Relaxed) {
@@ -103,18 +99,18 @@ impl Usage {
             meter.denied_count.fetch_add(1, Ordering::SeqCst);
         }
         if !meter.listed.load(Ordering::SeqCst) {
-            self.list(meter);
+            self.list(Arc::clone(secret) as Arc<dyn Metered>);
         }
     }
 
     #[cold]
-    fn list(&self, meter: &Arc<Meter>) {
+    fn list(&self, secret: Arc<dyn Metered>) {
         let mut open = lock(&self.books.open);
-        // Marked under the lock, so that whoever finds the mark finds the meter in the list.
-        if meter.listed.swap(true, Ordering::SeqCst) {
+        // Marked under the lock, so that whoever finds the mark finds the secret in the list.
+        if secret.meter().listed.swap(true, Ordering::SeqCst) {
             return;
         }
-        open.listed.push(Arc::clone(meter));
+        open.listed.push(secret);
         if !open.runs && !open.closed {
             let books = Arc::clone(&self.books);
             // Without the thread, counts stay until somebody flushes.
@@ -158,8 +154,8 @@ impl Still<'_> {
     pub(crate) fn add_pending(&self, views: &mut [KeyView]) {
         let open = lock(&self.usage.books.open);
         let mut pending: HashMap<&str, Vec<(&str, Counts)>> = HashMap::new();
-        for meter in &open.listed {
-            pending.entry(&meter.key_id).or_default().push((&meter.lookup, meter.counts()));
+        for secret in &open.listed {
+            pending.entry(secret.key_id()).or_default().push((secret.lookup(), secret.meter().counts()));
         }
         for view in views {
             for (lookup, counts) in pending.get(view.key.id.as_str()).into_iter().flatten() {
@@ -206,11 +202,11 @@ impl Books {
 
     async fn flush(&self) -> Result<(), Error> {
         let _writing = self.writing.write().await;
-        let meters = std::mem::take(&mut lock(&self.open).listed);
-        let used = meters.iter().map(|it| Used {
-            key_id: it.key_id.to_string(),
-            lookup: it.lookup.to_string(),
-            counts: it.take(),
+        let secrets = std::mem::take(&mut lock(&self.open).listed);
+        let used = secrets.iter().map(|it| Used {
+            key_id: it.key_id().to_owned(),
+            lookup: it.lookup().to_owned(),
+            counts: it.meter().take(),
         });
         let used: Arc<[Used]> = used.collect();
         if used.is_empty() {
@@ -219,10 +215,10 @@ impl Books {
         let written = self.store.add_usage(Arc::clone(&used)).await;
         if written.is_err() {
             let mut open = lock(&self.open);
-            for (meter, used) in meters.into_iter().zip(used.iter()) {
-                meter.give_back(used.counts);
-                if !meter.listed.swap(true, Ordering::SeqCst) {
-                    open.listed.push(meter);
+            for (secret, used) in secrets.into_iter().zip(used.iter()) {
+                secret.meter().give_back(used.counts);
+                if !secret.meter().listed.swap(true, Ordering::SeqCst) {
+                    open.listed.push(secret);
                 }
             }
         }

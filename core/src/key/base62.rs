@@ -5,9 +5,28 @@ use crate::error::Error;
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-pub(crate) fn is_base62(text: &str) -> bool {
+pub(crate) fn is_base62(text: &[u8]) -> bool {
     // Without an early end, so that the compiler looks at many bytes at once.
-    text.bytes().fold(true, |all, it| all & it.is_ascii_alphanumeric())
+    text.iter().fold(true, |all, it| all & it.is_ascii_alphanumeric())
+}
+
+/// What each byte counts as a digit, 62 for those that are none.
+const WORTH: [u8; 256] = {
+    let mut worth = [62; 256];
+    let mut rest: &[u8] = DIGITS;
+    while let [before @ .., last] = rest {
+        if let Some(of) = worth.split_at_mut(*last as usize).1.first_mut() {
+            *of = before.len() as u8;
+        }
+        rest = before;
+    }
+    worth
+};
+
+/// The number that a few digits make.
+pub(crate) fn number(digits: &[u8]) -> Option<u64> {
+    let worth = |it: &u8| WORTH.get(usize::from(*it)).copied().filter(|it| *it < 62);
+    digits.iter().try_fold(0_u64, |sum, it| sum.checked_mul(62)?.checked_add(worth(it)?.into()))
 }
 
 /// A number as `N` digits, left-padded with zeros.
@@ -48,6 +67,9 @@ mod tests {
         assert_eq!(&padded::<6>(0), b"000000");
         assert_eq!(&padded::<6>(61), b"00000z");
         assert_eq!(&padded::<6>(u64::from(u32::MAX)), b"4gfFC3");
+        assert_eq!((number(b""), number(b"4gfFC3")), (Some(0), Some(u32::MAX.into())));
+        assert!((0..=u8::MAX).all(|it| number(&[it]).is_some() == it.is_ascii_alphanumeric()));
+        assert_eq!(number(b"zzzzzzzzzzzz"), None);
     }
 
     #[test]
@@ -61,6 +83,7 @@ mod tests {
         #[test]
         fn padding_keeps_order(a: u32, b: u32) {
             prop_assert_eq!(a.cmp(&b), padded::<6>(a.into()).cmp(&padded::<6>(b.into())));
+            prop_assert_eq!(number(&padded::<6>(a.into())), Some(a.into()));
         }
     }
 }

@@ -26,6 +26,7 @@ enum Part {
     Environment,
     Lookup(usize),
     Secret(usize),
+    /// CRC-32 (IEEE 802.3) of all that stands before it, in base62.
     Checksum,
 }
 
@@ -122,7 +123,7 @@ impl Format {
                     text.push_str(&secret);
                 }
                 Part::Checksum => {
-                    let digits = checksum(&text);
+                    let digits: [u8; CHECKSUM] = base62::padded(crc32fast::hash(text.as_bytes()).into());
                     text.extend(digits.map(char::from));
                 }
             }
@@ -130,25 +131,18 @@ impl Format {
         Ok(Fresh { api_key: ApiKey::new(text), prefix, lookup, secret })
     }
 
-    /// Takes a text apart, from known lengths alone, and checks its alphabet, environment and checksum.
-    pub(crate) fn read<'a>(&self, text: &'a str, environments: &'a [String]) -> Option<Shape<'a>> {
-        let variable = text.len().checked_sub(self.fixed)?;
-        if variable > 0 && !self.has_environment() {
-            return None;
-        }
-        let mut environment = environments.first()?.as_str();
-        let (mut prefix, mut lookup, mut secret) = ("", "", "");
-        let mut at = 0;
-        for part in &self.parts {
-            let length = if *part == Part::Environment { variable } else { part.length() };
-            let here = text.get(at..at + length)?;
-            at += length;
+    /// Takes a text apart that has one of the format's beginnings, from known lengths alone, and checks what follows:
+    /// literals, alphabet and checksum.
+    pub(crate) fn read<'a>(&self, text: &'a [u8], beginning: usize, environment: &'a str) -> Option<Shape<'a>> {
+        let (mut prefix, mut lookup, mut secret) = (&[][..], &[][..], &[][..]);
+        let mut at = beginning;
+        for part in self.parts.iter().skip_while(|it| !matches!(it, Part::Lookup(_))) {
+            let (before, rest) = text.split_at_checked(at)?;
+            let here = rest.get(..part.length())?;
+            at += here.len();
             let fits = match part {
-                Part::Literal(it) => here == it,
-                Part::Environment => {
-                    environment = environments.iter().find(|it| *it == here)?;
-                    true
-                }
+                Part::Literal(it) => here == it.as_bytes(),
+                Part::Environment => false,
                 Part::Lookup(_) => {
                     (prefix, lookup) = (text.get(..at)?, here);
                     base62::is_base62(here)
@@ -157,13 +151,14 @@ impl Format {
                     secret = here;
                     base62::is_base62(here)
                 }
-                Part::Checksum => here.as_bytes() == checksum(text.get(..at - length)?),
+                Part::Checksum => base62::number(here) == Some(crc32fast::hash(before).into()),
             };
             if !fits {
                 return None;
             }
         }
-        Some(Shape { environment, prefix, lookup, secret })
+        let [prefix, lookup, secret] = [prefix, lookup, secret].map(|it| str::from_utf8(it).ok());
+        Some(Shape { environment, prefix: prefix?, lookup: lookup?, secret: secret? })
     }
 
     /// A regular expression for its texts, of the plainest kind, so that every scanner reads it.
@@ -190,10 +185,9 @@ impl Format {
         out
     }
 
-    /// What texts of it begin with, and how long they are, for each environment.
-    pub(crate) fn beginnings(&self, environments: &[String]) -> Vec<(String, usize)> {
-        let lengths = environments.iter().map(|it| if self.has_environment() { it.len() } else { 0 });
-        self.heads(environments).into_iter().zip(lengths).map(|(text, it)| (text, self.fixed + it)).collect()
+    /// The length of a text with such a beginning.
+    pub(crate) fn length(&self, beginning: usize) -> usize {
+        self.parts.iter().skip_while(|it| !matches!(it, Part::Lookup(_))).map(Part::length).sum::<usize>() + beginning
     }
 
     /// What texts of it begin with, up to the lookup, for each environment.
@@ -265,11 +259,6 @@ impl Part {
     }
 }
 
-/// CRC-32 (IEEE 802.3) of all that stands before it, in base62.
-fn checksum(before: &str) -> [u8; CHECKSUM] {
-    base62::padded(crc32fast::hash(before.as_bytes()).into())
-}
-
 fn flush(out: &mut String, run: &mut usize) {
     if *run > 0 {
         out.push_str(&format!("[0-9A-Za-z]{{{run}}}"));
@@ -339,6 +328,7 @@ fn placeholder(field: &str, inside: &str) -> Result<Placeholder, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::Formats;
     use proptest::prelude::*;
 
     fn environments() -> Vec<String> {
@@ -357,15 +347,16 @@ mod tests {
             "leadhql_pk_{lookup}{secret}{checksum}",
             "lw_{lookup}_{secret}{checksum}",
         ] {
-            let (format, environments) = (format(template), environments());
+            let format = format(template);
             let fresh = format.issue("live").unwrap();
             let text = fresh.api_key.reveal();
-            let shape = format.read(text, &environments).unwrap();
+            let formats = Formats::of(format, vec![], environments());
+            let shape = formats.read(text.as_bytes()).unwrap().1;
             assert_eq!((shape.lookup, shape.secret, shape.prefix), (&*fresh.lookup, &**fresh.secret, &*fresh.prefix));
             for at in 0..text.len() {
                 for with in "0aZ_-é９".chars().filter(|it| !text[at..].starts_with(*it)) {
                     let changed = format!("{}{with}{}", &text[..at], &text[at + 1..]);
-                    assert_eq!(format.read(&changed, &environments), None, "{changed}");
+                    assert_eq!(formats.read(changed.as_bytes()), None, "{changed}");
                 }
             }
         }
@@ -411,17 +402,17 @@ mod tests {
     proptest! {
         #[test]
         fn reading_any_text_ends(text in "\\PC{0,80}") {
-            let _ = format(DEFAULT).read(&text, &environments());
+            let _ = Formats::of(format(DEFAULT), vec![], environments()).read(text.as_bytes());
         }
 
         #[test]
         fn any_template_that_is_taken_issues_texts_it_reads(lookup in 10_usize..=32, secret in 22_usize..=64, literal in "[a-z0-9_-]{2,12}", joint in "[A-Za-z0-9_-]{0,4}") {
             let format = format(&format!("{literal}{{env}}{joint}{{lookup:{lookup}}}{joint}{{secret:{secret}}}{{checksum}}"));
             let fresh = format.issue("test").unwrap();
-            let environments = environments();
-            let shape = format.read(fresh.api_key.reveal(), &environments).unwrap();
+            prop_assert_eq!(&Format::parse("x", format.template(), None).unwrap(), &format);
+            let formats = Formats::of(format, vec![], environments());
+            let shape = formats.read(fresh.api_key.reveal().as_bytes()).unwrap().1;
             prop_assert_eq!((shape.environment, shape.lookup), ("test", &*fresh.lookup));
-            prop_assert_eq!(Format::parse("x", format.template(), None).unwrap(), format);
         }
     }
 }

@@ -24,6 +24,9 @@ pub(crate) struct Formats {
 struct Head {
     text: String,
     length: usize,
+    /// Its place among all formats.
+    format: usize,
+    environment: String,
 }
 
 /// A text without its beginning, which is that of the format and environment in this place of all there are. The two
@@ -64,9 +67,22 @@ impl Formats {
             }
             accepted.push(format);
         }
-        let heads = std::iter::once(&current).chain(&accepted).flat_map(|it| it.beginnings(&environments));
-        let heads = heads.map(|(text, length)| Head { text, length }).collect();
-        Ok(Self { current, accepted, environments, heads })
+        Ok(Self::of(current, accepted, environments))
+    }
+
+    fn of(current: Format, accepted: Vec<Format>, environments: Vec<String>) -> Self {
+        let head = |format: usize, it: &Format| -> Vec<Head> {
+            let texts = it.heads(&environments).into_iter().zip(&environments);
+            let head = |(text, environment): (String, &String)| Head {
+                length: it.length(text.len()),
+                text,
+                format,
+                environment: environment.clone(),
+            };
+            texts.map(head).collect()
+        };
+        let heads = std::iter::once(&current).chain(&accepted).enumerate().flat_map(|(at, it)| head(at, it)).collect();
+        Self { current, accepted, environments, heads }
     }
 
     /// How many different beginnings a text may have.
@@ -76,10 +92,13 @@ impl Formats {
 
     /// Looks at length and beginning alone: what is refused here is no key of ours, what is not may be one.
     pub(crate) fn tail<'a>(&self, text: &'a [u8]) -> Option<Tail<'a>> {
-        self.heads.iter().enumerate().filter(|(_, it)| it.length == text.len()).find_map(|(head, it)| {
-            let rest = text.strip_prefix(it.text.as_bytes())?;
-            Some(Tail { head, rest })
-        })
+        self.begun(text).next().map(|(head, _, rest)| Tail { head, rest })
+    }
+
+    /// The heads that may be those of a text, and what stands after each.
+    fn begun<'a, 'b>(&'b self, text: &'a [u8]) -> impl Iterator<Item = (usize, &'b Head, &'a [u8])> {
+        let of_length = self.heads.iter().enumerate().filter(|(_, it)| it.length == text.len());
+        of_length.filter_map(|(at, it)| Some((at, it, text.strip_prefix(it.text.as_bytes())?)))
     }
 
     /// The format of new keys.
@@ -93,9 +112,10 @@ impl Formats {
 
     /// Reads a text whole: length, alphabet, literals, environment and checksum. Costs no I/O and no allocation.
     pub(crate) fn read<'a>(&'a self, text: &'a [u8]) -> Option<(&'a Format, Shape<'a>)> {
-        let text = std::str::from_utf8(text.get(..text.len().min(format::LONGEST + 1))?).ok()?;
-        let read = |format: &'a Format| Some((format, format.read(text, &self.environments)?));
-        self.all().find_map(read)
+        self.begun(text).find_map(|(_, head, _)| {
+            let format = head.format.checked_sub(1).map_or(Some(&self.current), |it| self.accepted.get(it))?;
+            Some((format, format.read(text, head.text.len(), &head.environment)?))
+        })
     }
 
     pub(crate) fn parse(&self, text: &str) -> Option<Parsed> {

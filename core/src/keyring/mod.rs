@@ -441,6 +441,11 @@ impl Engine {
         &self.verifier.store
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn ask_freshness(&self, times: usize) -> bool {
+        self.verifier.ask_freshness(times)
+    }
+
     fn now(&self) -> Millis {
         self.verifier.clock.now()
     }

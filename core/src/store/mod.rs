@@ -287,7 +287,8 @@ pub(crate) trait Store: Send + Sync {
     /// What has changed after a moment; all, for `None`.
     fn changes(&self, after: Option<Moment>) -> impl Future<Output = Result<Changes, Error>> + Send;
 
-    /// The only look-up of a verification: all it needs in one snapshot, as it is at `now`.
+    /// The only look-up of a verification: all it needs in one snapshot, as it is at `now`. Whoever calls it has asked
+    /// within the last second.
     fn find(&self, lookup: &str, now: Millis) -> impl Future<Output = Result<Option<Found>, Error>> + Send;
     fn get(
         &self,

@@ -5,7 +5,29 @@ mod contract;
 mod hashes;
 mod plant;
 
+use crate::keyring::Keywright;
+
 pub use crate::clock::ManualClock;
 pub use contract::contract;
 pub use hashes::hash_case;
 pub use plant::plant;
+
+/// Asks so many times whether memory knows of every change that any process has made to the database, as each
+/// verification does first, and answers whether it always did. For who measures what that costs.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// use keywright::{NewKey, Request, blocking::Keywright, testing::ask_freshness};
+/// let kw = Keywright::open(keywright::Keywright::builder(url).brand("liq").pepper([7; 32]))?;
+/// let new = kw.keys().create(NewKey::named("CI"))?;
+/// assert!(!ask_freshness(kw.engine(), 1)); // nobody has read the database since
+/// assert!(kw.verify(new.api_key.reveal(), &Request::new()).is_allowed());
+/// assert!(ask_freshness(kw.engine(), 1_000));
+/// kw.close();
+/// # Ok(()) }
+/// ```
+#[must_use]
+pub fn ask_freshness(kw: &Keywright, times: usize) -> bool {
+    kw.engine().ask_freshness(times)
+}

@@ -1,13 +1,12 @@
 //! What a process remembers: which secrets were proved, and the keys they belong to as last read.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use siphasher::sip128::SipHasher24;
-use smallvec::SmallVec;
 
 use super::state::State;
 use crate::clock::Millis;
@@ -15,6 +14,7 @@ use crate::entropy;
 use crate::error::Error;
 use crate::key::Tail;
 use crate::store::{AnyStore, Moment, Store};
+use crate::usage::Metered;
 
 /// After so many milliseconds a database that was taken away is missed also where nothing has changed.
 const LATELY: u64 = 1_000;
@@ -29,18 +29,23 @@ type Key = [u8; 16];
 /// A secret that was proved, with its key as last read. The state is taken away when the key changes; the proof stays
 /// while its stored verifier is the same, so that nobody hashes again for another's change.
 struct Held {
-    text: Print,
+    /// The second half of the text's print. The first is the place at which this is held.
+    rest: u64,
     verifier: Print,
     state: Option<Arc<State>>,
+    name: Name,
     used: AtomicBool,
 }
+
+/// A hash of a key's id. Two keys that meet lose their states together.
+type Name = u32;
 
 pub(super) struct Memory {
     /// For each beginning that a text may have, and one for verifiers and names.
     keys: Vec<Key>,
     own_key: Key,
     capacity: usize,
-    held: papaya::HashMap<u64, Arc<Held>, Plain>,
+    held: papaya::HashMap<u64, Held, Plain>,
     /// The store's pulse, loaded before the changes were read that were last applied here; 0 for none.
     confirmed: AtomicU64,
     /// When the store was last asked.
@@ -53,10 +58,10 @@ pub(super) struct Memory {
 struct Book {
     generation: u64,
     known: Option<Moment>,
-    /// The texts that are held of a key, by a hash of its id. Two keys that meet lose their states together.
-    texts: HashMap<u64, SmallVec<[u64; 2]>, Plain>,
-    /// All texts that are held, each with its key, in the order in which they may have to make room.
-    queue: VecDeque<(u64, u64)>,
+    /// The places of the texts that are held of a key.
+    texts: BTreeSet<(Name, u64)>,
+    /// All places, in the order in which they may have to make room.
+    queue: VecDeque<u64>,
 }
 
 /// Which changes were known when something was read.
@@ -92,12 +97,10 @@ impl Memory {
     }
 
     fn recall<T>(&self, text: Tail<'_>, with: impl FnOnce(&Held) -> T) -> Option<T> {
-        let print = print(self.keys.get(text.head)?, text.rest);
+        let [place, rest] = halves(print(self.keys.get(text.head)?, text.rest));
         let pinned = self.held.pin();
-        let held = pinned.get(&first(&print))?;
-        if !constant_time_eq::constant_time_eq_16(&held.text, &print) {
-            return None;
-        }
+        // The whole print is compared, and each half at once: how long that takes says nothing of where they differ.
+        let held = pinned.get(&place).filter(|it| it.rest == rest)?;
         if !held.used.load(Ordering::Relaxed) {
             held.used.store(true, Ordering::Relaxed);
         }
@@ -124,14 +127,15 @@ impl Memory {
             let changes = store.changes(book.known).await?;
             let held = self.held.pin();
             if changes.all {
-                held.iter().for_each(|(text, _)| self.take_away(*text, |_| true));
+                held.iter().for_each(|(place, _)| self.take_away(*place, |_| true));
             } else {
-                for key in changes.keys.iter().map(|it| self.name(it)) {
-                    book.texts.get(&key).into_iter().flatten().for_each(|text| self.take_away(*text, |_| true));
+                for name in changes.keys.iter().map(|it| self.name(it)) {
+                    let places = book.texts.range((name, 0)..=(name, u64::MAX));
+                    places.for_each(|it| self.take_away(it.1, |_| true));
                 }
                 if !changes.orgs.is_empty() {
                     let concerned = |it: &State| changes.orgs.iter().any(|org| org == it.org());
-                    held.iter().for_each(|(text, _)| self.take_away(*text, concerned));
+                    held.iter().for_each(|(place, _)| self.take_away(*place, concerned));
                 }
             }
             if changes.all || book.known != Some(changes.until) {
@@ -143,42 +147,37 @@ impl Memory {
         Ok(Generation(book.generation))
     }
 
-    fn take_away(&self, text: u64, concerned: impl Fn(&State) -> bool) {
+    fn take_away(&self, place: u64, concerned: impl Fn(&State) -> bool) {
         let pinned = self.held.pin();
-        let Some(held) = pinned.get(&text) else { return };
+        let Some(held) = pinned.get(&place) else { return };
         if held.state.as_ref().is_some_and(|it| concerned(it)) {
-            let held = Held { state: None, used: AtomicBool::new(held.used.load(Ordering::Relaxed)), ..**held };
-            pinned.insert(text, Arc::new(held));
+            let used = AtomicBool::new(held.used.load(Ordering::Relaxed));
+            pinned.insert(place, Held { state: None, used, ..*held });
         }
     }
 
     /// Keeps a proved secret. Its state is left out when something has changed since it was read.
-    pub(super) async fn keep(&self, text: Tail<'_>, verifier: &str, key_id: &str, read: (Generation, Arc<State>)) {
+    pub(super) async fn keep(&self, text: Tail<'_>, verifier: &str, read: (Generation, Arc<State>)) {
         let Some(key) = self.keys.get(text.head).filter(|_| self.capacity > 0) else { return };
-        let print = print(key, text.rest);
-        let (place, name) = (first(&print), self.name(key_id));
-        let mut book = self.book.lock().await;
+        let [place, rest] = halves(print(key, text.rest));
         let (generation, state) = read;
+        let (verifier, name) = (self.print(verifier), self.name(state.key_id()));
+        let mut book = self.book.lock().await;
         let state = (generation.0 == book.generation).then_some(state);
-        let held = Held { text: print, verifier: self.print(verifier), state, used: AtomicBool::new(false) };
         let pinned = self.held.pin();
-        if pinned.insert(place, Arc::new(held)).is_none() {
-            book.texts.entry(name).or_default().push(place);
-            book.queue.push_back((place, name));
+        let held = Held { rest, verifier, state, name, used: AtomicBool::new(false) };
+        match pinned.insert(place, held) {
+            Some(former) => _ = book.texts.remove(&(former.name, place)),
+            None => book.queue.push_back(place),
         }
+        book.texts.insert((name, place));
         while book.queue.len() > self.capacity {
-            let Some((place, name)) = book.queue.pop_front() else { break };
+            let Some(place) = book.queue.pop_front() else { break };
             // A second chance for who was asked for since it last stood here.
             if pinned.get(&place).is_some_and(|it| it.used.swap(false, Ordering::Relaxed)) {
-                book.queue.push_back((place, name));
-                continue;
-            }
-            pinned.remove(&place);
-            if let Some(texts) = book.texts.get_mut(&name) {
-                texts.retain(|it| *it != place);
-                if texts.is_empty() {
-                    book.texts.remove(&name);
-                }
+                book.queue.push_back(place);
+            } else if let Some(former) = pinned.remove(&place) {
+                book.texts.remove(&(former.name, place));
             }
         }
     }
@@ -187,8 +186,10 @@ impl Memory {
         print(&self.own_key, verifier.as_bytes())
     }
 
-    fn name(&self, id: &str) -> u64 {
-        first(&print(&self.own_key, id.as_bytes()))
+    fn name(&self, id: &str) -> Name {
+        let [first, _] = halves(print(&self.own_key, id.as_bytes()));
+        // Half of a half is as good.
+        (first >> 32) as Name
     }
 }
 
@@ -196,12 +197,9 @@ fn print(key: &Key, bytes: &[u8]) -> Print {
     SipHasher24::new_with_key(key).hash(bytes).as_bytes()
 }
 
-fn first(print: &Print) -> u64 {
-    let mut out = [0; 8];
-    for (to, from) in out.iter_mut().zip(print) {
-        *to = *from;
-    }
-    u64::from_le_bytes(out)
+fn halves(print: Print) -> [u64; 2] {
+    let whole = u128::from_le_bytes(print);
+    [whole as u64, (whole >> 64) as u64]
 }
 
 /// Prints are as good as random: their first bytes need no hashing.

@@ -126,6 +126,17 @@ struct Judged {
     verdict: Result<(), Box<Denial>>,
 }
 
+impl Judged {
+    /// What is to be charged. Limits come last: what was refused is charged by none.
+    fn owed(&self) -> Result<&[AnyCharge], Box<Denial>> {
+        match (&self.verdict, self.state.charges()) {
+            (Err(_), _) => Ok(&[]),
+            (Ok(()), Some(charges)) => Ok(charges),
+            (Ok(()), None) => Err(Denial::failed(&unknown_tier()).into()),
+        }
+    }
+}
+
 impl Verifier {
     /// Answers from memory alone, on the caller's thread; `None` when the store has to be asked.
     pub(crate) fn try_verify(&self, tenant: &Tenant, presented: Presented<'_>, ask: Ask<'_>) -> Option<Decision> {
@@ -137,16 +148,31 @@ impl Verifier {
         };
         let Some(tail) = self.formats.tail(text) else { return Some(refusal(invalid())) };
         let here = self.hot.here();
-        let fresh = |pulse| here.memory.is_fresh(pulse, self.clock.about(i64::MAX));
+        let about = self.clock.about();
         if !AnyLimiter::SHARED
-            && self.store.pulse().is_some_and(fresh)
-            && let Some(remembered) = self.remembered(here, tenant, tail, ask)
+            && self.is_fresh(here, about)
+            && let Some(remembered) = self.remembered(here, tenant, tail, ask, about)
         {
-            let drawn = at_once(self.draw(here, &remembered, ask))?;
+            let drawn = match remembered.owed() {
+                Ok([]) => Ok(Drawn::default()),
+                _ => at_once(self.draw(here, &remembered, ask))?,
+            };
             return Some(self.told(here, remembered, drawn, ask));
         }
         // What is no key at all need not be looked for.
         self.formats.read(text).is_none().then(|| refusal(invalid()))
+    }
+
+    /// Whether memory knows of every change, of whichever process.
+    fn is_fresh(&self, here: &Here, about: Millis) -> bool {
+        self.store.pulse().is_some_and(|it| here.memory.is_fresh(it, about))
+    }
+
+    /// For who measures that question by itself: it is asked so many times.
+    #[cfg(feature = "testing")]
+    pub(crate) fn ask_freshness(&self, times: usize) -> bool {
+        let (here, about) = (self.hot.here(), self.clock.about());
+        (0..times).all(|_| self.is_fresh(here, std::hint::black_box(about)))
     }
 
     pub(crate) async fn verify(&self, tenant: &Tenant, presented: Presented<'_>, ask: Ask<'_>) -> Decision {
@@ -180,10 +206,10 @@ impl Verifier {
     }
 
     /// Judges by what is held of the text, if anything is.
-    fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, ask: Ask<'_>) -> Option<Judged> {
+    fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, ask: Ask<'_>, about: Millis) -> Option<Judged> {
         let state = here.memory.state(tail)?;
         // Another tenant's is as unknown here as to the store, which is asked.
-        let judged = state.is_of(tenant).then(|| self.judged(state, ask))?;
+        let judged = state.is_of(tenant).then(|| self.judged(state, ask, about))?;
         (!judged.state.is_ahead(judged.now)).then_some(judged)
     }
 
@@ -200,18 +226,18 @@ impl Verifier {
         let now = self.clock.now();
         let failed = |error: Error| Box::new(Denial::failed(&error));
         let generation = here.memory.catch_up(&self.store, now).await.map_err(failed)?;
-        if let Some(judged) = self.remembered(here, tenant, tail, ask) {
+        if let Some(judged) = self.remembered(here, tenant, tail, ask, self.clock.about()) {
             return Ok(judged);
         }
         let found = self.store.find(shape.lookup, now).await.map_err(failed)?;
-        let found = found.filter(|it| belongs(it, tenant, format, &shape)).ok_or_else(invalid)?;
+        let mut found = found.filter(|it| belongs(it, tenant, format, &shape)).ok_or_else(invalid)?;
         self.prove(here, &found, &shape, here.memory.is_proved(tail, &found.secret.verifier)).await?;
         let charges = self.charges(here, &found.view.key);
         let integer_ids = self.store.birth().integer_ids;
-        let state = Arc::new(State::new(&found, &self.accepted, charges, integer_ids, now));
-        let read = (generation, Arc::clone(&state));
-        here.memory.keep(tail, &found.secret.verifier, &found.view.key.id, read).await;
-        Ok(self.judged(state, ask))
+        let verifier = std::mem::take(&mut found.secret.verifier);
+        let state = Arc::new(State::new(found, &self.accepted, charges, integer_ids, now));
+        here.memory.keep(tail, &verifier, (generation, Arc::clone(&state))).await;
+        Ok(self.judged(state, ask, self.clock.about()))
     }
 
     /// Refuses what the host cannot have meant, before anything is read.
@@ -302,25 +328,15 @@ impl Verifier {
         Some(rules.into_iter().map(|rule| Charge { budget: hold(&rule), rule }).collect())
     }
 
-    fn judged(&self, state: Arc<State>, ask: Ask<'_>) -> Judged {
-        let now = self.clock.about(state.turns_at());
+    fn judged(&self, state: Arc<State>, ask: Ask<'_>, about: Millis) -> Judged {
+        let now = self.clock.near(about, state.turns_at());
         Judged { verdict: state.judge(ask, now), now, state }
     }
 
-    /// Charges what passed all else: limits come last.
     async fn draw(&self, here: &Here, judged: &Judged, ask: Ask<'_>) -> Result<Drawn, Box<Denial>> {
-        if judged.verdict.is_err() {
-            return Ok(Drawn::default());
-        }
-        match judged.state.charges() {
-            Some([]) => Ok(Drawn::default()),
-            Some(charges) => {
-                let request = ask.draw(&*judged.state, judged.now);
-                let drawn = here.limiter.draw(charges, judged.state.org(), &request, &self.clock).await;
-                drawn.map_err(|it| Denial::failed(&it).into())
-            }
-            None => Err(Denial::failed(&unknown_tier()).into()),
-        }
+        let (charges, request) = (judged.owed()?, ask.draw(&*judged.state, judged.now));
+        let drawn = here.limiter.draw(charges, judged.state.org(), &request, &self.clock).await;
+        drawn.map_err(|it| Denial::failed(&it).into())
     }
 
     /// Counts what was decided, and says it.
@@ -340,7 +356,7 @@ impl Verifier {
                 Err(denial) => denial.misuse().is_none(),
             }
         {
-            usage.count(state.meter(), verdict.is_ok(), now);
+            usage.count(&state, verdict.is_ok(), now);
         }
         let (proved, agent) = (state.proved(now, drawn), ask.agent.cloned());
         match verdict {

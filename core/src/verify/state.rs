@@ -10,86 +10,105 @@ use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule};
 use crate::network;
 use crate::record::{Key, Level};
 use crate::store::{Found, KeyView, Tenant};
-use crate::usage::Meter;
+use crate::usage::{Meter, Metered};
 
 /// A key and one of its secrets as last read: what is judged lies open, the rest is packed until somebody asks for it.
 pub(crate) struct State {
-    /// The org, the environment and the scopes, in one text.
+    /// The id, the lookup of the secret that proved the key, the org, the environment and the scopes, in one text.
     words: Box<str>,
-    org_ends: u16,
-    environment_ends: u16,
+    ends: Ends,
     accepted: bool,
     level: Option<Level>,
     org_disabled: bool,
     disabled: bool,
     revoked: bool,
-    expires_at: Option<Millis>,
-    /// When the secret that proved the key is over.
-    grace_ends_at: Option<Millis>,
-    networks: Option<Box<Networks>>,
     integer_ids: bool,
+    /// [`NEVER`] for no end.
+    expires_at: Millis,
+    /// When the secret that proved the key is over, [`NEVER`] for a current one.
+    grace_ends_at: Millis,
+    /// `None` where nothing but time and scopes bounds the key, as it is with most.
+    bounds: Option<Box<Bounds>>,
     read_at: Millis,
     /// Even, so that the next number is free for the same reading without the former secret.
     reading: u64,
-    /// Until when a former secret is listed.
+    /// Until when a former secret is listed, [`NEVER`] without one.
     former_until: Millis,
-    /// `None` when the key has a tier that the engine does not know.
-    charges: Option<Box<[AnyCharge]>>,
-    meter: Arc<Meter>,
-    /// A [`KeyView`].
+    meter: Meter,
+    /// A [`KeyView`] without what stands in `words`.
     view: Box<[u8]>,
 }
 
-struct Networks {
-    own: Option<Box<[IpNet]>>,
-    org: Option<Box<[IpNet]>>,
+/// Where in the text of words each of them ends; the scopes stand last.
+struct Ends {
+    id: u16,
+    lookup: u16,
+    org: u16,
+    environment: u16,
+}
+
+const NEVER: Millis = Millis::MAX;
+
+struct Bounds {
+    /// Those of the key and those of its org.
+    networks: [Option<Box<[IpNet]>>; 2],
+    /// `None` when the key has a tier that the engine does not know.
+    charges: Option<Box<[AnyCharge]>>,
 }
 
 pub(crate) type AnyCharge = Charge<<AnyLimiter as Limiter>::Budget>;
 
 impl State {
     pub(crate) fn new(
-        found: &Found,
+        found: Found,
         accepted: &[String],
         charges: Option<Box<[AnyCharge]>>,
         integer_ids: bool,
         read_at: Millis,
     ) -> Self {
-        let Found { secret, view, org_disabled, org_networks } = found;
-        let KeyView { key, .. } = view;
-        let words = [key.org.as_str(), &key.environment, &key.scopes.join(" ")].concat();
-        let stored = |it: &Option<Vec<String>>| it.as_deref().map(network::stored);
-        let networks = Networks { own: stored(&key.networks), org: stored(org_networks) };
         static READINGS: AtomicU64 = AtomicU64::new(2);
-        let end = |it: usize| u16::try_from(it).unwrap_or(u16::MAX);
+        let Found { secret, mut view, org_disabled, org_networks } = found;
+        let stored = |it: &Option<Vec<String>>| it.as_deref().map(network::stored);
+        let bounds = Bounds { networks: [stored(&view.key.networks), stored(&org_networks)], charges };
+        let bounded =
+            bounds.networks.iter().any(Option::is_some) || bounds.charges.as_ref().is_none_or(|it| !it.is_empty());
+        let accepted = accepted.contains(&view.key.environment);
+        let (words, ends) = take_words(&mut view, secret.term.lookup);
+        let KeyView { key, .. } = &view;
         Self {
-            org_ends: end(key.org.len()),
-            environment_ends: end(key.org.len() + key.environment.len()),
-            words: words.into(),
-            accepted: accepted.contains(&key.environment),
+            words,
+            ends,
+            accepted,
             level: key.level,
-            org_disabled: *org_disabled,
+            org_disabled,
             disabled: key.life.disabled_at.is_some(),
             revoked: key.life.revoked_at.is_some(),
-            expires_at: key.life.expires_at,
-            grace_ends_at: secret.term.grace_ends_at,
-            networks: (networks.own.is_some() || networks.org.is_some()).then(|| Box::new(networks)),
             integer_ids,
+            expires_at: key.life.expires_at.unwrap_or(NEVER),
+            grace_ends_at: secret.term.grace_ends_at.unwrap_or(NEVER),
+            bounds: bounded.then(|| Box::new(bounds)),
             read_at,
             reading: READINGS.fetch_add(2, Ordering::Relaxed),
-            former_until: view.secrets.iter().filter_map(|it| it.term.grace_ends_at).min().unwrap_or(Millis::MAX),
-            charges,
-            meter: Arc::new(Meter::new(&key.id, &secret.term.lookup)),
-            view: postcard::to_allocvec(view).unwrap_or_default().into(),
+            former_until: view.secrets.iter().filter_map(|it| it.term.grace_ends_at).min().unwrap_or(NEVER),
+            meter: Meter::default(),
+            view: postcard::to_allocvec(&view).unwrap_or_default().into(),
         }
     }
 
-    fn words(&self, from: u16, to: usize) -> &str {
-        self.words.get(usize::from(from)..to).unwrap_or_default()
+    fn words(&self, from: u16, to: u16) -> &str {
+        self.words.get(from.into()..to.into()).unwrap_or_default()
     }
 
     pub(crate) fn org(&self) -> &str {
-        self.words(0, self.org_ends.into())
+        self.words(self.ends.lookup, self.ends.org)
+    }
+
+    fn environment(&self) -> &str {
+        self.words(self.ends.org, self.ends.environment)
+    }
+
+    fn scopes(&self) -> &str {
+        self.words.get(self.ends.environment.into()..).unwrap_or_default()
     }
 
     pub(crate) fn is_of(&self, tenant: &Tenant) -> bool {
@@ -103,50 +122,88 @@ impl State {
 
     /// The first instant at which the verdict may change by itself.
     pub(crate) fn turns_at(&self) -> Millis {
-        let never = Millis::MAX;
-        self.expires_at.unwrap_or(never).min(self.grace_ends_at.unwrap_or(never))
+        self.expires_at.min(self.grace_ends_at)
     }
 
     /// Judges the proved secret.
     pub(crate) fn judge(&self, ask: Ask<'_>, now: Millis) -> Result<(), Box<Denial>> {
         let facts = Facts {
-            environment: self.words(self.org_ends, self.environment_ends.into()),
+            environment: self.environment(),
             accepted: self.accepted,
             life: Life {
-                expires_at: self.expires_at,
+                expires_at: Some(self.expires_at),
                 disabled_at: self.disabled.then_some(0),
                 revoked_at: self.revoked.then_some(0),
             },
-            grace_over: self.grace_ends_at.is_some_and(|it| now >= it),
+            grace_over: now >= self.grace_ends_at,
             org_disabled: self.org_disabled,
-            networks: match &self.networks {
-                Some(it) => [it.own.as_deref(), it.org.as_deref()],
-                None => [None, None],
-            },
+            networks: self.bounds.as_ref().map_or([None, None], |it| it.networks.each_ref().map(Option::as_deref)),
             level: self.level,
-            scopes: self.words(self.environment_ends, self.words.len()),
+            scopes: self.scopes(),
         };
         judge(&facts, ask, now)
     }
 
-    pub(crate) fn meter(&self) -> &Arc<Meter> {
-        &self.meter
-    }
-
     pub(crate) fn charges(&self) -> Option<&[AnyCharge]> {
-        self.charges.as_deref()
+        self.bounds.as_ref().map_or(Some(&[]), |it| it.charges.as_deref())
     }
 
     pub(crate) fn proved(self: Arc<Self>, now: Millis, drawn: Drawn) -> Proved {
-        let grace_ends_at = self.grace_ends_at.filter(|it| now < *it);
+        let grace_ends_at = if now < self.grace_ends_at { self.grace_ends_at } else { NEVER };
         Proved::new(self, now, grace_ends_at, drawn)
+    }
+}
+
+/// Takes out of a view what is kept as words: a key is held once, and not twice.
+fn take_words(view: &mut KeyView, lookup: String) -> (Box<str>, Ends) {
+    let mut words = String::new();
+    let mut add = |word: &str| {
+        words.push_str(word);
+        u16::try_from(words.len()).unwrap_or(u16::MAX)
+    };
+    let key = &mut view.key;
+    let ends = Ends {
+        id: add(&std::mem::take(&mut key.id)),
+        lookup: add(&lookup),
+        org: add(&std::mem::take(&mut key.org)),
+        environment: add(&std::mem::take(&mut key.environment)),
+    };
+    add(&std::mem::take(&mut key.scopes).join(" "));
+    let own = view.secrets.iter_mut().find(|it| it.term.lookup == lookup);
+    if let Some(secret) = own.filter(|it| it.prefix.ends_with(&lookup)) {
+        secret.prefix.truncate(secret.prefix.len() - lookup.len());
+        secret.term.lookup.clear();
+    }
+    (words.into(), ends)
+}
+
+impl Metered for State {
+    fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    fn key_id(&self) -> &str {
+        self.words(0, self.ends.id)
+    }
+
+    fn lookup(&self) -> &str {
+        self.words(self.ends.id, self.ends.lookup)
     }
 }
 
 impl Source for State {
     fn key(&self, now: Millis) -> Key {
         // What was packed here is read here: it cannot be damaged.
-        postcard::from_bytes::<KeyView>(&self.view).unwrap_or_default().show(self.integer_ids, now)
+        let mut view: KeyView = postcard::from_bytes(&self.view).unwrap_or_default();
+        let key = &mut view.key;
+        (key.id, key.org) = (self.key_id().to_owned(), self.org().to_owned());
+        key.environment = self.environment().to_owned();
+        key.scopes = self.scopes().split_terminator(' ').map(str::to_owned).collect();
+        if let Some(own) = view.secrets.iter_mut().find(|it| it.term.lookup.is_empty()) {
+            own.term.lookup.push_str(self.lookup());
+            own.prefix.push_str(self.lookup());
+        }
+        view.show(self.integer_ids, now)
     }
 
     fn reading(&self, now: Millis) -> u64 {

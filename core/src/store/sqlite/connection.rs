@@ -125,6 +125,28 @@ impl Connections {
     pub(super) fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         let _gate = fork::gate();
         let kept = self.enter()?.readers.pop();
+        self.with(kept, look)
+    }
+
+    /// As [`read`](Self::read), for who has asked lately whether the files are still what was opened: what is open is
+    /// used without another look at them.
+    pub(super) fn read_on<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let _gate = fork::gate();
+        let mut held = self.admit()?;
+        if held.lost || held.anchor.is_none() || held.readers.is_empty() {
+            drop(held);
+            held = self.enter()?;
+        }
+        let kept = held.readers.pop();
+        drop(held);
+        self.with(kept, look)
+    }
+
+    fn with<T>(
+        &self,
+        kept: Option<Connection>,
+        look: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let reader = match kept {
             Some(reader) => reader,
             None => self.connect(true)?,
@@ -190,17 +212,10 @@ impl Connections {
         }
     }
 
-    /// Begins a use of the file: refused after `close`, after a fork that bypassed us, and when the file is no longer
-    /// the one that was opened. That happens when it is deleted or replaced, and when another SQLite library in this
+    /// Begins a use of the file: refused also when it is no longer the one that was opened. That happens when it is deleted or replaced, and when another SQLite library in this
     /// process opens and closes it, since POSIX locks belong to the process (SQLite, "How to corrupt", section 2.2).
     fn enter(&self) -> Result<MutexGuard<'_, Held>, Error> {
-        let mut held = lock(&self.held);
-        if held.closed {
-            return Err(Error::Closed);
-        }
-        if let Relation::Child = held.process.check()? {
-            held.process = Process::current();
-        }
+        let mut held = self.admit()?;
         match &held.anchor {
             Some(anchor) if !held.lost && anchor.identity == self.files.identity() => {}
             Some(_) => {
@@ -227,6 +242,18 @@ impl Connections {
                 held.anchors += 1;
                 held.anchor = Some(Anchor { keeper, identity: self.files.identity() });
             }
+        }
+        Ok(held)
+    }
+
+    /// Refuses a use after `close`, and after a fork that bypassed us.
+    fn admit(&self) -> Result<MutexGuard<'_, Held>, Error> {
+        let mut held = lock(&self.held);
+        if held.closed {
+            return Err(Error::Closed);
+        }
+        if let Relation::Child = held.process.check()? {
+            held.process = Process::current();
         }
         Ok(held)
     }

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
@@ -30,13 +32,17 @@ const TOTAL: &str = "t.usage_count, t.denied_count, t.last_used_at";
 const TOTAL_COLUMNS: usize = 3;
 const TOTALLED: &str = "LEFT JOIN usage t ON t.key_id = k.id AND t.lookup = ''";
 
-pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<Found>, Error> {
-    let mut statement = on.prepare_cached(&format!(
+static FIND: LazyLock<String> = LazyLock::new(|| {
+    format!(
         "SELECT {KEY}, f.lookup, f.grace_ends_at, f.prefix, f.format, f.verifier, f.filter, f.created_at, \
          o.disabled_at, o.networks, {TOTAL}, {SECRET} \
          FROM secrets f JOIN keys k ON k.id = f.key_id JOIN orgs o ON o.id = k.org {TOTALLED} \
          LEFT JOIN secrets s ON s.key_id = k.id AND {LIVE} {USED} WHERE f.lookup = ?2"
-    ))?;
+    )
+});
+
+pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<Found>, Error> {
+    let mut statement = on.prepare_cached(&FIND)?;
     let mut rows = statement.query(params![now, lookup])?;
     let at = |offset: usize| KEY_COLUMNS + offset;
     let mut found: Option<Found> = None;

@@ -85,7 +85,7 @@ impl Store for Sqlite {
     }
 
     async fn find(&self, lookup: &str, now: Millis) -> Result<Option<Found>, Error> {
-        self.read(|on| keys::find(on, lookup, now))
+        self.connections.read_on(|on| keys::find(on, lookup, now))
     }
 
     async fn get(&self, tenant: &Tenant, id: &str, now: Millis) -> Result<Option<KeyView>, Error> {
