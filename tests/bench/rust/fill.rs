@@ -6,9 +6,6 @@ use keywright::input::Value;
 use rusqlite::Connection;
 use rusqlite::types::Value as Cell;
 
-/// How many texts of a file are kept to verify.
-const SAMPLE: usize = 20_000;
-
 /// Texts of our format, random enough for a benchmark and the same in each run.
 pub struct Texts(u64);
 
@@ -61,16 +58,16 @@ impl Text {
     }
 }
 
-/// Fills the file up to about `count` keys and gives a sample of their texts. It has one key of the engine's own.
-pub fn fill(file: &Path, count: usize, pepper: &str) -> Vec<String> {
+/// Fills the file up to about `count` keys and gives the texts of `sample` of them. It has one key of the engine's own.
+pub fn fill(file: &Path, count: usize, pepper: &str, sample: usize) -> Vec<String> {
     let mut database = Connection::open(file).unwrap();
     let (key_columns, key) = template(&database, "keys");
     let (secret_columns, secret) = template(&database, "secrets");
     let id = text(&key, &key_columns, "id");
 
     let mut texts = Texts::new(count as u64);
-    let mut sample = Vec::with_capacity(SAMPLE);
-    let every = (count / SAMPLE).max(1);
+    let every = (count / sample).max(1);
+    let mut sample = Vec::with_capacity(sample);
     for batch in (0..count).collect::<Vec<_>>().chunks(20_000) {
         let transaction = database.transaction().unwrap();
         {

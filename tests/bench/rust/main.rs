@@ -11,13 +11,15 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use keywright::blocking::Keywright;
-use keywright::{ListKeys, NewKey, Request};
+use keywright::{Config, ListKeys, NewKey, Request};
 use rusqlite::Connection;
 use rusqlite::types::Value as Cell;
 
 use timing::{Subject, race};
 
 const SCHEME: &str = "hmac-sha256";
+/// How many keys of a file are verified.
+const SAMPLE: usize = 20_000;
 const PEPPER: &str = "a pepper of the benchmark, of 32 bytes or more";
 
 fn main() {
@@ -29,10 +31,10 @@ fn main() {
     let strangers: Vec<String> = (0..20_000).map(|_| strangers.draw().whole()).collect();
     fs::write(data.join("strangers.txt"), strangers.join("\n")).unwrap();
 
-    for count in [100_000, 1_000_000] {
+    for count in [1_000, 100_000, 1_000_000] {
         let file = data.join(format!("keys-{count}.db"));
         drop(engine(&file, true));
-        let texts = fill::fill(&file, count, PEPPER);
+        let texts = fill::fill(&file, count, PEPPER, SAMPLE.min(count));
         fs::write(data.join(format!("keys-{count}.txt")), texts.join("\n")).unwrap();
         verify(&file, &out, count, &texts, &strangers);
     }
@@ -46,10 +48,13 @@ fn new() -> NewKey {
     NewKey::named("bench").scopes("deals:read").unwrap()
 }
 
+fn config(file: &Path) -> Config {
+    keywright::Keywright::builder(format!("sqlite:{}", file.display())).brand("bench").pepper(PEPPER)
+}
+
 /// An engine on the file; a new file gets one key.
 fn engine(file: &Path, seed: bool) -> Keywright {
-    let url = format!("sqlite:{}", file.display());
-    let kw = Keywright::open(keywright::Keywright::builder(url).brand("bench").pepper(PEPPER)).unwrap();
+    let kw = Keywright::open(config(file)).unwrap();
     if seed {
         kw.keys().create(new()).unwrap();
     }
@@ -57,7 +62,8 @@ fn engine(file: &Path, seed: bool) -> Keywright {
 }
 
 fn verify(file: &Path, out: &Path, count: usize, texts: &[String], strangers: &[String]) {
-    let kw = engine(file, false);
+    // So few keys are held that each is looked for in the store, also where they take turns.
+    let kw = Keywright::open(config(file).keys_in_memory(SAMPLE.min(count) / 2)).unwrap();
     let (known, unknown) = (format!("verify {count}"), format!("unknown {count}"));
     let request = Request::new();
     let subjects = &mut [
@@ -66,7 +72,7 @@ fn verify(file: &Path, out: &Path, count: usize, texts: &[String], strangers: &[
             name: "keywright",
             scheme: SCHEME,
             times: 1,
-            call: Box::new(|at| kw.verify(texts[at].as_str(), &request).is_allowed()),
+            call: Box::new(|at| kw.verify(texts[at % texts.len()].as_str(), &request).is_allowed()),
         },
         Subject {
             figure: &unknown,
