@@ -79,7 +79,9 @@ class KeywrightMiddleware:
         try:
             parts, held = self.app(environ, noting), b""
             for part in parts:
-                yield held
+                if held:
+                    # Nothing before: servers send the head with it, and of an answer without a body a client needs no more.
+                    yield held
                 kept += part[: LARGEST_KEPT + 1 - len(kept)]
                 held = part
             is_ended = True
