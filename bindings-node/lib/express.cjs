@@ -1,6 +1,6 @@
 "use strict";
 
-const { Http, Needs, bodyOf } = require("./http.cjs");
+const { Http, bodyOf } = require("./http.cjs");
 const { bodyBefore, readBefore } = require("./node-request.cjs");
 const { adding, send } = require("./node-response.cjs");
 const { keep } = require("./once.cjs");
@@ -12,10 +12,10 @@ const { keep } = require("./once.cjs");
 function guard(kw, options) {
   const http = new Http(kw, options);
   const middleware = (needs) => (request, response, next) => {
-    const { method, originalUrl, rawHeaders, socket } = request;
+    const { method, originalUrl, rawHeaders, socket, keywright } = request;
     let found;
     try {
-      found = http.begin(method, originalUrl, rawHeaders, socket.remoteAddress, needs);
+      found = http.begin(method, originalUrl, rawHeaders, socket.remoteAddress, keywright?.earlier, needs);
     } catch (error) {
       return next(error);
     }
@@ -23,7 +23,7 @@ function guard(kw, options) {
     judged(found, request, response, next);
   };
   return Object.assign(middleware(undefined), {
-    requires: (scopes, more) => middleware(Needs.of(scopes, more)),
+    requires: (scopes, more) => middleware(http.needs(scopes, more)),
     management: ({ principal } = {}) => management(http, principal),
     explain: ({ method, originalUrl, rawHeaders, socket }) =>
       http.explain({ method, target: originalUrl, rawHeaders, peer: socket.remoteAddress }),
@@ -45,7 +45,7 @@ function judged(found, request, response, next) {
   if (response.headersSent) return;
   if (!found.allowed) return send(response, request.method, found);
   request.keywright = found;
-  adding(response, found.headers);
+  adding(response, found);
   next();
 }
 
@@ -53,9 +53,9 @@ function management(http, principal) {
   return async (request, response, next) => {
     try {
       const session = principal ? await principal(request) : undefined;
-      const { method, url, rawHeaders, socket } = request;
+      const { method, url, rawHeaders, socket, keywright } = request;
       const body = request.readableDidRead ? readBefore(request) : await bodyOf(request);
-      const parts = { method, target: url, rawHeaders, peer: socket.remoteAddress, body };
+      const parts = { method, target: url, rawHeaders, peer: socket.remoteAddress, earlier: keywright?.earlier, body };
       send(response, method, await http.manage(parts, session));
     } catch (error) {
       next(error);

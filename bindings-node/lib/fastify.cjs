@@ -1,6 +1,6 @@
 "use strict";
 
-const { Http, Needs, below, bodyOf } = require("./http.cjs");
+const { Http, below, bodyOf } = require("./http.cjs");
 const { adding } = require("./node-response.cjs");
 const { keep, peek } = require("./once.cjs");
 
@@ -21,7 +21,7 @@ function guard(kw, options) {
     const { method, url, rawHeaders, socket } = request.raw;
     let found;
     try {
-      found = http.begin(method, url, rawHeaders, socket.remoteAddress, needs);
+      found = http.begin(method, url, rawHeaders, socket.remoteAddress, request.keywright?.earlier, needs);
     } catch (error) {
       return done(error);
     }
@@ -34,7 +34,7 @@ function guard(kw, options) {
   };
   return Object.assign(plugin, {
     [SHARED]: true,
-    requires: (scopes, more) => hook(Needs.of(scopes, more)),
+    requires: (scopes, more) => hook(http.needs(scopes, more)),
     management: ({ principal } = {}) => management(http, principal),
     frameworkErrors: (error, request, reply) => hook(undefined)(request, reply, (failure) => reply.send(failure ?? error)),
     explain: ({ raw: { method, url, rawHeaders, socket } }) =>
@@ -57,7 +57,7 @@ function judged(found, request, reply, done) {
   if (reply.sent) return;
   if (!found.allowed) return send(reply, found);
   request.keywright = found;
-  adding(reply.raw, found.headers);
+  adding(reply.raw, found);
   done();
 }
 

@@ -1,6 +1,6 @@
 "use strict";
 
-const { Http, Needs, admit, below, bodyOf } = require("./http.cjs");
+const { Http, admit, below, bodyOf } = require("./http.cjs");
 const { taken } = require("./node-request.cjs");
 
 /**
@@ -12,7 +12,8 @@ function guard(kw, { peer, ...options } = {}) {
   if (peer !== undefined && typeof peer !== "function") throw new TypeError("peer must be a function that takes a context");
   const http = new Http(kw, options);
   const middleware = (needs) => async (c, next) => {
-    const { refused, found, finish, release } = await admit(http, c.req.raw, arrived(c, peer), needs);
+    const parts = { ...arrived(c, peer), earlier: c.get("keywright")?.earlier };
+    const { refused, found, finish, release } = await admit(http, c.req.raw, parts, needs);
     if (refused) return answered(c, refused);
     c.set("keywright", found);
     try {
@@ -27,7 +28,7 @@ function guard(kw, { peer, ...options } = {}) {
     c.res = answer;
   };
   return Object.assign(middleware(undefined), {
-    requires: (scopes, more) => middleware(Needs.of(scopes, more)),
+    requires: (scopes, more) => middleware(http.needs(scopes, more)),
     management: ({ principal } = {}) => async (c) => {
       const session = principal ? await principal(c) : undefined;
       const { target, ...parts } = arrived(c, peer);

@@ -9,21 +9,31 @@ const { Key } = require("./record.cjs");
 /** The longest body that management reads. */
 const LARGEST_BODY = 65_536;
 
-/** A request that may go on. `headers`, flat, belong on its response: `vary` joined to what is there, others where they are not. */
+/** A request that may go on. */
 class Passed {
-  constructor({ reading, org, actor, agent, requestId, headers, once }) {
-    this.key = reading === undefined ? null : keyOf(reading);
+  #every;
+  #more;
+
+  constructor(every, earlier, { headers, org, actor, agent, once }) {
+    const [reading, id] = earlier.split(" ", 2);
+    this.key = reading === "0" ? null : keyOf(reading);
     this.principal = this.key ? "key" : org === undefined ? "anyone" : "session";
     this.org = this.key ? this.key.org : (org ?? null);
     this.actor = actor ?? null;
     this.agent = agent ?? null;
-    this.request_id = requestId;
-    this.headers = headers;
     this.once = once ?? null;
+    this.request_id = id;
+    this.earlier = earlier;
+    this.#every = every;
+    this.#more = headers;
   }
 
   get allowed() {
     return true;
+  }
+
+  get headers() {
+    return [...this.#every, "x-request-id", this.request_id, ...this.#more];
   }
 }
 
@@ -53,7 +63,8 @@ function keyOf(reading) {
   return key;
 }
 
-const told = (judged) => (judged.status === 0 ? new Passed(judged) : new Refused(judged));
+/** What says nothing but its key. */
+const PLAIN = { headers: [], org: undefined, actor: undefined, agent: undefined, once: undefined };
 
 /** What a route needs, made once for each. */
 class Needs {
@@ -71,25 +82,35 @@ class Needs {
 class Http {
   #native;
   #reads;
+  #every;
 
   constructor(kw, options) {
     this.#native = checked(addon.http(engineOf(kw), options));
     this.#reads = new Set(this.#native.reads);
+    this.#every = this.#native.headers;
+  }
+
+  /** What a route needs; what nobody could meet is refused. */
+  needs(scopes, more) {
+    const needs = Needs.of(scopes, more);
+    checked(this.#native.check(needs.native));
+    return needs;
   }
 
   /** The pass or the answer at once, where nothing has to be waited for; else a promise of it. */
-  begin(method, target, rawHeaders, peer, needs) {
-    const judged = this.#native.authenticate(method, target, this.#read(rawHeaders), peer, needs?.native);
-    return judged instanceof Promise ? judged.then(told) : told(judged);
+  begin(method, target, rawHeaders, peer, earlier, needs) {
+    const judged = this.#native.authenticate(this.#head(method, target, rawHeaders, peer, earlier), needs?.native);
+    return judged instanceof Promise ? judged.then((it) => this.#told(it)) : this.#told(judged);
   }
 
-  async authenticate({ method, target, rawHeaders, peer }, needs) {
-    return this.begin(method, target, rawHeaders, peer, needs);
+  async authenticate({ method, target, rawHeaders, peer, earlier }, needs) {
+    return this.begin(method, target, rawHeaders, peer, earlier, needs);
   }
 
-  async manage({ method, target, rawHeaders, peer, body }, session) {
+  async manage({ method, target, rawHeaders, peer, earlier, body }, session) {
     const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(body);
-    return new Refused(await checked(this.#native.manage(method, target, this.#read(rawHeaders), peer, bytes, session)));
+    const head = this.#head(method, target, rawHeaders, peer, earlier);
+    return new Refused(await checked(this.#native.manage(head, bytes, session)));
   }
 
   async once(passed, body) {
@@ -99,32 +120,44 @@ class Http {
   }
 
   async explain({ method, target, rawHeaders, peer }) {
-    return settle(await this.#native.explain(method, target, this.#read(rawHeaders), peer));
+    return settle(await this.#native.explain(this.#head(method, target, rawHeaders, peer, undefined)));
   }
 
   async openapi() {
     return settle(await this.#native.openapi());
   }
 
-  /** The header lines that are looked at, out of all: each that crosses to the addon costs something. */
-  #read(rawHeaders) {
-    const lines = [];
+  #told(judged) {
+    if (typeof judged === "string") return new Passed(this.#every, judged, PLAIN);
+    return checked(judged).status === 0 ? new Passed(this.#every, judged.earlier, judged) : new Refused(judged);
+  }
+
+  /** The head in one text, with those header lines that are looked at: each that crosses to the addon costs something. */
+  #head(method, target, rawHeaders, peer, earlier) {
+    let lines = 4;
+    let text = `\n${method}\n${target}\n${peer ?? ""}\n${earlier ?? ""}`;
     for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-      if (this.#reads.has(rawHeaders[at].toLowerCase())) lines.push(rawHeaders[at], rawHeaders[at + 1]);
+      if (this.#reads.has(rawHeaders[at].toLowerCase())) {
+        text += `\n${rawHeaders[at]}\n${rawHeaders[at + 1]}`;
+        lines += 2;
+      }
     }
-    return lines;
+    return lines + text;
   }
 }
 
 /** Sets headers of ours on those of a response: `vary` joined to what is there, others where they are not. */
-function merge(headers, { get, set }) {
+function merge(headers, response, { get, set }) {
   for (let at = 0; at < headers.length; at += 2) {
     const [name, value] = [headers[at], headers[at + 1]];
-    const theirs = get(name);
-    if (theirs === undefined || theirs === null) set(name, value);
-    else if (name === "vary") set(name, `${theirs}, ${value}`);
+    const theirs = get(response, name);
+    if (theirs === undefined || theirs === null) set(response, name, value);
+    // A guard in front, or behind, joins the same.
+    else if (name === "vary" && !`${theirs}`.includes(value)) set(response, name, `${theirs}, ${value}`);
   }
 }
+
+const FETCHED = { get: (it, name) => it.headers.get(name), set: (it, name, value) => it.headers.set(name, value) };
 
 /**
  * The parts of a WHATWG request, which has joined the lines of a repeated header with commas, and resolved what dots are
@@ -147,11 +180,12 @@ function responseOf({ status, headers, body }, method) {
  * whatever response it gets, and keeps it where the request is to be done once; else `response` is the answer. A handler that
  * fails is told with `release()`.
  */
-async function authenticateRequest(http, request, { peer, needs, target } = {}) {
-  const { refused, found, finish, release } = await admit(http, request, partsOf(request, peer, target), needs);
+async function authenticateRequest(http, request, { peer, needs, target, earlier } = {}) {
+  const parts = { ...partsOf(request, peer, target), earlier };
+  const { refused, found, finish, release } = await admit(http, request, parts, needs);
   if (refused) return { allowed: false, response: responseOf(refused, request.method) };
-  const { principal, key, org, actor, agent, request_id } = found;
-  return { allowed: true, principal, key, org, actor, agent, request_id, finish, release };
+  const { once: _, ...known } = found;
+  return { allowed: true, ...known, finish, release };
 }
 
 /** The same for an adapter that knows the parts of a request. */
@@ -162,7 +196,7 @@ async function admit(http, request, parts, needs) {
   if (turn?.allowed === false) return { refused: turn };
   const finish = async (response) => {
     const answer = new Response(turn ? await kept(response, turn) : response.body, response);
-    merge(found.headers, { get: (name) => answer.headers.get(name), set: (name, value) => answer.headers.set(name, value) });
+    merge(found.headers, answer, FETCHED);
     return answer;
   };
   return { found, finish, release: async () => turn?.release() };
@@ -181,11 +215,11 @@ async function kept({ status, headers, body }, lease) {
 }
 
 /** Answers a WHATWG `Request` about keys; `mount` is the path that management stands under. */
-async function manageRequest(http, request, { peer, principal, target, mount = "" } = {}) {
+async function manageRequest(http, request, { peer, principal, target, earlier, mount = "" } = {}) {
   const session = principal ? await principal(request) : undefined;
   const parts = partsOf(request, peer, target);
   if (parts.target.startsWith(mount)) parts.target = parts.target.slice(mount.length);
-  return responseOf(await http.manage({ ...parts, body: await bodyOf(request.body) }, session), request.method);
+  return responseOf(await http.manage({ ...parts, earlier, body: await bodyOf(request.body) }, session), request.method);
 }
 
 /** The rest of a target below a path, which may have parameters: both have the same segments before it. */

@@ -100,6 +100,8 @@ export interface Parts {
   rawHeaders: readonly string[];
   /** The address of the socket's other end. */
   peer?: string | undefined;
+  /** What a guard in front has found of the same request, so that it is counted once, and charged by each limit once. */
+  earlier?: string | undefined;
 }
 
 /** Who makes a request. */
@@ -113,6 +115,8 @@ export interface Caller {
   readonly agent: string | null;
   /** The id of the exchange, for logs. */
   readonly request_id: string;
+  /** What was verified and charged, for another guard behind this one: hand it on as `earlier`. */
+  readonly earlier: string;
 }
 
 /** A request that may go on. */
@@ -165,6 +169,8 @@ export class Needs {
 /** An engine that speaks HTTP. Wrong options are refused when it is made. */
 export class Http {
   constructor(kw: Keywright, options?: HttpOptions);
+  /** What a route needs, as `Needs.of`; refused where nobody could meet it. */
+  needs(scopes?: Scopes, more?: NeedsOptions): Needs;
   /** Judges a request by what `needs` says, or by the rule of its path. */
   authenticate(parts: Parts, needs?: Needs): Promise<Passed | Refused>;
   /** Asks, before a request is done, whether it was done before: then the answer is what it was then. */
@@ -184,7 +190,12 @@ export class Http {
 export function authenticateRequest(
   http: Http,
   request: Request,
-  options?: { peer?: string | undefined; needs?: Needs | undefined; target?: string | undefined },
+  options?: {
+    peer?: string | undefined;
+    needs?: Needs | undefined;
+    target?: string | undefined;
+    earlier?: string | undefined;
+  },
 ): Promise<({ allowed: true; finish(response: Response): Promise<Response>; release(): Promise<void> } & Caller) | { allowed: false; response: Response }>;
 
 /** Answers a `Request` about keys; `mount` is the path that management stands under. */
@@ -195,6 +206,7 @@ export function manageRequest(
     peer?: string | undefined;
     target?: string | undefined;
     mount?: string | undefined;
+    earlier?: string | undefined;
     principal?: ((request: Request) => Principal | null | undefined | Promise<Principal | null | undefined>) | undefined;
   },
 ): Promise<Response>;

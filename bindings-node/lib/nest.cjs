@@ -44,7 +44,8 @@ class KeywrightGuard {
     const needs = needsOf(context.getClass(), context.getHandler());
     const [request, response] = context.getArgs();
     const { method, originalUrl, url, rawHeaders, socket } = request.raw ?? request;
-    const found = this.#http.begin(method, originalUrl ?? url, rawHeaders, socket.remoteAddress, needs);
+    const earlier = request.keywright?.earlier;
+    const found = this.#http.begin(method, originalUrl ?? url, rawHeaders, socket.remoteAddress, earlier, needs);
     if (found instanceof Promise || found.once) return judgedOnce(this.#http, found, request, response);
     return judged(found, request, response);
   }
@@ -63,7 +64,7 @@ async function judgedOnce(http, waited, request, response) {
 function judged(found, request, response) {
   if (!found.allowed) throw new Refused(found);
   request.keywright = found;
-  adding(response.raw ?? response, found.headers);
+  adding(response.raw ?? response, found);
   return true;
 }
 

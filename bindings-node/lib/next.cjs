@@ -2,7 +2,7 @@
 
 const { AsyncLocalStorage } = require("node:async_hooks");
 const { subscribe } = require("node:diagnostics_channel");
-const { Http, Needs, admit, below, bodyOf, responseOf } = require("./http.cjs");
+const { Http, admit, below, bodyOf, responseOf } = require("./http.cjs");
 const { taken } = require("./node-request.cjs");
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -34,7 +34,7 @@ function guard(kw, { peer, ...options } = {}) {
   };
   return {
     withApiKey: (handler, scopes, more) => {
-      const needs = scopes === undefined && more === undefined ? undefined : Needs.of(scopes, more);
+      const needs = scopes === undefined && more === undefined ? undefined : http.needs(scopes, more);
       return async (request, context) => {
         const { refused, found, finish, release } = await admit(http, request, arrived(request), needs);
         if (refused) return responseOf(refused, request.method);

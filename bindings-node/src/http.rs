@@ -1,10 +1,9 @@
 //! The HTTP contract: a request's parts in, one call of the core, a pass or a whole response out.
-#![allow(clippy::too_many_arguments, reason = "the parts of a request; what the macro makes has them too")]
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use keywright::http::{self as contract, Config, Head, Message, Outcome, Passed, Principal, Session};
+use keywright::http::{self as contract, Config, Head, Header, Outcome, Passed, Principal, Response, Session};
 use keywright::input::{Casing, Value};
 use keywright::wait::{Boxed, Ready, now_or_later};
 use keywright::{Error, Keywright};
@@ -15,8 +14,9 @@ use crate::answer::{Answer, Failure, answer};
 use crate::call::{fields, json, misuse};
 use crate::engine::Late;
 use crate::export::Engine;
+use crate::head::Lines;
 use crate::row::Row;
-use crate::value::{given, settings};
+use crate::value::{borrowed, given, settings};
 
 /// An engine of `lib/http.cjs` that speaks HTTP, once it is open.
 #[napi]
@@ -33,19 +33,17 @@ struct Inner {
 #[napi]
 pub struct Needs(Arc<keywright::http::Needs>);
 
-/// What becomes of a request. Headers are flat: name, value, name, value.
+/// What becomes of a request, where it is more than a plain pass.
 #[napi(object, object_from_js = false)]
 pub struct Judged {
     /// The status of the answer; 0 where the request may go on.
     pub status: u16,
-    /// What to add to the host's response, or those of the answer.
+    /// The headers of the answer, or those of a pass that most responses have not: name, value, name, value.
     pub headers: Vec<String>,
     /// The answer's body.
     pub body: Option<Buffer>,
-    /// The id of the exchange, where the request may go on.
-    pub request_id: Option<String>,
-    /// The number of a reading of the key, by which JavaScript keeps what it made of it.
-    pub reading: Option<f64>,
+    /// What a guard behind needs to know, in one text: the reading of the key, and the id of the exchange.
+    pub earlier: Option<String>,
     /// The org of a session.
     pub org: Option<String>,
     /// Who the session is of.
@@ -72,6 +70,9 @@ pub struct Turn {
     /// Whose end is to be told, where it is.
     pub lease: Option<Lease>,
 }
+
+/// A pass that says nothing but its key is its `earlier` alone.
+type Told = Either<String, Judged>;
 
 /// Checks the options of an adapter.
 #[napi(catch_unwind)]
@@ -106,41 +107,46 @@ impl Http {
         self.0.config.reads().map(str::to_owned).collect()
     }
 
-    /// Judges a request: at once where nothing has to be waited for.
+    /// The headers of every response but for its request's id.
+    #[napi(getter, catch_unwind)]
+    pub fn headers(&self) -> Vec<String> {
+        flat(pairs(&self.0.config.headers()))
+    }
+
+    /// Refuses needs that nobody could meet.
+    #[napi(catch_unwind)]
+    pub fn check(&self, needs: &Needs) -> Option<Failure> {
+        let Inner { config, late, .. } = &*self.0;
+        config.check_needs(late.config(), &needs.0).err().map(Into::into)
+    }
+
+    /// Judges a request: at once where nothing has to be waited for. Its head is that of `head.rs`.
     #[napi(catch_unwind)]
     pub fn authenticate<'env>(
         &self,
         env: &'env Env,
-        method: String,
-        target: String,
-        headers: Vec<String>,
-        peer: Option<String>,
+        head: Unknown<'_>,
         needs: Option<&Needs>,
-    ) -> Result<Either<Judged, PromiseRaw<'env, Judged>>> {
-        let needs = needs.map(|it| Arc::clone(&it.0));
+    ) -> Result<Either3<String, Judged, Either<PromiseRaw<'env, Told>, Failure>>> {
+        let mut buffer = [0; 2_048];
+        let text = borrowed(head, &mut buffer)?;
+        let lines = match Lines::read(&text) {
+            Ok(lines) => lines,
+            Err(error) => return Ok(Either3::C(Either::B(error.into()))),
+        };
         let ready = match self.0.late.opened().and_then(|it| self.0.http(it).ok()) {
-            Some(http) => {
-                with_head(&method, &target, &headers, peer.as_deref(), |head| http.begin(head, needs.as_deref()))
-            }
+            Some(http) => http.begin(&lines.head(), needs.map(|it| &*it.0)),
             None => {
-                let inner = Arc::clone(&self.0);
-                now_or_later(async move {
-                    let begun = match inner.opened().await {
-                        Ok(http) => with_head(&method, &target, &headers, peer.as_deref(), |head| {
-                            http.begin(head, needs.as_deref())
-                        }),
-                        Err(_) => return inner.unavailable(&method, &target, &headers),
-                    };
-                    match begun {
-                        Ready::Now(outcome) => outcome,
-                        Ready::Later(future) => future.await,
-                    }
-                })
+                let (inner, text, needs) = (Arc::clone(&self.0), text.into_owned(), needs.map(|it| Arc::clone(&it.0)));
+                now_or_later(async move { inner.late(&text, needs.as_deref()).await })
             }
         };
         match ready {
-            Ready::Now(outcome) => Ok(Either::A(judged(outcome))),
-            Ready::Later(future) => later(env, future).map(Either::B),
+            Ready::Now(outcome) => Ok(match judged(outcome) {
+                Either::A(plain) => Either3::A(plain),
+                Either::B(judged) => Either3::B(judged),
+            }),
+            Ready::Later(future) => later(env, future).map(|it| Either3::C(Either::A(it))),
         }
     }
 
@@ -149,34 +155,25 @@ impl Http {
     pub fn manage<'env>(
         &self,
         env: &'env Env,
-        method: String,
-        target: String,
-        headers: Vec<String>,
-        peer: Option<String>,
+        head: String,
         body: Buffer,
         session: Unknown<'_>,
-    ) -> Result<Either<PromiseRaw<'env, Judged>, Failure>> {
+    ) -> Result<Either<PromiseRaw<'env, Told>, Failure>> {
         let session = match given(session)? {
             None | Some(Value::Null) => Ok(None),
             Some(said) => session_of(said).map(Some),
         };
-        let session = match session {
-            Ok(session) => session,
+        let read = session.and_then(|it| Ok((it, Lines::read(&head)?.message(&body))));
+        let (session, message) = match read {
+            Ok(read) => read,
             Err(error) => return Ok(Either::B(error.into())),
         };
-        let message = headers.chunks_exact(2).fold(
-            Message::new(method.as_str(), target.as_str()).peer(peer).body(body.as_ref()),
-            |it, pair| match pair {
-                [name, value] => it.header(name.as_str(), value.as_str()),
-                _ => it,
-            },
-        );
         let inner = Arc::clone(&self.0);
         later(env, async move {
-            match inner.opened().await {
-                Ok(http) => Outcome::Refused(http.manage(message, session).await),
-                Err(_) => inner.unavailable(&method, &target, &headers),
-            }
+            Outcome::Refused(match inner.opened().await {
+                Ok(http) => http.manage(message, session).await,
+                Err(_) => inner.unavailable(&head),
+            })
         })
         .map(Either::A)
     }
@@ -191,7 +188,7 @@ impl Http {
         };
         env.spawn_future_with_callback(turn, |_, turn| {
             Ok(match turn {
-                contract::Turn::Answered(it) => Turn { answer: Some(judged(Outcome::Refused(it))), lease: None },
+                contract::Turn::Answered(it) => Turn { answer: Some(answered(it)), lease: None },
                 contract::Turn::Run(lease) => Turn { answer: None, lease: lease.map(|it| Lease(Mutex::new(Some(it)))) },
             })
         })
@@ -232,25 +229,11 @@ impl Http {
 
     /// Why a request is let in or refused, as JSON.
     #[napi(catch_unwind)]
-    pub fn explain<'env>(
-        &self,
-        env: &'env Env,
-        method: String,
-        target: String,
-        headers: Vec<String>,
-        peer: Option<String>,
-    ) -> Result<PromiseRaw<'env, Answer>> {
+    pub fn explain<'env>(&self, env: &'env Env, head: String) -> Result<PromiseRaw<'env, Answer>> {
         let inner = Arc::clone(&self.0);
         env.spawn_future(async move {
-            let told = match inner.opened().await {
-                Ok(http) => {
-                    let lines = lines(&headers);
-                    let head = Head::new(&method, &target).headers(&lines).peer(peer.as_deref());
-                    json(&http.explain(&head).await)
-                }
-                Err(error) => Err(error),
-            };
-            Ok(answer(told))
+            let told = async { json(&inner.opened().await?.explain(&Lines::read(&head)?.head()).await) };
+            Ok(answer(told.await))
         })
     }
 
@@ -282,8 +265,19 @@ impl Inner {
         self.http(self.late.open().await?)
     }
 
-    fn unavailable(&self, method: &str, target: &str, headers: &[String]) -> Outcome {
-        Outcome::Refused(with_head(method, target, headers, None, |head| self.config.unavailable(head)))
+    /// Once the engine is open.
+    async fn late(&self, head: &str, needs: Option<&keywright::http::Needs>) -> Outcome {
+        match (self.opened().await, Lines::read(head)) {
+            (Ok(http), Ok(lines)) => http.authenticate(&lines.head(), needs).await,
+            _ => Outcome::Refused(self.unavailable(head)),
+        }
+    }
+
+    fn unavailable(&self, head: &str) -> Response {
+        match Lines::read(head) {
+            Ok(lines) => self.config.unavailable(&lines.head()),
+            Err(_) => self.config.unavailable(&Head::new("", "")),
+        }
     }
 }
 
@@ -294,6 +288,15 @@ fn session_of(said: Value) -> std::result::Result<Session, Error> {
     }
 }
 
+fn later<'env>(
+    env: &'env Env,
+    future: impl Future<Output = Outcome> + Send + 'static,
+) -> Result<PromiseRaw<'env, Told>> {
+    let future: Boxed<Outcome> = Box::pin(future);
+    env.spawn_future_with_callback(async { Ok(future.await) }, |_, outcome| Ok(judged(outcome)))
+}
+
+/// The headers of a host's answer.
 fn lines(headers: &[String]) -> Vec<(&[u8], &[u8])> {
     headers
         .chunks_exact(2)
@@ -302,24 +305,6 @@ fn lines(headers: &[String]) -> Vec<(&[u8], &[u8])> {
             _ => None,
         })
         .collect()
-}
-
-fn with_head<T>(
-    method: &str,
-    target: &str,
-    headers: &[String],
-    peer: Option<&str>,
-    with: impl FnOnce(&Head<'_>) -> T,
-) -> T {
-    with(&Head::new(method, target).headers(&lines(headers)).peer(peer))
-}
-
-fn later<'env>(
-    env: &'env Env,
-    future: impl Future<Output = Outcome> + Send + 'static,
-) -> Result<PromiseRaw<'env, Judged>> {
-    let future: Boxed<Outcome> = Box::pin(future);
-    env.spawn_future_with_callback(async { Ok(future.await) }, |_, outcome| Ok(judged(outcome)))
 }
 
 thread_local! {
@@ -337,36 +322,48 @@ fn flat<'a>(headers: impl Iterator<Item = (&'static str, &'a str)>) -> Vec<Strin
     headers.flat_map(|(name, value)| [name.to_owned(), value.to_owned()]).collect()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no process reads 2^53 keys")]
-fn judged(outcome: Outcome) -> Judged {
+fn judged(outcome: Outcome) -> Told {
     let passed = match outcome {
         Outcome::Passed(passed) => passed,
-        Outcome::Refused(it) => {
-            let headers = flat(it.headers.iter().map(|(name, value)| (*name, value.as_ref())));
-            return Judged {
-                status: it.status,
-                headers,
-                body: Some(it.body.into()),
-                request_id: None,
-                reading: None,
-                org: None,
-                actor: None,
-                agent: None,
-                once: None,
-            };
-        }
+        Outcome::Refused(it) => return Either::B(answered(it)),
     };
     let once = passed.is_once().then(|| Once(Arc::new((*passed).clone())));
-    let headers = flat(passed.headers());
-    let request_id = Some(passed.request_id.clone().into_owned());
-    let (org, actor, reading) = match &passed.principal {
-        Principal::Anyone => (None, None, None),
-        Principal::Session(it) => (Some(it.org().to_owned()), it.actor_name().map(str::to_owned), None),
-        Principal::Key(key) => (None, None, Some(key.reading() as f64)),
+    let earlier = passed.earlier().to_string();
+    let (org, actor) = match &passed.principal {
+        Principal::Session(it) => (Some(it.org().to_owned()), it.actor_name().map(str::to_owned)),
+        Principal::Anyone | Principal::Key(_) => (None, None),
     };
-    let agent = passed.agent.as_deref().map(str::to_owned);
-    if reading.is_some() {
-        LAST.set(Some(passed));
+    let told = if passed.key().is_some() && passed.more.is_empty() && passed.agent.is_none() && once.is_none() {
+        Either::A(earlier)
+    } else {
+        Either::B(Judged {
+            status: 0,
+            headers: flat(pairs(&passed.more)),
+            body: None,
+            earlier: Some(earlier),
+            org,
+            actor,
+            agent: passed.agent.as_deref().map(str::to_owned),
+            once,
+        })
+    };
+    LAST.set(Some(passed));
+    told
+}
+
+fn answered(response: Response) -> Judged {
+    Judged {
+        status: response.status,
+        headers: flat(pairs(&response.headers)),
+        body: Some(response.body.into()),
+        earlier: None,
+        org: None,
+        actor: None,
+        agent: None,
+        once: None,
     }
-    Judged { status: 0, headers, body: None, request_id, reading, org, actor, agent, once }
+}
+
+fn pairs(headers: &[Header]) -> impl Iterator<Item = (&'static str, &str)> {
+    headers.iter().map(|(name, value)| (*name, value.as_ref()))
 }

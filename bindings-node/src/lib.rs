@@ -5,6 +5,7 @@ pub mod answer;
 mod call;
 mod engine;
 pub mod export;
+mod head;
 pub mod http;
 pub mod recall;
 mod row;

@@ -1,5 +1,7 @@
 //! JavaScript's values as the core's. What is refused, and in which words, is decided there.
 
+use std::borrow::Cow;
+
 use chrono::DateTime;
 use keywright::input::Value;
 use napi::bindgen_prelude::*;
@@ -179,6 +181,14 @@ fn class(object: Object<'_>) -> Result<String> {
 fn exact<T: FromNapiValue>(value: Unknown<'_>) -> Result<T> {
     // SAFETY: value and env are alive, and the types asked for check what they are given and answer with an error.
     unsafe { value.cast() }
+}
+
+/// What is text, copied to the buffer where it is short.
+pub(crate) fn borrowed<'a>(value: Unknown<'_>, buffer: &'a mut [u8]) -> Result<Cow<'a, str>> {
+    match short(value, buffer).and_then(|it| std::str::from_utf8(it).ok()) {
+        Some(text) => Ok(text.into()),
+        None => value.coerce_to_string()?.into_utf8()?.into_owned().map(Cow::Owned),
+    }
 }
 
 /// A text of fewer bytes than `buffer` has, copied there; `None` for a longer one and for what is no text. Lone

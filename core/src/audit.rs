@@ -1,10 +1,13 @@
 //! The audit chain: how an entry is sealed to the one before it.
 
+use std::sync::Arc;
+
 use hmac::Mac;
 use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
 use crate::hash::{HmacSha256, frame, keyed};
+use crate::rights::Mandate;
 
 /// What stands before the first entry.
 pub(crate) const START: Seal = [0; 32];
@@ -21,6 +24,8 @@ pub(crate) struct Draft {
     pub(crate) target: Option<String>,
     pub(crate) reason: Option<String>,
     pub(crate) details: serde_json::Map<String, serde_json::Value>,
+    /// On what it stands, where a key does it.
+    pub(crate) mandate: Option<Arc<Mandate>>,
 }
 
 /// An entry's fields as they are stored and hashed.

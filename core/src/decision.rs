@@ -366,6 +366,8 @@ pub(crate) trait Source: Send + Sync {
     fn key(&self, now: Millis) -> Key;
     /// Which reading of the key this is, unique in this process, and another one as soon as a former secret is over.
     fn reading(&self, now: Millis) -> u64;
+    /// The lookup of the secret that was proved.
+    fn proved_by(&self) -> &str;
     /// The rule in a place of those that the key is judged by.
     fn rule(&self, place: u32) -> Option<&Rule>;
 }
@@ -461,6 +463,10 @@ impl Allowed {
     #[must_use]
     pub fn is_limited(&self) -> bool {
         !self.proved.drawn.shares.is_empty()
+    }
+
+    pub(crate) fn lookup(&self) -> &str {
+        self.proved.source.proved_by()
     }
 
     /// What was counted for it.

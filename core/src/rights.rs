@@ -4,11 +4,12 @@ use ipnet::IpNet;
 
 use crate::clock::Millis;
 use crate::error::Error;
-use crate::record::{Key, KeyId, Level, Limit};
+use crate::lifecycle::{Life, Term};
+use crate::record::{Key, KeyId, Level, Limit, Status};
 use crate::{network, scope};
 
 /// All in which one key can have more than another.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rights {
     pub(crate) environment: String,
     pub(crate) scopes: Vec<String>,
@@ -26,6 +27,30 @@ pub(crate) struct Bounds {
     pub(crate) rights: Rights,
     /// Whether those that it makes are revoked with it.
     pub(crate) revoke_children: bool,
+}
+
+/// On what a change by a key stands: the secret that it presented, and what it might do when that was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mandate {
+    pub(crate) lookup: String,
+    pub(crate) grace_ends_at: Option<Millis>,
+    pub(crate) rights: Rights,
+}
+
+impl Mandate {
+    /// Refuses a change where the key, by the time it is written, is another than was verified.
+    pub(crate) fn admit(&self, rights: &Rights, life: Life, secret: &Term, now: Millis) -> Result<(), Error> {
+        let lives = life.status(now) == Status::Active && secret.grace_ends_at.is_none_or(|it| now < it);
+        if lives && secret.grace_ends_at == self.grace_ends_at && *rights == self.rights {
+            return Ok(());
+        }
+        Err(Self::ended())
+    }
+
+    pub(crate) fn ended() -> Error {
+        let fix = "look at the key with whoami, and ask again if it still may";
+        Error::forbidden("api_key", "was changed while this was asked", fix)
+    }
 }
 
 impl Rights {

@@ -78,6 +78,36 @@ test("a fragment in a path, which routers cut off, is refused", async (t) => {
   }
 });
 
+test("a guard behind a guard counts a request once, and the stricter need holds", async (t) => {
+  const kw = engine(t, { limits: [{ name: "all", rate: 10 }, { name: "writes", rate: 4, operation: "write" }] });
+  const { id, api_key } = await kw.keys.create({ name: "CI", scopes: "deals:write" });
+  const keys = guard(kw);
+  const app = express();
+  app.use(keys, keys);
+  app.get("/plain", (_request, response) => response.json({}));
+  app.get("/write", keys.requires("deals:write", { operation: "write", cost: 3 }), (_request, response) => response.json({}));
+  app.get("/read", keys.requires("deals:read"), (_request, response) => response.json({}));
+  app.use("/manage", keys.management());
+  const ask = await served(t, app);
+  const key = { headers: { "x-api-key": api_key, "x-request-id": "" } };
+  const remaining = ({ headers }) => [...headers.ratelimit.matchAll(/"(\w+)";r=(\d+)/g)].map(([, name, left]) => `${name} ${left}`);
+  for (const [path, status, left] of [
+    ["/plain", 200, ["all 9"]],
+    ["/write", 200, ["all 6", "writes 1"]],
+    ["/read", 403, ["all 5"]],
+    ["/manage/whoami", 200, ["all 4"]],
+  ]) {
+    const answer = await ask(path, key);
+    assert.equal(answer.status, status, path);
+    if (status === 200) assert.deepEqual(remaining(answer), left, path);
+    assert.equal(answer.headers.vary, "authorization, api-key, x-api-key", path);
+    if (status !== 200) assert.equal(JSON.parse(answer.text).request_id, answer.headers["x-request-id"]);
+  }
+  await kw.flush();
+  const { usage_count, denied_count } = await kw.keys.get(id);
+  assert.deepEqual([usage_count, denied_count], [4, 1]);
+});
+
 test("wrong options are refused when a guard is made", (t) => {
   const kw = engine(t, { scopes: ["deals:read"] });
   for (const [options, field] of [
@@ -94,6 +124,8 @@ test("wrong options are refused when a guard is made", (t) => {
     assert.throws(() => guard(kw, options), (error) => error.field === field, JSON.stringify(options));
   }
   assert.throws(() => guard(kw).requires("deals"), { field: "scopes" });
+  assert.throws(() => guard(kw).requires("deals:raed"), { field: "scopes" });
+  assert.throws(() => guard(kw).requires(undefined, { access: "session" }), { field: "access" });
   assert.throws(() => guard({}), TypeError);
 });
 
@@ -114,6 +146,24 @@ test("management reads its body by itself, or takes what another has read, up to
   for (const path of ["/raw/keys", "/read/keys"]) {
     assert.equal((await made(path, '{"name": "a", "expires_in_days": 1e400}')).status, 400, path);
   }
+});
+
+test("what another has read shows no name twice, and none that is hidden", async (t) => {
+  const app = express();
+  const keys = guard(engine(t)).management({ principal: managers });
+  app.use("/read", express.json(), keys);
+  app.use("/raw", keys);
+  const ask = await served(t, app);
+  const made = (path, body) => ask(`${path}/keys`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  for (const path of ["/read", "/raw"]) {
+    for (const body of ['{"name": "a", "__proto__": {"org": "other"}}', '{"name": "a", "constructor": {}}', '{"__proto__": {"name": "a"}}']) {
+      assert.equal((await made(path, body)).status, 400, `${path} ${body}`);
+    }
+  }
+  // Only the bytes tell: a parser has kept the last of two.
+  const twice = '{"name": "a", "name": "b"}';
+  assert.equal((await made("/raw", twice)).status, 400);
+  assert.equal(JSON.parse((await made("/read", twice)).text).name, "b");
 });
 
 test("what Express 4 makes of no body is no body", async (t) => {
@@ -224,6 +274,26 @@ test("a slow hash leaves the event loop free", async (t) => {
   const found = await new Http(kw).authenticate({ method: "GET", target: "/", rawHeaders: ["Api-Key", api_key] });
   clearInterval(beside);
   assert.ok(found.allowed && turns > 0, `${turns} turns`);
+});
+
+test("a line break in a head is the host's mistake, and no further line", async (t) => {
+  const kw = engine(t);
+  const { api_key } = await kw.keys.create({ name: "CI" });
+  const http = new Http(kw);
+  const whole = { method: "GET", target: "/", rawHeaders: ["Api-Key", api_key], peer: "10.0.0.1" };
+  assert.ok((await http.authenticate(whole)).allowed);
+  const smuggled = `\napi-key\n${api_key}`;
+  for (const parts of [
+    { target: `/${smuggled}` },
+    { method: `GET${smuggled}` },
+    { peer: `10.0.0.1${smuggled}` },
+    { earlier: `0 x${smuggled}` },
+    { rawHeaders: ["Host", `x${smuggled}`] },
+    { rawHeaders: ["Api-Key", `${api_key}\n`] },
+    { earlier: "nonsense" },
+  ]) {
+    await assert.rejects(http.authenticate({ ...whole, rawHeaders: [], ...parts }), { code: "invalid_request" });
+  }
 });
 
 test("WHATWG requests", async (t) => {

@@ -155,7 +155,9 @@ fn a_guard_behind_a_guard_counts_a_request_once() {
     let second = judged(write(), Some(&first.earlier())).unwrap();
     assert!(remaining(&second, 7) && told(&second).contains("\"writes\";r=1"), "{}", told(&second));
     assert_eq!(second.request_id, first.request_id);
-    let third = judged(Needs::key(), Some(&second.earlier())).unwrap();
+    let told_on: Earlier = second.earlier().to_string().parse().unwrap();
+    assert_eq!(told_on, second.earlier());
+    let third = judged(Needs::key(), Some(&told_on)).unwrap();
     assert_eq!((told(&third), counts()), (told(&second), (1, 0)));
 
     // The stricter need holds, also of the same request.
@@ -164,7 +166,7 @@ fn a_guard_behind_a_guard_counts_a_request_once() {
     assert_eq!(counts(), (1, 2));
 
     // What is said of another key, or was true before a change, spares nothing.
-    let other = Earlier::new("x", first.earlier().reading() + 1_000, None, [(0, 9)]);
+    let other: Earlier = "1000001 x 0:9".parse().unwrap();
     assert!(remaining(&judged(Needs::key(), Some(&other)).unwrap(), 6));
     block_on(kw.keys().update(&new.id, KeyUpdate::new().name("other"))).unwrap();
     assert!(remaining(&judged(Needs::key(), Some(&first.earlier())).unwrap(), 5));

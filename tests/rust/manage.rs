@@ -2,12 +2,12 @@
 
 use keywright::http::{Config, Http, Message, Response, Session};
 use keywright::testing::ManualClock;
-use keywright::wait::block_on;
+use keywright::wait::{Ready, block_on, now_or_later};
 use keywright::{Keywright, ListAudit, NewKey, Request};
 use serde_json::{Value, json};
 
 struct Site {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     clock: ManualClock,
     kw: Keywright,
     http: Http,
@@ -20,7 +20,7 @@ impl Site {
         let url = format!("sqlite:{}/keys.db", folder.path().display());
         let kw = Keywright::builder(url).brand("liq").pepper([7; 32]).clock(clock.clone());
         let kw = block_on(kw.build()).unwrap();
-        Self { _folder: folder, clock, http: kw.http(config).unwrap(), kw }
+        Self { folder, clock, http: kw.http(config).unwrap(), kw }
     }
 
     fn key(&self, new: NewKey) -> String {
@@ -175,4 +175,52 @@ fn a_session_sees_its_org_alone() {
     assert_eq!(ask("GET", &format!("/keys/{}", foreign.id), operator()).0, 200);
     assert_eq!(ask("POST", "/orgs/other/disable", operator()).1["status"], "disabled");
     assert_eq!(ask("DELETE", &format!("/keys/{}", foreign.id), operator()).0, 403);
+}
+
+/// Another program holds the database while a request is under way, and has revoked its key when it lets go.
+#[test]
+fn nothing_is_made_by_a_key_that_was_revoked_while_it_asked() {
+    let site = Site::new(Config::new().keys_may_manage());
+    let other = block_on(site.kw.org("acme").unwrap().keys().create(NewKey::named("other"))).unwrap().id.clone();
+    let file = site.folder.path().join("keys.db");
+    let sql = rusqlite::Connection::open(file).unwrap();
+    let ends = [
+        "UPDATE keys SET revoked_at = 1 WHERE name = 'manager'",
+        "UPDATE keys SET disabled_at = 1 WHERE name = 'manager'",
+        "UPDATE keys SET scopes = 'keys:manage' WHERE name = 'manager'",
+        "UPDATE secrets SET grace_ends_at = 9999999999999 WHERE key_id IN (SELECT id FROM keys WHERE name = 'manager')",
+        "UPDATE orgs SET disabled_at = 1 WHERE id = 'acme'",
+    ];
+    let asked = [
+        ("POST", "/keys".to_owned(), json!({"name": "late"})),
+        ("PATCH", format!("/keys/{other}"), json!({"name": "late"})),
+        ("POST", format!("/keys/{other}/rotate"), Value::Null),
+        ("DELETE", format!("/keys/{other}"), Value::Null),
+        ("POST", "/whoami/rotate".to_owned(), json!({"grace": "0s"})),
+    ];
+    let rows = || -> i64 { sql.query_row("SELECT (SELECT count(*) FROM audit)", [], |row| row.get(0)).unwrap() };
+    for end in ends {
+        for (method, target, body) in &asked {
+            let key = site.key(manager());
+            assert_eq!(site.ask("GET", "/whoami", &key, &Value::Null).0, 200);
+            sql.execute_batch("BEGIN IMMEDIATE").unwrap();
+            let message = Message::new(*method, target.as_str()).header("api-key", key.as_str());
+            let body = if body.is_null() { String::new() } else { body.to_string() };
+            let message = message.header("content-type", "application/json").body(body);
+            let http = site.http.clone();
+            let Ready::Later(under_way) = now_or_later(async move { http.manage(message, None).await }) else {
+                panic!("{method} {target} does not wait for the database")
+            };
+            assert_eq!(sql.execute(end, []).unwrap(), 1);
+            let before = rows();
+            sql.execute_batch("COMMIT").unwrap();
+            let (status, answer) = told(&block_on(under_way));
+            assert!(
+                matches!(status, 403 | 409) && rows() == before,
+                "{method} {target} after {end}: {status} {answer}"
+            );
+            let whole = "UPDATE orgs SET disabled_at = NULL; UPDATE keys SET name = 'done' WHERE name = 'manager'";
+            sql.execute_batch(whole).unwrap();
+        }
+    }
 }

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::SecondsFormat;
@@ -13,6 +14,7 @@ use super::route::{Access, Found, Rule};
 use super::session::Verifier;
 use super::{Head, Header, Http, Needs, Response, Session, agent, request_id};
 use crate::decision::{Allowed, Ask, Counted, Decision, Request};
+use crate::error::Error;
 use crate::record::{Key, LimitState};
 use crate::wait::{Ready, now_or_later};
 
@@ -78,35 +80,36 @@ pub struct Earlier {
     pub(super) once: bool,
 }
 
-impl Earlier {
-    /// One that was kept in parts, by a host that keeps no such value itself.
-    #[must_use]
-    pub fn new(
-        request_id: impl Into<String>,
-        reading: u64,
-        agent: Option<Arc<str>>,
-        taken: impl IntoIterator<Item = (u32, u32)>,
-    ) -> Self {
-        let counted = Counted { reading, agent, taken: taken.into_iter().collect() };
-        Self { request_id: request_id.into().into(), counted, once: false }
+/// For hosts that keep no such value: the reading of the key and the id of the exchange, and where there is more to tell,
+/// what was taken of limits by their places, the agent, and whether it is done once.
+impl fmt::Display for Earlier {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counted { reading, agent, taken } = &self.counted;
+        write!(out, "{reading} {}", self.request_id)?;
+        if taken.is_empty() && agent.is_none() && !self.once {
+            return Ok(());
+        }
+        let taken: Vec<_> = taken.iter().map(|(place, taken)| format!("{place}:{taken}")).collect();
+        let once = if self.once { "once" } else { "" };
+        write!(out, " {} {} {once}", taken.join(","), agent.as_deref().unwrap_or_default())
     }
+}
 
-    /// Says whether the request is done once already, see [`Passed::is_once`].
-    #[must_use]
-    pub fn once(self, once: bool) -> Self {
-        Self { once, ..self }
-    }
+/// Reads what [`Display`](fmt::Display) has written.
+impl FromStr for Earlier {
+    type Err = Error;
 
-    /// The reading of the key, see [`Allowed::reading`]; 0 for none.
-    #[must_use]
-    pub fn reading(&self) -> u64 {
-        self.counted.reading
-    }
-
-    /// How much was taken of limits, each named by its place among those of the key.
-    #[must_use]
-    pub fn taken(&self) -> &[(u32, u32)] {
-        &self.counted.taken
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let read = || {
+            let mut words = text.split(' ');
+            let (reading, request_id) = (words.next()?.parse().ok()?, words.next()?.to_owned().into());
+            let pair = |it: &str| it.split_once(':').and_then(|it| Some((it.0.parse().ok()?, it.1.parse().ok()?)));
+            let mut more = || words.next().filter(|it| !it.is_empty());
+            let taken = more().into_iter().flat_map(|it| it.split(',').map(pair)).collect::<Option<_>>()?;
+            let (agent, once) = (more().map(Into::into), more().is_some());
+            words.next().is_none().then_some(Self { request_id, counted: Counted { reading, agent, taken }, once })
+        };
+        read().ok_or_else(|| Error::misuse("earlier", "is not what a guard has found", "hand it on as it came"))
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) fn draft(action: &'static str, org: &str, target: &str, change: &Chan
         target: Some(target.to_owned()),
         reason: change.reason.clone(),
         details: agent.collect(),
+        mandate: change.mandate.clone(),
     }
 }
 
@@ -185,6 +186,7 @@ impl Audit {
             target: None,
             reason: None,
             details: serde_json::Map::new(),
+            mandate: None,
         };
         self.engine.store().prune(before, audit).await
     }

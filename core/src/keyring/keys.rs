@@ -118,7 +118,12 @@ impl Keys {
                 parent: parent.clone(),
             };
             bounds.map_or(Ok(()), |it| it.rights.cover(&key.rights()))?;
-            let change = Change { actor: new.created_by.clone(), reason: None, agent: new.agent.clone() };
+            let change = Change {
+                actor: new.created_by.clone(),
+                reason: None,
+                agent: new.agent.clone(),
+                mandate: new.mandate.clone(),
+            };
             let mut draft = draft("key.create", &key, &change, now);
             note(&mut draft, "prefix", drawn.row.prefix.as_str());
             note(&mut draft, "environment", environment.as_str());

@@ -103,6 +103,7 @@ fn draft(action: &'static str, org: &str, target: &str) -> Draft {
         target: Some(target.to_owned()),
         reason: None,
         details: serde_json::Map::new(),
+        mandate: None,
     }
 }
 

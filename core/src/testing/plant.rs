@@ -55,6 +55,7 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
         target: Some(key.id.clone()),
         reason: None,
         details: serde_json::Map::new(),
+        mandate: None,
     };
     let made = kw.engine().store().create(KeyRow { scopes, ..key }, secret, draft, None);
     if block_on(made)? { Ok(()) } else { Err(Error::conflict("key_id", "is there already", "use another id")) }

@@ -210,6 +210,10 @@ impl Source for State {
         self.reading + u64::from(now >= self.former_until)
     }
 
+    fn proved_by(&self) -> &str {
+        self.lookup()
+    }
+
     fn rule(&self, place: u32) -> Option<&Rule> {
         Some(&self.charges()?.get(usize::try_from(place).ok()?)?.rule)
     }

@@ -10,7 +10,8 @@ const keys = guard(kw, http);
 app.disable("x-powered-by");
 app.set("etag", false);
 app.use("/manage", keys.management({ principal }));
-app.use(keys);
+// Twice: a guard behind a guard changes nothing.
+app.use(keys, keys);
 app.use((request, response) => {
   if (request.path === "/fail") throw Object.assign(new Error("it is a teapot"), { status: 418 });
   if (request.path === "/crash") throw new Error("it broke");

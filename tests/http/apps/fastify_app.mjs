@@ -7,6 +7,8 @@ import { counted, http, kw, principal, stand, told } from "./setup.mjs";
 const keys = guard(kw, http);
 const app = Fastify({ http: { maxHeaderSize: 16_384 }, frameworkErrors: keys.frameworkErrors });
 app.addHttpMethod("PURGE");
+// Twice: a guard behind a guard changes nothing.
+app.register(keys);
 app.register(keys);
 app.register(keys.management({ principal }), { prefix: "/manage" });
 app.all("/*", async (request, reply) => {

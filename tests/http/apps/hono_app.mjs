@@ -9,7 +9,8 @@ import { counted, http, kw, principal, stand, told } from "./setup.mjs";
 const app = new Hono();
 const keys = guard(kw, http);
 app.all("/manage/*", keys.management({ principal }));
-app.use(keys);
+// Twice: a guard behind a guard changes nothing.
+app.use(keys, keys);
 app.all("/*", (c) => {
   if (c.req.path === "/fail") throw new HTTPException(418);
   if (c.req.path === "/crash") throw new Error("it broke");

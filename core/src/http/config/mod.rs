@@ -218,6 +218,12 @@ impl Config {
         engine.admit(&needs.request)
     }
 
+    /// See [`Http::headers`](super::Http::headers).
+    #[must_use]
+    pub fn headers(&self) -> [Header; 2] {
+        self.manner().headers().map(|(name, value)| (name, value.to_owned().into()))
+    }
+
     /// See [`Http::reads`](super::Http::reads).
     pub fn reads(&self) -> impl Iterator<Item = &str> {
         reads(&self.credentials, self.forward_auth, self.agent_header.as_deref())

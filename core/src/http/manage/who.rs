@@ -8,7 +8,7 @@ use crate::http::message::Message;
 use crate::http::refusal::Refusal;
 use crate::http::{Http, Principal, Session};
 use crate::keyring::{Change, Keys};
-use crate::rights::{Bounds, Rights};
+use crate::rights::{Bounds, Mandate, Rights};
 use crate::scope;
 
 /// Who manages, and on whose behalf.
@@ -25,11 +25,18 @@ pub(super) enum Caller {
 impl Who {
     /// A change as the audit tells who made it.
     pub(super) fn change(&self) -> Change {
-        let actor = match &self.caller {
-            Caller::Session(session) => session.actor.clone(),
-            Caller::Key(key) => Some(format!("key:{}", key.id)),
+        let (actor, mandate) = match &self.caller {
+            Caller::Session(session) => (session.actor.clone(), None),
+            Caller::Key(key) => {
+                let mandate = Mandate {
+                    lookup: key.lookup().to_owned(),
+                    grace_ends_at: key.grace_ends_at().map(|it| it.timestamp_millis()),
+                    rights: Rights::of(key),
+                };
+                (Some(format!("key:{}", key.id)), Some(Arc::new(mandate)))
+            }
         };
-        Change { actor, reason: None, agent: self.agent.as_deref().map(str::to_owned) }
+        Change { actor, reason: None, agent: self.agent.as_deref().map(str::to_owned), mandate }
     }
 
     pub(super) fn org(&self) -> &str {

@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use super::LONGEST_NAME;
 use crate::clock::{self, Millis};
 use crate::error::Error;
 use crate::input::{self, Fields, Value, plain};
 use crate::lifecycle::Turn;
+use crate::rights::Mandate;
 
 const LONGEST_GRACE: Millis = 365 * clock::DAY;
 const STANDARD_GRACE: Millis = clock::DAY;
@@ -18,6 +21,8 @@ pub struct Change {
     pub(crate) reason: Option<String>,
     /// The agent that the call is made on behalf of.
     pub(crate) agent: Option<String>,
+    /// On what it stands, where a key makes it.
+    pub(crate) mandate: Option<Arc<Mandate>>,
 }
 
 impl Change {
@@ -44,7 +49,7 @@ impl Change {
     }
 
     pub(super) fn take(fields: &mut Fields) -> Result<Self, Error> {
-        let change = Self { actor: fields.text("actor")?, reason: fields.text("reason")?, agent: None };
+        let change = Self { actor: fields.text("actor")?, reason: fields.text("reason")?, ..Self::default() };
         change.check()?;
         Ok(change)
     }

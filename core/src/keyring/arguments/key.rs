@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::expiry::Expiry;
@@ -7,6 +9,7 @@ use crate::error::Error;
 use crate::input::{Fields, Value, plain};
 use crate::limit::rule;
 use crate::record::{Level, Limit};
+use crate::rights::Mandate;
 use crate::rights::Rights;
 use crate::scope::{self, IntoScopes};
 use crate::{level, network};
@@ -32,6 +35,8 @@ pub struct NewKey {
     pub(crate) created_by: Option<String>,
     /// The agent that it is made on behalf of.
     pub(crate) agent: Option<String>,
+    /// On what it stands, where a key makes it.
+    pub(crate) mandate: Option<Arc<Mandate>>,
 }
 
 impl NewKey {
@@ -50,6 +55,7 @@ impl NewKey {
             expiry: Expiry::Never,
             created_by: None,
             agent: None,
+            mandate: None,
         }
     }
 
@@ -120,7 +126,7 @@ impl NewKey {
     }
 
     pub(crate) fn by(self, who: Change) -> Self {
-        Self { created_by: who.actor, agent: who.agent, ..self }
+        Self { created_by: who.actor, agent: who.agent, mandate: who.mandate, ..self }
     }
 
     /// With what it does not say taken from the key that makes it.

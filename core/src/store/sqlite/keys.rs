@@ -12,6 +12,7 @@ use crate::hash::{Stored, TAG};
 use crate::level;
 use crate::lifecycle::{Life, Term};
 use crate::record::Limit;
+use crate::rights::Mandate;
 use crate::store::{
     AuditFilter, AuditRow, Counts, Found, KeyFilter, KeyRow, KeyRule, KeyView, Place, Sealer, SecretRow, SecretView,
     StatusFilter, Telling, Tenant,
@@ -188,6 +189,7 @@ pub(super) fn create(
     if taken {
         return Ok(false);
     }
+    uphold(on, draft)?;
     orgs::ensure(on, &key.org, draft, sealer)?;
     let life = key.life;
     on.prepare_cached(
@@ -248,6 +250,7 @@ pub(super) fn change(
 ) -> Result<Option<KeyView>, Error> {
     let Some(before) = get(on, tenant, id, now)? else { return Ok(None) };
     let Some(mut edit) = rule(&before, now)? else { return Ok(Some(before)) };
+    uphold(on, &edit.audit)?;
     if before.key.life.revoked_at.is_none() && edit.key.life.revoked_at.is_some() {
         let children = descendants(on, id)?;
         if children > 0 {
@@ -285,10 +288,19 @@ pub(super) fn tell(
 ) -> Result<Option<Vec<AuditRow>>, Error> {
     let Some(view) = get(on, tenant, id, now)? else { return Ok(None) };
     let drafts = rule(&view, now)?;
+    drafts.first().map_or(Ok(()), |it| uphold(on, it))?;
     drafts.iter().try_for_each(|it| audit::append(on, it, sealer))?;
     let mut told = audit::list(on, &Tenant::Every, &AuditFilter::default(), None, drafts.len())?;
     told.reverse();
     Ok(Some(told))
+}
+
+/// Looks again at the key that makes a change: it may have been revoked since it was verified.
+fn uphold(on: &Connection, draft: &Draft) -> Result<(), Error> {
+    let Some(mandate) = &draft.mandate else { return Ok(()) };
+    let found = find(on, &mandate.lookup, draft.at)?.filter(|it| !it.org_disabled);
+    let Found { secret, view: KeyView { key, .. }, .. } = found.ok_or_else(Mandate::ended)?;
+    mandate.admit(&key.rights(), key.life, &secret.term, draft.at)
 }
 
 /// How many keys a trigger will revoke with this one.

@@ -26,6 +26,7 @@ pub(super) fn ensure(on: &Transaction<'_>, id: &str, first: &Draft, sealer: &Sea
         target: Some(id.to_owned()),
         reason: None,
         details: serde_json::Map::new(),
+        mandate: None,
     };
     audit::append(on, &draft, sealer)
 }

@@ -1,0 +1,51 @@
+//! The head of a request as JavaScript hands it over.
+
+use keywright::Error;
+use keywright::http::{Earlier, Head, Message};
+
+use crate::call::misuse;
+
+type Line<'a> = (&'a [u8], &'a [u8]);
+
+/// All in one text, since each that crosses costs something: a line each for how many lines follow, the method, the
+/// target, the peer and what a guard in front has found, the last two empty where there is none, and then for each header
+/// its name and its value.
+pub(crate) struct Lines<'a> {
+    method: &'a str,
+    target: &'a str,
+    peer: Option<&'a str>,
+    earlier: Option<Earlier>,
+    headers: Vec<Line<'a>>,
+}
+
+impl<'a> Lines<'a> {
+    /// The count is there for a line feed within a line, which no server lets in: it must not make two of one.
+    pub(crate) fn read(text: &'a str) -> Result<Self, Error> {
+        let read = || {
+            let mut lines = text.split('\n');
+            let count: usize = lines.next()?.parse().ok()?;
+            let fixed = [lines.next()?, lines.next()?, lines.next()?, lines.next()?];
+            let mut headers = Vec::with_capacity(count.min(256) / 2);
+            while let Some(name) = lines.next() {
+                headers.push((name.as_bytes(), lines.next()?.as_bytes()));
+            }
+            (headers.len() * 2 + fixed.len() == count).then_some((fixed, headers))
+        };
+        let Some(([method, target, peer, earlier], headers)) = read() else {
+            return Err(misuse("request", "has a line break in its head", "hand it on as the server has read it"));
+        };
+        let earlier = if earlier.is_empty() { None } else { Some(earlier.parse()?) };
+        Ok(Self { method, target, peer: Some(peer), earlier, headers })
+    }
+
+    pub(crate) fn head(&self) -> Head<'_> {
+        let head = Head::new(self.method, self.target).headers(&self.headers);
+        head.peer(self.peer).earlier(self.earlier.as_ref())
+    }
+
+    pub(crate) fn message(&self, body: &[u8]) -> Message {
+        let message = Message::new(self.method, self.target).peer(self.peer.map(str::to_owned)).body(body);
+        let message = message.earlier(self.earlier.clone());
+        self.headers.iter().fold(message, |it, (name, value)| it.header(*name, *value))
+    }
+}
