@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from flask import Flask, g, request, session
+from flask import Flask, abort, g, request, session
 
 from keywright import AsyncKeywright, InvalidRequest, Keywright, ValidationFailed
 from keywright.environ import body, target
@@ -307,6 +307,8 @@ def app(kw: Keywright) -> Flask:
     @guard.requires(idempotent=True)
     def made(how: str) -> Any:
         app.config["RUNS"] = app.config.get("RUNS", 0) + 1
+        if how == "teapot":
+            abort(418)
         return (iter([b"streamed"]) if how == "streamed" else {"how": how, "got": request.json}), 201 if how != "failed" else 500
 
     @app.post("/login")
@@ -352,7 +354,8 @@ def test_flask_does_once_what_is_sent_again(app: Flask, kw: Keywright) -> None:
     assert asked("plain", json={"a": 2}).status_code == 422
     assert [asked("streamed").status_code for _ in range(2)] == [201, 409]
     assert [asked("failed").status_code for _ in range(2)] == [500, 500]
-    assert app.config["RUNS"] == 4
+    assert [asked("teapot").status_code for _ in range(2)] == [418, 418]
+    assert app.config["RUNS"] == 5
     read = client.post("/made/read", headers={"Api-Key": key, "Idempotency-Key": "read", "x-read": "1"}, json={"a": 3})
     assert read.status_code == 400, "another has read the body, and nobody knows what it said"
 

@@ -105,8 +105,9 @@ class Guard:
     def _answered(self, response: Response) -> Response:
         lease: contract.Lease | None = g.pop("keywright_lease", None)
         if lease is not None:
-            # What is streamed is as good as too long to be kept.
-            is_long = response.is_streamed or response.direct_passthrough
+            # What is streamed is as good as too long to be kept, unless it says how long it is, as Flask's own errors do.
+            length = response.content_length if response.is_streamed else 0
+            is_long = response.direct_passthrough or length is None or length > contract.LARGEST_KEPT
             kept = bytes(contract.LARGEST_KEPT + 1) if is_long else response.get_data()
             self.http.finish(lease, response.status_code, list(response.headers), kept)
         passed: contract.Passed | None = g.get("keywright")
