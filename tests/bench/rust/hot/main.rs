@@ -96,7 +96,8 @@ fn few(data: &Path, figures: &Figures) {
         figures.add(&what("each of 2 threads"), &together(&kw, texts, &request, 10_000), Some(150.0));
         figures.count(&what(&format!("allocations of {FEW} calls")), allocations as f64, "", Some(0.0));
     }
-    let check = Spent::of(1_000, 10_000, |times| assert!(ask_freshness(kw.engine(), times)));
+    // Counts that are written down are a change as well, so that not every answer is yes.
+    let check = Spent::of(1_000, 10_000, |times| _ = black_box(ask_freshness(kw.engine(), times)));
     figures.add("the check for changes by other processes, a part of hot verify", &check, Some(5.0));
 
     let mut texts = fill::Texts::new(4);
