@@ -51,6 +51,8 @@ function judged(found, request, response, next) {
 
 function management(http, principal) {
   return async (request, response, next) => {
+    // Where it is mounted, all that comes is its own.
+    if (request.baseUrl === "" && !http.manages(request.url)) return next();
     try {
       const session = principal ? await principal(request) : undefined;
       const { method, url, rawHeaders, socket, keywright } = request;

@@ -16,7 +16,10 @@ export interface Guard {
   (request: Request, response: Response, next: NextFunction): void;
   /** A middleware for a route that needs these scopes, and whatever else. */
   requires(scopes?: Scopes, more?: NeedsOptions): RequestHandler;
-  /** Key management, to be mounted: `app.use("/manage", guard.management({ principal }))`. */
+  /**
+   * Key management, to be mounted: `app.use("/manage", guard.management({ principal }))`; with the option `path`, before
+   * the guard: `app.use(guard.management({ principal }))`.
+   */
   management(options?: {
     principal?: ((request: Request) => Principal | null | undefined | Promise<Principal | null | undefined>) | undefined;
   }): RequestHandler;

@@ -35,7 +35,7 @@ function guard(kw, options) {
   return Object.assign(plugin, {
     [SHARED]: true,
     requires: (scopes, more) => hook(http.needs(scopes, more)),
-    management: ({ principal } = {}) => management(http, principal),
+    management: ({ principal } = {}) => (options?.path ? amongOthers : mounted)(http, principal),
     frameworkErrors: (error, request, reply) => hook(undefined)(request, reply, (failure) => reply.send(failure ?? error)),
     explain: ({ raw: { method, url, rawHeaders, socket } }) =>
       http.explain({ method, target: url, rawHeaders, peer: socket.remoteAddress }),
@@ -63,22 +63,33 @@ function judged(found, request, reply, done) {
 
 function send(reply, { status, headers, body }) {
   for (let at = 0; at < headers.length; at += 2) reply.header(headers[at], headers[at + 1]);
-  return reply.code(status).send(body);
+  // An empty buffer would be given a type.
+  return reply.code(status).send(body.length === 0 ? undefined : body);
 }
 
 /** Answers before Fastify looks at the body, since what it makes of one is not what came. */
-function management(http, principal) {
+async function manage(http, principal, request, reply, target) {
+  const session = principal ? await principal(request) : undefined;
+  const { method, rawHeaders, socket } = request.raw;
+  const parts = { method, target, rawHeaders, peer: socket.remoteAddress, body: await bodyOf(request.raw) };
+  return send(reply, await http.manage(parts, session));
+}
+
+function mounted(http, principal) {
   return async (app) => {
     const place = below(app.prefix);
     app.decorate(MANAGES, true);
-    app.addHook("onRequest", async (request, reply) => {
-      const session = principal ? await principal(request) : undefined;
-      const { method, url, rawHeaders, socket } = request.raw;
-      const parts = { method, target: place(url), rawHeaders, peer: socket.remoteAddress, body: await bodyOf(request.raw) };
-      return send(reply, await http.manage(parts, session));
-    });
+    app.addHook("onRequest", (request, reply) => manage(http, principal, request, reply, place(request.raw.url)));
     for (const path of ["/", "/*"]) app.all(path, (_request, reply) => reply.callNotFound());
   };
+}
+
+function amongOthers(http, principal) {
+  const hook = async (request, reply) => {
+    const { url } = request.raw;
+    if (http.manages(url)) return manage(http, principal, request, reply, url);
+  };
+  return Object.assign(async (app) => void app.addHook("onRequest", hook), { [SHARED]: true });
 }
 
 /** The key of a request that was let in, null where it came without. */

@@ -13,7 +13,10 @@ declare module "fastify" {
 export interface Guard extends FastifyPluginCallback {
   /** A hook for a route that needs these scopes, and whatever else: `{ onRequest: guard.requires("deals:read") }`. */
   requires(scopes?: Scopes, more?: NeedsOptions): onRequestHookHandler;
-  /** Key management, to be registered: `app.register(guard.management({ principal }), { prefix: "/manage" })`. */
+  /**
+   * Key management, to be registered: `app.register(guard.management({ principal }), { prefix: "/manage" })`; with the option
+   * `path`, before the guard: `app.register(guard.management({ principal }))`.
+   */
   management(options?: {
     principal?: ((request: FastifyRequest) => Principal | null | undefined | Promise<Principal | null | undefined>) | undefined;
   }): FastifyPluginAsync;

@@ -29,11 +29,12 @@ function guard(kw, { peer, ...options } = {}) {
   };
   return Object.assign(middleware(undefined), {
     requires: (scopes, more) => middleware(http.needs(scopes, more)),
-    management: ({ principal } = {}) => async (c) => {
+    management: ({ principal } = {}) => async (c, next) => {
+      const { target: whole, ...parts } = arrived(c, peer);
+      const target = below(c.req.routePath.replace(/\*$/, ""))(whole);
+      if (!http.manages(target)) return next();
       const session = principal ? await principal(c) : undefined;
-      const { target, ...parts } = arrived(c, peer);
-      const place = below(c.req.routePath.replace(/\*$/, ""));
-      return answered(c, await http.manage({ ...parts, target: place(target), body: await bodyOf(c.req.raw.body) }, session));
+      return answered(c, await http.manage({ ...parts, target, body: await bodyOf(c.req.raw.body) }, session));
     },
     explain: (c) => http.explain(arrived(c, peer)),
   });

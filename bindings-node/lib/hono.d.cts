@@ -1,4 +1,4 @@
-import type { Context, Handler, MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import type { Explanation, HttpOptions, NeedsOptions, Passed, Principal } from "./http.cjs";
 import type { Key, Keywright, Scopes } from "./index.cjs";
 
@@ -22,10 +22,13 @@ export interface GuardOptions extends HttpOptions {
 export interface Guard extends MiddlewareHandler<KeywrightEnv> {
   /** A middleware for a route that needs these scopes, and whatever else. */
   requires(scopes?: Scopes, more?: NeedsOptions): MiddlewareHandler<KeywrightEnv>;
-  /** Key management, for all that is below a path: `app.all("/manage/*", guard.management({ principal }))`. */
+  /**
+   * Key management, for all that is below a path: `app.all("/manage/*", guard.management({ principal }))`; with the option
+   * `path`, before the guard: `app.use(guard.management({ principal }))`.
+   */
   management(options?: {
     principal?: ((c: Context) => Principal | null | undefined | Promise<Principal | null | undefined>) | undefined;
-  }): Handler;
+  }): MiddlewareHandler;
   /** Why a request is let in or refused. */
   explain(c: Context): Promise<Explanation>;
 }

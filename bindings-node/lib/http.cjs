@@ -119,6 +119,10 @@ class Http {
     return answer ? new Refused(answer) : new Lease(this.#native, lease ?? null);
   }
 
+  manages(target) {
+    return this.#native.manages(target);
+  }
+
   async explain({ method, target, rawHeaders, peer }) {
     return settle(await this.#native.explain(this.#head(method, target, rawHeaders, peer, undefined)));
   }

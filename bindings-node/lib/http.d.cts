@@ -1,4 +1,4 @@
-import type { Key, Keywright, Scopes } from "./index.cjs";
+import type { Key, Keywright, PlainKey, Scopes } from "./index.cjs";
 
 /** What a route needs of who enters it. */
 export interface NeedsOptions {
@@ -47,6 +47,9 @@ export interface SessionOptions {
   leewaySeconds?: number | undefined;
 }
 
+/** A field of a key that a response can show. */
+export type ShownField = keyof PlainKey | "api_key";
+
 /** The options of every adapter. */
 export interface HttpOptions {
   /** The request headers in which a key may come; `Authorization` (its scheme `Bearer`), `Api-Key` and `X-API-Key` unless said. */
@@ -77,6 +80,22 @@ export interface HttpOptions {
    * goes into limits, counters and the audit, and gives no right; none is read unless said.
    */
   agentHeader?: string | undefined;
+  /** Where management stands among the other routes of the API, like `/api-keys`; what it does not answer is left to the host. */
+  path?: string | undefined;
+  /** The names of fields, those of arguments too; `snake` unless said. */
+  casing?: "snake" | "camel" | undefined;
+  /** A list with what follows it, `envelope` unless said, or its items alone, up to 1,000 with a `Link`. */
+  list?: "envelope" | "bare" | undefined;
+  /** Where the text of a new key stands; `api_key` unless said. */
+  secretField?: "api_key" | "key" | undefined;
+  /** What a revocation answers: the `key` unless said, or `{"success": true}`. */
+  revoked?: "key" | "success" | undefined;
+  /** The fields of a key that responses show, in their order, by their names in `Key` and `api_key`; or such lists for some. */
+  fields?: readonly ShownField[] | { [view in "create" | "list" | "get"]?: readonly ShownField[] | undefined } | undefined;
+  /** Whether what has no value is shown as null; `present` unless said. */
+  nulls?: "present" | "absent" | undefined;
+  /** The status of a response that shows a new key; 201 unless said. */
+  createdStatus?: 200 | 201 | undefined;
 }
 
 /** What a host's own function says of who asks: nothing for whoever it does not know. */
@@ -181,6 +200,8 @@ export class Http {
   explain(parts: Parts): Promise<Explanation>;
   /** The management endpoints as an OpenAPI 3.1 document, which `GET /openapi.json` also answers. */
   openapi(): Promise<Record<string, unknown>>;
+  /** Whether management answers a target: with the option `path` its own routes alone, else every one. */
+  manages(target: string): boolean;
 }
 
 /**

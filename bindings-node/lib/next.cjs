@@ -47,14 +47,15 @@ function guard(kw, { peer, ...options } = {}) {
         }
       };
     },
-    management: ({ mount, principal } = {}) => {
+    management: ({ mount, principal, otherwise } = {}) => {
       if (typeof mount !== "string") throw new TypeError("mount must be the path that the route stands under, such as /manage");
       const place = below(mount);
-      const answer = async (request) => {
+      const answer = async (request, context) => {
+        const { target: whole, ...parts } = arrived(request);
+        const target = place(whole);
+        if (otherwise && !http.manages(target)) return otherwise(request, context);
         const session = principal ? await principal(request) : undefined;
-        const { target, ...parts } = arrived(request);
-        const body = await bodyOf(request.body);
-        return responseOf(await http.manage({ ...parts, target: place(target), body }, session), request.method);
+        return responseOf(await http.manage({ ...parts, target, body: await bodyOf(request.body) }, session), request.method);
       };
       return Object.fromEntries(METHODS.map((method) => [method, answer]));
     },

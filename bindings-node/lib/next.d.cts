@@ -23,6 +23,8 @@ export interface Guard {
   management(options: {
     mount: string;
     principal?: ((request: Request) => Principal | null | undefined | Promise<Principal | null | undefined>) | undefined;
+    /** With the option `path` and the mount `""`: the handler of what management does not answer there. */
+    otherwise?: ((request: any, context: any) => Response | Promise<Response>) | undefined;
   }): Record<"GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS", Method>;
   /** Why a request is let in or refused. */
   explain(request: Request): Promise<Explanation>;

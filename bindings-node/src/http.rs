@@ -120,6 +120,12 @@ impl Http {
         config.check_needs(late.config(), &needs.0).err().map(Into::into)
     }
 
+    /// Whether management answers a target.
+    #[napi(catch_unwind)]
+    pub fn manages(&self, target: String) -> bool {
+        self.0.config.manages(&target)
+    }
+
     /// Judges a request: at once where nothing has to be waited for. Its head is that of `head.rs`.
     #[napi(catch_unwind)]
     pub fn authenticate<'env>(

@@ -209,9 +209,18 @@ impl Keywright {
     /// forward_auth: answers the questions of this proxy at `/forward-auth`, below where management is mounted.
     /// agent_header: the header, like `X-Agent-Id`, in which a request may say on whose behalf it is made: 1 to 128 of
     ///     A-Z, a-z, 0-9, _ . : and -. It goes into limits, counters and the audit, and gives no right; none is read when left out.
+    /// path: where management stands among the other routes of the API, like `"/api-keys"`; what it does not answer there is
+    ///     left to the host.
+    /// casing: the names of fields, those of arguments too: `"snake"` (when left out) or `"camel"`.
+    /// list: a list with what follows it, `"envelope"` (when left out), or its items alone, up to 1,000 with a `Link`: `"bare"`.
+    /// secret_field: where the text of a new key stands: `"api_key"` (when left out) or `"key"`.
+    /// revoked: what a revocation answers: the `"key"` (when left out), or with `"success"` `{"success": true}`.
+    /// fields: the fields of a key that responses show, in their order; or a dict of such lists for `create`, `list` and `get`.
+    /// nulls: whether what has no value is `"present"` (when left out) as null, or `"absent"`.
+    /// created_status: the status of a response that shows a new key: 201 (when left out) or 200.
     #[pyo3(
         signature = (**options),
-        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, origins=None, forward_auth=None, agent_header=None)"
+        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, origins=None, forward_auth=None, agent_header=None, path=None, casing=None, list=None, secret_field=None, revoked=None, fields=None, nulls=None, created_status=None)"
     )]
     fn http(&self, py: Python<'_>, options: Option<Given<'_, '_>>) -> PyResult<Http> {
         Http::of(&self.0, py, options)

@@ -44,6 +44,10 @@ impl HttpConfig {
         checked(py, self.http.check_needs(&self.engine, &needs.0))
     }
 
+    fn manages(&self, target: &[u8]) -> bool {
+        self.http.manages(target)
+    }
+
     /// The answer while the engine cannot be opened.
     fn unavailable(
         &self,
@@ -186,6 +190,11 @@ impl Http {
     ) -> PyResult<Py<PyAny>> {
         let message = Lines::read(headers)?.message(method, target, peer, body);
         later(py, self.managed(message, session, py)?)
+    }
+
+    /// Whether management answers a target: with the option `path` its own routes alone, else every one.
+    fn manages(&self, target: &[u8]) -> bool {
+        self.0.manages(target)
     }
 
     /// Asks, before a request with `once` is done, whether it was done before: then the answer is what it was then.

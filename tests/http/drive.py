@@ -130,8 +130,9 @@ def directly(site: Site) -> Callable[..., Answered]:
     def ask(method: str, target: str, headers: list[list[str]], body: bytes) -> Answered:
         lines = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in headers]
         answer: Passed | Response
-        if target.startswith("/manage"):
-            answer = http.manage(method, target.removeprefix("/manage").encode(), lines, PEER, body, site.setup["principal"])
+        mount = "" if "path" in site.setup["http"] else "/manage"
+        if target.startswith(mount) and http.manages(target.encode()):
+            answer = http.manage(method, target.removeprefix(mount).encode(), lines, PEER, body, site.setup["principal"])
         else:
             answer = http.authenticate(method, target.encode(), lines, PEER)
         turn = http.once(answer, body) if isinstance(answer, Passed) and answer.once else None
@@ -201,6 +202,11 @@ def differences(found: Any, wanted: Any, place: str = "") -> list[str]:
     return [] if found == wanted else [f"{place} is {found!r} and not {wanted!r}"]
 
 
+def names(shown: Any) -> list[str]:
+    """The fields that a body, or the first item of a list, has, in their order."""
+    return list(shown[0] if isinstance(shown, list) else shown)
+
+
 def wrong(name: str, site: Site, case: dict[str, Any], ask: Callable[..., Answered]) -> list[str]:
     """What is not as a case says."""
     site.make(case.get("keys", {}))
@@ -218,6 +224,7 @@ def wrong(name: str, site: Site, case: dict[str, Any], ask: Callable[..., Answer
         out += [f"the body is {answer!r} and not empty"] if answer else []
     elif response["body"] != "*":
         out += differences(json.loads(answer or b"null"), response["body"], "body")
+    out += differences(names(json.loads(answer or b"null")), response["names"], "names") if "names" in response else []
     if status >= 400 and any(it in answer.decode("utf-8", "replace") + str(headers) for it in site.secrets):
         out.append("a secret is echoed")
     return out

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import * as keywright from "keywright";
+import { Http } from "keywright/http";
 import { ManualClock, hashCase, plant } from "keywright/testing";
 import { camel, check, options, plain, value } from "./case.mjs";
 import { PEPPER, url } from "./fixture.mjs";
@@ -187,6 +188,8 @@ vectors("bad_input", async (t, it, file) => {
       await other.open();
     };
     await fails(start, it.expect, camel);
+  } else if (it.call === "http") {
+    await fails(async () => new Http(kw, options(it.args)), it.expect, camel);
   } else if (it.call === "org") {
     await fails(async () => kw.org(target).keys.list(), it.expect);
   } else if ("decision" in it.expect) {

@@ -112,6 +112,8 @@ def bad_input(mode: Mode, world: World, folder: Path, case: Case) -> None:
         if case["call"] == "open":
             url = positional[0] if positional else f"sqlite:{folder / 'new.db'}"
             answer = mode.open(url, **arguments)
+        elif case["call"] == "http":
+            answer = world.kw.http(**arguments)
         elif case["call"] == "org":
             answer = mode.settled(world.kw.org(*positional).keys.list())
         else:

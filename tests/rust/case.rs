@@ -196,6 +196,8 @@ pub struct HttpResponse {
     pub status: u16,
     pub headers: serde_json::Map<String, Json>,
     pub body: Json,
+    /// The fields that the body, or the first item of a list, has, in their order.
+    pub names: Option<Vec<String>>,
 }
 
 /// A whole file.

@@ -1,6 +1,7 @@
 //! Every case of `http.json`, asked of the contract in this process.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
 
 use keywright::blocking::Keywright;
@@ -11,6 +12,7 @@ use keywright::wait::block_on;
 use keywright_tests::call::{self, run};
 use keywright_tests::case::{self, HttpCase, HttpKey, HttpRequest, HttpSetup, Step};
 use keywright_tests::value::{Saved, fields, time};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -136,8 +138,9 @@ impl Site {
     }
 
     fn ask(&self, method: &str, target: &str, headers: &[(String, String)], body: &[u8]) -> Answer {
-        let response = match target.strip_prefix("/manage") {
-            Some(target) => {
+        let mount = if self.setup.http.contains_key("path") { "" } else { "/manage" };
+        let response = match target.strip_prefix(mount) {
+            Some(target) if self.http.manages(target) => {
                 let principal = self.setup.principal.as_ref().and_then(Json::as_object);
                 let session = principal.map(|it| Session::read(fields(it, &Saved::new())).unwrap());
                 let message = Message::new(method, target).peer(Some(PEER.into())).body(body);
@@ -145,7 +148,7 @@ impl Site {
                 let message = lines.fold(message, |it, line| it.header(line.0.as_str(), line.1.as_str()));
                 block_on(self.http.manage(message, session))
             }
-            None => {
+            _ => {
                 let lines: Vec<_> = headers.iter().map(|it| (it.0.as_bytes(), it.1.as_bytes())).collect();
                 let head = Head::new(method, target).peer(PEER).headers(&lines);
                 match block_on(self.http.authenticate(&head, None)) {
@@ -200,6 +203,10 @@ impl Site {
                 out.extend(self.differ("body", &found, want));
             }
         }
+        if let Some(names) = &wanted.names {
+            let found: Names = serde_json::from_slice(&body).unwrap_or_default();
+            out.extend((found.0 != *names).then(|| format!("names are {:?} and not {names:?}", found.0)));
+        }
         let told = format!("{}{headers:?}", String::from_utf8_lossy(&body));
         if status >= 400 && self.secrets.iter().any(|it| told.contains(it)) {
             out.push("a secret is echoed".into());
@@ -229,6 +236,40 @@ impl Site {
             _ if wanted == found => Vec::new(),
             _ => told(),
         }
+    }
+}
+
+/// The fields of an object, or of the first in a list, in their order.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Reader)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Names;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object or a list of them")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Names, A::Error> {
+        let mut names = Vec::new();
+        while let Some((name, IgnoredAny)) = entries.next_entry()? {
+            names.push(name);
+        }
+        Ok(Names(names))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Names, A::Error> {
+        let first = items.next_element()?.unwrap_or_default();
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(first)
     }
 }
 

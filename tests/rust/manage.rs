@@ -1,6 +1,6 @@
 //! Key management over the wire, in process: what a key that manages others may do, and what becomes of its children.
 
-use keywright::http::{Config, Http, Message, Response, Session};
+use keywright::http::{Config, Http, Message, Response, Session, Spelling};
 use keywright::testing::ManualClock;
 use keywright::wait::{Ready, block_on, now_or_later};
 use keywright::{Keywright, ListAudit, NewKey, Request};
@@ -223,4 +223,42 @@ fn nothing_is_made_by_a_key_that_was_revoked_while_it_asked() {
             sql.execute_batch(whole).unwrap();
         }
     }
+}
+
+#[test]
+fn links_of_a_bare_list_lead_to_all_of_it() {
+    let site = Site::new(Config::new().spelling(Spelling::new().bare_lists()));
+    for name in ["a", "b", "c", "d", "e"] {
+        site.key(NewKey::named(name).environment("live"));
+    }
+    let session = Session::of("acme").unwrap().may("keys:read").unwrap().without_cookie();
+    let (mut target, mut seen) = ("/keys?limit=2&environment=live&status=%61ll".to_owned(), Vec::new());
+    loop {
+        let page = block_on(site.http.manage(Message::new("GET", target), Some(session.clone())));
+        let items = told(&page).1;
+        seen.extend(items.as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()));
+        let Some(link) = page.header("link") else { break };
+        let query = link.strip_prefix("<?limit=2&environment=live&status=all&cursor=").unwrap();
+        let cursor = query.strip_suffix(">; rel=\"next\"").unwrap();
+        assert!(cursor.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.~%".contains(&it)), "{cursor}");
+        target = format!("/keys?limit=2&environment=live&status=all&cursor={cursor}");
+    }
+    seen.sort();
+    assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+}
+
+#[test]
+fn a_link_holds_nothing_that_a_client_slipped_in() {
+    let site = Site::new(Config::new().spelling(Spelling::new().bare_lists()));
+    let odd = "x>; rel=\"evil\"\r\nset-cookie: a";
+    for _ in 0..2 {
+        let keys = block_on(async { site.kw.org("acme") }).unwrap().keys();
+        block_on(keys.create(NewKey::named("a>b\"c,é"))).unwrap();
+    }
+    let session = Session::of("acme").unwrap().may("keys:read").unwrap().without_cookie();
+    let ask = |target: &str| block_on(site.http.manage(Message::new("GET", target), Some(session.clone())));
+    let page = ask("/keys?limit=1&name=a%3Eb%22c%2C%C3%A9");
+    let link = page.header("link").unwrap();
+    assert!(link.starts_with("<?limit=1&name=a%3Eb%22c%2C%C3%A9&cursor="), "{link}");
+    assert_eq!(ask(&format!("/keys?limit=1&name={odd}")).header("link"), None);
 }

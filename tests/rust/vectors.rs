@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io::Write;
 
+use keywright::http;
 use keywright::input::{Casing, Fields, Value};
 use keywright::testing::{hash_case, plant};
 use keywright::{Code, Complaint, Config, Error, Trouble};
@@ -122,6 +123,11 @@ fn bad_input(bench: &mut Bench, case: &BadInput) -> Check {
     };
     if case.call == "open" {
         opening(case)?;
+    } else if case.call == "http" {
+        let config = http::Config::read(fields(&case.args, &Saved::new()));
+        let made = config.and_then(|it| bench.kw().engine().http(it));
+        let outcome = made.map_or_else(Outcome::from, |_| Outcome::Done(Json::Null));
+        compare(&outcome, None, Some(&wrong(&case.expect)?), &Saved::new())?;
     } else if let Some(code) = decision {
         bench.step(&Step { expect: Some(json!({"allowed": false, "code": code, "key": null})), ..step })?;
     } else {

@@ -235,6 +235,14 @@ class Keywright(Verifier):
         origins: _Texts | None = None,
         forward_auth: Literal["nginx", "traefik", "caddy", "envoy"] | None = None,
         agent_header: str | None = None,
+        path: str | None = None,
+        casing: Literal["snake", "camel"] | None = None,
+        list: Literal["envelope", "bare"] | None = None,
+        secret_field: Literal["api_key", "key"] | None = None,
+        revoked: Literal["key", "success"] | None = None,
+        fields: Sequence[str] | Mapping[Literal["create", "list", "get"], Sequence[str]] | None = None,
+        nulls: Literal["present", "absent"] | None = None,
+        created_status: Literal[200, 201] | None = None,
     ) -> Http:
         """Makes the engine speak HTTP; the adapters do so themselves.
 
@@ -256,6 +264,15 @@ class Keywright(Verifier):
         forward_auth: answers the questions of this proxy at ``/forward-auth``, below where management is mounted.
         agent_header: the header, like ``X-Agent-Id``, in which a request may say on whose behalf it is made: 1 to 128 of
             A-Z, a-z, 0-9, _ . : and -. It goes into limits, counters and the audit, and gives no right; none is read when left out.
+        path: where management stands among the other routes of the API, like ``"/api-keys"``; what it does not answer there
+            is left to the host.
+        casing: the names of fields, those of arguments too: ``"snake"`` when left out.
+        list: a list with what follows it, ``"envelope"`` when left out, or its items alone, up to 1,000 with a ``Link``.
+        secret_field: where the text of a new key stands; ``"api_key"`` when left out.
+        revoked: what a revocation answers: the ``"key"`` when left out, or with ``"success"`` ``{"success": true}``.
+        fields: the fields of a key that responses show, in their order; or such lists for ``create``, ``list``, ``get``.
+        nulls: whether what has no value is shown as null; ``"present"`` when left out.
+        created_status: the status of a response that shows a new key; 201 when left out.
         """
 
     def flush(self) -> None:
@@ -1045,6 +1062,9 @@ class Http:
         session: what the host knows of who asks: ``org``, ``actor`` and ``may``; None for what the request presents.
         """
 
+    def manages(self, target: bytes) -> bool:
+        """Whether management answers a target: with the option ``path`` its own routes alone, else every one."""
+
     def once(self, passed: Passed, body: bytes) -> Lease | Response | None:
         """Asks, before a request with ``once`` is done, whether it was done before: then the answer is what it was then.
 
@@ -1095,6 +1115,7 @@ class HttpConfig:
     """Checked options of an adapter, from which ``Http`` is made once the engine is open."""
 
     def __new__(cls, engine: Config, **options: Any) -> HttpConfig: ...
+    def manages(self, target: bytes) -> bool: ...
     def open(self, engine: Keywright) -> Http: ...
     def check(self, needs: Needs) -> None: ...
     def unavailable(self, method: str, target: bytes, headers: _Lines) -> Response: ...

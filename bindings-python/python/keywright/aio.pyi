@@ -169,6 +169,14 @@ class AsyncKeywright:
         origins: _Texts | None = None,
         forward_auth: Literal["nginx", "traefik", "caddy", "envoy"] | None = None,
         agent_header: str | None = None,
+        path: str | None = None,
+        casing: Literal["snake", "camel"] | None = None,
+        list: Literal["envelope", "bare"] | None = None,
+        secret_field: Literal["api_key", "key"] | None = None,
+        revoked: Literal["key", "success"] | None = None,
+        fields: Sequence[str] | Mapping[Literal["create", "list", "get"], Sequence[str]] | None = None,
+        nulls: Literal["present", "absent"] | None = None,
+        created_status: Literal[200, 201] | None = None,
     ) -> AsyncHttp:
         """Makes the engine speak HTTP; see ``Keywright.http``. The options are checked at once."""
 

@@ -98,22 +98,31 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Management:
-    """Key management as an ASGI application, to be mounted where it belongs.
+    """Key management as an ASGI application, to be mounted where it belongs; with the option ``path``, around another.
 
     keywright: a ``Keywright``, an ``AsyncKeywright``, or the ``AsyncHttp`` of another adapter with its options.
     principal: your own function, awaited where it is async, from the scope of a request to a dict of ``org``, ``actor`` and ``may``
         for whoever you know; None leaves it to the session token or key that the request presents.
+    app: who answers everything else, where management has a ``path`` among the routes of an API.
     options: those of ``Keywright.http``.
     """
 
     def __init__(
-        self, keywright: Keywright | AsyncKeywright | AsyncHttp, principal: Callable[[Scope], Any] | None = None, **options: Any
+        self,
+        keywright: Keywright | AsyncKeywright | AsyncHttp,
+        principal: Callable[[Scope], Any] | None = None,
+        app: App | None = None,
+        **options: Any,
     ) -> None:
         self.http: AsyncHttp = keywright if isinstance(keywright, AsyncHttp) else AsyncHttp(keywright, **options)
         self.principal = principal
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
+        if self.app is not None and not (scope["type"] == "http" and self.http.manages(_inside(scope))):
+            await self.app(scope, receive, send)
+            return
         if scope["type"] == "lifespan":
             return
         session = self.principal(scope) if self.principal is not None else None
@@ -121,10 +130,8 @@ class Management:
         body = await _body(receive)
         if body is None:
             return
-        method, target, headers, peer = parts(scope)
-        mounted = scope.get("root_path", "").encode()
-        target = target[len(mounted) :] if target.startswith(mounted) else target
-        await respond(scope, receive, send, await self.http.manage(method, target, headers, peer, body, session))
+        method, _, headers, peer = parts(scope)
+        await respond(scope, receive, send, await self.http.manage(method, _inside(scope), headers, peer, body, session))
 
 
 def parts(scope: Scope) -> tuple[str, bytes, Pairs, str | None]:
@@ -137,6 +144,13 @@ def parts(scope: Scope) -> tuple[str, bytes, Pairs, str | None]:
     # A socket without addresses has no port either.
     peer = client[0] if client and client[1] is not None else None
     return scope.get("method", "GET"), target, scope["headers"], peer
+
+
+def _inside(scope: Scope) -> bytes:
+    """The target below the place where an application is mounted."""
+    target = parts(scope)[1]
+    mounted = scope.get("root_path", "").encode()
+    return target[len(mounted) :] if target.startswith(mounted) else target
 
 
 def passed(scope: Scope) -> Passed | None:

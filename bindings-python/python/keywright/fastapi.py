@@ -12,7 +12,7 @@ from fastapi.security.base import SecurityBase
 
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
-from keywright.asgi import HeadersMiddleware, Management, parts, passed
+from keywright.asgi import App, HeadersMiddleware, Management, parts, passed
 from keywright.once import begun
 
 __all__ = ["ApiKey", "Refused", "install"]
@@ -50,9 +50,12 @@ class ApiKey(SecurityBase):
         self._http.needs(scopes, **needs)
         return Security(self.needs(**needs), scopes=contract.listed(scopes))
 
-    def management(self, principal: Callable[[Request], Any] | None = None) -> Management:
-        """Key management, for ``app.mount``; ``principal`` takes the request. See ``keywright.asgi.Management``."""
-        return Management(self._http, None if principal is None else lambda scope: principal(Request(scope)))
+    def management(self, principal: Callable[[Request], Any] | None = None, app: App | None = None) -> Management:
+        """Key management, for ``app.mount``, or with the option ``path`` around ``app``; ``principal`` takes the request.
+
+        See ``keywright.asgi.Management``.
+        """
+        return Management(self._http, None if principal is None else lambda scope: principal(Request(scope)), app)
 
     async def __call__(self, request: Request, security_scopes: SecurityScopes) -> Key | None:
         """The key of a request."""

@@ -62,9 +62,10 @@ class Guard:
 
         return guarding
 
-    def mount(self, app: Flask, path: str, principal: Callable[[], Any] | None = None) -> None:
-        """Serves key management below a path.
+    def mount(self, app: Flask, path: str | None = None, principal: Callable[[], Any] | None = None) -> None:
+        """Serves key management.
 
+        path: below which path; left out where the option ``path`` says where, among the routes of the application.
         principal: your own function to a dict of ``org``, ``actor`` and ``may`` for whoever the request, or your session, says it is;
             None leaves it to the session token or key that the request presents.
         """
@@ -73,8 +74,12 @@ class Guard:
             with app.request_context(environ):
                 return app.ensure_sync(principal)() if principal is not None else None
 
-        mounted: dict[str, WSGIApplication] = {path: Management(self.http, known)}
-        app.wsgi_app = DispatcherMiddleware(app.wsgi_app, mounted)  # type: ignore[method-assign]
+        routes: WSGIApplication = app.wsgi_app
+        if path is None:
+            routes = Management(self.http, known, routes)
+        else:
+            routes = DispatcherMiddleware(routes, {path: Management(self.http, known)})
+        app.wsgi_app = routes  # type: ignore[method-assign]
 
     def _refusal(self, needs: contract.Needs | None) -> Response | None:
         environ = request.environ

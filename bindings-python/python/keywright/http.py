@@ -52,6 +52,10 @@ class _Contract:
             self._config: HttpConfig = HttpConfig(self._source.config, **options)
             self._threads = self._source.threads
 
+    def manages(self, target: bytes) -> bool:
+        """Whether management answers a target, see ``Http.manages``."""
+        return (self._http or self._config).manages(target)
+
     def needs(self, scopes: str | list[str] | None = None, **needs: Any) -> Needs | None:
         """As ``needed``, but refuses what nobody could meet."""
         wanted = needed(scopes, **needs)

@@ -95,11 +95,12 @@ class KeywrightMiddleware:
 
 
 class Management:
-    """Key management as a WSGI application, to be mounted where it belongs.
+    """Key management as a WSGI application, to be mounted where it belongs; with the option ``path``, around another.
 
     keywright: a ``Keywright``, an ``AsyncKeywright``, or the ``SyncHttp`` of another adapter with its options.
     principal: your own function from the environ of a request to a dict of ``org``, ``actor`` and ``may`` for whoever you know; None
         leaves it to the session token or key that the request presents.
+    app: who answers everything else, where management has a ``path`` among the routes of an API.
     options: those of ``Keywright.http``.
     """
 
@@ -107,19 +108,24 @@ class Management:
         self,
         keywright: Keywright | AsyncKeywright | SyncHttp,
         principal: Callable[[WSGIEnvironment], Any] | None = None,
+        app: WSGIApplication | None = None,
         **options: Any,
     ) -> None:
         self.http: SyncHttp = keywright if isinstance(keywright, SyncHttp) else SyncHttp(keywright, **options)
         self.principal = principal
+        self.app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serves one request."""
+        inside = target(environ)[1]
+        if self.app is not None and not self.http.manages(inside):
+            return self.app(environ, start_response)
         session = self.principal(environ) if self.principal is not None else None
         content = body(environ)
         if content is None:
             return broken_off(start_response)
         method, _, headers, peer = parts(environ)
-        return respond(start_response, self.http.manage(method, target(environ)[1], headers, peer, content, session))
+        return respond(start_response, self.http.manage(method, inside, headers, peer, content, session))
 
 
 def broken_off(start_response: StartResponse) -> Iterable[bytes]:

@@ -42,16 +42,27 @@ impl Gateway {
         }
     }
 
+    /// Whether a target is that of a question.
+    pub(super) fn is_asked(self, target: &[u8]) -> bool {
+        self.asked(target).is_some()
+    }
+
+    /// What follows in the target of a question.
+    fn asked(self, target: &[u8]) -> Option<&[u8]> {
+        let rest = target.strip_prefix(PATH.as_bytes())?;
+        match self.headers() {
+            Some(_) => matches!(rest, [] | [b'?', ..]),
+            None => rest.starts_with(b"/"),
+        }
+        .then_some(rest)
+    }
+
     /// The request that is asked about, `None` where this is no such question.
     fn judged<'a>(self, head: &Head<'a>) -> Option<Result<Head<'a>, Refusal>> {
-        let rest = head.target().strip_prefix(PATH.as_bytes())?;
+        let rest = self.asked(head.target())?;
         let Some([method, target]) = self.headers() else {
-            let target = rest.starts_with(b"/").then_some(rest)?;
-            return Some(Ok(head.about(head.method, target)));
+            return Some(Ok(head.about(head.method, rest)));
         };
-        if !matches!(rest, [] | [b'?', ..]) {
-            return None;
-        }
         // A name that stands twice may be the client's own beside the proxy's.
         let said = |name: &str| {
             let value = head.single(name).and_then(|it| std::str::from_utf8(it).ok()).filter(|it| !it.is_empty());

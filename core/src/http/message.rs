@@ -155,6 +155,10 @@ impl Message {
         Self { body: Zeroizing::new(body.into()), ..self }
     }
 
+    pub(super) fn map_target(self, with: impl FnOnce(&[u8]) -> Vec<u8>) -> Self {
+        Self { target: with(&self.target), ..self }
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.body
     }

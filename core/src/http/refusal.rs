@@ -65,6 +65,10 @@ impl Refusal {
         self
     }
 
+    pub(super) fn map_message(self, with: impl FnOnce(&str) -> String) -> Self {
+        Self { message: with(&self.message).into(), ..self }
+    }
+
     /// A denied verification.
     pub(super) fn of(denial: &Denial) -> Self {
         let status = denial.code.status();
@@ -88,6 +92,7 @@ impl Refusal {
 
     /// The response to it.
     pub(super) fn response(self, manner: &Manner, request_id: Cow<'static, str>, is_head: bool) -> Response {
+        let id = manner.casing.spell("request_id");
         let body = match manner.errors {
             Errors::Problem => json!({
                 "type": "about:blank",
@@ -95,10 +100,10 @@ impl Refusal {
                 "status": self.status,
                 "detail": self.message,
                 "code": self.code,
-                "request_id": request_id,
+                id: request_id,
             }),
             Errors::List => json!({"errors": [{"code": self.code, "message": self.message}]}),
-            Errors::Plain => json!({"code": self.code, "message": self.message, "request_id": request_id}),
+            Errors::Plain => json!({"code": self.code, "message": self.message, id: request_id}),
         };
         let mut headers = vec![("content-type", manner.errors.content_type().into())];
         headers.extend(manner.headers_of(request_id));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
@@ -92,21 +93,72 @@ where
     F: Fn(Parts) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Option<Session>> + Send + 'static,
 {
-    let principal = Arc::new(move |parts| -> Boxed<Option<Session>> { Box::pin(principal(parts)) });
-    Router::new().fallback(move |request: Request| {
-        let (http, principal) = (http.clone(), Arc::clone(&principal));
+    let manager = Manager::new(http, principal);
+    Router::new().fallback(move |request| manager.clone().answer(request))
+}
+
+/// Lets keys be managed at the [`path`](crate::http::Config::path) of `http`, before all routes of a router; what
+/// management does not answer there goes on to them.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// # use axum::{Router, routing::get};
+/// use keywright::integrations::axum::{guarded, managed};
+/// let http = kw.http(keywright::http::Config::new().path("/api-keys")?)?;
+/// let routes: Router = guarded(Router::new().route("/deals", get(|| async { "deals" })), http.clone());
+/// let app = managed(routes, http, |_parts| async { None });
+/// # kw.close().await; Ok(()) }) }
+/// ```
+pub fn managed<S, F, Fut>(router: Router<S>, http: Http, principal: F) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    F: Fn(Parts) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Option<Session>> + Send + 'static,
+{
+    let manager = Manager::new(http, principal);
+    let judge = move |request: Request, next: Next| {
+        let manager = manager.clone();
         async move {
-            let (parts, body) = request.into_parts();
-            let Some(body) = read(body, Message::LARGEST_BODY).await else {
-                return StatusCode::BAD_REQUEST.into_response();
-            };
-            let session = principal(parts.clone()).await;
-            let peer = peer(&parts.extensions).map(|it| it.to_string());
-            let message = Message::new(parts.method.as_str(), path_and_query(&parts.uri)).peer(peer).body(body);
-            let message = message.earlier(parts.extensions.get::<Passed>().map(Passed::earlier));
-            let message =
-                parts.headers.iter().fold(message, |it, (name, value)| it.header(name.as_str(), value.as_bytes()));
-            response::<Body>(http.manage(message, session).await)
+            match manager.http.manages(path_and_query(request.uri())) {
+                true => manager.answer(request).await,
+                false => next.run(request).await,
+            }
         }
-    })
+    };
+    router.layer(from_fn(judge))
+}
+
+type Asked = dyn Fn(Parts) -> Boxed<Option<Session>> + Send + Sync;
+
+/// Management, and the host's word on who asks.
+#[derive(Clone)]
+struct Manager {
+    http: Http,
+    principal: Arc<Asked>,
+}
+
+impl Manager {
+    fn new<F, Fut>(http: Http, principal: F) -> Self
+    where
+        F: Fn(Parts) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Option<Session>> + Send + 'static,
+    {
+        Self { http, principal: Arc::new(move |parts| Box::pin(principal(parts))) }
+    }
+
+    async fn answer(self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let Some(body) = read(body, Message::LARGEST_BODY).await else {
+            return StatusCode::BAD_REQUEST.into_response();
+        };
+        let session = (self.principal)(parts.clone()).await;
+        let peer = peer(&parts.extensions).map(|it| it.to_string());
+        let message = Message::new(parts.method.as_str(), path_and_query(&parts.uri)).peer(peer).body(body);
+        let message = message.earlier(parts.extensions.get::<Passed>().map(Passed::earlier));
+        let message =
+            parts.headers.iter().fold(message, |it, (name, value)| it.header(name.as_str(), value.as_bytes()));
+        response::<Body>(self.http.manage(message, session).await)
+    }
 }

@@ -8,7 +8,6 @@ from keywright.asgi import KeywrightMiddleware, Management
 
 kw, given = setup.read()
 principal = given["principal"]
-management = Management(kw, principal and (lambda scope: principal), **given["http"])
 
 
 class Failure(Exception):
@@ -32,6 +31,8 @@ async def routes(scope, receive, send):
 
 
 guarded = KeywrightMiddleware(routes, kw, **given["http"])
+among_others = "path" in given["http"]
+management = Management(kw, principal and (lambda scope: principal), guarded if among_others else None, **given["http"])
 
 
 async def app(scope, receive, send):
@@ -43,4 +44,4 @@ async def app(scope, receive, send):
     await guarded(scope, receive, send)
 
 
-setup.serve(app)
+setup.serve(management if among_others else app)

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use keywright::http::{Config, Passed, Principal, Session};
 use keywright::input::{Fields, Value};
-use keywright::integrations::axum::{guarded, management};
+use keywright::integrations::axum::{guarded, managed, management};
 use keywright::testing::ManualClock;
 use keywright_tests::value::{self, Saved};
 use serde_json::{Value as Given, json};
@@ -26,13 +26,13 @@ async fn app(setup: &Given) -> Router {
     let kw = keywright::Config::read(url, fields(&setup["engine"])).unwrap().clock(clock).build().await.unwrap();
     let http = kw.http(Config::read(fields(&setup["http"])).unwrap()).unwrap();
     let session = setup.get("principal").filter(|it| !it.is_null()).map(|it| Session::read(fields(it)).unwrap());
-    let management = management(http.clone(), move |_| {
-        let session = session.clone();
-        async move { session }
-    });
+    let principal = move |_| std::future::ready(session.clone());
     // Twice: a guard behind a guard changes nothing.
-    let routes = guarded(guarded(Router::new().fallback(route), http.clone()), http);
-    routes.nest_service("/manage", management)
+    let routes = guarded(guarded(Router::new().fallback(route), http.clone()), http.clone());
+    if setup["http"].get("path").is_some() {
+        return managed(routes, http, principal);
+    }
+    routes.nest_service("/manage", management(http, principal))
 }
 
 /// How often a query was run.

@@ -10,14 +10,15 @@ from django.urls import include, path, re_path
 
 kind = sys.argv[1]
 kw, given = setup.read_options()
-middleware = "HeadersMiddleware" if kind == "drf" else "KeywrightMiddleware"
+among_others = "path" in given["http"]
+middleware = [*(["ManagementMiddleware"] if among_others else []), "HeadersMiddleware" if kind == "drf" else "KeywrightMiddleware"]
 principal = given["principal"]
 settings.configure(
     SECRET_KEY="a secret of these tests, longer than 32 bytes",
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
     INSTALLED_APPS=["keywright.django"],
-    MIDDLEWARE=[f"keywright.django.middleware.{middleware}"],
+    MIDDLEWARE=[f"keywright.django.middleware.{it}" for it in middleware],
     KEYWRIGHT={**kw, "http": given["http"], "principal": principal and (lambda request: principal)},
     REST_FRAMEWORK={
         "EXCEPTION_HANDLER": "keywright.django.drf.exception_handler",
@@ -75,7 +76,7 @@ def rest():
 
 
 urlpatterns = [
-    path("manage/", include("keywright.django.urls")),
+    *([] if among_others else [path("manage/", include("keywright.django.urls"))]),
     re_path("^(?P<rest>.*)$", rest() if kind == "drf" else async_view if kind == "asgi" else view),
 ]
 

@@ -9,7 +9,7 @@ const app = express();
 const keys = guard(kw, http);
 app.disable("x-powered-by");
 app.set("etag", false);
-app.use("/manage", keys.management({ principal }));
+app.use(...(http.path ? [] : ["/manage"]), keys.management({ principal }));
 // Twice: a guard behind a guard changes nothing.
 app.use(keys, keys);
 app.use((request, response) => {

@@ -12,7 +12,9 @@ kw, given = setup.read()
 principal = given["principal"]
 app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 api_key = install(app, kw, **given["http"])
-app.mount("/manage", api_key.management(principal and (lambda request: principal)))
+who = principal and (lambda request: principal)
+if "path" not in given["http"]:
+    app.mount("/manage", api_key.management(who))
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"]
 
@@ -38,4 +40,4 @@ async def routes(request: Request, response: Response, key: Annotated[Key | None
     return setup.told(request.state.keywright)
 
 
-setup.serve(app)
+setup.serve(api_key.management(who, app) if "path" in given["http"] else app)

@@ -7,10 +7,11 @@ import { counted, http, kw, principal, stand, told } from "./setup.mjs";
 const keys = guard(kw, http);
 const app = Fastify({ http: { maxHeaderSize: 16_384 }, frameworkErrors: keys.frameworkErrors });
 app.addHttpMethod("PURGE");
+if (http.path) app.register(keys.management({ principal }));
 // Twice: a guard behind a guard changes nothing.
 app.register(keys);
 app.register(keys);
-app.register(keys.management({ principal }), { prefix: "/manage" });
+if (!http.path) app.register(keys.management({ principal }), { prefix: "/manage" });
 app.all("/*", async (request, reply) => {
   const path = request.url.split("?")[0];
   if (path === "/fail") throw Object.assign(new Error("it is a teapot"), { statusCode: 418 });

@@ -9,7 +9,7 @@ kw, given = setup.read()
 principal = given["principal"]
 app = Flask(__name__)
 guard = Guard(kw, app, **given["http"])
-guard.mount(app, "/manage", principal and (lambda: principal))
+guard.mount(app, None if "path" in given["http"] else "/manage", principal and (lambda: principal))
 app.before_request(guard)
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"]

@@ -8,7 +8,7 @@ import { counted, http, kw, principal, stand, told } from "./setup.mjs";
 
 const app = new Hono();
 const keys = guard(kw, http);
-app.all("/manage/*", keys.management({ principal }));
+app.all(http.path ? "/*" : "/manage/*", keys.management({ principal }));
 // Twice: a guard behind a guard changes nothing.
 app.use(keys, keys);
 app.all("/*", (c) => {

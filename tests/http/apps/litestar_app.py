@@ -7,19 +7,25 @@ import setup
 from litestar import Litestar, asgi
 from litestar.exceptions import HTTPException
 
+from keywright.asgi import Management
 from keywright.litestar import KeywrightPlugin
 
 kw, given = setup.read()
 principal = given["principal"]
-keys = KeywrightPlugin(kw, manage="/manage", principal=principal and (lambda request: principal), **given["http"])
+among_others = "path" in given["http"]
+keys = KeywrightPlugin(kw, manage=None if among_others else "/manage", principal=principal and (lambda request: principal), **given["http"])
 
 
 class Failure(Exception):
     """What a handler did not expect."""
 
 
+MOUNTS = ["/v1", "/V1", "/health", "/Health", "/fail", "/crash", "/own", "/count"]
+BESIDE = ["/api-keys", "/api-keysx", "/keys", "/whoami", "/forward-auth"]
+
+
 # Litestar knows no methods but the usual ones, except where it only mounts.
-@asgi(["/v1", "/V1", "/health", "/Health", "/fail", "/crash", "/own", "/count"], is_mount=True, copy_scope=True)
+@asgi([*MOUNTS, *(BESIDE if among_others else [])], is_mount=True, copy_scope=True)
 async def routes(scope: Any, receive: Any, send: Any) -> None:
     path, headers = scope["raw_path"], [(b"content-type", b"application/json")]
     if path == b"/fail":
@@ -37,4 +43,5 @@ async def routes(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-setup.serve(Litestar([routes], plugins=[keys], guards=[keys.requires()], openapi_config=None))
+app = Litestar([routes], plugins=[keys], guards=[keys.requires()], openapi_config=None)
+setup.serve(Management(keys.http, principal and (lambda scope: principal), app) if among_others else app)

@@ -32,7 +32,7 @@ Reflect.defineMetadata("imports", [KeywrightModule.forRoot(kw, http)], Applicati
 
 const adapter = express().disable("x-powered-by").set("etag", false);
 const app = await NestFactory.create(Application, new ExpressAdapter(adapter), { logger: false });
-app.use("/manage", guard(kw, http).management({ principal }));
+app.use(...(http.path ? [] : ["/manage"]), guard(kw, http).management({ principal }));
 app.use((request, _response, next) => {
   // All go to one route, also those whose path Express would not decode.
   request.url = "/";

@@ -6,10 +6,11 @@ import { counted, http as options, kw, principal, stand, told } from "./setup.mj
 
 const http = new Http(kw, options);
 
+const mount = options.path ? "" : "/manage";
+const isMounted = (target) => target.startsWith(`${mount}/`) || target.startsWith(`${mount}?`);
+
 async function answer(request, target, peer) {
-  if (target.startsWith("/manage/") || target.startsWith("/manage?")) {
-    return manageRequest(http, request, { peer, target, principal, mount: "/manage" });
-  }
+  if (options.path ? http.manages(target) : isMounted(target)) return manageRequest(http, request, { peer, target, principal, mount });
   // Twice: a guard behind a guard changes nothing.
   const first = await authenticateRequest(http, request, { peer, target });
   const found = first.allowed ? await authenticateRequest(http, request, { peer, target, earlier: first.earlier }) : first;

@@ -8,7 +8,6 @@ from keywright.wsgi import KeywrightMiddleware, Management
 
 kw, given = setup.read()
 principal = given["principal"]
-management = Management(kw, principal and (lambda environ: principal), **given["http"])
 
 
 class Failure(Exception):
@@ -32,6 +31,8 @@ def routes(environ, start_response):
 
 
 guarded = KeywrightMiddleware(routes, kw, **given["http"])
+among_others = "path" in given["http"]
+management = Management(kw, principal and (lambda environ: principal), guarded if among_others else None, **given["http"])
 
 
 def app(environ, start_response):
@@ -42,4 +43,4 @@ def app(environ, start_response):
     return guarded(environ, start_response)
 
 
-setup.serve_wsgi_with_waitress(app)
+setup.serve_wsgi_with_waitress(management if among_others else app)

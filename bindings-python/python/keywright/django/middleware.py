@@ -1,22 +1,22 @@
-"""Middleware for ``MIDDLEWARE``: one that guards every request, one that only adds headers where views guard themselves."""
+"""Middleware for ``MIDDLEWARE``: to guard every request, to add headers where views guard themselves, to manage keys among them."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
 
 from keywright.django.guard import add_headers, decided, decided_later, enter
 from keywright.django.site import site
-from keywright.django.urls import management
+from keywright.django.urls import inside, management
 from keywright.http import LARGEST_KEPT, Passed, Response
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
-__all__ = ["HeadersMiddleware", "KeywrightMiddleware"]
+__all__ = ["HeadersMiddleware", "KeywrightMiddleware", "ManagementMiddleware"]
 
 
 class HeadersMiddleware:
@@ -73,6 +73,27 @@ class KeywrightMiddleware(HeadersMiddleware):
         if view is management:
             return None
         return _trusted(request, await decided_later(request, None))
+
+
+class ManagementMiddleware(HeadersMiddleware):
+    """Answers about keys at the ``path`` that the options of ``KEYWRIGHT["http"]`` name, and leaves everything else to the views.
+
+    Put it behind the middleware that your ``principal`` needs, such as that of sessions.
+    """
+
+    def _answered(self, request: HttpRequest) -> HttpResponseBase:
+        rest = request.path_info.removeprefix("/")
+        if site().sync_http.manages(inside(request, rest)):
+            return async_to_sync(management)(request, rest)
+        response: HttpResponseBase = self.get_response(request)
+        return response
+
+    async def _awaited(self, request: HttpRequest) -> HttpResponseBase:
+        rest = request.path_info.removeprefix("/")
+        if site().async_http.manages(inside(request, rest)):
+            return await management(request, rest)
+        response: HttpResponseBase = await self.get_response(request)
+        return response
 
 
 def _trusted(request: HttpRequest, answer: Passed | Response | None) -> HttpResponse | None:

@@ -13,7 +13,7 @@ from keywright.django.guard import body, parts, respond
 from keywright.django.site import site
 from keywright.http import LARGEST_BODY
 
-__all__ = ["management", "urlpatterns"]
+__all__ = ["inside", "management", "urlpatterns"]
 
 
 async def management(request: HttpRequest, rest: str) -> HttpResponse:
@@ -25,10 +25,15 @@ async def management(request: HttpRequest, rest: str) -> HttpResponse:
     content = body(request, LARGEST_BODY)
     if content is None:
         return HttpResponse(status=400)
-    method, target, headers, peer = parts(request)
+    method, _, headers, peer = parts(request)
+    return respond(await site().async_http.manage(method, inside(request, rest), headers, peer, content, session))
+
+
+def inside(request: HttpRequest, rest: str) -> bytes:
+    """The target below the place where management is included, which ends with ``rest``."""
+    target = parts(request)[1]
     mounted = request.path.removesuffix(rest).encode()
-    target = target[len(mounted) - 1 :] if target.startswith(mounted) else environ.UNREADABLE
-    return respond(await site().async_http.manage(method, target, headers, peer, content, session))
+    return target[len(mounted) - 1 :] if target.startswith(mounted) else environ.UNREADABLE
 
 
 # The contract has a protection of its own against forged requests.

@@ -9,11 +9,13 @@ use super::address::Proxies;
 use super::agent;
 use super::credential::Source;
 use super::forward::Gateway;
+use super::manage::{Place, Spelling};
 use super::refusal::Refusal;
 use super::route::{Needs, Rule, Table};
 use super::session::{SessionTokens, Verifier};
 use super::{Head, Header, Response, request_id};
 use crate::error::Error;
+use crate::input::Casing;
 use crate::keyring;
 
 /// The set-up of [`Http`](super::Http).
@@ -43,6 +45,8 @@ pub struct Config {
     origins: Vec<String>,
     forward_auth: Option<Gateway>,
     agent_header: Option<String>,
+    spelling: Spelling,
+    place: Place,
 }
 
 /// The form of a refusal's body.
@@ -85,6 +89,8 @@ impl Default for Config {
             origins: Vec::new(),
             forward_auth: None,
             agent_header: None,
+            spelling: Spelling::default(),
+            place: Place::default(),
         }
     }
 }
@@ -191,6 +197,20 @@ impl Config {
         Ok(Self { agent_header: Some(agent::header(name)?), ..self })
     }
 
+    /// How management spells what it shows and reads.
+    pub fn spelling(self, spelling: Spelling) -> Self {
+        Self { spelling, ..self }
+    }
+
+    /// Lets management stand among the other routes of the API: keys at this path, the rest below it. What it does not
+    /// answer there, see [`Http::manages`](super::Http::manages), is left to the host.
+    ///
+    /// # Errors
+    /// `validation_failed` for what is no path of plain segments.
+    pub fn path(self, path: &str) -> Result<Self, Error> {
+        Ok(Self { place: Place::read(path)?, ..self })
+    }
+
     /// Refuses all that can be refused before the engine is open.
     ///
     /// # Errors
@@ -229,6 +249,12 @@ impl Config {
         reads(&self.credentials, self.forward_auth, self.agent_header.as_deref())
     }
 
+    /// See [`Http::manages`](super::Http::manages).
+    #[must_use]
+    pub fn manages(&self, target: &(impl AsRef<[u8]> + ?Sized)) -> bool {
+        self.place.answers(self.forward_auth, target.as_ref())
+    }
+
     /// The answer of a host whose engine could not be opened.
     #[must_use]
     pub fn unavailable(&self, head: &Head<'_>) -> Response {
@@ -239,7 +265,7 @@ impl Config {
     fn manner(&self) -> Manner {
         let told_apart = self.credentials.iter().map(Source::name).chain(self.agent_header.as_deref());
         let vary = told_apart.collect::<Vec<_>>().join(", ").into();
-        Manner { errors: self.errors, realm: self.realm.clone(), vary }
+        Manner { errors: self.errors, realm: self.realm.clone(), vary, casing: self.spelling.casing }
     }
 
     pub(super) fn plan(&self) -> Result<Plan, Error> {
@@ -290,6 +316,8 @@ impl Config {
             origins: self.origins.clone(),
             forward_auth: self.forward_auth,
             agent_header: self.agent_header.clone(),
+            spelling: self.spelling.clone(),
+            place: self.place.clone(),
         })
     }
 }
@@ -310,6 +338,8 @@ pub(super) struct Plan {
     pub(super) origins: Vec<String>,
     pub(super) forward_auth: Option<Gateway>,
     pub(super) agent_header: Option<String>,
+    pub(super) spelling: Spelling,
+    pub(super) place: Place,
 }
 
 impl Plan {
@@ -328,6 +358,7 @@ pub(super) struct Manner {
     pub(super) realm: String,
     /// The headers of requests that a cache must tell apart.
     pub(super) vary: Arc<str>,
+    pub(super) casing: Casing,
 }
 
 /// What answers say is for one client alone.

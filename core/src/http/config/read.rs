@@ -1,6 +1,7 @@
 use super::{Config, Errors};
 use crate::error::Error;
 use crate::http::forward::Gateway;
+use crate::http::manage::Spelling;
 use crate::http::route;
 use crate::http::session::SessionTokens;
 use crate::input::{Fields, chosen};
@@ -15,7 +16,7 @@ impl Config {
     /// `invalid_request` and `validation_failed`, naming the option.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let casing = fields.casing();
-        let fields = fields.only(&[
+        let own = [
             "credentials",
             "realm",
             "trusted_proxies",
@@ -29,7 +30,9 @@ impl Config {
             "origins",
             "forward_auth",
             "agent_header",
-        ])?;
+            "path",
+        ];
+        let fields = fields.only(&[&own[..], &Spelling::OPTIONS].concat())?;
         Self::take(fields).map_err(|it| it.spelt(casing))
     }
 
@@ -69,6 +72,10 @@ impl Config {
         }
         if let Some(name) = fields.text("agent_header")? {
             config = config.agent_header(&name)?;
+        }
+        config = config.spelling(Spelling::take(&mut fields)?);
+        if let Some(path) = fields.text("path")? {
+            config = config.path(&path)?;
         }
         config.plan()?;
         Ok(config)

@@ -6,10 +6,10 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use super::{Head, query};
 use crate::error::Error;
 use crate::http::refusal::Refusal;
-use crate::input::Value;
+use crate::input::{Casing, Value};
 
 /// The arguments in a body: one JSON object, in which every name stands once. No body is none of them.
-pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
+pub(super) fn read(head: &Head<'_>, body: &[u8], casing: Casing) -> Result<Vec<(String, Value)>, Refusal> {
     if body.is_empty() {
         return Ok(Vec::new());
     }
@@ -23,11 +23,12 @@ pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<Vec<(String, Value)>,
     let Value::Map(mut entries) = value.0 else {
         return Err(Error::wrong("body", "is no JSON object", "send named fields in braces").into());
     };
+    let at = casing.spell("expires_at");
     for (name, value) in &mut entries {
-        if name == "expires_at"
+        if *name == at
             && let Value::Text(text) = value
         {
-            *value = time(text)?;
+            *value = time(name, text)?;
         }
     }
     Ok(entries)
@@ -48,11 +49,11 @@ fn kind(head: &Head<'_>, wanted: &str) -> Result<(), Refusal> {
     Err(Refusal::new(415, "UNSUPPORTED_MEDIA_TYPE", format!("Send the body as {wanted}")))
 }
 
-fn time(text: &str) -> Result<Value, Error> {
+fn time(name: &str, text: &str) -> Result<Value, Error> {
     let parsed = DateTime::parse_from_rfc3339(text).map(|it| Value::Time(it.with_timezone(&Utc)));
     parsed.map_err(|_| {
         let fix = "write it like 2030-01-31T12:00:00Z";
-        Error::wrong("expires_at", "is no RFC 3339 time with an offset", fix)
+        Error::wrong(name, "is no RFC 3339 time with an offset", fix)
     })
 }
 
@@ -126,7 +127,7 @@ mod tests {
 
     fn status(body: &[u8]) -> u16 {
         let headers: [(&[u8], &[u8]); 1] = [(b"Content-Type", b"application/json; charset=utf-8")];
-        read(&Head::new("POST", "/keys").headers(&headers), body).map_or_else(|it| it.status, |_| 200)
+        read(&Head::new("POST", "/keys").headers(&headers), body, Casing::Snake).map_or_else(|it| it.status, |_| 200)
     }
 
     #[test]
@@ -161,7 +162,7 @@ mod tests {
         for kind in ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"] {
             let headers: [(&[u8], &[u8]); 1] = [(b"content-type", kind.as_bytes())];
             let head = Head::new("POST", "/keys").headers(&headers);
-            assert_eq!(read(&head, b"{}").err().map(|it| it.status), Some(415), "{kind}");
+            assert_eq!(read(&head, b"{}", Casing::Snake).err().map(|it| it.status), Some(415), "{kind}");
         }
     }
 

@@ -1,8 +1,7 @@
 //! What a key stands for, told to another server that was shown it (RFC 7662).
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Answer;
 use super::who::Who;
 use crate::decision::{Allowed, Code, Decision, Request};
 use crate::error::Error;
@@ -14,8 +13,7 @@ impl Http {
     /// Verifies the `token`, which counts and is limited as any use of it, for the request's `ip` and `method` where
     /// they are told, and its `agent` (RFC 7662, section 2.1, leaves room for all three). Only a key of the asking org is active; of any
     /// other text nothing more is told (section 2.2).
-    pub(super) async fn introspect(&self, given: Fields, who: &Who) -> Result<Answer, Refusal> {
-        let mut given = given.only(&["token", "token_type_hint", "ip", "method", "agent"])?;
+    pub(super) async fn introspect(&self, mut given: Fields, who: &Who) -> Result<Value, Refusal> {
         let Some(token) = given.text("token")? else {
             return Err(Error::misuse("token", "is missing", "send the key to be looked at").into());
         };
@@ -35,19 +33,19 @@ impl Http {
             Decision::Allowed(allowed) => {
                 let ends = [allowed.key().expires_at, allowed.grace_ends_at()];
                 let ends = ends.into_iter().flatten().min().map(|it| it.timestamp());
-                Answer::of(200, &active(&allowed, ends))
+                Ok(active(&allowed, ends))
             }
             Decision::Denied(denial) => match (denial.misuse(), denial.code) {
                 (Some(error), _) => Err(error.clone().into()),
                 (_, Code::Unavailable | Code::RateLimited) => Err(Refusal::of(&denial)),
-                _ => Answer::of(200, &json!({"active": false})),
+                _ => Ok(json!({"active": false})),
             },
         }
     }
 }
 
 /// The names of section 2.2, and beside them what this engine knows of a key.
-fn active(allowed: &Allowed, exp: Option<i64>) -> serde_json::Value {
+fn active(allowed: &Allowed, exp: Option<i64>) -> Value {
     let key = allowed.key();
     let mut shown = json!({
         "active": true,

@@ -6,31 +6,27 @@ mod introspect;
 mod once;
 mod openapi;
 mod origin;
+mod place;
 mod query;
 mod route;
+mod spelling;
 mod who;
 
 use std::borrow::Cow;
 
-use serde::Serialize;
-
-use self::route::{Arguments, Found};
+pub(super) use self::place::Place;
+use self::route::{Arguments, Found, Route};
+pub use self::spelling::{Spelling, View};
 use super::message::Message;
 use super::refusal::Refusal;
 use super::{Head, Header, Http, Response, Session, request_id};
+use crate::input::{Casing, Fields};
 
 /// What a route answers when it is taken.
 struct Answer {
     status: u16,
     body: Vec<u8>,
     headers: Vec<Header>,
-}
-
-impl Answer {
-    fn of(status: u16, record: &impl Serialize) -> Result<Self, Refusal> {
-        let body = serde_json::to_vec(record).map_err(|_| Refusal::unavailable())?;
-        Ok(Self { status, body, headers: Vec::new() })
-    }
 }
 
 impl Http {
@@ -64,6 +60,7 @@ impl Http {
     /// # kw.close().await; Ok(()) }) }
     /// ```
     pub async fn manage(&self, message: Message, session: Option<Session>) -> Response {
+        let message = message.map_target(|it| self.plan.place.inside(it).unwrap_or_default().into_owned());
         if let Some(response) = self.forward(&message).await {
             return response;
         }
@@ -78,20 +75,57 @@ impl Http {
         }
     }
 
+    /// Whether management answers a target, where it stands among other routes at a [`path`](super::Config::path); all of
+    /// them, where it has a mount of its own. A host hands on to its other routes what it does not answer.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// let http = kw.http(keywright::http::Config::new().path("/api-keys")?)?;
+    /// assert!(http.manages("/api-keys/456") && !http.manages("/deals"));
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    #[must_use]
+    pub fn manages(&self, target: &(impl AsRef<[u8]> + ?Sized)) -> bool {
+        self.plan.place.answers(self.plan.forward_auth, target.as_ref())
+    }
+
     async fn taken(&self, message: &Message, session: Option<Session>) -> Result<Answer, Refusal> {
         if message.bytes().len() > Message::LARGEST_BODY {
             return Err(Refusal::new(413, "TOO_LARGE", "The body is larger than 64 KiB"));
         }
         let found = message.read(Found::at)?;
-        let who = self.who(message, session, found.route).await?;
-        let given = message.read(|head| match found.route.arguments() {
-            Arguments::Query => query::read(head),
-            Arguments::Form => body::form(head, message.bytes()),
-            Arguments::Json => body::read(head, message.bytes()),
-        })?;
-        let mut answer = self.act_once(message, found, given, &who).await?;
-        answer.headers.extend(self.principal_headers(&who.principal()));
-        Ok(answer)
+        let (route, spelling, shows) = (found.route, &self.plan.spelling, found.route.shows());
+        let who = self.who(message, session, route).await?;
+        let given = message.read(|head| self.arguments(route, head, message.bytes()))?;
+        let done = self.act_once(message, found, given, &who).await;
+        let (shown, replayed) = done.map_err(|it| it.map_message(|text| spelling.told(text, route.takes())))?;
+        let mut headers: Vec<Header> = replayed.into_iter().chain(self.principal_headers(&who.principal())).collect();
+        if let Some(cursor) = spelling.next_cursor(&shows, &shown) {
+            headers.push(("link", message.read(|head| query::next(head, cursor))?.into()));
+        }
+        let body = spelling.body(&shows, shown).map_err(|_| Refusal::unavailable())?;
+        Ok(Answer { status: self.status(route), body, headers })
+    }
+
+    /// The status of a request that was done.
+    fn status(&self, route: Route) -> u16 {
+        match route {
+            Route::Create => self.plan.spelling.created_status,
+            Route::Attest | Route::AttestSelf => 201,
+            _ => 200,
+        }
+    }
+
+    fn arguments(&self, route: Route, head: &Head<'_>, body: &[u8]) -> Result<Fields, Refusal> {
+        let spelling = &self.plan.spelling;
+        let given = match route.arguments() {
+            Arguments::Query => query::read(head, spelling.casing)?,
+            Arguments::Json => body::read(head, body, spelling.casing)?,
+            Arguments::Form => return Ok(Fields::new(Casing::Snake, body::form(head, body)?).only(route.takes())?),
+        };
+        Ok(spelling.arguments(given, route.takes(), &route.shows())?)
     }
 
     fn answered(&self, answer: Answer, request_id: Cow<'static, str>, is_head: bool) -> Response {

@@ -1,6 +1,28 @@
 use super::Head;
+use super::spelling::{AUDIT_ENTRY, Kind, ORG, REVOKED_KEYS, SCOPE, USAGE, View, WHOAMI};
 use crate::http::refusal::Refusal;
 use crate::http::route::decoded;
+use crate::keyring::{ListAudit, ListKeys, ListOrgs};
+
+/// What a client may say of a key. Who says it is never among it.
+const NEW: [&str; 10] = [
+    "name",
+    "scopes",
+    "level",
+    "tier",
+    "limits",
+    "networks",
+    "metadata",
+    "environment",
+    "expires_in_days",
+    "expires_at",
+];
+const UPDATE: [&str; 9] =
+    ["name", "scopes", "level", "tier", "limits", "networks", "metadata", "expires_in_days", "expires_at"];
+const ROTATION: [&str; 3] = ["grace", "replace_current", "reason"];
+const CHANGE: [&str; 1] = ["reason"];
+const ATTESTATION: [&str; 3] = ["agent", "claims", "attestations"];
+const TOKEN: [&str; 5] = ["token", "token_type_hint", "ip", "method", "agent"];
 
 /// What can be done over the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +55,7 @@ pub(super) enum Route {
 }
 
 /// Paths, in which `*` is an id, and what their methods do.
-pub(super) const ROUTES: [(&str, &[(&str, Route)]); 20] = [
+pub(super) const ROUTES: [(&str, Methods); 20] = [
     ("keys", &[("GET", Route::List), ("POST", Route::Create)]),
     ("keys/*", &[("GET", Route::Get), ("PATCH", Route::Update), ("DELETE", Route::Revoke)]),
     ("keys/*/rotate", &[("POST", Route::Rotate)]),
@@ -159,6 +181,49 @@ impl Route {
             _ => Arguments::Json,
         }
     }
+
+    /// The names of its arguments.
+    pub(super) fn takes(self) -> &'static [&'static str] {
+        match self {
+            Self::Create => &NEW,
+            Self::List => &ListKeys::NAMES,
+            Self::Update => &UPDATE,
+            Self::Rotate | Self::RotateSelf => &ROTATION,
+            Self::Attest | Self::AttestSelf => &ATTESTATION,
+            Self::Audit => &ListAudit::NAMES,
+            Self::Introspect => &TOKEN,
+            Self::Orgs => &ListOrgs::NAMES,
+            Self::UpdateOrg => &["networks"],
+            Self::Revoke
+            | Self::RevokeSelf
+            | Self::EndGrace
+            | Self::Disable
+            | Self::Enable
+            | Self::DisableOrg
+            | Self::EnableOrg
+            | Self::RevokeKeys => &CHANGE,
+            Self::Get | Self::Usage | Self::Scopes | Self::Org | Self::Whoami | Self::OpenApi => &[],
+        }
+    }
+
+    /// What it answers.
+    pub(super) fn shows(self) -> Kind {
+        match self {
+            Self::Create | Self::Rotate | Self::RotateSelf => Kind::Key(View::Create),
+            Self::List => Kind::Page(&Kind::Key(View::List)),
+            Self::Get | Self::Update | Self::EndGrace | Self::Disable | Self::Enable => Kind::Key(View::Get),
+            Self::Revoke | Self::RevokeSelf => Kind::Revocation,
+            Self::Usage => USAGE,
+            Self::Audit | Self::Attest | Self::AttestSelf => Kind::Page(&AUDIT_ENTRY),
+            Self::Scopes => Kind::Page(&SCOPE),
+            Self::Orgs => Kind::Page(&ORG),
+            Self::Org | Self::UpdateOrg | Self::DisableOrg | Self::EnableOrg => ORG,
+            Self::RevokeKeys => REVOKED_KEYS,
+            Self::Whoami => WHOAMI,
+            // Others have said what it is called: RFC 7662 and OpenAPI.
+            Self::Introspect | Self::OpenApi => Kind::Value,
+        }
+    }
 }
 
 /// Where a route finds its arguments.
@@ -177,12 +242,7 @@ pub(super) struct Found {
 impl Found {
     /// The route of a request. A path counts only as it is written here: no other spelling leads anywhere.
     pub(super) fn at(head: &Head<'_>) -> Result<Self, Refusal> {
-        let path = std::str::from_utf8(head.path()).ok().and_then(|it| it.strip_prefix('/')).unwrap_or_default();
-        let parts: Vec<&str> = path.split('/').collect();
-        let (methods, subject) = ROUTES
-            .iter()
-            .find_map(|(pattern, methods)| Some((methods, matched(pattern, &parts)?)))
-            .ok_or_else(Refusal::not_found)?;
+        let (methods, subject) = methods(head.path()).ok_or_else(Refusal::not_found)?;
         let method = head.judged_method();
         match methods.iter().find(|it| it.0 == method) {
             Some((_, route)) => Ok(Self { route: *route, subject }),
@@ -193,6 +253,15 @@ impl Found {
             }
         }
     }
+}
+
+type Methods = &'static [(&'static str, Route)];
+
+/// The methods that a path takes, and the id that it names.
+pub(super) fn methods(path: &[u8]) -> Option<(Methods, String)> {
+    let path = std::str::from_utf8(path).ok()?.strip_prefix('/')?;
+    let parts: Vec<&str> = path.split('/').collect();
+    ROUTES.iter().find_map(|(pattern, methods)| Some((*methods, matched(pattern, &parts)?)))
 }
 
 /// The id in a path, empty where the pattern has none.

@@ -24,6 +24,8 @@ pub struct ListKeys {
 }
 
 impl ListKeys {
+    pub(crate) const NAMES: [&'static str; 6] = ["limit", "cursor", "status", "environment", "name", "idle_days"];
+
     /// The first page of all but revoked keys.
     #[must_use]
     pub fn new() -> Self {
@@ -80,7 +82,7 @@ impl ListKeys {
 
     /// Reads the arguments of a `list` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&["limit", "cursor", "status", "environment", "name", "idle_days"])?;
+        let mut fields = fields.only(&Self::NAMES)?;
         let query = Self {
             limit: Limit::take(&mut fields)?,
             cursor: fields.text("cursor")?,
@@ -121,6 +123,8 @@ pub struct ListAudit {
 }
 
 impl ListAudit {
+    pub(crate) const NAMES: [&'static str; 5] = ["limit", "cursor", "key_id", "action", "agent"];
+
     /// The newest entries.
     #[must_use]
     pub fn new() -> Self {
@@ -159,7 +163,7 @@ impl ListAudit {
 
     /// Reads the arguments of an `audit.list` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&["limit", "cursor", "key_id", "action", "agent"])?;
+        let mut fields = fields.only(&Self::NAMES)?;
         let query = Self {
             limit: Limit::take(&mut fields)?,
             cursor: fields.text("cursor")?,
@@ -189,6 +193,8 @@ pub struct ListOrgs {
 }
 
 impl ListOrgs {
+    pub(crate) const NAMES: [&'static str; 2] = ["limit", "cursor"];
+
     /// The first page.
     #[must_use]
     pub fn new() -> Self {
@@ -209,7 +215,7 @@ impl ListOrgs {
 
     /// Reads the arguments of an `orgs.list` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&["limit", "cursor"])?;
+        let mut fields = fields.only(&Self::NAMES)?;
         let query = Self { limit: Limit::take(&mut fields)?, cursor: fields.text("cursor")? };
         query.limit.check()?;
         Ok(query)

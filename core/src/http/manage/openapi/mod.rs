@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::route::{ROUTES, Right, Route};
+use super::route::{Arguments, ROUTES, Right, Route};
 use crate::http::Http;
 use crate::http::config::Errors;
 use crate::http::credential::Source;
@@ -16,6 +16,9 @@ use crate::http::credential::Source;
 static RECORDS: LazyLock<Records> = LazyLock::new(|| read(include_str!("records.json")));
 /// What each route takes and answers, by its name.
 static OPERATIONS: LazyLock<BTreeMap<String, Operation>> = LazyLock::new(|| read(include_str!("operations.json")));
+
+/// What is called the same in every spelling.
+const FIXED: [&str; 3] = ["Introspection", "Token", "Document"];
 
 /// The security scheme of whoever has a session.
 const SESSION: &str = "session";
@@ -29,17 +32,9 @@ struct Records {
 #[derive(Deserialize)]
 struct Operation {
     summary: String,
-    #[serde(default)]
-    query: Vec<String>,
     body: Option<String>,
     form: Option<String>,
     answer: String,
-    #[serde(default = "ok")]
-    status: u16,
-}
-
-fn ok() -> u16 {
-    200
 }
 
 fn read<T: Default + for<'de> Deserialize<'de>>(document: &str) -> T {
@@ -60,19 +55,17 @@ impl Http {
     /// ```
     #[must_use]
     pub fn openapi(&self) -> Value {
-        let mut schemas = RECORDS.schemas.clone();
-        schemas.insert("Refusal".into(), refusal(self.plan.manner.errors));
         let kind = self.plan.manner.errors.content_type();
         let refused = |text: &str| json!({"description": text, "content": content(kind, "Refusal")});
         json!({
             "openapi": "3.1.0",
             "info": {"title": "Keys", "version": env!("CARGO_PKG_VERSION")},
-            // Next to the document, wherever management is mounted.
-            "servers": [{"url": "."}],
+            // Found from the document, wherever management is mounted.
+            "servers": [{"url": self.plan.place.root()}],
             "paths": self.paths(),
             "components": {
-                "schemas": schemas,
-                "parameters": RECORDS.parameters,
+                "schemas": self.schemas(),
+                "parameters": self.parameters(),
                 "responses": {
                     "Refused": refused("The request is refused; the body says why."),
                     "Unavailable": refused("Nothing can be said now; come back after Retry-After seconds."),
@@ -80,6 +73,25 @@ impl Http {
                 "securitySchemes": self.schemes(),
             },
         })
+    }
+
+    fn schemas(&self) -> Value {
+        let spelling = &self.plan.spelling;
+        let is_argument = |name: &String| OPERATIONS.values().any(|it| it.body.as_ref() == Some(name));
+        let (arguments, records): (Map<_, _>, Map<_, _>) =
+            RECORDS.schemas.clone().into_iter().partition(|it| is_argument(&it.0));
+        let mut schemas = spelling.answers(&records);
+        schemas.extend(arguments.into_iter().map(|(name, it)| (name, spelling.taken(it))));
+        // RFC 7662 says what these are called.
+        let fixed = records.into_iter().filter(|it| FIXED.contains(&it.0.as_str()));
+        schemas.extend(fixed);
+        schemas.insert("Refusal".into(), spelling.taken(refusal(self.plan.manner.errors)));
+        schemas.into()
+    }
+
+    fn parameters(&self) -> Value {
+        let parameters = RECORDS.parameters.clone().into_iter();
+        parameters.map(|(name, it)| (name, self.plan.spelling.parameter(it))).collect()
     }
 
     fn paths(&self) -> Value {
@@ -94,14 +106,20 @@ impl Http {
                     item.insert(method.to_ascii_lowercase(), self.operation(*route, operation));
                 }
             }
-            paths.insert(format!("/{}", pattern.replace('*', "{id}")), item.into());
+            let path = format!("/{}", pattern.replace('*', "{id}"));
+            paths.insert(self.plan.place.outside(&path), item.into());
         }
         paths.into()
     }
 
     fn operation(&self, route: Route, operation: &Operation) -> Value {
-        let status = operation.status.to_string();
-        let done = json!({"description": "Done.", "content": content("application/json", &operation.answer)});
+        let (spelling, shows) = (&self.plan.spelling, route.shows());
+        let answer = spelling.answer_name(&shows, &operation.answer);
+        let mut done = json!({"description": "Done.", "content": content("application/json", answer)});
+        if let (Some(done), Some(link)) = (done.as_object_mut(), spelling.link(&shows)) {
+            done.insert("headers".into(), link);
+        }
+        let status = self.status(route).to_string();
         let mut told = Map::from_iter([
             ("operationId".into(), route.name().into()),
             ("summary".into(), operation.summary.clone().into()),
@@ -123,9 +141,9 @@ impl Http {
         if let Some((content, required)) = body {
             told.insert("requestBody".into(), json!({"required": required, "content": content}));
         }
+        let query = if matches!(route.arguments(), Arguments::Query) { route.takes() } else { &[] };
         let once = route.is_done_once().then_some("idempotency_key");
-        let parameters = operation.query.iter().map(String::as_str).chain(once);
-        let parameters: Vec<_> = parameters.map(|it| reference("parameters", it)).collect();
+        let parameters: Vec<_> = query.iter().copied().chain(once).map(|it| reference("parameters", it)).collect();
         if !parameters.is_empty() {
             told.insert("parameters".into(), parameters.into());
         }
@@ -208,6 +226,24 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::http::manage::spelling::{KEY, Kind, Spelling};
+
+    #[test]
+    fn schemas_tell_of_every_field_that_is_shown() {
+        for route in ROUTES.iter().flat_map(|it| it.1).map(|it| it.1) {
+            let Some(operation) = OPERATIONS.get(route.name()) else { continue };
+            if let Kind::Record(fields) = route.shows()
+                && let Some(told) = RECORDS.schemas.get(&operation.answer).and_then(|it| it.get("properties"))
+            {
+                let shown: BTreeSet<&str> = fields.iter().map(|it| it.name).collect();
+                let told: BTreeSet<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
+                assert_eq!(told, shown, "{}", operation.answer);
+            }
+        }
+        let every = Spelling::new().fields_everywhere(KEY.iter().map(|it| it.name)).unwrap();
+        let key = |it: &Spelling| it.answers(&RECORDS.schemas)["IssuedKey"]["required"].clone();
+        assert_eq!(key(&every), key(&Spelling::new()));
+    }
 
     #[test]
     fn routes_are_operations_and_operations_are_routes() {
@@ -223,8 +259,12 @@ mod tests {
         for name in schemas.flatten() {
             assert!(RECORDS.schemas.contains_key(name), "{name}");
         }
-        for name in OPERATIONS.values().flat_map(|it| &it.query) {
-            assert_eq!(RECORDS.parameters.get(name).map(|it| &it["name"]), Some(&json!(name)));
+        for route in
+            ROUTES.iter().flat_map(|it| it.1).map(|it| it.1).filter(|it| matches!(it.arguments(), Arguments::Query))
+        {
+            for name in route.takes() {
+                assert_eq!(RECORDS.parameters.get(*name).map(|it| &it["name"]), Some(&json!(name)));
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 import { getCaller } from "keywright/next";
 import { keys } from "../../keys.mjs";
-import { counted, told } from "../../../setup.mjs";
+import { counted, http, told } from "../../../setup.mjs";
 
 const handler = keys.withApiKey((request) => {
   const { pathname } = new URL(request.url);
@@ -10,4 +10,7 @@ const handler = keys.withApiKey((request) => {
   return Response.json(told(getCaller(request)), { status: pathname === "/fail" ? 418 : 200, headers });
 });
 
-export { handler as GET, handler as HEAD, handler as POST, handler as PUT, handler as PATCH, handler as DELETE, handler as OPTIONS };
+const every = { GET: handler, HEAD: handler, POST: handler, PUT: handler, PATCH: handler, DELETE: handler, OPTIONS: handler };
+const managed = http.path && keys.management({ mount: "", principal: keys.principal, otherwise: handler });
+
+export const { GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS } = managed || every;

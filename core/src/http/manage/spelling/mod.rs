@@ -1,0 +1,425 @@
+//! How management spells what it shows and reads: names, forms and which fields, in the manner of an API that is there already.
+
+mod read;
+mod record;
+mod render;
+mod schema;
+
+pub(in crate::http) use self::record::{AUDIT_ENTRY, Field, KEY, Kind, ORG, REVOKED_KEYS, SCOPE, USAGE, WHOAMI};
+use crate::error::Error;
+use crate::input::{Casing, Fields, Value, meant};
+
+/// The spelling of management over HTTP. Values, scopes and the names in `metadata` are never touched.
+///
+/// ```
+/// use keywright::http::{Config, Spelling, View};
+/// use keywright::input::Casing;
+/// let spelling = Spelling::new()
+///     .casing(Casing::Camel)
+///     .secret_in_key()
+///     .fields(View::Create, ["id", "name", "api_key", "expires_at"])?
+///     .bare_lists();
+/// let config = Config::new().spelling(spelling); // {"id": …, "name": …, "key": …, "expiresAt": …}
+/// # Ok::<(), keywright::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Spelling {
+    pub(in crate::http) casing: Casing,
+    bare_lists: bool,
+    secret: &'static str,
+    success: bool,
+    without_nulls: bool,
+    pub(super) created_status: u16,
+    create: Option<Vec<&'static Field>>,
+    list: Option<Vec<&'static Field>>,
+    get: Option<Vec<&'static Field>>,
+}
+
+/// Which responses show a key.
+///
+/// ```
+/// use keywright::http::{Spelling, View};
+/// assert!(Spelling::new().fields(View::List, ["id", "api_key"]).is_err());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Those that show its text: of create and rotate.
+    Create,
+    /// The items of a list.
+    List,
+    /// All others.
+    Get,
+}
+
+/// The field that holds the text of a key.
+const SECRET: &str = "api_key";
+
+/// How many items a list has that says nothing of further ones: as many as a page can have.
+const BARE_PAGE: u16 = 1_000;
+
+impl Default for Spelling {
+    fn default() -> Self {
+        Self {
+            casing: Casing::Snake,
+            bare_lists: false,
+            secret: SECRET,
+            success: false,
+            without_nulls: false,
+            created_status: 201,
+            create: None,
+            list: None,
+            get: None,
+        }
+    }
+}
+
+impl Spelling {
+    /// Names in `snake_case`, every field, lists with `data`, `has_more` and `next_cursor`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How the names of fields are spelt, in bodies and queries that come as well.
+    pub fn casing(self, casing: Casing) -> Self {
+        Self { casing, ..self }
+    }
+
+    /// Answers a list with its items alone, up to 1,000; where there are more, `Link` (RFC 8288) leads to the next.
+    pub fn bare_lists(self) -> Self {
+        Self { bare_lists: true, ..self }
+    }
+
+    /// Calls the field with the text of a key `key`, in place of `api_key`.
+    pub fn secret_in_key(self) -> Self {
+        Self { secret: "key", ..self }
+    }
+
+    /// Answers a revocation with `{"success": true}`, in place of the key.
+    pub fn success_when_revoked(self) -> Self {
+        Self { success: true, ..self }
+    }
+
+    /// Leaves out what has no value, in place of showing null.
+    pub fn without_nulls(self) -> Self {
+        Self { without_nulls: true, ..self }
+    }
+
+    /// The status of a response that shows a key just made: 201, or 200.
+    ///
+    /// # Errors
+    /// `validation_failed` for another.
+    pub fn created_status(self, status: u16) -> Result<Self, Error> {
+        match status {
+            200 | 201 => Ok(Self { created_status: status, ..self }),
+            _ => Err(Error::wrong("created_status", "is no status of a key just made", "use 201 or 200")),
+        }
+    }
+
+    /// The fields of a key that some responses show, and their order, by their names in [`Key`](crate::Key) and `api_key`.
+    ///
+    /// # Errors
+    /// `validation_failed` for a name that no field has or that stands twice, for [`View::Create`] without `api_key`, which
+    /// nobody would ever see, and for another view with it.
+    pub fn fields<T: AsRef<str>>(self, view: View, names: impl IntoIterator<Item = T>) -> Result<Self, Error> {
+        let fields = known(names)?;
+        let shows_secret = fields.iter().any(|it| it.name == SECRET);
+        match view {
+            View::Create if !shows_secret => Err(without_secret()),
+            View::Create => Ok(Self { create: Some(fields), ..self }),
+            _ if shows_secret => {
+                let fix = "name it for create alone: afterwards nobody has it";
+                Err(Error::wrong("fields", "show api_key where a key is not just made", fix))
+            }
+            View::List => Ok(Self { list: Some(fields), ..self }),
+            View::Get => Ok(Self { get: Some(fields), ..self }),
+        }
+    }
+
+    /// The fields of a key that every response shows, of which `api_key` has its place where the response has it.
+    ///
+    /// # Errors
+    /// As [`fields`](Self::fields).
+    pub fn fields_everywhere<T: AsRef<str>>(self, names: impl IntoIterator<Item = T>) -> Result<Self, Error> {
+        let fields = known(names)?;
+        if !fields.iter().any(|it| it.name == SECRET) {
+            return Err(without_secret());
+        }
+        Ok(Self { create: Some(fields.clone()), list: Some(fields.clone()), get: Some(fields), ..self })
+    }
+
+    /// The fields that a view shows, `None` for all.
+    fn chosen(&self, view: View) -> Option<&[&'static Field]> {
+        match view {
+            View::Create => self.create.as_deref(),
+            View::List => self.list.as_deref(),
+            View::Get => self.get.as_deref(),
+        }
+    }
+
+    fn name(&self, name: &str) -> String {
+        self.casing.spell(if name == SECRET { self.secret } else { name })
+    }
+
+    /// The arguments of a route, as they came.
+    pub(super) fn arguments(
+        &self,
+        mut given: Vec<(String, Value)>,
+        takes: &[&str],
+        shows: &Kind,
+    ) -> Result<Fields, Error> {
+        if self.bare_lists && matches!(shows, Kind::Page(_)) && takes.contains(&"limit") {
+            let is_limited = given.iter().any(|it| it.0 == "limit");
+            given.extend((!is_limited).then(|| ("limit".into(), Value::Integer(BARE_PAGE.into()))));
+        }
+        Fields::new(self.casing, given).only(takes)
+    }
+
+    /// A text about arguments, with their names as the client writes them.
+    pub(super) fn told(&self, text: &str, takes: &[&str]) -> String {
+        takes.iter().fold(text.to_owned(), |it, name| it.replace(name, &self.casing.spell(name)))
+    }
+}
+
+fn known<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Result<Vec<&'static Field>, Error> {
+    let mut fields: Vec<&Field> = Vec::new();
+    for name in names {
+        let name = name.as_ref();
+        let field = KEY.iter().find(|it| it.name == name).ok_or_else(|| {
+            let known = KEY.iter().map(|it| it.name);
+            let fix = meant(name, known.clone(), format!("known are {}", known.collect::<Vec<_>>().join(", ")));
+            Error::wrong("fields", "names what is no field of a key", fix)
+        })?;
+        if fields.iter().any(|it| it.name == name) {
+            return Err(Error::wrong("fields", format!("names {name} twice"), "name it once"));
+        }
+        fields.push(field);
+    }
+    match fields.is_empty() {
+        true => Err(Error::wrong("fields", "is empty", "name at least one field, or leave it out for all")),
+        false => Ok(fields),
+    }
+}
+
+fn without_secret() -> Error {
+    Error::wrong("fields", "of create lack api_key, which no other response shows", "name api_key among them")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::keyring::{ListAudit, ListOrgs, NewKey, Rotation};
+    use crate::record::Limit;
+    use crate::wait::block_on;
+    use crate::{Keywright, Page};
+
+    /// A key in which no field is empty that could be full, and the records about it.
+    fn records() -> (Json, Page<crate::OrgRecord>, Page<crate::AuditEntry>) {
+        block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let url = format!("sqlite:{}/keys.db", folder.path().display());
+            let kw = Keywright::builder(url).brand("liq").pepper([7; 32]).build().await.unwrap();
+            let new = NewKey::named("CI").limit(Limit::new("own", 10)).metadata(metadata()).expires_in_days(1);
+            let new = kw.keys().create(new).await.unwrap();
+            let new = kw.keys().rotate(&new.id, Rotation::grace("1h").unwrap()).await.unwrap();
+            let shown = serde_json::to_value(new.reveal()).unwrap();
+            let records = (shown, kw.orgs().list(ListOrgs::new()).await, kw.audit().list(ListAudit::new()).await);
+            kw.close().await;
+            (records.0, records.1.unwrap(), records.2.unwrap())
+        })
+    }
+
+    fn metadata() -> serde_json::Map<String, Json> {
+        json!({"cost_center": null, "owner_of": {"a_b": 1}}).as_object().unwrap().clone()
+    }
+
+    fn body(spelling: &Spelling, kind: &Kind, value: &Json) -> String {
+        String::from_utf8(spelling.body(kind, value.clone()).unwrap()).unwrap()
+    }
+
+    fn names(value: &Json) -> BTreeSet<&str> {
+        value.as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    /// All names in a kind of record, with those of the records in it.
+    fn names_in(kind: &Kind) -> Vec<&'static str> {
+        match kind {
+            Kind::Value | Kind::Revocation => vec![],
+            Kind::Key(_) => KEY.iter().flat_map(|it| [vec![it.name], names_in(&it.kind)].concat()).collect(),
+            Kind::Record(fields) | Kind::Records(fields) => {
+                fields.iter().flat_map(|it| [vec![it.name], names_in(&it.kind)].concat()).collect()
+            }
+            Kind::Page(item) => names_in(item),
+        }
+    }
+
+    const KINDS: [Kind; 7] = [Kind::Key(View::Get), USAGE, ORG, AUDIT_ENTRY, SCOPE, REVOKED_KEYS, WHOAMI];
+
+    #[test]
+    fn the_tables_hold_what_the_records_have() {
+        let (key, orgs, audit) = records();
+        let (org, entry) =
+            (serde_json::to_value(&orgs.data[0]).unwrap(), serde_json::to_value(&audit.data[0]).unwrap());
+        for (kind, value) in [(Kind::Key(View::Create), &key), (ORG, &org), (AUDIT_ENTRY, &entry)] {
+            let shown: Json = serde_json::from_str(&body(&Spelling::new(), &kind, value)).unwrap();
+            assert_eq!(&shown, value);
+        }
+        let usage: Json = serde_json::from_str(&body(&Spelling::new(), &USAGE, &key)).unwrap();
+        assert_eq!(names(&usage).len(), 5);
+    }
+
+    #[test]
+    fn camel_and_snake_name_the_same_fields() {
+        let all: BTreeSet<&str> =
+            KINDS.iter().flat_map(names_in).chain(["data", "has_more", "next_cursor", "request_id"]).collect();
+        let camel: BTreeSet<String> = all.iter().map(|it| Casing::Camel.spell(it)).collect();
+        assert_eq!(camel.len(), all.len());
+        for name in all {
+            let camel = Casing::Camel.spell(name);
+            assert!(!camel.contains('_'), "{camel}");
+            assert_eq!(snake(&camel), name);
+        }
+    }
+
+    fn snake(camel: &str) -> String {
+        camel
+            .chars()
+            .flat_map(|it| it.is_ascii_uppercase().then_some('_').into_iter().chain([it.to_ascii_lowercase()]))
+            .collect()
+    }
+
+    #[test]
+    fn names_change_and_what_the_host_named_does_not() {
+        let (key, ..) = records();
+        let camel = Spelling::new().casing(Casing::Camel).secret_in_key();
+        let shown: Json = serde_json::from_str(&body(&camel, &Kind::Key(View::Create), &key)).unwrap();
+        assert_eq!(shown["key"], key["api_key"]);
+        assert_eq!(shown["metadata"], key["metadata"]);
+        assert_eq!(shown["secrets"][0]["createdAt"], key["secrets"][0]["created_at"]);
+        assert!(names(&shown).contains("lastUsedAt") && !names(&shown).contains("apiKey"));
+        let absent = Spelling::new().without_nulls();
+        let shown: Json = serde_json::from_str(&body(&absent, &Kind::Key(View::Create), &key)).unwrap();
+        assert!(!names(&shown).contains("disabled_at") && !names(&shown["limits"][0]).contains("operation"));
+        assert_eq!(shown["metadata"]["cost_center"], Json::Null);
+    }
+
+    #[test]
+    fn fields_are_chosen_and_ordered() {
+        let (key, ..) = records();
+        let some = Spelling::new().fields(View::Create, ["name", "api_key", "id"]).unwrap();
+        let [name, api_key, id] = [&key["name"], &key["api_key"], &key["id"]];
+        assert_eq!(
+            body(&some, &Kind::Key(View::Create), &key),
+            format!("{{\"name\":{name},\"api_key\":{api_key},\"id\":{id}}}")
+        );
+        let every = Spelling::new().fields_everywhere(["id", "api_key"]).unwrap();
+        let mut plain = key.clone();
+        plain.as_object_mut().unwrap().remove("api_key");
+        assert_eq!(body(&every, &Kind::Key(View::List), &plain), format!("{{\"id\":{id}}}"));
+        let whoami = json!({"type": "key", "org": "acme", "key": plain});
+        assert_eq!(
+            body(&every, &WHOAMI, &whoami),
+            format!("{{\"type\":\"key\",\"org\":\"acme\",\"key\":{{\"id\":{id}}}}}")
+        );
+    }
+
+    #[test]
+    fn lists_and_revocations_have_two_forms() {
+        let page = json!({"data": [{"revoked": 1}], "has_more": true, "next_cursor": "abc"});
+        let kind = Kind::Page(&REVOKED_KEYS);
+        let (plain, bare) = (Spelling::new().casing(Casing::Camel), Spelling::new().bare_lists());
+        assert_eq!(body(&plain, &kind, &page), r#"{"data":[{"revoked":1}],"hasMore":true,"nextCursor":"abc"}"#);
+        assert_eq!(body(&bare, &kind, &page), r#"[{"revoked":1}]"#);
+        assert_eq!((plain.next_cursor(&kind, &page), bare.next_cursor(&kind, &page)), (None, Some("abc")));
+        let (key, ..) = records();
+        assert!(body(&Spelling::new(), &Kind::Revocation, &key).contains("\"status\":\"active\""));
+        assert_eq!(body(&Spelling::new().success_when_revoked(), &Kind::Revocation, &key), r#"{"success":true}"#);
+    }
+
+    #[test]
+    fn a_list_without_a_frame_is_as_long_as_can_be() {
+        let takes = ["limit", "cursor"];
+        let limit = |spelling: Spelling, given: Vec<(String, Value)>| {
+            spelling.arguments(given, &takes, &Kind::Page(&ORG)).map(|mut it| it.take("limit"))
+        };
+        assert_eq!(limit(Spelling::new().bare_lists(), vec![]), Ok(Some(Value::Integer(1_000))));
+        assert_eq!(limit(Spelling::new(), vec![]), Ok(None));
+        let ten = vec![("limit".to_owned(), Value::Integer(10))];
+        assert_eq!(limit(Spelling::new().bare_lists(), ten), Ok(Some(Value::Integer(10))));
+    }
+
+    #[test]
+    fn what_has_no_meaning_is_refused() {
+        let fields = |view: View, names: &[&str]| Spelling::new().fields(view, names).err().map(|it| it.to_string());
+        for (view, names, told) in [
+            (
+                View::Create,
+                &["id"][..],
+                "fields: of create lack api_key, which no other response shows; name api_key among them",
+            ),
+            (
+                View::List,
+                &["id", "api_key"],
+                "fields: show api_key where a key is not just made; name it for create alone: afterwards nobody has it",
+            ),
+            (
+                View::Get,
+                &["api_key"],
+                "fields: show api_key where a key is not just made; name it for create alone: afterwards nobody has it",
+            ),
+            (View::Get, &["createdAt"], "fields: names what is no field of a key; did you mean created_at?"),
+            (View::Get, &["id", "id"], "fields: names id twice; name it once"),
+            (View::List, &[], "fields: is empty; name at least one field, or leave it out for all"),
+        ] {
+            assert_eq!(fields(view, names).as_deref(), Some(told), "{names:?}");
+        }
+        assert!(fields(View::Get, &["hash"]).unwrap().contains("known are id, name"));
+        assert!(Spelling::new().fields_everywhere(["id"]).is_err());
+        assert!(Spelling::new().created_status(202).is_err() && Spelling::new().created_status(200).is_ok());
+    }
+
+    #[test]
+    fn errors_name_what_the_client_wrote() {
+        let camel = Spelling::new().casing(Casing::Camel);
+        let takes = ["name", "expires_in_days", "expires_at"];
+        let both = "expires_in_days: is given together with expires_at; give one of the two";
+        assert_eq!(camel.told(both, &takes), "expiresInDays: is given together with expiresAt; give one of the two");
+        assert_eq!(Spelling::new().told(both, &takes), both);
+        let unknown = camel.arguments(vec![("expires_in_days".into(), Value::Null)], &takes, &Kind::Value);
+        assert_eq!(
+            unknown.unwrap_err().to_string(),
+            "expires_in_days: is no option of this call; did you mean expiresInDays?"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_can_be_read_back(
+            chosen in proptest::sample::subsequence(KEY.iter().map(|it| it.name).collect::<Vec<_>>(), 1..=24).prop_shuffle(),
+            data in proptest::collection::btree_map("[a-z_A-Z]{1,12}", any::<i32>(), 0..6),
+        ) {
+            let fields: Vec<&Field> = chosen.iter().flat_map(|name| KEY.iter().find(|it| it.name == *name)).collect();
+            let camel = Spelling { get: Some(fields), ..Spelling::new().casing(Casing::Camel) };
+            let mut key: serde_json::Map<_, _> = KEY.iter().map(|it| (it.name.to_owned(), json!(it.name))).collect();
+            key.insert("metadata".into(), json!(data));
+            let shown = body(&camel, &Kind::Key(View::Get), &key.into());
+            // In the order in which they stand in the text.
+            let places: Vec<_> = chosen.iter().map(|it| shown.find(&format!("\"{}\":", Casing::Camel.spell(it)))).collect();
+            let read: Json = serde_json::from_str(&shown).unwrap();
+            let back: BTreeSet<String> = read.as_object().unwrap().keys().map(|it| snake(it)).collect();
+            prop_assert_eq!(back, chosen.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>());
+            prop_assert!(places.iter().all(Option::is_some));
+            if data.is_empty() {
+                prop_assert!(places.is_sorted());
+            }
+            if chosen.contains(&"metadata") {
+                prop_assert_eq!(&read["metadata"], &json!(data));
+            }
+        }
+    }
+}
