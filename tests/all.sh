@@ -34,7 +34,7 @@ lint() {
   cargo clippy --quiet --workspace --all-targets -- -D warnings \
     && .venv/bin/ruff check --quiet . \
     && .venv/bin/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/python/timing.py \
-      tests/bench/python/hot.py tests/checker/checker.py tests/http/drive.py tests/http/openapi.py
+      tests/bench/python/hot.py tests/checker/checker.py tests/seeds/check.py tests/http/drive.py tests/http/openapi.py
 }
 rust_tests() { cargo test --quiet --workspace --all-targets --no-fail-fast; }
 rust_docs() {
@@ -68,6 +68,7 @@ step "Node tests and types" node_tests
 step "README and guide, every block run" "$python" tests/readme.py
 step "three languages on one file" bash tests/demo.sh
 step "HTTP vectors through every adapter" bash tests/http.sh
+step "four documents, line by line" bash tests/seeds.sh
 step "revocation in three languages at once" bash tests/checker.sh
 step "wheel and crate" bash tests/packages.sh
 step "dependency audit" audit
