@@ -74,6 +74,16 @@ export interface Options {
   limits?: LimitRules | null | undefined;
   /** How many processes divide each limit between them, 1 to 4096; 1 unless said. */
   processes?: number | null | undefined;
+  /**
+   * Called with what happens to keys by this process, soon after it has: made, rotated, revoked, soon to expire, long unused,
+   * a former secret used, a revoked one presented. It holds up nothing and does not keep the process alive; what it throws is
+   * a warning.
+   */
+  onEvent?: ((event: Event) => unknown) | null | undefined;
+  /** Tells each day of keys that expire within so many days, 0 to 3650; 14 unless said, 0 is never. */
+  expiringDays?: number | null | undefined;
+  /** Tells each day of keys that were not used for so many days, 0 to 3650; 90 unless said, 0 is never. */
+  idleDays?: number | null | undefined;
   /** A clock moved by hand, for tests. */
   clock?: ManualClock | null | undefined;
 }
@@ -297,6 +307,49 @@ export class AuditEntry {
   toJSON(): object;
 }
 
+/** What was counted for one agent of a key. */
+export class AgentUsage {
+  protected constructor();
+  /** Null for all beyond the first thousand of a key. */
+  readonly agent: string | null;
+  readonly usage_count: number;
+  readonly denied_count: number;
+  readonly last_used_at: Date | null;
+  toJSON(): object;
+}
+
+/** What happened to a key. Nothing in it is secret. */
+export class Event {
+  protected constructor();
+  readonly kind:
+    | "created"
+    | "rotated"
+    | "former_secret_used"
+    | "expiring"
+    | "idle"
+    | "revoked"
+    | "refused_after_revocation";
+  readonly at: Date;
+  readonly org: string;
+  /** Null where every key of the org was revoked. */
+  readonly key_id: KeyId | null;
+  readonly name: string | null;
+  readonly environment: string | null;
+  /** The public part of the secret that it is about: the newest, or the one that was presented. */
+  readonly prefix: string | null;
+  readonly actor: string | null;
+  /** Why a verification was denied. */
+  readonly code: DenialCode | null;
+  /** How often, since it was last written down; of a revocation, how many keys it ended. */
+  readonly count: number;
+  readonly expires_at: Date | null;
+  readonly grace_ends_at: Date | null;
+  readonly last_used_at: Date | null;
+  /** How many events before this one were dropped, since the listener was too slow for them. */
+  readonly lost: number;
+  toJSON(): object;
+}
+
 export interface AuditHead {
   readonly seq: number;
   readonly hash: string;
@@ -383,6 +436,11 @@ export interface Keys {
   revoke(id: KeyId, fields?: Change): Promise<Key>;
   disable(id: KeyId, fields?: Change): Promise<Key>;
   enable(id: KeyId, fields?: Change): Promise<Key>;
+  /**
+   * What was counted for the agents that have used the key, the last used first. Up to 1000 are counted by themselves, and
+   * all others together, as null.
+   */
+  agents(id: KeyId): Promise<readonly AgentUsage[]>;
   /**
    * Writes down what agents claim to do with the key: an audit entry of the action `agent.attest` for each, all or none.
    * `Conflict` for a revoked, expired or disabled key; no claim is judged.

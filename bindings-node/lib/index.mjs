@@ -7,6 +7,8 @@ export const {
   Page,
   OrgRecord,
   AuditEntry,
+  AgentUsage,
+  Event,
   redacted,
   KeywrightError,
   InvalidRequest,

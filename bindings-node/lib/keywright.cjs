@@ -3,7 +3,8 @@
 const addon = require("./addon.cjs");
 const { nativeOf } = require("./clock.cjs");
 const { Denied, checked, settle } = require("./error.cjs");
-const { AuditEntry, Decision, Key, NewKey, OrgRecord, frozen, pages } = require("./record.cjs");
+const { AgentUsage, AuditEntry, Decision, Key, NewKey, OrgRecord, frozen, pages } = require("./record.cjs");
+const { heard } = require("./event.cjs");
 const { numberOf } = require("./request.cjs");
 const { noMore, strict } = require("./strict.cjs");
 
@@ -104,6 +105,11 @@ class Keys {
 
   async enable(id, fields) {
     return new Key(await this.#handle.call("keys.enable", id, fields));
+  }
+
+  async agents(id) {
+    const agents = await this.#handle.call("keys.agents", id);
+    return Object.freeze(agents.map((it) => new AgentUsage(it)));
   }
 
   async attest(id, fields) {
@@ -210,7 +216,7 @@ class Keywright extends View {
 
   constructor(url, options) {
     noMore("Keywright", arguments, 2);
-    const engine = checked(addon.engine(url, options, nativeOf(options?.clock)));
+    const engine = checked(addon.engine(url, options, nativeOf(options?.clock), heard(options?.onEvent)));
     const handle = new Handle(engine);
     super(handle);
     this.#engine = engine;

@@ -131,6 +131,24 @@ class AuditEntry extends Record {
   }
 }
 
+class AgentUsage extends Record {
+  constructor(fields) {
+    super();
+    Object.assign(this, fields);
+    this.last_used_at = time(fields.last_used_at);
+    Object.freeze(this);
+  }
+}
+
+class Event extends Record {
+  constructor(fields) {
+    super();
+    Object.assign(this, fields);
+    for (const name of ["at", "expires_at", "grace_ends_at", "last_used_at"]) this[name] = time(fields[name]);
+    Object.freeze(this);
+  }
+}
+
 /** One page of a list; `for await` over it goes on through the pages that follow. */
 class Page extends Record {
   #turn;
@@ -188,4 +206,4 @@ function pages(Item, fetch) {
   return new Pages(turn);
 }
 
-module.exports = { Key, NewKey, Decision, OrgRecord, AuditEntry, Page, frozen, pages };
+module.exports = { Key, NewKey, Decision, OrgRecord, AuditEntry, AgentUsage, Event, Page, frozen, pages };

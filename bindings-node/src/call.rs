@@ -65,6 +65,7 @@ impl Call {
             "keys.disable" => json(&Row(&keys.disable(KeyId::read(subject)?, Change::read(fields)?).await?)),
             "keys.enable" => json(&Row(&keys.enable(KeyId::read(subject)?, Change::read(fields)?).await?)),
             "keys.purge" => json(&Row(&keys.purge(KeyId::read(subject)?, Change::read(fields)?).await?)),
+            "keys.agents" => json(&keys.agents(KeyId::read(subject)?).await?),
             "keys.attest" => json(&keys.attest(KeyId::read(subject)?, Attestation::read(fields)?).await?),
             "orgs.get" => json(&orgs.get(&id(subject)?).await?),
             "orgs.list" => json(&orgs.list(ListOrgs::read(fields)?).await?),

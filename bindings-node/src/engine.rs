@@ -10,6 +10,7 @@ use keywright::{Complaint, Config, Decision, Error, Keywright, Request, Texts};
 use tokio::sync::OnceCell;
 
 use crate::call::{Call, Tenant};
+use crate::event::{Heard, listener};
 use crate::verdict;
 
 #[derive(Clone)]
@@ -24,8 +25,14 @@ struct Inner {
 
 impl Late {
     /// Checks the options, and touches no file.
-    pub(crate) fn read(url: Value, options: Fields, clock: Option<ManualClock>) -> Result<Self, Error> {
+    pub(crate) fn read(
+        url: Value,
+        options: Fields,
+        clock: Option<ManualClock>,
+        heard: Option<Heard>,
+    ) -> Result<Self, Error> {
         let config = clock.into_iter().fold(Config::read(url, options)?, Config::clock);
+        let config = heard.into_iter().map(listener).fold(config, Config::on_event);
         let texts = config.texts()?;
         Ok(Self(Arc::new(Inner { config, texts, engine: OnceCell::new(), closed: AtomicBool::new(false) })))
     }

@@ -9,6 +9,7 @@ use napi_derive::napi;
 use crate::answer::{Answer, Failure, answer};
 use crate::call::{Call, Tenant, fields, json, misuse};
 use crate::engine::Late;
+use crate::event::Heard;
 use crate::recall::Number;
 use crate::testing::ManualClock;
 use crate::value::{given, lossy, read, settings};
@@ -19,13 +20,19 @@ pub struct Engine(pub(crate) Late, Number);
 
 /// Checks the options of an engine; the first call opens it.
 #[napi(catch_unwind)]
-pub fn engine(url: Unknown<'_>, options: Unknown<'_>, clock: Option<&ManualClock>) -> Result<Either<Engine, Failure>> {
+pub fn engine(
+    url: Unknown<'_>,
+    options: Unknown<'_>,
+    clock: Option<&ManualClock>,
+    heard: Option<Heard>,
+) -> Result<Either<Engine, Failure>> {
     let (url, mut options) = (read(url)?, settings(options)?);
-    if let (Some(_), Some(Value::Map(options))) = (clock, &mut options) {
-        options.retain(|(name, _)| name != "clock");
+    if let Some(Value::Map(options)) = &mut options {
+        let given = [("clock", clock.is_some()), ("onEvent", heard.is_some())];
+        options.retain(|(name, _)| !given.contains(&(name.as_str(), true)));
     }
     let clock = clock.map(|it| it.0.clone());
-    Ok(match fields(Casing::Camel, options).and_then(|it| Late::read(url, it, clock)) {
+    Ok(match fields(Casing::Camel, options).and_then(|it| Late::read(url, it, clock, heard)) {
         Ok(late) => {
             let number = Number::of(&late);
             Either::A(Engine(late, number))

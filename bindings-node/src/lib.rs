@@ -4,6 +4,7 @@
 pub mod answer;
 mod call;
 mod engine;
+mod event;
 pub mod export;
 mod head;
 pub mod http;

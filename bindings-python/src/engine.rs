@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 
 use crate::decision::Decision;
 use crate::error::{checked, waited};
+use crate::event::listener;
 use crate::http::Http;
 use crate::input::{self, entries, value_of};
 use crate::keys::Keys;
@@ -29,9 +30,16 @@ impl Config {
         let clock = clock.as_ref().and_then(|it| it.cast::<ManualClock>().ok());
         let mut entries = entries(given)?;
         entries.retain(|it| clock.is_none() || it.0 != "clock");
+        let on_event = given.map(|it| it.get_item("on_event")).transpose()?.flatten().filter(|it| !it.is_none());
+        let listener = on_event.as_ref().map(listener).transpose()?;
+        entries.retain(|it| listener.is_none() || it.0 != "on_event");
         let config = checked(py, keywright::Config::read(value_of(url)?, Fields::new(Casing::Snake, entries)))?;
-        Ok(Self(match clock {
+        let config = match clock {
             Some(clock) => config.clock(clock.get().0.clone()),
+            None => config,
+        };
+        Ok(Self(match listener {
+            Some(listener) => config.on_event(listener),
             None => config,
         }))
     }
@@ -125,6 +133,11 @@ impl Texts {
 ///     `"org"` or `"agent"`), `operation` and `name` (the tier's when left out), or a list of up to 8 of these.
 /// limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
 /// processes: how many processes divide each limit between them, 1 to 4,096; 1 when left out.
+/// on_event: called with each `Event`, a function that takes one: keys made, rotated, revoked, soon to expire, long unused, a
+///     former secret used, a revoked one presented. It runs on a thread of its own, after what it tells of, and holds up nothing;
+///     what it raises goes to `sys.unraisablehook`. In asyncio pass it on with `loop.call_soon_threadsafe`.
+/// expiring_days: tells each day of keys that expire within so many days, 0 to 3,650; 14 when left out, 0 is never.
+/// idle_days: tells each day of keys that were not used for so many days, 0 to 3,650; 90 when left out, 0 is never.
 /// clock: a `ManualClock` of `keywright.testing`, for tests.
 #[pyclass(frozen, extends = Verifier, module = "keywright")]
 pub(crate) struct Keywright(pub(crate) keywright::Keywright);
@@ -140,7 +153,7 @@ impl Keywright {
     #[new]
     #[pyo3(
         signature = (url, **options),
-        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, keys_in_memory=None, tiers=None, limits=None, processes=None, clock=None)"
+        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, keys_in_memory=None, tiers=None, limits=None, processes=None, on_event=None, expiring_days=None, idle_days=None, clock=None)"
     )]
     fn new(url: &Bound<'_, PyAny>, options: Option<Given<'_, '_>>) -> PyResult<PyClassInitializer<Self>> {
         Config::read(url, options)?.opened(url.py())
@@ -252,8 +265,11 @@ impl Keywright {
     }
 }
 
-/// Writes down what open engines have counted, before Python ends.
+/// Writes down what open engines have counted, and tells what is left to tell, before Python ends.
 #[pyfunction]
 pub(crate) fn _flush_open(py: Python<'_>) {
-    py.detach(keywright::flush_open);
+    py.detach(|| {
+        keywright::flush_open();
+        keywright::end_events();
+    });
 }

@@ -9,7 +9,7 @@ use crate::error::{checked, waited};
 use crate::input::{entries, fields, text, value_of};
 use crate::new_key::NewKey;
 use crate::page::{Items, Page};
-use crate::record::{AuditEntry, Key};
+use crate::record::{AgentUsage, AuditEntry, Key};
 
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
@@ -146,6 +146,13 @@ impl Keys {
     #[pyo3(signature = (id, **given), text_signature = "($self, id, *, reason=None, actor=None)")]
     fn enable(&self, id: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Key> {
         change!(self.enable(id, given))
+    }
+
+    /// What was counted for the agents that have used the key, the last used first. Up to 1,000 are counted by themselves, and
+    /// all others together, as `None`.
+    fn agents(&self, id: &Bound<'_, PyAny>) -> PyResult<Vec<AgentUsage>> {
+        let (py, id) = (id.py(), key_id(id)?);
+        Ok(waited(py, self.0.agents(&id))?.into_iter().map(AgentUsage::from).collect())
     }
 
     /// Writes down what agents claim to do with the key, and gives the audit entries: one of the action `agent.attest` for

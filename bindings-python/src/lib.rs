@@ -3,6 +3,7 @@
 mod decision;
 mod engine;
 mod error;
+mod event;
 mod field;
 mod fork;
 mod http;
@@ -34,7 +35,9 @@ mod native {
     #[pymodule_export]
     use super::page::Page;
     #[pymodule_export]
-    use super::record::{AuditCheck, AuditEntry, AuditHead, Key, Limit, LimitState, OrgRecord, Parsed, Secret};
+    use super::record::{
+        AgentUsage, AuditCheck, AuditEntry, AuditHead, Event, Key, Limit, LimitState, OrgRecord, Parsed, Secret,
+    };
     #[pymodule_export]
     use super::testing::{ManualClock, hash_case, plant};
     #[pymodule_export]

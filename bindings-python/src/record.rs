@@ -41,6 +41,8 @@ shown! {
     keywright::Status => Word: |it: keywright::Status| it.as_str().into();
     keywright::Level => Word: |it: keywright::Level| it.as_str().into();
     keywright::Per => Word: |it: keywright::Per| it.as_str().into();
+    keywright::EventKind => Word: |it: keywright::EventKind| it.as_str().into();
+    keywright::Code => Word: |it: keywright::Code| it.as_str().into();
     keywright::Secret => Secret: Secret::from;
     keywright::Limit => Limit: Limit::from;
     keywright::LimitState => LimitState: LimitState::from;
@@ -243,6 +245,54 @@ mirror! {
         reason: Option<String>,
         details: Json,
         hash: String,
+    }
+}
+
+mirror! {
+    /// What was counted for one agent of a key.
+    AgentUsage by agent {
+        /// The agent; `None` for all beyond the first thousand of a key.
+        agent: Option<String>,
+        /// Allowed verifications.
+        usage_count: u64,
+        /// Refused verifications of a proved secret.
+        denied_count: u64,
+        /// When one was last allowed.
+        last_used_at: Option<Time>,
+    }
+}
+
+mirror! {
+    /// What happened to a key, as `on_event` is told it. Nothing in it is secret.
+    Event by key_id {
+        /// What: `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `revoked`, `refused_after_revocation`.
+        kind: Word,
+        /// When.
+        at: Time,
+        /// The tenant it concerns.
+        org: String,
+        /// The key; `None` where every key of the org was revoked.
+        key_id: Option<Id>,
+        /// What people call the key.
+        name: Option<String>,
+        /// The environment it works in.
+        environment: Option<String>,
+        /// The public part of the secret that it is about: the newest, or the one that was presented.
+        prefix: Option<String>,
+        /// Who did it.
+        actor: Option<String>,
+        /// Why a verification was denied.
+        code: Option<Word>,
+        /// How often, since it was last written down; of a revocation, how many keys it ended.
+        count: u64,
+        /// When the key expires.
+        expires_at: Option<Time>,
+        /// When the former secret stops.
+        grace_ends_at: Option<Time>,
+        /// When the key was last used.
+        last_used_at: Option<Time>,
+        /// How many events before this one were dropped, since the listener was too slow for them.
+        lost: u64,
     }
 }
 

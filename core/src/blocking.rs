@@ -15,8 +15,9 @@ use chrono::{DateTime, Utc};
 
 use crate::wait::block_on;
 use crate::{
-    Allowed, Attestation, AuditCheck, AuditEntry, AuditHead, Change, Config, Decision, Denial, Error, IssuedKey, Key,
-    KeyId, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgRecord, OrgUpdate, Page, Presented, Request, Rotation,
+    AgentUsage, Allowed, Attestation, AuditCheck, AuditEntry, AuditHead, Change, Config, Decision, Denial, Error,
+    IssuedKey, Key, KeyId, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgRecord, OrgUpdate, Page, Presented,
+    Request, Rotation,
 };
 
 /// [`crate::Keywright`], waiting. The pure calls of the engine are on [`engine`](Self::engine).
@@ -166,6 +167,8 @@ impl Keys {
         enable(id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error>;
         /// See [`crate::Keys::purge`].
         purge(id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error>;
+        /// See [`crate::Keys::agents`].
+        agents(id: impl Into<KeyId>) -> Result<Vec<AgentUsage>, Error>;
         /// See [`crate::Keys::attest`].
         attest(id: impl Into<KeyId>, attestation: Attestation) -> Result<Vec<AuditEntry>, Error>;
     }

@@ -18,6 +18,9 @@ pub mod agents {}
 #[doc = include_str!("../guide/idempotency.md")]
 pub mod idempotency {}
 
+#[doc = include_str!("../guide/events.md")]
+pub mod events {}
+
 #[cfg(feature = "axum")]
 #[doc = include_str!("../guide/axum.md")]
 pub mod axum {}

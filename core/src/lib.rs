@@ -25,6 +25,7 @@ mod clock;
 mod decision;
 mod entropy;
 mod error;
+mod events;
 mod hash;
 mod idempotency;
 mod key;
@@ -44,15 +45,16 @@ mod worker;
 pub use clock::Clock;
 pub use decision::{Allowed, Code, Decision, Denial, Request};
 pub use error::{Complaint, Error, Trouble};
+pub use events::{Event, EventKind};
 pub use hash::Scheme;
 pub use key::LONGEST_TEXT;
 pub use keyring::{
     Attestation, Audit, Change, Config, KeyUpdate, Keys, Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org,
-    OrgUpdate, Orgs, Redacting, Rotation, Texts, flush_open,
+    OrgUpdate, Orgs, Redacting, Rotation, Texts, end_events, flush_open,
 };
 pub use record::{
-    ApiKey, AuditCheck, AuditEntry, AuditHead, HIDDEN, IssuedKey, Key, KeyId, Level, Limit, LimitState, OrgRecord,
-    Page, Parsed, Per, Revealed, Secret, Status, wire_time,
+    AgentUsage, ApiKey, AuditCheck, AuditEntry, AuditHead, HIDDEN, IssuedKey, Key, KeyId, Level, Limit, LimitState,
+    OrgRecord, Page, Parsed, Per, Revealed, Secret, Status, wire_time,
 };
 pub use scope::{Catalogue, IntoScopes};
 pub use verify::Presented;

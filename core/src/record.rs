@@ -452,6 +452,21 @@ pub struct AuditEntry {
     pub hash: String,
 }
 
+/// What was counted for one agent of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AgentUsage {
+    /// The agent; `None` for all beyond the first thousand of a key.
+    pub agent: Option<String>,
+    /// Allowed verifications.
+    pub usage_count: u64,
+    /// Refused verifications of a proved secret.
+    pub denied_count: u64,
+    /// When one was last allowed.
+    #[serde(serialize_with = "rfc3339_option")]
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
 /// The end of the audit chain. Kept elsewhere, it reveals that a database was replaced by an older copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -490,11 +505,11 @@ pub struct Parsed {
     pub lookup: String,
 }
 
-fn rfc3339<S: Serializer>(at: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn rfc3339<S: Serializer>(at: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&wire_time(at))
 }
 
-fn rfc3339_option<S: Serializer>(at: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn rfc3339_option<S: Serializer>(at: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => rfc3339(at, to),
         None => to.serialize_none(),

@@ -51,6 +51,7 @@ fn call(kw: &Keywright, step: &Step, saved: &Saved) -> Result<Outcome, Outcome> 
         "keys.enable" => json(keys(kw, step)?.enable(id()?, change()?)?),
         "keys.purge" => json(keys(kw, step)?.purge(id()?, change()?)?),
         "keys.attest" => json(keys(kw, step)?.attest(id()?, Attestation::read(given())?)?),
+        "keys.agents" => json(keys(kw, step)?.agents(id()?)?),
         "orgs.get" => json(kw.orgs().get(&first().into_text("id")?)?),
         "orgs.list" => json(kw.orgs().list(ListOrgs::read(given())?)?),
         "orgs.update" => json(kw.orgs().update(&first().into_text("id")?, OrgUpdate::read(given())?)?),

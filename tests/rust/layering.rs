@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 7] = [
     &["key", "hash", "scope", "level", "network", "limit", "idempotency"],
     &["lifecycle", "decision", "rights", "audit"],
     &["store"],
-    &["verify", "usage", "keyring"],
+    &["events", "verify", "usage", "keyring"],
     &["http", "cli", "bin", "integrations"],
     &["lib", "blocking", "testing", "guide"],
 ];

@@ -1,11 +1,13 @@
 """The API-key engine that a SaaS back end embeds: issue, verify, scope, rotate and revoke."""
 
 from keywright._native import (
+    AgentUsage,
     Audit,
     AuditCheck,
     AuditEntry,
     AuditHead,
     Decision,
+    Event,
     Key,
     Keys,
     Keywright,
@@ -38,6 +40,7 @@ from keywright.errors import (
 from keywright.exit import watch as _watch
 
 __all__ = [
+    "AgentUsage",
     "AsyncAudit",
     "AsyncKeys",
     "AsyncKeywright",
@@ -52,6 +55,7 @@ __all__ = [
     "Conflict",
     "Decision",
     "Denied",
+    "Event",
     "Forbidden",
     "IdempotencyMismatch",
     "InProgress",

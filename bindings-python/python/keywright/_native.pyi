@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from types import GenericAlias, TracebackType
@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, NoReturn, TypeAlias, TypeVar, final
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "AgentUsage",
     "Answer",
     "Audit",
     "AuditCheck",
@@ -14,6 +15,7 @@ __all__ = [
     "AuditHead",
     "Config",
     "Decision",
+    "Event",
     "Http",
     "HttpConfig",
     "Key",
@@ -54,6 +56,7 @@ _Hash: TypeAlias = Literal["hmac-sha256", "argon2id"]
 _Pepper: TypeAlias = str | bytes | bytearray
 _Rule: TypeAlias = int | Mapping[str, int | str | None]
 _Entries: TypeAlias = list[AuditEntry]
+_Agents: TypeAlias = list[AgentUsage]
 _Rules: TypeAlias = Mapping[str, _Rule] | Sequence[Mapping[str, int | str | None]]
 _Denial: TypeAlias = Literal[
     "missing",
@@ -163,6 +166,9 @@ class Keywright(Verifier):
         tiers: Mapping[str, _Rule | Sequence[_Rule]] | None = None,
         limits: _Rules | None = None,
         processes: int | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        expiring_days: int | None = None,
+        idle_days: int | None = None,
         clock: ManualClock | None = None,
     ) -> Keywright:
         """Opens the database.
@@ -189,6 +195,11 @@ class Keywright(Verifier):
             ``"org"`` or ``"agent"``), ``operation`` and ``name`` (the tier's when left out), or a list of up to 8 of these.
         limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
         processes: how many processes divide each limit between them, 1 to 4,096; 1 when left out.
+        on_event: called with each ``Event``, a function that takes one: keys made, rotated, revoked, soon to expire, long unused, a
+            former secret used, a revoked one presented. It runs on a thread of its own, after what it tells of, and holds up nothing;
+            what it raises goes to ``sys.unraisablehook``. In asyncio pass it on with ``loop.call_soon_threadsafe``.
+        expiring_days: tells each day of keys that expire within so many days, 0 to 3,650; 14 when left out, 0 is never.
+        idle_days: tells each day of keys that were not used for so many days, 0 to 3,650; 90 when left out, 0 is never.
         clock: a ``ManualClock`` of ``keywright.testing``, for tests.
         """
 
@@ -419,6 +430,11 @@ class Keys:
 
     def enable(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
         """Switches a disabled key on again."""
+
+    def agents(self, id: str | int) -> _Agents:
+        """What was counted for the agents that have used the key, the last used first. Up to 1,000 are counted by themselves, and
+        all others together, as ``None``.
+        """
 
     def attest(
         self,
@@ -756,6 +772,104 @@ class AuditEntry:
     def __hash__(self) -> int: ...
     def __copy__(self) -> AuditEntry: ...
     def __deepcopy__(self, memo: dict[int, Any], /) -> AuditEntry: ...
+
+@final
+class AgentUsage:
+    """What was counted for one agent of a key."""
+
+    @property
+    def agent(self) -> str | None:
+        """The agent; ``None`` for all beyond the first thousand of a key."""
+
+    @property
+    def usage_count(self) -> int:
+        """Allowed verifications."""
+
+    @property
+    def denied_count(self) -> int:
+        """Refused verifications of a proved secret."""
+
+    @property
+    def last_used_at(self) -> datetime | None:
+        """When one was last allowed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; times as RFC 3339 text."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> AgentUsage: ...
+    def __deepcopy__(self, memo: dict[int, Any], /) -> AgentUsage: ...
+
+@final
+class Event:
+    """What happened to a key, as ``on_event`` is told it. Nothing in it is secret."""
+
+    @property
+    def kind(
+        self,
+    ) -> Literal["created", "rotated", "former_secret_used", "expiring", "idle", "revoked", "refused_after_revocation"]:
+        """What happened."""
+
+    @property
+    def at(self) -> datetime:
+        """When."""
+
+    @property
+    def org(self) -> str:
+        """The tenant it concerns."""
+
+    @property
+    def key_id(self) -> str | int | None:
+        """The key; ``None`` where every key of the org was revoked."""
+
+    @property
+    def name(self) -> str | None:
+        """What people call the key."""
+
+    @property
+    def environment(self) -> str | None:
+        """The environment it works in."""
+
+    @property
+    def prefix(self) -> str | None:
+        """The public part of the secret that it is about: the newest, or the one that was presented."""
+
+    @property
+    def actor(self) -> str | None:
+        """Who did it."""
+
+    @property
+    def code(self) -> _Denial | None:
+        """Why a verification was denied."""
+
+    @property
+    def count(self) -> int:
+        """How often, since it was last written down; of a revocation, how many keys it ended."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the key expires."""
+
+    @property
+    def grace_ends_at(self) -> datetime | None:
+        """When the former secret stops."""
+
+    @property
+    def last_used_at(self) -> datetime | None:
+        """When the key was last used."""
+
+    @property
+    def lost(self) -> int:
+        """How many events before this one were dropped, since the listener was too slow for them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; times as RFC 3339 text."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Event: ...
+    def __deepcopy__(self, memo: dict[int, Any], /) -> Event: ...
 
 @final
 class AuditHead:

@@ -263,6 +263,10 @@ class AsyncKeys(_Handle):
         """Switches a disabled key on again; see ``Keys.enable``."""
         return await self._call("enable", id, **fields)
 
+    async def agents(self, id: Any) -> Any:
+        """What was counted for the agents that have used the key; see ``Keys.agents``."""
+        return await self._call("agents", id)
+
     async def attest(self, id: Any, agent: Any = None, claims: Any = None, **fields: Any) -> Any:
         """Writes down what agents claim to do with the key; see ``Keys.attest``."""
         return await self._call("attest", id, agent, claims, **fields)

@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, NoReturn, TypeAlias, TypeVar
 
 from keywright._native import (
+    AgentUsage,
     AuditCheck,
     AuditEntry,
     AuditHead,
     Decision,
+    Event,
     Key,
     ManualClock,
     NewKey,
@@ -29,6 +31,7 @@ _Hash: TypeAlias = Literal["hmac-sha256", "argon2id"]
 _Pepper: TypeAlias = str | bytes | bytearray
 _Rule: TypeAlias = int | Mapping[str, int | str | None]
 _Entries: TypeAlias = list[AuditEntry]
+_Agents: TypeAlias = list[AgentUsage]
 _Rules: TypeAlias = Mapping[str, _Rule] | Sequence[Mapping[str, int | str | None]]
 
 class AsyncKeywright:
@@ -55,6 +58,9 @@ class AsyncKeywright:
         tiers: Mapping[str, _Rule | Sequence[_Rule]] | None = None,
         limits: _Rules | None = None,
         processes: int | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        expiring_days: int | None = None,
+        idle_days: int | None = None,
         clock: ManualClock | None = None,
     ) -> None:
         """Checks the options; the database is opened by the first call, or by ``await kw.open()``.
@@ -81,6 +87,11 @@ class AsyncKeywright:
             ``"org"`` or ``"agent"``), ``operation`` and ``name`` (the tier's when left out), or a list of up to 8 of these.
         limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
         processes: how many processes divide each limit between them, 1 to 4,096; 1 when left out.
+        on_event: called with each ``Event``, a function that takes one: keys made, rotated, revoked, soon to expire, long unused, a
+            former secret used, a revoked one presented. It runs on a thread of its own, after what it tells of, and holds up nothing;
+            what it raises goes to ``sys.unraisablehook``. In asyncio pass it on with ``loop.call_soon_threadsafe``.
+        expiring_days: tells each day of keys that expire within so many days, 0 to 3,650; 14 when left out, 0 is never.
+        idle_days: tells each day of keys that were not used for so many days, 0 to 3,650; 90 when left out, 0 is never.
         clock: a ``ManualClock`` of ``keywright.testing``, for tests.
         """
 
@@ -309,6 +320,9 @@ class AsyncKeys:
 
     async def enable(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
         """Switches a disabled key on again; see ``Keys.enable``."""
+
+    async def agents(self, id: str | int) -> _Agents:
+        """What was counted for the agents that have used the key; see ``Keys.agents``."""
 
     async def attest(
         self,

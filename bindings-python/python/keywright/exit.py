@@ -1,4 +1,4 @@
-"""What was counted is written down when Python ends, whoever forgot to close an engine."""
+"""What was counted is written down, and what is left is told, when Python ends, whoever forgot to close an engine."""
 
 from __future__ import annotations
 

@@ -1,14 +1,55 @@
 //! What is known of the agents that use a key.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::Keys;
 use super::arguments::{Attestation, Attested, Change};
 use super::keys::{admitted, draft, note, unknown};
 use crate::clock::Millis;
 use crate::error::Error;
-use crate::record::{AuditEntry, KeyId};
-use crate::store::{KeyView, Store};
+use crate::record::{AgentUsage, AuditEntry, KeyId};
+use crate::store::{AgentCounts, Counts, KeyView, Store};
 
 impl Keys {
+    /// What was counted for the agents that have used a key, the last used first. Up to 1,000 are counted by themselves,
+    /// and all others together.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// use keywright::Request;
+    /// kw.verify(new.api_key.reveal(), &Request::new().agent("buyer-7")).await;
+    /// let agents = kw.keys().agents(&new.id).await?;
+    /// assert_eq!((agents[0].agent.as_deref(), agents[0].usage_count), (Some("buyer-7"), 1));
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    ///
+    /// # Errors
+    /// `not_found` for an unknown id, and for another org's.
+    pub async fn agents(&self, id: impl Into<KeyId>) -> Result<Vec<AgentUsage>, Error> {
+        let (engine, now) = (&self.engine, self.engine.now());
+        let id = engine.id_text("id", &id.into())?.ok_or_else(unknown)?;
+        engine.store().get(&self.tenant, &id, now).await?.ok_or_else(unknown)?;
+        let mut found: BTreeMap<Arc<str>, Counts> = BTreeMap::new();
+        let mut add = |it: AgentCounts| found.entry(it.agent).or_default().add(it.counts);
+        match &engine.verifier.hot.here().usage {
+            None => engine.store().agents(&id).await?.into_iter().for_each(add),
+            Some(usage) => {
+                let still = usage.still().await;
+                engine.store().agents(&id).await?.into_iter().for_each(&mut add);
+                still.pending_agents(&id).into_iter().for_each(add);
+            }
+        }
+        let mut told: Vec<_> = found.into_iter().map(|(agent, counts)| AgentCounts { agent, counts }.show()).collect();
+        // The sort keeps the order of names among equals.
+        told.sort_by_key(|it| Reverse(it.last_used_at));
+        Ok(told)
+    }
+
     /// Writes down what agents claim to do with a key: one audit entry each, of the action `agent.attest`, all of them or
     /// none. Nothing of the key changes, and no claim is judged.
     ///

@@ -1,10 +1,12 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::arguments::{Change, KeyUpdate, ListKeys, NewKey, Rotation};
 use super::{Engine, audit, cursor};
 use crate::audit::Draft;
 use crate::clock::{self, Millis};
 use crate::error::{Error, Trouble};
+use crate::events::{Event, EventKind};
 use crate::hash::Claim;
 use crate::idempotency::Attempt;
 use crate::input::meant;
@@ -130,7 +132,9 @@ impl Keys {
             note_rights(&mut draft, &key);
             let view = KeyView { key: key.clone(), secrets: vec![drawn.row.view()], ..KeyView::default() };
             if engine.store().create(key, drawn.row, draft, self.attempt.clone()).await? {
-                return Ok(IssuedKey { key: view.show(engine.integer_ids(), now), api_key: drawn.api_key });
+                let key = view.show(engine.integer_ids(), now);
+                engine.tell(|| Event::of(EventKind::Created, &key, key.created_at).by(new.created_by));
+                return Ok(IssuedKey { key, api_key: drawn.api_key });
             }
         }
         Err(Error::unavailable(Trouble::Io, "random ids met again and again", "look at the system's random device"))
@@ -157,8 +161,12 @@ impl Keys {
         if let Some(environment) = &query.environment {
             engine.known_environment(environment)?;
         }
-        let filter =
-            KeyFilter { status: query.status, environment: query.environment, name: query.name, idle_since: None };
+        let filter = KeyFilter {
+            status: query.status,
+            environment: query.environment,
+            name: query.name,
+            ..KeyFilter::default()
+        };
         let list = format!("keys {:?} {filter:?} {:?}", self.tenant, query.idle_days);
         let secret = &engine.store().birth().cursor_key;
         let after = query.cursor.map(|it| cursor::read(secret, &list, &it)).transpose()?;
@@ -311,6 +319,7 @@ impl Keys {
         // Judged here as well, so that no slow hash is made for a key that cannot rotate.
         lifecycle::rotate(view.key.life, &view.terms(), turn, now)?;
         let drawn = engine.draw_secret(&id, &view.key.environment, now).await?;
+        let actor = rotation.change.actor.clone();
         let (row, change, bounds) = (drawn.row, rotation.change, self.bounds.clone());
         let rule = move |view: &KeyView, now: Millis| {
             admitted(bounds.as_deref(), &view.key)?;
@@ -323,7 +332,9 @@ impl Keys {
             Ok(Some(Edit { key, ends, add: Some(row), audit: draft }))
         };
         let view = self.write(&id, Box::new(rule)).await?;
-        Ok(IssuedKey { key: view.show(engine.integer_ids(), engine.now()), api_key: drawn.api_key })
+        let key = view.show(engine.integer_ids(), engine.now());
+        engine.tell(|| Event::of(EventKind::Rotated, &key, key.updated_at).by(actor));
+        Ok(IssuedKey { key, api_key: drawn.api_key })
     }
 
     /// Ends the former secret of a rotation now. Without a grace nothing is left to end.
@@ -371,7 +382,18 @@ impl Keys {
     /// # Errors
     /// `not_found`, `unavailable`.
     pub async fn revoke(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
-        self.turn(id.into(), "key.revoke", change.into(), |life, now| Ok(life.revoked(now))).await
+        let (change, is_new) = (change.into(), Arc::new(AtomicBool::new(false)));
+        let (actor, noted) = (change.actor.clone(), Arc::clone(&is_new));
+        let step = move |life: Life, now| {
+            let revoked = life.revoked(now);
+            noted.store(revoked.is_some(), Ordering::Release);
+            Ok(revoked)
+        };
+        let key = self.turn(id.into(), "key.revoke", change, step).await?;
+        if is_new.load(Ordering::Acquire) {
+            self.engine.tell_revoked(&key, &actor).await;
+        }
+        Ok(key)
     }
 
     /// Switches a key off until [`enable`](Self::enable).
@@ -507,6 +529,20 @@ impl Engine {
     async fn get(&self, tenant: &Tenant, id: &str, now: Millis) -> Result<KeyView, Error> {
         let read = || async { Ok(self.store().get(tenant, id, now).await?.into_iter().collect()) };
         self.counted(read).await?.pop().ok_or_else(unknown)
+    }
+
+    /// Tells of a revocation, and of the keys that it took along.
+    async fn tell_revoked(&self, key: &Key, actor: &Option<String>) {
+        if self.verifier.hot.here().events.is_none() {
+            return;
+        }
+        let now = self.now();
+        let children = self.store().revoked_with(&key.id.to_string(), now).await.unwrap_or_default();
+        let children = children.into_iter().map(|it| it.show(self.integer_ids(), now));
+        for key in [key.clone()].into_iter().chain(children) {
+            let at = key.revoked_at.unwrap_or(key.updated_at);
+            self.tell(|| Event::of(EventKind::Revoked, &key, at).by(actor.clone()));
+        }
     }
 
     fn admit(&self, scopes: &[String]) -> Result<(), Error> {

@@ -25,6 +25,7 @@ pub use texts::Texts;
 use crate::clock::Millis;
 use crate::decision::{Allowed, Ask, Decision, Denial, Request};
 use crate::error::Error;
+use crate::events::{Event, Notice};
 use crate::fork;
 use crate::input::Value;
 use crate::record::{KeyId, Parsed};
@@ -73,6 +74,20 @@ pub fn flush_open() {
     for engine in engines {
         // At the end of a process nobody is left to be told.
         let _ = block_on(engine.flush());
+    }
+}
+
+/// Hands out what the engines that are still open have queued for their listeners, within five seconds each, and tells them
+/// no more. For hosts that end a process, and with it what a listener needs, without closing what is in it.
+pub fn end_events() {
+    let engines: Vec<_> = {
+        let _gate = fork::gate();
+        fork::lock(&OPEN).iter().filter_map(Weak::upgrade).collect()
+    };
+    for engine in engines {
+        if let Some(events) = &engine.verifier.hot.here().events {
+            block_on(events.finish());
+        }
     }
 }
 
@@ -315,6 +330,9 @@ impl Keywright {
             // Nobody is left to tell that the counts could not be written; the key's rights are not concerned.
             let _ = usage.close().await;
         }
+        if let Some(events) = &self.0.verifier.hot.here().events {
+            events.finish().await;
+        }
         self.0.store().close().await;
     }
 
@@ -468,6 +486,13 @@ impl Engine {
         let mut found = read().await?;
         still.add_pending(&mut found);
         Ok(found)
+    }
+
+    /// Tells whoever listens, once it has happened.
+    fn tell(&self, event: impl FnOnce() -> Event) {
+        if let Some(events) = &self.verifier.hot.here().events {
+            events.offer(Notice::Told(Box::new(event())));
+        }
     }
 
     fn integer_ids(&self) -> bool {

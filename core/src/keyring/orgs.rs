@@ -3,8 +3,9 @@ use std::sync::Arc;
 use super::arguments::{Change, ListOrgs, OrgUpdate};
 use super::audit::draft;
 use super::{Engine, cursor};
-use crate::clock::Millis;
+use crate::clock::{Millis, time};
 use crate::error::Error;
+use crate::events::Event;
 use crate::idempotency::Attempt;
 use crate::input::identifier;
 use crate::record::{OrgRecord, Page};
@@ -165,7 +166,17 @@ impl Orgs {
     pub async fn revoke_keys(&self, id: &str, change: impl Into<Change>) -> Result<u64, Error> {
         let change = self.allowed(id, change.into())?;
         let audit = draft("org.revoke_keys", id, id, &change, self.engine.now());
-        self.engine.store().revoke_keys(id, change.reason, audit, self.attempt.clone()).await?.ok_or_else(unknown)
+        let (at, actor) = (audit.at, change.actor);
+        let revoked = self
+            .engine
+            .store()
+            .revoke_keys(id, change.reason, audit, self.attempt.clone())
+            .await?
+            .ok_or_else(unknown)?;
+        if revoked > 0 {
+            self.engine.tell(|| Event::of_org(id, revoked, time(at)).by(actor));
+        }
+        Ok(revoked)
     }
 
     async fn change(

@@ -7,8 +7,8 @@ use crate::idempotency::{Attempt, KEPT, Kept, LEASE, Lease, Outcome};
 use crate::lifecycle::{Life, Term};
 use crate::record::{Limit, Status};
 use crate::store::{
-    AnyStore, AuditFilter, Edit, KeyFilter, KeyRow, KeyView, OrgEdit, OrgRow, Place, SecretRow, StatusFilter, Store,
-    Tenant,
+    AgentCounts, AnyStore, AuditFilter, Counts, Edit, KeyFilter, KeyRow, KeyView, MOST_AGENTS, OTHER_AGENTS, OrgEdit,
+    OrgRow, Place, SecretRow, StatusFilter, Store, Tenant, Used,
 };
 
 /// Runs the contract on a store whose database is new, and names the checks that passed.
@@ -26,6 +26,9 @@ pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, Stri
         a_rule_that_fails_changes_nothing,
         a_change_is_one_transaction,
         what_is_told_of_a_key_is_one_transaction,
+        agents_are_counted_up_to_a_bound,
+        a_day_is_claimed_once,
+        children_are_found_by_the_revocation_that_took_them,
         a_revocation_is_final,
         statuses_agree_with_the_lifecycle,
         pages_are_whole_and_in_order,
@@ -214,6 +217,47 @@ async fn what_is_told_of_a_key_is_one_transaction(store: &AnyStore) -> Check {
     let rows = tell("told", &["a", "b"], false).await.map_err(told)?.ok_or("the key is gone")?;
     let actions: Vec<&str> = rows.iter().map(|it| it.entry.action.as_str()).collect();
     hold(actions == ["a", "b"] && chain(store).await?.len() == before.len() + 2, "what was told is out of order")
+}
+
+async fn agents_are_counted_up_to_a_bound(store: &AnyStore) -> Check {
+    made(store, "agents-1", "agents").await?;
+    let counts = |it: u64| Counts { usage_count: it, denied_count: 1, last_used_at: Some(NOW) };
+    let agent = |name: &str, it: u64| AgentCounts { agent: name.into(), counts: counts(it) };
+    let add = |agents: Vec<AgentCounts>| {
+        let used = Used { key_id: "agents-1".into(), lookup: lookup("agents-1"), counts: counts(0), agents };
+        store.add_usage([used].into())
+    };
+    add(vec![agent("a", 2), agent("b", 3)]).await.map_err(told)?;
+    add((0..MOST_AGENTS).map(|it| agent(&it.to_string(), 1)).collect()).await.map_err(told)?;
+    add(vec![agent("a", 2), agent("z", 5)]).await.map_err(told)?;
+    let found = store.agents("agents-1").await.map_err(told)?;
+    let of = |name: &str| found.iter().find(|it| &*it.agent == name).map(|it| it.counts.usage_count);
+    hold(found.len() == MOST_AGENTS + 1, "a key has more agents than it may, or fewer")?;
+    hold((of("a"), of("b"), of("z")) == (Some(4), Some(3), None), "an agent was counted wrongly")?;
+    hold(of(OTHER_AGENTS) == Some(2 + 5), "agents beyond the bound were lost")?;
+    hold(store.agents("agents-2").await.map_err(told)?.is_empty(), "a key without agents has some")
+}
+
+async fn a_day_is_claimed_once(store: &AnyStore) -> Check {
+    let claim = |day| store.claim_day(day);
+    let claims = (claim(7).await, claim(7).await, claim(6).await, claim(8).await);
+    hold(claims == (Ok(true), Ok(false), Ok(false), Ok(true)), "a day was claimed twice, or not at all")
+}
+
+async fn children_are_found_by_the_revocation_that_took_them(store: &AnyStore) -> Check {
+    for (id, parent) in [("line-1", None), ("line-2", Some("line-1")), ("line-3", Some("line-2")), ("line-4", None)] {
+        let key = KeyRow { parent: parent.map(str::to_owned), ..key(id, "line") };
+        store.create(key, secret(&lookup(id)), draft("key.create", "line", id), None).await.map_err(told)?;
+    }
+    let revoke = |id: &'static str, at| {
+        let rule = Box::new(move |view: &KeyView, _| Ok(Some(edit(view, |it| it.life.revoked_at = Some(at)))));
+        async move { store.change(&one("line"), id, &clock(), rule, None).await.map_err(told) }
+    };
+    revoke("line-3", NOW - 1).await?;
+    revoke("line-1", NOW).await?;
+    let found = store.revoked_with("line-1", NOW).await.map_err(told)?;
+    let ids: Vec<&str> = found.iter().map(|it| it.key.id.as_str()).collect();
+    hold(ids == ["line-2"], "another revocation was taken for this one")
 }
 
 async fn a_revocation_is_final(store: &AnyStore) -> Check {

@@ -117,7 +117,21 @@ pub(crate) struct Used {
     pub(crate) key_id: String,
     pub(crate) lookup: String,
     pub(crate) counts: Counts,
+    pub(crate) agents: Vec<AgentCounts>,
 }
+
+/// What was counted for one agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AgentCounts {
+    pub(crate) agent: Arc<str>,
+    pub(crate) counts: Counts,
+}
+
+/// How many agents of a key are counted by themselves. Their names are the client's own.
+pub(crate) const MOST_AGENTS: usize = 1_000;
+
+/// What stands for all agents beyond those.
+pub(crate) const OTHER_AGENTS: &str = "";
 
 /// A place in the sequence of changes, and of which past of the database it is: a copy that was brought back has another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -212,6 +226,8 @@ pub(crate) struct KeyFilter {
     pub(crate) name: Option<String>,
     /// Only keys that were not used after this, nor made after it.
     pub(crate) idle_since: Option<Millis>,
+    /// Only keys that expire until then.
+    pub(crate) expires_until: Option<Millis>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -329,6 +345,8 @@ pub(crate) trait Store: Send + Sync {
         rule: KeyRule,
         attempt: Option<Attempt>,
     ) -> impl Future<Output = Result<Option<KeyView>, Error>> + Send;
+    /// The keys that were revoked by the very revocation of this one, which had made them.
+    fn revoked_with(&self, id: &str, now: Millis) -> impl Future<Output = Result<Vec<KeyView>, Error>> + Send;
     /// The entries that a rule makes, in one transaction; `None` when the tenant has no such key.
     fn tell(
         &self,
@@ -349,6 +367,10 @@ pub(crate) trait Store: Send + Sync {
 
     /// Adds to the counters, of each secret and of its key. All of it, or nothing.
     fn add_usage(&self, used: Arc<[Used]>) -> impl Future<Output = Result<(), Error>> + Send;
+    /// What was counted for the agents of a key.
+    fn agents(&self, key_id: &str) -> impl Future<Output = Result<Vec<AgentCounts>, Error>> + Send;
+    /// Whether nobody has yet claimed to look at the keys on this day; the next who asks is told no.
+    fn claim_day(&self, day: i64) -> impl Future<Output = Result<bool, Error>> + Send;
 
     fn org(&self, id: &str) -> impl Future<Output = Result<Option<OrgRow>, Error>> + Send;
     fn orgs(&self, after: Option<&Place>, limit: usize) -> impl Future<Output = Result<Vec<OrgRow>, Error>> + Send;

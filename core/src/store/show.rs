@@ -1,8 +1,8 @@
 //! Rows as the records that surfaces show.
 
-use super::{KeyView, OrgRow, SecretView};
+use super::{AgentCounts, KeyView, OTHER_AGENTS, OrgRow, SecretView};
 use crate::clock::{Millis, time};
-use crate::record::{Key, KeyId, OrgRecord, Secret, Status};
+use crate::record::{AgentUsage, Key, KeyId, OrgRecord, Secret, Status};
 
 impl KeyView {
     /// The record of the key in its state at `now`.
@@ -52,6 +52,18 @@ impl SecretView {
             created_at: time(self.created_at),
             grace_ends_at: self.term.grace_ends_at.map(time),
             last_used_at: self.last_used_at.map(time),
+        }
+    }
+}
+
+impl AgentCounts {
+    /// The record of what was counted for the agent.
+    pub(crate) fn show(self) -> AgentUsage {
+        AgentUsage {
+            agent: (&*self.agent != OTHER_AGENTS).then(|| self.agent.to_string()),
+            usage_count: self.counts.usage_count,
+            denied_count: self.counts.denied_count,
+            last_used_at: self.counts.last_used_at.map(time),
         }
     }
 }

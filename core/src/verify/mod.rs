@@ -17,6 +17,7 @@ use self::state::{AnyCharge, State};
 use crate::clock::{Clock, Millis};
 use crate::decision::{Allowed, Ask, Code, Decision, Denial, Request, UNAVAILABLE, granted};
 use crate::error::{Error, Trouble};
+use crate::events::Events;
 use crate::fork::PerProcess;
 use crate::hash::{Claim, Hasher, Stored, Verdict};
 use crate::key::{Format, Formats, Shape, Tail};
@@ -96,19 +97,33 @@ pub(crate) struct Here {
     rehash: Rehash,
     /// `None` where nothing may be written.
     pub(crate) usage: Option<Usage>,
+    /// `None` where nobody listens.
+    pub(crate) events: Option<Arc<Events>>,
 }
 
+/// Makes the events of a process.
+pub(crate) type Listening = Box<dyn Fn() -> Events + Send + Sync>;
+
 impl Hot {
-    pub(crate) fn new(formats: &Formats, capacity: usize, metered: Option<Arc<AnyStore>>) -> Self {
+    pub(crate) fn new(
+        formats: &Formats,
+        capacity: usize,
+        metered: Option<Arc<AnyStore>>,
+        listening: Option<Listening>,
+    ) -> Self {
         static ENGINES: AtomicU64 = AtomicU64::new(1);
         let heads = formats.heads();
-        let make = move || Here {
-            memory: Memory::new(heads, capacity),
-            limiter: AnyLimiter::new(),
-            permits: Permits::default(),
-            flights: Flights::default(),
-            rehash: Rehash::new(metered.is_none()),
-            usage: metered.clone().map(Usage::new),
+        let make = move || {
+            let events = listening.as_ref().map(|it| Arc::new(it()));
+            Here {
+                memory: Memory::new(heads, capacity),
+                limiter: AnyLimiter::new(),
+                permits: Permits::default(),
+                flights: Flights::default(),
+                rehash: Rehash::new(metered.is_none()),
+                usage: metered.clone().map(|it| Usage::new(it, events.clone())),
+                events,
+            }
         };
         let engine = ENGINES.fetch_add(1, Ordering::Relaxed);
         Self { engine, here: PerProcess::new(make()), make: Box::new(make) }
@@ -356,7 +371,8 @@ impl Verifier {
                 Err(denial) => denial.misuse().is_none(),
             }
         {
-            usage.count(&state, verdict.is_ok(), now);
+            let denied = verdict.as_ref().err().map(|it| it.code);
+            usage.count(&state, denied, ask.agent, now);
         }
         let (proved, agent) = (state.proved(now, drawn), ask.agent.cloned());
         match verdict {

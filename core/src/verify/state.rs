@@ -189,6 +189,10 @@ impl Metered for State {
     fn lookup(&self) -> &str {
         self.words(self.ends.id, self.ends.lookup)
     }
+
+    fn is_former(&self) -> bool {
+        self.grace_ends_at != NEVER
+    }
 }
 
 impl Source for State {

@@ -47,6 +47,7 @@ impl Http {
             Route::EndGrace => shown(&keys.end_grace(id(subject), change(given, who)?).await?),
             Route::Disable => shown(&keys.disable(id(subject), change(given, who)?).await?),
             Route::Enable => shown(&keys.enable(id(subject), change(given, who)?).await?),
+            Route::Agents => Ok(json!({"data": keys.agents(id(subject)).await?})),
             Route::Attest => attest(&keys, id(subject), given, who).await,
             Route::Audit => {
                 let audit =

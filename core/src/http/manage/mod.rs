@@ -39,7 +39,7 @@ impl Http {
     /// | `GET`, `PATCH`, `DELETE /keys/{id}` | shows, changes, revokes it |
     /// | `POST /keys/{id}/rotate`, `…/end-grace`, `…/disable`, `…/enable` | as the calls of these names |
     /// | `POST /keys/{id}/attest` | writes down what agents claim to do with it |
-    /// | `GET /keys/{id}/usage`, `GET /audit`, `GET /scopes` | counters, what was changed by whom, the catalogue |
+    /// | `GET /keys/{id}/usage`, `…/agents`, `GET /audit`, `GET /scopes` | counters, what was changed by whom, the catalogue |
     /// | `GET /orgs`, `GET`, `PATCH /orgs/{id}`, `POST /orgs/{id}/disable`, `…/enable`, `…/revoke-keys` | for operators |
     /// | `POST /introspect` | what a key stands for, told to another server (RFC 7662) |
     /// | `GET /openapi.json` | these routes as an OpenAPI document |

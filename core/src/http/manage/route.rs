@@ -1,5 +1,5 @@
 use super::Head;
-use super::spelling::{AUDIT_ENTRY, Kind, ORG, REVOKED_KEYS, SCOPE, USAGE, View, WHOAMI};
+use super::spelling::{AGENT_USAGE, AUDIT_ENTRY, Kind, ORG, REVOKED_KEYS, SCOPE, USAGE, View, WHOAMI};
 use crate::http::refusal::Refusal;
 use crate::http::route::decoded;
 use crate::keyring::{ListAudit, ListKeys, ListOrgs};
@@ -37,6 +37,7 @@ pub(super) enum Route {
     Disable,
     Enable,
     Usage,
+    Agents,
     Attest,
     Audit,
     Scopes,
@@ -55,7 +56,7 @@ pub(super) enum Route {
 }
 
 /// Paths, in which `*` is an id, and what their methods do.
-pub(super) const ROUTES: [(&str, Methods); 20] = [
+pub(super) const ROUTES: [(&str, Methods); 21] = [
     ("keys", &[("GET", Route::List), ("POST", Route::Create)]),
     ("keys/*", &[("GET", Route::Get), ("PATCH", Route::Update), ("DELETE", Route::Revoke)]),
     ("keys/*/rotate", &[("POST", Route::Rotate)]),
@@ -63,6 +64,7 @@ pub(super) const ROUTES: [(&str, Methods); 20] = [
     ("keys/*/disable", &[("POST", Route::Disable)]),
     ("keys/*/enable", &[("POST", Route::Enable)]),
     ("keys/*/usage", &[("GET", Route::Usage)]),
+    ("keys/*/agents", &[("GET", Route::Agents)]),
     ("keys/*/attest", &[("POST", Route::Attest)]),
     ("audit", &[("GET", Route::Audit)]),
     ("scopes", &[("GET", Route::Scopes)]),
@@ -108,6 +110,7 @@ impl Route {
             Self::Disable => "disableKey",
             Self::Enable => "enableKey",
             Self::Usage => "getUsage",
+            Self::Agents => "listAgents",
             Self::Attest => "attestKey",
             Self::Audit => "listAudit",
             Self::Scopes => "listScopes",
@@ -136,7 +139,7 @@ impl Route {
             | Self::Disable
             | Self::Enable
             | Self::Attest => Right::Scope("keys:manage"),
-            Self::List | Self::Get | Self::Usage | Self::Scopes | Self::Org => Right::Scope("keys:read"),
+            Self::List | Self::Get | Self::Usage | Self::Agents | Self::Scopes | Self::Org => Right::Scope("keys:read"),
             Self::Audit => Right::Scope("audit:read"),
             Self::Introspect => Right::Granted("keys:introspect"),
             Self::Orgs | Self::UpdateOrg | Self::DisableOrg | Self::EnableOrg | Self::RevokeKeys => {
@@ -171,6 +174,7 @@ impl Route {
             Self::List
             | Self::Get
             | Self::Usage
+            | Self::Agents
             | Self::Audit
             | Self::Scopes
             | Self::Orgs
@@ -202,7 +206,7 @@ impl Route {
             | Self::DisableOrg
             | Self::EnableOrg
             | Self::RevokeKeys => &CHANGE,
-            Self::Get | Self::Usage | Self::Scopes | Self::Org | Self::Whoami | Self::OpenApi => &[],
+            Self::Get | Self::Usage | Self::Agents | Self::Scopes | Self::Org | Self::Whoami | Self::OpenApi => &[],
         }
     }
 
@@ -214,6 +218,7 @@ impl Route {
             Self::Get | Self::Update | Self::EndGrace | Self::Disable | Self::Enable => Kind::Key(View::Get),
             Self::Revoke | Self::RevokeSelf => Kind::Revocation,
             Self::Usage => USAGE,
+            Self::Agents => Kind::Page(&AGENT_USAGE),
             Self::Audit | Self::Attest | Self::AttestSelf => Kind::Page(&AUDIT_ENTRY),
             Self::Scopes => Kind::Page(&SCOPE),
             Self::Orgs => Kind::Page(&ORG),

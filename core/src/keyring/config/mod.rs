@@ -13,6 +13,7 @@ use super::{Engine, Keywright, Texts};
 use crate::clock::Clock;
 use crate::decision::Request;
 use crate::error::{Error, Trouble};
+use crate::events::{Ear, Event, Events};
 use crate::hash::{Hasher, Pepper, Scheme};
 use crate::input::{Casing, meant};
 use crate::key::Formats;
@@ -21,7 +22,7 @@ use crate::record::Limit;
 use crate::scope::Catalogue;
 use crate::store::sqlite::{Sqlite, place};
 use crate::store::{Birth, Sealer, Store};
-use crate::verify::{Hot, Verifier};
+use crate::verify::{Hot, Listening, Verifier};
 use crate::wait::block_on;
 use crate::worker::Workers;
 use crate::{clock, entropy};
@@ -31,6 +32,9 @@ const MOST_FORMATS: usize = 16;
 const STANDARD_PATIENCE: i64 = 5_000;
 const STANDARD_MEMORY: usize = 100_000;
 const MOST_MEMORY: i64 = 10_000_000;
+pub(super) const MOST_DAYS: u32 = 3_650;
+const STANDARD_EXPIRING: u32 = 14;
+const STANDARD_IDLE: u32 = 90;
 
 /// How many slow hashes may wait before the answer is `unavailable`.
 const WAITING_HASHES: usize = 128;
@@ -39,6 +43,7 @@ const WAITING_HASHES: usize = 128;
 const NICE: i32 = 10;
 
 type Bytes = Zeroizing<Vec<u8>>;
+type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// The set-up of an engine; [`Keywright::builder`] begins one.
 ///
@@ -76,6 +81,9 @@ pub struct Config {
     unwatched: bool,
     limits: Limits,
     clock: Clock,
+    listener: Option<Listener>,
+    expiring_days: Option<u32>,
+    idle_days: Option<u32>,
     casing: Casing,
 }
 
@@ -206,6 +214,26 @@ impl Config {
         self
     }
 
+    /// Calls `listener` with what happens to keys by this process, on a thread of its own: made, rotated, revoked, a former
+    /// secret used, a revoked one presented, soon to expire, long unused. It is called after what it tells of, and holds up
+    /// nothing; while it is too slow, events are dropped and counted in [`Event::lost`]. It should not hold the engine
+    /// itself, which would never be let go of without [`close`](Keywright::close).
+    pub fn on_event(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self { listener: Some(Arc::new(listener)), ..self }
+    }
+
+    /// Tells the listener each day of keys that expire within so many days, up to 3,650; the standard is 14, and 0 is of
+    /// none. Of several processes with a listener one does so.
+    pub fn expiring_days(self, days: u32) -> Self {
+        Self { expiring_days: Some(days), ..self }
+    }
+
+    /// Tells the listener each day of keys that were not used for so many days, up to 3,650; the standard is 90, and 0 is
+    /// of none. Of several processes with a listener one does so.
+    pub fn idle_days(self, days: u32) -> Self {
+        Self { idle_days: Some(days), ..self }
+    }
+
     /// Takes the time from a clock that a test moves.
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
         Self { clock: clock.into(), ..self }
@@ -280,6 +308,16 @@ impl Config {
             return Err(Error::wrong("keys_in_memory", format!("is more than {MOST_MEMORY}"), fix));
         }
         self.limits.check()?;
+        for (field, days) in [("expiring_days", self.expiring_days), ("idle_days", self.idle_days)] {
+            if days.is_some_and(|it| it > MOST_DAYS) {
+                return Err(Error::wrong(field, format!("is more than {MOST_DAYS}"), "give days, or 0 for never"));
+            }
+        }
+        let ear = self.listener.clone().map(|listener| Ear {
+            listener,
+            expiring_days: self.expiring_days.unwrap_or(STANDARD_EXPIRING),
+            idle_days: self.idle_days.unwrap_or(STANDARD_IDLE),
+        });
         Ok(Plan {
             path,
             environments,
@@ -294,6 +332,7 @@ impl Config {
             unwatched: self.unwatched,
             limits: self.limits.clone(),
             clock: self.clock.clone(),
+            ear,
         })
     }
 }
@@ -313,6 +352,7 @@ struct Plan {
     unwatched: bool,
     limits: Limits,
     clock: Clock,
+    ear: Option<Ear>,
 }
 
 impl Plan {
@@ -348,8 +388,13 @@ impl Plan {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (store, hasher) = (Arc::new(store), Arc::new(self.hasher));
         let metered = (!self.read_only).then(|| Arc::clone(&store));
+        let (clock, events, writes) = (self.clock.clone(), Arc::clone(&store), !self.read_only);
+        let listening = self.ear.map(|ear| {
+            let new = move || Events::new(ear.clone(), clock.clone(), Arc::clone(&events), writes);
+            Box::new(new) as Listening
+        });
         let verifier = Verifier {
-            hot: Hot::new(&self.formats, self.keys_in_memory, metered),
+            hot: Hot::new(&self.formats, self.keys_in_memory, metered, listening),
             formats: Arc::new(self.formats),
             accepted: self.accepted,
             catalogue: self.catalogue,

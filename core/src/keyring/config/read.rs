@@ -1,6 +1,6 @@
 use zeroize::Zeroizing;
 
-use super::{Bytes, Config, MOST_MEMORY};
+use super::{Bytes, Config, MOST_DAYS, MOST_MEMORY};
 use crate::clock;
 use crate::error::Error;
 use crate::hash::Scheme;
@@ -30,16 +30,30 @@ impl Config {
             "limits",
             "processes",
             "clock",
+            "on_event",
+            "expiring_days",
+            "idle_days",
         ])?;
         let casing = fields.casing();
         let config = Self::take(url, fields).map_err(|it| it.spelt(casing))?;
         Ok(Self { casing, ..config })
     }
 
+    /// Why something is no listener, for a binding that was given it.
+    #[must_use]
+    pub fn no_listener(is_async: bool) -> Error {
+        let reason = if is_async { "is a coroutine function, which nobody would await" } else { "is no function" };
+        Error::misuse("on_event", reason, "give a function that takes an event, and returns soon")
+    }
+
     fn take(url: Value, mut fields: Fields) -> Result<Self, Error> {
         if fields.given("clock").is_some() {
             // A binding takes a real one out before.
             return Err(Error::misuse("clock", "is no clock", "give a ManualClock of keywright's testing module"));
+        }
+        if fields.given("on_event").is_some() {
+            // Likewise.
+            return Err(Self::no_listener(false));
         }
         let mut config = Self::new(url.into_text("url")?);
         config.brand = fields.text("brand")?;
@@ -76,6 +90,8 @@ impl Config {
         };
         let keys = fields.given("keys_in_memory").map(|it| it.into_integer("keys_in_memory", 0, MOST_MEMORY));
         config.keys_in_memory = keys.transpose()?.and_then(|it| usize::try_from(it).ok());
+        config.expiring_days = fields.given("expiring_days").map(|it| days("expiring_days", it)).transpose()?;
+        config.idle_days = fields.given("idle_days").map(|it| days("idle_days", it)).transpose()?;
         config.check()?;
         Ok(config)
     }
@@ -99,6 +115,10 @@ fn secrets(field: &str, value: Value) -> Result<Vec<Bytes>, Error> {
 
 fn integer_style(text: &str) -> Result<bool, Error> {
     chosen("id_style", text, "is no style of ids", &[("uuid", false), ("integer", true)])
+}
+
+fn days(field: &str, value: Value) -> Result<u32, Error> {
+    Ok(u32::try_from(value.into_integer(field, 0, MOST_DAYS.into())?).unwrap_or(MOST_DAYS))
 }
 
 fn processes(value: Value) -> Result<u64, Error> {

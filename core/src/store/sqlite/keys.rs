@@ -131,6 +131,10 @@ pub(super) fn list(
         values.push(since);
         conditions.push(format!("coalesce(t.last_used_at, k.created_at) <= ?{}", values.len()));
     }
+    if let Some(until) = &filter.expires_until {
+        values.push(until);
+        conditions.push(format!("k.expires_at <= ?{}", values.len()));
+    }
     conditions.push(status(filter.status).to_owned());
     let index = if org.is_some() { "keys_newest_of_org" } else { "keys_newest" };
     // Rows come in the order of the index, so that the page is read to its end and nothing is sorted.
@@ -301,6 +305,17 @@ fn uphold(on: &Connection, draft: &Draft) -> Result<(), Error> {
     let found = find(on, &mandate.lookup, draft.at)?.filter(|it| !it.org_disabled);
     let Found { secret, view: KeyView { key, .. }, .. } = found.ok_or_else(Mandate::ended)?;
     mandate.admit(&key.rights(), key.life, &secret.term, draft.at)
+}
+
+pub(super) fn revoked_with(on: &Connection, id: &str, now: Millis) -> Result<Vec<KeyView>, Error> {
+    let mut statement = on.prepare_cached(
+        "WITH RECURSIVE child (id) AS (SELECT id FROM keys WHERE parent = ?1 \
+         UNION SELECT k.id FROM keys k JOIN child ON k.parent = child.id) \
+         SELECT k.id FROM keys k JOIN keys p ON p.id = ?1 WHERE k.id IN child AND k.revoked_at = p.revoked_at",
+    )?;
+    let ids = statement.query_map([id], |row| row.get::<_, String>(0))?;
+    let ids = ids.collect::<Result<Vec<_>, _>>()?;
+    ids.iter().filter_map(|it| get(on, &Tenant::Every, it, now).transpose()).collect()
 }
 
 /// How many keys a trigger will revoke with this one.

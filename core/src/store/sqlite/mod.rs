@@ -21,8 +21,8 @@ use rusqlite::{Connection, Transaction};
 
 use self::connection::Connections;
 use super::{
-    AuditFilter, AuditRow, Birth, Changes, Found, KeyFilter, KeyRow, KeyRule, KeyView, Moment, OrgRow, OrgRule, Place,
-    Sealer, SecretRow, Store, Telling, Tenant, Used,
+    AgentCounts, AuditFilter, AuditRow, Birth, Changes, Found, KeyFilter, KeyRow, KeyRule, KeyView, Moment, OrgRow,
+    OrgRule, Place, Sealer, SecretRow, Store, Telling, Tenant, Used,
 };
 use crate::audit::Draft;
 use crate::clock::{Clock, Millis};
@@ -137,6 +137,10 @@ impl Store for Sqlite {
         .await
     }
 
+    async fn revoked_with(&self, id: &str, now: Millis) -> Result<Vec<KeyView>, Error> {
+        self.read(|on| keys::revoked_with(on, id, now))
+    }
+
     async fn tell(
         &self,
         tenant: &Tenant,
@@ -169,6 +173,14 @@ impl Store for Sqlite {
 
     async fn add_usage(&self, used: Arc<[Used]>) -> Result<(), Error> {
         self.write(move |on, _| usage::add(on, &used)).await
+    }
+
+    async fn agents(&self, key_id: &str) -> Result<Vec<AgentCounts>, Error> {
+        self.read(|on| usage::agents(on, key_id))
+    }
+
+    async fn claim_day(&self, day: i64) -> Result<bool, Error> {
+        self.write(move |on, _| usage::claim_day(on, day)).await
     }
 
     async fn org(&self, id: &str) -> Result<Option<OrgRow>, Error> {

@@ -5,7 +5,9 @@ mod record;
 mod render;
 mod schema;
 
-pub(in crate::http) use self::record::{AUDIT_ENTRY, Field, KEY, Kind, ORG, REVOKED_KEYS, SCOPE, USAGE, WHOAMI};
+pub(in crate::http) use self::record::{
+    AGENT_USAGE, AUDIT_ENTRY, Field, KEY, Kind, ORG, REVOKED_KEYS, SCOPE, USAGE, WHOAMI,
+};
 use crate::error::Error;
 use crate::input::{Casing, Fields, Value, meant};
 
@@ -258,7 +260,7 @@ mod tests {
         }
     }
 
-    const KINDS: [Kind; 7] = [Kind::Key(View::Get), USAGE, ORG, AUDIT_ENTRY, SCOPE, REVOKED_KEYS, WHOAMI];
+    const KINDS: [Kind; 8] = [Kind::Key(View::Get), USAGE, ORG, AGENT_USAGE, AUDIT_ENTRY, SCOPE, REVOKED_KEYS, WHOAMI];
 
     #[test]
     fn the_tables_hold_what_the_records_have() {

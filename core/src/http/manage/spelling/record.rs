@@ -68,6 +68,10 @@ pub(in crate::http) const USAGE: Kind = Kind::Record(&[
     Field { name: "secrets", kind: SECRETS },
 ]);
 
+/// What one agent used of a key.
+pub(in crate::http) const AGENT_USAGE: Kind =
+    Kind::Record(&[value("agent"), value("usage_count"), value("denied_count"), value("last_used_at")]);
+
 /// An [`OrgRecord`](crate::OrgRecord).
 pub(in crate::http) const ORG: Kind = Kind::Record(&[
     value("id"),

@@ -1,14 +1,19 @@
 //! Meters: what secrets were used is counted in memory, and written down together.
 
+mod agents;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use self::agents::Agents;
 use crate::clock::Millis;
+use crate::decision::Code;
 use crate::error::Error;
+use crate::events::{EventKind, Events, Notice};
 use crate::fork::{Process, lock};
-use crate::store::{AnyStore, Counts, KeyView, Store, Used};
+use crate::store::{AgentCounts, AnyStore, Counts, KeyView, Store, Used};
 use crate::wait::block_on;
 
 /// Counts are written down after this long, or once so many secrets have some.
@@ -20,6 +25,9 @@ const MANY: usize = 10_000;
 pub(crate) struct Meter {
     usage_count: AtomicU64,
     denied_count: AtomicU64,
+    /// How many of the denied were so for a revocation.
+    revoked_count: AtomicU64,
+    agents: Agents,
     /// 0 is never.
     last_used_at: AtomicI64,
     /// Whether it is listed to be written down.
@@ -31,6 +39,8 @@ pub(crate) trait Metered: Send + Sync {
     fn meter(&self) -> &Meter;
     fn key_id(&self) -> &str;
     fn lookup(&self) -> &str;
+    /// Whether it is one that a rotation has replaced.
+    fn is_former(&self) -> bool;
 }
 
 impl Meter {
@@ -52,10 +62,22 @@ impl Meter {
         }
     }
 
-    fn give_back(&self, counts: Counts) {
-        self.usage_count.fetch_add(counts.usage_count, Ordering::SeqCst);
-        self.denied_count.fetch_add(counts.denied_count, Ordering::SeqCst);
+    fn give_back(&self, used: &Used) {
+        self.usage_count.fetch_add(used.counts.usage_count, Ordering::SeqCst);
+        self.denied_count.fetch_add(used.counts.denied_count, Ordering::SeqCst);
+        self.agents.give_back(&used.agents);
     }
+}
+
+/// What there is to tell of the counts that were taken out.
+fn notices(secret: &dyn Metered, counts: Counts) -> impl Iterator<Item = Notice> {
+    let former = if secret.is_former() { counts.usage_count } else { 0 };
+    let refused = secret.meter().revoked_count.swap(0, Ordering::SeqCst);
+    let all = [(EventKind::FormerSecretUsed, former), (EventKind::RefusedAfterRevocation, refused)];
+    all.into_iter().filter(|it| it.1 > 0).map(|(kind, count)| {
+        let (key_id, lookup) = (secret.key_id().to_owned(), secret.lookup().to_owned());
+        Notice::Used { kind, key_id, lookup, count }
+    })
 }
 
 /// All meters of one process and engine. Whatever becomes of the writing, it never concerns a verification.
@@ -66,6 +88,7 @@ pub(crate) struct Usage {
 
 struct Books {
     store: Arc<AnyStore>,
+    events: Option<Arc<Events>>,
     open: Mutex<Open>,
     wake: Condvar,
     /// Held alone while counts are on their way to the store, and together by those who read there: nobody can tell
@@ -81,22 +104,34 @@ struct Open {
 }
 
 impl Usage {
-    pub(crate) fn new(store: Arc<AnyStore>) -> Self {
-        let books =
-            Books { store, open: Mutex::default(), wake: Condvar::new(), writing: tokio::sync::RwLock::new(()) };
+    pub(crate) fn new(store: Arc<AnyStore>, events: Option<Arc<Events>>) -> Self {
+        let (open, wake) = (Mutex::default(), Condvar::new());
+        let books = Books { store, events, open, wake, writing: tokio::sync::RwLock::new(()) };
         Self { process: Process::current(), books: Arc::new(books) }
     }
 
     /// Counts a verification of a proved secret.
-    pub(crate) fn count(&self, secret: &Arc<impl Metered + 'static>, allowed: bool, now: Millis) {
+    pub(crate) fn count(
+        &self,
+        secret: &Arc<impl Metered + 'static>,
+        denied: Option<Code>,
+        agent: Option<&Arc<str>>,
+        now: Millis,
+    ) {
         let meter = secret.meter();
-        if allowed {
+        if let Some(agent) = agent {
+            meter.agents.count(agent, denied.is_none(), now);
+        }
+        if denied.is_none() {
             meter.usage_count.fetch_add(1, Ordering::SeqCst);
             if now > meter.last_used_at.load(Ordering::Relaxed) {
                 meter.last_used_at.store(now, Ordering::Relaxed);
             }
         } else {
             meter.denied_count.fetch_add(1, Ordering::SeqCst);
+            if denied == Some(Code::Revoked) {
+                meter.revoked_count.fetch_add(1, Ordering::SeqCst);
+            }
         }
         if !meter.listed.load(Ordering::SeqCst) {
             self.list(Arc::clone(secret) as Arc<dyn Metered>);
@@ -168,6 +203,14 @@ impl Still<'_> {
     }
 }
 
+impl Still<'_> {
+    /// What the agents of a key have counted here and is not written down.
+    pub(crate) fn pending_agents(&self, key_id: &str) -> Vec<AgentCounts> {
+        let open = lock(&self.usage.books.open);
+        open.listed.iter().filter(|it| it.key_id() == key_id).flat_map(|it| it.meter().agents.pending()).collect()
+    }
+}
+
 impl Drop for Usage {
     fn drop(&mut self) {
         // A child has its parent's by copy only: the counts are the parent's to write, the lock may be held by nobody.
@@ -207,21 +250,28 @@ impl Books {
             key_id: it.key_id().to_owned(),
             lookup: it.lookup().to_owned(),
             counts: it.meter().take(),
+            agents: it.meter().agents.take(),
         });
         let used: Arc<[Used]> = used.collect();
+        if let Some(events) = &self.events {
+            let pairs = secrets.iter().zip(used.iter());
+            pairs.flat_map(|(secret, used)| notices(&**secret, used.counts)).for_each(|it| events.offer(it));
+        }
         if used.is_empty() {
+            self.events.iter().for_each(|it| it.tick());
             return Ok(());
         }
         let written = self.store.add_usage(Arc::clone(&used)).await;
         if written.is_err() {
             let mut open = lock(&self.open);
             for (secret, used) in secrets.into_iter().zip(used.iter()) {
-                secret.meter().give_back(used.counts);
+                secret.meter().give_back(used);
                 if !secret.meter().listed.swap(true, Ordering::SeqCst) {
                     open.listed.push(secret);
                 }
             }
         }
+        self.events.iter().for_each(|it| it.tick());
         written
     }
 }

@@ -1,0 +1,21 @@
+"use strict";
+
+const { Event } = require("./record.cjs");
+
+/** What a listener throws, or rejects with, is a warning: it concerns nobody who uses keys. */
+const report = (error) => process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+
+/** What the addon calls with the text of an event; undefined for what is no function, which the addon refuses. */
+function heard(listener) {
+  if (typeof listener !== "function") return undefined;
+  return (text) => {
+    try {
+      const told = listener(new Event(JSON.parse(text)));
+      if (typeof told?.then === "function") told.then(undefined, report);
+    } catch (error) {
+      report(error);
+    }
+  };
+}
+
+module.exports = { heard };

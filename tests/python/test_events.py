@@ -1,0 +1,170 @@
+"""What is told to whoever listens, in Python."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keywright import AsyncKeywright, Event, InvalidRequest, Keywright
+from keywright.testing import ManualClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PEPPER = "a pepper for tests, thirty-two bytes"
+
+
+def opened(folder: Path, **options: Any) -> Keywright:
+    return Keywright(f"sqlite:{folder}/keys.db", brand="liq", pepper=PEPPER, **options)
+
+
+def test_a_life_is_told_in_its_order(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    threads: set[int] = set()
+
+    def listener(event: Event) -> None:
+        heard.append(event)
+        threads.add(threading.get_ident())
+
+    clock = ManualClock()
+    kw = opened(tmp_path, on_event=listener, expiring_days=30, idle_days=0, clock=clock)
+    new = kw.keys.create(name="CI", expires_in_days=90, created_by="alice")
+    newer = kw.keys.rotate(new.id, actor="bob")
+    assert kw.verify(new.api_key).deprecated
+    kw.flush()
+    kw.keys.revoke(new.id, actor="carol")
+    assert kw.verify(newer.api_key).code == "revoked"
+    kw.flush()
+    kw.close()
+    assert [it.kind for it in heard] == ["created", "rotated", "former_secret_used", "revoked", "refused_after_revocation"]
+    assert [it.actor for it in heard] == ["alice", "bob", None, "carol", None]
+    assert {it.key_id for it in heard} == {new.id}
+    assert (heard[2].prefix, heard[2].count) == (new.prefix, 1)
+    assert (heard[4].prefix, heard[4].code) == (newer.prefix, "revoked")
+    assert threads != {threading.get_ident()}
+    assert all(secret not in repr(heard) for secret in (new.api_key, newer.api_key))
+    assert heard[0] == heard[0] and heard[0].to_dict()["at"].endswith("Z")
+
+
+def test_keys_that_expire_are_told_of_once_a_day(tmp_path: Path) -> None:
+    heard: list[tuple[str, str | None]] = []
+    clock = ManualClock()
+    kw = opened(tmp_path, on_event=lambda it: heard.append((it.kind, it.name)), expiring_days=7, idle_days=3, clock=clock)
+    kw.keys.create(name="short", expires_in_days=5)
+    kw.keys.create(name="long", expires_in_days=50)
+    clock.advance(timedelta(days=4))
+    kw.flush()
+    idle = [("idle", "long"), ("idle", "short")]
+    for _ in range(6_000):
+        if sorted(it for it in heard if it[0] == "idle") == idle:
+            break
+        threading.Event().wait(0.01)
+    kw.flush()
+    kw.close()
+    assert sorted(it for it in heard if it[0] == "idle") == idle
+    assert ("expiring", "short") in heard
+    assert ("expiring", "long") not in heard
+
+
+def test_what_a_listener_raises_concerns_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda it: raised.append(it.exc_value))
+
+    def listener(_event: Event) -> None:
+        raise ValueError("a listener of the test")
+
+    kw = opened(tmp_path, on_event=listener)
+    new = kw.keys.create(name="CI")
+    assert kw.keys.revoke(new.id).status == "revoked"
+    kw.close()
+    assert [str(it) for it in raised] == ["a listener of the test"] * 2
+
+
+@pytest.mark.parametrize("bad", [7, "print", [], {}])
+def test_what_is_no_listener_is_refused(tmp_path: Path, bad: Any) -> None:
+    async def listener(_event: Event) -> None: ...
+
+    for each in (bad, listener):
+        for make in (Keywright, AsyncKeywright):
+            with pytest.raises(InvalidRequest) as refused:
+                make(f"sqlite:{tmp_path}/keys.db", brand="liq", pepper=PEPPER, on_event=each)
+            assert refused.value.field == "on_event"
+    assert not list(tmp_path.iterdir())
+
+
+def test_asyncio_hears_on_its_own_thread(tmp_path: Path) -> None:
+    async def main() -> list[tuple[str, int]]:
+        loop, queue = asyncio.get_running_loop(), asyncio.Queue[Event]()
+        listener = lambda it: loop.call_soon_threadsafe(queue.put_nowait, it)  # noqa: E731
+        async with AsyncKeywright(f"sqlite:{tmp_path}/keys.db", brand="liq", pepper=PEPPER, on_event=listener) as kw:
+            new = await kw.keys.create(name="CI")
+            await kw.keys.revoke(new.id)
+            return [((await queue.get()).kind, threading.get_ident()) for _ in range(2)]
+
+    assert asyncio.run(main()) == [(kind, threading.get_ident()) for kind in ("created", "revoked")]
+
+
+def test_a_child_tells_what_it_did_and_the_parent_what_it_did(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    heard: list[tuple[int, str | None]] = []
+
+    def listener(event: Event) -> None:
+        heard.append((os.getpid(), event.name))
+        if os.getpid() != parent:
+            os.write(write, f"{event.name}\n".encode())
+
+    parent = os.getpid()
+    kw = opened(tmp_path, on_event=listener)
+    kw.keys.create(name="before")
+    child = os.fork()
+    if child == 0:
+        kw.keys.create(name="in the child")
+        kw.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    os.close(write)
+    kw.keys.create(name="after")
+    kw.close()
+    assert heard == [(parent, "before"), (parent, "after")]
+    with os.fdopen(read) as told:
+        assert told.read() == "in the child\n"
+
+
+def test_what_is_left_is_told_when_python_ends(tmp_path: Path) -> None:
+    program = f"""
+from keywright import Keywright
+kw = Keywright("sqlite:{tmp_path}/keys.db", brand="liq", pepper="{PEPPER}", on_event=lambda it: print(it.kind))
+kw.keys.create(name="CI")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("created\n", "")
+
+
+def test_an_engine_that_is_forgotten_ends_its_thread(tmp_path: Path) -> None:
+    def names() -> list[str]:
+        return [(task / "comm").read_text() for task in tasks.iterdir()] if (tasks := _tasks()) else []
+
+    kw: Keywright | None = opened(tmp_path, on_event=print)
+    assert kw is not None
+    assert sum("keywright-event" in it for it in names()) == 1
+    del kw
+    gc.collect()
+    for _ in range(2_000):
+        if not any("keywright-event" in it for it in names()):
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("the thread goes on")
+
+
+def _tasks() -> Path:
+    from pathlib import Path
+
+    return Path("/proc/self/task")
