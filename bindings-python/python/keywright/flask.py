@@ -111,8 +111,8 @@ class Guard:
         lease: contract.Lease | None = g.pop("keywright_lease", None)
         if lease is not None:
             # What is streamed is as good as too long to be kept, unless it says how long it is, as Flask's own errors do.
-            length = response.content_length if response.is_streamed else 0
-            is_long = response.direct_passthrough or length is None or length > contract.LARGEST_KEPT
+            told = response.headers.get("content-length", contract.LARGEST_KEPT + 1)
+            is_long = response.direct_passthrough or (response.is_streamed and int(told) > contract.LARGEST_KEPT)
             kept = bytes(contract.LARGEST_KEPT + 1) if is_long else response.get_data()
             self.http.finish(lease, response.status_code, list(response.headers), kept)
         passed: contract.Passed | None = g.get("keywright")
