@@ -1,6 +1,7 @@
 """CPU time of a server for one request, without keys and with: `drive.py FOLDER PYTHON NODE_FOLDER HELLO`. Writes Markdown.
 
-One connection that is kept alive; each variant is started several times, in turn with the others, and the median counts.
+One connection to each, kept alive. Those of a framework stand side by side, warm, and are asked in turn, so that what else the
+machine does concerns all of them; the medians of the rounds count.
 """
 
 import os
@@ -13,10 +14,12 @@ from pathlib import Path
 
 from keywright import Keywright
 
-ROUNDS = 3
-REQUESTS = {"asgi": 4_000, "fastapi": 4_000, "express": 4_000, "axum": 20_000}
+ROUNDS = 9
+# Requests of a round, and before the first one: just-in-time compilers settle late.
+REQUESTS = {"asgi": 3_000, "fastapi": 3_000, "express": 3_000, "axum": 20_000}
+WARM_UP = {"asgi": 2_000, "fastapi": 2_000, "express": 8_000, "axum": 20_000}
 # Peers that wait, or write, for each request.
-PEER_REQUESTS = 100
+PEER_REQUESTS = 60
 # variant, at most so many microseconds more than its framework alone
 VARIANTS = (
     ("asgi", None),
@@ -27,6 +30,7 @@ VARIANTS = (
     ("fastapi keywright", 30),
     ("fastapi keyshield", None),
     ("express", None),
+    ("express nothing", None),
     ("express keywright", 10),
     ("express better-auth", None),
     ("axum", None),
@@ -42,28 +46,49 @@ def spent(process: int) -> float:
     return sum(int(it.read_text().split()[0]) for it in threads) / 1_000
 
 
-def measure(command: list[str], requests: int) -> float:
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    port, text = server.stdout.readline().split()
-    request = f"GET /hello HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {text}\r\nuser-agent: bench\r\naccept: */*\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", int(port))) as connection:
+class Server:
+    """A hello route that stands until it is closed."""
 
-        def ask(times: int) -> None:
-            for _ in range(times):
-                connection.sendall(request)
-                answer = connection.recv(65_536)
-                while not answer.endswith(b'"world"}'):
-                    answer += connection.recv(65_536)
-                if b" 200 " not in answer[:20]:
-                    raise SystemExit(f"{command}: {answer[:200]!r}")
+    def __init__(self, command: list[str]) -> None:
+        self.command = command
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        port, text = self.process.stdout.readline().split()
+        lines = ("GET /hello HTTP/1.1", "host: bench", f"authorization: Bearer {text}", "user-agent: bench", "accept: */*")
+        self.request = "".join(f"{line}\r\n" for line in (*lines, "")).encode()
+        self.connection = socket.create_connection(("127.0.0.1", int(port)))
 
-        ask(requests // 4)
-        before = spent(server.pid)
-        ask(requests)
-        after = spent(server.pid)
-    server.stdin.close()
-    server.wait(10)
-    return (after - before) / requests
+    def ask(self, times: int) -> float:
+        """Microseconds of CPU for each request."""
+        before = spent(self.process.pid)
+        for _ in range(times):
+            self.connection.sendall(self.request)
+            answer = self.connection.recv(65_536)
+            while not answer.endswith(b'"world"}'):
+                answer += self.connection.recv(65_536)
+            if b" 200 " not in answer[:20]:
+                raise SystemExit(f"{self.command}: {answer[:200]!r}")
+        return (spent(self.process.pid) - before) / times
+
+    def close(self) -> None:
+        self.connection.close()
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+def measured(commands: dict[str, list[str]]) -> dict[str, list[float]]:
+    """The rounds of all variants of a framework."""
+    servers = {variant: Server(command) for variant, command in commands.items()}
+
+    def requests(variant: str, of: dict[str, int]) -> int:
+        framework, _, who = variant.partition(" ")
+        return of[framework] if who in OURS else PEER_REQUESTS
+
+    for variant, server in servers.items():
+        server.ask(requests(variant, WARM_UP))
+    rounds = [{variant: server.ask(requests(variant, REQUESTS)) for variant, server in servers.items()} for _ in range(ROUNDS)]
+    for server in servers.values():
+        server.close()
+    return {variant: [it[variant] for it in rounds] for variant in servers}
 
 
 def main() -> None:
@@ -77,29 +102,30 @@ def main() -> None:
         "express": ["node", str(node / "hello.mjs")],
         "axum": [str(hello)],
     }
-    figures: dict[str, list[float]] = {variant: [] for variant, _ in VARIANTS}
-    for _ in range(ROUNDS):
-        for variant, found in figures.items():
-            (folder / "better-auth.db").unlink(missing_ok=True)
-            framework = variant.split()[0]
-            is_peer = variant.partition(" ")[2] not in OURS
-            requests = PEER_REQUESTS if is_peer else REQUESTS[framework]
-            found.append(measure([*commands[framework], variant, str(folder)], requests))
+    figures: dict[str, list[float]] = {}
+    for framework, command in commands.items():
+        variants = [it for it, _ in VARIANTS if it.partition(" ")[0] == framework]
+        figures |= measured({it: [*command, it, str(folder)] for it in variants})
     medians = {variant: statistics.median(of) for variant, of in figures.items()}
+
+    def added(variant: str) -> float:
+        bare = figures[variant.partition(" ")[0]]
+        return statistics.median(one - other for one, other in zip(figures[variant], bare, strict=True))
+
     print("# Figures of requests\n")
     print("One run of `bash tests/bench/http.sh`; release builds. CPU time of the server process for one request of a hello")
-    print(f"route, by one connection that is kept alive; the median of {ROUNDS} starts, in turn. The scheme is `hmac-sha256`, the key is")
-    print("in memory; keyshield has its cache and a repository in memory, better-auth a SQLite file of 1,000 keys. `nothing` is a")
-    print("middleware, or a dependency, that adds as many headers and does nothing else: what is not ours of what ours adds.\n")
+    print(f"route, warm, by one connection that is kept alive; the medians of {ROUNDS} rounds in turn. The scheme is `hmac-sha256`,")
+    print("the key is in memory; keyshield has its cache and a repository in memory, better-auth a SQLite file of 1,000 keys.")
+    print("`nothing` is a middleware, or a dependency, that adds as many headers and does nothing else: what is not ours of what ours")
+    print("adds.\n")
     print(f"- {datetime.now(timezone.utc):%Y-%m-%d}, load {os.getloadavg()[1]:.1f} over the last 5 minutes, {os.cpu_count()} cores\n")
     print("| what | CPU per request | added | at most | met | times what ours adds |\n|---|---|---|---|---|---|")
     for variant, goal in VARIANTS:
         framework, _, who = variant.partition(" ")
-        added = medians[variant] - medians[framework]
-        line = [variant, f"{medians[variant]:.1f} µs", f"{added:.1f} µs" if who else ""]
-        line += [f"{goal} µs", "yes" if added <= goal else "**no**"] if goal else ["", ""]
-        ours = medians[f"{framework} keywright"] - medians[framework]
-        line.append(f"{added / ours:.1f}" if who not in OURS and ours > 0 else "")
+        more, ours = added(variant), added(f"{framework} keywright")
+        line = [variant, f"{medians[variant]:.1f} µs", f"{more:.1f} µs" if who else ""]
+        line += [f"{goal} µs", "yes" if more <= goal else "**no**"] if goal else ["", ""]
+        line.append(f"{more / ours:.1f}" if who not in OURS and ours > 0 else "")
         print("|", " | ".join(line), "|")
 
 

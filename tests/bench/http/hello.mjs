@@ -15,6 +15,13 @@ if (variant === "express keywright") {
   const pepper = "a pepper of the benchmark, of 32 bytes or more";
   const kw = new Keywright(`sqlite:${join(folder, "keys.db")}`, { brand: "bench", pepper });
   app.use(guard(kw, { routes: [{ path: "/hello", scopes: "deals:read" }] }));
+} else if (variant === "express nothing") {
+  app.use((_request, response, next) => {
+    for (const [name, value] of [["cache-control", "no-store"], ["vary", "authorization"], ["x-request-id", "an id"]]) {
+      response.setHeader(name, value);
+    }
+    next();
+  });
 } else if (variant === "express better-auth") {
   const { texts, verify } = await peer(join(folder, "better-auth.db"), 1_000);
   text = texts[0];
