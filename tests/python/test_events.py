@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +19,7 @@ from keywright import AsyncKeywright, Event, InvalidRequest, Keywright
 from keywright.testing import ManualClock
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 PEPPER = "a pepper for tests, thirty-two bytes"
 
@@ -149,8 +151,10 @@ kw.keys.create(name="CI")
 
 
 def test_an_engine_that_is_forgotten_ends_its_thread(tmp_path: Path) -> None:
-    def names() -> list[str]:
-        return [(task / "comm").read_text() for task in tasks.iterdir()] if (tasks := _tasks()) else []
+    def names() -> Iterator[str]:
+        for task in Path("/proc/self/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # A thread may end before it is looked at.
+                yield (task / "comm").read_text()
 
     kw: Keywright | None = opened(tmp_path, on_event=print)
     assert kw is not None
@@ -162,9 +166,3 @@ def test_an_engine_that_is_forgotten_ends_its_thread(tmp_path: Path) -> None:
             return
         threading.Event().wait(0.01)
     pytest.fail("the thread goes on")
-
-
-def _tasks() -> Path:
-    from pathlib import Path
-
-    return Path("/proc/self/task")
