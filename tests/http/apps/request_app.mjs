@@ -13,12 +13,12 @@ async function answer(request, target, peer) {
   if (options.path ? http.manages(target) : isMounted(target)) return manageRequest(http, request, { peer, target, principal, mount });
   // Twice: a guard behind a guard changes nothing.
   const first = await authenticateRequest(http, request, { peer, target });
-  const found = first.allowed ? await authenticateRequest(http, request, { peer, target, earlier: first.earlier }) : first;
-  if (!found.allowed) return found.response;
+  if (!first.allowed) return first.response;
   try {
-    return await found.finish(handled(request, target, found));
+    const found = await authenticateRequest(http, request, { peer, target, earlier: first.earlier });
+    return await first.finish(found.allowed ? await found.finish(handled(request, target, found)) : found.response);
   } catch (error) {
-    await found.release();
+    await first.release();
     throw error;
   }
 }
