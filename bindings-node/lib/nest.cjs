@@ -17,8 +17,17 @@ const ApiKey = createParamDecorator((_data, context) => getApiKey(context.switch
 /** A request that goes no further. Filters of the host may answer it in their own way. */
 class Refused extends HttpException {
   constructor(answer) {
-    super(answer.body.length ? JSON.parse(answer.body) : {}, answer.status);
+    super(told(answer.body), answer.status);
     this.answer = answer;
+  }
+}
+
+/** What a body says; an answer that is repeated may be anything. */
+function told(body) {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return {};
   }
 }
 

@@ -40,11 +40,11 @@ class KeywrightMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        state = _state(scope)
         answer = await self.http.authenticate(*parts(scope), earlier=passed(scope))
         if isinstance(answer, Response):
             await respond(scope, receive, send, answer)
             return
-        state = scope.setdefault("state", {})
         state["keywright"] = answer
         if answer.once:
             state["keywright_body"], receive = await heard(receive)
@@ -68,18 +68,29 @@ class HeadersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        state = _state(scope)
         if any(name.lower() == b"idempotency-key" for name, _ in scope["headers"]):
             # What is behind may have it done once, and sees no body.
             body, receive = await heard(receive)
             if body is None:
                 return
-            scope.setdefault("state", {})["keywright_body"] = body
+            state["keywright_body"] = body
         await _serve(self.app, scope, receive, send)
+
+
+def _state(scope: Scope) -> MutableMapping[str, Any]:
+    """The state of this request alone: some servers share one between all requests of a connection."""
+    if "keywright" not in scope:
+        shared: MutableMapping[str, Any] = scope.get("state") or {}
+        scope["state"] = {name: it for name, it in shared.items() if not name.startswith("keywright")}
+        scope["keywright"] = True
+    state: MutableMapping[str, Any] = scope["state"]
+    return state
 
 
 async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     """Has a request answered, with our headers where it was let in, and keeps the answer where that is to be done once."""
-    state = scope.setdefault("state", {})
+    state = _state(scope)
     if "keywright_body" in state:
         # Extensions lead bodies past what is seen here.
         scope = {**scope, "extensions": {}}

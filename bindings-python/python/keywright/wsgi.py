@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from http import HTTPStatus
+from http.client import responses
 from typing import TYPE_CHECKING, Any
 
 from keywright._native import Keywright, Lease, Response
@@ -139,5 +139,5 @@ def respond(start_response: StartResponse, response: Response) -> Iterable[bytes
     headers = [(name.decode(), value.decode()) for name, value in response.headers]
     if response.body:
         headers.append(("content-length", str(len(response.body))))
-    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
+    start_response(f"{response.status} {responses.get(response.status, 'Answer')}", headers)
     return [response.body]
