@@ -91,12 +91,14 @@ def _state(scope: Scope) -> MutableMapping[str, Any]:
 async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     """Has a request answered, with our headers where it was let in, and keeps the answer where that is to be done once."""
     state = _state(scope)
+    # What stands inside another of ours hands the answer on, which is kept once.
+    is_outermost = state.setdefault("keywright_serves", app) is app
     if "keywright_body" in state:
         # Extensions lead bodies past what is seen here.
         scope = {**scope, "extensions": {}}
 
     async def sending(message: MutableMapping[str, Any]) -> None:
-        passed, doing = state.get("keywright"), state.get("keywright_doing")
+        passed, doing = state.get("keywright"), state.get("keywright_doing") if is_outermost else None
         if passed is not None:
             add_headers(message, passed)
         await (send(message) if doing is None else doing.send(message, send))
@@ -104,7 +106,7 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     try:
         await app(scope, receive, sending)
     finally:
-        if "keywright_doing" in state:
+        if is_outermost and "keywright_doing" in state:
             await state["keywright_doing"].release()
 
 
