@@ -33,8 +33,7 @@ function guard(kw, options) {
 /** Waits for what is found, and has it done once where it is to be. */
 async function judgedOnce(http, waited, request, response, next) {
   const found = await waited;
-  // A guard before this one may see to it.
-  const turn = found.once && !request.keywright?.once && (await http.once(found, await bodyBefore(request)));
+  const turn = found.once && (await http.once(found, await bodyBefore(request)));
   if (turn && !turn.allowed) return judged(turn, request, response, next);
   if (turn) keep(response, turn);
   judged(found, request, response, next);

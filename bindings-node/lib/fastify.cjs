@@ -45,8 +45,7 @@ function guard(kw, options) {
 /** Waits for what is found, and has it done once where it is to be. */
 async function judgedOnce(http, waited, request, reply, done) {
   const found = await waited;
-  // A guard before this one may see to it.
-  const turn = found.once && !request.keywright?.once && (await http.once(found, await peek(request.raw)));
+  const turn = found.once && (await http.once(found, await peek(request.raw)));
   if (turn && !turn.allowed) return judged(turn, request, reply, done);
   if (turn) keep(reply.raw, turn);
   judged(found, request, reply, done);

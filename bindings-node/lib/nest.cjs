@@ -63,8 +63,7 @@ class KeywrightGuard {
 /** Waits for what is found, and has it done once where it is to be. */
 async function judgedOnce(http, waited, request, response) {
   const found = await waited;
-  // A guard before this one may see to it.
-  const turn = found.once && !request.keywright?.once && (await http.once(found, await bodyBefore(request)));
+  const turn = found.once && (await http.once(found, await bodyBefore(request)));
   if (turn && !turn.allowed) return judged(turn, request, response);
   if (turn) keep(response.raw ?? response, turn);
   return judged(found, request, response);

@@ -175,6 +175,10 @@ fn a_guard_behind_a_guard_asks_no_second_time() {
     let Outcome::Passed(inner) = block_on(http.authenticate(&head, Some(&needs))) else { panic!("it is a valid key") };
     assert!(outer.is_once() && !inner.is_once());
     assert!(matches!(block_on(http.once(&inner, b"{}")), Turn::Run(None)));
+    let earlier = inner.earlier().to_string().parse().unwrap();
+    let head = head.earlier(Some(&earlier));
+    let Outcome::Passed(third) = block_on(http.authenticate(&head, Some(&needs))) else { panic!("it is a valid key") };
+    assert!(!third.is_once(), "it would meet the lease of the first");
     kw.close();
 }
 

@@ -42,6 +42,8 @@ pub struct Passed {
     pub more: Vec<Header>,
     vary: Arc<str>,
     pub(super) once: Option<Box<Once>>,
+    /// Whether a guard in front has it done once.
+    once_in_front: bool,
 }
 
 /// Who makes a request.
@@ -128,7 +130,7 @@ impl Passed {
             Principal::Key(allowed) => allowed.counted(),
             Principal::Anyone | Principal::Session(_) => Counted::default(),
         };
-        Earlier { request_id: self.request_id.clone(), counted, once: self.is_once() }
+        Earlier { request_id: self.request_id.clone(), counted, once: self.is_once() || self.once_in_front }
     }
 
     /// The key, where one was presented.
@@ -151,6 +153,7 @@ impl Passed {
 struct Exchange {
     request_id: Cow<'static, str>,
     is_head: bool,
+    once_in_front: bool,
 }
 
 /// What is found before any key is verified.
@@ -183,7 +186,8 @@ impl Http {
     /// SQLite and `hmac-sha256`.
     pub fn begin(&self, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
         let (agent, is_head) = (self.agent(head), head.method == "HEAD");
-        let exchange = Exchange { request_id: request_id::of(head), is_head };
+        let once_in_front = head.earlier.is_some_and(|it| it.once);
+        let exchange = Exchange { request_id: request_id::of(head), is_head, once_in_front };
         if needs.is_some() && head.is_preflight() {
             // Behind a guard of one route stands its handler, and nobody who would answer a browser's question.
             return Ready::Now(Outcome::Refused(self.preflight(exchange.request_id)));
@@ -303,14 +307,14 @@ impl Http {
         agent: agent::Found,
         once: once::Asked,
     ) -> Outcome {
-        let Exchange { request_id, is_head } = exchange;
+        let Exchange { request_id, is_head, once_in_front } = exchange;
         let (principal, agent, once) = match found.and_then(|it| proved(it, agent, once)) {
             Ok(proved) => proved,
             Err(refusal) => return Outcome::Refused(refusal.response(&self.plan.manner, request_id, is_head)),
         };
         let more = self.principal_headers(&principal);
         let vary = Arc::clone(&self.plan.manner.vary);
-        Outcome::Passed(Box::new(Passed { principal, agent, request_id, more, vary, once }))
+        Outcome::Passed(Box::new(Passed { principal, agent, request_id, more, vary, once, once_in_front }))
     }
 
     /// What a response says of the key that was presented.
