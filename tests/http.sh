@@ -3,11 +3,7 @@
 set -uo pipefail
 . "$(dirname "$0")/setup.sh"
 
-[ -x "$python" ] || { tools && python_packages && node_packages && build_python && build_node; } || exit 1
-cargo build --quiet --package keywright-tests --example axum_app || exit 1
-axum=$(cargo build --quiet --package keywright-tests --example axum_app --message-format json | "$python" -c '
-import json, sys
-print([it["executable"] for it in map(json.loads, sys.stdin) if it.get("target", {}).get("name") == "axum_app"][-1])')
+ready && axum=$(example axum_app) || exit 1
 
 # Next takes a package for the host's own code, and bundles it, unless it is installed.
 build_next() {

@@ -3,11 +3,7 @@
 set -uo pipefail
 . "$(dirname "$0")/setup.sh"
 
-[ -x "$python" ] || { tools && python_packages && node_packages && build_python && build_node; } || exit 1
-cargo build --quiet --package keywright-tests --example proxy || exit 1
-PROXY_EXAMPLE=$(cargo build --quiet --package keywright-tests --example proxy --message-format json | "$python" -c '
-import json, sys
-print([it["executable"] for it in map(json.loads, sys.stdin) if it.get("target", {}).get("name") == "proxy"][-1])')
+ready && PROXY_EXAMPLE=$(example proxy) || exit 1
 export PROXY_EXAMPLE
 
 table=target/seeds.txt

@@ -72,3 +72,13 @@ node_packages() {
 build_python() { quiet .venv/bin/maturin develop; }
 
 build_node() { quiet npm run build:debug; }
+
+# For scripts that may be the first one to be run.
+ready() { [ -x "$python" ] || { tools && python_packages && node_packages && build_python && build_node; }; }
+
+# example NAME: builds a program of the tests, and says where it is.
+example() {
+  cargo build --quiet --package keywright-tests --example "$1" --message-format json-render-diagnostics | "$python" -c '
+import json, sys
+print([it["executable"] for it in map(json.loads, sys.stdin) if it.get("target", {}).get("name") == sys.argv[1]][-1])' "$1"
+}
