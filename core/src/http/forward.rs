@@ -8,7 +8,7 @@ use super::{Head, Header, Http, Outcome, Passed, Principal, Response, request_id
 use crate::wait::Ready;
 
 /// Where the question is asked, below where management is mounted.
-const PATH: &str = "/forward-auth";
+pub(super) const PATH: &str = "/forward-auth";
 
 /// The proxies that ask before they hand a request on, each in its own manner.
 ///

@@ -2,12 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::route::methods;
+use super::route::{ROUTES, methods};
 use crate::error::Error;
-use crate::http::{Gateway, Head};
-
-/// What stands below the place beside keys, which need no word of their own there.
-const OTHERS: [&str; 7] = ["audit", "scopes", "introspect", "orgs", "whoami", "openapi.json", "forward-auth"];
+use crate::http::{Gateway, Head, forward};
 
 /// A path at which keys are managed, like `/api-keys`; without one, management has a mount of its own.
 #[derive(Debug, Clone, Default)]
@@ -50,15 +47,20 @@ impl Place {
         let Some(path) = &self.0 else { return Some(target.into()) };
         let rest = target.strip_prefix(path.as_bytes())?;
         let end = |it: &u8| matches!(it, b'/' | b'?');
-        let own = |it: &[u8]| OTHERS.iter().any(|other| other.as_bytes() == it);
         match rest {
             [] | [b'?', ..] => {}
-            [b'/', inside @ ..] if inside.split(end).next().is_some_and(own) => return Some(rest.into()),
+            [b'/', inside @ ..] if inside.split(end).next().is_some_and(is_beside_keys) => return Some(rest.into()),
             [b'/', ..] => {}
             _ => return None,
         }
         Some([b"/keys", rest].concat().into())
     }
+}
+
+/// Whether this is the first word of a path that stands beside keys, which need no word of their own below the place.
+fn is_beside_keys(word: &[u8]) -> bool {
+    let routes = ROUTES.iter().filter_map(|it| it.0.split('/').next()).filter(|it| *it != "keys");
+    routes.chain(forward::PATH.strip_prefix('/')).any(|it| it.as_bytes() == word)
 }
 
 #[cfg(test)]

@@ -2,23 +2,9 @@ use super::Head;
 use super::spelling::{AGENT_USAGE, AUDIT_ENTRY, Kind, ORG, REVOKED_KEYS, SCOPE, USAGE, View, WHOAMI};
 use crate::http::refusal::Refusal;
 use crate::http::route::decoded;
-use crate::keyring::{ListAudit, ListKeys, ListOrgs};
+use crate::keyring::{KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey};
 
-/// What a client may say of a key. Who says it is never among it.
-const NEW: [&str; 10] = [
-    "name",
-    "scopes",
-    "level",
-    "tier",
-    "limits",
-    "networks",
-    "metadata",
-    "environment",
-    "expires_in_days",
-    "expires_at",
-];
-const UPDATE: [&str; 9] =
-    ["name", "scopes", "level", "tier", "limits", "networks", "metadata", "expires_in_days", "expires_at"];
+/// What a client may say. Who says it is never among it.
 const ROTATION: [&str; 3] = ["grace", "replace_current", "reason"];
 const CHANGE: [&str; 1] = ["reason"];
 const ATTESTATION: [&str; 3] = ["agent", "claims", "attestations"];
@@ -189,9 +175,9 @@ impl Route {
     /// The names of its arguments.
     pub(super) fn takes(self) -> &'static [&'static str] {
         match self {
-            Self::Create => &NEW,
+            Self::Create => &NewKey::NAMES,
             Self::List => &ListKeys::NAMES,
-            Self::Update => &UPDATE,
+            Self::Update => &KeyUpdate::NAMES,
             Self::Rotate | Self::RotateSelf => &ROTATION,
             Self::Attest | Self::AttestSelf => &ATTESTATION,
             Self::Audit => &ListAudit::NAMES,

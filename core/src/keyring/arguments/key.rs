@@ -40,6 +40,20 @@ pub struct NewKey {
 }
 
 impl NewKey {
+    /// What may be said of it, by whoever makes it.
+    pub(crate) const NAMES: [&'static str; 10] = [
+        "name",
+        "scopes",
+        "level",
+        "tier",
+        "limits",
+        "networks",
+        "metadata",
+        "environment",
+        "expires_in_days",
+        "expires_at",
+    ];
+
     /// A key of that name (1 to 200 characters) that may do nothing yet and never expires.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
@@ -148,19 +162,7 @@ impl NewKey {
 
     /// Reads the arguments of a `create` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&[
-            "name",
-            "scopes",
-            "level",
-            "tier",
-            "limits",
-            "networks",
-            "metadata",
-            "environment",
-            "expires_in_days",
-            "expires_at",
-            "created_by",
-        ])?;
+        let mut fields = fields.only(&[&Self::NAMES[..], &["created_by"]].concat())?;
         let name = fields.take("name").ok_or_else(|| Error::misuse("name", "is missing", "say what the key is for"))?;
         let mut new = Self::named(name.into_text("name")?);
         if let Some(value) = fields.given("scopes") {
@@ -210,6 +212,10 @@ pub struct KeyUpdate {
 }
 
 impl KeyUpdate {
+    /// What may be changed of a key, by whoever changes it.
+    pub(crate) const NAMES: [&'static str; 9] =
+        ["name", "scopes", "level", "tier", "limits", "networks", "metadata", "expires_in_days", "expires_at"];
+
     /// A change of nothing.
     #[must_use]
     pub fn new() -> Self {
@@ -286,18 +292,7 @@ impl KeyUpdate {
 
     /// Reads the arguments of an `update` call; null clears level, tier, limits, networks, metadata and expiry.
     pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&[
-            "name",
-            "scopes",
-            "level",
-            "tier",
-            "limits",
-            "networks",
-            "metadata",
-            "expires_in_days",
-            "expires_at",
-            "actor",
-        ])?;
+        let mut fields = fields.only(&[&Self::NAMES[..], &["actor"]].concat())?;
         let clearable = |it: Value| if it == Value::Null { None } else { Some(it) };
         let update = Self {
             name: fields.take("name").map(|it| it.into_text("name")).transpose()?,
