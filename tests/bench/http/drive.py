@@ -62,9 +62,12 @@ class Server:
         before = spent(self.process.pid)
         for _ in range(times):
             self.connection.sendall(self.request)
-            answer = self.connection.recv(65_536)
+            answer = b""
             while not answer.endswith(b'"world"}'):
-                answer += self.connection.recv(65_536)
+                part = self.connection.recv(65_536)
+                if not part:
+                    raise SystemExit(f"{self.command}: has closed its connection")
+                answer += part
             if b" 200 " not in answer[:20]:
                 raise SystemExit(f"{self.command}: {answer[:200]!r}")
         return (spent(self.process.pid) - before) / times

@@ -35,4 +35,6 @@ if (variant === "express keywright") {
 app.get("/hello", (_request, response) => response.json({ hello: "world" }));
 
 const server = app.listen(0, "127.0.0.1", () => console.log(server.address().port, text));
+// The others are asked meanwhile.
+server.keepAliveTimeout = 600_000;
 process.stdin.resume().on("end", () => process.exit());
