@@ -1,9 +1,9 @@
 "use strict";
 
-const { Http, bodyOf } = require("./http.cjs");
+const { bodyOf } = require("./body.cjs");
+const { Http } = require("./http.cjs");
 const { bodyBefore, readBefore } = require("./node-request.cjs");
-const { adding, send } = require("./node-response.cjs");
-const { keep } = require("./once.cjs");
+const { adding, keep, send } = require("./node-response.cjs");
 
 /**
  * Guards an Express application: `app.use(keys)` judges by the rules of paths, `keys.requires("deals:read")` by what one
@@ -34,17 +34,16 @@ function guard(kw, options) {
 async function judgedOnce(http, waited, request, response, next) {
   const found = await waited;
   const turn = found.once && (await http.once(found, await bodyBefore(request)));
-  if (turn && !turn.allowed) return judged(turn, request, response, next);
-  if (turn) keep(response, turn);
-  judged(found, request, response, next);
+  // A host that does not wait any longer, such as one with a time limit, has answered by itself.
+  if (response.headersSent) return turn?.release?.();
+  if (turn?.allowed) keep(response, turn);
+  judged(turn?.allowed === false ? turn : found, request, response, next);
 }
 
 function judged(found, request, response, next) {
-  // A host that does not wait any longer, such as one with a time limit, has answered by itself.
-  if (response.headersSent) return;
   if (!found.allowed) return send(response, request.method, found);
   request.keywright = found;
-  adding(response, found);
+  adding(response);
   next();
 }
 

@@ -1,8 +1,9 @@
 "use strict";
 
-const { Http, below, bodyOf } = require("./http.cjs");
-const { adding } = require("./node-response.cjs");
-const { keep, peek } = require("./once.cjs");
+const { bodyOf, peek } = require("./body.cjs");
+const { Http } = require("./http.cjs");
+const { adding, keep } = require("./node-response.cjs");
+const { below } = require("./target.cjs");
 
 /** Fastify's own mark of a plugin whose hooks hold for whoever registers it. */
 const SHARED = Symbol.for("skip-override");
@@ -46,17 +47,16 @@ function guard(kw, options) {
 async function judgedOnce(http, waited, request, reply, done) {
   const found = await waited;
   const turn = found.once && (await http.once(found, await peek(request.raw)));
-  if (turn && !turn.allowed) return judged(turn, request, reply, done);
-  if (turn) keep(reply.raw, turn);
-  judged(found, request, reply, done);
+  // A host that does not wait any longer, such as one with a time limit, has answered by itself.
+  if (reply.sent) return turn?.release?.();
+  if (turn?.allowed) keep(reply.raw, turn);
+  judged(turn?.allowed === false ? turn : found, request, reply, done);
 }
 
 function judged(found, request, reply, done) {
-  // A host that does not wait any longer, such as one with a time limit, has answered by itself.
-  if (reply.sent) return;
   if (!found.allowed) return send(reply, found);
-  request.keywright = found;
-  adding(reply.raw, found);
+  request.keywright = request.raw.keywright = found;
+  adding(reply.raw);
   done();
 }
 

@@ -1,7 +1,10 @@
 "use strict";
 
-const { Http, admit, below, bodyOf } = require("./http.cjs");
+const { bodyOf } = require("./body.cjs");
+const { admit } = require("./fetch.cjs");
+const { Http } = require("./http.cjs");
 const { taken } = require("./node-request.cjs");
+const { below } = require("./target.cjs");
 
 /**
  * Guards a Hono application: `app.use(keys)` judges by the rules of paths, `keys.requires("deals:read")` by what one route

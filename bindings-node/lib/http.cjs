@@ -2,12 +2,10 @@
 
 const addon = require("./addon.cjs");
 const { checked, settle } = require("./error.cjs");
+const { authenticateRequest, manageRequest } = require("./fetch.cjs");
 const { engineOf } = require("./keywright.cjs");
-const { Beginning, LARGEST_KEPT, LARGEST_ONCE, Lease } = require("./once.cjs");
+const { Lease } = require("./once.cjs");
 const { Key } = require("./record.cjs");
-
-/** The longest body that management reads. */
-const LARGEST_BODY = 65_536;
 
 /** A request that may go on. */
 class Passed {
@@ -150,96 +148,4 @@ class Http {
   }
 }
 
-/** Sets headers of ours on those of a response: `vary` joined to what is there, others where they are not. */
-function merge(headers, response, { get, set }) {
-  for (let at = 0; at < headers.length; at += 2) {
-    const [name, value] = [headers[at], headers[at + 1]];
-    const theirs = get(response, name);
-    if (theirs === undefined || theirs === null) set(response, name, value);
-    // A guard in front, or behind, joins the same.
-    else if (name === "vary" && !`${theirs}`.includes(value)) set(response, name, `${theirs}, ${value}`);
-  }
-}
-
-const FETCHED = { get: (it, name) => it.headers.get(name), set: (it, name, value) => it.headers.set(name, value) };
-
-/**
- * The parts of a WHATWG request, which has joined the lines of a repeated header with commas, and resolved what dots are
- * in its path: a host that routes by the target as it came hands that on.
- */
-function partsOf(request, peer, target) {
-  const { pathname, search } = new URL(request.url);
-  return { method: request.method, target: target ?? pathname + search, rawHeaders: [...request.headers].flat(), peer };
-}
-
-function responseOf({ status, headers, body }, method) {
-  const pairs = [];
-  for (let at = 0; at < headers.length; at += 2) pairs.push([headers[at], headers[at + 1]]);
-  const empty = method === "HEAD" || status === 204;
-  return new Response(empty ? null : body, { status, headers: pairs });
-}
-
-/**
- * Authenticates a WHATWG `Request`: `allowed` with what is known of it and `finish(response)`, which adds our headers to
- * whatever response it gets, and keeps it where the request is to be done once; else `response` is the answer. A handler that
- * fails is told with `release()`.
- */
-async function authenticateRequest(http, request, { peer, needs, target, earlier } = {}) {
-  const parts = { ...partsOf(request, peer, target), earlier };
-  const { refused, found, finish, release } = await admit(http, request, parts, needs);
-  if (refused) return { allowed: false, response: responseOf(refused, request.method) };
-  const { once: _, ...known } = found;
-  return { allowed: true, ...known, finish, release };
-}
-
-/** The same for an adapter that knows the parts of a request. */
-async function admit(http, request, parts, needs) {
-  const found = await http.authenticate(parts, needs);
-  if (!found.allowed) return { refused: found };
-  const turn = found.once && (await http.once(found, await bodyOf(request.clone().body, LARGEST_ONCE)));
-  if (turn?.allowed === false) return { refused: turn };
-  const finish = async (response) => {
-    const answer = new Response(turn ? await kept(response, turn) : response.body, response);
-    merge(found.headers, answer, FETCHED);
-    return answer;
-  };
-  return { found, finish, release: async () => turn?.release() };
-}
-
-/** The body of a response, with whose end a lease ends. */
-async function kept({ status, headers, body }, lease) {
-  const beginning = new Beginning(LARGEST_KEPT);
-  const flush = () => lease.finish(status, [...headers].flat(), beginning.bytes());
-  if (body === null) return void (await flush());
-  const transform = (chunk, to) => {
-    beginning.add(chunk);
-    to.enqueue(chunk);
-  };
-  return body.pipeThrough(new TransformStream({ transform, flush }));
-}
-
-/** Answers a WHATWG `Request` about keys; `mount` is the path that management stands under. */
-async function manageRequest(http, request, { peer, principal, target, earlier, mount = "" } = {}) {
-  const session = principal ? await principal(request) : undefined;
-  const parts = partsOf(request, peer, target);
-  if (parts.target.startsWith(mount)) parts.target = parts.target.slice(mount.length);
-  return responseOf(await http.manage({ ...parts, earlier, body: await bodyOf(request.body) }, session), request.method);
-}
-
-/** The rest of a target below a path, which may have parameters: both have the same segments before it. */
-function below(path) {
-  const mount = new RegExp(`^(?:/[^/?]*){${path.split("/").filter(Boolean).length}}`);
-  return (target) => target.replace(mount, "");
-}
-
-/** A body, up to the first part that is too much. */
-async function bodyOf(stream, most = LARGEST_BODY) {
-  const beginning = new Beginning(most);
-  for await (const chunk of stream ?? []) {
-    beginning.add(chunk);
-    if (beginning.isFull) break;
-  }
-  return beginning.bytes();
-}
-
-module.exports = { Http, Needs, Passed, Refused, LARGEST_BODY, admit, authenticateRequest, manageRequest, below, bodyOf, merge, partsOf, responseOf };
+module.exports = { Http, Needs, Passed, Refused, authenticateRequest, manageRequest };

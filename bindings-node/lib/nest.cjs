@@ -6,8 +6,7 @@ const { Http } = require("./http.cjs");
 const { Keywright } = require("./keywright.cjs");
 const { Public, Requires, needsOf } = require("./nest-needs.cjs");
 const { bodyBefore } = require("./node-request.cjs");
-const { adding, send } = require("./node-response.cjs");
-const { keep } = require("./once.cjs");
+const { adding, keep, send } = require("./node-response.cjs");
 
 const BOTH = Symbol("keywright engine and contract");
 
@@ -71,8 +70,8 @@ async function judgedOnce(http, waited, request, response) {
 
 function judged(found, request, response) {
   if (!found.allowed) throw new Refused(found);
-  request.keywright = found;
-  adding(response.raw ?? response, found);
+  request.keywright = (request.raw ?? request).keywright = found;
+  adding(response.raw ?? response);
   return true;
 }
 

@@ -2,8 +2,11 @@
 
 const { AsyncLocalStorage } = require("node:async_hooks");
 const { subscribe } = require("node:diagnostics_channel");
-const { Http, admit, below, bodyOf, responseOf } = require("./http.cjs");
+const { bodyOf } = require("./body.cjs");
+const { admit, responseOf } = require("./fetch.cjs");
+const { Http } = require("./http.cjs");
 const { taken } = require("./node-request.cjs");
+const { below } = require("./target.cjs");
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 

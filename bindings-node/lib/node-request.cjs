@@ -1,7 +1,7 @@
 "use strict";
 
-const { partsOf } = require("./http.cjs");
-const { peek } = require("./once.cjs");
+const { peek, readElsewhere } = require("./body.cjs");
+const { partsOf } = require("./fetch.cjs");
 
 /**
  * The parts of a WHATWG request that Node's server has taken, as they came over its socket. A host may have made another
@@ -25,12 +25,12 @@ async function bodyBefore(request) {
 }
 
 /** The body as another middleware has read it. JSON has no infinity, and what stands in its place must be no null. */
-function readBefore({ body, headers }) {
+function readBefore({ body, headers, file, files }) {
+  if (file ?? files) throw readElsewhere();
   if (typeof body === "string" || Buffer.isBuffer(body)) return body;
   if (body === undefined) {
     if (headers["transfer-encoding"] === undefined && !Number(headers["content-length"])) return undefined;
-    // One that is kept elsewhere must not count as none: what it said would be left out.
-    throw new Error("another middleware has read the body and kept it: mount Keywright before it");
+    throw readElsewhere();
   }
   return JSON.stringify(body, (_name, it) => (it === Infinity || it === -Infinity ? String(it) : it));
 }

@@ -99,6 +99,15 @@ pub(crate) fn in_progress() -> Error {
     Error::in_progress(FIELD, "belongs to a request that is still running", "send it again in a moment")
 }
 
+/// Two people in one session of an org would get each other's answers.
+pub(crate) fn nobodys() -> Error {
+    Error::wrong(
+        FIELD,
+        "belongs to nobody, since the session names no actor",
+        "leave it out, or let the session name its actor",
+    )
+}
+
 /// Reads the lines of the header, of which there may be one: a string of RFC 8941, section 3.3.3, or the same characters
 /// bare.
 pub(crate) fn read<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Result<Option<String>, Error> {

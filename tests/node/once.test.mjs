@@ -3,13 +3,19 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+import { connect } from "node:http2";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import compression from "compression";
 import express from "express";
+import Fastify from "fastify";
 import { Keywright } from "keywright";
 import { guard } from "keywright/express";
+import { guard as fastifyGuard } from "keywright/fastify";
 import { Http, Needs, authenticateRequest } from "keywright/http";
+import multer from "multer";
 import { PEPPER } from "./fixture.mjs";
 
 const KiB = 1_024;
@@ -34,6 +40,18 @@ const app = express()
     response.end("YyE=", "base64");
   })
   .post("/long", once, (request, response) => response.end("x".repeat(Number(request.query.kib) * KiB)))
+  .post("/packed", compression({ threshold: 0 }), once, (request, response) => {
+    response.type("text/plain");
+    if ("head" in request.query) response.writeHead(200, { "content-language": "en" });
+    response.write("one, ");
+    response.end("two");
+  })
+  .post("/twice", once, (_request, response) => {
+    response.end("once");
+    response.end();
+  })
+  .post("/file", multer().single("file"), once, (_request, response) => response.json({ run: ++runs }))
+  .use((error, _request, response, _next) => response.status(500).end(error.message))
   .post("/empty", once, (_request, response) => response.status(204).end())
   .post("/slow", once, async (_request, response) => {
     await wait;
@@ -92,6 +110,114 @@ test("an answer is kept however it was written", async () => {
   assert.equal((await ask("/long?kib=65", "long", "{}")).status, 409);
 });
 
+test("an answer is kept as the host made it, whatever is made of it in front", async () => {
+  for (const path of ["/packed", "/packed?head"]) {
+    const first = await ask(path, `packed-${path}`, "{}");
+    assert.equal(first.text, "one, two");
+    assert.deepEqual(await ask(path, `packed-${path}`, "{}"), { ...first, replayed: "true" });
+  }
+});
+
+test("an answer ends once", async () => {
+  const first = await ask("/twice", "twice", "{}");
+  assert.equal(first.text, "once");
+  assert.deepEqual(await ask("/twice", "twice", "{}"), { ...first, replayed: "true" });
+});
+
+test("a file that was read before does not count as no file", async () => {
+  const before = runs;
+  const form = new FormData();
+  form.set("file", new Blob(["x"]), "x.txt");
+  const response = await fetch(`http://127.0.0.1:${server.address().port}/file`, {
+    method: "POST",
+    headers: { "api-key": api_key, "idempotency-key": "file" },
+    body: form,
+  });
+  assert.match(await response.text(), /mount Keywright before it/);
+  assert.deepEqual([response.status, runs], [500, before]);
+});
+
+const pause = () => new Promise((go) => setTimeout(go, 50));
+
+/** A Fastify application that tells what it was told, and how often it ran. */
+async function fastify(t, options) {
+  const app = Fastify(options);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => done(null, body));
+  const requires = fastifyGuard(kw, {}).requires(undefined, { idempotent: true });
+  let run = 0;
+  app.post("/", { onRequest: requires }, async ({ body }) => ({ run: ++run, told: body }));
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  t.after(() => app.close());
+  return app.server.address().port;
+}
+
+test("a body ends when it ends, also if it was empty or came in parts", { timeout: 20_000 }, async (t) => {
+  const port = await fastify(t);
+  const sent = async (key, ...parts) => {
+    const socket = createConnection(port, "127.0.0.1");
+    socket.write(`POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\napi-key: ${api_key}\r\nidempotency-key: ${key}\r\n`);
+    socket.write("content-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n");
+    for (const part of parts) {
+      await pause();
+      socket.write(`${part.length.toString(16)}\r\n${part}\r\n`);
+    }
+    let text = "";
+    for await (const chunk of socket) text += chunk;
+    return JSON.parse(text.slice(text.indexOf("{"), text.lastIndexOf("}") + 1));
+  };
+  assert.deepEqual(await sent("ends", "a", "b", ""), { run: 1, told: "ab" });
+  assert.deepEqual(await sent("ends", "ab", ""), { run: 1, told: "ab" });
+  assert.equal((await sent("empty", "")).run, 2);
+  assert.equal((await sent("empty", "")).run, 2);
+});
+
+// Frames of HTTP/2 (RFC 9113): Node's own client ends a body before it resets the stream.
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+const [DATA, HEADERS, RST_STREAM, SETTINGS, END_HEADERS] = [0, 1, 3, 4, 4];
+
+function frame(type, flags, stream, ...parts) {
+  const payload = Buffer.concat(parts.map((it) => Buffer.from(it)));
+  return Buffer.concat([Buffer.from([0, payload.length >> 8, payload.length & 255, type, flags, 0, 0, 0, stream]), payload]);
+}
+
+/** Header fields as literals, with lengths below 127 (RFC 7541, section 6.2.2). */
+function fields(head) {
+  return Object.entries(head).flatMap(([name, value]) => [[0, name.length], name, [value.length], value]);
+}
+
+test("over HTTP/2 as well, and what broke off is not done", { timeout: 20_000 }, async (t) => {
+  const port = await fastify(t, { http2: true });
+  const client = connect(`http://127.0.0.1:${port}`);
+  const headOf = (key) => ({ ":method": "POST", ":path": "/", "api-key": api_key, "idempotency-key": key, "content-type": "text/plain" });
+  const sent = async (key, ...parts) => {
+    const stream = client.request(headOf(key));
+    for (const part of parts) {
+      stream.write(part);
+      await pause();
+    }
+    stream.end();
+    let text = "";
+    for await (const chunk of stream) text += chunk;
+    return JSON.parse(text);
+  };
+  assert.deepEqual(await sent("h2", "a", "b"), { run: 1, told: "ab" });
+  assert.deepEqual(await sent("h2", "ab"), { run: 1, told: "ab" });
+  assert.equal((await sent("h2-empty")).run, 2);
+  for (const code of [0, 2, 8]) {
+    const socket = createConnection(port, "127.0.0.1").on("error", () => {});
+    const head = { ...headOf("h2-broken"), ":scheme": "http" };
+    socket.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0), frame(HEADERS, END_HEADERS, 1, ...fields(head)), frame(DATA, 0, 1, "a")]));
+    await pause();
+    socket.write(frame(RST_STREAM, 0, 1, Buffer.from([0, 0, 0, code])));
+    await pause();
+    socket.destroy();
+  }
+  assert.deepEqual(await sent("h2-broken", "b"), { run: 3, told: "b" });
+  // The server ends when its sessions have.
+  client.destroy();
+});
+
 test("of requests that meet one runs", async () => {
   let go;
   wait = new Promise((resolve) => (go = resolve));
@@ -102,6 +228,23 @@ test("of requests that meet one runs", async () => {
   assert.deepEqual((await Promise.all(both)).map((it) => it.status).sort(), [200, 409]);
   assert.equal(runs, before + 1);
   assert.equal((await ask("/slow", "meet", "{}")).replayed, "true");
+});
+
+test("an answer without a body is repeated in WHATWG, and a body that is gone is no empty one", async () => {
+  const http = new Http(kw, {});
+  const needs = Needs.of(undefined, { idempotent: true });
+  const asked = (key) => {
+    const headers = { "api-key": api_key, "idempotency-key": key };
+    return new Request("http://h/deals", { method: "POST", headers, body: "{}" });
+  };
+  for (const status of [205, 304]) {
+    const { finish } = await authenticateRequest(http, asked(`bodiless-${status}`), { needs });
+    await finish(new Response(null, { status }));
+    assert.equal((await authenticateRequest(http, asked(`bodiless-${status}`), { needs })).response.status, status);
+  }
+  const read = asked("read");
+  await read.text();
+  await assert.rejects(authenticateRequest(http, read, { needs }), /mount Keywright before it/);
 });
 
 test("a WHATWG response is kept as it is streamed", async () => {

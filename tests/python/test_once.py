@@ -123,3 +123,39 @@ def test_fastapi_with_forms_and_streams(kw: Keywright) -> None:
         assert (await ask(app, "/form", text, "f", b"name=y", kind=kind))[0] == 422
 
     asyncio.run(main())
+
+
+def test_nothing_is_read_for_nobody_and_what_broke_off_is_not_done(kw: Keywright) -> None:
+    text = kw.keys.create(name="CI").api_key
+    app = FastAPI()
+    once, runs = install(app, kw).needs(idempotent=True), []
+
+    @app.post("/deals", dependencies=[Security(once)])
+    async def deals() -> int:
+        runs.append(1)
+        return len(runs)
+
+    async def asked(key: str, *messages: Any) -> tuple[list[Any], int]:
+        headers = [(b"api-key", key.encode()), (b"idempotency-key", b"k")]
+        scope = {"type": "http", "method": "POST", "path": "/deals", "raw_path": b"/deals", "query_string": b"", "headers": headers}
+        told, sent = list(messages), list[Any]()
+
+        async def receive() -> Any:
+            return told.pop(0)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await app({**scope, "client": ("127.0.0.1", 1), "root_path": "", "http_version": "1.1"}, receive, send)
+        return sent, len(told)
+
+    async def main() -> None:
+        part = {"type": "http.request", "body": b"x" * 1024, "more_body": True}
+        sent, left = await asked("nobody's", *[part] * 9)
+        assert (sent[0]["status"], left) == (401, 9)
+        assert (await asked(text, part, {"type": "http.disconnect"}))[0] == []
+        assert runs == []
+        sent, left = await asked(text, part, {"type": "http.request", "body": b"y"})
+        assert (sent[0]["status"], left, runs) == (200, 0, [1])
+
+    asyncio.run(main())

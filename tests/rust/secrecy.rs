@@ -96,7 +96,7 @@ fn use_keys(kw: &Keywright, site: &Site) -> Vec<String> {
 fn once(kw: &Keywright) -> String {
     let http = kw.engine().http(keywright::http::Config::new()).unwrap();
     let ask = || {
-        let session = Session::of("default").unwrap().may("keys:manage").unwrap();
+        let session = Session::of("default").unwrap().actor("alice").may("keys:manage").unwrap();
         let message = Message::new("POST", "/keys").header("content-type", "application/json");
         let message = message.header("idempotency-key", ATTEMPT).body(r#"{"name": "fourth"}"#);
         let made = block_on(http.manage(message, Some(session)));

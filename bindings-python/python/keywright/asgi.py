@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from keywright._native import Keywright, Passed, Response
 from keywright.aio import AsyncKeywright
 from keywright.http import LARGEST_BODY, AsyncHttp
-from keywright.once import begun, heard
+from keywright.once import Body, BrokenOff, begun
 
 __all__ = ["HeadersMiddleware", "KeywrightMiddleware", "Management"]
 
@@ -47,10 +48,11 @@ class KeywrightMiddleware:
             return
         state["keywright"] = answer
         if answer.once:
-            state["keywright_body"], receive = await heard(receive)
-            if state["keywright_body"] is None:
+            receive = _looked_at(state, receive)
+            try:
+                repeated = await begun(self.http, answer, state)
+            except BrokenOff:
                 return
-            repeated = await begun(self.http, answer, state)
             if repeated is not None:
                 await respond(scope, receive, send, repeated)
                 return
@@ -71,11 +73,9 @@ class HeadersMiddleware:
         state = _state(scope)
         if any(name.lower() == b"idempotency-key" for name, _ in scope["headers"]):
             # What is behind may have it done once, and sees no body.
-            body, receive = await heard(receive)
-            if body is None:
-                return
-            state["keywright_body"] = body
-        await _serve(self.app, scope, receive, send)
+            receive = _looked_at(state, receive)
+        with suppress(BrokenOff):
+            await _serve(self.app, scope, receive, send)
 
 
 def _state(scope: Scope) -> MutableMapping[str, Any]:
@@ -86,6 +86,12 @@ def _state(scope: Scope) -> MutableMapping[str, Any]:
         scope["keywright"] = True
     state: MutableMapping[str, Any] = scope["state"]
     return state
+
+
+def _looked_at(state: MutableMapping[str, Any], receive: Receive) -> Receive:
+    """Keeps the beginning of a body, as far as it is read."""
+    body = state["keywright_body"] = Body(receive)
+    return body.receive
 
 
 async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from keywright._native import Lease, Passed, Response
 from keywright.http import LARGEST_KEPT, LARGEST_ONCE, AsyncHttp
 
-__all__ = ["Doing", "begun", "heard"]
+__all__ = ["Body", "BrokenOff", "Doing", "begun"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -48,29 +48,46 @@ class Doing:
             await self._http.release(lease)
 
 
-async def heard(receive: Receive) -> tuple[bytes | None, Receive]:
-    """The body of a request as far as it is looked at, None where it breaks off; and a ``receive`` that tells it again."""
-    messages: list[Message] = []
-    length, more = 0, True
-    while more and length <= LARGEST_ONCE:
-        messages.append(await receive())
-        if messages[-1]["type"] != "http.request":
-            return None, receive
-        length += len(messages[-1].get("body", b""))
-        more = messages[-1].get("more_body", False)
-    body = b"".join(it.get("body", b"") for it in messages)[: LARGEST_ONCE + 1]
+class BrokenOff(ConnectionError):
+    """Whoever sent a request has gone before it was whole."""
 
-    async def again() -> Message:
-        return messages.pop(0) if messages else await receive()
 
-    return body, again
+class Body:
+    """The body of a request, of which the beginning can be looked at at any time, and which ``receive`` tells whole all the same."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ahead: list[Message] = []
+        self._beginning = bytearray()
+        self._more = True
+        self._broken = False
+
+    async def receive(self) -> Message:
+        """The next message, as the server tells it."""
+        return self._ahead.pop(0) if self._ahead else await self._hear()
+
+    async def beginning(self) -> bytes:
+        """The body, up to the first byte that is too many; raises ``BrokenOff`` where its end never came."""
+        while self._more and len(self._beginning) <= LARGEST_ONCE:
+            self._ahead.append(await self._hear())
+        if self._broken:
+            raise BrokenOff
+        return bytes(self._beginning)
+
+    async def _hear(self) -> Message:
+        message = await self._receive()
+        if self._more:
+            self._broken = message["type"] != "http.request"
+            self._beginning += message.get("body", b"")[: LARGEST_ONCE + 1 - len(self._beginning)]
+            self._more = message.get("more_body", False)
+        return message
 
 
 async def begun(http: AsyncHttp, passed: Passed, state: MutableMapping[str, Any]) -> Response | None:
     """The answer to a request that was done before; None where it is to be done, which whoever sends the answer sees to."""
     if not passed.once or "keywright_doing" in state:
         return None
-    turn = await http.once(passed, state["keywright_body"])
+    turn = await http.once(passed, await state["keywright_body"].beginning())
     if isinstance(turn, Response):
         return turn
     state["keywright_doing"] = Doing(http, turn)

@@ -120,8 +120,8 @@ impl Http {
 
     async fn turn(&self, passed: &Passed, once: &Once, body: &[u8]) -> Result<Turn, Refusal> {
         let request = [b"host", once.method.as_bytes(), &once.target, body];
+        let attempt = self.attempt(&passed.principal, passed.agent.as_deref(), &once.key, request)?;
         // No route that lets anybody in is idempotent.
-        let attempt = self.attempt(&passed.principal, passed.agent.as_deref(), &once.key, request);
         match self.kw.begin(attempt.ok_or_else(Refusal::unavailable)?).await? {
             Begun::Running(lease) => Ok(Turn::Run(Some(Lease(lease)))),
             Begun::Repeated(Outcome::Answered(kept)) => replayed(kept, passed).map(Turn::Answered),
@@ -129,20 +129,22 @@ impl Http {
         }
     }
 
-    /// A request under a key, which is that of who makes it. `None` where that may be anybody.
+    /// A request under a key, which is that of who makes it. `None` where that may be anybody, refused where nobody knows.
     pub(super) fn attempt(
         &self,
         principal: &Principal,
         agent: Option<&str>,
         key: &str,
         request: [&[u8]; 4],
-    ) -> Option<Attempt> {
+    ) -> Result<Option<Attempt>, Error> {
         let (org, kind, id) = match principal {
-            Principal::Anyone => return None,
+            Principal::Anyone => return Ok(None),
             Principal::Key(key) => (key.org.as_str(), "key", key.id.to_string()),
-            Principal::Session(it) => (it.org(), "session", it.actor_name().unwrap_or_default().to_owned()),
+            Principal::Session(it) => {
+                (it.org(), "session", it.actor_name().ok_or_else(idempotency::nobodys)?.to_owned())
+            }
         };
-        Some(Attempt::new(org, [kind, &id, agent.unwrap_or_default()], key, request, self.kw.now()))
+        Ok(Some(Attempt::new(org, [kind, &id, agent.unwrap_or_default()], key, request, self.kw.now())))
     }
 
     /// Ends a lease with the answer that a host gives. It is kept for 24 hours, with its type and location; one of more

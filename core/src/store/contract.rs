@@ -225,7 +225,7 @@ async fn agents_are_counted_up_to_a_bound(store: &AnyStore) -> Check {
     let agent = |name: &str, it: u64| AgentCounts { agent: name.into(), counts: counts(it) };
     let add = |agents: Vec<AgentCounts>| {
         let used = Used { key_id: "agents-1".into(), lookup: lookup("agents-1"), counts: counts(0), agents };
-        store.add_usage([used].into())
+        store.add_usage([used].into(), NOW)
     };
     add(vec![agent("a", 2), agent("b", 3)]).await.map_err(told)?;
     add((0..MOST_AGENTS).map(|it| agent(&it.to_string(), 1)).collect()).await.map_err(told)?;
@@ -397,6 +397,13 @@ async fn a_name_has_one_turn(store: &AnyStore) -> Check {
     let end = late.at + KEPT;
     hold(remembered(store, &attempt("turns", "k", end - 1)).await? == answered, "an answer was not kept")?;
     hold(remembered(store, &attempt("turns", "k", end)).await?.is_none(), "an answer is kept too long")?;
+    store.add_usage([].into(), end - 1).await.map_err(told)?;
+    hold(remembered(store, &attempt("turns", "k", end - 1)).await?.is_some(), "an answer was forgotten too soon")?;
+    store.add_usage([].into(), end).await.map_err(told)?;
+    hold(
+        remembered(store, &attempt("turns", "k", end - 1)).await?.is_none(),
+        "an answer that is over still lies there",
+    )?;
     let freed = attempt("turns", "freed", NOW);
     hold(begin(freed.clone(), 4).await?.is_none(), "a new name has no turn")?;
     store.settle(Lease { name: freed.name, ..lease(4) }, None, NOW).await.map_err(told)?;

@@ -365,8 +365,9 @@ pub(crate) trait Store: Send + Sync {
         filter: Option<Vec<u8>>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Adds to the counters, of each secret and of its key. All of it, or nothing.
-    fn add_usage(&self, used: Arc<[Used]>) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Adds to the counters, of each secret and of its key, and forgets requests under idempotency keys that are over by
+    /// now. All of it, or nothing.
+    fn add_usage(&self, used: Arc<[Used]>, now: Millis) -> impl Future<Output = Result<(), Error>> + Send;
     /// What was counted for the agents of a key.
     fn agents(&self, key_id: &str) -> impl Future<Output = Result<Vec<AgentCounts>, Error>> + Send;
     /// Whether nobody has yet claimed to look at the keys on this day; the next who asks is told no.

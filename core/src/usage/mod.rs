@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::agents::Agents;
-use crate::clock::Millis;
+use crate::clock::{Clock, Millis};
 use crate::decision::Code;
 use crate::error::Error;
 use crate::events::{EventKind, Events, Notice};
@@ -88,6 +88,7 @@ pub(crate) struct Usage {
 
 struct Books {
     store: Arc<AnyStore>,
+    clock: Clock,
     events: Option<Arc<Events>>,
     open: Mutex<Open>,
     wake: Condvar,
@@ -104,9 +105,9 @@ struct Open {
 }
 
 impl Usage {
-    pub(crate) fn new(store: Arc<AnyStore>, events: Option<Arc<Events>>) -> Self {
+    pub(crate) fn new(store: Arc<AnyStore>, clock: Clock, events: Option<Arc<Events>>) -> Self {
         let (open, wake) = (Mutex::default(), Condvar::new());
-        let books = Books { store, events, open, wake, writing: tokio::sync::RwLock::new(()) };
+        let books = Books { store, clock, events, open, wake, writing: tokio::sync::RwLock::new(()) };
         Self { process: Process::current(), books: Arc::new(books) }
     }
 
@@ -261,7 +262,7 @@ impl Books {
             self.events.iter().for_each(|it| it.tick());
             return Ok(());
         }
-        let written = self.store.add_usage(Arc::clone(&used)).await;
+        let written = self.store.add_usage(Arc::clone(&used), self.clock.now()).await;
         if written.is_err() {
             let mut open = lock(&self.open);
             for (secret, used) in secrets.into_iter().zip(used.iter()) {

@@ -108,6 +108,7 @@ impl Hot {
     pub(crate) fn new(
         formats: &Formats,
         capacity: usize,
+        clock: Clock,
         metered: Option<Arc<AnyStore>>,
         listening: Option<Listening>,
     ) -> Self {
@@ -121,7 +122,7 @@ impl Hot {
                 permits: Permits::default(),
                 flights: Flights::default(),
                 rehash: Rehash::new(metered.is_none()),
-                usage: metered.clone().map(|it| Usage::new(it, events.clone())),
+                usage: metered.clone().map(|it| Usage::new(it, clock.clone(), events.clone())),
                 events,
             }
         };

@@ -147,7 +147,7 @@ impl<'a> Run<'a> {
     /// Makes a key once, however often this is called: its id, where that was acknowledged.
     fn once(&self, kw: &Keywright) -> Option<String> {
         let http = kw.engine().http(Config::new()).unwrap();
-        let session = Session::of("default").unwrap().may("keys:manage").unwrap();
+        let session = Session::of("default").unwrap().actor("alice").may("keys:manage").unwrap();
         let message = Message::new("POST", "/keys").header("content-type", "application/json");
         let message = message.header("idempotency-key", "once").body(r#"{"name": "once"}"#);
         let threatened = self.watch.threatens();

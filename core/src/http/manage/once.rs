@@ -56,7 +56,7 @@ impl Http {
         message.read(|head| {
             let Some(key) = idempotency::read(head.values("idempotency-key"))? else { return Ok(None) };
             let request = [b"manage", head.method.as_bytes(), head.target(), message.bytes()];
-            Ok(self.attempt(&who.principal(), who.agent.as_deref(), &key, request))
+            self.attempt(&who.principal(), who.agent.as_deref(), &key, request)
         })
     }
 

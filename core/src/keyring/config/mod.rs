@@ -394,7 +394,7 @@ impl Plan {
             Box::new(new) as Listening
         });
         let verifier = Verifier {
-            hot: Hot::new(&self.formats, self.keys_in_memory, metered, listening),
+            hot: Hot::new(&self.formats, self.keys_in_memory, self.clock.clone(), metered, listening),
             formats: Arc::new(self.formats),
             accepted: self.accepted,
             catalogue: self.catalogue,

@@ -7,7 +7,7 @@ use crate::clock::Millis;
 use crate::error::Error;
 use crate::idempotency::{self, Attempt, KEPT, Kept, LEASE, Lease, Memory, Outcome};
 
-/// As many rows that are over are deleted with each one that is written.
+/// As many rows that are over are deleted at a time.
 const SWEPT: usize = 100;
 
 /// What is remembered under the name of an attempt.
@@ -72,7 +72,8 @@ pub(super) fn once<T>(
     Ok(done)
 }
 
-fn sweep(on: &Transaction<'_>, now: Millis) -> Result<(), Error> {
+/// Forgets requests that are over by now, so many at a time: also where nobody sends more of them.
+pub(super) fn sweep(on: &Transaction<'_>, now: Millis) -> Result<(), Error> {
     on.prepare_cached(
         "DELETE FROM idempotency WHERE rowid IN \
          (SELECT rowid FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",

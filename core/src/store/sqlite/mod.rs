@@ -171,8 +171,8 @@ impl Store for Sqlite {
         self.write(move |on, _| keys::replace_verifier(on, &lookup, &from, &to, filter.as_deref())).await
     }
 
-    async fn add_usage(&self, used: Arc<[Used]>) -> Result<(), Error> {
-        self.write(move |on, _| usage::add(on, &used)).await
+    async fn add_usage(&self, used: Arc<[Used]>, now: Millis) -> Result<(), Error> {
+        self.write(move |on, _| usage::add(on, &used).and_then(|()| idempotency::sweep(on, now))).await
     }
 
     async fn agents(&self, key_id: &str) -> Result<Vec<AgentCounts>, Error> {

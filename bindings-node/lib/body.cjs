@@ -1,0 +1,79 @@
+"use strict";
+
+/** The longest body that management reads. */
+const LARGEST_BODY = 65_536;
+
+/** The longest body of a request that can be done once. */
+const LARGEST_ONCE = 1_048_576;
+
+/** The beginning of a body, as far as it is looked at. */
+class Beginning {
+  #chunks = [];
+  #length = 0;
+  #most;
+
+  constructor(most) {
+    this.#most = most;
+  }
+
+  /** Whether there is more of it than is looked at. */
+  get isFull() {
+    return this.#length > this.#most;
+  }
+
+  add(chunk, encoding) {
+    if (this.isFull) return;
+    const bytes = typeof chunk === "string" ? Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8") : chunk;
+    this.#chunks.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  bytes() {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+/** A body, up to the first part that is too much. */
+async function bodyOf(stream, most = LARGEST_BODY) {
+  const beginning = new Beginning(most);
+  for await (const chunk of stream ?? []) {
+    beginning.add(chunk);
+    if (beginning.isFull) break;
+  }
+  return beginning.bytes();
+}
+
+/** Whether all of a body has come. What HTTP/2 says of it is late, and of a stream that was reset the same: that one is closed. */
+function isWhole({ httpVersionMajor, stream, complete }) {
+  return httpVersionMajor === 2 ? stream.readableEnded && !stream.closed : complete;
+}
+
+/** The body of a request of Node, which is put back for whoever reads it next. */
+function peek(request) {
+  return new Promise((resolve, reject) => {
+    const beginning = new Beginning(LARGEST_ONCE);
+    const broken = () => settle(reject, new Error("the body of the request broke off"));
+    const look = () => {
+      // A read of nothing would have the end told, to nobody.
+      while (request.readableLength > 0) beginning.add(request.read());
+      if (!isWhole(request) && !beginning.isFull) return;
+      const bytes = beginning.bytes();
+      // Before its end is told, which is in the next tick.
+      if (bytes.length > 0) request.unshift(bytes);
+      settle(resolve, bytes);
+    };
+    function settle(how, what) {
+      request.off("readable", look).off("close", broken).off("error", broken);
+      how(what);
+    }
+    if (isWhole(request) && request.readableLength === 0) return resolve(Buffer.alloc(0));
+    request.on("readable", look).on("close", broken).on("error", broken);
+  });
+}
+
+/** What another middleware has read and kept elsewhere must not count as none: what it said would be left out. */
+function readElsewhere() {
+  return new Error("another middleware has read the body and kept it: mount Keywright before it");
+}
+
+module.exports = { Beginning, LARGEST_BODY, LARGEST_ONCE, bodyOf, peek, readElsewhere };
