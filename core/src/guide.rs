@@ -9,6 +9,9 @@ pub mod limits {}
 #[doc = include_str!("../guide/http.md")]
 pub mod http {}
 
+#[doc = include_str!("../guide/management.md")]
+pub mod management {}
+
 #[doc = include_str!("../guide/spelling.md")]
 pub mod spelling {}
 

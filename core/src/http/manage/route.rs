@@ -291,4 +291,28 @@ mod tests {
             assert_eq!(found(method, path), Err(405), "{method} {path}");
         }
     }
+
+    #[test]
+    fn the_guide_tells_every_route() {
+        let guide = include_str!("../../../guide/management.md");
+        let told = |line: &str| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        for (path, methods) in ROUTES {
+            let id = if path.starts_with("orgs") { "{org}" } else { "{id}" };
+            for (method, route) in methods {
+                let request = format!("{method} /{}", path.replace('*', id));
+                let line = guide.lines().find(|it| it.starts_with(&format!("| `{request}` ")));
+                let line = line.unwrap_or_else(|| panic!("the guide lacks {request}"));
+                let right = match route.right() {
+                    Right::Scope(it) | Right::Granted(it) | Right::Operator(it) => format!("`{it}`"),
+                    Right::Anyone => "any".into(),
+                    Right::Holder | Right::User => "the key itself".into(),
+                };
+                let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+                assert_eq!(cells[2], right, "{request}");
+                assert_eq!(cells[1].ends_with("*once*"), route.is_done_once(), "{request}");
+                let missing = route.takes().iter().find(|it| !told(cells[3]).iter().any(|told| told == *it));
+                assert_eq!(missing, None, "{request}");
+            }
+        }
+    }
 }
