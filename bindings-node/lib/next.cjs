@@ -39,7 +39,8 @@ function guard(kw, { peer, ...options } = {}) {
     withApiKey: (handler, scopes, more) => {
       const needs = scopes === undefined && more === undefined ? undefined : http.needs(scopes, more);
       return async (request, context) => {
-        const { refused, found, finish, release } = await admit(http, request, arrived(request), needs);
+        const parts = { ...arrived(request), earlier: known.get(request)?.earlier };
+        const { refused, found, finish, release } = await admit(http, request, parts, needs);
         if (refused) return responseOf(refused, request.method);
         known.set(request, found);
         try {

@@ -44,6 +44,18 @@ test("a route handler needs a key, and its response gets our headers", async (t)
   await assert.rejects(keys.withApiKey(async () => Promise.reject(new Error("on purpose")), [])(asked("/", { headers })), /on purpose/);
 });
 
+test("a guard behind a guard counts once", async (t) => {
+  const kw = engine(t);
+  const headers = await reader(kw, { limits: { per_minute: 1 } });
+  const keys = guard(kw);
+  const handler = () => new Response("entered");
+  const twice = keys.withApiKey(keys.withApiKey(handler, "deals:read"));
+  assert.equal((await twice(asked("/deals", { headers }))).status, 200);
+  assert.equal((await twice(asked("/deals", { headers }))).status, 429);
+  const narrow = keys.withApiKey(keys.withApiKey(handler, "deals:write"));
+  assert.equal((await narrow(asked("/deals", { headers: await reader(kw) }))).status, 403);
+});
+
 test("what came over the socket counts where it is known, and nothing is guessed where it is not", async (t) => {
   const kw = engine(t);
   const headers = await reader(kw, { networks: ["127.0.0.1"] });

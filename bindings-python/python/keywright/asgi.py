@@ -42,7 +42,7 @@ class KeywrightMiddleware:
             await self.app(scope, receive, send)
             return
         state = _state(scope)
-        answer = await self.http.authenticate(*parts(scope), earlier=passed(scope))
+        answer = await self.http.authenticate(*parts(scope), None, state.get("keywright"))
         if isinstance(answer, Response):
             await respond(scope, receive, send, answer)
             return
@@ -96,21 +96,28 @@ def _looked_at(state: MutableMapping[str, Any], receive: Receive) -> Receive:
 
 async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     """Has a request answered, with our headers where it was let in, and keeps the answer where that is to be done once."""
-    state = _state(scope)
-    # What stands inside another of ours hands the answer on, which is kept once.
-    is_outermost = state.setdefault("keywright_serves", app) is app
-    if "keywright_body" in state:
-        # Extensions lead bodies past what is seen here.
-        scope = {**scope, "extensions": {}}
+    state: MutableMapping[str, Any] = scope["state"]
 
     async def sending(message: MutableMapping[str, Any]) -> None:
-        passed, doing = state.get("keywright"), state.get("keywright_doing") if is_outermost else None
+        passed = state.get("keywright")
         if passed is not None:
             add_headers(message, passed)
-        await (send(message) if doing is None else doing.send(message, send))
+        await send(message)
+
+    if "keywright_body" not in state:
+        await app(scope, receive, sending)
+        return
+
+    # What stands inside another that looks at the body hands the answer on, which is kept once.
+    is_outermost = state.setdefault("keywright_serves", app) is app
+
+    async def keeping(message: MutableMapping[str, Any]) -> None:
+        doing = state.get("keywright_doing") if is_outermost else None
+        await (sending(message) if doing is None else doing.send(message, sending))
 
     try:
-        await app(scope, receive, sending)
+        # Extensions lead bodies past what is seen here.
+        await app({**scope, "extensions": {}}, receive, keeping)
     finally:
         if is_outermost and "keywright_doing" in state:
             await state["keywright_doing"].release()
