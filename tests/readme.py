@@ -20,7 +20,6 @@ FRAMEWORKS = {
     "django": "python",
     "litestar": "python",
     "mcp-python": "python",
-    "forward": "python",
     "express": "js",
     "fastify": "js",
     "hono": "js",
@@ -31,6 +30,9 @@ FRAMEWORKS = {
     "axum": "rust",
 }
 LINES = 70
+
+# Pages whose blocks are one program, in one language.
+ONE_PROGRAM = FRAMEWORKS | {"forward": "python"}
 
 
 def command(language: str, program: str, folder: Path) -> list[str]:
@@ -63,9 +65,9 @@ def run(language: str, program: str, folder: Path) -> str | None:
 def programs(page: Path) -> list[tuple[str, str]]:
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
     found = [(language, program) for language, program in blocks if language != "sh"]
-    if page.stem in FRAMEWORKS:
-        # The blocks of such a page are one program.
-        return [(FRAMEWORKS[page.stem], "\n".join(program for language, program in found if language == FRAMEWORKS[page.stem]))]
+    if page.stem in ONE_PROGRAM:
+        only = ONE_PROGRAM[page.stem]
+        return [(only, "\n".join(program for language, program in found if language == only))]
     if sorted(language for language, _ in found) != ["js", "python", "rust"]:
         raise SystemExit(f"{page.name} must have one program in each of python, js and rust")
     return found

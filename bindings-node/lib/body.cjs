@@ -36,7 +36,8 @@ class Beginning {
 /** A body, up to the first part that is too much. */
 async function bodyOf(stream, most = LARGEST_BODY) {
   const beginning = new Beginning(most);
-  for await (const chunk of stream ?? []) {
+  // To cancel one of two branches would wait for the other.
+  for await (const chunk of stream?.values?.({ preventCancel: true }) ?? stream ?? []) {
     beginning.add(chunk);
     if (beginning.isFull) break;
   }
@@ -48,11 +49,13 @@ function isWhole({ httpVersionMajor, stream, complete }) {
   return httpVersionMajor === 2 ? stream.readableEnded && !stream.closed : complete;
 }
 
+const brokeOff = () => new Error("the body of the request broke off");
+
 /** The body of a request of Node, which is put back for whoever reads it next. */
 function peek(request) {
   return new Promise((resolve, reject) => {
     const beginning = new Beginning(LARGEST_ONCE);
-    const broken = () => settle(reject, new Error("the body of the request broke off"));
+    const broken = () => settle(reject, brokeOff());
     const look = () => {
       // A read of nothing would have the end told, to nobody.
       while (request.readableLength > 0) beginning.add(request.read());
@@ -76,4 +79,4 @@ function readElsewhere() {
   return new Error("another middleware has read the body and kept it: mount Keywright before it");
 }
 
-module.exports = { Beginning, LARGEST_BODY, LARGEST_ONCE, bodyOf, peek, readElsewhere };
+module.exports = { Beginning, LARGEST_BODY, LARGEST_ONCE, bodyOf, brokeOff, isWhole, peek, readElsewhere };

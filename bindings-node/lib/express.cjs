@@ -2,8 +2,9 @@
 
 const { bodyOf } = require("./body.cjs");
 const { Http } = require("./http.cjs");
+const { keep } = require("./node-once.cjs");
 const { bodyBefore, readBefore } = require("./node-request.cjs");
-const { adding, keep, send } = require("./node-response.cjs");
+const { adding, send } = require("./node-response.cjs");
 
 /**
  * Guards an Express application: `app.use(keys)` judges by the rules of paths, `keys.requires("deals:read")` by what one

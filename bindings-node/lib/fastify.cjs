@@ -2,7 +2,8 @@
 
 const { bodyOf, peek } = require("./body.cjs");
 const { Http } = require("./http.cjs");
-const { adding, keep } = require("./node-response.cjs");
+const { keep } = require("./node-once.cjs");
+const { adding } = require("./node-response.cjs");
 const { below } = require("./target.cjs");
 
 /** Fastify's own mark of a plugin whose hooks hold for whoever registers it. */

@@ -44,24 +44,43 @@ async function admit(http, request, parts, needs) {
   if (found.once && request.bodyUsed) throw readElsewhere();
   const turn = found.once && (await http.once(found, await bodyOf(request.clone().body, LARGEST_ONCE)));
   if (turn?.allowed === false) return { refused: turn };
+  const release = async () => turn?.release();
   const finish = async (response) => {
-    const answer = new Response(turn ? await kept(response, turn) : response.body, response);
-    merge(found.headers, answer, FETCHED);
-    return answer;
+    try {
+      const answer = new Response(turn ? await kept(response, turn) : response.body, response);
+      merge(found.headers, answer, FETCHED);
+      return answer;
+    } catch (error) {
+      await release();
+      throw error;
+    }
   };
-  return { found, finish, release: async () => turn?.release() };
+  return { found, finish, release };
 }
 
 /** The body of a response, with whose end a lease ends. */
 async function kept({ status, headers, body }, lease) {
   const beginning = new Beginning(LARGEST_KEPT);
-  const flush = () => lease.finish(status, [...headers].flat(), beginning.bytes());
-  if (body === null) return void (await flush());
-  const transform = (chunk, to) => {
-    beginning.add(chunk);
-    to.enqueue(chunk);
+  const finish = () => lease.finish(status, [...headers].flat(), beginning.bytes());
+  if (body === null) return void (await finish());
+  const reader = body.getReader();
+  const pull = async (to) => {
+    try {
+      const { done, value } = await reader.read();
+      if (!done) beginning.add(value);
+      if (!done) return to.enqueue(value);
+    } catch (error) {
+      await lease.release();
+      throw error;
+    }
+    await finish();
+    to.close();
   };
-  return body.pipeThrough(new TransformStream({ transform, flush }));
+  const cancel = async (reason) => {
+    await lease.release();
+    await reader.cancel(reason);
+  };
+  return new ReadableStream({ pull, cancel });
 }
 
 /** Answers a WHATWG `Request` about keys; `mount` is the path that management stands under. */

@@ -5,8 +5,9 @@ const fastify = require("./fastify.cjs");
 const { Http } = require("./http.cjs");
 const { Keywright } = require("./keywright.cjs");
 const { Public, Requires, needsOf } = require("./nest-needs.cjs");
+const { keep } = require("./node-once.cjs");
 const { bodyBefore } = require("./node-request.cjs");
-const { adding, keep, send } = require("./node-response.cjs");
+const { adding, send } = require("./node-response.cjs");
 
 const BOTH = Symbol("keywright engine and contract");
 

@@ -1,6 +1,6 @@
 "use strict";
 
-const { peek, readElsewhere } = require("./body.cjs");
+const { brokeOff, isWhole, peek, readElsewhere } = require("./body.cjs");
 const { partsOf } = require("./fetch.cjs");
 
 /**
@@ -21,7 +21,10 @@ function leads(target, url) {
 /** The body of a request, which somebody may have read, and somebody may still read. */
 async function bodyBefore(request) {
   const raw = request.raw ?? request;
-  return (raw.readableDidRead ? readBefore(request) : await peek(raw)) ?? "";
+  if (!raw.readableDidRead) return peek(raw);
+  // Whoever has read it may have taken what came for all of it.
+  if (!isWhole(raw)) throw raw.aborted ? brokeOff() : readElsewhere();
+  return readBefore(request) ?? "";
 }
 
 /** The body as another middleware has read it. JSON has no infinity, and what stands in its place must be no null. */
@@ -32,7 +35,7 @@ function readBefore({ body, headers, file, files }) {
     if (headers["transfer-encoding"] === undefined && !Number(headers["content-length"])) return undefined;
     throw readElsewhere();
   }
-  return JSON.stringify(body, (_name, it) => (it === Infinity || it === -Infinity ? String(it) : it));
+  return JSON.stringify(body, (_name, it) => (it === Infinity || it === -Infinity || typeof it === "bigint" ? String(it) : it));
 }
 
 module.exports = { bodyBefore, readBefore, taken };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 import { test } from "node:test";
+import compression from "compression";
 import express from "express";
 import { Keywright } from "keywright";
 import { getApiKey, guard } from "keywright/express";
@@ -10,6 +11,26 @@ import { PEPPER, asks, engine, managers, url } from "./fixture.mjs";
 
 /** An application that listens, and what asks it. */
 const served = (t, app) => asks(t, createServer(app));
+
+test("headers are added whichever application answers, and whatever stands in front", async (t) => {
+  const kw = engine(t);
+  const headers = { "api-key": (await kw.keys.create({ name: "CI" })).api_key };
+  const keys = guard(kw);
+  const mounted = express().use("/guarded", keys);
+  const app = express().use("/in", mounted);
+  app.get("/in/guarded/parent", (_request, response) => response.end());
+  app.get("/packed", compression(), (_request, _response, next) => setTimeout(next, 20), keys, (_request, response) => response.end("x"));
+  app.get("/lines", keys, (_request, response) => {
+    response.setHeader("x-many", "0");
+    response.writeHead(200, ["x-many", "1", "x-many", "2"]).end();
+  });
+  const ask = await served(t, app);
+  const paths = ["/in/guarded/parent", "/in/guarded/nowhere", "/packed", "/packed", "/packed"];
+  for (const told of await Promise.all(paths.map((path) => ask(path, { headers })))) {
+    assert.deepEqual([told.headers["cache-control"], typeof told.headers["x-request-id"]], ["no-store", "string"]);
+  }
+  assert.equal((await ask("/lines", { headers })).headers["x-many"], "1, 2");
+});
 
 test("headers are added to whatever the host answers", async (t) => {
   const kw = engine(t);

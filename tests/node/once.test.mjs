@@ -48,15 +48,44 @@ const app = express()
   })
   .post("/twice", once, (_request, response) => {
     response.end("once");
-    response.end();
+    response.end("twice");
+    response.write("more");
   })
+  .post("/again", once, (_request, response) => {
+    response.json({ run: ++runs });
+    response.json({ run: ++runs });
+  })
+  .post("/late", once, (_request, response) => {
+    response.send("the answer");
+    response.status(500);
+    assert.throws(() => response.set("content-length", "3"), { code: "ERR_HTTP_HEADERS_SENT" });
+  })
+  .post("/number", once, (_request, response) => response.end(7))
+  .post("/status", once, (_request, response) => {
+    response.statusCode = 2_000;
+    response.end("x");
+  })
+  .post("/texts", once, (_request, response) => {
+    response.statusCode = "201";
+    response.end("x");
+  })
+  .post("/arrays", once, (_request, response) => {
+    response.setHeader("content-type", "text/html");
+    response.writeHead(200, "Fine", ["content-type", "text/plain", "x-many", "1", "x-many", "2"]).end("x");
+  })
+  .post("/left", once, async (_request, response) => {
+    response.write(`${++runs} `);
+    await new Promise((left) => response.once("close", left));
+    response.end("whole");
+  })
+  .post("/destroyed", once, (_request, response) => ++runs && response.destroy())
   .post("/file", multer().single("file"), once, (_request, response) => response.json({ run: ++runs }))
-  .use((error, _request, response, _next) => response.status(500).end(error.message))
   .post("/empty", once, (_request, response) => response.status(204).end())
   .post("/slow", once, async (_request, response) => {
     await wait;
     response.json({ run: ++runs });
   });
+app.use((error, _request, response, next) => (response.headersSent ? next(error) : response.status(500).end(error.message)));
 const server = createServer(app).listen(0, "127.0.0.1");
 await new Promise((listening) => server.once("listening", listening));
 after(async () => {
@@ -118,10 +147,40 @@ test("an answer is kept as the host made it, whatever is made of it in front", a
   }
 });
 
-test("an answer ends once", async () => {
-  const first = await ask("/twice", "twice", "{}");
-  assert.equal(first.text, "once");
-  assert.deepEqual(await ask("/twice", "twice", "{}"), { ...first, replayed: "true" });
+test("an answer ends once, and is settled then", async () => {
+  for (const [path, text] of [["/twice", "once"], ["/late", "the answer"], ["/texts", "x"], ["/arrays", "x"]]) {
+    const first = await ask(path, `ends-${path}`, "{}");
+    assert.deepEqual([first.status, first.text, first.replayed], [path === "/texts" ? 201 : 200, text, null]);
+    assert.deepEqual(await ask(path, `ends-${path}`, "{}"), { ...first, replayed: "true" });
+  }
+  // The connection is cut for the second answer, as by Express itself.
+  await ask("/again", "again", "{}").catch(() => {});
+  assert.match((await ask("/again", "again", "{}")).text, /^\{"run":\d+\}$/);
+});
+
+test("what Node refuses at the end is an error of the handler", async () => {
+  for (const path of ["/number", "/status"]) {
+    for (const _ of [1, 2]) {
+      const { status, text, replayed } = await ask(path, `refused-${path}`, "{}");
+      assert.deepEqual([status, replayed], [500, null]);
+      assert.match(text, /chunk|status code/);
+    }
+  }
+});
+
+test("an answer that broke off is not kept, and frees its key", async () => {
+  const url = `http://127.0.0.1:${server.address().port}`;
+  const headers = { "api-key": api_key, "idempotency-key": "left" };
+  await (await fetch(`${url}/left`, { method: "POST", headers })).body.cancel();
+  let again;
+  do again = await fetch(`${url}/left`, { method: "POST", headers });
+  while (again.status === 409);
+  await again.body.cancel();
+  assert.deepEqual([again.status, again.headers.get("idempotent-replayed")], [200, null]);
+  const before = runs;
+  // Until the connection is cut, for another that runs may still free its key.
+  for (const _ of [1, 2]) while (await ask("/destroyed", "destroyed", "{}").catch(() => null));
+  assert.equal(runs, before + 2);
 });
 
 test("a file that was read before does not count as no file", async () => {
@@ -228,6 +287,25 @@ test("of requests that meet one runs", async () => {
   assert.deepEqual((await Promise.all(both)).map((it) => it.status).sort(), [200, 409]);
   assert.equal(runs, before + 1);
   assert.equal((await ask("/slow", "meet", "{}")).replayed, "true");
+});
+
+test("what is too large is refused in WHATWG, and what broke off is free", async () => {
+  const http = new Http(kw, {});
+  const needs = Needs.of(undefined, { idempotent: true });
+  const asked = (key, body) => {
+    const headers = { "api-key": api_key, "idempotency-key": key };
+    return authenticateRequest(http, new Request("http://h/deals", { method: "POST", headers, body }), { needs });
+  };
+  assert.equal((await asked("larger", "x".repeat(KiB * KiB + 1))).response.status, 413);
+  const cancelled = await (await asked("cancelled", "{}")).finish(new Response(chunked("a", "b", "c")));
+  await cancelled.body.cancel();
+  const failing = new ReadableStream({ pull: (to) => to.error(new Error("on purpose")) });
+  const failed = await (await asked("failed", "{}")).finish(new Response(failing));
+  await assert.rejects(failed.text(), /on purpose/);
+  const used = new Response("x");
+  await used.text();
+  await assert.rejects((await asked("used", "{}")).finish(used));
+  for (const key of ["cancelled", "failed", "used"]) assert((await asked(key, "{}")).allowed, key);
 });
 
 test("an answer without a body is repeated in WHATWG, and a body that is gone is no empty one", async () => {

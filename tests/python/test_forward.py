@@ -125,13 +125,28 @@ def ask(
 def test_who_asks_is_told_behind(site: tuple[int, Keywright]) -> None:
     port, kw = site
     new = kw.org("acme").keys.create(name="writer", scopes="deals:write")
-    forged = {"X-Keywright-Org": "umbrella", "X-Original-URI": "/health", "X-Original-Method": "GET"}
+    ours = ["Principal", "Key", "Org", "Environment", "Scopes", "Agent"]
+    forged = {f"X-Keywright-{it}": "forged" for it in ours} | {"X-Original-URI": "/health", "X-Original-Method": "GET"}
     status, _, told = ask(port, "POST", "/deals?x=1", {"Api-Key": new.api_key, **forged}, "a body")
     assert (status, told["body"]) == (200, "a body")
-    assert (told["headers"]["x-keywright-org"], told["headers"]["x-keywright-key"]) == ("acme", new.id)
+    behind = {name.removeprefix("x-keywright-"): it for name, it in told["headers"].items() if name.startswith("x-keywright-")}
+    assert behind == {"principal": "key", "key": new.id, "org": "acme", "environment": "live", "scopes": "deals:write"}
     status, _, told = ask(port, "GET", "/health", forged)
     assert status == 200
-    assert "x-keywright-org" not in told["headers"]
+    assert [name for name in told["headers"] if name.startswith("x-keywright-")] == ["x-keywright-principal"]
+
+
+def test_what_belongs_to_an_answer_reaches_the_client(site: tuple[int, Keywright]) -> None:
+    port, kw = site
+    new = kw.keys.create(name="turned", scopes="deals:read")
+    kw.keys.rotate(new.id, grace="1h")
+    status, headers, told = ask(port, "GET", "/deals", {"Api-Key": new.api_key, "X-Request-Id": "mine"})
+    assert (status, headers["x-request-id"], told["headers"]["x-request-id"]) == (200, "mine", "mine")
+    assert (headers["x-api-key-deprecated"], headers["ratelimit"].partition(";")[0]) == ("true", '"key"')
+    assert headers["x-api-key-grace-period-ends"].endswith("Z")
+    for text, refused in (("nonsense", 401), (new.api_key, 403)):
+        status, headers, _ = ask(port, "POST", "/deals", {"Api-Key": text, "X-Request-Id": "mine"})
+        assert (status, headers["x-request-id"]) == (refused, "mine")
 
 
 def test_refusals_reach_the_client(site: tuple[int, Keywright]) -> None:

@@ -109,6 +109,7 @@ def test_wrong_options_are_refused_when_an_adapter_is_made(url: str) -> None:
             ({"session": {"algorithm": "none", "key": "x" * 32}}, "session"),
             ({"routes": [{"path": "/a", "access": "session"}]}, "routes"),
             ({"origins": ["app.example"]}, "origins"),
+            ({"forward_auth": "nginx", "routes": [{"path": "/a", "idempotent": True}]}, "routes"),
         ]
         for options, field in cases:
             with pytest.raises((InvalidRequest, ValidationFailed)) as refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any
 
 import pytest
@@ -26,13 +27,14 @@ async def ask(app: Any, path: str, text: str, key: str, *parts: bytes, kind: byt
     """Asks an ASGI application, with a body in parts."""
     headers = [(b"api-key", text.encode()), (b"idempotency-key", key.encode()), (b"content-type", kind)]
     scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
-    told = [{"type": "http.request", "body": it, "more_body": True} for it in parts] + [{"type": "http.request", "body": b""}]
+    told = deque({"type": "http.request", "body": it, "more_body": True} for it in parts)
+    told.append({"type": "http.request", "body": b""})
     sent: list[Any] = []
 
     async def receive() -> Any:
         if not told:
             await asyncio.Event().wait()
-        return told.pop(0)
+        return told.popleft()
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -157,5 +159,49 @@ def test_nothing_is_read_for_nobody_and_what_broke_off_is_not_done(kw: Keywright
         assert runs == []
         sent, left = await asked(text, part, {"type": "http.request", "body": b"y"})
         assert (sent[0]["status"], left, runs) == (200, 0, [1])
+
+    asyncio.run(main())
+
+
+def test_a_stream_that_its_client_has_left_is_not_kept_as_whole(kw: Keywright) -> None:
+    text = kw.keys.create(name="CI").api_key
+    runs: list[int] = []
+
+    async def host(_scope: Any, receive: Any, send: Any) -> None:
+        runs.append(1)
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        # As Starlette does it inside a middleware of its own.
+        if (await receive())["type"] != "http.disconnect":
+            await send({"type": "http.response.body", "body": b"two", "more_body": True})
+        await send({"type": "http.response.body"})
+
+    async def main() -> None:
+        app = KeywrightMiddleware(host, kw, routes=RULES)
+        headers = [(b"api-key", text.encode()), (b"idempotency-key", b"left")]
+        scope = {"type": "http", "method": "POST", "path": "/a", "raw_path": b"/a", "query_string": b"", "headers": headers}
+        for _ in range(2):
+            told: list[Any] = [{"type": "http.request", "body": b"x"}, {"type": "http.disconnect"}]
+
+            async def receive(told: list[Any] = told) -> Any:
+                return told.pop(0)
+
+            async def send(_message: Any) -> None: ...
+
+            await app({**scope, "client": ("127.0.0.1", 1), "root_path": "", "http_version": "1.1"}, receive, send)
+        assert runs == [1, 1]
+
+    asyncio.run(main())
+
+
+def test_a_body_in_many_parts_is_read_in_a_moment(kw: Keywright) -> None:
+    text = kw.keys.create(name="CI").api_key
+
+    async def main() -> None:
+        app = KeywrightMiddleware(Host(), kw, routes=RULES)
+        answer = await asyncio.wait_for(ask(app, "/a", text, "parts", *[b"x"] * 300_000), 60)
+        assert answer[2] == b"1 300000"
 
     asyncio.run(main())

@@ -284,7 +284,8 @@ def app(kw: Keywright) -> Flask:
 
     @app.before_request
     def read() -> None:
-        assert request.data if "x-read" in request.headers else True
+        if "x-read" in request.headers:
+            assert getattr(request, request.headers["x-read"]) is not None
 
     @app.get("/deals/<int:number>")
     @guard.requires("deals:read", cost=2)
@@ -356,8 +357,18 @@ def test_flask_does_once_what_is_sent_again(app: Flask, kw: Keywright) -> None:
     assert [asked("failed").status_code for _ in range(2)] == [500, 500]
     assert [asked("teapot").status_code for _ in range(2)] == [418, 418]
     assert app.config["RUNS"] == 5
-    read = client.post("/made/read", headers={"Api-Key": key, "Idempotency-Key": "read", "x-read": "1"}, json={"a": 3})
-    assert read.status_code == 400, "another has read the body, and nobody knows what it said"
+
+    def read(how: str, number: int, **more: Any) -> Any:
+        headers = {"Api-Key": key, "Idempotency-Key": how, "x-read": how}
+        return client.post(f"/made/{how}", headers=headers, **{"json": {"a": number}, **more})
+
+    for how in ("data", "json", "form", "values", "files", "stream"):
+        assert [read(how, 3).json for _ in range(2)] == [{"how": how, "got": {"a": 3}}] * 2
+        assert read(how, 4).status_code == 422, "what another has looked at counts as it came"
+    app.testing = False
+    before = app.config["RUNS"]
+    assert read("form", 5, json=None, data={"name": "x"}).status_code == 500, "of what another has kept nobody knows what it said"
+    assert app.config["RUNS"] == before
 
 
 def test_flask_guards_all_and_then_more(app: Flask, kw: Keywright) -> None:

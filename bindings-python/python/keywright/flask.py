@@ -97,7 +97,7 @@ class Guard:
 
     def _repeated(self, passed: contract.Passed) -> contract.Response | Response | None:
         """The answer to a request that was done before, or whose body breaks off; None where it is to be done."""
-        content = body(request.environ, contract.LARGEST_ONCE)
+        content = _looked_at() if {"stream", "_cached_data"} & vars(request).keys() else body(request.environ, contract.LARGEST_ONCE)
         if content is None:
             return Response(status=400)
         request.environ["wsgi.input"] = io.BytesIO(content)
@@ -125,6 +125,15 @@ class Guard:
         lease: contract.Lease | None = g.pop("keywright_lease", None)
         if lease is not None:
             self.http.release(lease)
+
+
+def _looked_at() -> bytes:
+    """The body of a request that something before has looked at, and may have read."""
+    content = request.get_data()
+    if not content and (request.content_length or request.environ.get("wsgi.input_terminated")):
+        raise RuntimeError("another function has read the body and kept it: let the guard come before it")
+    vars(request)["stream"] = io.BytesIO(content)
+    return content
 
 
 def get_api_key() -> Key | None:

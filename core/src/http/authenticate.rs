@@ -3,7 +3,7 @@ use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use zeroize::Zeroizing;
 
 use super::config::NO_STORE;
@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use super::route::{Access, Found, Rule};
 use super::session::Verifier;
 use super::{Head, Header, Http, Needs, Response, Session, agent, request_id};
-use crate::decision::{Allowed, Ask, Counted, Decision, Request};
+use crate::decision::{Allowed, Ask, Counted, Decision, Denial, Request};
 use crate::error::Error;
 use crate::record::{Key, LimitState};
 use crate::wait::{Ready, now_or_later};
@@ -197,13 +197,13 @@ impl Http {
             Opening::Asked(asked) => asked,
         };
         if let Some(decision) = self.kw.try_judge(text, ask) {
-            return Ready::Now(self.answer(exchange, judged(decision, but), agent, once));
+            return Ready::Now(self.answer(exchange, self.judged(decision, but), agent, once));
         }
         let (this, text) = (self.clone(), Zeroizing::new(text.to_vec()));
         let (request, counted) = (ask.request(), ask.counted.cloned());
         now_or_later(async move {
             let decision = this.kw.judge(&text, Ask { counted: counted.as_ref(), ..request.ask() }).await;
-            this.answer(exchange, judged(decision, but), agent, once)
+            this.answer(exchange, this.judged(decision, but), agent, once)
         })
     }
 
@@ -324,29 +324,40 @@ impl Http {
             if allowed.is_limited() {
                 rate_headers(&mut headers, &allowed.limits());
             }
-            self.grace_headers(&mut headers, allowed);
+            self.grace_headers(&mut headers, allowed.grace_ends_at().map(|end| (end, allowed.key())));
         }
         headers
     }
 
-    fn grace_headers(&self, headers: &mut Vec<Header>, allowed: &Allowed) {
-        let Some(end) = allowed.grace_ends_at() else { return };
+    fn grace_headers(&self, headers: &mut Vec<Header>, former: Option<(DateTime<Utc>, &Key)>) {
+        let Some((end, key)) = former else { return };
         headers.push(("x-api-key-deprecated", "true".into()));
         headers.push(("x-api-key-grace-period-ends", end.to_rfc3339_opts(SecondsFormat::Secs, true).into()));
         if self.plan.deprecation_headers {
             // A rotation is when the newest secret was made.
-            let since = allowed.key().secrets.iter().map(|it| it.created_at).max().unwrap_or(end);
+            let since = key.secrets.iter().map(|it| it.created_at).max().unwrap_or(end);
             headers.push(("deprecation", format!("@{}", since.timestamp()).into()));
             headers.push(("sunset", end.format("%a, %d %b %Y %H:%M:%S GMT").to_string().into()));
         }
     }
-}
 
-pub(super) fn judged(decision: Decision, but: Option<&'static str>) -> Result<Principal, Refusal> {
-    match (decision, but) {
-        (Decision::Allowed(_), Some(why)) => Err(Refusal::forbidden(why)),
-        (Decision::Allowed(allowed), None) => Ok(Principal::Key(allowed)),
-        (Decision::Denied(denial), _) => Err(Refusal::of(&denial)),
+    pub(super) fn judged(&self, decision: Decision, but: Option<&'static str>) -> Result<Principal, Refusal> {
+        match (decision, but) {
+            (Decision::Allowed(allowed), None) => Ok(Principal::Key(allowed)),
+            (Decision::Allowed(allowed), Some(why)) => {
+                Err(Refusal::forbidden(why).and(self.principal_headers(&Principal::Key(allowed))))
+            }
+            (Decision::Denied(denial), _) => Err(self.denied(&denial)),
+        }
+    }
+
+    /// A denied verification. Of a former secret whose grace goes on it tells that, whatever it is refused for.
+    pub(super) fn denied(&self, denial: &Denial) -> Refusal {
+        let (refusal, mut headers) = (Refusal::of(denial), Vec::new());
+        if refusal.status != 401 {
+            self.grace_headers(&mut headers, denial.grace_ends_at().zip(denial.key()));
+        }
+        refusal.and(headers)
     }
 }
 

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::address::Origin;
-use super::authenticate::{Asked, Opening, Ruled, judged, proved};
+use super::authenticate::{Asked, Opening, Ruled, proved};
 use super::refusal::Refusal;
 use super::{Head, Http};
 use crate::decision::Code;
@@ -73,7 +73,7 @@ impl Http {
         let agent = self.agent(head);
         let (found, once) = match self.open(head, None, &agent) {
             Opening::Done(found, once) => (found, once),
-            Opening::Asked(Asked { text, ask, but, once }) => (judged(self.kw.weigh(text, ask).await, but), once),
+            Opening::Asked(Asked { text, ask, but, once }) => (self.judged(self.kw.weigh(text, ask).await, but), once),
         };
         match found.and_then(|it| proved(it, agent, once)) {
             Ok(_) => told.allowed = true,

@@ -65,6 +65,11 @@ impl Refusal {
         self
     }
 
+    pub(super) fn and(mut self, headers: Vec<Header>) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
     pub(super) fn map_message(self, with: impl FnOnce(&str) -> String) -> Self {
         Self { message: with(&self.message).into(), ..self }
     }

@@ -11,7 +11,7 @@ use super::credential::Source;
 use super::forward::Gateway;
 use super::manage::{Place, Spelling};
 use super::refusal::Refusal;
-use super::route::{Needs, Rule, Table};
+use super::route::{Idempotent, Needs, Rule, Table};
 use super::session::{SessionTokens, Verifier};
 use super::{Head, Header, Response, request_id};
 use crate::error::Error;
@@ -292,6 +292,11 @@ impl Config {
         if self.session.is_none() && table.as_ref().is_some_and(sessions) {
             let fix = "say in the option session how tokens are checked, or let the route need a key";
             return Err(Error::wrong("routes", "let sessions in, and no session can be checked", fix));
+        }
+        let once = |table: &Table| table.rules().any(|it| it.needs.idempotent != Idempotent::No);
+        if self.forward_auth.is_some() && table.as_ref().is_some_and(once) {
+            let fix = "let the service behind the proxy see to it, which has the body and the answer";
+            return Err(Error::wrong("routes", "are idempotent, of which a proxy that asks knows nothing", fix));
         }
         for origin in &self.origins {
             check_origin(origin)?;

@@ -98,10 +98,13 @@ impl Http {
         let found = message.read(Found::at)?;
         let (route, spelling, shows) = (found.route, &self.plan.spelling, found.route.shows());
         let who = self.who(message, session, route).await?;
-        let given = message.read(|head| self.arguments(route, head, message.bytes()))?;
+        let mut headers = self.principal_headers(&who.principal());
+        let given = message.read(|head| self.arguments(route, head, message.bytes()));
+        let given = given.map_err(|it| it.and(headers.clone()))?;
         let done = self.act_once(message, found, given, &who).await;
-        let (shown, replayed) = done.map_err(|it| it.map_message(|text| spelling.told(text, route.takes())))?;
-        let mut headers: Vec<Header> = replayed.into_iter().chain(self.principal_headers(&who.principal())).collect();
+        let done = done.map_err(|it| it.map_message(|text| spelling.told(text, route.takes())).and(headers.clone()));
+        let (shown, replayed) = done?;
+        headers.extend(replayed);
         if let Some(cursor) = spelling.next_cursor(&shows, &shown) {
             headers.push(("link", message.read(|head| query::next(head, cursor))?.into()));
         }

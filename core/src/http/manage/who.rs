@@ -51,14 +51,18 @@ impl Who {
     }
 
     pub(super) fn principal(&self) -> Principal {
-        match &self.caller {
-            Caller::Session(session) => Principal::Session(session.clone()),
-            Caller::Key(key) => Principal::Key((**key).clone()),
-        }
+        self.caller.principal()
     }
 }
 
 impl Caller {
+    fn principal(&self) -> Principal {
+        match self {
+            Self::Session(session) => Principal::Session(session.clone()),
+            Self::Key(key) => Principal::Key((**key).clone()),
+        }
+    }
+
     /// `keys:manage` includes `keys:read`.
     fn may(&self, what: &str) -> bool {
         let granted = |what: &str| match self {
@@ -73,7 +77,7 @@ impl Http {
     /// Finds out who asks, and refuses who may not take the route.
     pub(super) async fn who(&self, message: &Message, given: Option<Session>, route: Route) -> Result<Who, Refusal> {
         let caller = self.recognised(message, given, route).await?;
-        self.admitted(&caller, route)?;
+        self.admitted(&caller, route).map_err(|it| it.and(self.principal_headers(&caller.principal())))?;
         let agent = message.read(|head| self.agent(head))?;
         Ok(Who { caller, agent })
     }
@@ -129,7 +133,7 @@ impl Http {
         }
         match self.kw.judge(&text, Ask { counted: counted.as_ref(), ..request.ask() }).await {
             Decision::Allowed(key) => Ok(Caller::Key(Box::new(key))),
-            Decision::Denied(denial) => Err(Refusal::of(&denial)),
+            Decision::Denied(denial) => Err(self.denied(&denial)),
         }
     }
 
