@@ -1,7 +1,7 @@
 "use strict";
 
 const { bodyOf } = require("./body.cjs");
-const { Http } = require("./http.cjs");
+const { Http, asked } = require("./http.cjs");
 const { keep } = require("./node-once.cjs");
 const { bodyBefore, readBefore } = require("./node-request.cjs");
 const { adding, send } = require("./node-response.cjs");
@@ -26,8 +26,8 @@ function guard(kw, options) {
   return Object.assign(middleware(undefined), {
     requires: (scopes, more) => middleware(http.needs(scopes, more)),
     management: ({ principal } = {}) => management(http, principal),
-    explain: ({ method, originalUrl, rawHeaders, socket }) =>
-      http.explain({ method, target: originalUrl, rawHeaders, peer: socket.remoteAddress }),
+    explain: ({ method, originalUrl, rawHeaders, socket }, scopes, more) =>
+      http.explain({ method, target: originalUrl, rawHeaders, peer: socket.remoteAddress }, asked(http, scopes, more)),
   });
 }
 

@@ -23,8 +23,8 @@ export interface Guard {
   management(options?: {
     principal?: ((request: Request) => Principal | null | undefined | Promise<Principal | null | undefined>) | undefined;
   }): RequestHandler;
-  /** Why a request is let in or refused. */
-  explain(request: Request): Promise<Explanation>;
+  /** Why a request is let in or refused where a route needs this, or else by the rule of its path. */
+  explain(request: Request, scopes?: Scopes, more?: NeedsOptions): Promise<Explanation>;
 }
 
 /** Guards an Express application; wrong options are refused here. */

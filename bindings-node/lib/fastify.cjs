@@ -1,7 +1,7 @@
 "use strict";
 
 const { bodyOf, peek } = require("./body.cjs");
-const { Http } = require("./http.cjs");
+const { Http, asked } = require("./http.cjs");
 const { keep } = require("./node-once.cjs");
 const { adding } = require("./node-response.cjs");
 const { below } = require("./target.cjs");
@@ -39,8 +39,8 @@ function guard(kw, options) {
     requires: (scopes, more) => hook(http.needs(scopes, more)),
     management: ({ principal } = {}) => (options?.path ? amongOthers : mounted)(http, principal),
     frameworkErrors: (error, request, reply) => hook(undefined)(request, reply, (failure) => reply.send(failure ?? error)),
-    explain: ({ raw: { method, url, rawHeaders, socket } }) =>
-      http.explain({ method, target: url, rawHeaders, peer: socket.remoteAddress }),
+    explain: ({ raw: { method, url, rawHeaders, socket } }, scopes, more) =>
+      http.explain({ method, target: url, rawHeaders, peer: socket.remoteAddress }, asked(http, scopes, more)),
   });
 }
 

@@ -22,8 +22,8 @@ export interface Guard extends FastifyPluginCallback {
   }): FastifyPluginAsync;
   /** For `fastify({ frameworkErrors })`: judges what Fastify would answer before any hook, such as a path that it cannot decode. */
   frameworkErrors: NonNullable<FastifyServerOptions["frameworkErrors"]>;
-  /** Why a request is let in or refused. */
-  explain(request: FastifyRequest): Promise<Explanation>;
+  /** Why a request is let in or refused where a route needs this, or else by the rule of its path. */
+  explain(request: FastifyRequest, scopes?: Scopes, more?: NeedsOptions): Promise<Explanation>;
 }
 
 /** Guards a Fastify application; wrong options are refused here. */

@@ -2,7 +2,7 @@
 
 const { bodyOf } = require("./body.cjs");
 const { admit } = require("./fetch.cjs");
-const { Http } = require("./http.cjs");
+const { Http, asked } = require("./http.cjs");
 const { taken } = require("./node-request.cjs");
 const { below } = require("./target.cjs");
 
@@ -39,7 +39,7 @@ function guard(kw, { peer, ...options } = {}) {
       const session = principal ? await principal(c) : undefined;
       return answered(c, await http.manage({ ...parts, target, body: await bodyOf(c.req.raw.body) }, session));
     },
-    explain: (c) => http.explain(arrived(c, peer)),
+    explain: (c, scopes, more) => http.explain(arrived(c, peer), asked(http, scopes, more)),
   });
 }
 

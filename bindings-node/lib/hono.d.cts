@@ -29,8 +29,8 @@ export interface Guard extends MiddlewareHandler<KeywrightEnv> {
   management(options?: {
     principal?: ((c: Context) => Principal | null | undefined | Promise<Principal | null | undefined>) | undefined;
   }): MiddlewareHandler;
-  /** Why a request is let in or refused. */
-  explain(c: Context): Promise<Explanation>;
+  /** Why a request is let in or refused where a route needs this, or else by the rule of its path. */
+  explain(c: Context, scopes?: Scopes, more?: NeedsOptions): Promise<Explanation>;
 }
 
 /** Guards a Hono application; wrong options are refused here. */

@@ -121,8 +121,8 @@ class Http {
     return this.#native.manages(target);
   }
 
-  async explain({ method, target, rawHeaders, peer }) {
-    return settle(await this.#native.explain(this.#head(method, target, rawHeaders, peer, undefined)));
+  async explain({ method, target, rawHeaders, peer }, needs) {
+    return settle(await this.#native.explain(this.#head(method, target, rawHeaders, peer, undefined), needs?.native));
   }
 
   async openapi() {
@@ -148,4 +148,7 @@ class Http {
   }
 }
 
-module.exports = { Http, Needs, Passed, Refused, authenticateRequest, manageRequest };
+/** What a route needs, where that is said. */
+const asked = (http, scopes, more) => (scopes === undefined && more === undefined ? undefined : http.needs(scopes, more));
+
+module.exports = { Http, Needs, Passed, Refused, asked, authenticateRequest, manageRequest };

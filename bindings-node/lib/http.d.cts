@@ -196,8 +196,11 @@ export class Http {
   once(passed: Passed, body: string | Uint8Array): Promise<Lease | Refused>;
   /** Answers a management request, whose target begins where management is mounted. */
   manage(parts: Parts & { body?: string | Uint8Array | undefined }, session?: Principal | null): Promise<Refused>;
-  /** Which address a request has and why it is refused, with the nearest fix; nothing is counted for it. */
-  explain(parts: Parts): Promise<Explanation>;
+  /**
+   * Which address a request has and why it is refused, by what `needs` says or by the rule of its path, with the nearest fix;
+   * nothing is counted for it. Of management it knows nothing.
+   */
+  explain(parts: Parts, needs?: Needs): Promise<Explanation>;
   /** The management endpoints as an OpenAPI 3.1 document, which `GET /openapi.json` also answers. */
   openapi(): Promise<Record<string, unknown>>;
   /** Whether management answers a target: with the option `path` its own routes alone, else every one. */

@@ -4,7 +4,7 @@ const { AsyncLocalStorage } = require("node:async_hooks");
 const { subscribe } = require("node:diagnostics_channel");
 const { bodyOf } = require("./body.cjs");
 const { admit, responseOf } = require("./fetch.cjs");
-const { Http } = require("./http.cjs");
+const { Http, asked } = require("./http.cjs");
 const { taken } = require("./node-request.cjs");
 const { below } = require("./target.cjs");
 
@@ -37,7 +37,7 @@ function guard(kw, { peer, ...options } = {}) {
   };
   return {
     withApiKey: (handler, scopes, more) => {
-      const needs = scopes === undefined && more === undefined ? undefined : http.needs(scopes, more);
+      const needs = asked(http, scopes, more);
       return async (request, context) => {
         const parts = { ...arrived(request), earlier: known.get(request)?.earlier };
         const { refused, found, finish, release } = await admit(http, request, parts, needs);
@@ -63,7 +63,7 @@ function guard(kw, { peer, ...options } = {}) {
       };
       return Object.fromEntries(METHODS.map((method) => [method, answer]));
     },
-    explain: (request) => http.explain(arrived(request)),
+    explain: (request, scopes, more) => http.explain(arrived(request), asked(http, scopes, more)),
   };
 }
 

@@ -26,8 +26,8 @@ export interface Guard {
     /** With the option `path` and the mount `""`: the handler of what management does not answer there. */
     otherwise?: ((request: any, context: any) => Response | Promise<Response>) | undefined;
   }): Record<"GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS", Method>;
-  /** Why a request is let in or refused. */
-  explain(request: Request): Promise<Explanation>;
+  /** Why a request is let in or refused where a route needs this, or else by the rule of its path. */
+  explain(request: Request, scopes?: Scopes, more?: NeedsOptions): Promise<Explanation>;
 }
 
 /** Guards route handlers of Next; wrong options are refused here. */

@@ -235,10 +235,18 @@ impl Http {
 
     /// Why a request is let in or refused, as JSON.
     #[napi(catch_unwind)]
-    pub fn explain<'env>(&self, env: &'env Env, head: String) -> Result<PromiseRaw<'env, Answer>> {
-        let inner = Arc::clone(&self.0);
+    pub fn explain<'env>(
+        &self,
+        env: &'env Env,
+        head: String,
+        needs: Option<&Needs>,
+    ) -> Result<PromiseRaw<'env, Answer>> {
+        let (inner, needs) = (Arc::clone(&self.0), needs.map(|it| Arc::clone(&it.0)));
         env.spawn_future(async move {
-            let told = async { json(&inner.opened().await?.explain(&Lines::read(&head)?.head()).await) };
+            let told = async {
+                let (http, lines) = (inner.opened().await?, Lines::read(&head)?);
+                json(&http.explain(&lines.head(), needs.as_deref()).await)
+            };
             Ok(answer(told.await))
         })
     }

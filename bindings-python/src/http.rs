@@ -238,7 +238,9 @@ impl Http {
     }
 
     /// Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it.
-    #[pyo3(signature = (method, target, headers, peer=None))]
+    ///
+    /// needs: what the route needs; left out, the rule that its path has.
+    #[pyo3(signature = (method, target, headers, peer=None, needs=None))]
     fn explain<'py>(
         &self,
         py: Python<'py>,
@@ -246,9 +248,10 @@ impl Http {
         target: &[u8],
         headers: &Bound<'py, PyAny>,
         peer: Option<&str>,
+        needs: Option<&Needs>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let lines = Lines::read(headers)?;
-        let told = lines.with(method, target, peer, |head| block_on(self.0.explain(head)));
+        let told = lines.with(method, target, peer, |head| block_on(self.0.explain(head, needs.map(|it| &it.0))));
         record::to_dict(py, &told)
     }
 
@@ -437,6 +440,12 @@ fn later(py: Python<'_>, ready: Ready<Outcome>) -> PyResult<Py<PyAny>> {
         Ready::Now(outcome) => shown(py, outcome),
         Ready::Later(future) => Answer(Mutex::new(Some(future))).into_py_any(py),
     }
+}
+
+/// The id of a request with these header lines, for answers that nobody judged.
+#[pyfunction]
+pub(crate) fn _request_id(headers: &Bound<'_, PyAny>) -> PyResult<String> {
+    Ok(Lines::read(headers)?.with("GET", b"", None, |head| head.request_id().into_owned()))
 }
 
 fn shown(py: Python<'_>, outcome: Outcome) -> PyResult<Py<PyAny>> {

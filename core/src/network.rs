@@ -62,6 +62,8 @@ pub(crate) fn allows(networks: Option<&[IpNet]>, address: Option<IpAddr>) -> boo
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn list(texts: &[&str]) -> Vec<String> {
@@ -106,5 +108,18 @@ mod tests {
             assert_eq!(allows(Some(&ten), address.parse().ok()), allowed, "{address}");
         }
         assert!(!allows(Some(&ten), None) && !allows(Some(&[]), "10.0.0.1".parse().ok()) && allows(None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[0-9a-fA-F:./% ]{0,24}|\\PC{0,12}", address in any::<[u8; 4]>()) {
+            if let Ok(read) = parse(vec![text]) {
+                prop_assert_eq!(parse(read.clone()), Ok(read.clone()));
+                let net = stored(&read);
+                prop_assert_eq!(net.len(), 1);
+                prop_assert!(allows(Some(&net), Some(net[0].network())) && allows(Some(&net), Some(net[0].broadcast())));
+                prop_assert_eq!(allows(Some(&net), Some(address.into())), net[0].contains(&IpAddr::from(address)));
+            }
+        }
     }
 }

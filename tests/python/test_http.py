@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import FastAPI, Security, WebSocket
+from fastapi import FastAPI, Request, Security, WebSocket
 
 from keywright import AsyncKeywright, InvalidRequest, Key, Keywright, ValidationFailed
 from keywright.asgi import KeywrightMiddleware, Management
@@ -85,6 +85,29 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     for part in (b"one ", b"two"):
         await send({"type": "http.response.body", "body": part, "more_body": part == b"one "})
+
+
+def test_fastapi_explains_and_names_every_answer(url: str) -> None:
+    async def run() -> None:
+        kw = engine(url)
+        app = FastAPI()
+        api_key, told = install(app, kw), list[Any]()
+        text = (await kw.keys.create(name="CI", scopes="deals:read")).api_key
+
+        @app.get("/deals")
+        async def deals(request: Request) -> None:
+            told.append(await api_key.explain(request, "deals:write"))
+            told.append(await api_key.explain(request, "deals:read"))
+
+        assert (await Connection(path="/deals").key(text).to(app)).status == 200
+        assert [(it["allowed"], it["code"], it["rule"]) for it in told] == [(False, "INSUFFICIENT_SCOPE", None), (True, None, None)]
+        for path in ("/deals/", "/nowhere"):
+            answer = await Connection(path=path, headers=[(b"x-request-id", b"order-7")]).to(app)
+            assert (answer.status, answer.headers["x-request-id"]) == (404, "order-7")
+        assert (await Connection(path="/deals", method="POST").to(app)).headers["x-request-id"]
+        await kw.close()
+
+    asyncio.run(run())
 
 
 def test_wrong_options_are_refused_when_an_adapter_is_made(url: str) -> None:

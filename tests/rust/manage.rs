@@ -177,6 +177,56 @@ fn a_session_sees_its_org_alone() {
     assert_eq!(ask("DELETE", &format!("/keys/{}", foreign.id), operator()).0, 403);
 }
 
+/// Each route of the guide's table, which is held to that of the code, and each of those who may ask.
+#[test]
+fn a_route_takes_who_has_its_right_and_nobody_else() {
+    let site = Site::new(Config::new());
+    let foreign = block_on(site.kw.org("other").unwrap().keys().create(NewKey::named("foreign"))).unwrap().id.clone();
+    let session = |rights: &[&str]| {
+        let nobody = Session::of("acme").unwrap().actor("alice").without_cookie();
+        rights.iter().fold(nobody, |it, right| it.may(*right).unwrap())
+    };
+    let (plain, manages) = (site.key(NewKey::named("plain")), site.key(manager()));
+    let introspects = site.key(NewKey::named("gateway").scopes("keys:introspect").unwrap());
+    let rights = ["keys:read", "keys:manage", "audit:read", "keys:introspect", "orgs:manage"];
+    let mut who: Vec<(Option<Session>, Option<&str>, Vec<&str>)> = vec![(None, None, vec![])];
+    who.push((Some(session(&[])), None, vec!["any"]));
+    who.extend(rights.map(|it| {
+        (Some(session(&[it])), None, vec!["any", it].into_iter().filter(|it| *it != "orgs:manage").collect())
+    }));
+    who.push((Some(session(&rights).every_org()), None, [&["any"][..], &rights].concat()));
+    for (key, right) in [(&plain, "any"), (&manages, "any"), (&introspects, "keys:introspect")] {
+        who.push((None, Some(key.as_str()), vec!["any", "the key itself", right]));
+    }
+    let table = include_str!("../../core/guide/management.md").lines().filter(|it| it.starts_with("| `"));
+    let mut asked = 0;
+    for line in table {
+        let cells: Vec<&str> = line.split(['|', '`']).map(str::trim).filter(|it| !it.is_empty()).collect();
+        let [request, rest @ ..] = &cells[..] else { panic!("{line}") };
+        let (method, path) = request.split_once(' ').unwrap();
+        let right = rest.iter().find(|it| **it != "*once*").unwrap();
+        for (session, key, may) in &who {
+            // One that ends a key of its holder comes to its end for nobody who is asked about later.
+            if *right == "the key itself" && key.is_some() && method == "DELETE" {
+                continue;
+            }
+            let target = path.replace("{id}", &foreign.to_string()).replace("{org}", "other");
+            let message = Message::new(method, target).header("content-type", "application/json").body("{}");
+            let message = key.iter().fold(message, |it, key| it.header("api-key", *key));
+            let (status, body) = told(&block_on(site.http.manage(message, session.clone())));
+            let is_let_in = may.contains(right) || (*right == "keys:read" && may.contains(&"keys:manage"));
+            let expected = match (session, key) {
+                (None, None) => status == 401,
+                _ if is_let_in => !matches!(status, 401 | 403 | 500..),
+                _ => status == 403,
+            };
+            assert!(expected, "{request} for {may:?}: {status} {body}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 26 * 10, "{asked}");
+}
+
 /// Another program holds the database while a request is under way, and has revoked its key when it lets go.
 #[test]
 fn nothing_is_made_by_a_key_that_was_revoked_while_it_asked() {

@@ -322,6 +322,20 @@ fn a_repeat_after_a_kill_finds_what_was_done() {
 }
 
 #[test]
+fn an_answer_that_is_shorter_than_it_says_has_broken_off() {
+    let (site, _, kw, text) = standing();
+    let http = http(&kw);
+    for (status, length, is_kept) in [(200, "5", false), (200, "4", true), (200, "?", true), (204, "5", true)] {
+        let key = format!("{status}-{length}");
+        let lease = once(&http, &text, &key).unwrap();
+        block_on(http.finish(lease, status, [("Content-Length", length)], b"made")).unwrap();
+        assert_eq!(once(&http, &text, &key).is_err(), is_kept, "{key}");
+    }
+    kw.close();
+    drop(site);
+}
+
+#[test]
 fn a_release_that_knows_nothing_of_it_works_on() {
     let site = Site::new();
     let kw = site.open();

@@ -41,6 +41,7 @@ __all__ = [
     "Verifier",
     "__version__",
     "_flush_open",
+    "_request_id",
     "_thaw",
     "hash_case",
     "plant",
@@ -1041,6 +1042,7 @@ def plant(kw: Keywright, row: Mapping[str, Any]) -> None:
     """Puts a stored row into the database as an earlier release left it."""
 
 def _flush_open() -> None: ...
+def _request_id(headers: _Lines) -> str: ...
 def _thaw(kind: str, text: str) -> Any: ...
 
 _Lines: TypeAlias = Sequence[tuple[bytes, bytes] | tuple[str, str] | Sequence[bytes]]
@@ -1199,8 +1201,11 @@ class Http:
     def release(self, lease: Lease) -> None:
         """Ends a lease without an answer: the request broke off, and may be done anew."""
 
-    def explain(self, method: str, target: bytes, headers: _Lines, peer: str | None = None) -> dict[str, Any]:
-        """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""
+    def explain(self, method: str, target: bytes, headers: _Lines, peer: str | None = None, needs: Needs | None = None) -> dict[str, Any]:
+        """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it.
+
+        needs: what the route needs; left out, the rule that its path has. Of management it knows nothing.
+        """
 
     def openapi(self) -> dict[str, Any]:
         """The management endpoints as an OpenAPI 3.1 document, which ``GET /openapi.json`` also answers."""

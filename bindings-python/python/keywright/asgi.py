@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-from keywright._native import Keywright, Passed, Response
+from keywright._native import Keywright, Passed, Response, _request_id
 from keywright.aio import AsyncKeywright
 from keywright.http import LARGEST_BODY, AsyncHttp
 from keywright.once import Body, BrokenOff, begun
@@ -60,7 +60,10 @@ class KeywrightMiddleware:
 
 
 class HeadersMiddleware:
-    """Adds the contract's headers to every response of a request that something behind has let in, errors among them."""
+    """Adds the contract's headers to every response of a request that something behind has let in, errors among them.
+
+    Where nothing has judged a request, its response gets an ``X-Request-Id`` and no more.
+    """
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -102,6 +105,8 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         passed = state.get("keywright")
         if passed is not None:
             add_headers(message, passed)
+        elif message["type"] == "http.response.start":
+            _add_id(message, scope)
         await send(message)
 
     if "keywright_body" not in state:
@@ -190,6 +195,13 @@ def add_headers(message: MutableMapping[str, Any], passed: Passed) -> None:
     if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
         theirs = list(message.get("headers") or ())
         message["headers"] = theirs + passed.lacking(theirs)
+
+
+def _add_id(message: MutableMapping[str, Any], scope: Scope) -> None:
+    """Adds an id to the message that begins a response that nobody judged."""
+    theirs: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
+    if not any(name.lower() == b"x-request-id" for name, _ in theirs):
+        message["headers"] = [*theirs, (b"x-request-id", _request_id(scope["headers"]).encode())]
 
 
 async def respond(scope: Scope, receive: Receive, send: Send, response: Response) -> None:

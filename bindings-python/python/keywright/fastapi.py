@@ -57,6 +57,10 @@ class ApiKey(SecurityBase):
         """
         return Management(self._http, None if principal is None else lambda scope: principal(Request(scope)), app)
 
+    async def explain(self, request: Request, scopes: str | list[str] | None = None) -> dict[str, Any]:
+        """Why a request is let in or refused on a route that needs these scopes; see ``Http.explain``."""
+        return await self._http.explain(*parts(request.scope), contract.needed(scopes, **self._given))
+
     async def __call__(self, request: Request, security_scopes: SecurityScopes) -> Key | None:
         """The key of a request."""
         scopes = tuple(security_scopes.scopes)
@@ -76,6 +80,8 @@ class ApiKey(SecurityBase):
 def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str | None = None, **options: Any) -> ApiKey:
     """Makes an application answer as the contract says, and gives the dependency that its routes need.
 
+    It redirects no more from ``/deals/`` to ``/deals``: clients carry keys along to wherever they are sent.
+
     keywright: a ``Keywright`` or an ``AsyncKeywright``.
     header: the header that the OpenAPI document names for keys; ``Authorization: Bearer`` when left out.
     options: those of ``Keywright.http``; wrong ones are refused here.
@@ -84,6 +90,7 @@ def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str 
     model = HTTPBearer(description="An API key") if header is None else APIKey.model_validate(named)
     app.add_exception_handler(Refused, _refused)
     app.add_middleware(HeadersMiddleware)
+    app.router.redirect_slashes = False
     return ApiKey(contract.AsyncHttp(keywright, **options), model, {})
 
 

@@ -107,9 +107,9 @@ class SyncHttp(_Contract):
         with suppress(Unavailable, Closed):
             (self._http or self._open()).release(lease)
 
-    def explain(self, method: str, target: bytes, headers: Any, peer: str | None = None) -> dict[str, Any]:
+    def explain(self, method: str, target: bytes, headers: Any, peer: str | None = None, needs: Needs | None = None) -> dict[str, Any]:
         """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""
-        return (self._http or self._open()).explain(method, target, headers, peer)
+        return (self._http or self._open()).explain(method, target, headers, peer, needs)
 
     def _open(self) -> Http:
         self._http = http = self._config.open(self._source.opened(Config.open))
@@ -166,10 +166,12 @@ class AsyncHttp(_Contract):
         with suppress(Unavailable, Closed):
             await self._threads.run(lambda: http.release(lease))
 
-    async def explain(self, method: str, target: bytes, headers: Any, peer: str | None = None) -> dict[str, Any]:
+    async def explain(
+        self, method: str, target: bytes, headers: Any, peer: str | None = None, needs: Needs | None = None
+    ) -> dict[str, Any]:
         """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""
         http = await self._open()
-        return await self._threads.run(lambda: http.explain(method, target, headers, peer))
+        return await self._threads.run(lambda: http.explain(method, target, headers, peer, needs))
 
     async def openapi(self) -> dict[str, Any]:
         """The management endpoints as an OpenAPI 3.1 document, see ``Http.openapi``."""

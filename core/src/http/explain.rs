@@ -3,7 +3,7 @@ use serde::Serialize;
 use super::address::Origin;
 use super::authenticate::{Asked, Opening, Ruled, proved};
 use super::refusal::Refusal;
-use super::{Head, Http};
+use super::{Head, Http, Needs};
 use crate::decision::Code;
 
 /// Why a request is let in or refused, for whoever sets an API up. It holds no secret, nothing is counted or charged for
@@ -34,7 +34,8 @@ pub struct Explanation {
 }
 
 impl Http {
-    /// Says which address a request has and why it is refused, with the nearest fix.
+    /// Says which address a request has and why it is refused, by what `needs` says of its route or else by the rule of its
+    /// path, with the nearest fix. Of management it knows nothing: whose routes those are, they judge by themselves.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -42,16 +43,16 @@ impl Http {
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// use keywright::http::{Config, Head};
     /// let http = kw.http(Config::new())?;
-    /// let told = http.explain(&Head::new("GET", "/v1/deals").peer("203.0.113.7")).await;
+    /// let told = http.explain(&Head::new("GET", "/v1/deals").peer("203.0.113.7"), None).await;
     /// assert_eq!((told.status, told.address.as_deref()), (401, Some("203.0.113.7")));
     /// # kw.close().await; Ok(()) }) }
     /// ```
-    pub async fn explain(&self, head: &Head<'_>) -> Explanation {
+    pub async fn explain(&self, head: &Head<'_>, needs: Option<&Needs>) -> Explanation {
         let (address, origin) = self.plan.proxies.client(head);
         let credential = self.credential(head).ok().flatten();
         let text = credential.and_then(|it| std::str::from_utf8(it.0).ok());
         let rule = match self.rule(head) {
-            Ok(Ruled::By(rule)) => Some(rule.to_string()),
+            Ok(Ruled::By(rule)) if needs.is_none() => Some(rule.to_string()),
             _ => None,
         };
         let mut told = Explanation {
@@ -71,14 +72,14 @@ impl Http {
             fix: None,
         };
         let agent = self.agent(head);
-        let (found, once) = match self.open(head, None, &agent) {
+        let (found, once) = match self.open(head, needs, &agent) {
             Opening::Done(found, once) => (found, once),
             Opening::Asked(Asked { text, ask, but, once }) => (self.judged(self.kw.weigh(text, ask).await, but), once),
         };
         match found.and_then(|it| proved(it, agent, once)) {
             Ok(_) => told.allowed = true,
             Err(refusal) => {
-                told.fix = Some(self.fix(head, &refusal, &told));
+                told.fix = Some(self.fix(head, &refusal, &told, needs.is_none()));
                 (told.status, told.code) = (refusal.status, Some(refusal.code.into_owned()));
                 told.message = refusal.message.into_owned();
             }
@@ -86,7 +87,7 @@ impl Http {
         told
     }
 
-    fn fix(&self, head: &Head<'_>, refusal: &Refusal, told: &Explanation) -> String {
+    fn fix(&self, head: &Head<'_>, refusal: &Refusal, told: &Explanation, is_ruled: bool) -> String {
         let forwarded = head.has("x-forwarded-for");
         let is = |code: Code| refusal.code == code.wire();
         match &told.address {
@@ -110,11 +111,11 @@ impl Http {
             _ if is(Code::WrongEnvironment) => {
                 "use a key of this environment, or accept the key's in environment".into()
             }
-            _ if is(Code::InsufficientScope) => "give the key the missing scopes, or ask less in the rule".into(),
+            _ if is(Code::InsufficientScope) => "give the key the missing scopes, or ask less of the route".into(),
             _ if is(Code::Expired) || is(Code::Revoked) => "make a new key".into(),
             _ if is(Code::Disabled) => "enable the key or its org".into(),
             _ if is(Code::Unavailable) => "look at the store: verify and keys.list tell what is wrong".into(),
-            _ if refusal.status == 403 && told.rule.is_none() && self.plan.table.is_some() => {
+            _ if refusal.status == 403 && is_ruled && told.rule.is_none() && self.plan.table.is_some() => {
                 "add a rule for this method and path".into()
             }
             _ if refusal.status == 403 => {

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use super::Earlier;
+use super::{Earlier, request_id};
 
 /// The head of an HTTP request, as a server read it. Nothing of it is trusted.
 ///
@@ -50,6 +50,18 @@ impl<'a> Head<'a> {
     #[must_use]
     pub fn earlier(self, earlier: Option<&'a Earlier>) -> Self {
         Self { earlier, ..self }
+    }
+
+    /// The id of the exchange, for answers that nobody judged: the client's own where it is harmless, else a new one.
+    ///
+    /// ```
+    /// use keywright::http::Head;
+    /// let lines: [(&[u8], &[u8]); 1] = [(b"x-request-id", b"order-7")];
+    /// assert_eq!(Head::new("GET", "/nowhere").headers(&lines).request_id(), "order-7");
+    /// ```
+    #[must_use]
+    pub fn request_id(&self) -> Cow<'static, str> {
+        request_id::of(self)
     }
 
     /// The path as it came, without the query.
