@@ -184,7 +184,7 @@ fn a_route_takes_who_has_its_right_and_nobody_else() {
     let foreign = block_on(site.kw.org("other").unwrap().keys().create(NewKey::named("foreign"))).unwrap().id.clone();
     let session = |rights: &[&str]| {
         let nobody = Session::of("acme").unwrap().actor("alice").without_cookie();
-        rights.iter().fold(nobody, |it, right| it.may(*right).unwrap())
+        rights.iter().fold(nobody, |it, right| it.may(right).unwrap())
     };
     let (plain, manages) = (site.key(NewKey::named("plain")), site.key(manager()));
     let introspects = site.key(NewKey::named("gateway").scopes("keys:introspect").unwrap());
