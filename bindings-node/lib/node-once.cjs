@@ -42,7 +42,7 @@ function keep(response, lease) {
     // Frameworks ask by this whether a response was made.
     Object.defineProperty(this, "writableEnded", { value: true, configurable: true });
     // Of a stream that its client has left nobody knows whether this is its end.
-    const isWhole = !(isStreamed && this.destroyed);
+    const isWhole = !(isStreamed && (this.destroyed || this.stream?.destroyed));
     const done = isWhole ? lease.finish(this.statusCode, headers ?? head(), beginning.bytes()) : lease.release();
     void done.catch(() => {}).then(() => {
       delete this.writableEnded;
@@ -51,16 +51,18 @@ function keep(response, lease) {
       try {
         end.apply(this, given);
       } catch (error) {
-        this.destroy(error);
+        this.destroy?.(error);
       }
     });
     return this;
   };
   const brokeOff = () => void (isEnded || lease.release().catch(() => {}));
-  response.destroy = function (...given) {
-    brokeOff();
-    return destroy.apply(this, given);
-  };
+  if (destroy) {
+    response.destroy = function (...given) {
+      brokeOff();
+      return destroy.apply(this, given);
+    };
+  }
   // When a client has gone, a handler that has said nothing yet may still be at work.
   response.once("close", () => isStreamed && brokeOff());
 }

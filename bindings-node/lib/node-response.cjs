@@ -44,7 +44,7 @@ function setGiven(response, [reason, more]) {
   const phrase = typeof reason === "string" ? [reason] : [];
   const headers = phrase.length ? more : (more ?? reason);
   if (Array.isArray(headers)) {
-    const flat = headers.flat();
+    const flat = Array.isArray(headers[0]) ? headers.flat() : headers;
     // Node says what is wrong with it.
     if (flat.length % 2) return [...phrase, headers];
     for (let at = 0; at < flat.length; at += 2) response.removeHeader(flat[at]);
