@@ -23,7 +23,8 @@ class Beginning {
 
   add(chunk, encoding) {
     if (this.isFull) return;
-    const bytes = typeof chunk === "string" ? Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8") : chunk;
+    // A copy: whoever wrote it may use its memory for something else.
+    const bytes = typeof chunk === "string" ? Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8") : Buffer.from(chunk);
     this.#chunks.push(bytes);
     this.#length += bytes.length;
   }

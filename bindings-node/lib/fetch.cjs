@@ -59,7 +59,7 @@ async function admit(http, request, parts, needs) {
 }
 
 /** The body of a response, with whose end a lease ends. */
-async function kept({ status, headers, body }, lease) {
+async function kept({ body, status, headers }, lease) {
   const beginning = new Beginning(LARGEST_KEPT);
   const finish = () => lease.finish(status, [...headers].flat(), beginning.bytes());
   if (body === null) return void (await finish());

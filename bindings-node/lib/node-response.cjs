@@ -50,7 +50,7 @@ function setGiven(response, [reason, more]) {
     for (let at = 0; at < flat.length; at += 2) response.removeHeader(flat[at]);
     for (let at = 0; at < flat.length; at += 2) response.appendHeader(flat[at], flat[at + 1]);
   } else if (typeof headers === "object" && headers !== null) {
-    for (const name in headers) response.setHeader(name, headers[name]);
+    for (const name of Object.keys(headers)) response.setHeader(name, headers[name]);
   }
   return phrase;
 }

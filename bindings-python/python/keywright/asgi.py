@@ -120,9 +120,11 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         doing = state.get("keywright_doing") if is_outermost else None
         await (sending(message) if doing is None else doing.send(message, sending))
 
+    # These lead bodies past what is seen here.
+    past = ("http.response.pathsend", "http.response.zerocopysend", "http.response.trailers")
+    scope["extensions"] = {name: it for name, it in (scope.get("extensions") or {}).items() if name not in past}
     try:
-        # Extensions lead bodies past what is seen here.
-        await app({**scope, "extensions": {}}, receive, keeping)
+        await app(scope, receive, keeping)
     finally:
         if is_outermost and "keywright_doing" in state:
             await state["keywright_doing"].release()

@@ -110,10 +110,11 @@ class Guard:
     def _answered(self, response: Response) -> Response:
         lease: contract.Lease | None = g.pop("keywright_lease", None)
         if lease is not None:
-            # What is streamed is as good as too long to be kept, unless it says how long it is, as Flask's own errors do.
-            told = response.headers.get("content-length", contract.LARGEST_KEPT + 1)
-            is_long = response.direct_passthrough or (response.is_streamed and int(told) > contract.LARGEST_KEPT)
-            kept = bytes(contract.LARGEST_KEPT + 1) if is_long else response.get_data()
+            try:
+                kept = _kept(response)
+            except BaseException:
+                self.http.release(lease)
+                raise
             self.http.finish(lease, response.status_code, list(response.headers), kept)
         passed: contract.Passed | None = g.get("keywright")
         if passed is not None:
@@ -125,6 +126,13 @@ class Guard:
         lease: contract.Lease | None = g.pop("keywright_lease", None)
         if lease is not None:
             self.http.release(lease)
+
+
+def _kept(response: Response) -> bytes:
+    """What is streamed is as good as too long to be kept, unless it says how long it is, as Flask's own errors do."""
+    told = response.headers.get("content-length", contract.LARGEST_KEPT + 1)
+    is_long = response.direct_passthrough or (response.is_streamed and int(told) > contract.LARGEST_KEPT)
+    return bytes(contract.LARGEST_KEPT + 1) if is_long else response.get_data()
 
 
 def _looked_at() -> bytes:

@@ -59,11 +59,12 @@ class KeywrightMiddleware:
 
         return self.app(environ, start) if lease is None else self._keeping(lease, environ, start)
 
-    def _keeping(self, lease: Lease, environ: WSGIEnvironment, start: StartResponse) -> Iterator[bytes]:
+    def _keeping(self, lease: Lease, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         """Has a request done once: its answer is kept before the last of it is sent."""
         status, headers, kept = 500, list[tuple[str, str]](), bytearray()
-        parts: Any = ()
-        is_ended = False
+
+        def note(part: bytes) -> None:
+            kept.extend(part[: LARGEST_KEPT + 1 - len(kept)])
 
         def noting(line: str, theirs: list[tuple[str, str]], exc_info: Any = None) -> Any:
             nonlocal status, headers
@@ -71,27 +72,41 @@ class KeywrightMiddleware:
             write = start(line, theirs, exc_info)
 
             def writing(part: bytes) -> object:
-                kept.extend(part[: LARGEST_KEPT + 1 - len(kept)])
+                note(part)
                 return write(part)
 
             return writing
 
+        def streaming(parts: Any) -> Iterator[bytes]:
+            is_ended, held = False, b""
+            try:
+                for part in parts:
+                    if held:
+                        # Nothing before: servers send the head with it, and of an answer without a body a client needs no more.
+                        yield held
+                    note(part)
+                    held = part
+                is_ended = True
+                self.http.finish(lease, status, headers, bytes(kept))
+                yield held
+            finally:
+                if not is_ended:
+                    self.http.release(lease)
+                if hasattr(parts, "close"):
+                    parts.close()
+
         try:
-            parts, held = self.app(environ, noting), b""
-            for part in parts:
-                if held:
-                    # Nothing before: servers send the head with it, and of an answer without a body a client needs no more.
-                    yield held
-                kept += part[: LARGEST_KEPT + 1 - len(kept)]
-                held = part
-            is_ended = True
-            self.http.finish(lease, status, headers, bytes(kept))
-            yield held
-        finally:
-            if not is_ended:
-                self.http.release(lease)
-            if hasattr(parts, "close"):
-                parts.close()
+            parts = self.app(environ, noting)
+        except BaseException:
+            self.http.release(lease)
+            raise
+        if not isinstance(parts, (list, tuple)):
+            return streaming(parts)
+        for part in parts:
+            note(part)
+        self.http.finish(lease, status, headers, bytes(kept))
+        # Of such a one a server tells the length.
+        return parts
 
 
 class Management:

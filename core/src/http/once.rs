@@ -149,7 +149,7 @@ impl Http {
 
     /// Ends a lease with the answer that a host gives. It is kept for 24 hours, with its type and location; one of more
     /// than 64 KiB is not, and a repeat is refused as a conflict. Not kept is either what asks to come again or was refused
-    /// before anything was done, 400, 401, 403, 404, 408, 409, 425, 429, and any 5xx, nor one that is shorter than its
+    /// before anything was done, 400, 401, 403, 404, 408, 409, 413, 415, 422, 425, 429, and any 5xx, nor one that is shorter than its
     /// `content-length`: the same request may be done anew.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ impl Http {
         headers: impl IntoIterator<Item = (N, V)>,
         body: &[u8],
     ) -> Result<(), Error> {
-        if matches!(status, 400 | 401 | 403 | 404 | 408 | 409 | 425 | 429 | 500..) {
+        if matches!(status, 400 | 401 | 403 | 404 | 408 | 409 | 413 | 415 | 422 | 425 | 429 | 500..) {
             return self.release(lease).await;
         }
         let mut told: Option<usize> = None;
@@ -194,7 +194,7 @@ impl Http {
 /// The answer that was kept, among the headers of this exchange.
 fn replayed(kept: Kept, passed: &Passed) -> Result<Response, Refusal> {
     let Some(body) = kept.body else {
-        let message = "The request was done before, and its answer was larger than 64 KiB and is not kept";
+        let message = "The request was done before, and its answer is not kept: it was streamed, or larger than 64 KiB";
         return Err(Refusal::new(409, "CONFLICT", message));
     };
     let stored: serde_json::Map<String, serde_json::Value> =
