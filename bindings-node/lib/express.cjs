@@ -5,6 +5,7 @@ const { Http, asked } = require("./http.cjs");
 const { keep } = require("./node-once.cjs");
 const { bodyBefore, readBefore } = require("./node-request.cjs");
 const { adding, send } = require("./node-response.cjs");
+const { managing } = require("./principal.cjs");
 
 /**
  * Guards an Express application: `app.use(keys)` judges by the rules of paths, `keys.requires("deals:read")` by what one
@@ -25,7 +26,7 @@ function guard(kw, options) {
   };
   return Object.assign(middleware(undefined), {
     requires: (scopes, more) => middleware(http.needs(scopes, more)),
-    management: ({ principal } = {}) => management(http, principal),
+    management: (options) => management(http, managing(options).principal),
     explain: ({ method, originalUrl, rawHeaders, socket }, scopes, more) =>
       http.explain({ method, target: originalUrl, rawHeaders, peer: socket.remoteAddress }, asked(http, scopes, more)),
   });

@@ -4,6 +4,7 @@ const { bodyOf, peek } = require("./body.cjs");
 const { Http, asked } = require("./http.cjs");
 const { keep } = require("./node-once.cjs");
 const { adding } = require("./node-response.cjs");
+const { managing } = require("./principal.cjs");
 const { below } = require("./target.cjs");
 
 /** Fastify's own mark of a plugin whose hooks hold for whoever registers it. */
@@ -37,7 +38,7 @@ function guard(kw, options) {
   return Object.assign(plugin, {
     [SHARED]: true,
     requires: (scopes, more) => hook(http.needs(scopes, more)),
-    management: ({ principal } = {}) => (options?.path ? amongOthers : mounted)(http, principal),
+    management: (given) => (options?.path ? amongOthers : mounted)(http, managing(given).principal),
     frameworkErrors: (error, request, reply) => hook(undefined)(request, reply, (failure) => reply.send(failure ?? error)),
     explain: ({ raw: { method, url, rawHeaders, socket } }, scopes, more) =>
       http.explain({ method, target: url, rawHeaders, peer: socket.remoteAddress }, asked(http, scopes, more)),

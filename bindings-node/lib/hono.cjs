@@ -4,6 +4,7 @@ const { bodyOf } = require("./body.cjs");
 const { admit } = require("./fetch.cjs");
 const { Http, asked } = require("./http.cjs");
 const { taken } = require("./node-request.cjs");
+const { managing } = require("./principal.cjs");
 const { below } = require("./target.cjs");
 
 /**
@@ -32,15 +33,19 @@ function guard(kw, { peer, ...options } = {}) {
   };
   return Object.assign(middleware(undefined), {
     requires: (scopes, more) => middleware(http.needs(scopes, more)),
-    management: ({ principal } = {}) => async (c, next) => {
-      const { target: whole, ...parts } = arrived(c, peer);
-      const target = below(c.req.routePath.replace(/\*$/, ""))(whole);
-      if (!http.manages(target)) return next();
-      const session = principal ? await principal(c) : undefined;
-      return answered(c, await http.manage({ ...parts, target, body: await bodyOf(c.req.raw.body) }, session));
-    },
+    management: (options) => management(http, peer, managing(options).principal),
     explain: (c, scopes, more) => http.explain(arrived(c, peer), asked(http, scopes, more)),
   });
+}
+
+function management(http, peer, principal) {
+  return async (c, next) => {
+    const { target: whole, ...parts } = arrived(c, peer);
+    const target = below(c.req.routePath.replace(/\*$/, ""))(whole);
+    if (!http.manages(target)) return next();
+    const session = principal ? await principal(c) : undefined;
+    return answered(c, await http.manage({ ...parts, target, body: await bodyOf(c.req.raw.body) }, session));
+  };
 }
 
 function answered(c, { status, headers, body }) {

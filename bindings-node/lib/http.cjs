@@ -81,8 +81,10 @@ class Http {
   #native;
   #reads;
   #every;
+  #kw;
 
   constructor(kw, options) {
+    this.#kw = kw;
     this.#native = checked(addon.http(engineOf(kw), options));
     this.#reads = new Set(this.#native.reads);
     this.#every = this.#native.headers;
@@ -98,7 +100,9 @@ class Http {
   /** The pass or the answer at once, where nothing has to be waited for; else a promise of it. */
   begin(method, target, rawHeaders, peer, earlier, needs) {
     const judged = this.#native.authenticate(this.#head(method, target, rawHeaders, peer, earlier), needs?.native);
-    return judged instanceof Promise ? judged.then((it) => this.#told(it)) : this.#told(judged);
+    if (!(judged instanceof Promise)) return this.#told(judged);
+    this.#warn();
+    return judged.then((it) => this.#told(it));
   }
 
   async authenticate({ method, target, rawHeaders, peer, earlier }, needs) {
@@ -108,7 +112,13 @@ class Http {
   async manage({ method, target, rawHeaders, peer, earlier, body }, session) {
     const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(body);
     const head = this.#head(method, target, rawHeaders, peer, earlier);
-    return new Refused(await checked(this.#native.manage(head, bytes, session)));
+    const answer = await this.#native.manage(head, bytes, session);
+    try {
+      return new Refused(checked(answer));
+    } catch (error) {
+      // A mistake of the host, of which no framework must make an answer to the client.
+      throw new TypeError(`principal: ${error.message}`, { cause: error });
+    }
   }
 
   async once(passed, body) {
@@ -127,6 +137,13 @@ class Http {
 
   async openapi() {
     return settle(await this.#native.openapi());
+  }
+
+  /** Tells once why the database cannot be opened: clients are told nothing of it. */
+  #warn() {
+    const kw = this.#kw;
+    this.#kw = null;
+    kw?.open().catch((error) => process.emitWarning(error.message, { type: "KeywrightWarning" }));
   }
 
   #told(judged) {

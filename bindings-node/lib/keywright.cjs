@@ -211,7 +211,10 @@ class Keywright extends View {
   #engine;
 
   static {
-    engineOf = (kw) => kw.#engine;
+    engineOf = (kw) => {
+      if (!(#engine in Object(kw))) throw new TypeError("kw must be a Keywright");
+      return kw.#engine;
+    };
   }
 
   constructor(url, options) {

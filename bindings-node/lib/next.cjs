@@ -6,6 +6,7 @@ const { bodyOf } = require("./body.cjs");
 const { admit, responseOf } = require("./fetch.cjs");
 const { Http, asked } = require("./http.cjs");
 const { taken } = require("./node-request.cjs");
+const { managing } = require("./principal.cjs");
 const { below } = require("./target.cjs");
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -51,7 +52,8 @@ function guard(kw, { peer, ...options } = {}) {
         }
       };
     },
-    management: ({ mount, principal, otherwise } = {}) => {
+    management: (options) => {
+      const { mount, principal, otherwise } = managing(options, ["mount", "principal", "otherwise"]);
       if (typeof mount !== "string") throw new TypeError("mount must be the path that the route stands under, such as /manage");
       const place = below(mount);
       const answer = async (request, context) => {

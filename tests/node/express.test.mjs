@@ -318,6 +318,30 @@ test("a line break in a head is the host's mistake, and no further line", async 
   }
 });
 
+test("mistakes of the host are told to the host", async (t) => {
+  const kw = engine(t);
+  const keys = guard(kw);
+  for (const given of [managers, null, { principals: managers }, { principal: {} }]) {
+    assert.throws(() => keys.management(given), { name: "TypeError" });
+  }
+  assert.throws(() => guard({}, {}), { name: "TypeError", message: "kw must be a Keywright" });
+  assert.throws(() => guard(kw, { routes: [{ path: "/deals/:id" }] }), { code: "validation_failed" });
+  const app = express().use("/manage", keys.management({ principal: () => ({ user: "x" }) }));
+  app.use((error, _request, response, _next) => response.status(error.status ?? 500).end(error.message));
+  const ask = await served(t, app);
+  const { status, text } = await ask("/manage/keys");
+  assert.deepEqual([status, text.split(";")[0]], [500, "principal: user: is no option of this call"]);
+  const file = url(t);
+  const first = new Keywright(file, { brand: "liq", pepper: PEPPER });
+  await first.keys.create({ name: "CI" });
+  await first.close();
+  const other = new Keywright(file, { brand: "liq", pepper: "another pepper, of 32 bytes and more" });
+  const told = once(process, "warning");
+  const locked = await served(t, express().use(guard(other)));
+  assert.equal((await locked("/", { headers: { "api-key": "x" } })).status, 503);
+  assert.match((await told)[0].message, /pepper that was not given/);
+});
+
 test("WHATWG requests", async (t) => {
   const kw = engine(t);
   const { api_key } = await kw.keys.create({ name: "CI", scopes: "deals:read", networks: ["127.0.0.1"] });

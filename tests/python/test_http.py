@@ -110,6 +110,50 @@ def test_fastapi_explains_and_names_every_answer(url: str) -> None:
     asyncio.run(run())
 
 
+def test_fastapi_answers_in_mounted_applications_too(url: str) -> None:
+    async def run() -> None:
+        kw = engine(url)
+        app, inner = FastAPI(), FastAPI()
+        api_key, runs = install(app, kw), []
+        text = (await kw.keys.create(name="CI", scopes="deals:write")).api_key
+
+        @inner.post("/deals", status_code=201, dependencies=[api_key.requires("deals:write", idempotent=True)])
+        async def deals() -> int:
+            runs.append(1)
+            return len(runs)
+
+        app.mount("/in", inner)
+
+        def asked() -> Connection:
+            lines = [(b"api-key", text.encode()), (b"idempotency-key", b"k")]
+            return Connection(path="/in/deals", method="POST", headers=lines)
+
+        answers = [await asked().to(app) for _ in range(2)]
+        assert [(it.status, it.answer, "idempotent-replayed" in it.headers) for it in answers] == [(201, 1, False), (201, 1, True)]
+        refused = await Connection(path="/in/deals", method="POST").to(app)
+        assert (refused.status, refused.answer["code"], refused.headers["www-authenticate"]) == (
+            401,
+            "API_KEY_REQUIRED",
+            'Bearer realm="api"',
+        )
+        assert "x-keywright-refused" not in refused.headers
+        await kw.close()
+
+    asyncio.run(run())
+
+
+def test_a_database_that_cannot_be_opened_is_told_once(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    with Keywright(url, brand="liq", pepper=PEPPER) as kw:
+        kw.keys.create(name="CI")
+
+    async def run() -> None:
+        app = KeywrightMiddleware(hello, engine(url, pepper="another pepper, of 32 bytes and more"))
+        assert [(await Connection().key("x").to(app)).status for _ in range(3)] == [503] * 3
+
+    asyncio.run(run())
+    assert [it.message.partition(":")[0] for it in caplog.records if it.name == "keywright"] == ["The database cannot be opened"]
+
+
 def test_wrong_options_are_refused_when_an_adapter_is_made(url: str) -> None:
     engines: list[Any] = [engine(url), Keywright(url, brand="liq", pepper=PEPPER)]
     for kw in engines:
@@ -132,6 +176,8 @@ def test_wrong_options_are_refused_when_an_adapter_is_made(url: str) -> None:
             ({"session": {"algorithm": "none", "key": "x" * 32}}, "session"),
             ({"routes": [{"path": "/a", "access": "session"}]}, "routes"),
             ({"origins": ["app.example"]}, "origins"),
+            ({"routes": [{"path": "/deals/:id"}]}, "routes"),
+            ({"routes": [{"path": "/deals/<int:id>"}]}, "routes"),
             ({"forward_auth": "nginx", "routes": [{"path": "/a", "idempotent": True}]}, "routes"),
         ]
         for options, field in cases:

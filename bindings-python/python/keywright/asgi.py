@@ -20,6 +20,9 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Pairs: TypeAlias = Iterable[tuple[bytes, bytes]]
 
+REFUSED = b"x-keywright-refused"
+"""The header of an answer in whose place the contract's goes out."""
+
 
 class KeywrightMiddleware:
     """Lets a request through when its key, or the rule of its route, allows it, and answers it otherwise.
@@ -101,8 +104,16 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     """Has a request answered, with our headers where it was let in, and keeps the answer where that is to be done once."""
     state: MutableMapping[str, Any] = scope["state"]
 
+    is_refused = False
+
     async def sending(message: MutableMapping[str, Any]) -> None:
-        passed = state.get("keywright")
+        nonlocal is_refused
+        passed, refusal = state.get("keywright"), state.get("keywright_refusal")
+        if refusal is not None and (is_refused or _is_marked(message)):
+            if not is_refused:
+                is_refused = True
+                await respond(scope, receive, send, refusal)
+            return
         if passed is not None:
             add_headers(message, passed)
         elif message["type"] == "http.response.start":
@@ -122,7 +133,8 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
 
     # These lead bodies past what is seen here.
     past = ("http.response.pathsend", "http.response.zerocopysend", "http.response.trailers")
-    scope["extensions"] = {name: it for name, it in (scope.get("extensions") or {}).items() if name not in past}
+    extensions: dict[str, Any] = scope.get("extensions") or {}
+    scope["extensions"] = {name: it for name, it in extensions.items() if name not in past}
     try:
         await app(scope, receive, keeping)
     finally:
@@ -197,6 +209,11 @@ def add_headers(message: MutableMapping[str, Any], passed: Passed) -> None:
     if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
         theirs = list(message.get("headers") or ())
         message["headers"] = theirs + passed.lacking(theirs)
+
+
+def _is_marked(message: MutableMapping[str, Any]) -> bool:
+    """Whether it begins what somebody made of a refusal without knowing what it is."""
+    return message["type"] == "http.response.start" and any(name == REFUSED for name, _ in message.get("headers") or ())
 
 
 def _add_id(message: MutableMapping[str, Any], scope: Scope) -> None:

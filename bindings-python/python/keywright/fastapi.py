@@ -12,7 +12,7 @@ from fastapi.security.base import SecurityBase
 
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
-from keywright.asgi import App, HeadersMiddleware, Management, parts, passed
+from keywright.asgi import REFUSED, App, HeadersMiddleware, Management, parts, passed
 from keywright.once import begun
 
 __all__ = ["ApiKey", "Refused", "install"]
@@ -22,7 +22,8 @@ class Refused(HTTPException):
     """A request that goes no further; ``response`` is its answer."""
 
     def __init__(self, response: contract.Response) -> None:
-        super().__init__(response.status)
+        # An application that is mounted knows it as an HTTPException alone, and hands these headers on.
+        super().__init__(response.status, headers={REFUSED.decode(): ""})
         self.response = response
 
 
@@ -67,12 +68,12 @@ class ApiKey(SecurityBase):
         if scopes not in self._needs:
             self._needs[scopes] = contract.needed(list(scopes) or None, **self._given)
         answer = await self._http.authenticate(*parts(request.scope), self._needs[scopes], passed(request.scope))
-        if isinstance(answer, contract.Response):
-            raise Refused(answer)
         state = request.scope.setdefault("state", {})
+        if isinstance(answer, contract.Response):
+            raise _refused_there(state, answer)
         repeated = await begun(self._http, answer, state)
         if repeated is not None:
-            raise Refused(repeated)
+            raise _refused_there(state, repeated)
         state["keywright"] = answer
         return answer.key
 
@@ -92,6 +93,11 @@ def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str 
     app.add_middleware(HeadersMiddleware)
     app.router.redirect_slashes = False
     return ApiKey(contract.AsyncHttp(keywright, **options), model, {})
+
+
+def _refused_there(state: dict[str, Any], response: contract.Response) -> Refused:
+    state["keywright_refusal"] = response
+    return Refused(response)
 
 
 async def _refused(_request: Request, refused: Any) -> Response:

@@ -51,6 +51,9 @@ impl Pattern {
             if segments.last() == Some(&Segment::Rest) {
                 return Err(wrong("holds a path that goes on after {*…}"));
             }
+            if part.starts_with([':', '<']) {
+                return Err(wrong("holds a parameter in the manner of another router"));
+            }
             segments.push(segment(part).ok_or_else(|| wrong("holds a path with a segment that cannot be read"))?);
         }
         Ok(Self { segments, closed })
