@@ -30,25 +30,26 @@ function keep(response, lease) {
     return write.apply(this, given);
   };
   response.end = function (...given) {
-    if (isEnded) return end.apply(this, given);
-    const [told, letGo] = [head(), hold(this.req.httpVersionMajor === 2 ? this.stream : this.socket)];
+    if (isEnded) return isLater ? this : end.apply(this, given);
     // Of a stream that its client has left nobody knows whether this is its end.
     const isWhole = !(isStreamed && (this.destroyed || this.stream?.destroyed));
-    isEnding = true;
-    try {
-      end.apply(this, given);
-    } catch (error) {
-      letGo(1);
-      throw error;
-    } finally {
-      isEnding = false;
-    }
+    const told = head();
+    const letGo = isLater ? later(this, () => ending(this, given)) : held(this, () => ending(this, given));
     isEnded = true;
     if (isBytes(given[0])) beginning.add(...given);
     const kept = isWhole ? lease.finish(this.statusCode, headers ?? told, beginning.bytes()) : lease.release();
-    void kept.catch(() => {}).then(() => letGo());
+    void kept.catch(() => {}).then(letGo);
     return this;
   };
+  const isLater = response.req.httpVersionMajor === 2;
+  function ending(it, given) {
+    isEnding = true;
+    try {
+      end.apply(it, given);
+    } finally {
+      isEnding = false;
+    }
+  }
   if (destroy) {
     response.destroy = function (...given) {
       if (!isEnded) void lease.release().catch(() => {});
@@ -57,21 +58,61 @@ function keep(response, lease) {
   }
 }
 
-/** Holds back what is written to a stream from now on, and what would end it, until the function that it gives is called. */
-function hold(stream) {
-  if (!stream || stream.destroyed) return () => {};
-  let destroyed = null;
-  stream.cork();
-  stream.uncork = () => {};
-  stream.destroy = (...given) => {
+/** Ends a response of HTTP/1.1, and holds back what goes over the wire until the function that it gives is called. */
+function held(response, end) {
+  const { socket } = response;
+  let letGo = socket ? hold(socket) : null;
+  let isOver = false;
+  try {
+    end();
+  } catch (error) {
+    letGo?.(1);
+    throw error;
+  }
+  // One that is pipelined waits for those before it.
+  if (!socket) response.once("socket", (it) => isOver || (letGo = hold(it)));
+  return () => {
+    isOver = true;
+    letGo?.();
+  };
+}
+
+/** Holds back what is written to a socket, and what would end it, until the function that it gives is called. */
+function hold(socket) {
+  if (socket.destroyed) return () => {};
+  const { uncork, destroy } = socket;
+  const own = ["uncork", "destroy"].filter((name) => Object.hasOwn(socket, name));
+  let [destroyed, isOver] = [null, false];
+  socket.cork();
+  socket.uncork = () => {};
+  socket.destroy = (...given) => {
+    // Whoever has taken it calls it later, too.
+    if (isOver) return destroy.apply(socket, given);
     destroyed ??= given;
-    return stream;
+    return socket;
   };
   return (times = Infinity) => {
-    delete stream.uncork;
-    delete stream.destroy;
-    for (let time = 0; time < times && stream.writableCorked > 0; time++) stream.uncork();
-    if (destroyed) stream.destroy(...destroyed);
+    isOver = true;
+    delete socket.uncork;
+    delete socket.destroy;
+    if (own.includes("uncork")) socket.uncork = uncork;
+    if (own.includes("destroy")) socket.destroy = destroy;
+    for (let time = 0; time < times && socket.writableCorked > 0; time++) socket.uncork();
+    if (destroyed) socket.destroy(...destroyed);
+  };
+}
+
+/** Ends a response of HTTP/2 when the function that it gives is called: there an end may go out with the head. */
+function later(response, end) {
+  // Frameworks ask by this whether a response was made.
+  Object.defineProperty(response, "writableEnded", { value: true, configurable: true });
+  return () => {
+    delete response.writableEnded;
+    try {
+      end();
+    } catch (error) {
+      response.stream?.destroy(error);
+    }
   };
 }
 

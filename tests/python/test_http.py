@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import FastAPI, Request, Security, WebSocket
+from fastapi import FastAPI, HTTPException, Request, Security, WebSocket
+from fastapi.responses import JSONResponse
 
 from keywright import AsyncKeywright, InvalidRequest, Key, Keywright, ValidationFailed
 from keywright.asgi import KeywrightMiddleware, Management
@@ -117,16 +118,25 @@ def test_fastapi_answers_in_mounted_applications_too(url: str) -> None:
         api_key, runs = install(app, kw), []
         text = (await kw.keys.create(name="CI", scopes="deals:write")).api_key
 
-        @inner.post("/deals", status_code=201, dependencies=[api_key.requires("deals:write", idempotent=True)])
+        once = api_key.requires("deals:write", idempotent=True)
+
+        @inner.post("/deals", status_code=201, dependencies=[once])
         async def deals() -> int:
             runs.append(1)
             return len(runs)
 
         app.mount("/in", inner)
 
-        def asked() -> Connection:
-            lines = [(b"api-key", text.encode()), (b"idempotency-key", b"k")]
-            return Connection(path="/in/deals", method="POST", headers=lines)
+        async def mine(_request: Request, _error: Exception) -> JSONResponse:
+            return JSONResponse({"mine": True}, 200, {"x-mine": "1"})
+
+        own = FastAPI(exception_handlers={HTTPException: mine})
+        own.add_api_route("/deals", deals, methods=["POST"], status_code=201, dependencies=[once])
+        app.mount("/own", own)
+
+        def asked(mount: str = "/in", key: bytes = b"k") -> Connection:
+            lines = [(b"api-key", text.encode()), (b"idempotency-key", key)]
+            return Connection(path=f"{mount}/deals", method="POST", headers=lines)
 
         answers = [await asked().to(app) for _ in range(2)]
         assert [(it.status, it.answer, "idempotent-replayed" in it.headers) for it in answers] == [(201, 1, False), (201, 1, True)]
@@ -137,6 +147,8 @@ def test_fastapi_answers_in_mounted_applications_too(url: str) -> None:
             'Bearer realm="api"',
         )
         assert "x-keywright-refused" not in refused.headers
+        first, again = [await asked("/own", b"own").to(app) for _ in range(2)]
+        assert (first.answer, again.status, again.answer, again.headers["x-mine"]) == (2, 201, 2, "1"), "a repeat is what it was"
         await kw.close()
 
     asyncio.run(run())

@@ -199,6 +199,8 @@ def test_what_is_done_once_is_kept_as_a_whole(kw: Keywright) -> None:
         start_response("201 Created", [("content-type", "text/plain")])
         if environ["PATH_INFO"] == "/broken":
             return Parts(b"one ", LookupError())
+        if environ["PATH_INFO"] == "/text":
+            return ["no bytes"]
         return Parts(b"x" * 70_000) if environ["PATH_INFO"] == "/long" else Parts(b"one ", b"", b"two")
 
     app = KeywrightMiddleware(making, kw, routes=[{"path": "/{any}", "idempotent": True}])
@@ -219,6 +221,10 @@ def test_what_is_done_once_is_kept_as_a_whole(kw: Keywright) -> None:
         with pytest.raises(LookupError):
             asked("/broken")
     assert (len(runs), Parts.closed) == (3, 3), "what broke off may be done anew"
+    for _ in range(2):
+        with pytest.raises(TypeError):
+            asked("/text")
+    assert len(runs) == 5
     assert [asked("/long").status for _ in range(2)] == [201, 409]
     written, again = asked("/written"), asked("/written")
     assert (written.written, written.body, again.body) == (b"one ", b"two", b"one two")

@@ -109,10 +109,11 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     async def sending(message: MutableMapping[str, Any]) -> None:
         nonlocal is_refused
         passed, refusal = state.get("keywright"), state.get("keywright_refusal")
-        if refusal is not None and (is_refused or _is_marked(message)):
+        if refusal is not None and (is_refused or _stands_for(message, refusal)):
             if not is_refused:
                 is_refused = True
-                await respond(scope, receive, send, refusal)
+                await send({**message, "status": refusal.status, "headers": _replaced(message, refusal)})
+                await send({"type": "http.response.body", "body": refusal.body})
             return
         if passed is not None:
             add_headers(message, passed)
@@ -211,9 +212,24 @@ def add_headers(message: MutableMapping[str, Any], passed: Passed) -> None:
         message["headers"] = theirs + passed.lacking(theirs)
 
 
-def _is_marked(message: MutableMapping[str, Any]) -> bool:
-    """Whether it begins what somebody made of a refusal without knowing what it is."""
-    return message["type"] == "http.response.start" and any(name == REFUSED for name, _ in message.get("headers") or ())
+def _length(response: Response) -> list[tuple[bytes, bytes]]:
+    return [(b"content-length", str(len(response.body)).encode())] if response.body else []
+
+
+def _stands_for(message: MutableMapping[str, Any], refusal: Response) -> bool:
+    """Whether it begins what somebody made of a refusal without knowing what it is; a repeat is never made into anything else."""
+    if message["type"] != "http.response.start":
+        return False
+    theirs: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
+    return any(name == REFUSED for name, _ in theirs) or any(name == b"idempotent-replayed" for name, _ in refusal.headers)
+
+
+def _replaced(message: MutableMapping[str, Any], refusal: Response) -> list[tuple[bytes, bytes]]:
+    """The headers of a refusal, and what others have added to the answer in whose place it goes out, such as for CORS."""
+    theirs: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
+    ours = {name for name, _ in refusal.headers if name != b"vary"} | {REFUSED}
+    more = [(name, it) for name, it in theirs if name.lower() not in ours and not name.lower().startswith(b"content-")]
+    return [*refusal.headers, *more, *_length(refusal)]
 
 
 def _add_id(message: MutableMapping[str, Any], scope: Scope) -> None:
@@ -225,8 +241,7 @@ def _add_id(message: MutableMapping[str, Any], scope: Scope) -> None:
 
 async def respond(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
     """Sends a whole response; a WebSocket is refused with it where the server can, else closed."""
-    length = [(b"content-length", str(len(response.body)).encode())] if response.body else []
-    start = {"status": response.status, "headers": [*response.headers, *length]}
+    start = {"status": response.status, "headers": [*response.headers, *_length(response)]}
     if scope["type"] == "http":
         await send({"type": "http.response.start", **start})
         await send({"type": "http.response.body", "body": response.body})

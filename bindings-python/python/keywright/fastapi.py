@@ -96,6 +96,8 @@ def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str 
 
 
 def _refused_there(state: dict[str, Any], response: contract.Response) -> Refused:
+    # What a guard in front has found is told no more.
+    state.pop("keywright", None)
     state["keywright_refusal"] = response
     return Refused(response)
 

@@ -97,13 +97,13 @@ class KeywrightMiddleware:
 
         try:
             parts = self.app(environ, noting)
+            if not isinstance(parts, (list, tuple)):
+                return streaming(parts)
+            for part in parts:
+                note(part)
         except BaseException:
             self.http.release(lease)
             raise
-        if not isinstance(parts, (list, tuple)):
-            return streaming(parts)
-        for part in parts:
-            note(part)
         self.http.finish(lease, status, headers, bytes(kept))
         # Of such a one a server tells the length.
         return parts
