@@ -20,6 +20,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Pairs: TypeAlias = Iterable[tuple[bytes, bytes]]
 
+REPLAYED = b"idempotent-replayed"
 REFUSED = b"x-keywright-refused"
 """The header of an answer in whose place the contract's goes out."""
 
@@ -221,7 +222,8 @@ def _stands_for(message: MutableMapping[str, Any], refusal: Response) -> bool:
     if message["type"] != "http.response.start":
         return False
     theirs: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
-    return any(name == REFUSED for name, _ in theirs) or any(name == b"idempotent-replayed" for name, _ in refusal.headers)
+    is_repeat = any(name == REPLAYED for name, _ in refusal.headers)
+    return any(name == REFUSED for name, _ in theirs) or (is_repeat and all(name != REPLAYED for name, _ in theirs))
 
 
 def _replaced(message: MutableMapping[str, Any], refusal: Response) -> list[tuple[bytes, bytes]]:
