@@ -23,10 +23,15 @@ class Beginning {
 
   add(chunk, encoding) {
     if (this.isFull) return;
-    // A copy: whoever wrote it may use its memory for something else.
-    const bytes = typeof chunk === "string" ? Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8") : Buffer.from(chunk);
+    const bytes = typeof chunk === "string" ? Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8") : chunk;
     this.#chunks.push(bytes);
     this.#length += bytes.length;
+  }
+
+  /** The same of a chunk whose memory its owner may use for something else: a copy of what is looked at. */
+  addCopy(chunk, encoding) {
+    if (this.isFull) return;
+    this.add(typeof chunk === "string" ? chunk : Buffer.from(chunk.subarray?.(0, this.#most + 1) ?? chunk), encoding);
   }
 
   bytes() {

@@ -67,8 +67,10 @@ async function kept({ body, status, headers }, lease) {
   const pull = async (to) => {
     try {
       const { done, value } = await reader.read();
-      if (!done) beginning.add(value);
-      if (!done) return to.enqueue(value);
+      if (!done) {
+        beginning.addCopy(value);
+        return to.enqueue(value);
+      }
     } catch (error) {
       await lease.release();
       throw error;

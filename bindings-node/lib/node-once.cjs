@@ -4,16 +4,18 @@ const { Beginning } = require("./body.cjs");
 const { setGiven } = require("./node-response.cjs");
 const { LARGEST_KEPT } = require("./once.cjs");
 
-const isBytes = (chunk) => typeof chunk === "string" || chunk instanceof Uint8Array;
-
 /** Keeps what a response of Node gets as its body, and ends the lease with it before the last of it is sent. */
 function keep(response, lease) {
   const { writeHead, write, end, destroy } = response;
   const beginning = new Beginning(LARGEST_KEPT);
+  const endsIn = response.req.httpVersionMajor === 2 ? later : held;
   let headers = null;
   let [isStreamed, isEnding, isEnded] = [false, false, false];
   // As the host says them: what stands in front of it may make something else of the body, and say so as well.
   const head = () => Object.entries(response.getHeaders()).flatMap(([name, value]) => [name, String(value)]);
+  const note = (chunk, encoding) => {
+    if (typeof chunk === "string" || chunk instanceof Uint8Array) beginning.addCopy(chunk, encoding);
+  };
   response.writeHead = function (status, ...given) {
     const rest = setGiven(this, given);
     const told = head();
@@ -25,31 +27,29 @@ function keep(response, lease) {
     // The end of HTTP/2 writes by itself.
     if (!isEnding && !isEnded) {
       isStreamed = true;
-      if (isBytes(given[0])) beginning.add(...given);
+      note(...given);
     }
     return write.apply(this, given);
   };
   response.end = function (...given) {
-    if (isEnded) return isLater ? this : end.apply(this, given);
+    if (isEnded) return endsIn === later ? this : end.apply(this, given);
     // Of a stream that its client has left nobody knows whether this is its end.
     const isWhole = !(isStreamed && (this.destroyed || this.stream?.destroyed));
     const told = head();
-    const letGo = isLater ? later(this, () => ending(this, given)) : held(this, () => ending(this, given));
+    const letGo = endsIn(this, () => {
+      isEnding = true;
+      try {
+        end.apply(this, given);
+      } finally {
+        isEnding = false;
+      }
+    });
     isEnded = true;
-    if (isBytes(given[0])) beginning.add(...given);
+    note(...given);
     const kept = isWhole ? lease.finish(this.statusCode, headers ?? told, beginning.bytes()) : lease.release();
     void kept.catch(() => {}).then(letGo);
     return this;
   };
-  const isLater = response.req.httpVersionMajor === 2;
-  function ending(it, given) {
-    isEnding = true;
-    try {
-      end.apply(it, given);
-    } finally {
-      isEnding = false;
-    }
-  }
   if (destroy) {
     response.destroy = function (...given) {
       if (!isEnded) void lease.release().catch(() => {});

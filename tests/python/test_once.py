@@ -23,12 +23,10 @@ class Broken(Exception):
     """What a handler did not expect."""
 
 
-async def ask(app: Any, path: str, text: str, key: str, *parts: bytes, kind: bytes = b"text/plain") -> Asked:
-    """Asks an ASGI application, with a body in parts."""
+async def exchange(app: Any, path: str, text: str, key: str, told: deque[Any], kind: bytes = b"text/plain") -> list[Any]:
+    """What an ASGI application sends when it is told these messages, of which it leaves what it does not receive."""
     headers = [(b"api-key", text.encode()), (b"idempotency-key", key.encode()), (b"content-type", kind)]
     scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
-    told = deque({"type": "http.request", "body": it, "more_body": True} for it in parts)
-    told.append({"type": "http.request", "body": b""})
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -40,6 +38,14 @@ async def ask(app: Any, path: str, text: str, key: str, *parts: bytes, kind: byt
         sent.append(message)
 
     await app({**scope, "client": ("127.0.0.1", 1), "root_path": "", "http_version": "1.1"}, receive, send)
+    return sent
+
+
+async def ask(app: Any, path: str, text: str, key: str, *parts: bytes, kind: bytes = b"text/plain") -> Asked:
+    """Asks an ASGI application, with a body in parts."""
+    told = deque({"type": "http.request", "body": it, "more_body": True} for it in parts)
+    told.append({"type": "http.request", "body": b""})
+    sent = await exchange(app, path, text, key, told, kind)
     return sent[0]["status"], dict(sent[0]["headers"]), b"".join(it.get("body", b"") for it in sent[1:])
 
 
@@ -138,18 +144,8 @@ def test_nothing_is_read_for_nobody_and_what_broke_off_is_not_done(kw: Keywright
         return len(runs)
 
     async def asked(key: str, *messages: Any) -> tuple[list[Any], int]:
-        headers = [(b"api-key", key.encode()), (b"idempotency-key", b"k")]
-        scope = {"type": "http", "method": "POST", "path": "/deals", "raw_path": b"/deals", "query_string": b"", "headers": headers}
-        told, sent = list(messages), list[Any]()
-
-        async def receive() -> Any:
-            return told.pop(0)
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        await app({**scope, "client": ("127.0.0.1", 1), "root_path": "", "http_version": "1.1"}, receive, send)
-        return sent, len(told)
+        told = deque(messages)
+        return await exchange(app, "/deals", key, "k", told), len(told)
 
     async def main() -> None:
         part = {"type": "http.request", "body": b"x" * 1024, "more_body": True}
@@ -180,17 +176,9 @@ def test_a_stream_that_its_client_has_left_is_not_kept_as_whole(kw: Keywright) -
 
     async def main() -> None:
         app = KeywrightMiddleware(host, kw, routes=RULES)
-        headers = [(b"api-key", text.encode()), (b"idempotency-key", b"left")]
-        scope = {"type": "http", "method": "POST", "path": "/a", "raw_path": b"/a", "query_string": b"", "headers": headers}
         for _ in range(2):
-            told: list[Any] = [{"type": "http.request", "body": b"x"}, {"type": "http.disconnect"}]
-
-            async def receive(told: list[Any] = told) -> Any:
-                return told.pop(0)
-
-            async def send(_message: Any) -> None: ...
-
-            await app({**scope, "client": ("127.0.0.1", 1), "root_path": "", "http_version": "1.1"}, receive, send)
+            told = deque[Any]([{"type": "http.request", "body": b"x"}, {"type": "http.disconnect"}])
+            await exchange(app, "/a", text, "left", told)
         assert runs == [1, 1]
 
     asyncio.run(main())

@@ -104,7 +104,6 @@ def _looked_at(state: MutableMapping[str, Any], receive: Receive) -> Receive:
 async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     """Has a request answered, with our headers where it was let in, and keeps the answer where that is to be done once."""
     state: MutableMapping[str, Any] = scope["state"]
-
     is_refused = False
 
     async def sending(message: MutableMapping[str, Any]) -> None:

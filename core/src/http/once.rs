@@ -149,8 +149,8 @@ impl Http {
 
     /// Ends a lease with the answer that a host gives. It is kept for 24 hours, with its type and location; one of more
     /// than 64 KiB is not, and a repeat is refused as a conflict. Not kept is either what asks to come again or was refused
-    /// before anything was done, 400, 401, 403, 404, 408, 409, 413, 415, 422, 425, 429, and any 5xx, nor one that is shorter than its
-    /// `content-length`: the same request may be done anew.
+    /// before anything was done, 400, 401, 403, 404, 408, 409, 413, 415, 422, 425, 429, and any 5xx, nor one that is
+    /// shorter than its `content-length`: the same request may be done anew.
     ///
     /// # Errors
     /// `unavailable`: the answer was not kept, and the request may be done anew after the lease.
@@ -164,20 +164,21 @@ impl Http {
         if matches!(status, 400 | 401 | 403 | 404 | 408 | 409 | 413 | 415 | 422 | 425 | 429 | 500..) {
             return self.release(lease).await;
         }
-        let mut told: Option<usize> = None;
-        let kept = |(name, value): (N, V)| {
-            if name.as_ref().eq_ignore_ascii_case(b"content-length") {
-                told = std::str::from_utf8(value.as_ref()).ok().and_then(|it| it.trim().parse().ok());
+        let (mut told, mut kept) = (None::<usize>, serde_json::Map::new());
+        for (name, value) in headers {
+            let value = std::str::from_utf8(value.as_ref()).ok();
+            let is = |it: &str| name.as_ref().eq_ignore_ascii_case(it.as_bytes());
+            if is("content-length") {
+                told = value.and_then(|it| it.trim().parse().ok());
+            } else if let (Some(name), Some(value)) = (KEPT.into_iter().find(|it| is(it)), value) {
+                kept.insert(name.to_owned(), value.into());
             }
-            let name = KEPT.iter().find(|it| name.as_ref().eq_ignore_ascii_case(it.as_bytes()))?;
-            Some(((*name).to_owned(), std::str::from_utf8(value.as_ref()).ok()?.into()))
-        };
-        let headers: serde_json::Map<String, serde_json::Value> = headers.into_iter().filter_map(kept).collect();
+        }
         // An answer that is not as long as it says has broken off; one of 204 or 304 has no body, whatever it says.
         if told.is_some_and(|it| it > body.len()) && body.len() <= Self::LARGEST_KEPT && !matches!(status, 204 | 304) {
             return self.release(lease).await;
         }
-        let headers = serde_json::Value::Object(headers).to_string();
+        let headers = serde_json::Value::Object(kept).to_string();
         let body = (body.len() <= Self::LARGEST_KEPT).then(|| body.to_vec());
         self.kw.settle(lease.0, Some(Kept { status, headers, body })).await
     }

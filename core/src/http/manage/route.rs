@@ -295,7 +295,8 @@ mod tests {
     #[test]
     fn the_guide_tells_every_route() {
         let guide = include_str!("../../../guide/management.md");
-        let told = |line: &str| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        // What stands in backquotes is every other part between them.
+        let quoted = |line: &str| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
         for (path, methods) in ROUTES {
             let id = if path.starts_with("orgs") { "{org}" } else { "{id}" };
             for (method, route) in methods {
@@ -310,7 +311,7 @@ mod tests {
                 let cells: Vec<&str> = line.split('|').map(str::trim).collect();
                 assert_eq!(cells[2], right, "{request}");
                 assert_eq!(cells[1].ends_with("*once*"), route.is_done_once(), "{request}");
-                let missing = route.takes().iter().find(|it| !told(cells[3]).iter().any(|told| told == *it));
+                let missing = route.takes().iter().find(|it| !quoted(cells[3]).iter().any(|quoted| quoted == *it));
                 assert_eq!(missing, None, "{request}");
             }
         }
