@@ -4,8 +4,10 @@ import asyncio
 import io
 import json
 from collections.abc import Iterator
+from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import unquote_to_bytes
 
 import django
 import pytest
@@ -17,6 +19,7 @@ from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import include, path
 from django.utils.decorators import method_decorator
+from django.utils.encoding import repercent_broken_unicode
 from django.views import View
 
 from keywright import Keywright
@@ -44,6 +47,7 @@ from rest_framework import permissions  # noqa: E402 - its modules read the sett
 from rest_framework.authentication import BaseAuthentication  # noqa: E402
 from rest_framework.request import Request  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
+from rest_framework.throttling import UserRateThrottle  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
 
 from keywright.django.drf import HasScopes, KeyAuthentication, KeyThrottle, exception_handler  # noqa: E402
@@ -66,6 +70,49 @@ async def later(request: HttpRequest) -> JsonResponse:
 class Whole(View):
     def get(self, request: HttpRequest) -> JsonResponse:
         return JsonResponse({"method": request.method})
+
+
+@method_decorator(requires("deals:read"), name="dispatch")
+class AsyncDispatch(View):
+    async def get(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse({"method": request.method})
+
+
+class AsyncMethod(View):
+    @method_decorator(requires("deals:read"))
+    async def get(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse({"method": request.method})
+
+
+def passed_on(view: Any) -> Any:
+    """Another decorator, that knows nothing of coroutines."""
+
+    @wraps(view)
+    def outer(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, **kwargs)
+
+    return outer
+
+
+@method_decorator([passed_on, requires("deals:read"), passed_on], name="dispatch")
+class AsyncAmong(View):
+    async def get(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse({"method": request.method})
+
+
+class AsyncWhole(View):
+    async def get(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse({"method": request.method})
+
+
+class RestMethod(APIView):
+    @method_decorator(requires("deals:read"))
+    def get(self, request: Request) -> Response:
+        return Response({"method": request.method})
+
+
+def named(request: HttpRequest, name: str) -> JsonResponse:
+    return JsonResponse({"name": name})
 
 
 RUNS: list[str] = []
@@ -100,6 +147,12 @@ urlpatterns = [
     path("made", made),
     path("made-later", made_later),
     path("whole", Whole.as_view()),
+    path("async-dispatch", AsyncDispatch.as_view()),
+    path("async-method", AsyncMethod.as_view()),
+    path("async-among", AsyncAmong.as_view()),
+    path("async-whole", requires("deals:read")(AsyncWhole.as_view())),
+    path("rest-method", RestMethod.as_view()),
+    path("named/<path:name>", named),
     path("public", public),
     path("plain", plain),
     path("manage/", include("keywright.django.urls")),
@@ -154,6 +207,40 @@ def test_async_views_are_served_where_the_loop_is(client: Client) -> None:
             assert (await AsyncClient().get("/plain")).status_code == 401
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("view", ["deals/1", "later", "async-dispatch", "async-method", "async-among", "async-whole", "rest-method"])
+def test_every_form_of_the_decorator_guards_every_form_of_view(client: Client, view: str) -> None:
+    """Under WSGI and under ASGI."""
+    read, none = engine().keys.create(name="CI", scopes="deals:read").api_key, engine().keys.create(name="none").api_key
+    lines: list[dict[str, str]] = [bearer(read), bearer(none), {}]
+    assert [client.get(f"/{view}", headers=it).status_code for it in lines] == [200, 403, 401]
+
+    async def run() -> None:
+        asked = AsyncClient()
+        assert [(await asked.get(f"/{view}", headers=it)).status_code for it in lines] == [200, 403, 401]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", ["plain", "%C3%A9", "%E2%82%AC", "%F0%9F%94%91", "a%20b", "a%2Fb", "%25C3", "%FF", "a%3Fb", "%E2%82"])
+def test_every_path_that_django_routes_is_judged(described: dict[str, Any], name: str) -> None:
+    """Django puts its own text in place of what WSGI says of a path."""
+    with override_settings(KEYWRIGHT=described, MIDDLEWARE=GUARD):
+        client, key = Client(raise_request_exception=False), engine().keys.create(name="CI").api_key
+        servers: list[dict[str, Any]] = [{}, {"RAW_URI": f"/named/{name}"}, {"REQUEST_URI": f"http://testserver/named/{name}"}]
+        for told in servers:
+            found = [client.get(f"/named/{name}", headers=it, **told) for it in ({}, bearer(key))]
+            assert [it.status_code for it in found] == [401, 200]
+            assert found[1].json()["name"] == repercent_broken_unicode(unquote_to_bytes(name)).decode()
+
+        async def run() -> None:
+            asked = AsyncClient()
+            found = [(await asked.get(f"/named/{name}", headers=it)).status_code for it in ({}, bearer(key))]
+            assert found == [401, 200]
+
+        asyncio.run(run())
+        engine().close()
 
 
 def test_what_is_sent_again_is_done_once(client: Client) -> None:
@@ -416,6 +503,43 @@ def test_rest_framework_answers_in_its_own_form_as_well(client: Client) -> None:
         refused = asked(key, **own)
         assert (refused.status_code, refused["content-type"]) == (401, "application/json")
         assert refused["www-authenticate"].startswith('Bearer realm="api"')
+
+
+def test_the_user_of_a_key_has_no_permission_of_django(client: Client) -> None:
+    key = engine().keys.create(name="CI")
+    seen: list[Any] = []
+
+    class Seeing(permissions.BasePermission):
+        def has_permission(self, request: Request, view: Any) -> bool:
+            seen.append(request.user)
+            return True
+
+    class OfModels(permissions.DjangoModelPermissions):
+        def has_permission(self, request: Request, view: Any) -> bool:
+            user: Any = request.user
+            return bool(user.has_perms(["deals.add_deal"]))
+
+    def status(*listed: Any, **of_view: Any) -> int:
+        return int(asked(key.api_key, permission_classes=listed, **of_view).status_code)
+
+    assert status(Seeing) == status(permissions.IsAuthenticated) == status(permissions.IsAuthenticatedOrReadOnly) == 200
+    assert status(permissions.IsAdminUser) == status(OfModels) == 403
+    (user,) = seen
+    assert (user.pk, user.id, user.username, user.get_username(), str(user)) == (key.id,) * 5
+    assert (user.is_authenticated, user.is_active, user.is_anonymous, user.is_staff, user.is_superuser) == (True, True, *(False,) * 3)
+    assert not any((user.has_perm("deals.view_deal"), user.has_perm("deals.view_deal", object()), user.has_module_perms("deals")))
+    assert (user.has_perms(["deals.view_deal"]), user.has_perms([])) == (False, True)
+    assert user.get_user_permissions() == user.get_group_permissions() == user.get_all_permissions() == set()
+
+    async def run() -> None:
+        assert not await user.ahas_perm("deals.view_deal")
+        assert not await user.ahas_perms(["deals.view_deal"])
+        assert not await user.ahas_module_perms("deals")
+        for given in (user.aget_user_permissions, user.aget_group_permissions, user.aget_all_permissions):
+            assert await given() == set()
+
+    asyncio.run(run())
+    assert status(Seeing, throttle_classes=[UserRateThrottle]) == 200
 
 
 def test_a_throttle_leaves_to_a_key_its_own_limits(client: Client) -> None:

@@ -66,7 +66,8 @@ class KeywrightMiddleware:
 class HeadersMiddleware:
     """Adds the contract's headers to every response of a request that something behind has let in, errors among them.
 
-    Where nothing has judged a request, its response gets an ``X-Request-Id`` and no more.
+    Where nothing has judged a request, its response gets an ``X-Request-Id`` and no more. A WebSocket that something behind refuses
+    is refused with the contract's answer.
     """
 
     def __init__(self, app: App) -> None:
@@ -74,11 +75,11 @@ class HeadersMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         state = _state(scope)
-        if any(name.lower() == b"idempotency-key" for name, _ in scope["headers"]):
+        if scope["type"] == "http" and any(name.lower() == b"idempotency-key" for name, _ in scope["headers"]):
             # What is behind may have it done once, and sees no body.
             receive = _looked_at(state, receive)
         with suppress(BrokenOff):
@@ -104,16 +105,19 @@ def _looked_at(state: MutableMapping[str, Any], receive: Receive) -> Receive:
 async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     """Has a request answered, with our headers where it was let in, and keeps the answer where that is to be done once."""
     state: MutableMapping[str, Any] = scope["state"]
-    is_refused = False
+    is_accepted = is_refused = False
 
     async def sending(message: MutableMapping[str, Any]) -> None:
-        nonlocal is_refused
+        nonlocal is_accepted, is_refused
         passed, refusal = state.get("keywright"), state.get("keywright_refusal")
+        is_accepted |= message["type"] == "websocket.accept"
+        if is_accepted and message["type"] == "websocket.close":
+            # The application says itself why it ends a conversation.
+            refusal = None
         if refusal is not None and (is_refused or _stands_for(message, refusal)):
             if not is_refused:
                 is_refused = True
-                await send({**message, "status": refusal.status, "headers": _replaced(message, refusal)})
-                await send({"type": "http.response.body", "body": refusal.body})
+                await (_close(send) if is_accepted else _answer(scope, send, refusal, _replaced(message, refusal)))
             return
         if passed is not None:
             add_headers(message, passed)
@@ -218,6 +222,8 @@ def _length(response: Response) -> list[tuple[bytes, bytes]]:
 
 def _stands_for(message: MutableMapping[str, Any], refusal: Response) -> bool:
     """Whether it begins what somebody made of a refusal without knowing what it is; a repeat is never made into anything else."""
+    if message["type"] in ("websocket.close", "websocket.http.response.start"):
+        return True
     if message["type"] != "http.response.start":
         return False
     theirs: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
@@ -240,19 +246,23 @@ def _add_id(message: MutableMapping[str, Any], scope: Scope) -> None:
         message["headers"] = [*theirs, (b"x-request-id", _request_id(scope["headers"]).encode())]
 
 
-async def respond(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
+async def respond(scope: Scope, receive: Receive, send: Send, response: Response) -> None:  # noqa: ARG001 - an application
     """Sends a whole response; a WebSocket is refused with it where the server can, else closed."""
-    start = {"status": response.status, "headers": [*response.headers, *_length(response)]}
-    if scope["type"] == "http":
-        await send({"type": "http.response.start", **start})
-        await send({"type": "http.response.body", "body": response.body})
-        return
-    await receive()
-    if "websocket.http.response" in scope.get("extensions", {}):
-        await send({"type": "websocket.http.response.start", **start})
-        await send({"type": "websocket.http.response.body", "body": response.body})
+    await _answer(scope, send, response, [*response.headers, *_length(response)])
+
+
+async def _answer(scope: Scope, send: Send, response: Response, headers: list[tuple[bytes, bytes]]) -> None:
+    kind = "http" if scope["type"] == "http" else "websocket.http"
+    if kind == "http" or "websocket.http.response" in (scope.get("extensions") or {}):
+        await send({"type": f"{kind}.response.start", "status": response.status, "headers": headers})
+        await send({"type": f"{kind}.response.body", "body": response.body})
     else:
-        await send({"type": "websocket.close", "code": 1008})
+        await _close(send)
+
+
+async def _close(send: Send) -> None:
+    """Closes a WebSocket; one that is not accepted yet is refused with 403 by its server."""
+    await send({"type": "websocket.close", "code": 1008})
 
 
 async def _body(receive: Receive) -> bytes | None:

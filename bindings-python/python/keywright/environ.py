@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UNREADABLE", "body", "parts", "target"]
 
+Decode = Callable[[bytes], bytes]
+
 # A target that no rule and no route knows.
 UNREADABLE: bytes = b"*"
 
@@ -21,27 +23,29 @@ UNREADABLE: bytes = b"*"
 TOLD = ("HTTP_X_ORIGINAL_URI", "HTTP_X_FORWARDED_URI")
 
 
-def parts(environ: WSGIEnvironment) -> tuple[str, bytes, list[tuple[bytes, bytes]], str | None]:
-    """Method, target, headers and peer of a request, as the contract takes them."""
-    return environ["REQUEST_METHOD"], target(environ)[0], list(_lines(environ)), environ.get("REMOTE_ADDR") or None
+def parts(environ: WSGIEnvironment, decode: Decode = unquote_to_bytes) -> tuple[str, bytes, list[tuple[bytes, bytes]], str | None]:
+    """Method, target, headers and peer of a request, as the contract takes them; see ``target``."""
+    return environ["REQUEST_METHOD"], target(environ, decode)[0], list(_lines(environ)), environ.get("REMOTE_ADDR") or None
 
 
-def target(environ: WSGIEnvironment) -> tuple[bytes, bytes]:
+def target(environ: WSGIEnvironment, decode: Decode = unquote_to_bytes) -> tuple[bytes, bytes]:
     """The target as it came, and its part below the place where the application is mounted.
 
     It counts only where it is what the application sees, merely encoded. A server that keeps nothing else has it encoded anew: then
     the application cannot tell the spellings apart either.
+
+    decode: how the application decodes the part below.
     """
-    mount, path, query = (environ.get(name, "").encode("latin-1") for name in ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING"))
+    mount, path, query = (_bytes(environ.get(name, "")) for name in ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING"))
     query = b"?" + query if query else b""
     given = environ.get("REQUEST_URI", environ.get("RAW_URI"))
     if given is None:
         below = quote(path, safe="/!$&'()*+,;=:@").encode()
         return quote(mount).encode() + below + query, below + query
     # It may name the host as well (RFC 9112, section 3.2.2).
-    whole = re.sub("^https?://[^/?]*", "", given).partition("?")[0].encode("latin-1")
+    whole = _bytes(re.sub("^https?://[^/?]*", "", given).partition("?")[0])
     below = whole.removeprefix(mount)
-    if unquote_to_bytes(below) != path:
+    if decode(below) != path:
         return UNREADABLE, UNREADABLE
     return whole + query, below + query
 
@@ -68,6 +72,14 @@ def _lines(environ: WSGIEnvironment) -> Iterator[tuple[bytes, bytes]]:
     for name, value in environ.items():
         if name.startswith("HTTP_"):
             for line in re.split(r",(?=\s*/)", value) if name in TOLD else [value]:
-                yield name[5:].replace("_", "-").encode("latin-1"), line.encode("latin-1")
+                yield _bytes(name[5:].replace("_", "-")), _bytes(line)
         elif name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value:
-            yield name.replace("_", "-").encode(), value.encode("latin-1")
+            yield name.replace("_", "-").encode(), _bytes(value)
+
+
+def _bytes(text: str) -> bytes:
+    """Text of the environ as it came: in Latin-1 (PEP 3333), unless something in front has decoded it as UTF-8."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogatepass")

@@ -2,17 +2,19 @@
 
 # No postponed annotations: FastAPI reads those of a callable object as they are.
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request, Response, Security
+from fastapi import FastAPI, HTTPException, Request, Security
 from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 from fastapi.openapi.models import SecurityBase as Model
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
 
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
-from keywright.asgi import REFUSED, App, HeadersMiddleware, Management, parts, passed
+from keywright.asgi import REFUSED, App, HeadersMiddleware, Management, parts, passed, respond
 from keywright.once import begun
 
 __all__ = ["ApiKey", "Refused", "install"]
@@ -31,7 +33,8 @@ class ApiKey(SecurityBase):
     """A dependency: ``key: Annotated[Key, Security(api_key, scopes=["deals:read"])]``; ``install`` makes one.
 
     Without scopes and without ``needs`` the rule of the path counts, where there are rules. Whoever it lets in without a key, by a
-    session or because the route is public, has the key None; ``request.state.keywright`` says the rest.
+    session or because the route is public, has the key None; ``request.state.keywright`` says the rest. A WebSocket route takes it
+    as any other does.
     """
 
     def __init__(self, http: contract.AsyncHttp, model: Model, needs: dict[str, Any]) -> None:
@@ -58,12 +61,12 @@ class ApiKey(SecurityBase):
         """
         return Management(self._http, None if principal is None else lambda scope: principal(Request(scope)), app)
 
-    async def explain(self, request: Request, scopes: str | list[str] | None = None) -> dict[str, Any]:
+    async def explain(self, request: HTTPConnection, scopes: str | list[str] | None = None) -> dict[str, Any]:
         """Why a request is let in or refused on a route that needs these scopes; see ``Http.explain``."""
         return await self._http.explain(*parts(request.scope), contract.needed(scopes, **self._given))
 
-    async def __call__(self, request: Request, security_scopes: SecurityScopes) -> Key | None:
-        """The key of a request."""
+    async def __call__(self, request: HTTPConnection, security_scopes: SecurityScopes) -> Key | None:
+        """The key of a request, or of what opens a WebSocket."""
         scopes = tuple(security_scopes.scopes)
         if scopes not in self._needs:
             self._needs[scopes] = contract.needed(list(scopes) or None, **self._given)
@@ -102,8 +105,5 @@ def _refused_there(state: dict[str, Any], response: contract.Response) -> Refuse
     return Refused(response)
 
 
-async def _refused(_request: Request, refused: Any) -> Response:
-    response = refused.response
-    answer = Response(response.body, response.status)
-    answer.raw_headers = [*response.headers, *((name, value) for name, value in answer.raw_headers if name == b"content-length")]
-    return answer
+async def _refused(_request: HTTPConnection, refused: Any) -> Any:
+    return partial(respond, response=refused.response)

@@ -54,6 +54,7 @@ class Guard:
             answer = await begun(self.http, answer, state) or answer
         if isinstance(answer, contract.Response):
             state.pop("keywright", None)
+            state["keywright_refusal"] = answer
             raise Refused(answer)
         state["keywright"] = answer
 

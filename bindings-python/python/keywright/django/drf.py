@@ -19,22 +19,9 @@ from rest_framework.views import exception_handler as theirs
 from keywright import http as contract
 from keywright.django.guard import decided, enter, respond
 from keywright.django.site import declared
+from keywright.django.user import KeyUser
 
 __all__ = ["HasScopes", "KeyAuthentication", "KeyThrottle", "KeyUser", "Refused", "exception_handler"]
-
-
-class KeyUser:
-    """Who makes a request with a key or a session token: ``request.user``, beside ``request.auth``, a ``Passed``."""
-
-    is_active = is_authenticated = True
-    is_anonymous = is_staff = is_superuser = False
-
-    def __init__(self, passed: contract.Passed) -> None:
-        self.org: str | None = passed.org
-        self.pk: str | int | None = passed.actor if passed.key is None else passed.key.id
-
-    def __str__(self) -> str:
-        return "" if self.pk is None else str(self.pk)
 
 
 class Refused(APIException):

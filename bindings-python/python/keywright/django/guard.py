@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import unquote_to_bytes
 
+from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
+from django.utils.encoding import repercent_broken_unicode
+from django.views import View
 
 from keywright import Key, asgi, environ
 from keywright.django.site import declared, site
@@ -48,6 +52,7 @@ class KeyRequest(HttpRequest):
 def requires(scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V], V]:
     """Guards a view, async or not, by what it needs: scopes, and what else ``Needs`` knows; without any, by the rule of its path.
 
+    It goes on functions, around ``as_view()``, and with ``method_decorator`` on ``dispatch`` or a method of a class.
     Where it needs a key, which no browser sends by itself, the view is exempt from Django's protection against forged requests.
     """
     wanted = declared(scopes, **needs)
@@ -55,20 +60,43 @@ def requires(scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V
     def guarding(view: V) -> V:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            refusal = enter(request, decided(request, wanted))
-            return view(request, *args, **kwargs) if refusal is None else refusal
+            plain = _plain(request)
+            refusal = enter(plain, decided(plain, wanted))
+            called = async_to_sync(view) if iscoroutinefunction(view) else view
+            return called(request, *args, **kwargs) if refusal is None else refusal
 
         @wraps(view)
         async def awaited(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            refusal = enter(request, await decided_later(request, wanted))
-            return await view(request, *args, **kwargs) if refusal is None else refusal
+            plain = _plain(request)
+            refusal = enter(plain, await decided_later(plain, wanted))
+            if refusal is not None:
+                return refusal
+            answer = view(request, *args, **kwargs)
+            return await answer if isawaitable(answer) else answer
 
-        found: Any = awaited if iscoroutinefunction(view) else guarded
+        found: Any = awaited if _is_awaited(view) else guarded
         if wanted is not None and needs.get("access") != "public":
             found.csrf_exempt = True
         return cast("V", found)
 
     return guarding
+
+
+def _plain(request: HttpRequest) -> HttpRequest:
+    """A request as Django made it: a method of Django REST framework gets one around it."""
+    plain: HttpRequest = getattr(request, "_request", request)
+    return plain
+
+
+def _is_awaited(view: Any) -> bool:
+    """Whether the caller of a view awaits its answer. Of a method, which ``method_decorator`` hands over bound, its class says so."""
+    layer = view
+    while layer is not None:
+        owner = getattr(getattr(layer, "func", layer), "__self__", None)
+        if isinstance(owner, View):
+            return owner.view_is_async
+        layer = getattr(layer, "__wrapped__", None)
+    return iscoroutinefunction(view)
 
 
 def get_api_key(request: HttpRequest) -> Key | None:
@@ -86,7 +114,16 @@ def passed(request: HttpRequest) -> Passed | None:
 def parts(request: HttpRequest) -> tuple[str, bytes, Any, str | None]:
     """Method, target, headers and peer of a request, as the contract takes them."""
     known = cast("Any", request)
-    return asgi.parts(known.scope) if isinstance(request, ASGIRequest) else environ.parts(known.environ)
+    if isinstance(request, ASGIRequest):
+        return asgi.parts(known.scope)
+    # Django has put its own decoded text in their place.
+    seen = {name: request.META[name].encode().decode("latin-1") for name in ("PATH_INFO", "SCRIPT_NAME")}
+    return environ.parts({**known.environ, **seen}, _decoded)
+
+
+def _decoded(path: bytes) -> bytes:
+    """A path as Django decodes it under WSGI."""
+    return repercent_broken_unicode(unquote_to_bytes(path)) or b"/"
 
 
 def decided(request: HttpRequest, needs: Needs | None) -> Passed | Response | None:
