@@ -16,7 +16,7 @@ export interface NeedsOptions {
   idempotent?: boolean | "required" | undefined;
 }
 
-/** The rule of a route. Of several for a path the most particular one counts. */
+/** The rule of a route. The most particular one counts; where routers differ in which one a path has, all of them have to be met. */
 export interface Rule extends NeedsOptions {
   /** `/deals`, `/deals/{id}`, `/files/{*rest}`. */
   path: string;

@@ -125,6 +125,22 @@ impl Request {
         self
     }
 
+    /// What both ask of a key; `None` where no key could have both.
+    pub(crate) fn and(&self, other: &Self) -> Option<Self> {
+        fn both<T: Clone + PartialEq>(one: &Option<T>, other: &Option<T>) -> Option<Option<T>> {
+            match (one, other) {
+                (Some(one), Some(other)) if one != other => None,
+                _ => Some(one.clone().or_else(|| other.clone())),
+            }
+        }
+        let more = other.scopes.iter().filter(|it| !self.scopes.contains(it));
+        let scopes = self.scopes.iter().chain(more).cloned().collect();
+        let environment = both(&self.environment, &other.environment)?;
+        let operation = both(&self.operation, &other.operation)?;
+        let cost = self.cost.max(other.cost);
+        Some(Self { scopes, environment, operation, cost, ..self.clone() })
+    }
+
     /// Reads the options of a `verify` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let known = ["scopes", "method", "ip", "environment", "operation", "cost", "agent"];

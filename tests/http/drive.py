@@ -46,6 +46,8 @@ BEFORE = {
         "rule-ambiguous-double-slash",
         "rule-ambiguous-inner-double-slash",
         "rule-ambiguous-bad-percent",
+        "several-slash",
+        "several-rest-empty",
         "manage-unknown-path-double",
     }
 }

@@ -10,7 +10,7 @@ use super::config::NO_STORE;
 use super::credential::{self, Source};
 use super::once::{self, Once};
 use super::refusal::Refusal;
-use super::route::{Access, Found, Rule};
+use super::route::{Access, Found, Rules};
 use super::session::Verifier;
 use super::{Head, Header, Http, Needs, Response, Session, agent, request_id};
 use crate::decision::{Allowed, Ask, Counted, Decision, Denial, Request};
@@ -165,7 +165,7 @@ pub(super) enum Opening<'a> {
 /// A key that has to be verified.
 pub(super) struct Asked<'a> {
     pub(super) text: &'a [u8],
-    pub(super) ask: Ask<'a>,
+    pub(super) needs: Cow<'a, Needs>,
     /// Why even a valid key is refused.
     pub(super) but: Option<&'static str>,
     pub(super) once: once::Asked,
@@ -192,10 +192,11 @@ impl Http {
             // Behind a guard of one route stands its handler, and nobody who would answer a browser's question.
             return Ready::Now(Outcome::Refused(self.preflight(exchange.request_id)));
         }
-        let Asked { text, ask, but, once } = match self.open(head, needs, &agent) {
+        let Asked { text, needs, but, once } = match self.open(head, needs) {
             Opening::Done(found, once) => return Ready::Now(self.answer(exchange, found, agent, once)),
             Opening::Asked(asked) => asked,
         };
+        let ask = self.ask(head, &needs.request, &agent);
         if let Some(decision) = self.kw.try_judge(text, ask) {
             return Ready::Now(self.answer(exchange, self.judged(decision, but), agent, once));
         }
@@ -212,35 +213,20 @@ impl Http {
         Response { status: 204, headers: self.plan.manner.headers_of(request_id).into(), body: Vec::new() }
     }
 
-    pub(super) fn open<'a>(
-        &'a self,
-        head: &Head<'a>,
-        needs: Option<&'a Needs>,
-        agent: &'a agent::Found,
-    ) -> Opening<'a> {
+    pub(super) fn open<'a>(&'a self, head: &Head<'a>, needs: Option<&'a Needs>) -> Opening<'a> {
         if head.is_preflight() {
             return Opening::Done(Ok(Principal::Anyone), None);
         }
-        self.look(head, needs, agent).unwrap_or_else(|it| Opening::Done(Err(it), None))
+        self.look(head, needs).unwrap_or_else(|it| Opening::Done(Err(it), None))
     }
 
-    fn look<'a>(
-        &'a self,
-        head: &Head<'a>,
-        needs: Option<&'a Needs>,
-        agent: &'a agent::Found,
-    ) -> Result<Opening<'a>, Refusal> {
+    fn look<'a>(&'a self, head: &Head<'a>, needs: Option<&'a Needs>) -> Result<Opening<'a>, Refusal> {
         if head.is_too_large() {
             return Err(Refusal::invalid_request("The head of the request is too large"));
         }
-        let valid_key = &self.plan.valid_key;
         let (needs, mut but) = match needs {
-            Some(needs) => (needs, None),
-            None => match self.rule(head)? {
-                Ruled::By(rule) => (&rule.needs, None),
-                Ruled::Default => (valid_key, None),
-                Ruled::Unlisted => (valid_key, Some("No rule of this API lets anybody in here")),
-            },
+            Some(needs) => (Cow::Borrowed(needs), None),
+            None => self.ruled(head)?,
         };
         if needs.access == Access::Public {
             return Ok(Opening::Done(Ok(Principal::Anyone), None));
@@ -255,7 +241,7 @@ impl Http {
         if needs.access == Access::Session {
             but = Some("This takes a session, not an API key");
         }
-        Ok(Opening::Asked(Asked { text, ask: self.ask(head, &needs.request, agent), but, once }))
+        Ok(Opening::Asked(Asked { text, needs, but, once }))
     }
 
     /// On whose behalf a request is made. Whoever asks for it refuses nobody for it who is not proved.
@@ -276,13 +262,22 @@ impl Http {
         }
     }
 
-    pub(super) fn rule(&self, head: &Head<'_>) -> Result<Ruled<'_>, Refusal> {
-        let Some(table) = &self.plan.table else { return Ok(Ruled::Default) };
+    /// What the rules need of whoever makes a request, and why even a valid key is refused.
+    fn ruled(&self, head: &Head<'_>) -> Result<(Cow<'_, Needs>, Option<&'static str>), Refusal> {
+        let valid_key = &self.plan.valid_key;
+        let Some(rules) = self.rules(head)? else { return Ok((Cow::Borrowed(valid_key), None)) };
+        if !rules.is_listed() && !self.plan.default_authenticated {
+            return Ok((Cow::Borrowed(valid_key), Some("No rule of this API lets anybody in here")));
+        }
+        Ok((rules.needs(valid_key).ok_or_else(ambiguous)?, None))
+    }
+
+    /// The rules that the route of a request may have; `None` where there are no rules.
+    pub(super) fn rules(&self, head: &Head<'_>) -> Result<Option<Rules<'_>>, Refusal> {
+        let Some(table) = &self.plan.table else { return Ok(None) };
         match table.find(head.judged_method(), head.path()) {
-            Found::Rule(rule) => Ok(Ruled::By(rule)),
-            Found::Unlisted if self.plan.default_authenticated => Ok(Ruled::Default),
-            Found::Unlisted => Ok(Ruled::Unlisted),
-            Found::Ambiguous => Err(Refusal::invalid_request("The path can be read in several ways; write it plainly")),
+            Found::Rules(rules) => Ok(Some(rules)),
+            Found::Ambiguous => Err(ambiguous()),
         }
     }
 
@@ -372,12 +367,8 @@ pub(super) fn proved(principal: Principal, agent: agent::Found, once: once::Aske
     }
 }
 
-/// What the rules say of a route.
-pub(super) enum Ruled<'r> {
-    By(&'r Rule),
-    /// A valid key is enough.
-    Default,
-    Unlisted,
+fn ambiguous() -> Refusal {
+    Refusal::invalid_request("The path can be read in several ways; write it plainly")
 }
 
 /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10). The names of limits are short words

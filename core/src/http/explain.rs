@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::address::Origin;
-use super::authenticate::{Asked, Opening, Ruled, proved};
+use super::authenticate::{Asked, Opening, proved};
 use super::refusal::Refusal;
 use super::{Head, Http, Needs};
 use crate::decision::Code;
@@ -27,7 +27,7 @@ pub struct Explanation {
     pub credential: Option<String>,
     /// The prefix of the key, where the text has the shape of one.
     pub prefix: Option<String>,
-    /// The rule that the route has.
+    /// The rule that the route has; several where it may have any of them.
     pub rule: Option<String>,
     /// What to do about a refusal.
     pub fix: Option<String>,
@@ -51,10 +51,7 @@ impl Http {
         let (address, origin) = self.plan.proxies.client(head);
         let credential = self.credential(head).ok().flatten();
         let text = credential.and_then(|it| std::str::from_utf8(it.0).ok());
-        let rule = match self.rule(head) {
-            Ok(Ruled::By(rule)) if needs.is_none() => Some(rule.to_string()),
-            _ => None,
-        };
+        let rules = self.rules(head).ok().flatten().filter(|it| needs.is_none() && it.is_listed());
         let mut told = Explanation {
             allowed: false,
             status: 200,
@@ -68,13 +65,16 @@ impl Http {
             },
             credential: credential.map(|it| it.1.name().to_owned()),
             prefix: text.and_then(|it| self.kw.parse(it)).map(|it| it.prefix),
-            rule,
+            rule: rules.map(|it| it.to_string()),
             fix: None,
         };
         let agent = self.agent(head);
-        let (found, once) = match self.open(head, needs, &agent) {
+        let (found, once) = match self.open(head, needs) {
             Opening::Done(found, once) => (found, once),
-            Opening::Asked(Asked { text, ask, but, once }) => (self.judged(self.kw.weigh(text, ask).await, but), once),
+            Opening::Asked(Asked { text, needs, but, once }) => {
+                let ask = self.ask(head, &needs.request, &agent);
+                (self.judged(self.kw.weigh(text, ask).await, but), once)
+            }
         };
         match found.and_then(|it| proved(it, agent, once)) {
             Ok(_) => told.allowed = true,

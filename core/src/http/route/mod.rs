@@ -1,13 +1,15 @@
 //! Which rule a route has: what it needs of the key that is presented there.
 
+mod found;
 mod needs;
 mod path;
 mod read;
 
+pub(super) use self::found::{Found, Rules};
 pub(super) use self::needs::Idempotent;
 pub use self::needs::{Access, Needs};
 pub(super) use self::path::decoded;
-use self::path::{Path, Pattern};
+use self::path::{Match, Path, Pattern};
 pub(super) use self::read::read;
 use crate::error::Error;
 
@@ -17,8 +19,8 @@ const MOST_RULES: usize = 1_000;
 ///
 /// A path is made of segments: `/v1/deals`, `/v1/deals/{id}`, `/v1/files/{*rest}`; a name in braces stands for any one
 /// segment, one with `*`, which is the last, for all that follow. Of several rules for a path the most particular one
-/// counts. Letters match without regard to case, and with or without a slash at the end, so that no spelling that some
-/// router takes for the same route leads past its rule.
+/// counts. Where routers differ in what they match, such as in letter case, in percent-encoding or in a slash at the end, a
+/// path may belong to several rules: then all of them have to be met.
 ///
 /// ```
 /// use keywright::http::{Needs, Rule};
@@ -61,17 +63,28 @@ impl std::fmt::Display for Rule {
     }
 }
 
-/// The rules of an API, in the order in which they are asked.
+/// The rules of an API, the more particular ones first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Table(Vec<(Pattern, Rule)>);
+pub(super) struct Table(Vec<Entry>);
 
-/// What a table says of a request.
-pub(super) enum Found<'t> {
-    Rule(&'t Rule),
-    /// No rule names it.
-    Unlisted,
-    /// Routers could read the path in several ways.
-    Ambiguous,
+#[derive(Debug, Clone)]
+struct Entry {
+    pattern: Pattern,
+    rule: Rule,
+    /// The methods that other rules of the same path name, where this one names none.
+    others: Vec<String>,
+    /// Later entries that a path of this one may match as well, and that are not just more general: routers differ in which
+    /// of the two they take.
+    rivals: Vec<usize>,
+}
+
+impl Entry {
+    fn matches(&self, method: &str, path: &Path<'_>) -> Option<Match> {
+        let is_in = |methods: &[String]| methods.iter().any(|it| it == method);
+        let methods = &self.rule.methods;
+        let is_meant = if methods.is_empty() { !is_in(&self.others) } else { is_in(methods) };
+        if is_meant { self.pattern.matches(path) } else { None }
+    }
 }
 
 impl Table {
@@ -79,41 +92,55 @@ impl Table {
         if rules.len() > MOST_RULES {
             return Err(Error::wrong("routes", format!("has more than {MOST_RULES} rules"), "use {name} in paths"));
         }
-        let mut table: Vec<(Pattern, Rule)> = Vec::new();
+        let mut table: Vec<Entry> = Vec::new();
         for rule in rules {
             check(&rule)?;
             let pattern = Pattern::read(&rule.path)?;
-            let same = table.iter().find(|(other, it)| other.is_same(&pattern) && overlap(&it.methods, &rule.methods));
-            if let Some((_, other)) = same {
-                let reason = format!("'{rule}' and '{other}' are rules of the same requests");
+            let is_same = |it: &&Entry| it.pattern.is_same(&pattern) && overlap(&it.rule.methods, &rule.methods);
+            if let Some(other) = table.iter().find(is_same) {
+                let reason = format!("'{rule}' and '{}' are rules of the same requests", other.rule);
                 return Err(Error::wrong("routes", reason, "keep one of them"));
             }
-            table.push((pattern, rule));
+            table.push(Entry { pattern, rule, others: Vec::new(), rivals: Vec::new() });
         }
-        table.sort_by(|(a, one), (b, other)| {
-            a.order(b).then_with(|| one.methods.is_empty().cmp(&other.methods.is_empty()))
-        });
+        table.sort_by(|one, other| one.pattern.order(&other.pattern));
+        let known: Vec<_> = (0..table.len()).map(|at| (others(&table, at), rivals(&table, at))).collect();
+        table.iter_mut().zip(known).for_each(|(entry, known)| (entry.others, entry.rivals) = known);
         Ok(Self(table))
     }
 
+    /// Every rule that the route of a request may have.
     pub(super) fn find(&self, method: &str, path: &[u8]) -> Found<'_> {
         let Some(path) = Path::read(path) else { return Found::Ambiguous };
-        let named = |rule: &Rule| rule.methods.is_empty() || rule.methods.iter().any(|it| it == method);
-        let mut matching = self.0.iter().filter(|(_, rule)| named(rule));
-        // Another spelling of a public route may be another route.
-        let found = matching.find_map(|(pattern, rule)| {
-            let exact = pattern.matches(&path)?;
-            Some((rule, exact))
-        });
-        match found {
-            Some((rule, exact)) if exact || rule.needs.access != Access::Public => Found::Rule(rule),
-            _ => Found::Unlisted,
+        let mut rules = Rules::default();
+        for entry in &self.0 {
+            let Some(found) = entry.matches(method, &path) else { continue };
+            rules.add(&entry.rule, found);
+            if found == Match::Exact {
+                let rivals = entry.rivals.iter().filter_map(|it| self.0.get(*it));
+                rivals.filter(|it| it.matches(method, &path).is_some()).for_each(|it| rules.add(&it.rule, found));
+                break;
+            }
         }
+        Found::Rules(rules)
     }
 
     pub(super) fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.0.iter().map(|it| &it.1)
+        self.0.iter().map(|it| &it.rule)
     }
+}
+
+fn others(table: &[Entry], at: usize) -> Vec<String> {
+    let Some(entry) = table.get(at).filter(|it| it.rule.methods.is_empty()) else { return Vec::new() };
+    let same = table.iter().filter(|it| it.pattern.is_same(&entry.pattern));
+    same.flat_map(|it| it.rule.methods.iter().cloned()).collect()
+}
+
+fn rivals(table: &[Entry], at: usize) -> Vec<usize> {
+    let Some(entry) = table.get(at) else { return Vec::new() };
+    let later = table.iter().enumerate().skip(at + 1);
+    let is_rival = |it: &Pattern| it.overlaps(&entry.pattern) && !it.covers(&entry.pattern);
+    later.filter(|(_, it)| is_rival(&it.pattern)).map(|(at, _)| at).collect()
 }
 
 fn check(rule: &Rule) -> Result<(), Error> {
@@ -159,8 +186,8 @@ mod tests {
 
     fn found(method: &str, path: &str) -> String {
         match table().find(method, path.as_bytes()) {
-            Found::Rule(rule) => rule.to_string(),
-            Found::Unlisted => "unlisted".into(),
+            Found::Rules(rules) if rules.is_listed() => rules.to_string(),
+            Found::Rules(_) => "unlisted".into(),
             Found::Ambiguous => "ambiguous".into(),
         }
     }
@@ -187,9 +214,74 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_may_belong_to_several_rules_has_all_of_them() {
+        let both = "GET /v1/deals/export, GET /v1/deals/{id}";
+        for path in ["/v1/deals/EXPORT", "/v1/deals/expor%74", "/V1/deals/Export"] {
+            assert_eq!(found("GET", path), both, "{path}");
+        }
+        let rule = |path: &str| Rule::new("GET", path, Needs::key());
+        let open = |path: &str| Rule::new("GET", path, Needs::nothing());
+        let table = Table::new(vec![
+            open("/files/open/{*rest}"),
+            rule("/files/{*rest}"),
+            rule("/{org}/deals"),
+            rule("/acme/{page}"),
+            rule("/lists"),
+            rule("/lists/{*rest}"),
+            rule("/skis"),
+            rule("/{word}"),
+        ])
+        .unwrap();
+        let found = |path: &str| match table.find("GET", path.as_bytes()) {
+            Found::Rules(rules) => format!("{}{rules}", if rules.is_listed() { "" } else { "unlisted, " }),
+            Found::Ambiguous => "ambiguous".into(),
+        };
+        for (path, rules) in [
+            ("/files/open/x", "GET /files/open/{*rest}"),
+            ("/files/open/a%20b/", "GET /files/open/{*rest}"),
+            ("/files/OPEN/x", "GET /files/open/{*rest}, GET /files/{*rest}"),
+            ("/files/open", "GET /files/open/{*rest}, GET /files/{*rest}"),
+            ("/files/other/x", "GET /files/{*rest}"),
+            ("/files", "GET /files/{*rest}, GET /{word}"),
+            ("/lists", "GET /lists"),
+            ("/lists/", "GET /lists, GET /lists/{*rest}, GET /{word}"),
+            // Routers that ask in the order of registration could take either.
+            ("/acme/deals", "GET /acme/{page}, GET /{org}/deals"),
+            ("/acme/other", "GET /acme/{page}"),
+            ("/other/deals", "GET /{org}/deals"),
+            // Letters beyond ASCII that regular expressions fold to these.
+            ("/s%E2%84%AAi%C5%BF", "GET /skis, GET /{word}"),
+            ("/%C3%A9", "GET /{word}"),
+            ("/", "unlisted, "),
+        ] {
+            assert_eq!(found(path), rules, "{path}");
+        }
+    }
+
+    #[test]
+    fn needs_are_met_together_or_not_at_all() {
+        let needs = |scopes: &str| Needs::key().scopes(scopes).unwrap();
+        let both = needs("a:b").cost(3).and(&needs("c:d,a:b").cost(2).operation("write").idempotent()).unwrap();
+        assert_eq!((both.request.scopes.join(","), both.request.cost), ("a:b,c:d".into(), Some(3)));
+        assert_eq!((both.request.operation.as_deref(), both.idempotent), (Some("write"), Idempotent::Yes));
+        for (one, other, access) in [
+            (Needs::nothing(), Needs::nothing(), Some(Access::Public)),
+            (Needs::nothing(), needs("a:b"), Some(Access::Key)),
+            (Needs::either(), Needs::session(), Some(Access::Session)),
+            (Needs::either(), Needs::key(), Some(Access::Key)),
+            (Needs::key(), Needs::session(), None),
+            (Needs::key().operation("read"), Needs::key().operation("write"), None),
+            (Needs::key().environment("live"), Needs::key().environment("test"), None),
+        ] {
+            assert_eq!(one.and(&other).map(|it| it.access), access);
+            assert_eq!(other.and(&one).map(|it| it.access), access);
+        }
+    }
+
+    #[test]
     fn no_spelling_leads_past_a_rule() {
         for path in ["/V1/Deals", "/v1/deals/", "/v1/%64eals", "/V1/DEALS/"] {
-            assert_eq!(found("GET", path), "GET|POST /v1/deals", "{path}");
+            assert!(found("GET", path).starts_with("GET|POST /v1/deals"), "{path}");
         }
         for path in ["/Health", "/health/", "/%68ealth"] {
             assert_eq!(found("GET", path), "unlisted", "{path}");

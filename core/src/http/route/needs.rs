@@ -18,7 +18,7 @@ pub enum Access {
 }
 
 /// Whether a route takes idempotency keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(in crate::http) enum Idempotent {
     #[default]
     No,
@@ -130,6 +130,18 @@ impl Needs {
         let given = [("scopes", scopes)].into_iter().chain(rest);
         let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         Ok(Self { request: Request::read(Fields::new(Casing::Snake, given))?, access, idempotent })
+    }
+
+    /// What has to be met where two routes could be meant. `None` where nobody could meet both.
+    pub(super) fn and(&self, other: &Self) -> Option<Self> {
+        let access = match (self.access, other.access) {
+            (Access::Public, access) | (access, Access::Public) => access,
+            (Access::Either, access) | (access, Access::Either) => access,
+            (one, other) if one == other => one,
+            _ => return None,
+        };
+        let request = self.request.and(&other.request)?;
+        Some(Self { request, access, idempotent: self.idempotent.max(other.idempotent) })
     }
 
     pub(in crate::http) fn lets_sessions_in(&self) -> bool {

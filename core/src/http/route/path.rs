@@ -5,6 +5,17 @@ use smallvec::SmallVec;
 
 use crate::error::Error;
 
+/// How a path matches a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Match {
+    /// Every router matches it.
+    Exact,
+    /// Routers that tell letter case, percent-encoding or a slash at the end apart do not match it.
+    Respelt,
+    /// Nothing follows the prefix of a `{*rest}`: some routers match it.
+    Empty,
+}
+
 /// The path of a rule.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
@@ -31,7 +42,7 @@ impl Segment {
 
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Literal(one), Self::Literal(other)) => one.eq_ignore_ascii_case(other),
+            (Self::Literal(one), Self::Literal(other)) => is_same_word(one, other),
             _ => self == other,
         }
     }
@@ -70,21 +81,69 @@ impl Pattern {
         self.segments.iter().map(Segment::rank).cmp(other.segments.iter().map(Segment::rank))
     }
 
-    /// Whether it matches, and then whether each letter is the same.
-    pub(super) fn matches(&self, path: &Path<'_>) -> Option<bool> {
-        let mut exact = path.plain && path.closed == self.closed;
-        let mut parts = path.segments.iter();
-        for segment in &self.segments {
-            let part = parts.next()?;
-            match segment {
-                Segment::Literal(text) if text.eq_ignore_ascii_case(part) => exact &= text == part,
-                Segment::Literal(_) => return None,
-                Segment::Any => {}
-                Segment::Rest => return Some(exact),
+    /// Whether some path may match both.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let (mut ours, mut theirs) = (self.segments.iter(), other.segments.iter());
+        loop {
+            match (ours.next(), theirs.next()) {
+                (None, None) | (Some(Segment::Rest), _) | (_, Some(Segment::Rest)) => return true,
+                (Some(Segment::Literal(one)), Some(Segment::Literal(other))) if !is_same_word(one, other) => {
+                    return false;
+                }
+                (None, _) | (_, None) => return false,
+                _ => {}
             }
         }
-        parts.next().is_none().then_some(exact)
     }
+
+    /// Whether it matches every path that the other matches.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let (mut ours, mut theirs) = (self.segments.iter(), other.segments.iter());
+        loop {
+            match (ours.next(), theirs.next()) {
+                (None, None) | (Some(Segment::Rest), _) => return true,
+                (Some(Segment::Any), Some(Segment::Any | Segment::Literal(_))) => {}
+                (Some(Segment::Literal(one)), Some(Segment::Literal(other))) if is_same_word(one, other) => {}
+                _ => return false,
+            }
+        }
+    }
+
+    /// Whether a router may match it, and whether every router does.
+    pub(super) fn matches(&self, path: &Path<'_>) -> Option<Match> {
+        let mut is_exact = true;
+        let mut parts = path.segments.iter();
+        for segment in &self.segments {
+            let part = parts.next();
+            match (segment, part) {
+                // A borrowed part had nothing percent-encoded.
+                (Segment::Literal(text), Some(Cow::Borrowed(part))) if text == part => {}
+                (Segment::Literal(text), Some(part)) if is_same_word(text, part) => is_exact = false,
+                (Segment::Any, Some(_)) => {}
+                (Segment::Rest, None) => return Some(Match::Empty),
+                (Segment::Rest, Some(_)) => return Some(if is_exact { Match::Exact } else { Match::Respelt }),
+                (Segment::Literal(_) | Segment::Any, _) => return None,
+            }
+        }
+        is_exact &= path.closed == self.closed;
+        let found = if is_exact { Match::Exact } else { Match::Respelt };
+        parts.next().is_none().then_some(found)
+    }
+}
+
+/// Whether a router that ignores case takes two words for the same. The ASCII word of a rule has four letters beyond ASCII that
+/// regular expressions fold to it.
+fn is_same_word(rule: &str, part: &str) -> bool {
+    if part.is_ascii() {
+        return rule.eq_ignore_ascii_case(part);
+    }
+    let fold = |letter: char| match letter {
+        '\u{130}' | '\u{131}' => 'i',
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    };
+    rule.chars().map(fold).eq(part.chars().map(fold))
 }
 
 fn segment(text: &str) -> Option<Segment> {
@@ -106,8 +165,6 @@ fn segment(text: &str) -> Option<Segment> {
 pub(super) struct Path<'a> {
     segments: SmallVec<[Cow<'a, str>; 8]>,
     closed: bool,
-    /// Whether nothing in it was percent-encoded.
-    plain: bool,
 }
 
 impl<'a> Path<'a> {
@@ -119,10 +176,9 @@ impl<'a> Path<'a> {
         let inside = path.strip_prefix('/')?;
         let closed = inside.ends_with('/');
         let inside = inside.strip_suffix('/').unwrap_or(inside);
-        let plain = !inside.contains('%');
         let mut segments = SmallVec::new();
         if inside.is_empty() {
-            return (!closed).then_some(Self { segments, closed, plain });
+            return (!closed).then_some(Self { segments, closed });
         }
         for part in inside.split('/') {
             let part = decoded(part)?;
@@ -132,7 +188,7 @@ impl<'a> Path<'a> {
             }
             segments.push(part);
         }
-        Some(Self { segments, closed, plain })
+        Some(Self { segments, closed })
     }
 }
 
