@@ -485,6 +485,7 @@ export interface Org extends View {}
 export interface Keywright extends View, AsyncDisposable {}
 export class Keywright {
   /** Checks the options. The database is opened by `open()` or by the first call. */
+  /** `url`: `sqlite:` and a path on a local disk; a relative one stands in the working folder of this call. */
   constructor(url: string, options?: Options);
   readonly orgs: Orgs;
   open(): Promise<this>;

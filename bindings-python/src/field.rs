@@ -2,12 +2,14 @@
 
 use std::convert::Infallible;
 
-use chrono::{DateTime, Datelike, SecondsFormat, Timelike, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use keywright::KeyId;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyDict, PyInt, PyList, PyString, PyTzInfo};
+use pyo3::types::{PyDict, PyInt, PyList, PyString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::time;
 
 /// An aware `datetime` in UTC; RFC 3339 text with milliseconds in plain data.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,24 +28,12 @@ impl<'de> Deserialize<'de> for Time {
 }
 
 impl<'py> IntoPyObject<'py> for Time {
-    type Target = PyDateTime;
-    type Output = Bound<'py, PyDateTime>;
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
     type Error = PyErr;
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
-        let Self(it) = self;
-        let small = |number: u32| u8::try_from(number).unwrap_or_default();
-        PyDateTime::new(
-            py,
-            it.year(),
-            small(it.month()),
-            small(it.day()),
-            small(it.hour()),
-            small(it.minute()),
-            small(it.second()),
-            it.timestamp_subsec_micros(),
-            Some(&*PyTzInfo::utc(py)?),
-        )
+        time::shown(py, self.0)
     }
 }
 

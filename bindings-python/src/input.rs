@@ -1,15 +1,15 @@
 //! What Python gives, as the core's values. Nothing is judged here.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use keywright::input::{Casing, Fields, Value};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDateAccess, PyDateTime, PyDelta, PyDeltaAccess, PyDict, PyFloat, PyFrozenSet,
-    PyInt, PyList, PyMapping, PySequence, PySet, PyString, PyTimeAccess, PyTuple, PyType,
+    PyBool, PyByteArray, PyBytes, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyMapping, PySequence, PySet,
+    PyString, PyTuple, PyType,
 };
 
 use crate::error::checked;
+use crate::time;
 
 /// How deep a structure is followed; one that holds itself ends here.
 const DEEPEST: usize = 64;
@@ -96,10 +96,10 @@ fn scalar(given: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
         Value::Bytes(bytes.as_bytes().to_vec())
     } else if let Ok(bytes) = given.cast::<PyByteArray>() {
         Value::Bytes(bytes.to_vec())
-    } else if let Ok(time) = given.cast::<PyDateTime>() {
-        point(time)?
+    } else if let Some(time) = time::read(given)? {
+        time
     } else if let Ok(span) = given.cast::<PyDelta>() {
-        Value::Duration(millis(span))
+        Value::Duration(time::millis(span))
     } else {
         return indexed(given);
     };
@@ -139,27 +139,4 @@ fn type_name(given: &Bound<'_, PyAny>) -> String {
 /// An integer beyond 128 bits is as good as infinite: no field takes one.
 fn integer(number: &Bound<'_, PyInt>) -> Value {
     number.extract::<i128>().map_or(Value::Float(f64::INFINITY), Value::Integer)
-}
-
-fn millis(span: &Bound<'_, PyDelta>) -> i64 {
-    let seconds = i64::from(span.get_days()) * 86_400 + i64::from(span.get_seconds());
-    seconds * 1_000 + i64::from(span.get_microseconds()) / 1_000
-}
-
-fn point(time: &Bound<'_, PyDateTime>) -> PyResult<Value> {
-    let offset = time.call_method0("utcoffset")?;
-    let Ok(offset) = offset.cast::<PyDelta>() else {
-        return Ok(Value::NaiveTime);
-    };
-    let local =
-        NaiveDate::from_ymd_opt(time.get_year(), time.get_month().into(), time.get_day().into()).and_then(|it| {
-            it.and_hms_micro_opt(
-                time.get_hour().into(),
-                time.get_minute().into(),
-                time.get_second().into(),
-                time.get_microsecond(),
-            )
-        });
-    let utc = local.and_then(|it| it.checked_sub_signed(TimeDelta::milliseconds(millis(offset))));
-    Ok(utc.map_or(Value::NaiveTime, |it| Value::Time(DateTime::<Utc>::from_naive_utc_and_offset(it, Utc))))
 }

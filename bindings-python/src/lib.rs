@@ -16,6 +16,7 @@ mod recall;
 mod record;
 mod testing;
 mod thaw;
+mod time;
 mod verify;
 
 #[pyo3::pymodule(name = "_native")]

@@ -3,6 +3,9 @@
 #[doc = include_str!("../guide/verification.md")]
 pub mod verification {}
 
+#[doc = include_str!("../guide/database.md")]
+pub mod database {}
+
 #[doc = include_str!("../guide/limits.md")]
 pub mod limits {}
 

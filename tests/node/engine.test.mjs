@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { Keywright } from "keywright";
 import { ManualClock } from "keywright/testing";
-import { PEPPER, engine, url } from "./fixture.mjs";
+import { PEPPER, engine, folder, url } from "./fixture.mjs";
 
 test("the constructor touches no file; open does, once for all who ask at the same time", async (t) => {
   const place = url(t);
@@ -17,6 +18,19 @@ test("the constructor touches no file; open does, once for all who ask at the sa
   const [one, two] = await Promise.all([kw.open(), kw.open(), kw.keys.list(), kw.verify("x")]);
   assert.ok(one === kw && two === kw);
   assert.equal(statSync(place.slice(7)).mode & 0o777, 0o600);
+});
+
+test("a relative path stands in the working folder of the constructor", async (t) => {
+  const before = process.cwd();
+  t.after(() => process.chdir(before));
+  const [here, there] = [folder(t), folder(t)];
+  process.chdir(here);
+  const kw = new Keywright("sqlite:data/keys.db", { brand: "liq", pepper: PEPPER });
+  t.after(() => kw.close());
+  process.chdir(there);
+  await kw.keys.create({ name: "CI" });
+  assert.ok(existsSync(join(here, "data", "keys.db")));
+  assert.deepEqual(readdirSync(there), []);
 });
 
 test("an engine that could not open tries again at the next call", async (t) => {

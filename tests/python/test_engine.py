@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import importlib
@@ -22,6 +23,7 @@ import pytest
 
 import keywright
 from keywright import AsyncKeywright, Closed, Conflict, Keywright, Unavailable
+from keywright.http import Response
 from keywright.testing import ManualClock
 
 PEPPER = "pepper for tests, thirty-two bytes or more"
@@ -176,6 +178,32 @@ def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="Keywright"):
         Keywright(f"sqlite:{path}", brand="liq", pepper=PEPPER)
     assert path.read_bytes() == before
+
+
+def test_a_relative_path_stands_in_the_folder_of_construction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    kw = Keywright("sqlite:sync.db", brand="liq", pepper=PEPPER)
+    late = AsyncKeywright("sqlite:data/async.db", brand="liq", pepper=PEPPER)
+    (here / "session.key").write_text("k" * 40)
+    http = late.http(session={"algorithm": "HS256", "key_file": "session.key"})
+    monkeypatch.chdir(there)
+    kw.keys.create(name="CI")
+    kw.close()
+
+    async def main() -> None:
+        await late.keys.create(name="CI")
+        answer = await http.authenticate("GET", b"/", [], None)
+        assert isinstance(answer, Response)
+        assert answer.status == 401
+        await late.close()
+
+    asyncio.run(main())
+    assert (here / "sync.db").exists()
+    assert (here / "data" / "async.db").exists()
+    assert list(there.iterdir()) == []
 
 
 def test_a_dropped_engine_lets_go(tmp_path: Path) -> None:

@@ -174,7 +174,8 @@ class Keywright(Verifier):
     ) -> Keywright:
         """Opens the database.
 
-        url: ``sqlite:`` and a path on a local disk. The database is made when it does not exist.
+        url: ``sqlite:`` and a path on a local disk; a relative one stands in the working folder of this call. The database
+            is made when it does not exist.
         brand: the short name that begins every key, 1 to 32 of a-z, 0-9 and _. Needed unless the formats do without it.
         environments: the environments that keys are made for, 1 to 16; ``["live", "test"]`` when left out.
         environment: those whose keys are accepted here, one or several, or ``"*"`` for all; the first one when left out.

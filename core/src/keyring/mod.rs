@@ -101,7 +101,7 @@ impl Keywright {
         Self(engine)
     }
 
-    /// Begins the set-up of an engine on `sqlite:path`.
+    /// Begins the set-up of an engine on `sqlite:path`. A relative path stands in the working folder of this call.
     pub fn builder(url: impl Into<String>) -> Config {
         Config::new(url)
     }

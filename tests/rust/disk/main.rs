@@ -1,5 +1,5 @@
 //! The disk fails: power is lost between any two writes, or a call to the operating system is refused. All of it is
-//! made to happen by a shim below SQLite, which is why these tests are a program of their own.
+//! made to happen by a shim below SQLite, which also refuses temporary files, which is why these tests are a program of their own.
 
 #![deny(unsafe_code)]
 
@@ -9,5 +9,6 @@ mod site;
 mod calls;
 mod power;
 mod remains;
+mod temporary;
 mod vfs;
 mod watch;

@@ -13,7 +13,7 @@ use rusqlite::ffi;
 
 use super::watch::{self, Call, Event, Watched};
 
-/// The watch over a file, by the name that SQLite gives; temporary files have none.
+/// The watch over a file, by the name that SQLite gives.
 fn watched(name: *const c_char) -> Option<Watched> {
     if name.is_null() {
         return None;
@@ -131,7 +131,9 @@ unsafe extern "C" fn open(
     out: *mut c_int,
 ) -> c_int {
     let watched = watched(name);
-    let done = match watched.as_ref().and_then(|it| it.watch.fails(Call::Open)) {
+    // A file without a name is a temporary one, and there is no folder for those here.
+    let no_folder = name.is_null().then_some(ffi::SQLITE_IOERR_GETTEMPPATH);
+    let done = match no_folder.or_else(|| watched.as_ref().and_then(|it| it.watch.fails(Call::Open))) {
         Some(code) => code,
         None => below!(xOpen(name, real(file), flags, out)),
     };

@@ -26,7 +26,7 @@ impl SessionTokens {
         let mut sources = Vec::new();
         for name in ["key", "key_file", "jwks", "jwks_file"] {
             if let Some(text) = fields.text(name)? {
-                let text = if name.ends_with("file") { Text::File(text.into()) } else { Text::Given(text) };
+                let text = if name.ends_with("file") { Text::file(text.into()) } else { Text::Given(text) };
                 sources.push((name, text));
             }
         }

@@ -68,9 +68,9 @@ impl SessionTokens {
         Self::new(Keys::One { algorithm: algorithm.into(), key: Text::Given(key.into()) })
     }
 
-    /// One key, in a file that is read when the engine starts.
+    /// One key, in a file that is read when the engine starts. A relative path stands in the working folder of this call.
     pub fn key_file(algorithm: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self::new(Keys::One { algorithm: algorithm.into(), key: Text::File(path.into()) })
+        Self::new(Keys::One { algorithm: algorithm.into(), key: Text::file(path.into()) })
     }
 
     /// A JWKS document (RFC 7517, section 5). Each key in it names its `alg`.
@@ -78,9 +78,10 @@ impl SessionTokens {
         Self::new(Keys::Set(Text::Given(document.into())))
     }
 
-    /// A JWKS document in a file that is read when the engine starts.
+    /// A JWKS document in a file that is read when the engine starts. A relative path stands in the working folder of this
+    /// call.
     pub fn jwks_file(path: impl Into<PathBuf>) -> Self {
-        Self::new(Keys::Set(Text::File(path.into())))
+        Self::new(Keys::Set(Text::file(path.into())))
     }
 
     pub(super) fn new(keys: Keys) -> Self {
@@ -151,6 +152,11 @@ impl SessionTokens {
 }
 
 impl Text {
+    /// The working folder may be another one when the file is read.
+    pub(super) fn file(path: PathBuf) -> Self {
+        Self::File(std::path::absolute(&path).unwrap_or(path))
+    }
+
     fn load(&self, field: &str) -> Result<String, Error> {
         let path = match self {
             Self::Given(text) => return Ok(text.clone()),

@@ -64,6 +64,8 @@ type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 #[must_use]
 pub struct Config {
     url: String,
+    /// The working folder when the set-up began, in which a relative path stands.
+    folder: PathBuf,
     brand: Option<String>,
     environments: Option<Vec<String>>,
     environment: Option<Vec<String>>,
@@ -95,7 +97,8 @@ impl std::fmt::Debug for Config {
 
 impl Config {
     pub(super) fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), ..Self::default() }
+        // Without a working folder a relative path names nothing, which opening tells.
+        Self { url: url.into(), folder: std::env::current_dir().unwrap_or_default(), ..Self::default() }
     }
 
     /// The short name that begins every key: `[a-z][a-z0-9_]{0,31}`. Needed unless the formats do without `{brand}`.
@@ -264,7 +267,7 @@ impl Config {
     }
 
     fn plan(&self) -> Result<Plan, Error> {
-        let path = place::path_of(&self.url)?;
+        let path = self.folder.join(place::path_of(&self.url)?);
         if let Some(brand) = &self.brand
             && (!is_word(brand) || brand.ends_with('_'))
         {

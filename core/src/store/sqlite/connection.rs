@@ -281,6 +281,9 @@ impl Connections {
         connection.pragma_update(None, "cache_size", CACHE)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        // A journal of a long statement would else go to a file in a folder for temporary files, which a hardened
+        // container does not have.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "trusted_schema", false)?;
         // What purge wipes is gone from the file as well.
         connection.pragma_update(None, "secure_delete", true)?;
