@@ -50,39 +50,11 @@ async function bodyOf(stream, most = LARGEST_BODY) {
   return beginning.bytes();
 }
 
-/** Whether all of a body has come. What HTTP/2 says of it is late, and of a stream that was reset the same: that one is closed. */
-function isWhole({ httpVersionMajor, stream, complete }) {
-  return httpVersionMajor === 2 ? stream.readableEnded && !stream.closed : complete;
-}
-
 const brokeOff = () => new Error("the body of the request broke off");
-
-/** The body of a request of Node, which is put back for whoever reads it next. */
-function peek(request) {
-  return new Promise((resolve, reject) => {
-    const beginning = new Beginning(LARGEST_ONCE);
-    const broken = () => settle(reject, brokeOff());
-    const look = () => {
-      // A read of nothing would have the end told, to nobody.
-      while (request.readableLength > 0) beginning.add(request.read());
-      if (!isWhole(request) && !beginning.isFull) return;
-      const bytes = beginning.bytes();
-      // Before its end is told, which is in the next tick.
-      if (bytes.length > 0) request.unshift(bytes);
-      settle(resolve, bytes);
-    };
-    function settle(how, what) {
-      request.off("readable", look).off("close", broken).off("error", broken);
-      how(what);
-    }
-    if (isWhole(request) && request.readableLength === 0) return resolve(Buffer.alloc(0));
-    request.on("readable", look).on("close", broken).on("error", broken);
-  });
-}
 
 /** What another middleware has read and kept elsewhere must not count as none: what it said would be left out. */
 function readElsewhere() {
   return new Error("another middleware has read the body and kept it: mount Keywright before it");
 }
 
-module.exports = { Beginning, LARGEST_BODY, LARGEST_ONCE, bodyOf, brokeOff, isWhole, peek, readElsewhere };
+module.exports = { Beginning, LARGEST_BODY, LARGEST_ONCE, bodyOf, brokeOff, readElsewhere };

@@ -4,31 +4,29 @@ const addon = require("./addon.cjs");
 const { checked } = require("./error.cjs");
 const { noMore, strict } = require("./strict.cjs");
 
-let nativeOf;
+/** Under which a clock has its native part, for other copies of this package too. */
+const CLOCK = Symbol.for("keywright.clock");
+
+/** The native part of a clock; undefined for what is none. */
+const nativeOf = (value) => value?.[CLOCK];
 
 /** A clock that stands still until a test moves it. */
 class ManualClock {
-  #native;
-
-  static {
-    nativeOf = (value) => (value !== null && typeof value === "object" && #native in value ? value.#native : undefined);
-  }
-
   constructor(start = new Date("2026-01-01T00:00:00.000Z")) {
     noMore("ManualClock", arguments, 1);
-    this.#native = checked(addon.manualClock(start));
+    Object.defineProperty(this, CLOCK, { value: checked(addon.manualClock(start)) });
   }
 
   now() {
-    return new Date(this.#native.now());
+    return new Date(this[CLOCK].now());
   }
 
   advance(ms) {
-    checked(this.#native.advance(ms));
+    checked(this[CLOCK].advance(ms));
   }
 
   set(time) {
-    checked(this.#native.set(time));
+    checked(this[CLOCK].set(time));
   }
 }
 

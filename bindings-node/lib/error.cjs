@@ -1,5 +1,8 @@
 "use strict";
 
+/** The names of the classes that an error belongs to, for `instanceof` with the classes of another copy of this package. */
+const NAMES = Symbol.for("keywright.error");
+
 /** What every error of this package extends: `code` is stable, `field` names the argument at fault, `status` is for HTTP. */
 class KeywrightError extends Error {
   constructor({ code, field = null, status, message }) {
@@ -7,6 +10,11 @@ class KeywrightError extends Error {
     this.code = code;
     this.field = field;
     this.status = status;
+  }
+
+  static [Symbol.hasInstance](value) {
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+    return Object.hasOwn(this.prototype, NAMES) && value?.[NAMES]?.includes(this.prototype.name) === true;
   }
 }
 
@@ -42,9 +50,27 @@ const classes = {
   closed: Closed,
 };
 
-const all = { KeywrightError, ...Object.fromEntries(Object.values(classes).map((it) => [it.name, it])), Denied };
-for (const it of Object.values(all)) {
-  Object.defineProperty(it.prototype, "name", { value: it.name, configurable: true, writable: true });
+// By names in the source: bundlers that minify rename the classes.
+const all = {
+  KeywrightError,
+  InvalidRequest,
+  ValidationFailed,
+  Forbidden,
+  NotFound,
+  Conflict,
+  InProgress,
+  TooLarge,
+  IdempotencyMismatch,
+  Unavailable,
+  Closed,
+  Denied,
+};
+for (const [name, Class] of Object.entries(all)) {
+  const names = Class === KeywrightError ? [name] : ["KeywrightError", name];
+  Object.defineProperties(Class.prototype, {
+    name: { value: name, configurable: true, writable: true },
+    [NAMES]: { value: names },
+  });
 }
 
 /** What the addon answered, where that is no failure, which it gives as data. */

@@ -1,9 +1,11 @@
 "use strict";
 
+const { types } = require("node:util");
+const { isPromise } = require("./promise.cjs");
 const { Event } = require("./record.cjs");
 
 /** What a listener throws, or rejects with, is a warning: it concerns nobody who uses keys. */
-const report = (error) => process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+const report = (error) => process.emitWarning(types.isNativeError(error) ? error : String(error));
 
 /** What the addon calls with the text of an event; undefined for what is no function, which the addon refuses. */
 function heard(listener) {
@@ -11,7 +13,7 @@ function heard(listener) {
   return (text) => {
     try {
       const told = listener(new Event(JSON.parse(text)));
-      if (typeof told?.then === "function") told.then(undefined, report);
+      if (isPromise(told)) told.then(undefined, report);
     } catch (error) {
       report(error);
     }

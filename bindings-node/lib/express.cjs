@@ -3,9 +3,10 @@
 const { bodyOf } = require("./body.cjs");
 const { Http, asked } = require("./http.cjs");
 const { keep } = require("./node-once.cjs");
-const { bodyBefore, readBefore } = require("./node-request.cjs");
+const { bodyBefore, linesOf, readBefore } = require("./node-request.cjs");
 const { adding, send } = require("./node-response.cjs");
 const { managing } = require("./principal.cjs");
+const { isPromise } = require("./promise.cjs");
 
 /**
  * Guards an Express application: `app.use(keys)` judges by the rules of paths, `keys.requires("deals:read")` by what one
@@ -14,21 +15,23 @@ const { managing } = require("./principal.cjs");
 function guard(kw, options) {
   const http = new Http(kw, options);
   const middleware = (needs) => (request, response, next) => {
-    const { method, originalUrl, rawHeaders, socket, keywright } = request;
+    const { method, originalUrl, socket, keywright } = request;
     let found;
     try {
-      found = http.begin(method, originalUrl, rawHeaders, socket.remoteAddress, keywright?.earlier, needs);
+      found = http.begin(method, originalUrl, linesOf(request), socket?.remoteAddress, keywright?.earlier, needs);
     } catch (error) {
       return next(error);
     }
-    if (found instanceof Promise || found.once) return void judgedOnce(http, found, request, response, next).catch(next);
+    if (isPromise(found) || found.once) return void judgedOnce(http, found, request, response, next).catch(next);
     judged(found, request, response, next);
   };
   return Object.assign(middleware(undefined), {
     requires: (scopes, more) => middleware(http.needs(scopes, more)),
     management: (options) => management(http, managing(options).principal),
-    explain: ({ method, originalUrl, rawHeaders, socket }, scopes, more) =>
-      http.explain({ method, target: originalUrl, rawHeaders, peer: socket.remoteAddress }, asked(http, scopes, more)),
+    explain: (request, scopes, more) => {
+      const { method, originalUrl: target, socket } = request;
+      return http.explain({ method, target, rawHeaders: linesOf(request), peer: socket?.remoteAddress }, asked(http, scopes, more));
+    },
   });
 }
 
@@ -55,9 +58,10 @@ function management(http, principal) {
     if (request.baseUrl === "" && !http.manages(request.url)) return next();
     try {
       const session = principal ? await principal(request) : undefined;
-      const { method, url, rawHeaders, socket, keywright } = request;
-      const body = request.readableDidRead ? readBefore(request) : await bodyOf(request);
-      const parts = { method, target: url, rawHeaders, peer: socket.remoteAddress, earlier: keywright?.earlier, body };
+      const { method, url, socket, keywright } = request;
+      const body = request.readableDidRead === false ? await bodyOf(request) : readBefore(request);
+      const head = { method, target: url, rawHeaders: linesOf(request), peer: socket?.remoteAddress };
+      const parts = { ...head, earlier: keywright?.earlier, body };
       send(response, method, await http.manage(parts, session));
     } catch (error) {
       next(error);

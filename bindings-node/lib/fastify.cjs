@@ -1,15 +1,17 @@
 "use strict";
 
-const { bodyOf, peek } = require("./body.cjs");
+const { bodyOf } = require("./body.cjs");
 const { Http, asked } = require("./http.cjs");
 const { keep } = require("./node-once.cjs");
+const { bodyBefore, linesOf } = require("./node-request.cjs");
 const { adding } = require("./node-response.cjs");
 const { managing } = require("./principal.cjs");
+const { isPromise } = require("./promise.cjs");
 const { below } = require("./target.cjs");
 
 /** Fastify's own mark of a plugin whose hooks hold for whoever registers it. */
 const SHARED = Symbol.for("skip-override");
-const MANAGES = Symbol("keywright management");
+const MANAGES = Symbol.for("keywright.management");
 
 /**
  * Guards a Fastify application: `app.register(keys)` judges by the rules of paths, `onRequest: keys.requires("deals:read")`
@@ -21,14 +23,14 @@ function guard(kw, options) {
   const hook = (needs) => (request, reply, done) => {
     // Management judges by itself who asks it.
     if (request.server[MANAGES]) return done();
-    const { method, url, rawHeaders, socket } = request.raw;
+    const { method, url, socket } = request.raw;
     let found;
     try {
-      found = http.begin(method, url, rawHeaders, socket.remoteAddress, request.keywright?.earlier, needs);
+      found = http.begin(method, url, linesOf(request.raw), socket?.remoteAddress, request.keywright?.earlier, needs);
     } catch (error) {
       return done(error);
     }
-    if (found instanceof Promise || found.once) return void judgedOnce(http, found, request, reply, done).catch(done);
+    if (isPromise(found) || found.once) return void judgedOnce(http, found, request, reply, done).catch(done);
     judged(found, request, reply, done);
   };
   const plugin = (app, _options, done) => {
@@ -40,15 +42,17 @@ function guard(kw, options) {
     requires: (scopes, more) => hook(http.needs(scopes, more)),
     management: (given) => (options?.path ? amongOthers : mounted)(http, managing(given).principal),
     frameworkErrors: (error, request, reply) => hook(undefined)(request, reply, (failure) => reply.send(failure ?? error)),
-    explain: ({ raw: { method, url, rawHeaders, socket } }, scopes, more) =>
-      http.explain({ method, target: url, rawHeaders, peer: socket.remoteAddress }, asked(http, scopes, more)),
+    explain: ({ raw }, scopes, more) => {
+      const { method, url: target, socket } = raw;
+      return http.explain({ method, target, rawHeaders: linesOf(raw), peer: socket?.remoteAddress }, asked(http, scopes, more));
+    },
   });
 }
 
 /** Waits for what is found, and has it done once where it is to be. */
 async function judgedOnce(http, waited, request, reply, done) {
   const found = await waited;
-  const turn = found.once && (await http.once(found, await peek(request.raw)));
+  const turn = found.once && (await http.once(found, await bodyBefore(request)));
   // A host that does not wait any longer, such as one with a time limit, has answered by itself.
   if (reply.sent) return turn?.release?.();
   if (turn?.allowed) keep(reply.raw, turn);
@@ -71,8 +75,9 @@ function send(reply, { status, headers, body }) {
 /** Answers before Fastify looks at the body, since what it makes of one is not what came. */
 async function manage(http, principal, request, reply, target) {
   const session = principal ? await principal(request) : undefined;
-  const { method, rawHeaders, socket } = request.raw;
-  const parts = { method, target, rawHeaders, peer: socket.remoteAddress, body: await bodyOf(request.raw) };
+  const { method, socket } = request.raw;
+  const head = { method, target, rawHeaders: linesOf(request.raw), peer: socket?.remoteAddress };
+  const parts = { ...head, body: await bodyOf(request.raw) };
   return send(reply, await http.manage(parts, session));
 }
 

@@ -56,7 +56,7 @@ function answered(c, { status, headers, body }) {
 /** A request as `@hono/node-server` hands it on; elsewhere as the runtime tells it. */
 function arrived(c, peer) {
   const incoming = (c.env?.server ?? c.env)?.incoming;
-  return taken(c.req.raw, incoming, peer ? peer(c) : incoming?.socket.remoteAddress);
+  return taken(c.req.raw, incoming, peer ? peer(c) : incoming?.socket?.remoteAddress);
 }
 
 /** The key of a request that was let in, null where it came without. */

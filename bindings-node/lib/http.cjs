@@ -5,6 +5,7 @@ const { checked, settle } = require("./error.cjs");
 const { authenticateRequest, manageRequest } = require("./fetch.cjs");
 const { engineOf } = require("./keywright.cjs");
 const { Lease } = require("./once.cjs");
+const { isPromise } = require("./promise.cjs");
 const { Key } = require("./record.cjs");
 
 /** A request that may go on. */
@@ -12,9 +13,8 @@ class Passed {
   #every;
   #more;
 
-  constructor(every, earlier, { headers, org, actor, agent, once }) {
-    const [reading, id] = earlier.split(" ", 2);
-    this.key = reading === "0" ? null : keyOf(reading);
+  constructor(every, key, id, earlier, { headers, org, actor, agent, once }) {
+    this.key = key;
     this.principal = this.key ? "key" : org === undefined ? "anyone" : "session";
     this.org = this.key ? this.key.org : (org ?? null);
     this.actor = actor ?? null;
@@ -48,18 +48,7 @@ class Refused {
   }
 }
 
-// Keys by their readings: what was read once is the same until the key changes.
-const keys = new Map();
 const MOST_KEYS = 10_000;
-
-function keyOf(reading) {
-  const known = keys.get(reading);
-  if (known !== undefined) return known;
-  const key = new Key(JSON.parse(addon.letIn()));
-  if (keys.size >= MOST_KEYS) keys.clear();
-  keys.set(reading, key);
-  return key;
-}
 
 /** What says nothing but its key. */
 const PLAIN = { headers: [], org: undefined, actor: undefined, agent: undefined, once: undefined };
@@ -67,6 +56,7 @@ const PLAIN = { headers: [], org: undefined, actor: undefined, agent: undefined,
 /** What a route needs, made once for each. */
 class Needs {
   constructor(options) {
+    this.options = options;
     this.native = checked(addon.needs(options));
   }
 
@@ -78,14 +68,21 @@ class Needs {
 
 /** An engine that speaks HTTP. */
 class Http {
+  #addon;
   #native;
   #reads;
   #every;
   #kw;
+  // Keys by their readings: what was read once is the same until the key changes.
+  #keys = new Map();
+  // Needs as the engine's addon has them, where another copy of this package has loaded it.
+  #needs = new WeakMap();
 
   constructor(kw, options) {
+    const found = engineOf(kw);
     this.#kw = kw;
-    this.#native = checked(addon.http(engineOf(kw), options));
+    this.#addon = found.addon;
+    this.#native = checked(found.addon.http(found.engine, options));
     this.#reads = new Set(this.#native.reads);
     this.#every = this.#native.headers;
   }
@@ -93,14 +90,14 @@ class Http {
   /** What a route needs; what nobody could meet is refused. */
   needs(scopes, more) {
     const needs = Needs.of(scopes, more);
-    checked(this.#native.check(needs.native));
+    checked(this.#native.check(this.#needed(needs)));
     return needs;
   }
 
   /** The pass or the answer at once, where nothing has to be waited for; else a promise of it. */
   begin(method, target, rawHeaders, peer, earlier, needs) {
-    const judged = this.#native.authenticate(this.#head(method, target, rawHeaders, peer, earlier), needs?.native);
-    if (!(judged instanceof Promise)) return this.#told(judged);
+    const judged = this.#native.authenticate(this.#head(method, target, rawHeaders, peer, earlier), this.#needed(needs));
+    if (!isPromise(judged)) return this.#told(judged);
     this.#warn();
     return judged.then((it) => this.#told(it));
   }
@@ -132,7 +129,7 @@ class Http {
   }
 
   async explain({ method, target, rawHeaders, peer }, needs) {
-    return settle(await this.#native.explain(this.#head(method, target, rawHeaders, peer, undefined), needs?.native));
+    return settle(await this.#native.explain(this.#head(method, target, rawHeaders, peer, undefined), this.#needed(needs)));
   }
 
   async openapi() {
@@ -147,8 +144,29 @@ class Http {
   }
 
   #told(judged) {
-    if (typeof judged === "string") return new Passed(this.#every, judged, PLAIN);
-    return checked(judged).status === 0 ? new Passed(this.#every, judged.earlier, judged) : new Refused(judged);
+    if (typeof judged === "string") return this.#passed(judged, PLAIN);
+    return checked(judged).status === 0 ? this.#passed(judged.earlier, judged) : new Refused(judged);
+  }
+
+  #passed(earlier, more) {
+    const [reading, id] = earlier.split(" ", 2);
+    return new Passed(this.#every, reading === "0" ? null : this.#key(reading), id, earlier, more);
+  }
+
+  #key(reading) {
+    const known = this.#keys.get(reading);
+    if (known !== undefined) return known;
+    const key = new Key(JSON.parse(this.#addon.letIn()));
+    if (this.#keys.size >= MOST_KEYS) this.#keys.clear();
+    this.#keys.set(reading, key);
+    return key;
+  }
+
+  #needed(needs) {
+    if (needs === undefined || this.#addon === addon) return needs?.native;
+    const known = this.#needs.get(needs) ?? checked(this.#addon.needs(needs.options));
+    this.#needs.set(needs, known);
+    return known;
   }
 
   /** The head in one text, with those header lines that are looked at: each that crosses to the addon costs something. */

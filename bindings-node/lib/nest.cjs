@@ -6,8 +6,9 @@ const { Http } = require("./http.cjs");
 const { Keywright } = require("./keywright.cjs");
 const { Public, Requires, needsOf } = require("./nest-needs.cjs");
 const { keep } = require("./node-once.cjs");
-const { bodyBefore } = require("./node-request.cjs");
+const { bodyBefore, linesOf } = require("./node-request.cjs");
 const { adding, send } = require("./node-response.cjs");
+const { isPromise } = require("./promise.cjs");
 
 const BOTH = Symbol("keywright engine and contract");
 
@@ -52,10 +53,11 @@ class KeywrightGuard {
     if (context.getType() !== "http") throw new Error(`keywright/nest guards HTTP, and this is ${context.getType()}`);
     const needs = needsOf(context.getClass(), context.getHandler());
     const [request, response] = context.getArgs();
-    const { method, originalUrl, url, rawHeaders, socket } = request.raw ?? request;
+    const raw = request.raw ?? request;
+    const { method, originalUrl, url, socket } = raw;
     const earlier = request.keywright?.earlier;
-    const found = this.#http.begin(method, originalUrl ?? url, rawHeaders, socket.remoteAddress, earlier, needs);
-    if (found instanceof Promise || found.once) return judgedOnce(this.#http, found, request, response);
+    const found = this.#http.begin(method, originalUrl ?? url, linesOf(raw), socket?.remoteAddress, earlier, needs);
+    if (isPromise(found) || found.once) return judgedOnce(this.#http, found, request, response);
     return judged(found, request, response);
   }
 }

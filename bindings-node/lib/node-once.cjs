@@ -1,22 +1,26 @@
 "use strict";
 
+const { types } = require("node:util");
 const { Beginning } = require("./body.cjs");
 const { setGiven } = require("./node-response.cjs");
 const { LARGEST_KEPT } = require("./once.cjs");
 
-/** Keeps what a response of Node gets as its body, and ends the lease with it before the last of it is sent. */
+/**
+ * Keeps the body of a response of Node, and ends the lease with it before the response ends. Parts go out as they are
+ * written; the end of the response waits until the answer is kept.
+ */
 function keep(response, lease) {
   const { writeHead, write, end, destroy } = response;
   const beginning = new Beginning(LARGEST_KEPT);
-  const endsIn = response.req.httpVersionMajor === 2 ? later : held;
   let headers = null;
-  let [isStreamed, isEnding, isEnded] = [false, false, false];
-  // As the host says them: what stands in front of it may make something else of the body, and say so as well.
+  // "open", "held" while the answer is being kept, "over" from the call of the response's own `end` on.
+  let phase = "open";
+  let isStreamed = false;
+  // As the host says them: a middleware in front may change the body, and headers with it.
   const head = () => Object.entries(response.getHeaders()).flatMap(([name, value]) => [name, String(value)]);
-  const note = (chunk, encoding) => {
-    if (typeof chunk === "string" || chunk instanceof Uint8Array) beginning.addCopy(chunk, encoding);
-  };
+
   response.writeHead = function (status, ...given) {
+    if (phase === "held") throw headersSent();
     const rest = setGiven(this, given);
     const told = head();
     const done = writeHead.call(this, status, ...rest);
@@ -24,96 +28,71 @@ function keep(response, lease) {
     return done;
   };
   response.write = function (...given) {
-    // The end of HTTP/2 writes by itself.
-    if (!isEnding && !isEnded) {
+    if (phase === "held") return false;
+    // An `end` of its own may write the last part by this method.
+    if (phase === "open") {
       isStreamed = true;
-      note(...given);
+      if (isChunk(given[0])) beginning.addCopy(...given);
     }
     return write.apply(this, given);
   };
   response.end = function (...given) {
-    if (isEnded) return endsIn === later ? this : end.apply(this, given);
-    // Of a stream that its client has left nobody knows whether this is its end.
+    if (phase === "held") return this;
+    if (phase === "over" || isRefused(this, given[0])) return end.apply(this, given);
+    // Of a stream whose client has left nobody knows whether this is its end.
     const isWhole = !(isStreamed && (this.destroyed || this.stream?.destroyed));
-    const told = head();
-    const letGo = endsIn(this, () => {
-      isEnding = true;
-      try {
+    if (isChunk(given[0])) beginning.addCopy(...given);
+    const kept = isWhole ? lease.finish(this.statusCode | 0, headers ?? head(), beginning.bytes()) : lease.release();
+    phase = "held";
+    const restore = freeze(this);
+    void kept
+      .catch(() => {})
+      .then(() => {
+        restore();
+        phase = "over";
         end.apply(this, given);
-      } finally {
-        isEnding = false;
-      }
-    });
-    isEnded = true;
-    note(...given);
-    const kept = isWhole ? lease.finish(this.statusCode, headers ?? told, beginning.bytes()) : lease.release();
-    void kept.catch(() => {}).then(letGo);
+      })
+      .catch((error) => this.destroy(error));
     return this;
   };
   if (destroy) {
     response.destroy = function (...given) {
-      if (!isEnded) void lease.release().catch(() => {});
+      if (phase === "open") void lease.release().catch(() => {});
       return destroy.apply(this, given);
     };
   }
 }
 
-/** Ends a response of HTTP/1.1, and holds back what goes over the wire until the function that it gives is called. */
-function held(response, end) {
-  const { socket } = response;
-  let letGo = socket ? hold(socket) : null;
-  let isOver = false;
-  try {
-    end();
-  } catch (error) {
-    letGo?.(1);
-    throw error;
-  }
-  // One that is pipelined waits for those before it.
-  if (!socket) response.once("socket", (it) => isOver || (letGo = hold(it)));
-  return () => {
-    isOver = true;
-    letGo?.();
-  };
+const isChunk = (chunk) => typeof chunk === "string" || types.isUint8Array(chunk);
+
+/** Whether `end` throws: then it must do so while its caller can catch it. */
+function isRefused({ statusCode }, chunk) {
+  const isWrong = chunk !== undefined && chunk !== null && typeof chunk !== "function" && !isChunk(chunk);
+  return isWrong || (statusCode | 0) < 100 || (statusCode | 0) > 999;
 }
 
-/** Holds back what is written to a socket, and what would end it, until the function that it gives is called. */
-function hold(socket) {
-  if (socket.destroyed) return () => {};
-  const { uncork, destroy } = socket;
-  const own = ["uncork", "destroy"].filter((name) => Object.hasOwn(socket, name));
-  let [destroyed, isOver] = [null, false];
-  socket.cork();
-  socket.uncork = () => {};
-  socket.destroy = (...given) => {
-    // Whoever has taken it calls it later, too.
-    if (isOver) return destroy.apply(socket, given);
-    destroyed ??= given;
-    return socket;
-  };
-  return (times = Infinity) => {
-    isOver = true;
-    delete socket.uncork;
-    delete socket.destroy;
-    if (own.includes("uncork")) socket.uncork = uncork;
-    if (own.includes("destroy")) socket.destroy = destroy;
-    for (let time = 0; time < times && socket.writableCorked > 0; time++) socket.uncork();
-    if (destroyed) socket.destroy(...destroyed);
-  };
-}
-
-/** Ends a response of HTTP/2 when the function that it gives is called: there an end may go out with the head. */
-function later(response, end) {
-  // Frameworks ask by this whether a response was made.
+/** Shows a response as ended, and gives a function that shows it as it is, with the head that it has now. */
+function freeze(response) {
+  const { statusCode } = response;
+  const headers = response.getHeaders();
+  // HTTP/2 has none, and warns of its use.
+  const phrase = Object.hasOwn(response, "statusMessage") ? response.statusMessage : undefined;
+  // By this frameworks ask whether a response was made.
   Object.defineProperty(response, "writableEnded", { value: true, configurable: true });
   return () => {
     delete response.writableEnded;
-    try {
-      end();
-    } catch (error) {
-      response.stream?.destroy(error);
-    }
+    if (response.headersSent || response.destroyed) return;
+    response.statusCode = statusCode;
+    if (Object.hasOwn(response, "statusMessage")) response.statusMessage = phrase;
+    for (const name of response.getHeaderNames()) if (!(name in headers)) response.removeHeader(name);
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   };
+}
+
+/** What Node throws where a second answer begins. */
+function headersSent() {
+  const error = new Error("Cannot write headers after they are sent to the client");
+  return Object.assign(error, { code: "ERR_HTTP_HEADERS_SENT" });
 }
 
 module.exports = { keep };

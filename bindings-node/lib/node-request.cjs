@@ -1,6 +1,7 @@
 "use strict";
 
-const { brokeOff, isWhole, peek, readElsewhere } = require("./body.cjs");
+const { types } = require("node:util");
+const { Beginning, LARGEST_ONCE, brokeOff, readElsewhere } = require("./body.cjs");
 const { partsOf } = require("./fetch.cjs");
 
 /**
@@ -9,7 +10,13 @@ const { partsOf } = require("./fetch.cjs");
  */
 function taken(request, incoming, peer) {
   if (incoming?.method !== request.method || !leads(incoming.url, request.url)) return partsOf(request, peer);
-  return { method: incoming.method, target: incoming.url, rawHeaders: incoming.rawHeaders, peer };
+  return { method: incoming.method, target: incoming.url, rawHeaders: linesOf(incoming), peer };
+}
+
+/** The header lines of a request, which adapters of serverless platforms may give as an object alone. */
+function linesOf({ rawHeaders, headers = {} }) {
+  if (rawHeaders?.length > 0) return rawHeaders;
+  return Object.entries(headers).flatMap(([name, value]) => [value].flat().flatMap((line) => [name, String(line)]));
 }
 
 /** Whether a URL is what a target leads to. */
@@ -18,19 +25,31 @@ function leads(target, url) {
   return url === origin + target || new URL(origin + target).href === url;
 }
 
-/** The body of a request, which somebody may have read, and somebody may still read. */
+/**
+ * The body of a request that a handler may still read, or that another middleware has read. Adapters of serverless platforms
+ * make requests that have a body from the beginning, beside a stream or in place of it.
+ */
 async function bodyBefore(request) {
   const raw = request.raw ?? request;
-  if (!raw.readableDidRead) return peek(raw);
-  // Whoever has read it may have taken what came for all of it.
-  if (!isWhole(raw)) throw raw.aborted ? brokeOff() : readElsewhere();
+  const given = rawBody(request);
+  if (given !== undefined) return given;
+  if (raw.readableDidRead === false) return peek(raw);
+  // The middleware that has read it may have taken what came for all of it.
+  if (raw.complete === false) throw raw.aborted ? brokeOff() : readElsewhere();
   return readBefore(request) ?? "";
 }
 
+const isRaw = (body) => typeof body === "string" || types.isUint8Array(body);
+
+/** The body as it came, where a middleware or the platform has kept it. */
+const rawBody = ({ rawBody, body }) => [rawBody, body].find(isRaw);
+
 /** The body as another middleware has read it. JSON has no infinity, and what stands in its place must be no null. */
-function readBefore({ body, headers, file, files }) {
+function readBefore(request) {
+  const { body, headers, file, files } = request;
   if (file ?? files) throw readElsewhere();
-  if (typeof body === "string" || Buffer.isBuffer(body)) return body;
+  const given = rawBody(request);
+  if (given !== undefined) return given;
   if (body === undefined) {
     if (headers["transfer-encoding"] === undefined && !Number(headers["content-length"])) return undefined;
     throw readElsewhere();
@@ -38,4 +57,39 @@ function readBefore({ body, headers, file, files }) {
   return JSON.stringify(body, (_name, it) => (it === Infinity || it === -Infinity || typeof it === "bigint" ? String(it) : it));
 }
 
-module.exports = { bodyBefore, readBefore, taken };
+/** Reads the body of a request, and puts it back into the stream for its next reader. */
+function peek(request) {
+  if (isEmpty(request)) return Buffer.alloc(0);
+  return new Promise((resolve, reject) => {
+    const beginning = new Beginning(LARGEST_ONCE);
+    const broken = () => settle(reject, brokeOff());
+    const look = () => {
+      const { readableLength } = request;
+      // A stream says that it is readable when it has more, or nothing more. A read of nothing would emit its `end`.
+      const last = readableLength > 0 ? request.read(readableLength + 1) : "";
+      // More than there is comes at the end alone, and is then the rest.
+      beginning.add(last ?? request.read(readableLength));
+      const isWhole = last !== null && last.length <= readableLength;
+      if (!isWhole && !beginning.isFull) return;
+      // A stream of HTTP/2 that was reset ends as if it were whole.
+      if (isWhole && (request.aborted || request.stream?.closed)) return broken();
+      const bytes = beginning.bytes();
+      // In the same tick: `end` is emitted in the next one, unless there is something to read.
+      if (bytes.length > 0) request.unshift(bytes);
+      settle(resolve, bytes);
+    };
+    function settle(how, outcome) {
+      request.off("readable", look).off("close", broken).off("error", broken);
+      how(outcome);
+    }
+    request.on("readable", look).on("close", broken).on("error", broken);
+  });
+}
+
+/** Whether a body has come to its end, and had nothing in it: to listen for more would have its `end` emitted to nobody. */
+function isEmpty({ readableLength, complete, headers, stream, httpVersionMajor }) {
+  if (readableLength > 0 || Number(headers["content-length"]) > 0) return false;
+  return httpVersionMajor === 2 ? stream.readableEnded && !stream.closed : complete === true;
+}
+
+module.exports = { bodyBefore, linesOf, readBefore, taken };

@@ -2,7 +2,7 @@
 
 const { merge } = require("./headers.cjs");
 
-const ADDS = Symbol("keywright adds");
+const ADDS = Symbol.for("keywright.adds");
 const HEADERS = { get: (it, name) => it.getHeader(name), set: (it, name, value) => it.setHeader(name, value) };
 
 /**

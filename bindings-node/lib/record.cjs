@@ -1,6 +1,6 @@
 "use strict";
 
-const { inspect } = require("node:util");
+const { inspect, types } = require("node:util");
 
 const HIDDEN = "<hidden: send new.reveal() once>";
 
@@ -17,7 +17,7 @@ function frozen(value) {
 
 /** Plain data with times as RFC 3339 text. */
 function plain(value) {
-  if (value instanceof Date) return value.toISOString();
+  if (types.isDate(value)) return value.toISOString();
   if (Array.isArray(value)) return value.map(plain);
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(Object.entries(value).map(([name, it]) => [name, plain(it)]));

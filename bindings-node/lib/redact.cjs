@@ -1,12 +1,10 @@
 "use strict";
 
 const { StringDecoder } = require("node:string_decoder");
+const { exitTasks } = require("./exit.cjs");
 
 // The standard streams are never ended: what is held back for them is written when the process exits.
-const unfinished = new Set();
-process.on("exit", () => {
-  for (const finish of unfinished) finish();
-});
+const unfinished = exitTasks();
 
 const inKeys = (unit) =>
   (unit >= 48 && unit <= 57) || (unit >= 65 && unit <= 90) || (unit >= 97 && unit <= 122) || unit === 95 || unit === 45;

@@ -1,8 +1,7 @@
 "use strict";
 
+const { types } = require("node:util");
 const { InvalidRequest } = require("./error.cjs");
-
-const AsyncFunction = (async () => {}).constructor;
 
 /** Refuses arguments after those that are known: they were meant to change something. Undefined is left out. */
 function noMore(name, given, known) {
@@ -23,7 +22,7 @@ function strict(Class) {
     const method = Class.prototype[name];
     if (name === "constructor") continue;
     const known = method.length;
-    const isAsync = method instanceof AsyncFunction;
+    const isAsync = types.isAsyncFunction(method);
     const wrapped = {
       [name](...given) {
         if (given.length > known) {

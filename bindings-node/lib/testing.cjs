@@ -12,7 +12,7 @@ function hashCase(op, input) {
 
 /** Writes a row as an older release stored it, so that a test can verify its text. */
 async function plant(kw, row) {
-  settle(await engineOf(kw).plant(row));
+  settle(await engineOf(kw).engine.plant(row));
 }
 
 module.exports = { ManualClock, hashCase, plant };

@@ -14,6 +14,10 @@ use crate::recall::Number;
 use crate::testing::ManualClock;
 use crate::value::{given, lossy, read, settings};
 
+/// The version of the addon, which the library around it shares.
+#[napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// An engine of `lib/keywright.cjs`.
 #[napi]
 pub struct Engine(pub(crate) Late, Number);

@@ -189,7 +189,8 @@ impl Http {
     pub fn once<'env>(&self, env: &'env Env, passed: &Once, body: Buffer) -> Result<PromiseRaw<'env, Turn>> {
         let (inner, passed) = (Arc::clone(&self.0), Arc::clone(&passed.0));
         let turn = async move {
-            let http = inner.opened().await.map_err(|it| napi::Error::from_reason(it.to_string()))?;
+            // It has let the request in, and answers also where the engine was closed meanwhile.
+            let http = inner.http.get().ok_or_else(|| napi::Error::from_reason(Error::Closed.to_string()))?;
             Ok(http.once(&passed, &body).await)
         };
         env.spawn_future_with_callback(turn, |_, turn| {
