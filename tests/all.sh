@@ -28,7 +28,7 @@ finish() {
   exit
 }
 
-setup() { mkdir -p target && tools && need nginx nginx-light has_nginx && python_packages && node_packages; }
+setup() { mkdir -p target && tools && python_packages && node_packages; }
 format() { cargo fmt --all --check && .venv/bin/ruff format --quiet --check .; }
 lint() {
   cargo clippy --quiet --workspace --all-targets -- -D warnings \

@@ -34,9 +34,6 @@ need() {
 # A virtual environment can be made: Debian keeps what this needs in a package of its own.
 makes_venv() { python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))'; }
 
-# Debian keeps it where only root's PATH may lead.
-has_nginx() { PATH="$PATH:/usr/sbin" nginx -v; }
-
 node_is_current() { node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 17) ? 0 : 1)'; }
 
 # The compilers and interpreters themselves.

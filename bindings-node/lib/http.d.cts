@@ -74,7 +74,7 @@ export interface HttpOptions {
   /** Other origins whose pages may manage keys with a cookie. */
   origins?: readonly string[] | undefined;
   /** Answers this proxy's questions at `/forward-auth`, below where management is mounted. */
-  forwardAuth?: "nginx" | "traefik" | "caddy" | "envoy" | undefined;
+  forwardAuth?: "nginx" | "traefik" | "caddy" | "haproxy" | "envoy" | undefined;
   /**
    * The header, like `X-Agent-Id`, in which a request may say on whose behalf it is made: 1 to 128 of `A-Za-z0-9_.:-`. It
    * goes into limits, counters and the audit, and gives no right; none is read unless said.

@@ -246,7 +246,7 @@ class Keywright(Verifier):
         keys_may_manage: bool | None = None,
         revoke_children: bool | None = None,
         origins: _Texts | None = None,
-        forward_auth: Literal["nginx", "traefik", "caddy", "envoy"] | None = None,
+        forward_auth: Literal["nginx", "traefik", "caddy", "haproxy", "envoy"] | None = None,
         agent_header: str | None = None,
         path: str | None = None,
         casing: Literal["snake", "camel"] | None = None,

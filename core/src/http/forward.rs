@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::message::Message;
 use super::refusal::Refusal;
-use super::{Head, Header, Http, Outcome, Passed, Principal, Response, request_id};
+use super::{Head, Http, Outcome, Passed, Principal, Response, request_id};
 use crate::wait::Ready;
 
 /// Where the question is asked, below where management is mounted.
@@ -25,19 +25,26 @@ pub enum Gateway {
     Traefik,
     /// `forward_auth` of Caddy: the same headers.
     Caddy,
+    /// A Lua action of HAProxy, which the guide prints: the same headers.
+    Haproxy,
     /// `ext_authz` of Envoy over HTTP, which asks with the method and, behind its `path_prefix`, the path.
     Envoy,
 }
 
 impl Gateway {
-    pub(super) const ALL: [(&'static str, Self); 4] =
-        [("nginx", Self::Nginx), ("traefik", Self::Traefik), ("caddy", Self::Caddy), ("envoy", Self::Envoy)];
+    pub(super) const ALL: [(&'static str, Self); 5] = [
+        ("nginx", Self::Nginx),
+        ("traefik", Self::Traefik),
+        ("caddy", Self::Caddy),
+        ("haproxy", Self::Haproxy),
+        ("envoy", Self::Envoy),
+    ];
 
     /// The headers that tell of the request, where it is not the question itself.
     pub(super) fn headers(self) -> Option<[&'static str; 2]> {
         match self {
             Self::Nginx => Some(["x-original-method", "x-original-uri"]),
-            Self::Traefik | Self::Caddy => Some(["x-forwarded-method", "x-forwarded-uri"]),
+            Self::Traefik | Self::Caddy | Self::Haproxy => Some(["x-forwarded-method", "x-forwarded-uri"]),
             Self::Envoy => None,
         }
     }
@@ -107,28 +114,27 @@ impl Http {
     }
 }
 
-/// 200, since Envoy takes no other; with headers that say who asks, for the proxy to set on the request. Each is always
-/// there, so that a proxy overwrites what a client has written into it.
+/// Stands in a header that has nothing to tell. No key, org, environment, scope or agent can have this name. It is not
+/// empty: Caddy copies no empty value, and what a client has sent under that name would stay.
+const NONE: &str = "(none)";
+
+/// The answer for a request that may go on: 200, since Envoy takes no other, with headers that say who asks. All six are
+/// always there, so that a proxy overwrites each that the client has sent.
 fn passed_on(passed: &Passed) -> Response {
-    let none = Cow::Borrowed("");
-    let agent = passed.agent.as_deref().unwrap_or_default().to_owned();
-    let [principal, key, org, environment, scopes] = match &passed.principal {
-        Principal::Anyone => ["anyone".into(), none.clone(), none.clone(), none.clone(), none],
-        Principal::Session(it) => ["session".into(), none.clone(), it.org().to_owned().into(), none.clone(), none],
-        Principal::Key(allowed) => {
-            let key = allowed.key();
-            let [org, environment] = [&key.org, &key.environment].map(|it| it.clone().into());
-            ["key".into(), key.id.to_string().into(), org, environment, key.scopes.join(" ").into()]
-        }
+    let (principal, org, key) = match &passed.principal {
+        Principal::Anyone => ("anyone", None, None),
+        Principal::Session(session) => ("session", Some(session.org()), None),
+        Principal::Key(allowed) => ("key", Some(allowed.key().org.as_str()), Some(allowed.key())),
     };
-    let who: [Header; 6] = [
-        ("x-keywright-principal", principal),
-        ("x-keywright-key", key),
-        ("x-keywright-org", org),
-        ("x-keywright-environment", environment),
-        ("x-keywright-scopes", scopes),
-        ("x-keywright-agent", agent.into()),
+    let who = [
+        ("x-keywright-principal", Some(principal.to_owned())),
+        ("x-keywright-key", key.map(|key| key.id.to_string())),
+        ("x-keywright-org", org.map(str::to_owned)),
+        ("x-keywright-environment", key.map(|key| key.environment.clone())),
+        ("x-keywright-scopes", key.map(|key| key.scopes.join(" "))),
+        ("x-keywright-agent", passed.agent.as_deref().map(str::to_owned)),
     ];
+    let who = who.map(|(name, value)| (name, value.filter(|value| !value.is_empty()).map_or(NONE.into(), Cow::Owned)));
     let headers = passed.headers().map(|(name, value)| (name, value.to_owned().into())).chain(who).collect();
     Response { status: 200, headers, body: Vec::new() }
 }
@@ -154,6 +160,7 @@ mod tests {
         assert_eq!(judged(Gateway::Nginx, "GET", "/forward-auth?a", original), found);
         assert_eq!(judged(Gateway::Traefik, "GET", "/forward-auth", forwarded), found);
         assert_eq!(judged(Gateway::Caddy, "GET", "/forward-auth", forwarded), found);
+        assert_eq!(judged(Gateway::Haproxy, "GET", "/forward-auth", forwarded), found);
         assert_eq!(judged(Gateway::Envoy, "PUT", "/forward-auth/v1/deals?x=1", &[]), found);
         // What a client wrote in another proxy's manner counts for nothing.
         assert_eq!(judged(Gateway::Nginx, "GET", "/forward-auth", forwarded), Some(Err(400)));
@@ -182,7 +189,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_break_it(value in proptest::collection::vec(any::<u8>(), 0..40), which in 0..4usize) {
+        fn no_bytes_break_it(value in proptest::collection::vec(any::<u8>(), 0..40), which in 0..Gateway::ALL.len()) {
             let gateway = Gateway::ALL[which].1;
             let lines: [(&[u8], &[u8]); 2] = [(b"x-original-method", &value), (b"x-original-uri", &value)];
             let _ = gateway.judged(&Head::new("GET", &value).headers(&lines));
