@@ -71,6 +71,11 @@ export interface HttpOptions {
   keysMayManage?: boolean | undefined;
   /** Revokes, with a key, those that it has made. */
   revokeChildren?: boolean | undefined;
+  /**
+   * The calls under `/whoami` by which a key asks about itself or changes itself; `["show", "revoke"]` unless said. Any other
+   * call is answered with 404.
+   */
+  selfService?: readonly ("show" | "rotate" | "revoke" | "attest")[] | undefined;
   /** Other origins whose pages may manage keys with a cookie. */
   origins?: readonly string[] | undefined;
   /** Answers this proxy's questions at `/forward-auth`, below where management is mounted. */

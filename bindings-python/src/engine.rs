@@ -219,6 +219,8 @@ impl Keywright {
     ///     `jwks_file`; `issuer`, `audience`, `org_claim`, `actor_claim`, `may`, `may_claim`, `leeway_seconds`.
     /// keys_may_manage: lets a key with the scope `keys:manage` manage keys that may do no more than itself.
     /// revoke_children: revokes, with a key, those that it has made.
+    /// self_service: the calls under `/whoami` by which a key asks about itself or changes itself: some of `"show"`, `"rotate"`,
+    ///     `"revoke"` and `"attest"`; `["show", "revoke"]` when left out. Any other call is answered with 404.
     /// origins: other origins whose pages may manage keys with a cookie.
     /// forward_auth: answers the questions of this proxy at `/forward-auth`, below where management is mounted.
     /// agent_header: the header, like `X-Agent-Id`, in which a request may say on whose behalf it is made: 1 to 128 of
@@ -234,7 +236,7 @@ impl Keywright {
     /// created_status: the status of a response that shows a new key: 201 (when left out) or 200.
     #[pyo3(
         signature = (**options),
-        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, origins=None, forward_auth=None, agent_header=None, path=None, casing=None, list=None, secret_field=None, revoked=None, fields=None, nulls=None, created_status=None)"
+        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, self_service=None, origins=None, forward_auth=None, agent_header=None, path=None, casing=None, list=None, secret_field=None, revoked=None, fields=None, nulls=None, created_status=None)"
     )]
     fn http(&self, py: Python<'_>, options: Option<Given<'_, '_>>) -> PyResult<Http> {
         Http::of(&self.0, py, options)

@@ -28,6 +28,14 @@ pub(crate) struct Draft {
     pub(crate) mandate: Option<Arc<Mandate>>,
 }
 
+impl Draft {
+    /// Whether a disabled org allows the change. Only changes that take power from a key are listed here, so that a new
+    /// action is refused until somebody decides about it.
+    pub(crate) fn is_allowed_when_disabled(&self) -> bool {
+        matches!(self.action, "key.revoke" | "key.disable" | "key.end_grace" | "key.grace_ended" | "key.purge")
+    }
+}
+
 /// An entry's fields as they are stored and hashed.
 pub(crate) struct Fields<'a> {
     pub(crate) seq: u64,

@@ -81,6 +81,12 @@ impl Life {
     }
 }
 
+/// The refusal of a change that gives power to a key of a disabled org.
+pub(crate) fn org_disabled() -> Error {
+    let reason = "is disabled: its keys can only be revoked, disabled, purged or their graces ended";
+    Error::conflict("org", reason, "enable the org first")
+}
+
 /// A secret's part in a key's life. The current one has no end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Term {
@@ -98,8 +104,8 @@ impl Term {
     }
 }
 
-/// The end of a secret that was ended on purpose: it lies before every time, so that no step of a clock undoes it.
-const ENDED: Millis = 0;
+/// The end of a grace that is over for ever: it lies before every time, so that no step of a clock undoes it.
+pub(crate) const ENDED: Millis = 0;
 
 /// How a rotation treats the secrets there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Key management over the wire, in process: what a key that manages others may do, and what becomes of its children.
 
-use keywright::http::{Config, Http, Message, Response, Session, Spelling};
+use keywright::http::{Config, Http, Message, Response, SelfService, Session, Spelling};
 use keywright::testing::ManualClock;
 use keywright::wait::{Ready, block_on, now_or_later};
 use keywright::{Keywright, ListAudit, NewKey, Request};
@@ -12,6 +12,10 @@ struct Site {
     kw: Keywright,
     http: Http,
 }
+
+/// Every call of self-service.
+const SELF_SERVICE: [SelfService; 4] =
+    [SelfService::Show, SelfService::Rotate, SelfService::Revoke, SelfService::Attest];
 
 impl Site {
     fn new(config: Config) -> Self {
@@ -111,18 +115,60 @@ fn what_a_key_makes_has_no_more_rights_than_it_has() {
 
 #[test]
 fn a_former_secret_manages_nothing() {
-    let site = Site::new(Config::new().keys_may_manage());
+    let site = Site::new(Config::new().keys_may_manage().self_service(SELF_SERVICE));
     let key = site.key(manager());
     let (status, rotated) = site.ask("POST", "/whoami/rotate", &key, &json!({"grace": "1h"}));
     assert_eq!(status, 200, "{rotated}");
     let newer = rotated["api_key"].as_str().unwrap();
     assert_eq!(site.ask("GET", "/keys", &key, &Value::Null).0, 403);
     assert_eq!(site.ask("DELETE", "/whoami", &key, &Value::Null).0, 403);
+    assert_eq!(site.ask("POST", "/whoami/attest", &key, &json!({"agent": "a", "claims": {}})).0, 403);
     assert_eq!(site.ask("GET", "/keys", newer, &Value::Null).0, 200);
     site.clock.advance(3_600_000);
     assert_eq!(site.ask("GET", "/keys", &key, &Value::Null).1["code"], "API_KEY_REVOKED");
     assert_eq!(site.ask("DELETE", "/whoami", newer, &Value::Null).1["status"], "revoked");
     assert_eq!(site.ask("GET", "/whoami", newer, &Value::Null).0, 401);
+}
+
+/// Another program holds the database while a session's request is under way, and has disabled its org when it lets go.
+#[test]
+fn nothing_is_made_in_an_org_that_was_disabled_meanwhile() {
+    let site = Site::new(Config::new());
+    let alice = || Session::of("acme").unwrap().actor("alice").may("keys:manage").unwrap().without_cookie();
+    let id = block_on(site.kw.org("acme").unwrap().keys().create(NewKey::named("one"))).unwrap().id.clone();
+    let sql = rusqlite::Connection::open(site.folder.path().join("keys.db")).unwrap();
+    let rows = || -> i64 { sql.query_row("SELECT count(*) FROM audit", [], |row| row.get(0)).unwrap() };
+    for (target, body, status) in [
+        ("/keys".to_owned(), json!({"name": "late"}), 409),
+        (format!("/keys/{id}/rotate"), json!({}), 409),
+        (format!("/keys/{id}/attest"), json!({"agent": "a", "claims": {}}), 409),
+        (format!("/keys/{id}/disable"), json!({}), 200),
+    ] {
+        sql.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let message = Message::new("POST", target.as_str()).header("content-type", "application/json");
+        let (http, message) = (site.http.clone(), message.body(body.to_string()));
+        let Ready::Later(under_way) = now_or_later(async move { http.manage(message, Some(alice())).await }) else {
+            panic!("{target} does not wait for the database")
+        };
+        assert_eq!(sql.execute("UPDATE orgs SET disabled_at = 1 WHERE id = 'acme'", []).unwrap(), 1);
+        let before = rows();
+        sql.execute_batch("COMMIT").unwrap();
+        let (found, answer) = told(&block_on(under_way));
+        assert_eq!((found, rows() == before), (status, status == 409), "{target}: {answer}");
+        sql.execute_batch("UPDATE orgs SET disabled_at = NULL").unwrap();
+    }
+}
+
+#[test]
+fn the_openapi_document_lacks_calls_that_are_not_open() {
+    let paths = |config: Config| {
+        let document = Site::new(config).http.openapi();
+        let methods = |path: &str| document["paths"][path].as_object().map(|it| it.keys().cloned().collect::<Vec<_>>());
+        (methods("/whoami"), methods("/whoami/rotate"))
+    };
+    assert_eq!(paths(Config::new()), (Some(vec!["get".into(), "delete".into()]), None));
+    assert_eq!(paths(Config::new().self_service([])), (None, None));
+    assert_eq!(paths(Config::new().self_service([SelfService::Rotate])), (None, Some(vec!["post".into()])));
 }
 
 #[test]
@@ -180,7 +226,7 @@ fn a_session_sees_its_org_alone() {
 /// Each route of the guide's table, which is held to that of the code, and each of those who may ask.
 #[test]
 fn a_route_takes_who_has_its_right_and_nobody_else() {
-    let site = Site::new(Config::new());
+    let site = Site::new(Config::new().self_service(SELF_SERVICE));
     let foreign = block_on(site.kw.org("other").unwrap().keys().create(NewKey::named("foreign"))).unwrap().id.clone();
     let session = |rights: &[&str]| {
         let nobody = Session::of("acme").unwrap().actor("alice").without_cookie();
@@ -230,7 +276,7 @@ fn a_route_takes_who_has_its_right_and_nobody_else() {
 /// Another program holds the database while a request is under way, and has revoked its key when it lets go.
 #[test]
 fn nothing_is_made_by_a_key_that_was_revoked_while_it_asked() {
-    let site = Site::new(Config::new().keys_may_manage());
+    let site = Site::new(Config::new().keys_may_manage().self_service(SELF_SERVICE));
     let other = block_on(site.kw.org("acme").unwrap().keys().create(NewKey::named("other"))).unwrap().id.clone();
     let file = site.folder.path().join("keys.db");
     let sql = rusqlite::Connection::open(file).unwrap();

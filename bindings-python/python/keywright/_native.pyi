@@ -245,6 +245,7 @@ class Keywright(Verifier):
         session: Mapping[str, Any] | None = None,
         keys_may_manage: bool | None = None,
         revoke_children: bool | None = None,
+        self_service: Sequence[Literal["show", "rotate", "revoke", "attest"]] | None = None,
         origins: _Texts | None = None,
         forward_auth: Literal["nginx", "traefik", "caddy", "haproxy", "envoy"] | None = None,
         agent_header: str | None = None,
@@ -273,6 +274,9 @@ class Keywright(Verifier):
             ``jwks_file``; ``issuer``, ``audience``, ``org_claim``, ``actor_claim``, ``may``, ``may_claim``, ``leeway_seconds``.
         keys_may_manage: lets a key with the scope ``keys:manage`` manage keys that may do no more than itself.
         revoke_children: revokes, with a key, those that it has made.
+        self_service: the calls under ``/whoami`` by which a key asks about itself or changes itself: some of ``"show"``,
+            ``"rotate"``, ``"revoke"`` and ``"attest"``; ``["show", "revoke"]`` when left out. Any other call is answered
+            with 404.
         origins: other origins whose pages may manage keys with a cookie.
         forward_auth: answers the questions of this proxy at ``/forward-auth``, below where management is mounted.
         agent_header: the header, like ``X-Agent-Id``, in which a request may say on whose behalf it is made: 1 to 128 of

@@ -178,6 +178,7 @@ class AsyncKeywright:
         session: Mapping[str, Any] | None = None,
         keys_may_manage: bool | None = None,
         revoke_children: bool | None = None,
+        self_service: Sequence[Literal["show", "rotate", "revoke", "attest"]] | None = None,
         origins: _Texts | None = None,
         forward_auth: Literal["nginx", "traefik", "caddy", "haproxy", "envoy"] | None = None,
         agent_header: str | None = None,

@@ -24,7 +24,7 @@ use self::config::Plan;
 pub use self::config::{Config, Errors};
 pub use self::explain::Explanation;
 pub use self::forward::Gateway;
-pub use self::manage::{Spelling, View};
+pub use self::manage::{SelfService, Spelling, View};
 pub use self::message::{Head, Header, Message, Response};
 pub use self::once::{Lease, Turn};
 pub use self::route::{Access, Needs, Rule};

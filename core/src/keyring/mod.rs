@@ -374,6 +374,11 @@ impl Keywright {
         self.0.verifier.weigh(&Tenant::Every, text.into(), ask).await
     }
 
+    /// Counts attestations that a key makes; the seconds until there is room for them, where there is none.
+    pub(crate) fn charge_attestations(&self, key_id: &KeyId, count: usize) -> Result<(), u64> {
+        self.0.verifier.charge_attestations(&key_id.to_string(), count as u64)
+    }
+
     /// See [`Engine::harmless`].
     pub(crate) fn harmless(&self, field: &str, text: Option<&str>) -> Result<(), Error> {
         self.0.harmless(field, text)

@@ -30,6 +30,7 @@ pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, Stri
         a_day_is_claimed_once,
         children_are_found_by_the_revocation_that_took_them,
         a_revocation_is_final,
+        a_grace_that_was_over_stays_over,
         statuses_agree_with_the_lifecycle,
         pages_are_whole_and_in_order,
         a_prefix_finds_its_key,
@@ -224,7 +225,13 @@ async fn agents_are_counted_up_to_a_bound(store: &AnyStore) -> Check {
     let counts = |it: u64| Counts { usage_count: it, denied_count: 1, last_used_at: Some(NOW) };
     let agent = |name: &str, it: u64| AgentCounts { agent: name.into(), counts: counts(it) };
     let add = |agents: Vec<AgentCounts>| {
-        let used = Used { key_id: "agents-1".into(), lookup: lookup("agents-1"), counts: counts(0), agents };
+        let used = Used {
+            key_id: "agents-1".into(),
+            lookup: lookup("agents-1"),
+            counts: counts(0),
+            agents,
+            grace_over: false,
+        };
         store.add_usage([used].into(), NOW)
     };
     add(vec![agent("a", 2), agent("b", 3)]).await.map_err(told)?;
@@ -274,6 +281,29 @@ async fn a_revocation_is_final(store: &AnyStore) -> Check {
     }
     let view = got(store, &tenant, "final-1").await?;
     hold(view.key.life.revoked_at == Some(NOW), "the revocation is gone")
+}
+
+async fn a_grace_that_was_over_stays_over(store: &AnyStore) -> Check {
+    made(store, "grace-1", "grace").await?;
+    let (tenant, former) = (one("grace"), lookup("grace-1"));
+    let until = |end: Option<Millis>| {
+        let term = Term { lookup: former.clone(), grace_ends_at: end };
+        let rule = Box::new(move |view: &KeyView, _| Ok(Some(Edit { ends: vec![term], ..edit(view, |_| ()) })));
+        let (tenant, clock) = (tenant.clone(), clock());
+        async move { store.change(&tenant, "grace-1", &clock, rule, None).await.map_err(told) }
+    };
+    until(Some(NOW + 5)).await?;
+    hold(until(Some(NOW + 6)).await.is_err() && until(None).await.is_err(), "a grace got longer")?;
+    let (key_id, lookup) = ("grace-1".to_owned(), former.clone());
+    let used = Used { key_id, lookup, counts: Counts::default(), agents: Vec::new(), grace_over: true };
+    let before = chain(store).await?.len();
+    for _ in 0..2 {
+        store.add_usage([used.clone()].into(), NOW + 5).await.map_err(told)?;
+    }
+    let found = store.find(&former, NOW).await.map_err(told)?.ok_or("the lookup found nothing")?;
+    hold(found.secret.term.is_over(0), "a clock that steps back brings a former secret back")?;
+    hold(chain(store).await?.len() == before + 1, "the end of a grace is not told once")?;
+    hold(until(Some(NOW + 5)).await.is_err(), "the end of a grace was taken back")
 }
 
 async fn statuses_agree_with_the_lifecycle(store: &AnyStore) -> Check {

@@ -118,6 +118,8 @@ pub(crate) struct Used {
     pub(crate) lookup: String,
     pub(crate) counts: Counts,
     pub(crate) agents: Vec<AgentCounts>,
+    /// Whether it is a former secret that was seen after the end of its grace.
+    pub(crate) grace_over: bool,
 }
 
 /// What was counted for one agent.
@@ -365,8 +367,8 @@ pub(crate) trait Store: Send + Sync {
         filter: Option<Vec<u8>>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Adds to the counters, of each secret and of its key, and forgets requests under idempotency keys that are over by
-    /// now. All of it, or nothing.
+    /// Adds to the counters, of each secret and of its key, ends for ever the graces that were seen to be over, with an
+    /// audit row for each, and forgets requests under idempotency keys that are over by now. All of it, or nothing.
     fn add_usage(&self, used: Arc<[Used]>, now: Millis) -> impl Future<Output = Result<(), Error>> + Send;
     /// What was counted for the agents of a key.
     fn agents(&self, key_id: &str) -> impl Future<Output = Result<Vec<AgentCounts>, Error>> + Send;

@@ -1,6 +1,7 @@
 //! Meters: what secrets were used is counted in memory, and written down together.
 
 mod agents;
+mod graces;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -8,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::agents::Agents;
+pub(crate) use self::graces::EndedGraces;
 use crate::clock::{Clock, Millis};
 use crate::decision::Code;
 use crate::error::Error;
@@ -30,6 +32,8 @@ pub(crate) struct Meter {
     agents: Agents,
     /// 0 is never.
     last_used_at: AtomicI64,
+    /// Whether the secret was seen after the end of its grace, which is not yet written down.
+    grace_over: AtomicBool,
     /// Whether it is listed to be written down.
     listed: AtomicBool,
 }
@@ -66,6 +70,7 @@ impl Meter {
         self.usage_count.fetch_add(used.counts.usage_count, Ordering::SeqCst);
         self.denied_count.fetch_add(used.counts.denied_count, Ordering::SeqCst);
         self.agents.give_back(&used.agents);
+        self.grace_over.fetch_or(used.grace_over, Ordering::SeqCst);
     }
 }
 
@@ -89,6 +94,7 @@ pub(crate) struct Usage {
 struct Books {
     store: Arc<AnyStore>,
     clock: Clock,
+    graces: Arc<EndedGraces>,
     events: Option<Arc<Events>>,
     open: Mutex<Open>,
     wake: Condvar,
@@ -105,9 +111,14 @@ struct Open {
 }
 
 impl Usage {
-    pub(crate) fn new(store: Arc<AnyStore>, clock: Clock, events: Option<Arc<Events>>) -> Self {
+    pub(crate) fn new(
+        store: Arc<AnyStore>,
+        clock: Clock,
+        graces: Arc<EndedGraces>,
+        events: Option<Arc<Events>>,
+    ) -> Self {
         let (open, wake) = (Mutex::default(), Condvar::new());
-        let books = Books { store, clock, events, open, wake, writing: tokio::sync::RwLock::new(()) };
+        let books = Books { store, clock, graces, events, open, wake, writing: tokio::sync::RwLock::new(()) };
         Self { process: Process::current(), books: Arc::new(books) }
     }
 
@@ -137,6 +148,12 @@ impl Usage {
         if !meter.listed.load(Ordering::SeqCst) {
             self.list(Arc::clone(secret) as Arc<dyn Metered>);
         }
+    }
+
+    /// Lets the next flush write down that the grace of a former secret is over.
+    pub(crate) fn end_grace(&self, secret: &Arc<impl Metered + 'static>) {
+        secret.meter().grace_over.store(true, Ordering::SeqCst);
+        self.list(Arc::clone(secret) as Arc<dyn Metered>);
     }
 
     #[cold]
@@ -252,6 +269,7 @@ impl Books {
             lookup: it.lookup().to_owned(),
             counts: it.meter().take(),
             agents: it.meter().agents.take(),
+            grace_over: it.meter().grace_over.swap(false, Ordering::SeqCst),
         });
         let used: Arc<[Used]> = used.collect();
         if let Some(events) = &self.events {
@@ -263,7 +281,9 @@ impl Books {
             return Ok(());
         }
         let written = self.store.add_usage(Arc::clone(&used), self.clock.now()).await;
-        if written.is_err() {
+        if written.is_ok() {
+            self.graces.written(used.iter().filter(|it| it.grace_over).map(|it| it.lookup.as_str()));
+        } else {
             let mut open = lock(&self.open);
             for (secret, used) in secrets.into_iter().zip(used.iter()) {
                 secret.meter().give_back(used);

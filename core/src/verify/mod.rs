@@ -21,11 +21,12 @@ use crate::events::Events;
 use crate::fork::PerProcess;
 use crate::hash::{Claim, Hasher, Stored, Verdict};
 use crate::key::{Format, Formats, Shape, Tail};
+use crate::lifecycle::ENDED;
 use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule, Rules};
 use crate::record::{Limit, Per};
 use crate::scope::Catalogue;
 use crate::store::{AnyStore, Found, KeyRow, Store, Tenant};
-use crate::usage::Usage;
+use crate::usage::{EndedGraces, Metered, Usage};
 use crate::wait::at_once;
 use crate::worker::Workers;
 
@@ -67,6 +68,9 @@ impl<'a, T: ?Sized + AsRef<[u8]>> From<Option<&'a T>> for Presented<'a> {
 /// How many wrong secrets a minute may be tried for a lookup whose check is slow and has no filter.
 const FAILURES: u64 = 5;
 
+/// How many attestations a minute a key may make in one process.
+const ATTESTATIONS: u64 = 60;
+
 /// What a verification needs of an engine.
 pub(crate) struct Verifier {
     pub(crate) formats: Arc<Formats>,
@@ -95,6 +99,7 @@ pub(crate) struct Here {
     pub(crate) permits: Permits,
     flights: Flights,
     rehash: Rehash,
+    graces: Arc<EndedGraces>,
     /// `None` where nothing may be written.
     pub(crate) usage: Option<Usage>,
     /// `None` where nobody listens.
@@ -116,13 +121,16 @@ impl Hot {
         let heads = formats.heads();
         let make = move || {
             let events = listening.as_ref().map(|it| Arc::new(it()));
+            let graces = Arc::<EndedGraces>::default();
+            let usage = |it| Usage::new(it, clock.clone(), Arc::clone(&graces), events.clone());
             Here {
                 memory: Memory::new(heads, capacity),
                 limiter: AnyLimiter::new(),
                 permits: Permits::default(),
                 flights: Flights::default(),
                 rehash: Rehash::new(metered.is_none()),
-                usage: metered.clone().map(|it| Usage::new(it, clock.clone(), events.clone())),
+                usage: metered.clone().map(usage),
+                graces,
                 events,
             }
         };
@@ -132,6 +140,23 @@ impl Hot {
 
     pub(crate) fn here(&self) -> &Here {
         self.here.get(&self.make)
+    }
+}
+
+impl Here {
+    /// Whether the grace of a former secret is over. Once it was, it is over whatever the clock says: this process knows
+    /// at once, and the others as soon as it is written down.
+    fn is_grace_over(&self, state: &Arc<State>, now: Millis) -> bool {
+        if now < state.grace_ends_at() {
+            return self.graces.contains(state.lookup());
+        }
+        if state.grace_ends_at() != ENDED
+            && self.graces.insert(state.lookup())
+            && let Some(usage) = &self.usage
+        {
+            usage.end_grace(state);
+        }
+        true
     }
 }
 
@@ -225,7 +250,7 @@ impl Verifier {
     fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, ask: Ask<'_>, about: Millis) -> Option<Judged> {
         let state = here.memory.state(tail)?;
         // Another tenant's is as unknown here as to the store, which is asked.
-        let judged = state.is_of(tenant).then(|| self.judged(state, ask, about))?;
+        let judged = state.is_of(tenant).then(|| self.judged(here, state, ask, about))?;
         (!judged.state.is_ahead(judged.now)).then_some(judged)
     }
 
@@ -253,7 +278,7 @@ impl Verifier {
         let verifier = std::mem::take(&mut found.secret.verifier);
         let state = Arc::new(State::new(found, &self.accepted, charges, integer_ids, now));
         here.memory.keep(tail, &verifier, (generation, Arc::clone(&state))).await;
-        Ok(self.judged(state, ask, self.clock.about()))
+        Ok(self.judged(here, state, ask, self.clock.about()))
     }
 
     /// Refuses what the host cannot have meant, before anything is read.
@@ -333,6 +358,16 @@ impl Verifier {
         checked
     }
 
+    /// See [`Keywright::charge_attestations`](crate::Keywright::charge_attestations).
+    pub(crate) fn charge_attestations(&self, key_id: &str, count: u64) -> Result<(), u64> {
+        let rule = Rule::new(Limit::new("attestations", ATTESTATIONS), 1);
+        // No id of a key or an org holds a space, so that no configured limit shares the budget.
+        let budget = self.hot.here().limiter.hold(&format!("attestations {key_id}"), &rule, &self.clock);
+        let now = self.clock.micros();
+        let wait = || rule.pace.wait_seconds(budget.debt(now), count).unwrap_or(u64::MAX);
+        budget.take(count, now).map(|_| ()).ok_or_else(wait)
+    }
+
     /// What a key is charged by, in the order in which it is charged. `None` for a tier that is not configured.
     fn charges(&self, here: &Here, key: &KeyRow) -> Option<Box<[AnyCharge]>> {
         let rules = self.rules.of(key.tier.as_deref(), &key.limits).ok()?;
@@ -344,9 +379,10 @@ impl Verifier {
         Some(rules.into_iter().map(|rule| Charge { budget: hold(&rule), rule }).collect())
     }
 
-    fn judged(&self, state: Arc<State>, ask: Ask<'_>, about: Millis) -> Judged {
+    fn judged(&self, here: &Here, state: Arc<State>, ask: Ask<'_>, about: Millis) -> Judged {
         let now = self.clock.near(about, state.turns_at());
-        Judged { verdict: state.judge(ask, now), now, state }
+        let grace_over = state.is_former() && here.is_grace_over(&state, now);
+        Judged { verdict: state.judge(ask, grace_over, now), now, state }
     }
 
     async fn draw(&self, here: &Here, judged: &Judged, ask: Ask<'_>) -> Result<Drawn, Box<Denial>> {

@@ -125,8 +125,13 @@ impl State {
         self.expires_at.min(self.grace_ends_at)
     }
 
+    /// [`Millis::MAX`] for a current secret.
+    pub(crate) fn grace_ends_at(&self) -> Millis {
+        self.grace_ends_at
+    }
+
     /// Judges the proved secret.
-    pub(crate) fn judge(&self, ask: Ask<'_>, now: Millis) -> Result<(), Box<Denial>> {
+    pub(crate) fn judge(&self, ask: Ask<'_>, grace_over: bool, now: Millis) -> Result<(), Box<Denial>> {
         let facts = Facts {
             environment: self.environment(),
             accepted: self.accepted,
@@ -135,7 +140,7 @@ impl State {
                 disabled_at: self.disabled.then_some(0),
                 revoked_at: self.revoked.then_some(0),
             },
-            grace_over: now >= self.grace_ends_at,
+            grace_over,
             org_disabled: self.org_disabled,
             networks: self.bounds.as_ref().map_or([None, None], |it| it.networks.each_ref().map(Option::as_deref)),
             level: self.level,

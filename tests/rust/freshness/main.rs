@@ -5,6 +5,7 @@
 mod site;
 
 mod changes;
+mod clocks;
 mod files;
 mod hashes;
 mod kills;

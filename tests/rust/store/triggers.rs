@@ -52,6 +52,30 @@ impl Other {
 }
 
 #[test]
+fn the_end_of_a_grace_is_final() {
+    let other = Other::new();
+    let set =
+        |end: &str| other.on.execute(&format!("UPDATE secrets SET grace_ends_at = {end} WHERE lookup = 'one'"), []);
+    for end in ["9", "8", "8"] {
+        set(end).unwrap();
+    }
+    for longer in ["9", "NULL"] {
+        assert!(set(longer).unwrap_err().to_string().contains("a grace never gets longer"), "{longer}");
+    }
+    set("0").unwrap();
+    let again = "SELECT lookup, key_id, prefix, format, verifier, filter, created_at, NULL, 0 FROM secrets WHERE lookup = 'one'";
+    for sql in [
+        "UPDATE secrets SET grace_ends_at = 8 WHERE lookup = 'one'".to_owned(),
+        "UPDATE OR REPLACE secrets SET grace_ends_at = NULL WHERE lookup = 'one'".to_owned(),
+        "DELETE FROM secrets WHERE lookup = 'one'".to_owned(),
+        format!("INSERT OR REPLACE INTO secrets {again}"),
+    ] {
+        assert!(other.on.execute(&sql, []).is_err(), "{sql}");
+    }
+    assert_eq!(other.number("SELECT grace_ends_at FROM secrets WHERE lookup = 'one'"), 0);
+}
+
+#[test]
 fn an_insert_is_stamped() {
     let other = Other::new();
     for (table, key, row) in [("orgs", "id", "acme"), ("keys", "id", "live"), ("secrets", "lookup", "two")] {

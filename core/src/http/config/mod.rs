@@ -9,7 +9,7 @@ use super::address::Proxies;
 use super::agent;
 use super::credential::Source;
 use super::forward::Gateway;
-use super::manage::{Place, Spelling};
+use super::manage::{Place, SelfService, Spelling};
 use super::refusal::Refusal;
 use super::route::{Idempotent, Needs, Rule, Table};
 use super::session::{SessionTokens, Verifier};
@@ -42,6 +42,7 @@ pub struct Config {
     session: Option<SessionTokens>,
     keys_may_manage: bool,
     revoke_children: bool,
+    self_service: Vec<SelfService>,
     origins: Vec<String>,
     forward_auth: Option<Gateway>,
     agent_header: Option<String>,
@@ -86,6 +87,7 @@ impl Default for Config {
             session: None,
             keys_may_manage: false,
             revoke_children: false,
+            self_service: vec![SelfService::Show, SelfService::Revoke],
             origins: Vec::new(),
             forward_auth: None,
             agent_header: None,
@@ -159,6 +161,18 @@ impl Config {
     /// Revokes, with a key, those that it has made.
     pub fn revoke_children(self) -> Self {
         Self { revoke_children: true, ..self }
+    }
+
+    /// The calls by which a key asks about itself, or changes itself: [`SelfService::Show`] and [`SelfService::Revoke`]
+    /// when left out, none for an empty list. A call that is not open is answered with 404, and the OpenAPI document
+    /// lacks it.
+    ///
+    /// ```
+    /// use keywright::http::{Config, SelfService};
+    /// let config = Config::new().self_service([SelfService::Show, SelfService::Rotate, SelfService::Revoke]);
+    /// ```
+    pub fn self_service(self, calls: impl IntoIterator<Item = SelfService>) -> Self {
+        Self { self_service: calls.into_iter().collect(), ..self }
     }
 
     /// Other origins, like `https://app.example`, whose pages may manage keys with a cookie.
@@ -252,7 +266,7 @@ impl Config {
     /// See [`Http::manages`](super::Http::manages).
     #[must_use]
     pub fn manages(&self, target: &(impl AsRef<[u8]> + ?Sized)) -> bool {
-        self.place.answers(self.forward_auth, target.as_ref())
+        self.place.answers(&self.self_service, self.forward_auth, target.as_ref())
     }
 
     /// The answer of a host whose engine could not be opened.
@@ -318,6 +332,7 @@ impl Config {
                 .map(Arc::new),
             keys_may_manage: self.keys_may_manage,
             revoke_children: self.revoke_children,
+            self_service: self.self_service.clone(),
             origins: self.origins.clone(),
             forward_auth: self.forward_auth,
             agent_header: self.agent_header.clone(),
@@ -340,6 +355,7 @@ pub(super) struct Plan {
     pub(super) session: Option<Arc<Verifier>>,
     pub(super) keys_may_manage: bool,
     pub(super) revoke_children: bool,
+    pub(super) self_service: Vec<SelfService>,
     pub(super) origins: Vec<String>,
     pub(super) forward_auth: Option<Gateway>,
     pub(super) agent_header: Option<String>,

@@ -1,7 +1,7 @@
 use super::{Config, Errors};
 use crate::error::Error;
 use crate::http::forward::Gateway;
-use crate::http::manage::Spelling;
+use crate::http::manage::{SelfService, Spelling};
 use crate::http::route;
 use crate::http::session::SessionTokens;
 use crate::input::{Fields, chosen};
@@ -27,6 +27,7 @@ impl Config {
             "session",
             "keys_may_manage",
             "revoke_children",
+            "self_service",
             "origins",
             "forward_auth",
             "agent_header",
@@ -65,6 +66,10 @@ impl Config {
         config.deprecation_headers = flag("deprecation_headers")?;
         config.keys_may_manage = flag("keys_may_manage")?;
         config.revoke_children = flag("revoke_children")?;
+        if let Some(names) = fields.given("self_service") {
+            let call = |it: &String| chosen("self_service", it, "is no call of self-service", &SelfService::NAMES);
+            config.self_service = names.into_texts("self_service")?.iter().map(call).collect::<Result<_, _>>()?;
+        }
         config.origins = fields.given("origins").map_or(Ok(vec![]), |it| it.into_texts("origins"))?;
         if let Some(word) = fields.text("forward_auth")? {
             let reason = "is no proxy that asks before it hands a request on";

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::route::Route;
 use super::who::{Caller, Who};
+use crate::decision::Code;
 use crate::error::Error;
 use crate::http::Http;
 use crate::http::refusal::Refusal;
@@ -48,7 +49,7 @@ impl Http {
             Route::Disable => shown(&keys.disable(id(subject), change(given, who)?).await?),
             Route::Enable => shown(&keys.enable(id(subject), change(given, who)?).await?),
             Route::Agents => Ok(json!({"data": keys.agents(id(subject)).await?})),
-            Route::Attest => attest(&keys, id(subject), given, who).await,
+            Route::Attest => self.attest(&keys, id(subject), given, who).await,
             Route::Audit => {
                 let audit =
                     if who.is_operator() { self.kw.every_org().audit() } else { self.kw.org(who.org())?.audit() };
@@ -71,11 +72,25 @@ impl Http {
                 let keys = self.kw.org(who.org())?.keys().under(attempt);
                 match route {
                     Route::RotateSelf => rotate(&keys, key.id.clone(), given, who).await,
-                    Route::AttestSelf => attest(&keys, key.id.clone(), given, who).await,
+                    Route::AttestSelf => self.attest(&keys, key.id.clone(), given, who).await,
                     _ => shown(&keys.revoke(&key.id, change(given, who)?).await?),
                 }
             }
         }
+    }
+
+    async fn attest(&self, keys: &Keys, id: KeyId, given: Fields, who: &Who) -> Result<Value, Refusal> {
+        let attestation = Attestation::read_of(given, who.agent.as_deref())?;
+        if let Caller::Key(key) = &who.caller {
+            attestation.check_by_key()?;
+            let wait = self.kw.charge_attestations(&key.id, attestation.all.len());
+            wait.map_err(|seconds| {
+                let message = "Too many attestations were made with this API key; try again later";
+                Refusal::new(429, Code::RateLimited.wire(), message).with("retry-after", seconds.to_string())
+            })?;
+        }
+        let told = keys.attest(id, attestation.by(who.change())).await?;
+        Ok(json!({"data": told}))
     }
 
     async fn act_on_orgs(
@@ -116,12 +131,6 @@ impl Http {
 async fn rotate(keys: &Keys, id: KeyId, given: Fields, who: &Who) -> Result<Value, Refusal> {
     let rotation = Rotation::read(given)?;
     shown(&keys.rotate(id, rotation.by(who.change())).await?.reveal())
-}
-
-async fn attest(keys: &Keys, id: KeyId, given: Fields, who: &Who) -> Result<Value, Refusal> {
-    let attestation = Attestation::read_of(given, who.agent.as_deref())?;
-    let told = keys.attest(id, attestation.by(who.change())).await?;
-    Ok(json!({"data": told}))
 }
 
 fn change(given: Fields, who: &Who) -> Result<Change, Error> {

@@ -15,6 +15,7 @@ mod who;
 use std::borrow::Cow;
 
 pub(super) use self::place::Place;
+pub use self::route::SelfService;
 use self::route::{Arguments, Found, Route};
 pub use self::spelling::{Spelling, View};
 use super::message::Message;
@@ -88,14 +89,14 @@ impl Http {
     /// ```
     #[must_use]
     pub fn manages(&self, target: &(impl AsRef<[u8]> + ?Sized)) -> bool {
-        self.plan.place.answers(self.plan.forward_auth, target.as_ref())
+        self.plan.place.answers(&self.plan.self_service, self.plan.forward_auth, target.as_ref())
     }
 
     async fn taken(&self, message: &Message, session: Option<Session>) -> Result<Answer, Refusal> {
         if message.bytes().len() > Message::LARGEST_BODY {
             return Err(Refusal::new(413, "TOO_LARGE", "The body is larger than 64 KiB"));
         }
-        let found = message.read(Found::at)?;
+        let found = message.read(|head| Found::at(head, &self.plan.self_service))?;
         let (route, spelling, shows) = (found.route, &self.plan.spelling, found.route.shows());
         let who = self.who(message, session, route).await?;
         let mut headers = self.principal_headers(&who.principal());

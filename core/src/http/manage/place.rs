@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::route::{ROUTES, methods};
+use super::route::{ROUTES, SelfService, methods};
 use crate::error::Error;
 use crate::http::{Gateway, Head, forward};
 
@@ -21,9 +21,9 @@ impl Place {
     }
 
     /// Whether management answers a target; all of them, where it has a mount of its own.
-    pub(in crate::http) fn answers(&self, gateway: Option<Gateway>, target: &[u8]) -> bool {
+    pub(in crate::http) fn answers(&self, open: &[SelfService], gateway: Option<Gateway>, target: &[u8]) -> bool {
         let is_known = |target: &[u8]| {
-            methods(Head::new("GET", target).path()).is_some() || gateway.is_some_and(|it| it.is_asked(target))
+            methods(Head::new("GET", target).path(), open).is_some() || gateway.is_some_and(|it| it.is_asked(target))
         };
         self.0.is_none() || self.inside(target).is_some_and(|it| is_known(&it))
     }

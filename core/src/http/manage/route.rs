@@ -10,6 +10,27 @@ const CHANGE: [&str; 1] = ["reason"];
 const ATTESTATION: [&str; 3] = ["agent", "claims", "attestations"];
 const TOKEN: [&str; 5] = ["token", "token_type_hint", "ip", "method", "agent"];
 
+/// A call by which a key asks about itself, or changes itself; see
+/// [`Config::self_service`](crate::http::Config::self_service).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SelfService {
+    /// `GET /whoami`, which sessions may ask as well.
+    Show,
+    /// `POST /whoami/rotate`.
+    Rotate,
+    /// `DELETE /whoami`.
+    Revoke,
+    /// `POST /whoami/attest`.
+    Attest,
+}
+
+impl SelfService {
+    /// The names of the calls in the option `self_service`.
+    pub(in crate::http) const NAMES: [(&str, Self); 4] =
+        [("show", Self::Show), ("rotate", Self::Rotate), ("revoke", Self::Revoke), ("attest", Self::Attest)];
+}
+
 /// What can be done over the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
@@ -76,10 +97,8 @@ pub(super) enum Right {
     Operator(&'static str),
     /// Whoever was recognised.
     Anyone,
-    /// The holder of a key, about that key.
+    /// The holder of a key, about that key. A former secret in its grace holds none.
     Holder,
-    /// Whoever uses a key, a former secret of it as well.
-    User,
 }
 
 impl Route {
@@ -132,9 +151,20 @@ impl Route {
                 Right::Operator("orgs:manage")
             }
             Self::Whoami | Self::OpenApi => Right::Anyone,
-            Self::RotateSelf | Self::RevokeSelf => Right::Holder,
-            Self::AttestSelf => Right::User,
+            Self::RotateSelf | Self::RevokeSelf | Self::AttestSelf => Right::Holder,
         }
+    }
+
+    /// Whether the route exists where these calls of self-service are open.
+    pub(super) fn is_open(self, calls: &[SelfService]) -> bool {
+        let call = match self {
+            Self::Whoami => SelfService::Show,
+            Self::RotateSelf => SelfService::Rotate,
+            Self::RevokeSelf => SelfService::Revoke,
+            Self::AttestSelf => SelfService::Attest,
+            _ => return true,
+        };
+        calls.contains(&call)
     }
 
     /// Whether an idempotency key counts: for what is asked with POST, and changes something.
@@ -232,8 +262,8 @@ pub(super) struct Found {
 
 impl Found {
     /// The route of a request. A path counts only as it is written here: no other spelling leads anywhere.
-    pub(super) fn at(head: &Head<'_>) -> Result<Self, Refusal> {
-        let (methods, subject) = methods(head.path()).ok_or_else(Refusal::not_found)?;
+    pub(super) fn at(head: &Head<'_>, open: &[SelfService]) -> Result<Self, Refusal> {
+        let (methods, subject) = methods(head.path(), open).ok_or_else(Refusal::not_found)?;
         let method = head.judged_method();
         match methods.iter().find(|it| it.0 == method) {
             Some((_, route)) => Ok(Self { route: *route, subject }),
@@ -248,11 +278,14 @@ impl Found {
 
 type Methods = &'static [(&'static str, Route)];
 
-/// The methods that a path takes, and the id that it names.
-pub(super) fn methods(path: &[u8]) -> Option<(Methods, String)> {
+/// The methods that a path takes where these calls of self-service are open, and the id that it names. `None` for a path
+/// without any.
+pub(super) fn methods(path: &[u8], open: &[SelfService]) -> Option<(Vec<(&'static str, Route)>, String)> {
     let path = std::str::from_utf8(path).ok()?.strip_prefix('/')?;
     let parts: Vec<&str> = path.split('/').collect();
-    ROUTES.iter().find_map(|(pattern, methods)| Some((*methods, matched(pattern, &parts)?)))
+    let (methods, subject) = ROUTES.iter().find_map(|(pattern, methods)| Some((methods, matched(pattern, &parts)?)))?;
+    let methods: Vec<_> = methods.iter().copied().filter(|(_, route)| route.is_open(open)).collect();
+    (!methods.is_empty()).then_some((methods, subject))
 }
 
 /// The id in a path, empty where the pattern has none.
@@ -274,7 +307,9 @@ mod tests {
     use super::*;
 
     fn found(method: &str, path: &str) -> Result<(Route, String), u16> {
-        Found::at(&Head::new(method, path)).map(|it| (it.route, it.subject)).map_err(|it| it.status)
+        Found::at(&Head::new(method, path), &SelfService::NAMES.map(|it| it.1))
+            .map(|it| (it.route, it.subject))
+            .map_err(|it| it.status)
     }
 
     #[test]
@@ -293,6 +328,19 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_are_not_open_do_not_exist() {
+        let found = |method, path, open: &[SelfService]| {
+            Found::at(&Head::new(method, path), open).map(|it| it.route).map_err(|it| (it.status, it.headers))
+        };
+        assert_eq!(found("GET", "/whoami", &[SelfService::Show]), Ok(Route::Whoami));
+        let allow = ("allow", "GET".into());
+        assert_eq!(found("DELETE", "/whoami", &[SelfService::Show]), Err((405, vec![allow])));
+        assert_eq!(found("GET", "/whoami", &[]), Err((404, vec![])));
+        assert_eq!(found("POST", "/whoami/rotate", &[SelfService::Show]), Err((404, vec![])));
+        assert_eq!(found("GET", "/keys", &[]), Ok(Route::List));
+    }
+
+    #[test]
     fn the_guide_tells_every_route() {
         let guide = include_str!("../../../guide/management.md");
         // What stands in backquotes is every other part between them.
@@ -306,7 +354,7 @@ mod tests {
                 let right = match route.right() {
                     Right::Scope(it) | Right::Granted(it) | Right::Operator(it) => format!("`{it}`"),
                     Right::Anyone => "any".into(),
-                    Right::Holder | Right::User => "the key itself".into(),
+                    Right::Holder => "the key itself".into(),
                 };
                 let cells: Vec<&str> = line.split('|').map(str::trim).collect();
                 assert_eq!(cells[2], right, "{request}");

@@ -87,10 +87,7 @@ impl Http {
             (Right::Anyone, _) => Ok(()),
             (Right::Granted(scope), _) if caller.may(scope) => Ok(()),
             (Right::Granted(scope), _) => Err(insufficient(scope)),
-            (Right::Holder | Right::User, Caller::Session(_)) => {
-                Err(Refusal::forbidden("This takes an API key, about itself"))
-            }
-            (Right::User, Caller::Key(_)) => Ok(()),
+            (Right::Holder, Caller::Session(_)) => Err(Refusal::forbidden("This takes an API key, about itself")),
             (_, Caller::Key(key)) if key.is_deprecated() => {
                 Err(Refusal::forbidden("A secret that a rotation has replaced manages nothing"))
             }
@@ -123,7 +120,7 @@ impl Http {
             let ask = self.ask(head, &valid_key, &agent);
             // What a key does about itself is no matter of its level, which is about the host's API.
             let request = match route.right() {
-                Right::Anyone | Right::Holder | Right::User | Right::Granted(_) => ask.request().method("GET"),
+                Right::Anyone | Right::Holder | Right::Granted(_) => ask.request().method("GET"),
                 _ => ask.request(),
             };
             Ok::<_, Refusal>((zeroize::Zeroizing::new(text), request, ask.counted.cloned()))

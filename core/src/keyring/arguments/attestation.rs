@@ -6,6 +6,11 @@ use crate::input::{Fields, Value, identifier};
 /// How many agents one call speaks of.
 const MOST: usize = 100;
 
+/// How many agents one call by a key speaks of, and how many bytes their claims have together. The audit keeps them, and
+/// the holder of a key is a stranger to it.
+const MOST_BY_KEY: usize = 10;
+const LARGEST_BY_KEY: usize = 8 * 1024;
+
 /// What agents claim to do with a key, for the audit: `keys.attest`. Each claim has the bounds of metadata, 16 KiB of JSON
 /// and 8 levels, and up to 100 are written together.
 ///
@@ -86,6 +91,20 @@ impl Attestation {
             metadata::check("claims", &it.claims)?;
         }
         self.change.check()
+    }
+
+    /// The narrower bounds of a call that a key makes.
+    pub(crate) fn check_by_key(&self) -> Result<(), Error> {
+        if self.all.len() > MOST_BY_KEY {
+            let reason = format!("has more than {MOST_BY_KEY} items, which is the most from a key");
+            return Err(Error::wrong("attestations", reason, "send fewer together"));
+        }
+        let size = |it: &Attested| serde_json::Value::Object(it.claims.clone()).to_string().len();
+        if self.all.iter().map(size).sum::<usize>() > LARGEST_BY_KEY {
+            let reason = format!("has more than {LARGEST_BY_KEY} bytes in all, which is the most from a key");
+            return Err(Error::wrong("claims", reason, "say less, or keep the data elsewhere and name its digest"));
+        }
+        Ok(())
     }
 }
 

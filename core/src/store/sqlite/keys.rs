@@ -4,13 +4,13 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
 use super::trouble::foreign_row;
-use super::{audit, orgs};
+use super::{audit, graces, orgs};
 use crate::audit::Draft;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::hash::{Stored, TAG};
 use crate::level;
-use crate::lifecycle::{Life, Term};
+use crate::lifecycle::{self, Life, Term};
 use crate::record::Limit;
 use crate::rights::Mandate;
 use crate::store::{
@@ -271,6 +271,10 @@ pub(super) fn change(
         key.updated_at, life.expires_at, life.disabled_at, life.revoked_at, key.reason,
         key.tier, written(&key.limits)?
     ])?;
+    if edit.add.is_some() {
+        // Else a clock that steps back would bring a third secret to life.
+        graces::end(on, &graces::over(on, id, now)?, now, sealer)?;
+    }
     for term in &edit.ends {
         on.prepare_cached("UPDATE secrets SET grace_ends_at = ?2 WHERE lookup = ?1")?
             .execute(params![term.lookup, term.grace_ends_at])?;
@@ -299,8 +303,15 @@ pub(super) fn tell(
     Ok(Some(told))
 }
 
-/// Looks again at the key that makes a change: it may have been revoked since it was verified.
+/// Judges inside the transaction what may have changed since the call began: the org may be disabled by now, and the key
+/// that makes the change may be revoked.
 fn uphold(on: &Connection, draft: &Draft) -> Result<(), Error> {
+    if !draft.is_allowed_when_disabled()
+        && let Some(org) = &draft.org
+        && orgs::is_disabled(on, org)?
+    {
+        return Err(lifecycle::org_disabled());
+    }
     let Some(mandate) = &draft.mandate else { return Ok(()) };
     let found = find(on, &mandate.lookup, draft.at)?.filter(|it| !it.org_disabled);
     let Found { secret, view: KeyView { key, .. }, .. } = found.ok_or_else(Mandate::ended)?;

@@ -3,6 +3,7 @@
 mod audit;
 mod changes;
 mod connection;
+mod graces;
 mod idempotency;
 mod keys;
 mod orgs;
@@ -172,7 +173,13 @@ impl Store for Sqlite {
     }
 
     async fn add_usage(&self, used: Arc<[Used]>, now: Millis) -> Result<(), Error> {
-        self.write(move |on, _| usage::add(on, &used).and_then(|()| idempotency::sweep(on, now))).await
+        self.write(move |on, sealer| {
+            usage::add(on, &used)?;
+            let over: Vec<&str> = used.iter().filter(|it| it.grace_over).map(|it| it.lookup.as_str()).collect();
+            graces::end(on, &over, now, sealer)?;
+            idempotency::sweep(on, now)
+        })
+        .await
     }
 
     async fn agents(&self, key_id: &str) -> Result<Vec<AgentCounts>, Error> {

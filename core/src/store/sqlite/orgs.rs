@@ -37,6 +37,13 @@ pub(super) fn get(on: &Connection, id: &str) -> Result<Option<OrgRow>, Error> {
     rows.next()?.map(read).transpose()
 }
 
+/// An org without a row has had no key yet, and nobody has disabled it.
+pub(super) fn is_disabled(on: &Connection, id: &str) -> Result<bool, Error> {
+    Ok(on
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM orgs WHERE id = ?1 AND disabled_at IS NOT NULL)")?
+        .query_row([id], |row| row.get(0))?)
+}
+
 pub(super) fn list(on: &Connection, after: Option<&Place>, limit: usize) -> Result<Vec<OrgRow>, Error> {
     let mut statement = on.prepare_cached(&format!(
         "SELECT {ORG} FROM orgs WHERE (created_at, id) < (?1, ?2) ORDER BY created_at DESC, id DESC LIMIT ?3"

@@ -17,7 +17,7 @@ pub(super) fn add(on: &Transaction<'_>, used: &[Used]) -> Result<(), Error> {
          usage_count = min(usage_count, ?6 - ?3) + ?3, denied_count = min(denied_count, ?6 - ?4) + ?4, \
          last_used_at = coalesce(max(last_used_at, ?5), last_used_at, ?5)",
     )?;
-    for Used { key_id, lookup, counts, agents } in used {
+    for Used { key_id, lookup, counts, agents, .. } in used {
         add_agents(on, key_id, agents)?;
         for lookup in [ALL, lookup] {
             statement.execute(params![

@@ -101,13 +101,15 @@ impl Http {
             if let Some((before, _)) = pattern.split_once("/*") {
                 item.insert("parameters".into(), json!([reference("parameters", before)]));
             }
-            for (method, route) in methods {
+            for (method, route) in methods.iter().filter(|it| it.1.is_open(&self.plan.self_service)) {
                 if let Some(operation) = OPERATIONS.get(route.name()) {
                     item.insert(method.to_ascii_lowercase(), self.operation(*route, operation));
                 }
             }
-            let path = format!("/{}", pattern.replace('*', "{id}"));
-            paths.insert(self.plan.place.outside(&path), item.into());
+            if !item.is_empty() {
+                let path = format!("/{}", pattern.replace('*', "{id}"));
+                paths.insert(self.plan.place.outside(&path), item.into());
+            }
         }
         paths.into()
     }
@@ -155,7 +157,7 @@ impl Http {
         let session = || [SESSION.to_owned()].into_iter();
         let keys = || self.plan.credentials.iter().map(|it| key_scheme(it.name()));
         let names: Vec<String> = match right {
-            Right::Holder | Right::User => keys().collect(),
+            Right::Holder => keys().collect(),
             Right::Anyone | Right::Granted(_) => session().chain(keys()).collect(),
             Right::Scope(_) if self.plan.keys_may_manage => session().chain(keys()).collect(),
             Right::Scope(_) | Right::Operator(_) => session().collect(),
