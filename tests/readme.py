@@ -31,6 +31,9 @@ FRAMEWORKS = {
 }
 LINES = 70
 
+# Pages whose blocks are settings of other people's programs: an area of `tests/field` uses them.
+FIELD = {"bundling"}
+
 # Pages whose blocks are one program, in one language.
 ONE_PROGRAM = FRAMEWORKS | {"forward": "python"}
 
@@ -81,6 +84,8 @@ def main() -> int:
     # Inside the repository, so that Node finds `keywright` as the package the program stands in.
     (ROOT / "target").mkdir(exist_ok=True)
     for page in [ROOT / "README.md", *sorted((ROOT / "core" / "guide").glob("*.md"))]:
+        if page.stem in FIELD:
+            continue
         if page.stem in FRAMEWORKS and len(page.read_text().splitlines()) > LINES:
             raise SystemExit(f"{page.name} has more than {LINES} lines")
         with tempfile.TemporaryDirectory(dir=ROOT / "target") as name:
