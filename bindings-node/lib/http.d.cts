@@ -24,14 +24,21 @@ export interface Rule extends NeedsOptions {
   method?: string | readonly string[] | undefined;
 }
 
-/** How session tokens (JWT) are checked: `algorithm` with `key` or `keyFile`, or `jwks` or `jwksFile`. */
+/** An algorithm of session tokens. `EdDSA` is the older name of `Ed25519`. */
+export type SessionAlgorithm = "HS256" | "RS256" | "ES256" | "Ed25519" | "EdDSA";
+
+/** How session tokens (JWT) are checked: `algorithm` with `key` or `keyFile`, or `jwks` or `jwksFile` with `algorithms`. */
 export interface SessionOptions {
-  algorithm?: "HS256" | "RS256" | "ES256" | "EdDSA" | undefined;
+  algorithm?: SessionAlgorithm | undefined;
+  /** The algorithms accepted from a JWKS, also for keys without `alg`; without this option each key must name its `alg`. */
+  algorithms?: readonly SessionAlgorithm[] | undefined;
   /** A public key as PEM; for HS256 a secret of 32 bytes or more. */
   key?: string | undefined;
+  /** A changed file is read again; while it cannot be read, the last good key stays in use. */
   keyFile?: string | undefined;
-  /** A JWKS document, in which each key names its `alg`. */
+  /** A JWKS document (RFC 7517). Keys of other kinds or algorithms in it are skipped; a private key is refused. */
   jwks?: string | undefined;
+  /** A changed file is read again; while it cannot be read, the last good keys stay in use. */
   jwksFile?: string | undefined;
   issuer?: string | undefined;
   audience?: string | undefined;

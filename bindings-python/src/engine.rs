@@ -216,7 +216,8 @@ impl Keywright {
     /// errors: the form of a refusal: `"problem"` (RFC 9457, when left out), `"list"` or `"plain"`.
     /// deprecation_headers: adds `Deprecation` and `Sunset` for a former secret.
     /// session: how session tokens (JWT) are checked: a dict of `algorithm` with `key` or `key_file`, or `jwks` or
-    ///     `jwks_file`; `issuer`, `audience`, `org_claim`, `actor_claim`, `may`, `may_claim`, `leeway_seconds`.
+    ///     `jwks_file` with `algorithms` (accepted ones, also for keys without `alg`); `issuer`, `audience`, `org_claim`,
+    ///     `actor_claim`, `may`, `may_claim`, `leeway_seconds`. A changed file is read again.
     /// keys_may_manage: lets a key with the scope `keys:manage` manage keys that may do no more than itself.
     /// revoke_children: revokes, with a key, those that it has made.
     /// self_service: the calls under `/whoami` by which a key asks about itself or changes itself: some of `"show"`, `"rotate"`,

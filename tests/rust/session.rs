@@ -22,11 +22,14 @@ struct Contract {
 
 impl Contract {
     fn new() -> Self {
+        Self::with(SessionTokens::key("HS256", SECRET).issuer("https://login.example"))
+    }
+
+    fn with(tokens: SessionTokens) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::new(chrono::DateTime::from_timestamp(NOW, 0).unwrap());
         let url = format!("sqlite:{}/keys.db", folder.path().display());
         let kw = block_on(Keywright::builder(url).brand("liq").pepper([7; 32]).clock(clock).build()).unwrap();
-        let tokens = SessionTokens::key("HS256", SECRET).issuer("https://login.example");
         Self { _folder: folder, http: kw.http(Config::new().session(tokens)).unwrap(), needs: Needs::session() }
     }
 
@@ -133,4 +136,109 @@ fn what_the_key_signed_is_judged_all_the_same() {
         let wanted = holds(&claims).then(|| claims["org"].as_str().unwrap().to_owned());
         prop_assert_eq!(org, wanted, "{:?}", claims);
     });
+}
+
+/// The key of RFC 8037, appendix A.1, private and public.
+const ED25519_PRIVATE: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
+const ED25519_PUBLIC: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+fn secret_of(letter: &str) -> String {
+    letter.repeat(44)
+}
+
+/// A set with one key for HS256.
+fn set_of(letter: &str) -> String {
+    json!({"keys": [{"kty": "oct", "alg": "HS256", "kid": letter, "k": secret_of(letter)}]}).to_string()
+}
+
+fn signed_by(letter: &str) -> String {
+    let header = Header { kid: Some(letter.into()), ..Header::default() };
+    encode(&header, &good(), &EncodingKey::from_base64_secret(&secret_of(letter)).unwrap()).unwrap()
+}
+
+#[test]
+fn a_changed_key_set_is_read_again_and_a_broken_one_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jwks.json");
+    std::fs::write(&file, set_of("A")).unwrap();
+    let contract = Contract::with(SessionTokens::jwks_file(&file));
+    let is_session = |letter: &str| contract.org(signed_by(letter).as_bytes()).is_some();
+    assert!(is_session("A") && !is_session("B"));
+
+    // Written in place, to the same length.
+    std::fs::write(&file, set_of("B")).unwrap();
+    assert!(!is_session("A") && is_session("B"));
+
+    // Put in its place, as orchestrators do with secrets, with an old time.
+    let next = folder.path().join("next.json");
+    std::fs::write(&next, set_of("C")).unwrap();
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+    std::fs::File::options().write(true).open(&next).unwrap().set_modified(long_ago).unwrap();
+    std::fs::rename(&next, &file).unwrap();
+    assert!(!is_session("B") && is_session("C"));
+
+    for broken in ["", "{\"keys\": []}", "{"] {
+        std::fs::write(&file, broken).unwrap();
+        assert!(is_session("C"), "the last good keys stay");
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert!(is_session("C"));
+    std::fs::write(&file, set_of("A")).unwrap();
+    assert!(is_session("A") && !is_session("C"));
+}
+
+#[test]
+fn a_changed_key_file_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let token =
+        |secret: &str| encode(&Header::default(), &good(), &EncodingKey::from_secret(secret.as_bytes())).unwrap();
+    let (old, new) = ("o".repeat(40), "n".repeat(40));
+    std::fs::write(&file, &old).unwrap();
+    let contract = Contract::with(SessionTokens::key_file("HS256", &file));
+    assert!(contract.org(token(&old).as_bytes()).is_some());
+    std::fs::write(&file, &new).unwrap();
+    assert!(contract.org(token(&new).as_bytes()).is_some() && contract.org(token(&old).as_bytes()).is_none());
+}
+
+#[test]
+fn key_sets_that_cannot_be_used_are_refused_with_the_reason() {
+    let ed = |more: Value| {
+        let mut key = json!({"kty": "OKP", "crv": "Ed25519", "x": ED25519_PUBLIC, "kid": "1"});
+        key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"keys": [key]}).to_string()
+    };
+    let refusal = |tokens: SessionTokens| {
+        let engine = Keywright::builder("sqlite:none.db").brand("liq").pepper([7; 32]);
+        Config::new().session(tokens).check(&engine).map_err(|error| error.to_string())
+    };
+    for (document, reason) in [
+        ("[]".to_owned(), "session: jwks is no JWKS document"),
+        (json!({"keys": []}).to_string(), "session: jwks holds no key"),
+        (ed(json!({"alg": "Ed25519", "d": ED25519_PRIVATE})), "session: jwks holds a private key"),
+        (ed(json!({})), "the first one names no alg"),
+        (ed(json!({"alg": "RS256"})), "the first one has an alg that does not fit its kind"),
+        (ed(json!({"alg": "ES512"})), "the first one is of another kind"),
+        (ed(json!({"alg": "Ed25519", "use": "enc"})), "the first one is of another kind"),
+        (ed(json!({"alg": "Ed25519", "x": "?"})), "the first one cannot be read"),
+        (json!({"keys": [{"kty": "oct", "alg": "HS256", "k": "c2hvcnQ"}]}).to_string(), "the first one is too short"),
+    ] {
+        let error = refusal(SessionTokens::jwks(document)).unwrap_err();
+        assert!(error.contains(reason), "{error}");
+        assert!(!error.contains(ED25519_PRIVATE));
+    }
+    assert_eq!(refusal(SessionTokens::jwks(ed(json!({}))).algorithms(["Ed25519"])), Ok(()));
+    assert_eq!(refusal(SessionTokens::jwks(ed(json!({"alg": "EdDSA"})))), Ok(()));
+    for (tokens, reason) in [
+        (
+            SessionTokens::jwks(ed(json!({"alg": "Ed25519"}))).algorithms(["RS256"]),
+            "the option algorithms does not name",
+        ),
+        (SessionTokens::jwks(ed(json!({}))).algorithms(["none"]), "session: algorithms names an algorithm"),
+        (SessionTokens::jwks(ed(json!({}))).algorithms(Vec::<String>::new()), "session: algorithms is empty"),
+        (SessionTokens::key("HS256", SECRET).algorithms(["HS256"]), "session: algorithms is given beside one key"),
+    ] {
+        let error = refusal(tokens).unwrap_err();
+        assert!(error.contains(reason), "{error}");
+    }
 }

@@ -1,7 +1,10 @@
 //! Sessions: who calls without an API key, as the host says it or as a signed token says it.
 
+mod jwks;
 mod read;
+mod source;
 mod tokens;
+mod verification_key;
 
 pub use self::tokens::SessionTokens;
 pub(super) use self::tokens::Verifier;

@@ -1,15 +1,17 @@
 use super::SessionTokens;
-use super::tokens::{Keys, Text};
+use super::source::KeySource;
+use super::tokens::Keys;
 use crate::clock::SECOND;
 use crate::error::Error;
 use crate::input::Fields;
 
 impl SessionTokens {
-    /// Reads `algorithm` with `key` or `key_file`, or `jwks` or `jwks_file`; `issuer`, `audience`, `org_claim`,
+    /// Reads `algorithm` with `key` or `key_file`, or `jwks` or `jwks_file` with `algorithms`; `issuer`, `audience`, `org_claim`,
     /// `actor_claim`, `may`, `may_claim`, `leeway_seconds`.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&[
             "algorithm",
+            "algorithms",
             "key",
             "key_file",
             "jwks",
@@ -26,7 +28,7 @@ impl SessionTokens {
         let mut sources = Vec::new();
         for name in ["key", "key_file", "jwks", "jwks_file"] {
             if let Some(text) = fields.text(name)? {
-                let text = if name.ends_with("file") { Text::file(text.into()) } else { Text::Given(text) };
+                let text = if name.ends_with("file") { KeySource::file(text.into()) } else { KeySource::Text(text) };
                 sources.push((name, text));
             }
         }
@@ -43,12 +45,12 @@ impl SessionTokens {
                 return Err(Error::misuse(
                     "algorithm",
                     "is given beside a JWKS",
-                    "leave it out: each key names its alg",
+                    "name those that are accepted in algorithms, or leave it out: each key names its alg",
                 ));
             }
             (false, Some(algorithm)) => Keys::One { algorithm, key: text },
             (false, None) => {
-                return Err(Error::misuse("algorithm", "is missing", "give HS256, RS256, ES256 or EdDSA"));
+                return Err(Error::misuse("algorithm", "is missing", "give HS256, RS256, ES256 or Ed25519"));
             }
         };
         let standard = Self::new(keys);
@@ -63,6 +65,7 @@ impl SessionTokens {
                 Some(it) => it.into_integer("leeway_seconds", 0, 300)? * SECOND,
                 None => standard.leeway,
             },
+            algorithms: fields.given("algorithms").map(|names| names.into_texts("algorithms")).transpose()?,
             keys: standard.keys,
         })
     }

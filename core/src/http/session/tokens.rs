@@ -1,10 +1,15 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use arc_swap::ArcSwap;
+use base64ct::{Base64UrlUnpadded, Encoding};
+use jsonwebtoken::{Algorithm, crypto};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Session;
+use super::source::{FileVersion, KeySource};
+use super::verification_key::{VerificationKey, algorithm, chosen_algorithm};
+use super::{Session, jwks};
 use crate::clock::{Millis, SECOND};
 use crate::error::Error;
 use crate::input::{identifier, plain};
@@ -13,20 +18,8 @@ use crate::scope;
 /// A longer text is no token: browsers and servers cut headers at this size.
 const LONGEST: usize = 8 * 1024;
 
-/// RFC 7518, sections 3.2 and 3.3.
-const SHORTEST_SECRET: usize = 32;
-const SHORTEST_MODULUS: usize = 256;
-
-const LARGEST_FILE: u64 = 256 * 1024;
-const ALGORITHMS: [(&str, Algorithm); 4] = [
-    ("HS256", Algorithm::HS256),
-    ("RS256", Algorithm::RS256),
-    ("ES256", Algorithm::ES256),
-    ("EdDSA", Algorithm::EdDSA),
-];
-
-/// How session tokens are checked: JWTs (RFC 7519), signed with HS256, RS256, ES256 or EdDSA. Each key has one
-/// algorithm, whatever a token says of itself.
+/// How session tokens are checked: JWTs (RFC 7519), signed with HS256, RS256, ES256 or Ed25519 (which older documents
+/// call EdDSA). Each key has one algorithm, whatever a token says of itself.
 ///
 /// ```
 /// use keywright::http::SessionTokens;
@@ -39,6 +32,8 @@ const ALGORITHMS: [(&str, Algorithm); 4] = [
 #[must_use]
 pub struct SessionTokens {
     pub(super) keys: Keys,
+    /// The algorithms that the host accepts from a JWKS.
+    pub(super) algorithms: Option<Vec<String>>,
     pub(super) issuer: Option<String>,
     pub(super) audience: Option<String>,
     pub(super) org_claim: String,
@@ -52,41 +47,49 @@ pub struct SessionTokens {
 /// Where the keys come from.
 #[derive(Clone)]
 pub(super) enum Keys {
-    One { algorithm: String, key: Text },
-    Set(Text),
-}
-
-#[derive(Clone)]
-pub(super) enum Text {
-    Given(String),
-    File(PathBuf),
+    One { algorithm: String, key: KeySource },
+    Set(KeySource),
 }
 
 impl SessionTokens {
     /// One key: a secret of 32 bytes or more for HS256, a public key as PEM for the others.
     pub fn key(algorithm: impl Into<String>, key: impl Into<String>) -> Self {
-        Self::new(Keys::One { algorithm: algorithm.into(), key: Text::Given(key.into()) })
+        Self::new(Keys::One { algorithm: algorithm.into(), key: KeySource::Text(key.into()) })
     }
 
-    /// One key, in a file that is read when the engine starts. A relative path stands in the working folder of this call.
+    /// One key, in a file. A changed file is read again; while it cannot be read, the last good key stays in use. A
+    /// relative path stands in the working folder of this call.
     pub fn key_file(algorithm: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self::new(Keys::One { algorithm: algorithm.into(), key: Text::file(path.into()) })
+        Self::new(Keys::One { algorithm: algorithm.into(), key: KeySource::file(path.into()) })
     }
 
-    /// A JWKS document (RFC 7517, section 5). Each key in it names its `alg`.
+    /// A JWKS document (RFC 7517, section 5). Keys of other kinds or algorithms in it are skipped.
     pub fn jwks(document: impl Into<String>) -> Self {
-        Self::new(Keys::Set(Text::Given(document.into())))
+        Self::new(Keys::Set(KeySource::Text(document.into())))
     }
 
-    /// A JWKS document in a file that is read when the engine starts. A relative path stands in the working folder of this
-    /// call.
+    /// A JWKS document in a file. A changed file is read again; while it cannot be read, the last good keys stay in use.
+    /// A relative path stands in the working folder of this call.
     pub fn jwks_file(path: impl Into<PathBuf>) -> Self {
-        Self::new(Keys::Set(Text::file(path.into())))
+        Self::new(Keys::Set(KeySource::file(path.into())))
+    }
+
+    /// The algorithms that are accepted from a JWKS, which also gives them to keys without an `alg` of their own.
+    /// Without this call, each key must name its `alg`.
+    ///
+    /// ```
+    /// use keywright::http::SessionTokens;
+    /// let document = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "1", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    /// let tokens = SessionTokens::jwks(document).algorithms(["Ed25519"]);
+    /// ```
+    pub fn algorithms<T: Into<String>>(self, names: impl IntoIterator<Item = T>) -> Self {
+        Self { algorithms: Some(names.into_iter().map(Into::into).collect()), ..self }
     }
 
     pub(super) fn new(keys: Keys) -> Self {
         Self {
             keys,
+            algorithms: None,
             issuer: None,
             audience: None,
             org_claim: "org".into(),
@@ -143,112 +146,75 @@ impl SessionTokens {
         for (field, claim) in [("org_claim", &self.org_claim), ("actor_claim", &self.actor_claim)] {
             plain(field, claim, 200)?;
         }
-        let keys = match &self.keys {
-            Keys::One { algorithm, key } => vec![Key::read(algorithm, &key.load("key")?)?],
-            Keys::Set(document) => set(&document.load("jwks")?)?,
-        };
-        Ok(Verifier { keys, rules: self.clone() })
+        Ok(Verifier { loaded: ArcSwap::from_pointee(self.load()?), rules: self.clone() })
+    }
+
+    fn load(&self) -> Result<Loaded, Error> {
+        let algorithms = self.algorithms.as_deref().map(accepted).transpose()?;
+        match &self.keys {
+            Keys::One { .. } if algorithms.is_some() => {
+                Err(Error::misuse("algorithms", "is given beside one key", "leave it out: algorithm names its own"))
+            }
+            Keys::One { algorithm, key } => {
+                let (text, version) = key.load("key")?;
+                Ok(Loaded { keys: vec![VerificationKey::read(algorithm, &text)?], version })
+            }
+            Keys::Set(document) => {
+                let (text, version) = document.load("jwks")?;
+                Ok(Loaded { keys: jwks::read(&text, algorithms.as_deref())?, version })
+            }
+        }
+    }
+
+    fn has_changed(&self, loaded: &Loaded) -> bool {
+        let (Keys::One { key: source, .. } | Keys::Set(source)) = &self.keys;
+        source.has_changed(loaded.version.as_ref())
     }
 }
 
-impl Text {
-    /// The working folder may be another one when the file is read.
-    pub(super) fn file(path: PathBuf) -> Self {
-        Self::File(std::path::absolute(&path).unwrap_or(path))
+fn accepted(names: &[String]) -> Result<Vec<Algorithm>, Error> {
+    if names.is_empty() {
+        return Err(Error::wrong("algorithms", "is empty", "name one, such as RS256, or leave the option out"));
     }
+    names.iter().map(|name| chosen_algorithm("algorithms", name)).collect()
+}
 
-    fn load(&self, field: &str) -> Result<String, Error> {
-        let path = match self {
-            Self::Given(text) => return Ok(text.clone()),
-            Self::File(path) => path,
-        };
-        let field = format!("{field}_file");
-        let size = std::fs::metadata(path).map(|it| it.len());
-        if size.as_ref().is_ok_and(|it| *it > LARGEST_FILE) {
-            return Err(Error::wrong(&field, "is larger than 256 KiB", "name the file that holds the key"));
-        }
-        std::fs::read_to_string(path).map_err(|it| {
-            Error::wrong(&field, format!("cannot be read: {}", it.kind()), "name a file that can be read")
+/// The header of a token (RFC 7515, section 4.1), as far as it counts here.
+#[derive(Deserialize)]
+struct JoseHeader {
+    alg: String,
+    kid: Option<String>,
+    crit: Option<Value>,
+}
+
+/// The keys in use, and the version of the file that they come from.
+struct Loaded {
+    keys: Vec<VerificationKey>,
+    version: Option<FileVersion>,
+}
+
+impl Loaded {
+    /// The keys that a token may be signed with. Providers may publish several keys under one name.
+    fn candidates<'a>(
+        &'a self,
+        header: &'a JoseHeader,
+        algorithm: Algorithm,
+    ) -> impl Iterator<Item = &'a VerificationKey> {
+        let is_alone = self.keys.len() == 1;
+        self.keys.iter().filter(move |key| {
+            let is_named = match (&header.kid, &key.id) {
+                (Some(wanted), Some(id)) => wanted == id,
+                // A key that was given alone needs no name.
+                (Some(_), None) | (None, _) => is_alone,
+            };
+            is_named && key.algorithm == algorithm
         })
     }
 }
 
-/// A key and the one algorithm it is for.
-struct Key {
-    id: Option<String>,
-    algorithm: Algorithm,
-    key: DecodingKey,
-}
-
-impl Key {
-    fn read(algorithm: &str, text: &str) -> Result<Self, Error> {
-        let unusable = || Error::wrong("key", "cannot be read", "give a public key as PEM, for HS256 the secret");
-        let algorithm = known("algorithm", algorithm)?;
-        let key = match algorithm {
-            Algorithm::HS256 if text.trim_end().len() < SHORTEST_SECRET => {
-                return Err(Error::wrong("key", "is shorter than 32 bytes", "give a secret of 32 bytes or more"));
-            }
-            // A file ends with a line break that belongs to no secret.
-            Algorithm::HS256 => DecodingKey::from_secret(text.trim_end().as_bytes()),
-            _ if text.contains("PRIVATE KEY") => {
-                return Err(Error::wrong("key", "is a private key", "give the public one: nothing is signed here"));
-            }
-            Algorithm::RS256 => DecodingKey::from_rsa_pem(text.as_bytes()).map_err(|_| unusable())?,
-            Algorithm::ES256 => DecodingKey::from_ec_pem(text.as_bytes()).map_err(|_| unusable())?,
-            _ => DecodingKey::from_ed_pem(text.as_bytes()).map_err(|_| unusable())?,
-        };
-        if algorithm == Algorithm::RS256 && key.try_get_as_bytes().is_ok_and(|it| it.len() < SHORTEST_MODULUS) {
-            return Err(short("key"));
-        }
-        Ok(Self { id: None, algorithm, key })
-    }
-
-    fn of(jwk: &Jwk) -> Result<Self, Error> {
-        let unusable = || Error::wrong("jwks", "holds a key that cannot be used", "remove it, or give it its alg");
-        let named = jwk.common.key_algorithm.ok_or_else(unusable)?.to_string();
-        let algorithm = known("jwks", &named)?;
-        match &jwk.algorithm {
-            AlgorithmParameters::OctetKey(it) if it.value.len() * 3 / 4 < SHORTEST_SECRET => return Err(short("jwks")),
-            AlgorithmParameters::RSA(it) if it.n.len() * 3 / 4 < SHORTEST_MODULUS => return Err(short("jwks")),
-            _ => {}
-        }
-        let key = DecodingKey::from_jwk(jwk).map_err(|_| unusable())?;
-        let fits = Validation::new_for_family(key.family()).algorithms.contains(&algorithm);
-        if !fits {
-            return Err(Error::wrong("jwks", "holds a key whose alg does not fit its kind", "correct its alg"));
-        }
-        Ok(Self { id: jwk.common.key_id.clone(), algorithm, key })
-    }
-}
-
-fn short(field: &str) -> Error {
-    Error::wrong(field, "holds a key that is too short", "use 32 bytes for HS256, 2048 bits for RS256")
-}
-
-fn known(field: &str, name: &str) -> Result<Algorithm, Error> {
-    ALGORITHMS.iter().find(|it| it.0 == name).map(|it| it.1).ok_or_else(|| {
-        Error::wrong(field, "names an algorithm that is not accepted", "use HS256, RS256, ES256 or EdDSA")
-    })
-}
-
-fn set(document: &str) -> Result<Vec<Key>, Error> {
-    let parsed: Result<JwkSet, _> = serde_json::from_str(document);
-    let set = parsed.map_err(|_| Error::wrong("jwks", "is no JWKS document", "give JSON with a list named keys"))?;
-    // Keys for encryption may stand in the same document.
-    let signing = set.keys.iter().filter(|it| {
-        it.common.public_key_use.as_ref().is_none_or(|it| *it == jsonwebtoken::jwk::PublicKeyUse::Signature)
-    });
-    let keys = signing.map(Key::of).collect::<Result<Vec<_>, _>>()?;
-    let unnamed = keys.len() > 1 && keys.iter().any(|it| it.id.is_none());
-    if keys.is_empty() || unnamed {
-        return Err(Error::wrong("jwks", "has no key, or several without kid", "give each key its kid"));
-    }
-    Ok(keys)
-}
-
 /// Checks tokens.
 pub(in crate::http) struct Verifier {
-    keys: Vec<Key>,
+    loaded: ArcSwap<Loaded>,
     rules: SessionTokens,
 }
 
@@ -258,32 +224,42 @@ impl Verifier {
         text.starts_with(b"ey") && text.iter().filter(|it| **it == b'.').count() == 2
     }
 
-    /// The session that a token speaks of. Why one is refused is nobody's business but the host's.
+    /// The session that a token grants. A caller never learns why a token is refused.
     pub(in crate::http) fn session(&self, token: &[u8], now: Millis) -> Option<Session> {
-        let token = std::str::from_utf8(token).ok().filter(|it| it.len() <= LONGEST)?;
-        let header = decode_header(token).ok()?;
-        // What a header calls critical must be understood, and nothing of the kind is (RFC 7515, section 4.1.11).
+        let token = std::str::from_utf8(token).ok().filter(|text| text.len() <= LONGEST)?;
+        let (message, signature) = token.rsplit_once('.')?;
+        let (header, claims) = message.split_once('.')?;
+        let header: JoseHeader = serde_json::from_slice(&Base64UrlUnpadded::decode_vec(header).ok()?).ok()?;
+        // A header that a token calls critical must be understood, and this engine understands none (RFC 7515,
+        // section 4.1.11).
         if header.crit.is_some() {
             return None;
         }
-        let key = match &header.kid {
-            Some(kid) => self.keys.iter().find(|it| it.id.as_ref() == Some(kid)).or_else(|| self.only_unnamed()),
-            None => self.keys.first().filter(|_| self.keys.len() == 1),
-        }?;
-        if header.alg != key.algorithm {
+        let algorithm = algorithm(&header.alg)?;
+        let is_signed = |key: &VerificationKey| {
+            crypto::verify(signature, message.as_bytes(), &key.key, algorithm).is_ok_and(|is_right| is_right)
+        };
+        if !self.current().candidates(&header, algorithm).any(is_signed) {
             return None;
         }
-        let mut signature = Validation::new(key.algorithm);
-        // The claims are judged below, by the engine's clock and without exceptions for those that are missing.
-        signature.required_spec_claims.clear();
-        (signature.validate_exp, signature.validate_nbf, signature.validate_aud) = (false, false, false);
-        let claims = decode::<Map<String, Value>>(token, &key.key, &signature).ok()?.claims;
+        let claims: Map<String, Value> = serde_json::from_slice(&Base64UrlUnpadded::decode_vec(claims).ok()?).ok()?;
         self.judge(&claims, now)
     }
 
-    /// A key that was given alone has no id that a token could name.
-    fn only_unnamed(&self) -> Option<&Key> {
-        self.keys.first().filter(|it| self.keys.len() == 1 && it.id.is_none())
+    /// The keys as their file has them now, or as it had them when it could last be read.
+    fn current(&self) -> Arc<Loaded> {
+        let loaded = self.loaded.load_full();
+        if !self.rules.has_changed(&loaded) {
+            return loaded;
+        }
+        match self.rules.load() {
+            Ok(newer) => {
+                let newer = Arc::new(newer);
+                self.loaded.store(Arc::clone(&newer));
+                newer
+            }
+            Err(_) => loaded,
+        }
     }
 
     fn judge(&self, claims: &Map<String, Value>, now: Millis) -> Option<Session> {

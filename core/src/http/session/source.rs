@@ -1,0 +1,80 @@
+//! Where the keys of session tokens come from: a text, or a file that is read again when it changes.
+
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::error::Error;
+
+const LARGEST_FILE: u64 = 256 * 1024;
+
+/// A file that was written this recently can be written again without another time of change, since file systems keep
+/// times in steps.
+const STEP: Duration = Duration::from_secs(2);
+
+#[derive(Clone)]
+pub(super) enum KeySource {
+    Text(String),
+    File(PathBuf),
+}
+
+/// Tells whether a file is still the one that was read.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct FileVersion {
+    modified: SystemTime,
+    size: u64,
+    #[cfg(unix)]
+    inode: u64,
+}
+
+impl FileVersion {
+    fn of(metadata: &Metadata) -> Option<Self> {
+        Some(Self {
+            modified: metadata.modified().ok()?,
+            size: metadata.len(),
+            #[cfg(unix)]
+            inode: std::os::unix::fs::MetadataExt::ino(metadata),
+        })
+    }
+
+    /// Whether the file has rested long enough that any later change shows in its time.
+    fn is_settled(&self) -> bool {
+        SystemTime::now().duration_since(self.modified).is_ok_and(|age| age >= STEP)
+    }
+}
+
+impl KeySource {
+    /// A file. A relative path is made absolute now, because the working folder may be another one later.
+    pub(super) fn file(path: PathBuf) -> Self {
+        Self::File(std::path::absolute(&path).unwrap_or(path))
+    }
+
+    /// The text, and of a file its version where a later change can be told by it.
+    pub(super) fn load(&self, field: &str) -> Result<(String, Option<FileVersion>), Error> {
+        let path = match self {
+            Self::Text(text) => return Ok((text.clone(), None)),
+            Self::File(path) => path,
+        };
+        let field = format!("{field}_file");
+        let unreadable = |error: std::io::Error| {
+            Error::wrong(&field, format!("cannot be read: {}", error.kind()), "name a file that can be read")
+        };
+        let file = File::open(path).map_err(unreadable)?;
+        let version = file.metadata().ok().and_then(|metadata| FileVersion::of(&metadata));
+        let mut text = String::new();
+        file.take(LARGEST_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > LARGEST_FILE {
+            return Err(Error::wrong(&field, "is larger than 256 KiB", "name the file that holds the key"));
+        }
+        Ok((text, version.filter(FileVersion::is_settled)))
+    }
+
+    /// Whether this is a file that is no longer the version that was read.
+    pub(super) fn has_changed(&self, read: Option<&FileVersion>) -> bool {
+        match self {
+            Self::Text(_) => false,
+            Self::File(path) => std::fs::metadata(path).ok().and_then(|it| FileVersion::of(&it)).as_ref() != read,
+        }
+    }
+}
