@@ -143,7 +143,10 @@ fn number(it: f64) -> Value {
 
 fn big(value: Unknown<'_>) -> Result<Value> {
     let (it, whole) = exact::<BigInt>(value)?.get_i128();
-    Ok(if whole { Value::Integer(it) } else { Value::Other("bigint out of range".into()) })
+    if !whole {
+        return Ok(Value::Other("bigint out of range".into()));
+    }
+    Ok(Value::Converted { kind: "BigInt".into(), value: Value::Integer(it).into() })
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a date is at most 8.64e15")]

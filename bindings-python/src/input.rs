@@ -56,6 +56,7 @@ fn read(given: &Bound<'_, PyAny>, depth: usize, left: &mut usize) -> PyResult<Op
         return Ok(None);
     }
     let Ok(map) = is_map else {
+        let is_json_array = given.is_instance_of::<PyList>() || given.is_exact_instance_of::<PyTuple>();
         let mut items = Vec::new();
         for item in given.try_iter()? {
             match read(&item?, depth + 1, left)? {
@@ -63,7 +64,13 @@ fn read(given: &Bound<'_, PyAny>, depth: usize, left: &mut usize) -> PyResult<Op
                 None => return Ok(None),
             }
         }
-        return Ok(Some(Value::List(items)));
+        let list = Value::List(items);
+        // A set has no order, a range no members of its own, a named tuple names: as arrays they lose that.
+        return Ok(Some(if is_json_array {
+            list
+        } else {
+            Value::Converted { kind: type_name(given), value: list.into() }
+        }));
     };
     let mut entries = Vec::new();
     for entry in map.items()?.iter() {

@@ -40,6 +40,14 @@ pub enum Value {
     List(Vec<Value>),
     /// Named values, in the order given.
     Map(Vec<(String, Value)>),
+    /// A value that stands for another one: a set for a list, a `BigInt` for an integer. Arguments take it as that one.
+    /// Data that is kept as it was given, such as metadata, refuses it, because it would come back as something else.
+    Converted {
+        /// The name of its type.
+        kind: String,
+        /// The value that it stands for.
+        value: Box<Value>,
+    },
     /// A place at which the caller's structure was deeper than a binding follows.
     TooDeep,
     /// Anything else, by the name of its type.
@@ -65,7 +73,15 @@ impl Value {
             Self::List(_) => "a list".into(),
             Self::Map(_) => "a mapping".into(),
             Self::TooDeep => "nested too deeply".into(),
-            Self::Other(name) => format!("of type {name}"),
+            Self::Other(kind) | Self::Converted { kind, .. } => format!("of type {kind}"),
+        }
+    }
+
+    /// The value that an argument takes this one as.
+    pub(crate) fn into_argument(self) -> Self {
+        match self {
+            Self::Converted { value, .. } => *value,
+            other => other,
         }
     }
 
@@ -124,7 +140,6 @@ impl Value {
         }
     }
 
-    /// A list, or one item standing for a list of one.
     pub(crate) fn into_list(self, field: &str) -> Result<Vec<Value>, Error> {
         match self {
             Self::List(items) => Ok(items),
@@ -166,6 +181,10 @@ impl Value {
             Self::Map(entries) => {
                 let entries = entries.into_iter().map(|(name, it)| Ok((name, it.into_json(field)?)));
                 entries.collect::<Result<serde_json::Map<_, _>, Error>>().map(Into::into)
+            }
+            Self::Converted { ref value, .. } => {
+                let fix = if matches!(**value, Self::List(_)) { "give a list" } else { "give a number, or text" };
+                Err(Error::misuse(field, format!("holds a value {}, which JSON has no form for", self.kind()), fix))
             }
             other => Err(other.refused(field, "plain JSON data")),
         }
@@ -243,7 +262,7 @@ impl Fields {
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         let spelt = self.casing.spell(name);
         let index = self.entries.iter().position(|(it, _)| *it == spelt)?;
-        Some(self.entries.swap_remove(index).1)
+        Some(self.entries.swap_remove(index).1.into_argument())
     }
 
     /// As [`take`](Self::take), with null meaning omitted as well.

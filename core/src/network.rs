@@ -23,9 +23,19 @@ pub(crate) fn parse(texts: Vec<String>) -> Result<Vec<String>, Error> {
     Ok(nets.iter().map(ToString::to_string).collect())
 }
 
+/// An address, or an address and the length of its prefix. Numbers with leading zeros are refused, because some
+/// programs read them as octal (CVE-2021-29922).
+fn strictly(text: &str) -> Option<IpNet> {
+    let Some((address, length)) = text.split_once('/') else {
+        return text.parse::<IpAddr>().ok().map(IpNet::from);
+    };
+    let is_plain = length.bytes().all(|byte| byte.is_ascii_digit()) && (length == "0" || !length.starts_with('0'));
+    let length = length.parse().ok().filter(|_| is_plain)?;
+    IpNet::new(address.parse().ok()?, length).ok()
+}
+
 fn parse_one(text: &str) -> Result<IpNet, Error> {
-    let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-    let Some(net) = net else {
+    let Some(net) = strictly(text) else {
         return Err(Error::wrong(
             "networks",
             "holds an entry that is no address or network",
@@ -81,6 +91,15 @@ mod tests {
             "10.0.0.1/8",
             "010.0.0.1",
             "10.0.0.0/33",
+            "10.0.0.0/08",
+            "10.0.0.0/+8",
+            "10.0.0.0/",
+            "10.0.0.0/8/8",
+            "010.0.0.0/8",
+            "10.00.0.0/8",
+            "2001:db8::/032",
+            "::ffff:010.0.0.0/104",
+            "0/0",
             "10.0.0",
             "example.org",
             "",

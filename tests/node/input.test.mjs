@@ -17,6 +17,17 @@ test("numbers mean exactly what they are", async (t) => {
   for (const it of [1, 1.0, 36500n]) assert.ok((await create(it)).expires_at instanceof Date);
 });
 
+test("metadata refuses a BigInt, which would come back as a number", async (t) => {
+  const kw = engine(t);
+  for (const it of [1n, [1n], { b: -1n }]) await bad(kw.keys.create({ name: "CI", metadata: { a: it } }), "metadata", "invalid_request");
+  for (const it of [new Set([1]), new Map(), new Array(2), Object("x"), Object(1), /x/, new Error("x")]) {
+    await bad(kw.keys.create({ name: "CI", metadata: { a: it } }), "metadata", "invalid_request");
+  }
+  const { id } = await kw.keys.create({ name: "CI", metadata: { a: 1 } });
+  await bad(kw.keys.update(id, { metadata: { a: 1n } }), "metadata", "invalid_request");
+  assert.deepEqual((await kw.keys.get(id)).metadata, { a: 1 });
+});
+
 test("undefined is left out, null is given", async (t) => {
   const kw = engine(t);
   const { id } = await kw.keys.create({ name: "CI", level: "read", networks: undefined, nothing: undefined });

@@ -173,6 +173,8 @@ def test_wrong_options_are_refused_when_an_adapter_is_made(url: str) -> None:
             ({"routes": [{"path": "/a"}, {"path": "/A/"}]}, "routes"),
             ({"routes": [{"path": "a"}]}, "routes"),
             ({"trusted_proxies": ["10.0.0.1/8"]}, "trusted_proxies"),
+            ({"trusted_proxies": ["010.0.0.0/8"]}, "trusted_proxies"),
+            ({"trusted_proxies": ["10.0.0.0/08"]}, "trusted_proxies"),
             ({"credentials": []}, "credentials"),
             ({"credentials": ["Cookie"]}, "credentials"),
             ({"agent_header": 7}, "agent_header"),

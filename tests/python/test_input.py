@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import enum
+from array import array
 from collections import OrderedDict, UserDict, UserList, deque
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 
 from keywright import InvalidRequest, Keywright, KeywrightError, NewKey, ValidationFailed
 from keywright.testing import ManualClock
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
 
 
 class Scope(str, enum.Enum):
@@ -116,6 +122,16 @@ def selves() -> list[Any]:
         {"a": float("nan")},
         {"a": 2**60},
         {"a": 10**50},
+        {"a": {"x"}},
+        {"a": frozenset({"x"})},
+        {"a": [{"b": {"x": 1}.keys()}]},
+        {"a": {"x": 1}.items()},
+        {"a": range(3)},
+        {"a": deque([1])},
+        {"a": UserList([1])},
+        {"a": memoryview(b"x")},
+        {"a": array("i", [1])},
+        {"a": Point(1, 2)},
         {"\ud800": 1},
         {"a": "\ud800"},
         ["a"],

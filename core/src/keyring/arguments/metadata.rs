@@ -20,6 +20,7 @@ fn depth(value: &Value) -> usize {
     match value {
         Value::List(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
         Value::Map(entries) => 1 + entries.iter().map(|it| depth(&it.1)).max().unwrap_or(0),
+        Value::Converted { value, .. } => depth(value),
         Value::TooDeep => DEEPEST + 1,
         _ => 0,
     }

@@ -30,7 +30,7 @@ impl KeyId {
     }
 
     fn read_as(field: &str, value: Value) -> Result<Self, Error> {
-        match value {
+        match value.into_argument() {
             Value::Integer(number) => u64::try_from(number)
                 .map(Self::Integer)
                 .map_err(|_| Error::wrong(field, "is no id of a key", "give the id as the key shows it")),
