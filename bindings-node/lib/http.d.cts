@@ -59,7 +59,10 @@ export type ShownField = keyof PlainKey | "api_key";
 
 /** The options of every adapter. */
 export interface HttpOptions {
-  /** The request headers in which a key may come; `Authorization` (its scheme `Bearer`), `Api-Key` and `X-API-Key` unless said. */
+  /**
+   * The request headers in which a key may come; `Authorization`, `Api-Key` and `X-API-Key` unless said. `Authorization` stands
+   * for its scheme `Bearer`; `Authorization: Api-Key` names another one.
+   */
   credentials?: readonly string[] | undefined;
   /** What a challenge names; `api` unless said. */
   realm?: string | undefined;
@@ -83,8 +86,10 @@ export interface HttpOptions {
    * call is answered with 404.
    */
   selfService?: readonly ("show" | "rotate" | "revoke" | "attest")[] | undefined;
-  /** Other origins whose pages may manage keys with a cookie. */
+  /** Other origins whose pages may manage keys with a session of yours. */
   origins?: readonly string[] | undefined;
+  /** Who answers a CORS preflight: the guard, with 204 and nothing behind it run (`answer` unless said), or a CORS layer behind it. */
+  preflight?: "answer" | "pass" | undefined;
   /** Answers this proxy's questions at `/forward-auth`, below where management is mounted. */
   forwardAuth?: "nginx" | "traefik" | "caddy" | "haproxy" | "envoy" | undefined;
   /**
@@ -118,7 +123,10 @@ export interface Principal {
   may?: Scopes | undefined;
   /** An operator's, who sees and changes every org; beside `orgs:manage`. */
   every_org?: boolean | undefined;
-  /** Whether a browser sends its proof by itself, which is assumed unless said. */
+  /**
+   * Whether a cookie can be the proof, which is assumed unless said: a request with a cookie then has to say where it comes from.
+   * A request that says it comes from another origin is refused either way, unless the option `origins` names that.
+   */
   cookie?: boolean | undefined;
 }
 

@@ -206,7 +206,8 @@ impl Keywright {
     /// Makes the engine speak HTTP; the adapters do so themselves.
     ///
     /// credentials: the request headers in which a key may come; `["Authorization", "Api-Key", "X-API-Key"]` when left
-    ///     out, where `Authorization` stands for its scheme `Bearer`. A request with two of them is refused.
+    ///     out. `Authorization` stands for its scheme `Bearer`; `"Authorization: Api-Key"` names another one. A request with
+    ///     two credentials is refused.
     /// realm: what a challenge names; `"api"` when left out.
     /// trusted_proxies: the proxies whose `X-Forwarded-For` is believed, as addresses or networks.
     /// routes: rules, each a dict of `path` (`"/deals/{id}"`, `"/files/{*rest}"`), `method` (one, a list, or left out for
@@ -222,7 +223,9 @@ impl Keywright {
     /// revoke_children: revokes, with a key, those that it has made.
     /// self_service: the calls under `/whoami` by which a key asks about itself or changes itself: some of `"show"`, `"rotate"`,
     ///     `"revoke"` and `"attest"`; `["show", "revoke"]` when left out. Any other call is answered with 404.
-    /// origins: other origins whose pages may manage keys with a cookie.
+    /// origins: other origins whose pages may manage keys with a session of yours.
+    /// preflight: who answers a CORS preflight: the guard, with 204 and nothing behind it run (`"answer"`, when left out), or
+    ///     a CORS layer behind the guard (`"pass"`).
     /// forward_auth: answers the questions of this proxy at `/forward-auth`, below where management is mounted.
     /// agent_header: the header, like `X-Agent-Id`, in which a request may say on whose behalf it is made: 1 to 128 of
     ///     A-Z, a-z, 0-9, _ . : and -. It goes into limits, counters and the audit, and gives no right; none is read when left out.
@@ -237,7 +240,7 @@ impl Keywright {
     /// created_status: the status of a response that shows a new key: 201 (when left out) or 200.
     #[pyo3(
         signature = (**options),
-        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, self_service=None, origins=None, forward_auth=None, agent_header=None, path=None, casing=None, list=None, secret_field=None, revoked=None, fields=None, nulls=None, created_status=None)"
+        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, self_service=None, origins=None, preflight=None, forward_auth=None, agent_header=None, path=None, casing=None, list=None, secret_field=None, revoked=None, fields=None, nulls=None, created_status=None)"
     )]
     fn http(&self, py: Python<'_>, options: Option<Given<'_, '_>>) -> PyResult<Http> {
         Http::of(&self.0, py, options)

@@ -198,7 +198,8 @@ test("what Express 4 makes of no body is no body", async (t) => {
   app.use(express.json(), four, guard(kw).management({ principal: managers }));
   const { id } = await kw.org("acme").keys.create({ name: "CI" });
   const ask = await served(t, app);
-  assert.equal((await ask(`/keys/${id}/rotate`, { method: "POST" })).status, 200);
+  const headers = { "content-type": "application/json" };
+  assert.equal((await ask(`/keys/${id}/rotate`, { method: "POST", headers })).status, 200);
   assert.equal((await ask(`/keys/${id}`, { method: "DELETE" })).status, 200);
 });
 

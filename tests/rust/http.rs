@@ -3,7 +3,7 @@
 
 mod site;
 
-use keywright::http::{Config, Earlier, Head, Http, Message, Needs, Outcome, Passed, Rule, Session};
+use keywright::http::{Config, Earlier, Head, Http, Message, Needs, Outcome, Passed, Preflight, Rule, Session};
 use keywright::wait::block_on;
 use keywright::{KeyUpdate, Keywright, Level, Limit, NewKey};
 use proptest::prelude::*;
@@ -74,7 +74,7 @@ fn no_bytes_let_anybody_in() {
         let lines: Vec<(&[u8], &[u8])> = lines.iter().map(|it| (it.0.as_bytes(), it.1.as_slice())).collect();
         let head = Head::new(method, &target).headers(&lines).peer("127.0.0.1");
         match block_on(http.authenticate(&head, None)) {
-            Outcome::Passed(passed) => prop_assert!(passed.key().is_none() && method == "OPTIONS", "{passed:?}"),
+            Outcome::Passed(passed) => prop_assert!(false, "{passed:?}"),
             Outcome::Refused(response) => {
                 prop_assert!((400..500).contains(&response.status), "{response:?}");
                 let said = format!("{response:?} {}", String::from_utf8_lossy(&response.body));
@@ -112,18 +112,28 @@ fn no_bytes_break_management() {
 }
 
 #[test]
-fn a_browsers_question_opens_no_handler() {
+fn a_preflight_reaches_no_handler() {
     let contract = Contract::new();
-    let http = contract.kw.http(Config::new()).unwrap();
+    let http = |preflight| contract.kw.http(Config::new().preflight(preflight)).unwrap();
+    let (answering, passing) = (http(Preflight::Answer), http(Preflight::Pass));
     let lines: [(&[u8], &[u8]); 2] =
         [(b"origin", b"https://evil.example"), (b"access-control-request-method", b"POST")];
     let head = Head::new("OPTIONS", "/deals").headers(&lines);
-    let guarded = block_on(http.authenticate(&head, Some(&Needs::key().scopes("deals:read").unwrap())));
-    let Outcome::Refused(response) = guarded else { panic!("it reaches a handler") };
-    assert_eq!((response.status, response.body.len()), (204, 0));
-    assert_eq!(response.header("access-control-allow-origin"), None);
-    let Outcome::Passed(passed) = block_on(http.authenticate(&head, None)) else { panic!("nobody can answer it") };
-    assert!(passed.key().is_none());
+    let needs = Needs::key().scopes("deals:read").unwrap();
+    // Behind a guard of one route stands a handler, and no CORS layer.
+    for (http, needs) in [(&answering, None), (&answering, Some(&needs)), (&passing, Some(&needs))] {
+        let outcome = block_on(http.authenticate(&head, needs));
+        let Outcome::Refused(response) = outcome else { panic!("it reaches a handler") };
+        assert_eq!((response.status, response.body.len()), (204, 0));
+        assert!(response.headers.iter().all(|(name, _)| !name.starts_with("access-control-")), "{response:?}");
+        let told = block_on(http.explain(&head, needs));
+        assert_eq!((told.allowed, told.status), (false, 204));
+    }
+    let Outcome::Passed(passed) = block_on(passing.authenticate(&head, None)) else { panic!("no layer can answer it") };
+    assert!(passed.key().is_none() && block_on(passing.explain(&head, None)).allowed);
+    let earlier = passed.earlier();
+    let behind = block_on(passing.authenticate(&head.earlier(Some(&earlier)), Some(&needs)));
+    assert!(matches!(behind, Outcome::Refused(response) if response.status == 204));
 }
 
 #[test]

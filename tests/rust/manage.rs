@@ -199,7 +199,8 @@ fn a_session_sees_its_org_alone() {
     let foreign = block_on(site.kw.org("other").unwrap().keys().create(NewKey::named("foreign"))).unwrap();
     let session = || Session::of("acme").unwrap().actor("alice").may("keys:manage").unwrap().may("audit:read").unwrap();
     let ask = |method: &str, target: &str, session: Session| {
-        told(&block_on(site.http.manage(Message::new(method, target), Some(session))))
+        let message = Message::new(method, target).header("content-type", "application/json");
+        told(&block_on(site.http.manage(message, Some(session))))
     };
     let unknown = ask("GET", "/keys/0190a0a0-0000-7000-8000-000000000000", session());
     let (status, mut other) = ask("GET", &format!("/keys/{}", foreign.id), session());

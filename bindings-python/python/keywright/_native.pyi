@@ -247,6 +247,7 @@ class Keywright(Verifier):
         revoke_children: bool | None = None,
         self_service: Sequence[Literal["show", "rotate", "revoke", "attest"]] | None = None,
         origins: _Texts | None = None,
+        preflight: Literal["answer", "pass"] | None = None,
         forward_auth: Literal["nginx", "traefik", "caddy", "haproxy", "envoy"] | None = None,
         agent_header: str | None = None,
         path: str | None = None,
@@ -261,7 +262,8 @@ class Keywright(Verifier):
         """Makes the engine speak HTTP; the adapters do so themselves.
 
         credentials: the request headers in which a key may come; ``["Authorization", "Api-Key", "X-API-Key"]`` when left
-            out, where ``Authorization`` stands for its scheme ``Bearer``. A request with two of them is refused.
+            out. ``Authorization`` stands for its scheme ``Bearer``; ``"Authorization: Api-Key"`` names another one. A request
+            with two credentials is refused.
         realm: what a challenge names; ``"api"`` when left out.
         trusted_proxies: the proxies whose ``X-Forwarded-For`` is believed, as addresses or networks.
         routes: rules, each a dict of ``path`` (``"/deals/{id}"``, ``"/files/{*rest}"``), ``method`` (one, a list, or left out for
@@ -278,7 +280,9 @@ class Keywright(Verifier):
         self_service: the calls under ``/whoami`` by which a key asks about itself or changes itself: some of ``"show"``,
             ``"rotate"``, ``"revoke"`` and ``"attest"``; ``["show", "revoke"]`` when left out. Any other call is answered
             with 404.
-        origins: other origins whose pages may manage keys with a cookie.
+        origins: other origins whose pages may manage keys with a session of yours.
+        preflight: who answers a CORS preflight: the guard, with 204 and nothing behind it run (``"answer"``, when left out), or
+            a CORS layer behind the guard (``"pass"``).
         forward_auth: answers the questions of this proxy at ``/forward-auth``, below where management is mounted.
         agent_header: the header, like ``X-Agent-Id``, in which a request may say on whose behalf it is made: 1 to 128 of
             A-Z, a-z, 0-9, _ . : and -. It goes into limits, counters and the audit, and gives no right; none is read when left out.

@@ -180,6 +180,7 @@ class AsyncKeywright:
         revoke_children: bool | None = None,
         self_service: Sequence[Literal["show", "rotate", "revoke", "attest"]] | None = None,
         origins: _Texts | None = None,
+        preflight: Literal["answer", "pass"] | None = None,
         forward_auth: Literal["nginx", "traefik", "caddy", "haproxy", "envoy"] | None = None,
         agent_header: str | None = None,
         path: str | None = None,

@@ -49,7 +49,7 @@ pub struct Passed {
 /// Who makes a request.
 #[derive(Debug, Clone)]
 pub enum Principal {
-    /// Anybody: the route is public, or a browser asks whether it may ask.
+    /// Anybody: the route is public, or the request is a preflight for the CORS layer behind the guard.
     Anyone,
     /// Whoever holds a key.
     Key(Allowed),
@@ -172,9 +172,8 @@ pub(super) struct Asked<'a> {
 }
 
 impl Http {
-    /// Authenticates a request: by what `needs` says of its route, or else by the rule that its path has. A browser's
-    /// question whether it may ask (a CORS preflight) is let through without a key to whoever answers it behind, and
-    /// answered here without a permission where `needs` says that only a handler stands there.
+    /// Authenticates a request: by what `needs` says of its route, or else by the rule that its path has. A CORS preflight
+    /// is answered without a permission, see [`Preflight`](super::Preflight).
     pub async fn authenticate(&self, head: &Head<'_>, needs: Option<&Needs>) -> Outcome {
         match self.begin(head, needs) {
             Ready::Now(outcome) => outcome,
@@ -185,13 +184,17 @@ impl Http {
     /// As [`authenticate`](Self::authenticate), but answers at once where nothing has to be waited for: always, with
     /// SQLite and `hmac-sha256`.
     pub fn begin(&self, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
+        if self.answers_preflight(head, needs) {
+            return Ready::Now(Outcome::Refused(self.preflight(request_id::of(head))));
+        }
+        self.evaluate(head, needs)
+    }
+
+    /// Authenticates a request that the guard does not answer as a preflight.
+    pub(super) fn evaluate(&self, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
         let (agent, is_head) = (self.agent(head), head.method == "HEAD");
         let once_in_front = head.earlier.is_some_and(|it| it.once);
         let exchange = Exchange { request_id: request_id::of(head), is_head, once_in_front };
-        if needs.is_some() && head.is_preflight() {
-            // Behind a guard of one route stands its handler, and nobody who would answer a browser's question.
-            return Ready::Now(Outcome::Refused(self.preflight(exchange.request_id)));
-        }
         let Asked { text, needs, but, once } = match self.open(head, needs) {
             Opening::Done(found, once) => return Ready::Now(self.answer(exchange, found, agent, once)),
             Opening::Asked(asked) => asked,
@@ -208,13 +211,8 @@ impl Http {
         })
     }
 
-    /// The answer to a browser's question that nobody else answers: no origin may ask.
-    pub(super) fn preflight(&self, request_id: Cow<'static, str>) -> Response {
-        Response { status: 204, headers: self.plan.manner.headers_of(request_id).into(), body: Vec::new() }
-    }
-
     pub(super) fn open<'a>(&'a self, head: &Head<'a>, needs: Option<&'a Needs>) -> Opening<'a> {
-        if head.is_preflight() {
+        if self.passes_preflight(head) {
             return Opening::Done(Ok(Principal::Anyone), None);
         }
         self.look(head, needs).unwrap_or_else(|it| Opening::Done(Err(it), None))

@@ -68,6 +68,14 @@ impl Http {
             rule: rules.map(|it| it.to_string()),
             fix: None,
         };
+        if self.answers_preflight(head, needs) {
+            told.status = 204;
+            told.message = "The guard answers this CORS preflight itself, and permits nothing".into();
+            told.fix = Some(
+                "put the CORS layer in front of the guard, or set preflight to pass where it stands behind".into(),
+            );
+            return told;
+        }
         let agent = self.agent(head);
         let (found, once) = match self.open(head, needs) {
             Opening::Done(found, once) => (found, once),

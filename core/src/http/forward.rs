@@ -98,7 +98,8 @@ impl Http {
             let judged = gateway.judged(head)?;
             Some(
                 judged
-                    .map(|it| self.begin(&it, None))
+                    // A proxy hands on what is let in, so that a preflight is judged like any other request.
+                    .map(|it| self.evaluate(&it, None))
                     .map_err(|it| it.response(&self.plan.manner, request_id::of(head), head.method == "HEAD")),
             )
         })?;

@@ -114,7 +114,7 @@ impl<'a> Head<'a> {
         if self.method == "HEAD" { "GET" } else { self.method }
     }
 
-    /// A question of a browser whether it may ask at all (the Fetch standard, "CORS-preflight request").
+    /// Whether a browser asks if a page may send another request (the Fetch standard, "CORS-preflight request").
     pub(super) fn is_preflight(&self) -> bool {
         self.method == "OPTIONS" && self.has("origin") && self.has("access-control-request-method")
     }

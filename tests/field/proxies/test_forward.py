@@ -198,9 +198,10 @@ def test_a_limit_reaches_the_client(site: Site) -> None:
         assert answers[-1].body["code"] == "RATE_LIMITED"
 
 
-def test_preflights_reach_the_rules(site: Site) -> None:
+def test_a_preflight_needs_a_key(site: Site) -> None:
     preflight = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "POST")]
-    assert site.ask("OPTIONS", "/deals", *preflight).who == NOBODY
+    assert site.ask("OPTIONS", "/deals", *preflight).status == 401
+    assert site.ask("OPTIONS", "/health", *preflight).who == NOBODY
     assert site.ask("OPTIONS", "/deals").status == 401
 
 

@@ -10,6 +10,7 @@ use super::agent;
 use super::credential::Source;
 use super::forward::Gateway;
 use super::manage::{Place, SelfService, Spelling};
+use super::preflight::Preflight;
 use super::refusal::Refusal;
 use super::route::{Idempotent, Needs, Rule, Table};
 use super::session::{SessionTokens, Verifier};
@@ -44,6 +45,7 @@ pub struct Config {
     revoke_children: bool,
     self_service: Vec<SelfService>,
     origins: Vec<String>,
+    preflight: Preflight,
     forward_auth: Option<Gateway>,
     agent_header: Option<String>,
     spelling: Spelling,
@@ -89,6 +91,7 @@ impl Default for Config {
             revoke_children: false,
             self_service: vec![SelfService::Show, SelfService::Revoke],
             origins: Vec::new(),
+            preflight: Preflight::default(),
             forward_auth: None,
             agent_header: None,
             spelling: Spelling::default(),
@@ -175,9 +178,14 @@ impl Config {
         Self { self_service: calls.into_iter().collect(), ..self }
     }
 
-    /// Other origins, like `https://app.example`, whose pages may manage keys with a cookie.
+    /// Other origins, like `https://app.example`, whose pages may manage keys with a session of the host.
     pub fn origins<T: Into<String>>(self, origins: impl IntoIterator<Item = T>) -> Self {
         Self { origins: origins.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Who answers a CORS preflight; the guard does when left out.
+    pub fn preflight(self, preflight: Preflight) -> Self {
+        Self { preflight, ..self }
     }
 
     /// Answers the questions of a proxy at `/forward-auth`, below where management is mounted: whether it may hand a
@@ -334,6 +342,7 @@ impl Config {
             revoke_children: self.revoke_children,
             self_service: self.self_service.clone(),
             origins: self.origins.clone(),
+            preflight: self.preflight,
             forward_auth: self.forward_auth,
             agent_header: self.agent_header.clone(),
             spelling: self.spelling.clone(),
@@ -357,6 +366,7 @@ pub(super) struct Plan {
     pub(super) revoke_children: bool,
     pub(super) self_service: Vec<SelfService>,
     pub(super) origins: Vec<String>,
+    pub(super) preflight: Preflight,
     pub(super) forward_auth: Option<Gateway>,
     pub(super) agent_header: Option<String>,
     pub(super) spelling: Spelling,

@@ -2,6 +2,7 @@ use super::{Config, Errors};
 use crate::error::Error;
 use crate::http::forward::Gateway;
 use crate::http::manage::{SelfService, Spelling};
+use crate::http::preflight::Preflight;
 use crate::http::route;
 use crate::http::session::SessionTokens;
 use crate::input::{Fields, chosen};
@@ -29,6 +30,7 @@ impl Config {
             "revoke_children",
             "self_service",
             "origins",
+            "preflight",
             "forward_auth",
             "agent_header",
             "path",
@@ -71,6 +73,9 @@ impl Config {
             config.self_service = names.into_texts("self_service")?.iter().map(call).collect::<Result<_, _>>()?;
         }
         config.origins = fields.given("origins").map_or(Ok(vec![]), |it| it.into_texts("origins"))?;
+        if let Some(word) = fields.text("preflight")? {
+            config.preflight = chosen("preflight", &word, "is no answer to a preflight", &Preflight::ALL)?;
+        }
         if let Some(word) = fields.text("forward_auth")? {
             let reason = "is no proxy that asks before it hands a request on";
             config.forward_auth = Some(chosen("forward_auth", &word, reason, &Gateway::ALL)?);

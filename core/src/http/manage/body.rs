@@ -13,8 +13,7 @@ pub(super) fn read(head: &Head<'_>, body: &[u8], casing: Casing) -> Result<Vec<(
     if body.is_empty() {
         return Ok(Vec::new());
     }
-    // Also what keeps other sites' forms out: they can send everything but this without asking first.
-    kind(head, "application/json")?;
+    is_json(head)?;
     let parsed: Result<Strict, _> = serde_json::from_slice(body);
     let value = parsed.map_err(|it| {
         let reason = format!("is no valid JSON from line {} column {}", it.line(), it.column());
@@ -40,13 +39,18 @@ pub(super) fn form(head: &Head<'_>, body: &[u8]) -> Result<Vec<(String, Value)>,
     Ok(query::pairs("body", body)?.into_iter().map(|(name, it)| (name, Value::Text(it))).collect())
 }
 
+/// Refuses another content type. No form of a page can send this one.
+pub(super) fn is_json(head: &Head<'_>) -> Result<(), Refusal> {
+    kind(head, "application/json")
+}
+
 fn kind(head: &Head<'_>, wanted: &str) -> Result<(), Refusal> {
     let kind = head.single("content-type").unwrap_or_default();
     let kind = kind.split(|it| *it == b';').next().unwrap_or_default().trim_ascii();
     if kind.eq_ignore_ascii_case(wanted.as_bytes()) {
         return Ok(());
     }
-    Err(Refusal::new(415, "UNSUPPORTED_MEDIA_TYPE", format!("Send the body as {wanted}")))
+    Err(Refusal::new(415, "UNSUPPORTED_MEDIA_TYPE", format!("Send the content type {wanted}, without a body as well")))
 }
 
 fn time(name: &str, text: &str) -> Result<Value, Error> {

@@ -1,57 +1,113 @@
-use super::Head;
+use super::{Head, body};
+use crate::http::Session;
+use crate::http::refusal::Refusal;
 
-/// Whether a request that a browser vouches for with a cookie comes from a page that may send it: one of the same origin,
-/// or of one of those named. What changes nothing may come from anywhere, since nobody else can read the answer.
-pub(super) fn admits(head: &Head<'_>, origins: &[String]) -> bool {
-    let mut cookies = head.values("cookie");
-    if cookies.all(<[u8]>::is_empty) || head.judged_method() == "GET" {
-        return true;
+/// Refuses a change on behalf of a host's session that a browser may have sent by itself, for a page of another origin.
+///
+/// A browser attaches cookies, Basic credentials, client certificates and Kerberos tickets to whatever any page makes it send,
+/// and sends from its own network. A key or token that is read from a header is out of a page's reach, and needs no such look.
+pub(super) fn check(head: &Head<'_>, origins: &[String], session: &Session, is_json: bool) -> Result<(), Refusal> {
+    // Reading changes nothing, and no other page sees the answer.
+    if head.judged_method() == "GET" {
+        return Ok(());
     }
+    if !admits(head, origins, session.by_cookie) {
+        let message = "Pages of this origin may not manage keys; the option origins names those that may";
+        return Err(Refusal::forbidden(message));
+    }
+    // A form of a page has another content type, or none where it has no fields; no form sends DELETE.
+    if is_json && (head.method != "DELETE" || head.has("content-type")) {
+        body::is_json(head)?;
+    }
+    Ok(())
+}
+
+/// Whether a request comes from a page of the same origin, of an origin that is named, or from no page at all.
+fn admits(head: &Head<'_>, origins: &[String], by_cookie: bool) -> bool {
     let origin = head.single("origin");
     let is_named = || origin.is_some_and(|it| origins.iter().any(|named| named.as_bytes() == it));
     // Browsers set this, and no page can.
     if head.has("sec-fetch-site") {
         return head.single("sec-fetch-site") == Some(b"same-origin") || is_named();
     }
-    let host = |it: &[u8]| {
-        let rest = it.strip_prefix(b"https://").or_else(|| it.strip_prefix(b"http://"))?;
-        Some(rest.eq_ignore_ascii_case(head.single("host")?))
-    };
-    is_named() || origin.and_then(host) == Some(true)
+    if head.has("origin") {
+        let host = |it: &[u8]| {
+            let rest = it.strip_prefix(b"https://").or_else(|| it.strip_prefix(b"http://"))?;
+            Some(rest.eq_ignore_ascii_case(head.single("host")?))
+        };
+        return is_named() || origin.and_then(host) == Some(true);
+    }
+    // Each browser of today names an origin. An old one that does not is known by its cookie.
+    !by_cookie || head.values("cookie").all(<[u8]>::is_empty)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn status(method: &str, lines: &[(&str, &str)], session: &Session) -> u16 {
+        let kind = [(&b"content-type"[..], &b"application/json"[..]), (b"host", b"api.example")];
+        let kind = kind.into_iter().filter(|it| !lines.iter().any(|line| line.0.as_bytes() == it.0));
+        let lines: Vec<_> = lines.iter().map(|it| (it.0.as_bytes(), it.1.as_bytes())).chain(kind).collect();
+        let head = Head::new(method, "/keys").headers(&lines);
+        check(&head, &["https://app.example".into()], session, true).map_or_else(|it| it.status, |()| 200)
+    }
+
     #[test]
-    fn a_cookie_is_believed_from_our_own_pages_only() {
-        let admitted = |method: &str, lines: &[(&str, &str)]| {
-            let cookie = [(&b"cookie"[..], &b"session=1"[..]), (b"host", b"api.example")];
-            let lines: Vec<_> =
-                cookie.into_iter().chain(lines.iter().map(|it| (it.0.as_bytes(), it.1.as_bytes()))).collect();
-            admits(&Head::new(method, "/keys").headers(&lines), &["https://app.example".into()])
-        };
-        assert!(admitted("GET", &[]) && admitted("HEAD", &[("sec-fetch-site", "cross-site")]));
-        for (lines, expected) in [
-            (&[][..], false),
-            (&[("sec-fetch-site", "same-origin")], true),
-            (&[("sec-fetch-site", "same-site")], false),
-            (&[("sec-fetch-site", "cross-site")], false),
-            (&[("sec-fetch-site", "none")], false),
-            (&[("sec-fetch-site", "cross-site"), ("origin", "https://app.example")], true),
-            (&[("sec-fetch-site", "cross-site"), ("origin", "https://api.example")], false),
-            (&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")], false),
-            (&[("origin", "https://app.example")], true),
-            (&[("origin", "https://api.example")], true),
-            (&[("origin", "https://evil.example")], false),
-            (&[("origin", "https://api.example.evil")], false),
-            (&[("origin", "null")], false),
-            (&[("origin", "https://app.example"), ("origin", "https://app.example")], false),
-        ] {
-            assert_eq!(admitted("POST", lines), expected, "{lines:?}");
+    fn a_session_changes_something_from_our_own_pages_only() {
+        let session = Session::of("acme").unwrap();
+        for proof in [("cookie", "session=1"), ("authorization", "Basic eDp5"), ("x-client-certificate", "alice")] {
+            for session in [session.clone(), session.clone().without_cookie()] {
+                for (lines, expected) in [
+                    (&[("sec-fetch-site", "same-origin")][..], 200),
+                    (&[("sec-fetch-site", "same-site")], 403),
+                    (&[("sec-fetch-site", "cross-site")], 403),
+                    (&[("sec-fetch-site", "none")], 403),
+                    (&[("sec-fetch-site", "cross-site"), ("origin", "https://app.example")], 200),
+                    (&[("sec-fetch-site", "cross-site"), ("origin", "https://api.example")], 403),
+                    (&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")], 403),
+                    (&[("origin", "https://app.example")], 200),
+                    (&[("origin", "https://api.example")], 200),
+                    (&[("origin", "https://evil.example")], 403),
+                    (&[("origin", "https://api.example.evil")], 403),
+                    (&[("origin", "null")], 403),
+                    (&[("origin", "https://app.example"), ("origin", "https://app.example")], 403),
+                ] {
+                    let lines: Vec<_> = lines.iter().copied().chain([proof]).collect();
+                    for method in ["POST", "PATCH", "DELETE"] {
+                        assert_eq!(status(method, &lines, &session), expected, "{method} {lines:?}");
+                    }
+                    assert_eq!(status("GET", &lines, &session), 200);
+                }
+            }
         }
-        assert!(admits(&Head::new("POST", "/keys"), &[]));
-        assert!(admits(&Head::new("POST", "/keys").headers(&[(b"cookie", b"")]), &[]));
+    }
+
+    #[test]
+    fn a_request_that_names_no_origin_is_no_browsers() {
+        let session = Session::of("acme").unwrap();
+        let cookie = [("cookie", "session=1")];
+        assert_eq!(status("POST", &[], &session), 200);
+        assert_eq!(status("POST", &[("cookie", "")], &session), 200);
+        assert_eq!(status("POST", &cookie, &session), 403);
+        assert_eq!(status("DELETE", &cookie, &session), 403);
+        assert_eq!(status("POST", &cookie, &session.without_cookie()), 200);
+    }
+
+    #[test]
+    fn a_change_has_its_content_type_without_a_body_too() {
+        let session = Session::of("acme").unwrap();
+        for (method, kind, expected) in [
+            ("POST", "text/plain", 415),
+            ("POST", "application/x-www-form-urlencoded", 415),
+            ("PATCH", "multipart/form-data; boundary=x", 415),
+            ("DELETE", "application/x-www-form-urlencoded", 415),
+            ("DELETE", "application/json; charset=utf-8", 200),
+            ("GET", "text/plain", 200),
+        ] {
+            assert_eq!(status(method, &[("content-type", kind)], &session), expected, "{method} {kind}");
+        }
+        let bare = |method: &str| check(&Head::new(method, "/keys"), &[], &session, true).map_err(|it| it.status);
+        assert_eq!((bare("POST"), bare("PATCH"), bare("DELETE")), (Err(415), Err(415), Ok(())));
     }
 }

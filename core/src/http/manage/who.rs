@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::origin;
-use super::route::{Right, Route};
+use super::route::{Arguments, Right, Route};
 use crate::decision::{Allowed, Ask, Decision, Request};
 use crate::error::Error;
 use crate::http::message::Message;
@@ -102,17 +102,14 @@ impl Http {
     }
 
     async fn recognised(&self, message: &Message, given: Option<Session>, route: Route) -> Result<Caller, Refusal> {
-        let (too_large, admitted) =
-            message.read(|head| (head.is_too_large(), origin::admits(head, &self.plan.origins)));
-        if too_large {
+        if message.read(|head| head.is_too_large()) {
             return Err(Refusal::invalid_request("The head of the request is too large"));
         }
         if let Some(session) = given {
             session.check()?;
-            return match session.by_cookie && !admitted {
-                true => Err(Refusal::forbidden("A cookie is not accepted from pages of this origin")),
-                false => Ok(Caller::Session(session)),
-            };
+            let is_json = matches!(route.arguments(), Arguments::Json);
+            message.read(|head| origin::check(head, &self.plan.origins, &session, is_json))?;
+            return Ok(Caller::Session(session));
         }
         let (text, request, counted) = message.read(|head| {
             let text = self.credential(head)?.ok_or_else(Refusal::missing)?.0.to_vec();

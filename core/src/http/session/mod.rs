@@ -29,7 +29,7 @@ pub struct Session {
     /// Scopes with a space after each but the last.
     pub(super) may: String,
     pub(super) every_org: bool,
-    /// Whether a browser sends its proof by itself, which asks for a look at where the request comes from.
+    /// Whether a cookie can be its proof: a request with a cookie then has to say where it comes from.
     pub(super) by_cookie: bool,
 }
 
@@ -68,7 +68,8 @@ impl Session {
         Self { every_org: true, ..self }
     }
 
-    /// Says that no browser sends its proof by itself: it came in a header that only a program sets.
+    /// Says that no cookie is its proof, so that a request with a cookie need not say where it comes from. A request that
+    /// says it comes from another origin is refused all the same.
     pub fn without_cookie(self) -> Self {
         Self { by_cookie: false, ..self }
     }
