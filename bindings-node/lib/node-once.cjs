@@ -6,8 +6,8 @@ const { setGiven } = require("./node-response.cjs");
 const { LARGEST_KEPT } = require("./once.cjs");
 
 /**
- * Keeps the body of a response of Node, and ends the lease with it before the response ends. Parts go out as they are
- * written; the end of the response waits until the answer is kept.
+ * Keeps the body of a response of Node, and ends the lease with it before the client has the whole of it. Parts go out as they
+ * are written; the end of the response waits until the answer is kept, and with it the part that completes a Content-Length.
  */
 function keep(response, lease) {
   const { writeHead, write, end, destroy } = response;
@@ -16,6 +16,8 @@ function keep(response, lease) {
   // "open", "held" while the answer is being kept, "over" from the call of the response's own `end` on.
   let phase = "open";
   let isStreamed = false;
+  let written = 0;
+  const waiting = [];
   // As the host says them: a middleware in front may change the body, and headers with it.
   const head = () => Object.entries(response.getHeaders()).flatMap(([name, value]) => [name, String(value)]);
 
@@ -27,14 +29,24 @@ function keep(response, lease) {
     headers ??= told;
     return done;
   };
-  response.write = function (...given) {
+  response.write = function (chunk, ...rest) {
     if (phase === "held") return false;
     // An `end` of its own may write the last part by this method.
-    if (phase === "open") {
+    if (phase === "over" || !isChunk(chunk)) return write.call(this, chunk, ...rest);
+    const [encoding] = rest;
+    written += typeof chunk === "string" ? Buffer.byteLength(chunk, encoding) : chunk.length;
+    if (written < Number(this.getHeader("content-length") ?? Infinity)) {
       isStreamed = true;
-      if (isChunk(given[0])) beginning.addCopy(...given);
+      beginning.addCopy(chunk, encoding);
+      return write.call(this, chunk, ...rest);
     }
-    return write.apply(this, given);
+    const bytes = Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8");
+    beginning.add(bytes);
+    waiting.push(bytes);
+    // A handler may call `end` only then.
+    const done = rest.find((given) => typeof given === "function");
+    if (done) process.nextTick(done);
+    return true;
   };
   response.end = function (...given) {
     if (phase === "held") return this;
@@ -50,6 +62,7 @@ function keep(response, lease) {
       .then(() => {
         restore();
         phase = "over";
+        for (const part of waiting) write.call(this, part);
         end.apply(this, given);
       })
       .catch((error) => this.destroy(error));

@@ -86,6 +86,15 @@ const app = express()
     assert.throws(() => response.writeHead(500), { code: "ERR_HTTP_HEADERS_SENT" });
     late = response.writableEnded;
   })
+  .post("/length", once, async (_request, response) => {
+    response.writeHead(200, { "content-type": "text/plain", "content-length": 4 });
+    await new Promise((sent) => response.write("a", sent));
+    const rest = Buffer.from("bcd");
+    await new Promise((sent) => response.write(rest, sent));
+    rest.write("xyz");
+    await wait;
+    response.end();
+  })
   .post("/number", once, (_request, response) => response.end(7))
   .post("/status", once, (_request, response) => {
     response.statusCode = 2_000;
@@ -184,6 +193,17 @@ test("an answer ends once, and is settled then", async () => {
   const first = await ask("/again", "again", "{}");
   assert.match(first.text, /^\{"run":\d+\}$/);
   assert.deepEqual(await ask("/again", "again", "{}"), { ...first, replayed: "true" });
+});
+
+test("an answer of a told length is whole when it is kept", async () => {
+  let go;
+  wait = new Promise((resolve) => (go = resolve));
+  const both = [ask("/length", "length", "{}"), ask("/length", "length", "{}")];
+  assert.equal((await Promise.race(both)).status, 409);
+  go();
+  const { status, text } = (await Promise.all(both)).find((it) => it.status !== 409);
+  assert.deepEqual([status, text], [200, "abcd"]);
+  assert.deepEqual(await ask("/length", "length", "{}"), { status, text, replayed: "true" });
 });
 
 test("what is kept is what was sent, whatever becomes of its memory", async () => {

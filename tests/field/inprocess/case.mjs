@@ -5,8 +5,8 @@ import serverlessExpress from "@vendia/serverless-express";
 import inject from "light-my-request";
 import serverlessHttp from "serverless-http";
 import supertest from "supertest";
-import { expressApp, fastifyApp } from "./apps.mjs";
-import { checkOnce, close } from "./setup.mjs";
+import { checkOnce } from "../once.mjs";
+import { api_key, expressApp, fastifyApp, kw } from "./apps.mjs";
 
 /** What API Gateway sends to a function: version 1.0 of its payload, or 2.0. */
 const events = {
@@ -51,5 +51,5 @@ const programs = {
   "serverless-http-1": () => lambda(serverlessHttp(expressApp()), 1),
   "serverless-http-2": () => lambda(serverlessHttp(expressApp()), 2),
 };
-await checkOnce(programs[process.argv[2]]());
-await close();
+await checkOnce(api_key, programs[process.argv[2]]());
+await kw.close();

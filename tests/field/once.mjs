@@ -1,21 +1,22 @@
-// An engine on a new file, a key, and the questions that every program is asked.
+// What the areas of Node ask of a route with `idempotent`, whatever runs it. Each area gives the package that it has installed.
 
 import assert from "node:assert/strict";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Keywright } from "keywright";
 
-const folder = mkdtempSync(join(tmpdir(), "keywright-"));
-export const kw = new Keywright(`sqlite:${join(folder, "keys.db")}`, { brand: "acme", pepper: "p".repeat(40) });
-const { api_key } = await kw.keys.create({ name: "ci", scopes: "deals:write" });
-await kw.close();
-
-/** Opens the same database anew, so that the first request has to wait for it. */
-export const opened = new Keywright(`sqlite:${join(folder, "keys.db")}`, { brand: "acme", pepper: "p".repeat(40) });
+/** An engine on a new file, not yet opened, so that the first request has to wait for it; and a key in it. */
+export async function site({ Keywright }) {
+  const url = `sqlite:${join(mkdtempSync(join(tmpdir(), "keywright-")), "keys.db")}`;
+  const options = { brand: "acme", pepper: "p".repeat(40) };
+  const before = new Keywright(url, options);
+  const { api_key } = await before.keys.create({ name: "ci", scopes: "deals:write" });
+  await before.close();
+  return { kw: new Keywright(url, options), api_key };
+}
 
 /** Asks an application whose `POST /deals` answers 201 with `{"run", "told"}`: `send(headers, body)` gives status, headers, text. */
-export async function checkOnce(send) {
+export async function checkOnce(api_key, send) {
   const ask = async (key, body, type = "application/json") => {
     const headers = { "x-api-key": api_key, "idempotency-key": key, "content-type": type };
     const { status, headers: got, text } = await send(headers, body);
@@ -39,6 +40,3 @@ export async function checkOnce(send) {
   assert.equal(JSON.parse((await ask("large", large)).text).told.name.length, 90_000);
   assert.equal((await ask("large", large)).status, 409);
 }
-
-/** Ends what the questions have opened. */
-export const close = () => opened.close();
