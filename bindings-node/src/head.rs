@@ -8,11 +8,12 @@ use crate::call::misuse;
 type Line<'a> = (&'a [u8], &'a [u8]);
 
 /// All in one text, since each that crosses costs something: a line each for how many lines follow, the method, the
-/// target, the peer and what a guard in front has found, the last two empty where there is none, and then for each header
-/// its name and its value.
+/// target, whether that was rewritten, the peer and what a guard in front has found, the last three empty where there is
+/// nothing to say, and then for each header its name and its value.
 pub(crate) struct Lines<'a> {
     method: &'a str,
     target: &'a str,
+    is_rewritten: bool,
     peer: Option<&'a str>,
     earlier: Option<Earlier>,
     headers: Vec<Line<'a>>,
@@ -24,23 +25,23 @@ impl<'a> Lines<'a> {
         let read = || {
             let mut lines = text.split('\n');
             let count: usize = lines.next()?.parse().ok()?;
-            let fixed = [lines.next()?, lines.next()?, lines.next()?, lines.next()?];
+            let fixed = [lines.next()?, lines.next()?, lines.next()?, lines.next()?, lines.next()?];
             let mut headers = Vec::with_capacity(count.min(256) / 2);
             while let Some(name) = lines.next() {
                 headers.push((name.as_bytes(), lines.next()?.as_bytes()));
             }
             (headers.len() * 2 + fixed.len() == count).then_some((fixed, headers))
         };
-        let Some(([method, target, peer, earlier], headers)) = read() else {
+        let Some(([method, target, rewritten, peer, earlier], headers)) = read() else {
             return Err(misuse("request", "has a line break in its head", "hand it on as the server has read it"));
         };
         let earlier = if earlier.is_empty() { None } else { Some(earlier.parse()?) };
-        Ok(Self { method, target, peer: Some(peer), earlier, headers })
+        Ok(Self { method, target, is_rewritten: !rewritten.is_empty(), peer: Some(peer), earlier, headers })
     }
 
     pub(crate) fn head(&self) -> Head<'_> {
         let head = Head::new(self.method, self.target).headers(&self.headers);
-        head.peer(self.peer).earlier(self.earlier.as_ref())
+        head.peer(self.peer).earlier(self.earlier.as_ref()).rewritten(self.is_rewritten)
     }
 
     pub(crate) fn message(&self, body: &[u8]) -> Message {

@@ -231,6 +231,9 @@ impl Keywright {
     ///     A-Z, a-z, 0-9, _ . : and -. It goes into limits, counters and the audit, and gives no right; none is read when left out.
     /// path: where management stands among the other routes of the API, like `"/api-keys"`; what it does not answer there is
     ///     left to the host.
+    /// mount: the path, like `"/api"`, at which a proxy mounts the application and tells so in a header (`SCRIPT_NAME` for gunicorn,
+    ///     `Daphne-Root-Path` for Daphne), which it sets on every request.
+    /// rewrites: judges a path that was rewritten in front of the guard as the router gets it; refused when left out.
     /// casing: the names of fields, those of arguments too: `"snake"` (when left out) or `"camel"`.
     /// list: a list with what follows it, `"envelope"` (when left out), or its items alone, up to 1,000 with a `Link`: `"bare"`.
     /// secret_field: where the text of a new key stands: `"api_key"` (when left out) or `"key"`.
@@ -240,7 +243,7 @@ impl Keywright {
     /// created_status: the status of a response that shows a new key: 201 (when left out) or 200.
     #[pyo3(
         signature = (**options),
-        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, self_service=None, origins=None, preflight=None, forward_auth=None, agent_header=None, path=None, casing=None, list=None, secret_field=None, revoked=None, fields=None, nulls=None, created_status=None)"
+        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, self_service=None, origins=None, preflight=None, forward_auth=None, agent_header=None, path=None, mount=None, rewrites=None, casing=None, list=None, secret_field=None, revoked=None, fields=None, nulls=None, created_status=None)"
     )]
     fn http(&self, py: Python<'_>, options: Option<Given<'_, '_>>) -> PyResult<Http> {
         Http::of(&self.0, py, options)

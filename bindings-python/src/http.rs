@@ -52,12 +52,54 @@ impl HttpConfig {
     fn unavailable(
         &self,
         method: &str,
-        target: &[u8],
+        target: &Bound<'_, PyAny>,
         headers: &Bound<'_, PyAny>,
         py: Python<'_>,
     ) -> PyResult<Py<PyAny>> {
         let lines = Lines::read(headers)?;
-        lines.with(method, target, None, |head| shown(py, Outcome::Refused(self.http.unavailable(head))))
+        lines.with(method, &asked(target)?, None, |head| shown(py, Outcome::Refused(self.http.unavailable(head))))
+    }
+}
+
+/// The target of a request to an application that is mounted somewhere, or whose paths are rewritten in front of it.
+///
+/// target: path and query of which the router gets the path, still percent-encoded as they came.
+/// whole: the whole target, where the router may look at either: the rules of both have to be met.
+/// mount: the path at which a header of the request says that the application is mounted.
+/// rewritten: whether the router gets another path than the one that the client asked for.
+#[pyclass(frozen, module = "keywright.http")]
+pub(crate) struct Target {
+    target: Vec<u8>,
+    whole: Option<Vec<u8>>,
+    mount: Option<String>,
+    rewritten: bool,
+}
+
+#[pymethods]
+impl Target {
+    #[new]
+    #[pyo3(signature = (target, *, whole=None, mount=None, rewritten=false))]
+    fn new(target: Vec<u8>, whole: Option<Vec<u8>>, mount: Option<String>, rewritten: bool) -> Self {
+        Self { target, whole, mount, rewritten }
+    }
+
+    /// Path and query of which the router gets the path.
+    #[getter]
+    fn target(&self) -> &[u8] {
+        &self.target
+    }
+}
+
+/// A target, in the form that most requests have, or with where it was moved.
+enum Asked<'a> {
+    Plain(&'a [u8]),
+    Moved(&'a Target),
+}
+
+fn asked<'a>(target: &'a Bound<'_, PyAny>) -> PyResult<Asked<'a>> {
+    match target.cast::<Target>() {
+        Ok(moved) => Ok(Asked::Moved(moved.get())),
+        Err(_) => Ok(Asked::Plain(target.extract()?)),
     }
 }
 
@@ -76,7 +118,7 @@ impl Http {
     fn begun(
         &self,
         method: &str,
-        target: &[u8],
+        target: &Bound<'_, PyAny>,
         headers: &Bound<'_, PyAny>,
         peer: Option<&str>,
         needs: Option<&Needs>,
@@ -84,8 +126,9 @@ impl Http {
     ) -> PyResult<Ready<Outcome>> {
         let lines = Lines::read(headers)?;
         let earlier = earlier.map(|it| it.passed.earlier());
-        Ok(lines
-            .with(method, target, peer, |head| self.0.begin(&head.earlier(earlier.as_ref()), needs.map(|it| &it.0))))
+        Ok(lines.with(method, &asked(target)?, peer, |head| {
+            self.0.begin(&head.earlier(earlier.as_ref()), needs.map(|it| &it.0))
+        }))
     }
 
     fn managed(
@@ -124,7 +167,7 @@ impl Http {
         &self,
         py: Python<'_>,
         method: &str,
-        target: &[u8],
+        target: &Bound<'_, PyAny>,
         headers: &Bound<'_, PyAny>,
         peer: Option<&str>,
         needs: Option<&Needs>,
@@ -140,7 +183,7 @@ impl Http {
         &self,
         py: Python<'_>,
         method: &str,
-        target: &[u8],
+        target: &Bound<'_, PyAny>,
         headers: &Bound<'_, PyAny>,
         peer: Option<&str>,
         needs: Option<&Needs>,
@@ -245,13 +288,14 @@ impl Http {
         &self,
         py: Python<'py>,
         method: &str,
-        target: &[u8],
+        target: &Bound<'_, PyAny>,
         headers: &Bound<'py, PyAny>,
         peer: Option<&str>,
         needs: Option<&Needs>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let lines = Lines::read(headers)?;
-        let told = lines.with(method, target, peer, |head| block_on(self.0.explain(head, needs.map(|it| &it.0))));
+        let told =
+            lines.with(method, &asked(target)?, peer, |head| block_on(self.0.explain(head, needs.map(|it| &it.0))));
         record::to_dict(py, &told)
     }
 
@@ -445,7 +489,7 @@ fn later(py: Python<'_>, ready: Ready<Outcome>) -> PyResult<Py<PyAny>> {
 /// The id of a request with these header lines, for answers that nobody judged.
 #[pyfunction]
 pub(crate) fn _request_id(headers: &Bound<'_, PyAny>) -> PyResult<String> {
-    Ok(Lines::read(headers)?.with("GET", b"", None, |head| head.request_id().into_owned()))
+    Ok(Lines::read(headers)?.with("GET", &Asked::Plain(b""), None, |head| head.request_id().into_owned()))
 }
 
 fn shown(py: Python<'_>, outcome: Outcome) -> PyResult<Py<PyAny>> {
@@ -478,10 +522,17 @@ impl<'py> Lines<'py> {
         Ok(Self(lines))
     }
 
-    fn with<T>(&self, method: &str, target: &[u8], peer: Option<&str>, call: impl FnOnce(&Head<'_>) -> T) -> T {
+    fn with<T>(&self, method: &str, asked: &Asked<'_>, peer: Option<&str>, call: impl FnOnce(&Head<'_>) -> T) -> T {
         let lines: Vec<(&[u8], &[u8])> =
             self.0.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-        call(&Head::new(method, target).headers(&lines).peer(peer))
+        let head = match asked {
+            Asked::Plain(target) => Head::new(method, *target),
+            Asked::Moved(it) => Head::new(method, &it.target)
+                .whole(it.whole.as_deref())
+                .mount(it.mount.as_deref())
+                .rewritten(it.rewritten),
+        };
+        call(&head.headers(&lines).peer(peer))
     }
 
     fn message(&self, method: &str, target: &[u8], peer: Option<String>, body: &[u8]) -> Message {

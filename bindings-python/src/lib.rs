@@ -26,7 +26,7 @@ mod native {
     #[pymodule_export]
     use super::engine::{_flush_open, Config, Keywright, Texts, Unopened};
     #[pymodule_export]
-    use super::http::{_request_id, Answer, Http, HttpConfig, Lease, Needs, Passed, Response};
+    use super::http::{_request_id, Answer, Http, HttpConfig, Lease, Needs, Passed, Response, Target};
     #[pymodule_export]
     use super::keys::Keys;
     #[pymodule_export]

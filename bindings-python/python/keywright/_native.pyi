@@ -251,6 +251,8 @@ class Keywright(Verifier):
         forward_auth: Literal["nginx", "traefik", "caddy", "haproxy", "envoy"] | None = None,
         agent_header: str | None = None,
         path: str | None = None,
+        mount: str | None = None,
+        rewrites: bool | None = None,
         casing: Literal["snake", "camel"] | None = None,
         list: Literal["envelope", "bare"] | None = None,
         secret_field: Literal["api_key", "key"] | None = None,
@@ -288,6 +290,9 @@ class Keywright(Verifier):
             A-Z, a-z, 0-9, _ . : and -. It goes into limits, counters and the audit, and gives no right; none is read when left out.
         path: where management stands among the other routes of the API, like ``"/api-keys"``; what it does not answer there
             is left to the host.
+        mount: the path, like ``"/api"``, at which a proxy mounts the application and tells so in a header (``SCRIPT_NAME`` for
+            gunicorn, ``Daphne-Root-Path`` for Daphne), which it sets on every request.
+        rewrites: judges a path that was rewritten in front of the guard as the router gets it; refused when left out.
         casing: the names of fields, those of arguments too: ``"snake"`` when left out.
         list: a list with what follows it, ``"envelope"`` when left out, or its items alone, up to 1,000 with a ``Link``.
         secret_field: where the text of a new key stands; ``"api_key"`` when left out.
@@ -1082,6 +1087,25 @@ class Needs:
         """
 
 @final
+class Target:
+    """The target of a request to an application that is mounted somewhere, or whose paths are rewritten in front of it."""
+
+    def __new__(
+        cls, target: bytes, *, whole: bytes | None = None, mount: str | None = None, rewritten: bool = False
+    ) -> Target:
+        """Says what the rules judge.
+
+        target: path and query of which the router gets the path, still percent-encoded as they came.
+        whole: the whole target, where the router may look at either: the rules of both have to be met.
+        mount: the path at which a header of the request says that the application is mounted.
+        rewritten: whether the router gets another path than the one that the client asked for.
+        """
+
+    @property
+    def target(self) -> bytes:
+        """Path and query of which the router gets the path."""
+
+@final
 class Passed:
     """A request that may go on."""
 
@@ -1153,7 +1177,7 @@ class Http:
     def authenticate(
         self,
         method: str,
-        target: bytes,
+        target: bytes | Target,
         headers: _Lines,
         peer: str | None = None,
         needs: Needs | None = None,
@@ -1211,7 +1235,7 @@ class Http:
     def release(self, lease: Lease) -> None:
         """Ends a lease without an answer: the request broke off, and may be done anew."""
 
-    def explain(self, method: str, target: bytes, headers: _Lines, peer: str | None = None, needs: Needs | None = None) -> dict[str, Any]:
+    def explain(self, method: str, target: bytes | Target, headers: _Lines, peer: str | None = None, needs: Needs | None = None) -> dict[str, Any]:
         """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it.
 
         needs: what the route needs; left out, the rule that its path has. Of management it knows nothing.
@@ -1223,7 +1247,7 @@ class Http:
     def _begin(
         self,
         method: str,
-        target: bytes,
+        target: bytes | Target,
         headers: _Lines,
         peer: str | None = None,
         needs: Needs | None = None,
@@ -1247,4 +1271,4 @@ class HttpConfig:
     def manages(self, target: bytes) -> bool: ...
     def open(self, engine: Keywright) -> Http: ...
     def check(self, needs: Needs) -> None: ...
-    def unavailable(self, method: str, target: bytes, headers: _Lines) -> Response: ...
+    def unavailable(self, method: str, target: bytes | Target, headers: _Lines) -> Response: ...

@@ -184,6 +184,8 @@ class AsyncKeywright:
         forward_auth: Literal["nginx", "traefik", "caddy", "haproxy", "envoy"] | None = None,
         agent_header: str | None = None,
         path: str | None = None,
+        mount: str | None = None,
+        rewrites: bool | None = None,
         casing: Literal["snake", "camel"] | None = None,
         list: Literal["envelope", "bare"] | None = None,
         secret_field: Literal["api_key", "key"] | None = None,

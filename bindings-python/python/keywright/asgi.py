@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
 from typing import Any, TypeAlias
+from urllib.parse import quote, unquote
 
 from keywright._native import Keywright, Passed, Response, _request_id
 from keywright.aio import AsyncKeywright
-from keywright.http import LARGEST_BODY, AsyncHttp
+from keywright.http import LARGEST_BODY, AsyncHttp, Target
 from keywright.once import Body, BrokenOff, begun
 
 __all__ = ["HeadersMiddleware", "KeywrightMiddleware", "Management"]
@@ -39,6 +41,7 @@ class KeywrightMiddleware:
     def __init__(self, app: App, keywright: Keywright | AsyncKeywright, **options: Any) -> None:
         self.app = app
         self.http: AsyncHttp = AsyncHttp(keywright, **options)
+        self._mount: str = _configured(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
@@ -46,7 +49,7 @@ class KeywrightMiddleware:
             await self.app(scope, receive, send)
             return
         state = _state(scope)
-        answer = await self.http.authenticate(*parts(scope), None, state.get("keywright"))
+        answer = await self.http.authenticate(*parts(scope, self._mount), None, state.get("keywright"))
         if isinstance(answer, Response):
             await respond(scope, receive, send, answer)
             return
@@ -184,23 +187,88 @@ class Management:
         await respond(scope, receive, send, await self.http.manage(method, _inside(scope), headers, peer, body, session))
 
 
-def parts(scope: Scope) -> tuple[str, bytes, Pairs, str | None]:
-    """Method, target, headers and peer of a request, as the contract takes them."""
-    path, query, client = scope.get("raw_path"), scope.get("query_string", b""), scope.get("client")
-    if path is None:
-        # A server that keeps only the decoded path: what was encoded in it is as good as odd.
-        path = scope["path"].encode()
-    target = path + b"?" + query if query else path
+def parts(scope: Scope, mount: str = "", path: str | None = None) -> tuple[str, bytes | Target, Pairs, str | None]:
+    """Method, target, headers and peer of a request, as the contract takes them.
+
+    mount: where the application itself says that it is mounted; what the server says when left out.
+    path: the path that the router gets; the part below the mount when left out.
+    """
+    query, client = scope.get("query_string", b""), scope.get("client")
     # A socket without addresses has no port either.
     peer = client[0] if client and client[1] is not None else None
+    mount = mount or scope.get("root_path", "")
+    target: bytes | Target = _spelt(scope)
+    if mount or path is not None or target == UNREADABLE or _claimed(scope):
+        target = _routed(scope, mount, path, query)
+    elif query:
+        target = target + b"?" + query
     return scope.get("method", "GET"), target, scope["headers"], peer
 
 
+UNREADABLE = b"*"
+
+
+def _spelt(scope: Scope) -> bytes:
+    """The whole path as it came; what is no spelling of the path that the application sees was rewritten on the way."""
+    path, raw = scope["path"], scope.get("raw_path")
+    if raw is None:
+        return _quoted(path)
+    # Older frameworks cut what they mount off from the path alone.
+    is_same = unquote(raw.decode("latin-1")) in (path, scope.get("root_path", "") + path)
+    return raw if is_same else UNREADABLE
+
+
+def _routed(scope: Scope, mount: str, path: str | None, query: bytes) -> Target:
+    whole, below = _spelt(scope), path
+    if below is None:
+        rest = scope["path"].removeprefix(mount)
+        below = rest if rest[:1] in ("", "/") else scope["path"]
+    for spelt in (whole.removeprefix(mount.encode()), whole):
+        if unquote(spelt.decode("latin-1")) == below:
+            break
+    else:
+        spelt = _quoted(below)
+    rest = b"?" + query if query else b""
+    return Target(
+        # Nothing is left below the mount, and routers take that for its root.
+        (spelt or b"/") + rest,
+        # Nobody knows whether the router of a plain application looks below the mount.
+        whole=whole + rest if path is None and spelt != whole else None,
+        mount=_claimed(scope),
+        rewritten=whole == UNREADABLE,
+    )
+
+
+def _claimed(scope: Scope) -> str | None:
+    """The mount that a client may have chosen: Daphne takes it from a header, which it tells nobody."""
+    mount: str = scope.get("app_root_path", scope.get("root_path", ""))
+    is_own = mount == getattr(scope.get("app"), "root_path", "")
+    return mount if mount and not is_own and "daphne.server" in sys.modules else None
+
+
+def _configured(app: Any) -> str:
+    """Where an application itself says that it is mounted, as FastAPI does, behind whatever middleware."""
+    while app is not None:
+        if mount := getattr(app, "root_path", None):
+            return str(mount)
+        app = getattr(app, "app", None)
+    return ""
+
+
+def _quoted(path: str) -> bytes:
+    return quote(path, safe="/!$&'()*+,;=:@").encode()
+
+
 def _inside(scope: Scope) -> bytes:
-    """The target below the place where an application is mounted."""
-    target = parts(scope)[1]
-    mounted = scope.get("root_path", "").encode()
-    return target[len(mounted) :] if target.startswith(mounted) else target
+    """The target below the place where an application is mounted, which need not be below the mount of the server."""
+    path, query = scope.get("raw_path"), scope.get("query_string", b"")
+    path = _quoted(scope["path"]) if path is None else path
+    mounted, outer = scope.get("root_path", ""), scope.get("app_root_path", "")
+    for mount in (mounted.encode(), mounted.removeprefix(outer).encode()):
+        if path.startswith(mount):
+            path = path[len(mount) :]
+            break
+    return path + b"?" + query if query else path
 
 
 def passed(scope: Scope) -> Passed | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
-from keywright.http import LARGEST_BODY
+from keywright.http import LARGEST_BODY, Target
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -23,9 +23,24 @@ UNREADABLE: bytes = b"*"
 TOLD = ("HTTP_X_ORIGINAL_URI", "HTTP_X_FORWARDED_URI")
 
 
-def parts(environ: WSGIEnvironment, decode: Decode = unquote_to_bytes) -> tuple[str, bytes, list[tuple[bytes, bytes]], str | None]:
-    """Method, target, headers and peer of a request, as the contract takes them; see ``target``."""
-    return environ["REQUEST_METHOD"], target(environ, decode)[0], list(_lines(environ)), environ.get("REMOTE_ADDR") or None
+def parts(
+    environ: WSGIEnvironment, decode: Decode = unquote_to_bytes
+) -> tuple[str, bytes | Target, list[tuple[bytes, bytes]], str | None]:
+    """Method, target, headers and peer of a request, as the contract takes them: the target below the mount, by which WSGI routes."""
+    return environ["REQUEST_METHOD"], _routed(environ, decode), list(_lines(environ)), environ.get("REMOTE_ADDR") or None
+
+
+def _routed(environ: WSGIEnvironment, decode: Decode) -> bytes | Target:
+    below, mount = target(environ, decode)[1], environ.get("SCRIPT_NAME", "")
+    if below == UNREADABLE:
+        path, query = (_bytes(environ.get(name, "")) for name in ("PATH_INFO", "QUERY_STRING"))
+        return Target(_quoted(path) + (b"?" + query if query else b""), rewritten=True)
+    if not below.startswith(b"/"):
+        # Nothing is left below the mount, and routers take that for its root.
+        below = b"/" + below
+    # A server that takes the mount from a header tells the header as well.
+    is_claimed = mount and mount in environ.get("HTTP_SCRIPT_NAME", "")
+    return Target(below, mount=mount) if is_claimed else below
 
 
 def target(environ: WSGIEnvironment, decode: Decode = unquote_to_bytes) -> tuple[bytes, bytes]:
@@ -40,14 +55,19 @@ def target(environ: WSGIEnvironment, decode: Decode = unquote_to_bytes) -> tuple
     query = b"?" + query if query else b""
     given = environ.get("REQUEST_URI", environ.get("RAW_URI"))
     if given is None:
-        below = quote(path, safe="/!$&'()*+,;=:@").encode()
+        below = _quoted(path)
         return quote(mount).encode() + below + query, below + query
     # It may name the host as well (RFC 9112, section 3.2.2).
     whole = _bytes(re.sub("^https?://[^/?]*", "", given).partition("?")[0])
-    below = whole.removeprefix(mount)
-    if decode(below) != path:
-        return UNREADABLE, UNREADABLE
-    return whole + query, below + query
+    # A mount that the host knows of, and not the server, need not be in the target.
+    for below in (whole.removeprefix(mount), whole):
+        if decode(below) == path:
+            return whole + query, below + query
+    return UNREADABLE, UNREADABLE
+
+
+def _quoted(path: bytes) -> bytes:
+    return quote(path, safe="/!$&'()*+,;=:@").encode()
 
 
 def body(environ: WSGIEnvironment, largest: int = LARGEST_BODY) -> bytes | None:

@@ -63,14 +63,14 @@ class ApiKey(SecurityBase):
 
     async def explain(self, request: HTTPConnection, scopes: str | list[str] | None = None) -> dict[str, Any]:
         """Why a request is let in or refused on a route that needs these scopes; see ``Http.explain``."""
-        return await self._http.explain(*parts(request.scope), contract.needed(scopes, **self._given))
+        return await self._http.explain(*_parts(request.scope), contract.needed(scopes, **self._given))
 
     async def __call__(self, request: HTTPConnection, security_scopes: SecurityScopes) -> Key | None:
         """The key of a request, or of what opens a WebSocket."""
         scopes = tuple(security_scopes.scopes)
         if scopes not in self._needs:
             self._needs[scopes] = contract.needed(list(scopes) or None, **self._given)
-        answer = await self._http.authenticate(*parts(request.scope), self._needs[scopes], passed(request.scope))
+        answer = await self._http.authenticate(*_parts(request.scope), self._needs[scopes], passed(request.scope))
         state = request.scope.setdefault("state", {})
         if isinstance(answer, contract.Response):
             raise _refused_there(state, answer)
@@ -96,6 +96,13 @@ def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str 
     app.add_middleware(HeadersMiddleware)
     app.router.redirect_slashes = False
     return ApiKey(contract.AsyncHttp(keywright, **options), model, {})
+
+
+def _parts(scope: Any) -> Any:
+    """The parts of a request, with the path that the application gets below its mount, be that its own or the server's."""
+    path, mount = scope["path"], scope.get("state", {}).get("keywright_mount", scope.get("root_path", ""))
+    rest = path.removeprefix(mount)
+    return parts(scope, mount, rest if rest[:1] in ("", "/") else path)
 
 
 def _refused_there(state: dict[str, Any], response: contract.Response) -> Refused:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from keywright._native import Answer, Config, Http, HttpConfig, Keywright, Lease, Needs, Passed, Response
+from keywright._native import Answer, Config, Http, HttpConfig, Keywright, Lease, Needs, Passed, Response, Target
 from keywright.errors import Closed, Unavailable
 from keywright.threads import Threads
 
@@ -23,6 +23,7 @@ __all__ = [
     "Passed",
     "Response",
     "SyncHttp",
+    "Target",
     "listed",
     "needed",
 ]
@@ -72,7 +73,7 @@ class SyncHttp(_Contract):
     def authenticate(
         self,
         method: str,
-        target: bytes,
+        target: bytes | Target,
         headers: Any,
         peer: str | None,
         needs: Needs | None = None,
@@ -107,7 +108,7 @@ class SyncHttp(_Contract):
         with suppress(Unavailable, Closed):
             (self._http or self._open()).release(lease)
 
-    def explain(self, method: str, target: bytes, headers: Any, peer: str | None = None, needs: Needs | None = None) -> dict[str, Any]:
+    def explain(self, method: str, target: bytes | Target, headers: Any, peer: str | None = None, needs: Needs | None = None) -> dict[str, Any]:
         """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""
         return (self._http or self._open()).explain(method, target, headers, peer, needs)
 
@@ -124,7 +125,7 @@ class AsyncHttp(_Contract):
     async def authenticate(
         self,
         method: str,
-        target: bytes,
+        target: bytes | Target,
         headers: Any,
         peer: str | None,
         needs: Needs | None = None,
@@ -167,7 +168,7 @@ class AsyncHttp(_Contract):
             await self._threads.run(lambda: http.release(lease))
 
     async def explain(
-        self, method: str, target: bytes, headers: Any, peer: str | None = None, needs: Needs | None = None
+        self, method: str, target: bytes | Target, headers: Any, peer: str | None = None, needs: Needs | None = None
     ) -> dict[str, Any]:
         """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""
         http = await self._open()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, unquote
 
 from litestar import Request, Response, asgi
 from litestar.config.app import AppConfig
@@ -13,6 +14,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins import InitPlugin, ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
+from litestar.utils.path import normalize_path
 
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
@@ -49,7 +51,7 @@ class Guard:
         if handler.opt.get("keywright_exempt"):
             return
         scope = _any(connection.scope)
-        state, answer = scope["state"], await self.http.authenticate(*parts(scope), self.needs, passed(scope))
+        state, answer = scope["state"], await self.http.authenticate(*_parts(scope), self.needs, passed(scope))
         if not isinstance(answer, contract.Response):
             answer = await begun(self.http, answer, state) or answer
         if isinstance(answer, contract.Response):
@@ -117,6 +119,22 @@ class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):
 
     async def _managed(self, scope: Any, receive: Any, send: Any) -> None:
         await self._management({**scope, "root_path": f"{scope.get('root_path', '')}{self._manage}"}, receive, send)
+
+
+def _parts(scope: Any) -> Any:
+    """The parts of a request, with the path by which Litestar has found a handler: what follows the first occurrence of the mount."""
+    root, raw = scope.get("root_path", ""), scope.get("raw_path") or quote(scope["path"]).encode()
+    raw = raw.split(root.encode(), 1)[-1] if root else raw
+    asked, path = unquote(raw.decode("latin-1")), scope["path"]
+    handler = scope["route_handler"]
+    if getattr(handler, "is_mount", False):
+        # There the path is what is left below one of these.
+        ends = [normalize_path(f"{mount}/{path}") for mount in handler.paths]
+        is_same = any(normalize_path(asked).endswith(it) for it in ends)
+    else:
+        is_same = normalize_path(asked) == path
+    seen = {**scope, "root_path": "", "app_root_path": root, "path": asked if is_same else path, "raw_path": raw if is_same else b"*"}
+    return parts(seen, path=None if is_same else path)
 
 
 def get_api_key(connection: Connection) -> Key | None:

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::config::NO_STORE;
 use super::credential::{self, Source};
+use super::message::path_of;
 use super::once::{self, Once};
 use super::refusal::Refusal;
 use super::route::{Access, Found, Rules};
@@ -264,6 +265,9 @@ impl Http {
     fn ruled(&self, head: &Head<'_>) -> Result<(Cow<'_, Needs>, Option<&'static str>), Refusal> {
         let valid_key = &self.plan.valid_key;
         let Some(rules) = self.rules(head)? else { return Ok((Cow::Borrowed(valid_key), None)) };
+        if head.mount.is_some() && head.mount != self.plan.mount.as_deref() {
+            return Ok((Cow::Borrowed(valid_key), Some("The API is not mounted at that path")));
+        }
         if !rules.is_listed() && !self.plan.default_authenticated {
             return Ok((Cow::Borrowed(valid_key), Some("No rule of this API lets anybody in here")));
         }
@@ -273,10 +277,18 @@ impl Http {
     /// The rules that the route of a request may have; `None` where there are no rules.
     pub(super) fn rules(&self, head: &Head<'_>) -> Result<Option<Rules<'_>>, Refusal> {
         let Some(table) = &self.plan.table else { return Ok(None) };
-        match table.find(head.judged_method(), head.path()) {
-            Found::Rules(rules) => Ok(Some(rules)),
-            Found::Ambiguous => Err(ambiguous()),
+        if head.is_rewritten && !self.plan.rewrites {
+            return Err(Refusal::invalid_request("The path is not the one that was asked for"));
         }
+        let found = |path| match table.find(head.judged_method(), path) {
+            Found::Rules(rules) => Ok(rules),
+            Found::Ambiguous => Err(ambiguous()),
+        };
+        let rules = found(head.path())?;
+        Ok(Some(match head.whole {
+            Some(target) => rules.and(found(path_of(target))?),
+            None => rules,
+        }))
     }
 
     pub(super) fn credential<'a>(&self, head: &Head<'a>) -> Result<Option<(&'a [u8], &Source)>, Refusal> {

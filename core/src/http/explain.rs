@@ -99,6 +99,15 @@ impl Http {
         let forwarded = head.has("x-forwarded-for");
         let is = |code: Code| refusal.code == code.wire();
         match &told.address {
+            _ if is_ruled && head.is_rewritten && !self.plan.rewrites => {
+                "let the guard stand before what rewrites the path, or set the option rewrites".into()
+            }
+            _ if is_ruled
+                && refusal.status == 403
+                && head.mount.is_some_and(|it| Some(it) != self.plan.mount.as_deref()) =>
+            {
+                "name the path in the option mount, if a proxy of yours sets this header on every request".into()
+            }
             _ if is(Code::Missing) && head.has("authorization") => {
                 "send the key as \"Authorization: Bearer <key>\"; other schemes are not read".into()
             }

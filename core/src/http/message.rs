@@ -19,12 +19,37 @@ pub struct Head<'a> {
     headers: &'a [(&'a [u8], &'a [u8])],
     pub(super) peer: Option<IpAddr>,
     pub(super) earlier: Option<&'a Earlier>,
+    pub(super) whole: Option<&'a [u8]>,
+    pub(super) mount: Option<&'a str>,
+    pub(super) is_rewritten: bool,
 }
 
 impl<'a> Head<'a> {
-    /// The method, and the target as it came: path and query, still percent-encoded.
+    /// The method, and the target of which the router gets the path: path and query, still percent-encoded as they came.
     pub fn new(method: &'a str, target: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        Self { method, target: target.as_ref(), headers: &[], peer: None, earlier: None }
+        let target = target.as_ref();
+        Self { method, target, headers: &[], peer: None, earlier: None, whole: None, mount: None, is_rewritten: false }
+    }
+
+    /// The whole target, where the application is mounted below a part of it and nobody knows whether its router looks at
+    /// all of the path: the rules of both have to be met.
+    #[must_use]
+    pub fn whole(self, target: Option<&'a [u8]>) -> Self {
+        Self { whole: target, ..self }
+    }
+
+    /// The path at which a header of the request says that the application is mounted. Rules let nobody in there, unless
+    /// [`Config::mount`](super::Config::mount) names it.
+    #[must_use]
+    pub fn mount(self, path: Option<&'a str>) -> Self {
+        Self { mount: path, ..self }
+    }
+
+    /// Whether the router gets another path than the one that the client asked for. Rules refuse such a request, unless
+    /// [`Config::rewrites`](super::Config::rewrites) expects it.
+    #[must_use]
+    pub fn rewritten(self, is_rewritten: bool) -> Self {
+        Self { is_rewritten, ..self }
     }
 
     /// The header lines in their order, a line that is repeated as often as it came.
@@ -67,7 +92,7 @@ impl<'a> Head<'a> {
     /// The path as it came, without the query.
     #[must_use]
     pub fn path(&self) -> &'a [u8] {
-        self.target.split(|it| *it == b'?').next().unwrap_or_default()
+        path_of(self.target)
     }
 
     pub(super) fn target(&self) -> &'a [u8] {
@@ -76,7 +101,7 @@ impl<'a> Head<'a> {
 
     /// The same head, of a request that it speaks about.
     pub(super) fn about(self, method: &'a str, target: &'a [u8]) -> Self {
-        Self { method, target, ..self }
+        Self { method, target, whole: None, mount: None, is_rewritten: false, ..self }
     }
 
     pub(super) fn query(&self) -> &'a [u8] {
@@ -118,6 +143,10 @@ impl<'a> Head<'a> {
     pub(super) fn is_preflight(&self) -> bool {
         self.method == "OPTIONS" && self.has("origin") && self.has("access-control-request-method")
     }
+}
+
+pub(super) fn path_of(target: &[u8]) -> &[u8] {
+    target.split(|it| *it == b'?').next().unwrap_or_default()
 }
 
 /// A whole request, for [`Http::manage`](super::Http::manage).

@@ -18,7 +18,7 @@ from django.views import View
 
 from keywright import Key, asgi, environ
 from keywright.django.site import declared, site
-from keywright.http import LARGEST_ONCE, Lease, Needs, Passed, Response
+from keywright.http import LARGEST_ONCE, Lease, Needs, Passed, Response, Target
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
@@ -111,11 +111,11 @@ def passed(request: HttpRequest) -> Passed | None:
     return found
 
 
-def parts(request: HttpRequest) -> tuple[str, bytes, Any, str | None]:
-    """Method, target, headers and peer of a request, as the contract takes them."""
-    known = cast("Any", request)
+def parts(request: HttpRequest) -> tuple[str, bytes | Target, Any, str | None]:
+    """Method, target, headers and peer of a request, as the contract takes them, with the path by which Django routes."""
+    known, path = cast("Any", request), request.path_info
     if isinstance(request, ASGIRequest):
-        return asgi.parts(known.scope)
+        return asgi.parts(known.scope, known.scope["path"].removesuffix(path), path)
     # Django has put its own decoded text in their place.
     seen = {name: request.META[name].encode().decode("latin-1") for name in ("PATH_INFO", "SCRIPT_NAME")}
     return environ.parts({**known.environ, **seen}, _decoded)

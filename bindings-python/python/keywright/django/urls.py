@@ -11,7 +11,7 @@ from django.urls import URLPattern, re_path
 from keywright import environ
 from keywright.django.guard import body, parts, respond
 from keywright.django.site import site
-from keywright.http import LARGEST_BODY
+from keywright.http import LARGEST_BODY, Target
 
 __all__ = ["inside", "management", "urlpatterns"]
 
@@ -31,8 +31,9 @@ async def management(request: HttpRequest, rest: str) -> HttpResponse:
 
 def inside(request: HttpRequest, rest: str) -> bytes:
     """The target below the place where management is included, which ends with ``rest``."""
-    target = parts(request)[1]
-    mounted = request.path.removesuffix(rest).encode()
+    given = parts(request)[1]
+    target = given.target if isinstance(given, Target) else given
+    mounted = request.path_info.removesuffix(rest).encode()
     return target[len(mounted) - 1 :] if target.startswith(mounted) else environ.UNREADABLE
 
 

@@ -9,7 +9,7 @@ use super::address::Proxies;
 use super::agent;
 use super::credential::Source;
 use super::forward::Gateway;
-use super::manage::{Place, SelfService, Spelling};
+use super::manage::{self, Place, SelfService, Spelling};
 use super::preflight::Preflight;
 use super::refusal::Refusal;
 use super::route::{Idempotent, Needs, Rule, Table};
@@ -50,6 +50,8 @@ pub struct Config {
     agent_header: Option<String>,
     spelling: Spelling,
     place: Place,
+    mount: Option<String>,
+    rewrites: bool,
 }
 
 /// The form of a refusal's body.
@@ -96,6 +98,8 @@ impl Default for Config {
             agent_header: None,
             spelling: Spelling::default(),
             place: Place::default(),
+            mount: None,
+            rewrites: false,
         }
     }
 }
@@ -233,6 +237,21 @@ impl Config {
         Ok(Self { place: Place::read(path)?, ..self })
     }
 
+    /// The path, like `/api`, at which a proxy mounts the application and tells so in a header: `SCRIPT_NAME` for gunicorn,
+    /// `Daphne-Root-Path` for Daphne. Let the proxy set that header on every request, since clients can send it too. What a
+    /// server or framework is configured with needs no word here. Rules are written without it.
+    ///
+    /// # Errors
+    /// `validation_failed` for what is no path of plain segments.
+    pub fn mount(self, path: &str) -> Result<Self, Error> {
+        Ok(Self { mount: Some(manage::plain_path("mount", path)?.to_owned()), ..self })
+    }
+
+    /// Judges a path that was rewritten in front of the guard as the router gets it. Left out, such a request is refused.
+    pub fn rewrites(self) -> Self {
+        Self { rewrites: true, ..self }
+    }
+
     /// Refuses all that can be refused before the engine is open.
     ///
     /// # Errors
@@ -347,6 +366,8 @@ impl Config {
             agent_header: self.agent_header.clone(),
             spelling: self.spelling.clone(),
             place: self.place.clone(),
+            mount: self.mount.clone(),
+            rewrites: self.rewrites,
         })
     }
 }
@@ -371,6 +392,8 @@ pub(super) struct Plan {
     pub(super) agent_header: Option<String>,
     pub(super) spelling: Spelling,
     pub(super) place: Place,
+    pub(super) mount: Option<String>,
+    pub(super) rewrites: bool,
 }
 
 impl Plan {

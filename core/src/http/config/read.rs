@@ -34,6 +34,8 @@ impl Config {
             "forward_auth",
             "agent_header",
             "path",
+            "mount",
+            "rewrites",
         ];
         let fields = fields.only(&[&own[..], &Spelling::OPTIONS].concat())?;
         Self::take(fields).map_err(|it| it.spelt(casing))
@@ -68,6 +70,7 @@ impl Config {
         config.deprecation_headers = flag("deprecation_headers")?;
         config.keys_may_manage = flag("keys_may_manage")?;
         config.revoke_children = flag("revoke_children")?;
+        config.rewrites = flag("rewrites")?;
         if let Some(names) = fields.given("self_service") {
             let call = |it: &String| chosen("self_service", it, "is no call of self-service", &SelfService::NAMES);
             config.self_service = names.into_texts("self_service")?.iter().map(call).collect::<Result<_, _>>()?;
@@ -86,6 +89,9 @@ impl Config {
         config = config.spelling(Spelling::take(&mut fields)?);
         if let Some(path) = fields.text("path")? {
             config = config.path(&path)?;
+        }
+        if let Some(path) = fields.text("mount")? {
+            config = config.mount(&path)?;
         }
         config.plan()?;
         Ok(config)

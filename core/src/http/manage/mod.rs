@@ -14,7 +14,7 @@ mod who;
 
 use std::borrow::Cow;
 
-pub(super) use self::place::Place;
+pub(super) use self::place::{Place, plain_path};
 pub use self::route::SelfService;
 use self::route::{Arguments, Found, Route};
 pub use self::spelling::{Spelling, View};

@@ -12,12 +12,7 @@ pub(in crate::http) struct Place(Option<String>);
 
 impl Place {
     pub(in crate::http) fn read(path: &str) -> Result<Self, Error> {
-        let plain = |it: u8| it.is_ascii_alphanumeric() || b"-._~".contains(&it);
-        let is_segment = |it: &str| !matches!(it, "" | "." | "..") && it.bytes().all(plain);
-        match path.strip_prefix('/') {
-            Some(inside) if inside.split('/').all(is_segment) => Ok(Self(Some(path.to_owned()))),
-            _ => Err(Error::wrong("path", "is no path of plain segments", "write it like /api-keys or /v1/api-keys")),
-        }
+        plain_path("path", path).map(|it| Self(Some(it.to_owned())))
     }
 
     /// Whether management answers a target; all of them, where it has a mount of its own.
@@ -54,6 +49,16 @@ impl Place {
             _ => return None,
         }
         Some([b"/keys", rest].concat().into())
+    }
+}
+
+/// The path that an option names.
+pub(in crate::http) fn plain_path<'a>(option: &str, path: &'a str) -> Result<&'a str, Error> {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || b"-._~".contains(&it);
+    let is_segment = |it: &str| !matches!(it, "" | "." | "..") && it.bytes().all(plain);
+    match path.strip_prefix('/') {
+        Some(inside) if inside.split('/').all(is_segment) => Ok(path),
+        _ => Err(Error::wrong(option, "is no path of plain segments", "write it like /api-keys or /v1/api-keys")),
     }
 }
 

@@ -31,6 +31,12 @@ impl<'t> Rules<'t> {
         self.rules.push(rule);
     }
 
+    /// Adds the rules of another path that the same request may have. A route that only that path has is none of these.
+    pub(in crate::http) fn and(mut self, other: Self) -> Self {
+        self.rules.extend(other.rules);
+        self
+    }
+
     /// Whether the route has a rule at all; else it may be a route without one.
     pub(in crate::http) fn is_listed(&self) -> bool {
         self.is_listed
