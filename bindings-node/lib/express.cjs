@@ -3,7 +3,7 @@
 const { bodyOf } = require("./body.cjs");
 const { Http, asked } = require("./http.cjs");
 const { keep } = require("./node-once.cjs");
-const { bodyBefore, linesOf, readBefore } = require("./node-request.cjs");
+const { bodyBefore, linesOf, readBefore, routed } = require("./node-request.cjs");
 const { adding, send } = require("./node-response.cjs");
 const { managing } = require("./principal.cjs");
 const { isPromise } = require("./promise.cjs");
@@ -15,10 +15,11 @@ const { isPromise } = require("./promise.cjs");
 function guard(kw, options) {
   const http = new Http(kw, options);
   const middleware = (needs) => (request, response, next) => {
-    const { method, originalUrl, socket, keywright } = request;
+    const { method, socket, keywright } = request;
+    const { target, rewritten } = routed(request);
     let found;
     try {
-      found = http.begin(method, originalUrl, linesOf(request), socket?.remoteAddress, keywright?.earlier, needs);
+      found = http.begin(method, target, linesOf(request), socket?.remoteAddress, keywright?.earlier, needs, rewritten);
     } catch (error) {
       return next(error);
     }
@@ -29,8 +30,8 @@ function guard(kw, options) {
     requires: (scopes, more) => middleware(http.needs(scopes, more)),
     management: (options) => management(http, managing(options).principal),
     explain: (request, scopes, more) => {
-      const { method, originalUrl: target, socket } = request;
-      return http.explain({ method, target, rawHeaders: linesOf(request), peer: socket?.remoteAddress }, asked(http, scopes, more));
+      const parts = { method: request.method, ...routed(request), rawHeaders: linesOf(request), peer: request.socket?.remoteAddress };
+      return http.explain(parts, asked(http, scopes, more));
     },
   });
 }

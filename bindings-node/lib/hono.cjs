@@ -56,7 +56,22 @@ function answered(c, { status, headers, body }) {
 /** A request as `@hono/node-server` hands it on; elsewhere as the runtime tells it. */
 function arrived(c, peer) {
   const incoming = (c.env?.server ?? c.env)?.incoming;
-  return taken(c.req.raw, incoming, peer ? peer(c) : incoming?.socket?.remoteAddress);
+  const parts = taken(c.req.raw, incoming, peer ? peer(c) : incoming?.socket?.remoteAddress);
+  if (parts.target.split("?", 1)[0] === c.req.path) return parts;
+  const { pathname, search } = new URL(c.req.raw.url);
+  // An application that says with `getPath` what it routes by.
+  return [pathname, readable(pathname)].includes(c.req.path) ? parts : { ...parts, target: c.req.path.replace(/[^!-~]+/g, encodeURI) + search };
+}
+
+/** A path as Hono shows it to its router. */
+function readable(path) {
+  return path.replace(/(?:%[0-9A-F]{2})+/gi, (some) => {
+    try {
+      return decodeURI(some.replace(/%25/g, "%2525"));
+    } catch {
+      return some;
+    }
+  });
 }
 
 /** The key of a request that was let in, null where it came without. */

@@ -95,15 +95,15 @@ class Http {
   }
 
   /** The pass or the answer at once, where nothing has to be waited for; else a promise of it. */
-  begin(method, target, rawHeaders, peer, earlier, needs) {
-    const judged = this.#native.authenticate(this.#head(method, target, rawHeaders, peer, earlier), this.#needed(needs));
+  begin(method, target, rawHeaders, peer, earlier, needs, rewritten) {
+    const judged = this.#native.authenticate(this.#head(method, target, rawHeaders, peer, earlier, rewritten), this.#needed(needs));
     if (!isPromise(judged)) return this.#told(judged);
     this.#warn();
     return judged.then((it) => this.#told(it));
   }
 
-  async authenticate({ method, target, rawHeaders, peer, earlier }, needs) {
-    return this.begin(method, target, rawHeaders, peer, earlier, needs);
+  async authenticate({ method, target, rawHeaders, peer, earlier, rewritten }, needs) {
+    return this.begin(method, target, rawHeaders, peer, earlier, needs, rewritten);
   }
 
   async manage({ method, target, rawHeaders, peer, earlier, body }, session) {
@@ -128,8 +128,8 @@ class Http {
     return this.#native.manages(target);
   }
 
-  async explain({ method, target, rawHeaders, peer }, needs) {
-    return settle(await this.#native.explain(this.#head(method, target, rawHeaders, peer, undefined), this.#needed(needs)));
+  async explain({ method, target, rawHeaders, peer, rewritten }, needs) {
+    return settle(await this.#native.explain(this.#head(method, target, rawHeaders, peer, undefined, rewritten), this.#needed(needs)));
   }
 
   async openapi() {
@@ -170,9 +170,9 @@ class Http {
   }
 
   /** The head in one text, with those header lines that are looked at: each that crosses to the addon costs something. */
-  #head(method, target, rawHeaders, peer, earlier) {
-    let lines = 4;
-    let text = `\n${method}\n${target}\n${peer ?? ""}\n${earlier ?? ""}`;
+  #head(method, target, rawHeaders, peer, earlier, rewritten) {
+    let lines = 5;
+    let text = `\n${method}\n${target}\n${rewritten ? 1 : ""}\n${peer ?? ""}\n${earlier ?? ""}`;
     for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
       if (this.#reads.has(rawHeaders[at].toLowerCase())) {
         text += `\n${rawHeaders[at]}\n${rawHeaders[at + 1]}`;

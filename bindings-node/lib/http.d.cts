@@ -99,6 +99,10 @@ export interface HttpOptions {
   agentHeader?: string | undefined;
   /** Where management stands among the other routes of the API, like `/api-keys`; what it does not answer is left to the host. */
   path?: string | undefined;
+  /** The path at which a proxy mounts the application and tells so in a header, which a server believes; see the guide. */
+  mount?: string | undefined;
+  /** Judges a path that was rewritten in front of the guard as the router gets it; refused unless said. */
+  rewrites?: boolean | undefined;
   /** The names of fields, those of arguments too; `snake` unless said. */
   casing?: "snake" | "camel" | undefined;
   /** A list with what follows it, `envelope` unless said, or its items alone, up to 1,000 with a `Link`. */
@@ -133,8 +137,10 @@ export interface Principal {
 /** The parts of a request. */
 export interface Parts {
   method: string;
-  /** Path and query as they came, still percent-encoded. */
+  /** Path and query of which the router gets the path, still percent-encoded as they came. */
   target: string;
+  /** Whether the router gets another path than the one that the client asked for. */
+  rewritten?: boolean | undefined;
   /** Names and values in turn, as `IncomingMessage.rawHeaders`. */
   rawHeaders: readonly string[];
   /** The address of the socket's other end. */

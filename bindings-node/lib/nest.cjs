@@ -6,7 +6,7 @@ const { Http } = require("./http.cjs");
 const { Keywright } = require("./keywright.cjs");
 const { Public, Requires, needsOf } = require("./nest-needs.cjs");
 const { keep } = require("./node-once.cjs");
-const { bodyBefore, linesOf } = require("./node-request.cjs");
+const { bodyBefore, linesOf, routed } = require("./node-request.cjs");
 const { adding, send } = require("./node-response.cjs");
 const { isPromise } = require("./promise.cjs");
 
@@ -54,9 +54,11 @@ class KeywrightGuard {
     const needs = needsOf(context.getClass(), context.getHandler());
     const [request, response] = context.getArgs();
     const raw = request.raw ?? request;
-    const { method, originalUrl, url, socket } = raw;
+    const { method, url, socket } = raw;
+    // Fastify routes by what its own option has made of the target.
+    const { target, rewritten } = request.raw ? { target: url } : routed(raw);
     const earlier = request.keywright?.earlier;
-    const found = this.#http.begin(method, originalUrl ?? url, linesOf(raw), socket?.remoteAddress, earlier, needs);
+    const found = this.#http.begin(method, target, linesOf(raw), socket?.remoteAddress, earlier, needs, rewritten);
     if (isPromise(found) || found.once) return judgedOnce(this.#http, found, request, response);
     return judged(found, request, response);
   }

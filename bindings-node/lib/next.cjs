@@ -36,11 +36,17 @@ function guard(kw, { peer, ...options } = {}) {
     const came = incoming.getStore();
     return taken(request, came, peer ? peer(request) : came?.address);
   };
+  // Routes are written below the `basePath` of the configuration.
+  const routed = (request) => {
+    const { target, ...parts } = arrived(request);
+    const base = request.nextUrl?.basePath ?? "";
+    return { ...parts, target: target.startsWith(`${base}/`) ? target.slice(base.length) : target };
+  };
   return {
     withApiKey: (handler, scopes, more) => {
       const needs = asked(http, scopes, more);
       return async (request, context) => {
-        const parts = { ...arrived(request), earlier: known.get(request)?.earlier };
+        const parts = { ...routed(request), earlier: known.get(request)?.earlier };
         const { refused, found, finish, release } = await admit(http, request, parts, needs);
         if (refused) return responseOf(refused, request.method);
         known.set(request, found);
@@ -65,7 +71,7 @@ function guard(kw, { peer, ...options } = {}) {
       };
       return Object.fromEntries(METHODS.map((method) => [method, answer]));
     },
-    explain: (request, scopes, more) => http.explain(arrived(request), asked(http, scopes, more)),
+    explain: (request, scopes, more) => http.explain(routed(request), asked(http, scopes, more)),
   };
 }
 

@@ -92,4 +92,15 @@ function isEmpty({ readableLength, complete, headers, stream, httpVersionMajor }
   return httpVersionMajor === 2 ? stream.readableEnded && !stream.closed : complete === true;
 }
 
-module.exports = { bodyBefore, linesOf, readBefore, taken };
+/**
+ * The target that a router of Express gets, whole where it is mounted. It differs from what came where something in front has
+ * written another into `url`.
+ */
+function routed({ baseUrl = "", url, originalUrl = url }) {
+  const target = baseUrl + url;
+  // Where nothing is left below a mount, Express writes a slash.
+  const isSame = target === originalUrl || baseUrl + url.slice(1) === originalUrl;
+  return isSame ? { target: originalUrl, rewritten: false } : { target, rewritten: true };
+}
+
+module.exports = { bodyBefore, linesOf, readBefore, routed, taken };
