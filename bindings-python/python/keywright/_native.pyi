@@ -1090,9 +1090,7 @@ class Needs:
 class Target:
     """The target of a request to an application that is mounted somewhere, or whose paths are rewritten in front of it."""
 
-    def __new__(
-        cls, target: bytes, *, whole: bytes | None = None, mount: str | None = None, rewritten: bool = False
-    ) -> Target:
+    def __new__(cls, target: bytes, *, whole: bytes | None = None, mount: str | None = None, rewritten: bool = False) -> Target:
         """Says what the rules judge.
 
         target: path and query of which the router gets the path, still percent-encoded as they came.
@@ -1235,7 +1233,9 @@ class Http:
     def release(self, lease: Lease) -> None:
         """Ends a lease without an answer: the request broke off, and may be done anew."""
 
-    def explain(self, method: str, target: bytes | Target, headers: _Lines, peer: str | None = None, needs: Needs | None = None) -> dict[str, Any]:
+    def explain(
+        self, method: str, target: bytes | Target, headers: _Lines, peer: str | None = None, needs: Needs | None = None
+    ) -> dict[str, Any]:
         """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it.
 
         needs: what the route needs; left out, the rule that its path has. Of management it knows nothing.

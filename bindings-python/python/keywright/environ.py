@@ -23,9 +23,7 @@ UNREADABLE: bytes = b"*"
 TOLD = ("HTTP_X_ORIGINAL_URI", "HTTP_X_FORWARDED_URI")
 
 
-def parts(
-    environ: WSGIEnvironment, decode: Decode = unquote_to_bytes
-) -> tuple[str, bytes | Target, list[tuple[bytes, bytes]], str | None]:
+def parts(environ: WSGIEnvironment, decode: Decode = unquote_to_bytes) -> tuple[str, bytes | Target, list[tuple[bytes, bytes]], str | None]:
     """Method, target, headers and peer of a request, as the contract takes them: the target below the mount, by which WSGI routes."""
     return environ["REQUEST_METHOD"], _routed(environ, decode), list(_lines(environ)), environ.get("REMOTE_ADDR") or None
 

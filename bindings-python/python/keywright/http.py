@@ -108,7 +108,9 @@ class SyncHttp(_Contract):
         with suppress(Unavailable, Closed):
             (self._http or self._open()).release(lease)
 
-    def explain(self, method: str, target: bytes | Target, headers: Any, peer: str | None = None, needs: Needs | None = None) -> dict[str, Any]:
+    def explain(
+        self, method: str, target: bytes | Target, headers: Any, peer: str | None = None, needs: Needs | None = None
+    ) -> dict[str, Any]:
         """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""
         return (self._http or self._open()).explain(method, target, headers, peer, needs)
 
