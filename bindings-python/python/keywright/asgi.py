@@ -82,6 +82,8 @@ class HeadersMiddleware:
             await self.app(scope, receive, send)
             return
         state = _state(scope)
+        # Rules are those of this application, also where it has mounted another.
+        state["keywright_mount"] = scope.get("root_path", "")
         if scope["type"] == "http" and any(name.lower() == b"idempotency-key" for name, _ in scope["headers"]):
             # What is behind may have it done once, and sees no body.
             receive = _looked_at(state, receive)
@@ -233,7 +235,7 @@ def _routed(scope: Scope, mount: str, path: str | None, query: bytes) -> Target:
         # Nothing is left below the mount, and routers take that for its root.
         (spelt or b"/") + rest,
         # Nobody knows whether the router of a plain application looks below the mount.
-        whole=whole + rest if path is None and spelt != whole else None,
+        whole=whole + rest if path is None and whole not in (spelt, UNREADABLE) else None,
         mount=_claimed(scope),
         rewritten=whole == UNREADABLE,
     )
