@@ -35,6 +35,8 @@ function guard(kw, options) {
   };
   const plugin = (app, _options, done) => {
     app.addHook("onRequest", hook(undefined));
+    // A host that has closed the engine itself has written all down.
+    app.addHook("onClose", () => kw.flush().catch(() => {}));
     done();
   };
   return Object.assign(plugin, {

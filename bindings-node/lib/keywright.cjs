@@ -11,7 +11,9 @@ const { numberOf } = require("./request.cjs");
 const { noMore, strict } = require("./strict.cjs");
 
 // What is counted is written down when the process or the worker ends, whoever forgot to close an engine.
-exitTasks().add(addon.flushOpen);
+const ending = exitTasks();
+ending.before.add(addon.endOpen);
+ending.exit.add(addon.flushOpen);
 
 // Properties under symbols, which a proxy of an object has too, and no private fields, which it has not.
 const ENGINE = Symbol.for("keywright.engine");

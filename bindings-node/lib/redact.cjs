@@ -4,7 +4,7 @@ const { StringDecoder } = require("node:string_decoder");
 const { exitTasks } = require("./exit.cjs");
 
 // The standard streams are never ended: what is held back for them is written when the process exits.
-const unfinished = exitTasks();
+const unfinished = exitTasks().exit;
 
 const inKeys = (unit) =>
   (unit >= 48 && unit <= 57) || (unit >= 65 && unit <= 90) || (unit >= 97 && unit <= 122) || unit === 95 || unit === 45;

@@ -125,3 +125,15 @@ fn plain(decision: &Decision) -> Option<f64> {
 pub fn flush_open() {
     keywright::flush_open();
 }
+
+/// Writes down what open engines have counted, and hands out their events, while JavaScript can still hear them.
+#[napi(catch_unwind)]
+pub fn end_open(env: &Env) -> Result<PromiseRaw<'_, ()>> {
+    env.spawn_future(async {
+        let end = || {
+            keywright::flush_open();
+            keywright::end_events();
+        };
+        spawn_blocking(end).await.map_err(|it| napi::Error::from_reason(it.to_string()))
+    })
+}

@@ -91,6 +91,23 @@ test("a listener keeps no process alive", (t) => {
   assert.equal(String(said), "created\n");
 });
 
+test("a program that ends without closing its engine tells and counts what was left", async (t) => {
+  const place = url(t);
+  const program = `
+    import { Keywright } from "keywright";
+    const onEvent = (it) => console.log(it.kind);
+    const kw = new Keywright(process.argv[1], { brand: "liq", pepper: "${PEPPER}", onEvent });
+    const created = await kw.keys.create({ name: "left" });
+    await kw.keys.rotate(created.id, { grace: "1h" });
+    await kw.verify(created.api_key);
+  `;
+  const said = execFileSync(process.execPath, ["--input-type=module", "-e", program, place], { timeout: 120_000 });
+  assert.equal(String(said), "created\nrotated\nformer_secret_used\n");
+  const kw = new Keywright(place, { brand: "liq", pepper: PEPPER });
+  assert.equal((await kw.keys.list()).data[0].usage_count, 1);
+  await kw.close();
+});
+
 test("a worker that ends takes its listener along", async (t) => {
   const program = `
     const { Keywright } = require("keywright");

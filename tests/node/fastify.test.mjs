@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { test } from "node:test";
 import Fastify from "fastify";
+import { Keywright } from "keywright";
 import { getApiKey, guard } from "keywright/fastify";
-import { asks, engine, managers } from "./fixture.mjs";
+import { PEPPER, asks, engine, managers, url } from "./fixture.mjs";
 
 /** An application that listens, and what asks it. */
 async function served(t, app) {
@@ -160,4 +161,23 @@ test("an engine that is closed is unavailable, wrong options are refused, and it
   await kw.close();
   const closed = await app.inject({ url: "/", headers: key.headers });
   assert.deepEqual([closed.statusCode, closed.headers["retry-after"]], [503, "1"]);
+});
+
+test("counts are written when the application closes", async (t) => {
+  const at = url(t);
+  const kw = new Keywright(at, { brand: "liq", pepper: PEPPER });
+  const { headers } = await reader(kw);
+  const app = Fastify();
+  app.register(guard(kw));
+  app.get("/", async () => "");
+  assert.equal((await app.inject({ url: "/", headers })).statusCode, 200);
+  await app.close();
+  const other = new Keywright(at, { brand: "liq", pepper: PEPPER });
+  assert.equal((await other.keys.list()).data[0].usage_count, 1);
+  await other.close();
+  await kw.close();
+
+  const closed = Fastify();
+  closed.register(guard(kw));
+  await closed.close();
 });
