@@ -1,3 +1,4 @@
+// @ts-ignore: Express is optional: where its types are missing, they are `any`.
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import type { Explanation, HttpOptions, NeedsOptions, Passed, Principal } from "./http.cjs";
 import type { Key, Keywright, Scopes } from "./index.cjs";

@@ -1,7 +1,9 @@
+// @ts-ignore: Fastify is optional: where its types are missing, they are `any`.
 import type { FastifyPluginCallback, FastifyPluginAsync, FastifyReply, FastifyRequest, FastifyServerOptions, onRequestHookHandler } from "fastify";
 import type { Explanation, HttpOptions, NeedsOptions, Passed, Principal } from "./http.cjs";
 import type { Key, Keywright, Scopes } from "./index.cjs";
 
+// @ts-ignore: as above
 declare module "fastify" {
   interface FastifyRequest {
     /** What is known of a request that was let in. */

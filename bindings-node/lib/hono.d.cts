@@ -1,3 +1,4 @@
+// @ts-ignore: Hono is optional: where its types are missing, they are `any`.
 import type { Context, MiddlewareHandler } from "hono";
 import type { Explanation, HttpOptions, NeedsOptions, Passed, Principal } from "./http.cjs";
 import type { Key, Keywright, Scopes } from "./index.cjs";

@@ -1,6 +1,14 @@
-/// <reference lib="esnext.disposable" />
-
 import type { ManualClock } from "./testing.cjs";
+
+// As TypeScript declares them from 5.2 on, in a library that older versions lack.
+declare global {
+  interface SymbolConstructor {
+    readonly asyncDispose: unique symbol;
+  }
+  interface AsyncDisposable {
+    [Symbol.asyncDispose](): PromiseLike<void>;
+  }
+}
 
 /** Scopes as a list, or as one text with commas or spaces. */
 export type Scopes = string | readonly string[];
@@ -485,7 +493,6 @@ export interface Org extends View {}
 export interface Keywright extends View, AsyncDisposable {}
 export class Keywright {
   /** Checks the options. The database is opened by `open()` or by the first call. */
-  /** `url`: `sqlite:` and a path on a local disk; a relative one stands in the working folder of this call. */
   constructor(url: string, options?: Options);
   readonly orgs: Orgs;
   open(): Promise<this>;

@@ -1,3 +1,4 @@
+// @ts-ignore: The MCP SDK is optional: where its types are missing, they are `any`.
 import type { AuthInfo } from "@modelcontextprotocol/sdk/server/auth/types.js";
 import type { Key, Request, View } from "./index.cjs";
 

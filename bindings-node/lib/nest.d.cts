@@ -1,3 +1,4 @@
+// @ts-ignore: Nest is optional: where its types are missing, they are `any`.
 import type { DynamicModule, HttpException, ModuleMetadata } from "@nestjs/common";
 import type { HttpOptions, NeedsOptions, Passed, Refused as Answer } from "./http.cjs";
 import type { Key, Keywright, Scopes } from "./index.cjs";

@@ -88,6 +88,27 @@ test("the packed package installs offline and works from ESM, CommonJS and TypeS
   });
 });
 
+test("each subpath has its program and its types, for resolvers that know `exports` and for those that do not", async () => {
+  const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  const { ".": whole, "./package.json": itself, ...subpaths } = manifest.exports;
+  const lib = "./bindings-node/lib";
+  const ways = (name) => ({
+    import: { types: `${lib}/${name}.d.mts`, default: `${lib}/${name}.mjs` },
+    require: { types: `${lib}/${name}.d.cts`, default: `${lib}/${name}.cjs` },
+  });
+  const names = (await readdir(join(root, lib))).filter((file) => file.endsWith(".d.cts")).map((file) => file.slice(0, -6));
+  const wanted = names.filter((name) => name !== "index").sort();
+  assert.deepEqual([whole, itself], [ways("index"), "./package.json"]);
+  assert.deepEqual(Object.keys(subpaths).sort(), wanted.map((name) => `./${name}`));
+  for (const name of wanted) {
+    assert.deepEqual(subpaths[`./${name}`], ways(name));
+    assert.deepEqual(manifest.typesVersions["*"][name], [`${lib}/${name}.d.cts`]);
+  }
+  assert.equal(Object.keys(manifest.typesVersions["*"]).length, wanted.length);
+  const program = await readFile(join(root, "tests/field/typescript/program.ts"), "utf8");
+  assert.deepEqual([...program.matchAll(/from "keywright\/(.+)"/g)].map(([, name]) => name).sort(), wanted);
+});
+
 test("the lock file names no registry, and all of it has one version", async () => {
   const lock = await readFile(join(root, "package-lock.json"), "utf8");
   assert.ok(!lock.includes('"resolved"'));
