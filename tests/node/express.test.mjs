@@ -89,6 +89,52 @@ test("routes say what they need, wherever they are mounted", async (t) => {
   assert.equal((await ask("/api/read")).status, 401);
 });
 
+test("rules judge the path that the router gets", async (t) => {
+  const kw = engine(t);
+  const headers = { "api-key": (await kw.keys.create({ name: "CI", scopes: "deals:list" })).api_key };
+  const routes = [
+    { path: "/static/{*rest}", access: "public" },
+    { path: "/health", access: "public" },
+    { path: "/v1/deals/public", access: "public" },
+    { path: "/v1/deals/{id}", scopes: "deals:list" },
+    { path: "/v1", scopes: "deals:list" },
+  ];
+  const site = (options) => {
+    const app = express();
+    app.use((request, _response, next) => {
+      if (request.url === "/static/rewritten") request.url = "/v1/deals/7";
+      next();
+    });
+    const keys = guard(kw, { routes, ...options });
+    app.get("/health", keys, (_request, response) => response.end());
+    // A guard in front of some paths leaves them as they are.
+    app.use("/v1", keys);
+    const router = express.Router({ caseSensitive: true });
+    router.get(["/", "/health", "/deals/public", "/deals/:id"], (_request, response) => response.end());
+    app.use("/v1", router);
+    app.get("/static/*rest", keys, (_request, response) => response.end());
+    return served(t, app);
+  };
+  for (const [options, rewritten] of [[{}, [400, 400]], [{ rewrites: true }, [401, 200]]]) {
+    const ask = await site(options);
+    for (const [path, expected] of [
+      ["/static/x", [200, 200]],
+      ["/static/rewritten", rewritten],
+      ["/health", [200, 200]],
+      ["/v1/health", [401, 403]],
+      ["/v1", [401, 200]],
+      ["/v1?x=1", [401, 200]],
+      ["/v1/deals/7", [401, 200]],
+      ["/v1/deals/public", [200, 200]],
+      ["/v1/deals/PUBLIC", [401, 200]],
+      ["/v1/deals/publi%63", [401, 200]],
+      ["/static/../v1/deals/7", [400, 400]],
+    ]) {
+      assert.deepEqual([(await ask(path)).status, (await ask(path, { headers })).status], expected, path);
+    }
+  }
+});
+
 test("a fragment in a path, which routers cut off, is refused", async (t) => {
   const keys = guard(engine(t), { routes: [{ path: "/{*rest}", access: "public" }, { path: "/deals", scopes: "deals:read" }] });
   const app = express();

@@ -77,6 +77,41 @@ test("a fragment in a path, which routers cut off, is refused", async (t) => {
   assert.deepEqual([(await ask("/deals")).status, (await ask("/deals#")).status], [401, 400]);
 });
 
+test("rules judge the path that the router gets", async (t) => {
+  const kw = engine(t);
+  const key = await reader(kw);
+  const routes = [
+    { path: "/static/{*rest}", access: "public" },
+    { path: "/deals/public", access: "public" },
+    { path: "/deals/{id}", scopes: "deals:read" },
+    { path: "/v1/deals/{id}", scopes: "deals:read" },
+  ];
+  const app = (options) => {
+    const made = new Hono(options).use(guard(kw, { routes }));
+    for (const path of ["/static/*", "/deals/public", "/deals/:id"]) made.get(path, (c) => c.text("entered"));
+    return made;
+  };
+  const statuses = async (ask, path) => [(await ask(path)).status, (await ask(path, key)).status];
+  const plain = await served(t, app());
+  for (const [path, expected] of [
+    ["/static/x", [200, 200]],
+    ["/static/a%20b", [200, 200]],
+    ["/deals/%E2%82%AC", [401, 200]],
+    ["/deals/public", [200, 200]],
+    ["/deals/PUBLIC", [401, 200]],
+    ["/static/../deals/7", [400, 400]],
+  ]) {
+    assert.deepEqual(await statuses(plain, path), expected, path);
+  }
+  const moved = await served(t, app({ getPath: (request) => new URL(request.url).pathname.replace("/static/in", "/deals") }));
+  assert.deepEqual(await statuses(moved, "/static/in/7"), [401, 200]);
+  const based = await served(t, new Hono().basePath("/v1").use(guard(kw, { routes })).get("/deals/:id", (c) => c.text("entered")));
+  assert.deepEqual(await statuses(based, "/v1/deals/7"), [401, 200]);
+  // What is mounted gets a request of its own, with what is left of the path.
+  const mounted = await served(t, new Hono().mount("/static", app().fetch));
+  assert.deepEqual(await statuses(mounted, "/static/deals/7"), [401, 200]);
+});
+
 test("a request that a host makes of another is judged by where it leads", async (t) => {
   const keys = guard(engine(t), { routes: [{ path: "/old/{*rest}", access: "public" }, { path: "/deals", scopes: "deals:read" }] });
   const app = new Hono();

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
+use axum::middleware::{Next, from_fn};
 use axum::routing::get;
 use axum::{Extension, Router};
 use keywright::http::{Config, Http, Needs, Passed, Rule};
@@ -41,6 +42,10 @@ async fn named(ApiKey(key): ApiKey) -> String {
     key.name
 }
 
+async fn named_or_nobody(passed: Extension<Passed>) -> String {
+    passed.key().map(|it| it.name.clone()).unwrap_or_default()
+}
+
 fn ask(app: &Router, path: &str, key: &str) -> Response<Body> {
     let request = Request::get(path).header("api-key", key).body(Body::empty()).unwrap();
     block_on(app.clone().call(request)).unwrap()
@@ -65,6 +70,36 @@ fn rules_are_about_whole_paths() {
     assert_eq!(status(&app, "/v1/health", ""), 401);
     assert_eq!(status(&app, "/v1/health", &key), 403);
     assert_eq!(status(&app, "/v1/deals", &key), 200);
+}
+
+#[test]
+fn a_rewrite_in_front_is_refused_unless_it_is_expected() {
+    let api = Api::new();
+    let key = api.key(NewKey::named("CI").scopes("deals:admin").unwrap());
+    let app = |config: Config| {
+        let config = config
+            .rule(Rule::any("/static/{*rest}", Needs::nothing()))
+            .rule(Rule::any("/api/deals", Needs::key().scopes("deals:admin").unwrap()));
+        let routes =
+            Router::new().route("/static/{*rest}", get(named_or_nobody)).route("/api/deals", get(named_or_nobody));
+        let rewrite = |mut request: axum::extract::Request, next: Next| async move {
+            if request.uri().path().ends_with("/rewritten") {
+                *request.uri_mut() = "/api/deals".parse().unwrap();
+            }
+            next.run(request).await
+        };
+        Router::new().fallback_service(guarded(routes, api.http(config))).layer(from_fn(rewrite))
+    };
+    let (refusing, expecting) = (app(Config::new()), app(Config::new().rewrites()));
+    for (path, key, status_of_both) in [
+        ("/static/x", "", [200, 200]),
+        ("/api/deals", "", [401, 401]),
+        ("/api/deals", key.as_str(), [200, 200]),
+        ("/static/rewritten", "", [400, 401]),
+        ("/static/rewritten", key.as_str(), [400, 200]),
+    ] {
+        assert_eq!([&refusing, &expecting].map(|it| status(it, path, key)), status_of_both, "{path}");
+    }
 }
 
 #[test]

@@ -150,15 +150,39 @@ fn with_head<B, T>(request: &Request<B>, with: impl FnOnce(&Head<'_>) -> T) -> T
     let lines: SmallVec<[_; 16]> = lines.collect();
     let extensions = request.extensions();
     let earlier = extensions.get::<Passed>().map(Passed::earlier);
-    let head = Head::new(request.method().as_str(), target(extensions, request.uri()));
+    let (target, original) = target(extensions, request.uri());
+    let head = Head::new(request.method().as_str(), target);
+    let head = head.rewritten(original.is_some()).whole(original.map(str::as_bytes));
     with(&head.headers(&lines).peer_ip(peer(extensions)).earlier(earlier.as_ref()))
 }
 
-/// What the client asked for: a router of axum hands on what is left of it below the place where another is nested.
-fn target<'a>(extensions: &'a Extensions, uri: &'a Uri) -> &'a str {
+/// The target by which routers have found a service, whole where one is nested in another; and what the client asked for,
+/// where something has written another into the request.
+#[cfg_attr(not(feature = "axum"), expect(clippy::unnecessary_wraps, reason = "others keep no original"))]
+fn target<'a>(extensions: &'a Extensions, uri: &'a Uri) -> (&'a str, Option<&'a str>) {
+    let target = path_and_query(uri);
     #[cfg(feature = "axum")]
-    let uri = extensions.get::<axum::extract::OriginalUri>().map_or(uri, |it| &it.0);
-    path_and_query(uri)
+    if let Some(original) = extensions.get::<axum::extract::OriginalUri>() {
+        let original = path_and_query(&original.0);
+        let nested = extensions.get::<axum::extract::NestedPath>().map_or("", |it| it.as_str());
+        let left = below(original, nested);
+        // Where nothing is left, axum writes a slash.
+        let is_same = target == left || target.strip_prefix('/') == Some(left);
+        return if is_same { (original, None) } else { (target, Some(original)) };
+    }
+    #[cfg(not(feature = "axum"))]
+    let _ = extensions;
+    (target, None)
+}
+
+/// What is left of a target below a path that may have parameters.
+#[cfg(feature = "axum")]
+fn below<'a>(target: &'a str, nested: &str) -> &'a str {
+    let segments = nested.split('/').filter(|it| !it.is_empty());
+    segments.fold(target, |rest, _| {
+        let inside = rest.strip_prefix('/').unwrap_or(rest);
+        inside.find(['/', '?']).and_then(|at| inside.get(at..)).unwrap_or_default()
+    })
 }
 
 pub(super) fn path_and_query(uri: &Uri) -> &str {
