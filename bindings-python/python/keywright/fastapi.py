@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Security
-from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
+from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBase
 from fastapi.openapi.models import SecurityBase as Model
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
@@ -87,11 +87,13 @@ def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str 
     It redirects no more from ``/deals/`` to ``/deals``: clients carry keys along to wherever they are sent.
 
     keywright: a ``Keywright`` or an ``AsyncKeywright``.
-    header: the header that the OpenAPI document names for keys; ``Authorization: Bearer`` when left out.
+    header: the header that the OpenAPI document names for keys, or ``"Authorization: "`` with a scheme; ``Authorization: Bearer``
+        when left out.
     options: those of ``Keywright.http``; wrong ones are refused here.
     """
-    named = {"in": APIKeyIn.header, "name": header}
-    model = HTTPBearer(description="An API key") if header is None else APIKey.model_validate(named)
+    kind, name = contract.place(header)
+    named = {"in": APIKeyIn.header, "name": name}
+    model = HTTPBase(scheme=name, description="An API key") if kind == "http" else APIKey.model_validate(named)
     app.add_exception_handler(Refused, _refused)
     app.add_middleware(HeadersMiddleware)
     app.router.redirect_slashes = False

@@ -26,6 +26,7 @@ __all__ = [
     "Target",
     "listed",
     "needed",
+    "place",
 ]
 
 LARGEST_BODY: int = 65_536
@@ -191,6 +192,12 @@ def needed(scopes: str | list[str] | None = None, **needs: Any) -> Needs | None:
     """What a route needs, see ``Needs``; None where nothing is said, which is the rule of its path."""
     given: dict[str, Any] = needs if scopes is None else {**needs, "scopes": scopes}
     return Needs(**given) if given else None
+
+
+def place(header: str | None) -> tuple[str, str]:
+    """Where an OpenAPI document says that keys come: ``http`` with a scheme of ``Authorization``, or ``apiKey`` with a header."""
+    name, _, scheme = (header or "Authorization: Bearer").partition(":")
+    return ("http", scheme.strip().lower()) if scheme else ("apiKey", name)
 
 
 def listed(scopes: str | list[str] | None) -> list[str]:

@@ -72,7 +72,8 @@ class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):
     manage: the path below which keys are managed; None for nowhere.
     principal: your own function, awaited where it is async, from the request to a dict of ``org``, ``actor`` and ``may`` for whoever you
         know; None leaves it to the session token or key that the request presents.
-    header: the header that the OpenAPI document names for keys; ``Authorization: Bearer`` when left out.
+    header: the header that the OpenAPI document names for keys, or ``"Authorization: "`` with a scheme; ``Authorization: Bearer``
+        when left out.
     options: those of ``Keywright.http``; wrong ones are refused here.
     """
 
@@ -88,9 +89,8 @@ class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):
         self.http: contract.AsyncHttp = contract.AsyncHttp(keywright, **options)
         self._manage = manage
         self._management = Management(self.http, None if principal is None else lambda scope: principal(Request(_any(scope))))
-        named = (
-            {"type": "http", "scheme": "bearer"} if header is None else {"type": "apiKey", "name": header, "security_scheme_in": "header"}
-        )
+        kind, name = contract.place(header)
+        named = {"type": kind, "scheme": name} if kind == "http" else {"type": kind, "name": name, "security_scheme_in": "header"}
         self._scheme = SecurityScheme(**_any(named))
 
     def requires(self, scopes: str | list[str] | None = None, **needs: Any) -> Guard:

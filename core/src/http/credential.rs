@@ -1,40 +1,93 @@
 //! What a request presents, and where.
 
+use std::fmt;
+
 use super::refusal::Refusal;
 use super::{Head, header};
 use crate::error::Error;
 
 /// A place where a credential may stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Source {
-    /// `Authorization: Bearer …` (RFC 6750, section 2.1).
-    Bearer,
+    /// A scheme of `Authorization` (RFC 9110, section 11.4), like `Bearer` (RFC 6750, section 2.1).
+    Scheme(String),
     /// A header that holds the bare text, in lower case.
     Header(String),
 }
 
+const AUTHORIZATION: &str = "authorization";
+
+/// Browsers answer these schemes by themselves, whichever page asks, and none of them holds a bare key.
+const OF_BROWSERS: [&str; 4] = ["basic", "digest", "negotiate", "ntlm"];
+
 impl Source {
-    /// Reads the name of a header.
+    /// Reads the name of a header, or `Authorization: ` with a scheme.
     pub(super) fn read(name: &str) -> Result<Self, Error> {
-        Ok(match header::named("credentials", name, "Authorization, Api-Key or X-API-Key")? {
-            name if name == "authorization" => Self::Bearer,
-            name => Self::Header(name),
-        })
+        let (name, scheme) =
+            name.split_once(':').map_or((name, None), |(name, scheme)| (name, Some(scheme.trim_ascii())));
+        match (header::named("credentials", name, "Authorization, Api-Key or X-API-Key")?, scheme) {
+            (name, scheme) if name == AUTHORIZATION => Self::scheme(scheme.unwrap_or("Bearer")),
+            (name, None) => Ok(Self::Header(name)),
+            (name, Some(_)) => {
+                let reason = format!("names a scheme of {name}, which has none");
+                Err(Error::wrong("credentials", reason, "name the header alone, or a scheme of Authorization"))
+            }
+        }
     }
 
+    fn scheme(scheme: &str) -> Result<Self, Error> {
+        let token = |it: u8| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it);
+        let fix = "write it like Authorization: Api-Key";
+        if !(1..=64).contains(&scheme.len()) || !scheme.bytes().all(token) {
+            return Err(Error::wrong("credentials", "names what is no scheme of Authorization", fix));
+        }
+        if OF_BROWSERS.iter().any(|it| scheme.eq_ignore_ascii_case(it)) {
+            let reason =
+                format!("names the scheme {scheme}, which browsers send by themselves and which holds no bare key");
+            return Err(Error::wrong("credentials", reason, fix));
+        }
+        Ok(Self::Scheme(scheme.to_owned()))
+    }
+
+    /// The header, in lower case.
     pub(super) fn name(&self) -> &str {
         match self {
-            Self::Bearer => "authorization",
+            Self::Scheme(_) => AUTHORIZATION,
             Self::Header(name) => name,
+        }
+    }
+
+    pub(super) fn authorization_scheme(&self) -> Option<&str> {
+        match self {
+            Self::Scheme(scheme) => Some(scheme),
+            Self::Header(_) => None,
+        }
+    }
+
+    /// Whether both are the same place. Schemes have no letter case.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Scheme(one), Self::Scheme(two)) => one.eq_ignore_ascii_case(two),
+            _ => self.authorization_scheme().is_none() && self.name() == other.name(),
         }
     }
 
     /// The text in a line of this header, `None` where the line speaks of another scheme.
     fn text<'a>(&self, value: &'a [u8]) -> Option<&'a [u8]> {
-        let Self::Bearer = self else { return Some(value) };
-        let (scheme, rest) = value.split_at_checked(6)?;
-        let named = scheme.eq_ignore_ascii_case(b"bearer") && matches!(rest, [] | [b' ' | b'\t', ..]);
-        named.then_some(rest.trim_ascii_start())
+        let Self::Scheme(scheme) = self else { return Some(value) };
+        let (named, rest) = value.split_at_checked(scheme.len())?;
+        let is_named = named.eq_ignore_ascii_case(scheme.as_bytes()) && matches!(rest, [] | [b' ' | b'\t', ..]);
+        is_named.then_some(rest.trim_ascii_start())
+    }
+}
+
+/// As a host writes it in the option `credentials`.
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scheme(scheme) => write!(out, "Authorization: {scheme}"),
+            Self::Header(name) => out.write_str(name),
+        }
     }
 }
 
@@ -71,7 +124,11 @@ mod tests {
     type Lines<'a> = &'a [(&'a [u8], &'a [u8])];
 
     fn found(lines: Lines<'_>) -> Result<Option<String>, u16> {
-        let sources = ["Authorization", "Api-Key", "X-API-Key"].map(|it| Source::read(it).unwrap());
+        found_in(&["Authorization", "Api-Key", "X-API-Key"], lines)
+    }
+
+    fn found_in(places: &[&str], lines: Lines<'_>) -> Result<Option<String>, u16> {
+        let sources: Vec<_> = places.iter().map(|it| Source::read(it).unwrap()).collect();
         let head = Head::new("GET", "/").headers(lines);
         match find(&sources, &head) {
             Ok(found) => Ok(found.map(|it| String::from_utf8_lossy(it.0).into_owned())),
@@ -110,8 +167,38 @@ mod tests {
     }
 
     #[test]
+    fn a_scheme_of_authorization_is_a_place() {
+        for places in [
+            &["Authorization: Api-Key"][..],
+            &["Authorization", "authorization:api-key"],
+            &["Authorization: API-KEY", "Authorization: Bearer"],
+        ] {
+            let one = |value: &'static str| found_in(places, &[(b"authorization", value.as_bytes())]);
+            assert_eq!(one("Api-Key abc"), Ok(Some("abc".into())));
+            assert_eq!(one("api-KEY \t abc"), Ok(Some("abc".into())));
+            assert_eq!(one("Api-Key"), Ok(Some(String::new())));
+            for other in ["Api-Keys abc", "Api abc", "Basic abc", "Api-Key=abc"] {
+                assert_eq!(one(other), Ok(None), "{other}");
+            }
+            for two in ["Api-Key a, Api-Key b", "Basic a, Api-Key b", "Api-Key a,b"] {
+                assert_eq!(one(two), Err(400), "{two}");
+            }
+            if places.len() > 1 {
+                assert_eq!((one("Bearer abc"), one("Bearer a, Api-Key b")), (Ok(Some("abc".into())), Err(400)));
+                assert_eq!(one("Api-Key a, Bearer b"), Err(400));
+            } else {
+                assert_eq!(one("Bearer abc"), Ok(None));
+            }
+        }
+        for bad in ["", " ", "Api Key", "Api/Key", "Api-Key:", "Basic", "DIGEST", "Negotiate", "ntlm"] {
+            let error = Source::read(&format!("Authorization: {bad}")).unwrap_err();
+            assert_eq!(error.field(), Some("credentials"), "{bad}");
+        }
+    }
+
+    #[test]
     fn headers_that_carry_something_else_are_no_places() {
-        for bad in ["", "Cookie", "X Api", "Host", "x:y", "Proxy-Authorization"] {
+        for bad in ["", "Cookie", "X Api", "Host", "x:y", "Proxy-Authorization", "X-API-Key: Token"] {
             assert_eq!(Source::read(bad).unwrap_err().field(), Some("credentials"), "{bad}");
         }
     }

@@ -109,9 +109,9 @@ impl Http {
                 "name the path in the option mount, if a proxy of yours sets this header on every request".into()
             }
             _ if is(Code::Missing) && head.has("authorization") => {
-                "send the key as \"Authorization: Bearer <key>\"; other schemes are not read".into()
+                format!("send the key in {}; other schemes are not read", self.plan.credential_names())
             }
-            _ if is(Code::Missing) => format!("send the key in the header {}", self.plan.credential_names()),
+            _ if is(Code::Missing) => format!("send the key in {}", self.plan.credential_names()),
             _ if is(Code::Invalid) && told.prefix.is_none() => {
                 "the text has not the shape of a key of this API: compare its beginning, and look for a cut end".into()
             }

@@ -113,7 +113,7 @@ impl Refusal {
         let mut headers = vec![("content-type", manner.errors.content_type().into())];
         headers.extend(manner.headers_of(request_id));
         if let Some(more) = self.challenge {
-            headers.push(("www-authenticate", format!("Bearer realm=\"{}\"{more}", manner.realm).into()));
+            headers.push(("www-authenticate", manner.challenge(more).into()));
         }
         headers.extend(self.headers);
         Response { status: self.status, headers, body: if is_head { Vec::new() } else { body.to_string().into() } }

@@ -110,8 +110,8 @@ impl Config {
         Self::default()
     }
 
-    /// The headers in which a key may come; `Authorization` stands for its scheme `Bearer`. A request with two of them
-    /// is refused.
+    /// The headers in which a key may come. `Authorization` stands for its scheme `Bearer`; `Authorization: Api-Key` names
+    /// another scheme. A request with two credentials is refused.
     ///
     /// # Errors
     /// `validation_failed` for what is no header, or one that carries something else.
@@ -304,9 +304,16 @@ impl Config {
     }
 
     fn manner(&self) -> Manner {
-        let told_apart = self.credentials.iter().map(Source::name).chain(self.agent_header.as_deref());
-        let vary = told_apart.collect::<Vec<_>>().join(", ").into();
-        Manner { errors: self.errors, realm: self.realm.clone(), vary, casing: self.spelling.casing }
+        let mut told_apart: Vec<&str> = Vec::new();
+        for name in self.credentials.iter().map(Source::name).chain(self.agent_header.as_deref()) {
+            // Several schemes may stand in one header.
+            if !told_apart.contains(&name) {
+                told_apart.push(name);
+            }
+        }
+        let vary = told_apart.join(", ").into();
+        let schemes = self.credentials.iter().filter_map(Source::authorization_scheme).map(str::to_owned).collect();
+        Manner { errors: self.errors, realm: self.realm.clone(), schemes, vary, casing: self.spelling.casing }
     }
 
     pub(super) fn plan(&self) -> Result<Plan, Error> {
@@ -318,8 +325,8 @@ impl Config {
             return Err(Error::wrong("credentials", "is empty", "name a header, like Authorization"));
         }
         for (index, source) in self.credentials.iter().enumerate() {
-            if self.credentials.iter().take(index).any(|it| it == source) {
-                return Err(Error::wrong("credentials", format!("names {} twice", source.name()), "name it once"));
+            if self.credentials.iter().take(index).any(|it| it.is(source)) {
+                return Err(Error::wrong("credentials", format!("names {source} twice"), "name it once"));
             }
         }
         if let Some(agent) = self.agent_header.as_deref()
@@ -402,7 +409,7 @@ impl Plan {
     }
 
     pub(super) fn credential_names(&self) -> String {
-        self.credentials.iter().map(Source::name).collect::<Vec<_>>().join(", ")
+        self.credentials.iter().map(Source::to_string).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -410,6 +417,8 @@ impl Plan {
 pub(super) struct Manner {
     pub(super) errors: Errors,
     pub(super) realm: String,
+    /// The schemes of `Authorization` in which a key may come.
+    pub(super) schemes: Vec<String>,
     /// The headers of requests that a cache must tell apart.
     pub(super) vary: Arc<str>,
     pub(super) casing: Casing,
@@ -422,6 +431,13 @@ impl Manner {
     /// Those of every response but for its request's id.
     pub(super) fn headers(&self) -> [(&'static str, &str); 2] {
         [NO_STORE, ("vary", &self.vary)]
+    }
+
+    /// The challenges of a 401 (RFC 9110, section 11.6.1), one for each scheme; a 401 has at least one.
+    pub(super) fn challenge(&self, more: &str) -> String {
+        let challenge = |scheme: &str| format!("{scheme} realm=\"{}\"{more}", self.realm);
+        let challenges: Vec<_> = self.schemes.iter().map(|scheme| challenge(scheme)).collect();
+        if challenges.is_empty() { challenge("Bearer") } else { challenges.join(", ") }
     }
 
     /// Those of every response.

@@ -155,7 +155,7 @@ impl Http {
     /// Who may take a route, as a list of alternatives.
     fn security(&self, right: &Right) -> Value {
         let session = || [SESSION.to_owned()].into_iter();
-        let keys = || self.plan.credentials.iter().map(|it| key_scheme(it.name()));
+        let keys = || self.plan.credentials.iter().map(key_scheme);
         let names: Vec<String> = match right {
             Right::Holder => keys().collect(),
             Right::Anyone | Right::Granted(_) => session().chain(keys()).collect(),
@@ -169,19 +169,29 @@ impl Http {
         let mut schemes = Map::new();
         let session = json!({"type": "http", "scheme": "bearer", "description": "A session of this API."});
         schemes.insert(SESSION.into(), session);
-        for name in self.plan.credentials.iter().map(Source::name) {
-            let scheme = match name {
-                "authorization" => json!({"type": "http", "scheme": "bearer", "description": "An API key."}),
-                _ => json!({"type": "apiKey", "in": "header", "name": name, "description": "An API key."}),
+        for source in &self.plan.credentials {
+            let scheme = match source.authorization_scheme() {
+                Some(scheme) => {
+                    json!({"type": "http", "scheme": scheme.to_ascii_lowercase(), "description": "An API key."})
+                }
+                None => json!({"type": "apiKey", "in": "header", "name": source.name(), "description": "An API key."}),
             };
-            schemes.insert(key_scheme(name), scheme);
+            schemes.insert(key_scheme(source), scheme);
         }
         schemes.into()
     }
 }
 
-fn key_scheme(header: &str) -> String {
-    format!("key-{header}")
+/// The name of a place of keys in the document. The standard scheme has the name of its header alone.
+fn key_scheme(source: &Source) -> String {
+    match source.authorization_scheme().map(str::to_ascii_lowercase) {
+        // The names of components have fewer characters than those of schemes.
+        Some(scheme) if scheme != "bearer" => {
+            let allowed = |it: char| it.is_ascii_alphanumeric() || "-._".contains(it);
+            format!("key-authorization-{}", scheme.replace(|it| !allowed(it), "_"))
+        }
+        _ => format!("key-{}", source.name()),
+    }
 }
 
 fn reference(kind: &str, name: &str) -> Value {
