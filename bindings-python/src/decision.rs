@@ -5,24 +5,52 @@ use std::sync::OnceLock;
 
 use keywright::Decision as Outcome;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyTuple, PyType};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{classes, raised};
 use crate::field::Time;
 use crate::recall;
 use crate::record::{self, Key, LimitState, Shown, Word};
+use crate::schema::{self, Described};
 
 /// What a verification found. It is true when the key is allowed.
-#[pyclass(frozen, subclass, module = "keywright")]
+#[pyclass(frozen, subclass, mapping, weakref, module = "keywright")]
 pub(crate) struct Decision {
     /// What the parts are made of; `None` where they came out of a pickle.
     outcome: Option<Outcome>,
     parts: OnceLock<Box<Parts>>,
 }
 
-#[derive(PartialEq, Serialize, Deserialize)]
-struct Parts {
+/// The parts, and what is known of them by name.
+macro_rules! parts {
+    ($($field:ident: $type:ty,)*) => {
+        #[derive(PartialEq, Serialize, Deserialize)]
+        struct Parts {
+            $($field: $type,)*
+        }
+
+        impl Parts {
+            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+
+            /// A part in plain data.
+            fn plain<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+                match name {
+                    $(stringify!($field) => record::to_dict(py, &self.$field),)*
+                    _ => Err(record::unknown(name)),
+                }
+            }
+        }
+
+        impl Described for Decision {
+            fn described() -> serde_json::Value {
+                schema::object("Decision", &[$((stringify!($field), <$type>::described())),*])
+            }
+        }
+    };
+}
+
+parts! {
     allowed: bool,
     code: Option<Word>,
     message: String,
@@ -58,20 +86,6 @@ impl Parts {
 }
 
 impl Decision {
-    const FIELDS: &'static [&'static str] = &[
-        "allowed",
-        "code",
-        "message",
-        "status",
-        "key",
-        "missing_scopes",
-        "limits",
-        "retry_after_seconds",
-        "deprecated",
-        "grace_ends_at",
-        "agent",
-    ];
-
     /// Raises what is a mistake of the host.
     pub(crate) fn of(py: Python<'_>, outcome: Outcome) -> PyResult<Self> {
         if let Outcome::Denied(it) = &outcome
@@ -178,6 +192,39 @@ impl Decision {
         self.allowed(py)
     }
 
+    /// The names of its fields: with them `dict(decision)` is as `to_dict()`.
+    fn keys(&self) -> &'static [&'static str] {
+        Parts::FIELDS
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        self.parts(py)?.plain(py, name)
+    }
+
+    /// The JSON Schema of its plain data.
+    #[staticmethod]
+    fn _json_schema(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        schema::of::<Self>(py)
+    }
+
+    #[classmethod]
+    fn __get_pydantic_core_schema__<'py>(
+        cls: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        schema::pydantic(cls)
+    }
+
+    #[classmethod]
+    fn __get_pydantic_json_schema__<'py>(
+        cls: &Bound<'py, PyType>,
+        _schema: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        cls.call_method0("_json_schema")
+    }
+
     /// Plain data for JSON; times as RFC 3339 text.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         record::to_dict(py, self.parts(py)?)
@@ -195,7 +242,7 @@ impl Decision {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        record::repr(slf, Self::FIELDS)
+        record::repr(slf, Parts::FIELDS)
     }
 
     fn __copy__(slf: Py<Self>) -> Py<Self> {
@@ -217,6 +264,12 @@ struct Proved(Py<Key>);
 impl Proved {
     fn new(py: Python<'_>, key: keywright::Key) -> PyResult<Self> {
         Py::new(py, Key::from(key)).map(Self)
+    }
+}
+
+impl Described for Proved {
+    fn described() -> serde_json::Value {
+        Key::described()
     }
 }
 

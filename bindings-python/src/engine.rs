@@ -9,6 +9,7 @@ use pyo3::types::PyDict;
 use crate::decision::Decision;
 use crate::error::{checked, waited};
 use crate::event::listener;
+use crate::handle::handle;
 use crate::http::Http;
 use crate::input::{self, entries, value_of};
 use crate::keys::Keys;
@@ -140,7 +141,7 @@ impl Texts {
 /// expiring_days: tells each day of keys that expire within so many days, 0 to 3,650; 14 when left out, 0 is never.
 /// idle_days: tells each day of keys that were not used for so many days, 0 to 3,650; 90 when left out, 0 is never.
 /// clock: a `ManualClock` of `keywright.testing`, for tests.
-#[pyclass(frozen, extends = Verifier, module = "keywright")]
+#[pyclass(frozen, dict, weakref, extends = Verifier, module = "keywright")]
 pub(crate) struct Keywright(pub(crate) keywright::Keywright);
 
 impl Keywright {
@@ -160,22 +161,19 @@ impl Keywright {
         Config::read(url, options)?.opened(url.py())
     }
 
-    /// The keys of the org `default`.
-    #[getter]
-    fn keys(&self) -> Keys {
-        Keys(self.0.keys())
+    #[classattr]
+    fn keys(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        handle(py, c"keys", c"The keys of the org `default`.", |it: &Self| Keys(it.0.keys()))
     }
 
-    /// The orgs themselves.
-    #[getter]
-    fn orgs(&self) -> Orgs {
-        Orgs(self.0.orgs())
+    #[classattr]
+    fn orgs(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        handle(py, c"orgs", c"The orgs themselves.", |it: &Self| Orgs(it.0.orgs()))
     }
 
-    /// The audit chain, as the org `default` sees it.
-    #[getter]
-    fn audit(&self) -> Audit {
-        Audit(self.0.audit())
+    #[classattr]
+    fn audit(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        handle(py, c"audit", c"The audit chain, as the org `default` sees it.", |it: &Self| Audit(it.0.audit()))
     }
 
     /// A handle that sees, makes and verifies only this org's keys.
@@ -252,6 +250,11 @@ impl Keywright {
     /// Writes down what was counted until now. It happens by itself each second, in `close`, and when Python exits.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         waited(py, self.0.flush())
+    }
+
+    /// Waits until `on_event` was called with what has happened by now, or was too slow for it.
+    fn _flush_events(&self, py: Python<'_>) {
+        py.detach(|| keywright::wait::block_on(self.0.flush_events()));
     }
 
     /// Writes down what was counted, and closes the database. A second call does nothing.

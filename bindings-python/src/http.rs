@@ -19,7 +19,7 @@ use crate::record::{self, Key};
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
 /// Checked options of an adapter, from which [`Http`] is made once the engine is open.
-#[pyclass(frozen, module = "keywright.http")]
+#[pyclass(frozen, weakref, module = "keywright.http")]
 pub(crate) struct HttpConfig {
     http: Config,
     engine: keywright::Config,
@@ -106,7 +106,7 @@ fn asked<'a>(target: &'a Bound<'_, PyAny>) -> PyResult<Asked<'a>> {
 /// An engine that speaks HTTP.
 ///
 /// `Keywright.http` makes one; its options are those of every adapter.
-#[pyclass(frozen, module = "keywright.http")]
+#[pyclass(frozen, dict, weakref, module = "keywright.http")]
 pub(crate) struct Http(pub(crate) keywright::http::Http);
 
 impl Http {
@@ -313,7 +313,7 @@ impl Http {
 /// environment: the only one whose keys may enter.
 /// access: `"key"` (when left out), `"session"`, `"either"` or `"public"`.
 /// idempotent: whether what is sent again under one `Idempotency-Key` is done once; `"required"` refuses what has none.
-#[pyclass(frozen, module = "keywright.http")]
+#[pyclass(frozen, weakref, module = "keywright.http")]
 pub(crate) struct Needs(keywright::http::Needs);
 
 #[pymethods]
@@ -329,7 +329,7 @@ impl Needs {
 }
 
 /// A request that may go on.
-#[pyclass(frozen, module = "keywright.http")]
+#[pyclass(frozen, weakref, module = "keywright.http")]
 pub(crate) struct Passed {
     passed: keywright::http::Passed,
     key: OnceLock<Py<Key>>,
@@ -414,7 +414,7 @@ impl Passed {
 }
 
 /// A whole response, to be sent as it is.
-#[pyclass(frozen, module = "keywright.http")]
+#[pyclass(frozen, weakref, module = "keywright.http")]
 pub(crate) struct Response(keywright::http::Response);
 
 #[pymethods]
@@ -443,7 +443,7 @@ impl Response {
 }
 
 /// The right to do a request, which nobody else has until `Http.finish` or `Http.release`, or for 60 seconds.
-#[pyclass(frozen, module = "keywright.http")]
+#[pyclass(frozen, weakref, module = "keywright.http")]
 pub(crate) struct Lease(Mutex<Option<keywright::http::Lease>>);
 
 impl Lease {
@@ -454,7 +454,7 @@ impl Lease {
 }
 
 /// An answer that waits for a thread of the core.
-#[pyclass(frozen, module = "keywright.http")]
+#[pyclass(frozen, weakref, module = "keywright.http")]
 pub(crate) struct Answer(Mutex<Option<Boxed<Outcome>>>);
 
 #[pymethods]

@@ -14,7 +14,7 @@ use crate::record::{AgentUsage, AuditEntry, Key};
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
 /// The keys of an org.
-#[pyclass(frozen, module = "keywright")]
+#[pyclass(frozen, dict, weakref, module = "keywright")]
 pub(crate) struct Keys(pub(crate) keywright::Keys);
 
 fn key_id(given: &Bound<'_, PyAny>) -> PyResult<KeyId> {

@@ -1,14 +1,16 @@
 //! A key just made. Whatever shows the record as a whole hides its text.
 
 use keywright::{ApiKey, Complaint, Error, HIDDEN, IssuedKey};
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::error::raised;
 use crate::record::{self, Key};
+use crate::schema::{self, Described};
 
 /// A key just made or rotated, with the only copy of its text.
-#[pyclass(frozen, extends = Key, module = "keywright")]
+#[pyclass(frozen, extends = Key, mapping, module = "keywright")]
 pub(crate) struct NewKey {
     /// `None` in a record that was pickled: the text stays in the process that made it.
     text: Option<ApiKey>,
@@ -35,6 +37,14 @@ impl NewKey {
     }
 }
 
+impl Described for NewKey {
+    fn described() -> serde_json::Value {
+        let mut fields = Key::fields();
+        fields.push(("api_key", String::described()));
+        schema::object("NewKey", &fields)
+    }
+}
+
 #[pymethods]
 impl NewKey {
     /// The text itself. Everything that shows the record as a whole hides it.
@@ -56,6 +66,24 @@ impl NewKey {
                 }),
             )),
         }
+    }
+
+    /// The names of its fields: with them `dict(record)` is as `to_dict()`.
+    fn keys(&self) -> Vec<&'static str> {
+        Key::FIELDS.iter().copied().chain(["api_key"]).collect()
+    }
+
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        match name {
+            "api_key" => HIDDEN.into_bound_py_any(slf.py()),
+            _ => slf.as_super().get().plain(slf.py(), name),
+        }
+    }
+
+    /// The JSON Schema of its plain data.
+    #[staticmethod]
+    fn _json_schema(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        schema::of::<Self>(py)
     }
 
     /// Plain data for JSON, the text hidden.

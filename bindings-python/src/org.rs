@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::error::{checked, waited};
+use crate::handle::handle;
 use crate::input::{fields, text, value_of};
 use crate::keys::Keys;
 use crate::page::{Items, Page};
@@ -14,7 +15,7 @@ use crate::verify::{Judge, Verifier};
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
 /// One org, or every org.
-#[pyclass(frozen, extends = Verifier, module = "keywright")]
+#[pyclass(frozen, dict, weakref, extends = Verifier, module = "keywright")]
 pub(crate) struct Org(keywright::Org);
 
 impl Org {
@@ -25,21 +26,19 @@ impl Org {
 
 #[pymethods]
 impl Org {
-    /// The keys of this org.
-    #[getter]
-    fn keys(&self) -> Keys {
-        Keys(self.0.keys())
+    #[classattr]
+    fn keys(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        handle(py, c"keys", c"The keys of this org.", |it: &Self| Keys(it.0.keys()))
     }
 
-    /// The audit chain, as this org sees it.
-    #[getter]
-    fn audit(&self) -> Audit {
-        Audit(self.0.audit())
+    #[classattr]
+    fn audit(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        handle(py, c"audit", c"The audit chain, as this org sees it.", |it: &Self| Audit(it.0.audit()))
     }
 }
 
 /// The orgs of a database.
-#[pyclass(frozen, module = "keywright")]
+#[pyclass(frozen, dict, weakref, module = "keywright")]
 pub(crate) struct Orgs(pub(crate) keywright::Orgs);
 
 #[pymethods]
@@ -94,7 +93,7 @@ impl Orgs {
 }
 
 /// The audit chain.
-#[pyclass(frozen, module = "keywright")]
+#[pyclass(frozen, dict, weakref, module = "keywright")]
 pub(crate) struct Audit(pub(crate) keywright::Audit);
 
 #[pymethods]

@@ -8,7 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyGenericAlias, PyList, PyType};
 
 use crate::input::entries;
-use crate::record::{compared, hashed, repr};
+use crate::record::{compared, hashed, repr, unknown};
+
+const FIELDS: &[&str] = &["data", "has_more", "next_cursor"];
 
 /// What the core answered, its items made Python objects.
 pub(crate) struct Items {
@@ -30,7 +32,7 @@ impl Items {
 type Ask = dyn Fn(Python<'_>, Fields) -> PyResult<Items> + Send + Sync;
 
 /// One page of a list. Iterating it walks this page and all that follow.
-#[pyclass(frozen, module = "keywright")]
+#[pyclass(frozen, mapping, weakref, module = "keywright")]
 pub(crate) struct Page {
     items: Items,
     /// The arguments of the call: with another cursor they ask for the next page.
@@ -80,6 +82,24 @@ impl Page {
         Self::asked(py, given, Arc::clone(&self.ask)).map(Some)
     }
 
+    /// The names of its fields: with them `dict(page)` is as `to_dict()`.
+    fn keys(&self) -> &'static [&'static str] {
+        FIELDS
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        self.to_dict(py)?.get_item(name)?.ok_or_else(|| unknown(name))
+    }
+
+    #[classmethod]
+    fn __get_pydantic_core_schema__<'py>(
+        cls: &Bound<'py, PyType>,
+        source: &Bound<'py, PyAny>,
+        handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        cls.py().import("keywright.schema")?.call_method1("page", (cls, source, handler))
+    }
+
     /// Plain data for JSON; times as RFC 3339 text.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let plain = self.items.data.iter().map(|it| it.bind(py).call_method0("to_dict"));
@@ -111,7 +131,7 @@ impl Page {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        repr(slf, &["data", "has_more", "next_cursor"])
+        repr(slf, FIELDS)
     }
 
     #[classmethod]

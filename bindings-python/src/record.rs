@@ -6,10 +6,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::{DateTime, Utc};
 use keywright::KeyId;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyTuple, PyType};
 use serde::{Deserialize, Serialize};
 
 use crate::field::{Id, Json, Time, plain};
+use crate::schema::Described;
 
 /// One of a few words of the core.
 pub(crate) type Word = Cow<'static, str>;
@@ -66,7 +67,7 @@ impl<T: Shown> Shown for Vec<T> {
 macro_rules! record {
     ($(#[$meta:meta])* $name:ident by $hashed:ident { $($(#[$doc:meta])* $field:ident: $type:ty,)* } $($method:tt)*) => {
         $(#[$meta])*
-        #[pyclass(frozen, get_all, subclass, module = "keywright")]
+        #[pyclass(frozen, get_all, subclass, mapping, weakref, module = "keywright")]
         #[derive(PartialEq, Serialize, Deserialize)]
         pub(crate) struct $name {
             $($(#[$doc])* pub(crate) $field: $type,)*
@@ -74,10 +75,62 @@ macro_rules! record {
 
         impl $name {
             pub(crate) const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+
+            /// The names of the fields, with the schema of each.
+            pub(crate) fn fields() -> Vec<(&'static str, serde_json::Value)> {
+                vec![$((stringify!($field), <$type>::described())),*]
+            }
+
+            /// A field in plain data.
+            pub(crate) fn plain<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+                match name {
+                    $(stringify!($field) => $crate::record::to_dict(py, &self.$field),)*
+                    _ => Err($crate::record::unknown(name)),
+                }
+            }
+        }
+
+        impl $crate::schema::Described for $name {
+            fn described() -> serde_json::Value {
+                $crate::schema::object(stringify!($name), &Self::fields())
+            }
         }
 
         #[pymethods]
         impl $name {
+            /// The names of its fields: with them `dict(record)` is as `to_dict()`.
+            fn keys(&self) -> &'static [&'static str] {
+                Self::FIELDS
+            }
+
+            fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+                self.plain(py, name)
+            }
+
+            /// The JSON Schema of its plain data.
+            #[staticmethod]
+            fn _json_schema(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+                $crate::schema::of::<Self>(py)
+            }
+
+            #[classmethod]
+            fn __get_pydantic_core_schema__<'py>(
+                cls: &Bound<'py, PyType>,
+                _source: &Bound<'py, PyAny>,
+                _handler: &Bound<'py, PyAny>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                $crate::schema::pydantic(cls)
+            }
+
+            #[classmethod]
+            fn __get_pydantic_json_schema__<'py>(
+                cls: &Bound<'py, PyType>,
+                _schema: &Bound<'py, PyAny>,
+                _handler: &Bound<'py, PyAny>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                cls.call_method0("_json_schema")
+            }
+
             /// Plain data for JSON; times as RFC 3339 text.
             fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
                 $crate::record::to_dict(py, self)
@@ -323,6 +376,10 @@ mirror! {
 
 pub(crate) fn to_dict<'py>(py: Python<'py>, record: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
     plain(py, &serde_json::to_value(record).map_err(unwritten)?)
+}
+
+pub(crate) fn unknown(name: &str) -> PyErr {
+    pyo3::exceptions::PyKeyError::new_err(name.to_owned())
 }
 
 pub(crate) fn compared(py: Python<'_>, equal: Option<bool>) -> PyResult<Bound<'_, PyAny>> {

@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+import trio
 
 import keywright
 from keywright import (
@@ -27,6 +29,7 @@ from keywright import (
     Unavailable,
     ValidationFailed,
 )
+from keywright.http import Passed
 from keywright.testing import ManualClock
 from records import uncounted
 
@@ -313,6 +316,36 @@ def test_a_dropped_engine_leaves_no_thread(tmp_path: Path) -> None:
     while pool() - before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert pool() <= before
+
+
+def test_trio_awaits_the_same_engine(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsyncKeywright(url(tmp_path), brand="liq", pepper=PEPPER) as kw:
+            new = await kw.keys.create(name="CI", scopes="deals:read")
+            assert (await kw.verify(new.api_key, scopes="deals:read")).allowed
+            assert [it.id async for it in kw.keys.list()] == [new.id]
+            with pytest.raises(NotFound):
+                await kw.org("acme").keys.get(new.id)
+            http = kw.http()
+            assert isinstance(await http.authenticate("GET", b"/", [(b"api-key", new.api_key.encode())], None), Passed)
+            await http.flush()
+            assert (await kw.keys.get(new.id)).usage_count == 2
+            with trio.move_on_after(0) as scope:
+                await kw.keys.revoke(new.id)
+            assert scope.cancelled_caught
+            with trio.fail_after(300):
+                # The await ends at once, and the call runs to its end.
+                while (await kw.keys.get(new.id)).status != "revoked":
+                    await trio.sleep(0.01)
+
+    trio.run(main)
+    anyio.run(names, AsyncKeywright(url(tmp_path), brand="liq", pepper=PEPPER), backend="trio")
+
+
+def test_another_loop_is_refused_by_name(async_kw: AsyncKeywright) -> None:
+    step = async_kw.keys.list().__await__()
+    with pytest.raises(RuntimeError, match="asyncio or trio"):
+        next(step)
 
 
 @pytest.mark.parametrize("name", ["Keywright", "Org", "Keys", "Orgs", "Audit"])

@@ -315,6 +315,7 @@ class Keywright(Verifier):
         value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None: ...
+    def _flush_events(self) -> None: ...
     def __reduce__(self) -> NoReturn: ...
 
 @final
@@ -531,8 +532,23 @@ class Audit:
     def prune(self, before: datetime) -> int:
         """Removes the entries before a time and leaves a checkpoint; answers how many were removed."""
 
+class _Record:
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; times as RFC 3339 text."""
+
+    def keys(self) -> list[str]:
+        """The names of its fields: with them ``dict(record)`` is as ``to_dict()``."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> Any: ...
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> Any: ...
+    @staticmethod
+    def _json_schema() -> dict[str, Any]: ...
+
 @disjoint_base
-class Key:
+class Key(_Record):
     """A key as every surface shows it. Nothing in it is secret."""
 
     @property
@@ -627,9 +643,6 @@ class Key:
     def secrets(self) -> list[Secret]:
         """The secrets that still verify, newest first: the current one, and in grace the former one."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> Key: ...
@@ -650,7 +663,7 @@ class NewKey(Key):
     def __deepcopy__(self, memo: dict[int, Any], /) -> NewKey: ...
 
 @final
-class Secret:
+class Secret(_Record):
     """What is public about one secret of a key."""
 
     @property
@@ -661,16 +674,13 @@ class Secret:
     def grace_ends_at(self) -> datetime | None: ...
     @property
     def last_used_at(self) -> datetime | None: ...
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> Secret: ...
     def __deepcopy__(self, memo: dict[int, Any], /) -> Secret: ...
 
 @final
-class Limit:
+class Limit(_Record):
     """A rate limit."""
 
     @property
@@ -693,16 +703,13 @@ class Limit:
     def operation(self) -> str | None:
         """The class of operations that it is for; ``None`` is every request."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> Limit: ...
     def __deepcopy__(self, memo: dict[int, Any], /) -> Limit: ...
 
 @final
-class LimitState:
+class LimitState(_Record):
     """Where a limit stands after a verification."""
 
     @property
@@ -725,16 +732,13 @@ class LimitState:
     def shared(self) -> bool:
         """Whether all processes share it."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> LimitState: ...
     def __deepcopy__(self, memo: dict[int, Any], /) -> LimitState: ...
 
 @final
-class OrgRecord:
+class OrgRecord(_Record):
     """A tenant."""
 
     @property
@@ -751,16 +755,13 @@ class OrgRecord:
     def disabled_at(self) -> datetime | None: ...
     @property
     def reason(self) -> str | None: ...
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> OrgRecord: ...
     def __deepcopy__(self, memo: dict[int, Any], /) -> OrgRecord: ...
 
 @final
-class AuditEntry:
+class AuditEntry(_Record):
     """One change, as the audit chain keeps it."""
 
     @property
@@ -781,16 +782,13 @@ class AuditEntry:
     def details(self) -> dict[str, Any]: ...
     @property
     def hash(self) -> str: ...
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> AuditEntry: ...
     def __deepcopy__(self, memo: dict[int, Any], /) -> AuditEntry: ...
 
 @final
-class AgentUsage:
+class AgentUsage(_Record):
     """What was counted for one agent of a key."""
 
     @property
@@ -809,16 +807,13 @@ class AgentUsage:
     def last_used_at(self) -> datetime | None:
         """When one was last allowed."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> AgentUsage: ...
     def __deepcopy__(self, memo: dict[int, Any], /) -> AgentUsage: ...
 
 @final
-class Event:
+class Event(_Record):
     """What happened to a key, as ``on_event`` is told it. Nothing in it is secret."""
 
     @property
@@ -879,32 +874,26 @@ class Event:
     def lost(self) -> int:
         """How many events before this one were dropped, since the listener was too slow for them."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> Event: ...
     def __deepcopy__(self, memo: dict[int, Any], /) -> Event: ...
 
 @final
-class AuditHead:
+class AuditHead(_Record):
     """The end of the audit chain."""
 
     @property
     def seq(self) -> int: ...
     @property
     def hash(self) -> str: ...
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> AuditHead: ...
     def __deepcopy__(self, memo: dict[int, Any], /) -> AuditHead: ...
 
 @final
-class AuditCheck:
+class AuditCheck(_Record):
     """What a check of the audit chain found. It is true when the chain is whole."""
 
     @property
@@ -917,9 +906,6 @@ class AuditCheck:
     def last_seq(self) -> int | None: ...
     @property
     def problem(self) -> str | None: ...
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __bool__(self) -> bool: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -927,7 +913,7 @@ class AuditCheck:
     def __deepcopy__(self, memo: dict[int, Any], /) -> AuditCheck: ...
 
 @final
-class Parsed:
+class Parsed(_Record):
     """What the text of a key says about itself."""
 
     @property
@@ -936,16 +922,13 @@ class Parsed:
     def prefix(self) -> str: ...
     @property
     def lookup(self) -> str: ...
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> Parsed: ...
     def __deepcopy__(self, memo: dict[int, Any], /) -> Parsed: ...
 
 @final
-class Decision:
+class Decision(_Record):
     """What a verification found. It is true when the key is allowed."""
 
     @property
@@ -978,9 +961,6 @@ class Decision:
     def grace_ends_at(self) -> datetime | None: ...
     @property
     def agent(self) -> str | None: ...
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __bool__(self) -> bool: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -988,7 +968,7 @@ class Decision:
     def __deepcopy__(self, memo: dict[int, Any], /) -> Decision: ...
 
 @final
-class Page(Generic[_T]):
+class Page(_Record, Generic[_T]):
     """One page of a list. Iterating it walks this page and all that follow."""
 
     @property
@@ -997,9 +977,6 @@ class Page(Generic[_T]):
     def has_more(self) -> bool: ...
     @property
     def next_cursor(self) -> str | None: ...
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
     def __iter__(self) -> Iterator[_T]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...

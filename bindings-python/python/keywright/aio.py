@@ -1,9 +1,9 @@
-"""The same engine for asyncio. A verification that can be answered at once is; whatever waits does so on a thread."""
+"""The same engine for asyncio and trio. A verification that can be answered at once is; whatever waits does so on a thread."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from functools import partial
+from functools import cached_property, partial
 from logging import getLogger
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -69,8 +69,6 @@ class _Source:
 class _Handle:
     """Some handle of the engine, found again on each call since the engine may not be open yet."""
 
-    __slots__ = ("_find", "_source")
-
     def __init__(self, source: _Source, find: Callable[[Keywright], Any]) -> None:
         self._source = source
         self._find = find
@@ -84,8 +82,6 @@ class _Handle:
 
 class _Verifier(_Handle):
     """A handle that verifies: on this thread where memory answers, else on another."""
-
-    __slots__ = ("_judge",)
 
     def __init__(self, source: _Source, find: Callable[[Keywright], Any]) -> None:
         super().__init__(source, find)
@@ -136,28 +132,26 @@ class _Verifier(_Handle):
 
 
 class AsyncKeywright(_Verifier):
-    """``Keywright`` for asyncio: the same methods, awaited.
+    """``Keywright`` for asyncio and trio: the same methods, awaited.
 
     The options are those of ``Keywright`` and are checked at once. The database is opened by the first call, or by ``await kw.open()``;
     a verification that finds it cannot be opened is denied as ``unavailable``, any other call raises ``Unavailable``.
     """
 
-    __slots__ = ()
-
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(_Source(Config(url, **options)), lambda engine: engine)
 
-    @property
+    @cached_property
     def keys(self) -> AsyncKeys:
         """The keys of the org ``default``."""
         return AsyncKeys(self._source, attrgetter("keys"))
 
-    @property
+    @cached_property
     def orgs(self) -> AsyncOrgs:
         """The orgs themselves."""
         return AsyncOrgs(self._source, attrgetter("orgs"))
 
-    @property
+    @cached_property
     def audit(self) -> AsyncAudit:
         """The audit chain, as the org ``default`` sees it."""
         return AsyncAudit(self._source, attrgetter("audit"))
@@ -214,23 +208,21 @@ class AsyncKeywright(_Verifier):
 class AsyncOrg(_Verifier):
     """One org, or every org."""
 
-    __slots__ = ()
-
-    @property
+    @cached_property
     def keys(self) -> AsyncKeys:
         """The keys of this org."""
-        return AsyncKeys(self._source, lambda engine: self._find(engine).keys)
+        find = self._find  # not this handle, which would hold itself
+        return AsyncKeys(self._source, lambda engine: find(engine).keys)
 
-    @property
+    @cached_property
     def audit(self) -> AsyncAudit:
         """The audit chain, as this org sees it."""
-        return AsyncAudit(self._source, lambda engine: self._find(engine).audit)
+        find = self._find
+        return AsyncAudit(self._source, lambda engine: find(engine).audit)
 
 
 class AsyncKeys(_Handle):
     """The keys of an org."""
-
-    __slots__ = ()
 
     async def create(self, **fields: Any) -> Any:
         """Makes a key; see ``Keys.create``. ``api_key`` of the answer is the only copy of its text."""
@@ -288,8 +280,6 @@ class AsyncKeys(_Handle):
 class AsyncOrgs(_Handle):
     """The orgs of a database."""
 
-    __slots__ = ()
-
     async def get(self, id: str) -> Any:
         """The org of this id."""
         return await self._call("get", id)
@@ -318,8 +308,6 @@ class AsyncOrgs(_Handle):
 class AsyncAudit(_Handle):
     """The audit chain."""
 
-    __slots__ = ()
-
     def list(self, **fields: Any) -> Listing[Any]:
         """Lists entries, newest first: await it for one page, or iterate it for all."""
         return self._list(fields)
@@ -340,7 +328,7 @@ class AsyncAudit(_Handle):
 class AsyncPage(Generic[T]):
     """One page of a list. ``async for`` walks this page and all that follow."""
 
-    __slots__ = ("_page", "_threads")
+    __slots__ = ("__weakref__", "_page", "_threads")
 
     def __init__(self, page: Page[T], threads: Threads) -> None:
         self._page = page
@@ -364,6 +352,19 @@ class AsyncPage(Generic[T]):
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; times as RFC 3339 text."""
         return self._page.to_dict()
+
+    def keys(self) -> list[str]:
+        """The names of its fields: with them ``dict(page)`` is as ``to_dict()``."""
+        return self._page.keys()
+
+    def __getitem__(self, name: str) -> Any:
+        return self._page[name]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from keywright import schema  # noqa: PLC0415 - pydantic need not be there
+
+        return schema.page(cls, source, handler)
 
     async def __aiter__(self) -> AsyncIterator[T]:
         page: Page[T] | None = self._page

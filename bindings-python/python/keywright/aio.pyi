@@ -35,7 +35,7 @@ _Agents: TypeAlias = list[AgentUsage]
 _Rules: TypeAlias = Mapping[str, _Rule] | Sequence[Mapping[str, int | str | None]]
 
 class AsyncKeywright:
-    """``Keywright`` for asyncio: the same methods, awaited."""
+    """``Keywright`` for asyncio and trio: the same methods, awaited."""
 
     def __init__(
         self,
@@ -400,6 +400,12 @@ class AsyncPage(Generic[T]):
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; times as RFC 3339 text."""
 
+    def keys(self) -> list[str]:
+        """The names of its fields: with them ``dict(page)`` is as ``to_dict()``."""
+
+    def __getitem__(self, name: str) -> Any: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any: ...
     def __aiter__(self) -> AsyncIterator[T]: ...
     def __eq__(self, other: object) -> bool: ...
     def __hash__(self) -> int: ...

@@ -34,6 +34,8 @@ class KeywrightMiddleware:
     ``request.state.keywright``. Every response gets the contract's headers, those of errors as well; only what a server itself
     answers after a crash has none.
 
+    When the server ends the application's lifespan, what was counted is written down and events are handed out.
+
     keywright: a ``Keywright`` or an ``AsyncKeywright``.
     options: those of ``Keywright.http``; wrong ones are refused here.
     """
@@ -46,7 +48,7 @@ class KeywrightMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
         if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, _flushing(self.http, send))
             return
         state = _state(scope)
         answer = await self.http.authenticate(*parts(scope, self._mount), None, state.get("keywright"))
@@ -71,15 +73,18 @@ class HeadersMiddleware:
 
     Where nothing has judged a request, its response gets an ``X-Request-Id`` and no more. A WebSocket that something behind refuses
     is refused with the contract's answer.
+
+    http: the contract of what guards behind; its engine is flushed when the lifespan of the application ends.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, http: AsyncHttp | None = None) -> None:
         self.app = app
+        self.http = http
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
         if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, send if self.http is None else _flushing(self.http, send))
             return
         state = _state(scope)
         # Rules are those of this application, also where it has mounted another.
@@ -89,6 +94,17 @@ class HeadersMiddleware:
             receive = _looked_at(state, receive)
         with suppress(BrokenOff):
             await _serve(self.app, scope, receive, send)
+
+
+def _flushing(http: AsyncHttp, send: Send) -> Send:
+    """Flushes the engine before the server hears that a lifespan is over: some end their process right then (uvicorn)."""
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+            await http.flush()
+        await send(message)
+
+    return sending
 
 
 def _state(scope: Scope) -> MutableMapping[str, Any]:

@@ -35,19 +35,24 @@ class ApiKey(SecurityBase):
     Without scopes and without ``needs`` the rule of the path counts, where there are rules. Whoever it lets in without a key, by a
     session or because the route is public, has the key None; ``request.state.keywright`` says the rest. A WebSocket route takes it
     as any other does.
+
+    A test gives a key of its own by ``app.dependency_overrides[api_key]``, whatever the scopes; that of a route with needs by
+    ``app.dependency_overrides[api_key.needs(cost=5)]``, in the same words as the route.
     """
 
-    def __init__(self, http: contract.AsyncHttp, model: Model, needs: dict[str, Any]) -> None:
+    def __init__(self, http: contract.AsyncHttp, model: Model, needs: dict[str, Any], alike: "dict[str, ApiKey] | None" = None) -> None:
         self.model = model
         self.scheme_name = "ApiKey"
         self._http = http
         self._given = needs
+        # What is declared in the same words is one dependency: ``dependency_overrides`` finds it by what it is.
+        self._alike: dict[str, ApiKey] = {repr([]): self} if alike is None else alike
         self._needs: dict[tuple[str, ...], contract.Needs | None] = {}
 
     def needs(self, **needs: Any) -> "ApiKey":
         """The dependency of a route that also has an ``operation``, a ``cost``, an ``environment`` or an ``access``; see ``Needs``."""
         self._http.needs(**needs)
-        return ApiKey(self._http, self.model, needs)
+        return self._alike.setdefault(repr(sorted(needs.items())), ApiKey(self._http, self.model, needs, self._alike))
 
     def requires(self, scopes: str | list[str] | None = None, **needs: Any) -> Any:
         """``Security(api_key.needs(…), scopes=[…])``, but scopes that no key could have are refused when the route is declared."""
@@ -95,9 +100,10 @@ def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str 
     named = {"in": APIKeyIn.header, "name": name}
     model = HTTPBase(scheme=name, description="An API key") if kind == "http" else APIKey.model_validate(named)
     app.add_exception_handler(Refused, _refused)
-    app.add_middleware(HeadersMiddleware)
+    http = contract.AsyncHttp(keywright, **options)
+    app.add_middleware(HeadersMiddleware, http=http)
     app.router.redirect_slashes = False
-    return ApiKey(contract.AsyncHttp(keywright, **options), model, {})
+    return ApiKey(http, model, {})
 
 
 def _parts(scope: Any) -> Any:

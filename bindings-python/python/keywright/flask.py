@@ -8,6 +8,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import Flask, Response, current_app, g, request
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from keywright import AsyncKeywright, Key, Keywright
@@ -39,10 +40,16 @@ class Guard:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Adds the contract's headers to every response of a request that was let in, errors among them."""
+        """Adds the contract's headers to every response of a request that was let in, errors among them.
+
+        Views may answer with keys and pages.
+        """
         app.extensions["keywright"] = self
         app.after_request(self._answered)
         app.teardown_request(self._broken_off)
+        if isinstance(app.json, DefaultJSONProvider):
+            others = app.json.default
+            app.json.default = lambda it: dict(it) if isinstance(it, contract.RECORDS) else others(it)
 
     def __call__(self) -> Response | None:
         """Judges a request by the rule of its path, for ``before_request`` of an application or a blueprint."""

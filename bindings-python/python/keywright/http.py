@@ -5,7 +5,31 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from keywright._native import Answer, Config, Http, HttpConfig, Keywright, Lease, Needs, Passed, Response, Target
+from keywright._native import (
+    AgentUsage,
+    Answer,
+    AuditCheck,
+    AuditEntry,
+    AuditHead,
+    Config,
+    Decision,
+    Event,
+    Http,
+    HttpConfig,
+    Key,
+    Keywright,
+    Lease,
+    Limit,
+    LimitState,
+    Needs,
+    OrgRecord,
+    Page,
+    Parsed,
+    Passed,
+    Response,
+    Secret,
+    Target,
+)
 from keywright.errors import Closed, Unavailable
 from keywright.threads import Threads
 
@@ -16,6 +40,7 @@ __all__ = [
     "LARGEST_BODY",
     "LARGEST_KEPT",
     "LARGEST_ONCE",
+    "RECORDS",
     "AsyncHttp",
     "Http",
     "Lease",
@@ -28,6 +53,23 @@ __all__ = [
     "needed",
     "place",
 ]
+
+RECORDS: tuple[type[Any], ...] = (
+    AgentUsage,
+    AuditCheck,
+    AuditEntry,
+    AuditHead,
+    Decision,
+    Event,
+    Key,
+    Limit,
+    LimitState,
+    OrgRecord,
+    Page,
+    Parsed,
+    Secret,
+)
+"""What a route may answer with: ``dict`` of each is plain data."""
 
 LARGEST_BODY: int = 65_536
 """The longest body that management reads; a server may stop at the first byte beyond it, and hand on what it has."""
@@ -42,11 +84,13 @@ LARGEST_KEPT: int = 65_536
 class _Contract:
     """``Http`` of an engine that may open later; the options are checked at once."""
 
-    __slots__ = ("_config", "_http", "_source", "_threads")
+    __slots__ = ("_config", "_engine", "_http", "_source", "_threads")
 
     def __init__(self, keywright: Keywright | AsyncKeywright, **options: Any) -> None:
         self._http: Http | None = None
+        self._engine: Keywright | None = None
         if isinstance(keywright, Keywright):
+            self._engine = keywright
             self._http = keywright.http(**options)
             self._threads: Threads = Threads()
         else:
@@ -64,6 +108,14 @@ class _Contract:
         if wanted is not None:
             (self._http or self._config).check(wanted)
         return wanted
+
+    def _flush(self) -> None:
+        engine: Keywright | None = self._engine or self._source.engine
+        if engine is not None:
+            # The store may be in trouble, or the host have closed it, and the process ends all the same.
+            with suppress(Unavailable, Closed):
+                engine.flush()
+            engine._flush_events()
 
 
 class SyncHttp(_Contract):
@@ -121,7 +173,7 @@ class SyncHttp(_Contract):
 
 
 class AsyncHttp(_Contract):
-    """``Http`` for asyncio, of a ``Keywright`` or an ``AsyncKeywright``, which may open later."""
+    """``Http`` for asyncio and trio, of a ``Keywright`` or an ``AsyncKeywright``, which may open later."""
 
     __slots__ = ()
 
@@ -169,6 +221,11 @@ class AsyncHttp(_Contract):
         http = await self._open()
         with suppress(Unavailable, Closed):
             await self._threads.run(lambda: http.release(lease))
+
+    async def flush(self) -> None:
+        """Writes down what was counted and hands out events: a server may end its process without the end of Python."""
+        with suppress(Closed):
+            await self._threads.run(self._flush)
 
     async def explain(
         self, method: str, target: bytes | Target, headers: Any, peer: str | None = None, needs: Needs | None = None

@@ -16,7 +16,7 @@ from litestar.plugins import InitPlugin, ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.utils.path import normalize_path
 
-from keywright import AsyncKeywright, Key, Keywright
+from keywright import AsyncKeywright, AsyncPage, Key, Keywright
 from keywright import http as contract
 from keywright.asgi import HeadersMiddleware, Management, parts, passed
 from keywright.once import begun
@@ -100,6 +100,8 @@ class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Adds headers, answers, management and the scheme."""
         app_config.middleware.insert(0, _any(HeadersMiddleware))
+        app_config.on_shutdown.append(self.http.flush)
+        app_config.type_encoders = {**dict.fromkeys((*contract.RECORDS, AsyncPage), dict), **(app_config.type_encoders or {})}
         _any(app_config).exception_handlers[Refused] = _refused
         if self._manage is not None:
             mounted = asgi(self._manage, is_mount=True, copy_scope=True, opt={"keywright_exempt": True})

@@ -1,13 +1,17 @@
-"""Threads for calls that wait, apart from asyncio's own pool so that neither can starve the other."""
+"""Threads for calls that wait, apart from the pool of the event loop so that neither can starve the other."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
+
+from keywright.errors import Closed
 
 T = TypeVar("T")
 
@@ -41,8 +45,13 @@ class Threads:
         """Awaits the call. Cancelling the await leaves the call running to its end, begun or not."""
         self._own()
         outcome = _Outcome[T]()
-        self._pool.submit(_fulfil, outcome, call)
-        return await asyncio.wrap_future(outcome)
+        wait = _waiter()
+        try:
+            self._pool.submit(_fulfil, outcome, call)
+        except RuntimeError:
+            # Its threads were let go.
+            raise Closed("this Keywright is closed; open a new one") from None
+        return await wait(outcome)
 
     def stop(self) -> None:
         """Lets idle threads go; what was asked for runs to its end."""
@@ -53,6 +62,31 @@ class Threads:
 class _Outcome(Future[T]):
     def cancel(self) -> bool:
         return False
+
+
+def _waiter() -> Callable[[Future[T]], Awaitable[T]]:
+    """How the loop that runs here, of asyncio or of trio, waits for a thread."""
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_task():
+        return _wait_in_trio
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError("AsyncKeywright is awaited under asyncio or trio alone; elsewhere call Keywright on a thread") from None
+    return asyncio.wrap_future
+
+
+async def _wait_in_trio(outcome: Future[T]) -> T:
+    trio: Any = sys.modules["trio"]
+    token, is_done = trio.lowlevel.current_trio_token(), trio.Event()
+
+    def tell(_outcome: Future[T]) -> None:
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(is_done.set)
+
+    outcome.add_done_callback(tell)
+    await is_done.wait()
+    return outcome.result()
 
 
 def _fulfil(outcome: Future[Any], call: Callable[[], Any]) -> None:

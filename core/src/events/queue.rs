@@ -1,6 +1,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,14 @@ const REMEMBERED: usize = 10_000;
 #[derive(Debug)]
 pub(crate) enum Notice {
     Told(Box<Event>),
-    Used { kind: EventKind, key_id: String, lookup: String, count: u64 },
+    Used {
+        kind: EventKind,
+        key_id: String,
+        lookup: String,
+        count: u64,
+    },
+    /// Who is told when everything queued before it was handed out.
+    Reached(mpsc::Sender<()>),
 }
 
 /// The events of one process and engine, and the thread that hands them out.
@@ -91,22 +98,46 @@ impl Events {
         self.shared.wake.notify_one();
     }
 
+    /// Waits until what is queued by now is handed out, or too slow to be.
+    pub(crate) async fn flush(&self) {
+        let (reached, heard) = mpsc::channel();
+        {
+            let mut queue = lock(&self.shared.queue);
+            if queue.closed.is_some() {
+                return;
+            }
+            queue.notices.push_back(Notice::Reached(reached));
+            self.shared.wake.notify_one();
+        }
+        self.waited(move |_| {
+            let _ = heard.recv_timeout(BOUND);
+        })
+        .await;
+    }
+
     /// Takes no more, and waits until what is queued is handed out, or too slow to be.
     pub(crate) async fn finish(&self) {
         self.close();
-        // A listener that closes the engine would wait for itself.
+        self.waited(|shared| {
+            let until = shared.ended.wait_timeout_while(lock(&shared.queue), BOUND, |it| !it.ended);
+            drop(until);
+        })
+        .await;
+    }
+
+    /// Runs on a thread what waits for the one that hands out.
+    async fn waited(&self, wait: impl FnOnce(&Shared) + Send + 'static) {
+        // A listener that asks for this would wait for itself.
         if self.thread.is_none_or(|it| it == thread::current().id()) {
             return;
         }
         let (reply, done) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
-        let wait = move || {
-            let queue = lock(&shared.queue);
-            let until = shared.ended.wait_timeout_while(queue, BOUND, |it| !it.ended);
-            drop(until);
+        let run = move || {
+            wait(&shared);
             let _ = reply.send(());
         };
-        if thread::Builder::new().name("keywright-events-end".into()).spawn(wait).is_ok() {
+        if thread::Builder::new().name("keywright-events-end".into()).spawn(run).is_ok() {
             let _ = done.await;
         }
     }
@@ -199,6 +230,10 @@ impl<'a> Hand<'a> {
     fn hand_out(&mut self, notice: Notice) {
         match notice {
             Notice::Told(event) => self.tell(*event),
+            Notice::Reached(waiting) => {
+                // Nobody may be left to hear it.
+                let _ = waiting.send(());
+            }
             Notice::Used { kind, key_id, lookup, count } => {
                 let now = self.shared.clock.now();
                 if self.is_new(kind, &key_id, now)

@@ -311,6 +311,27 @@ impl Keywright {
         self.0.flush().await
     }
 
+    /// Waits until the listener of `on_event` was told of what has happened by now, or was too slow for it, at most five
+    /// seconds. For hosts that end a process without closing what is in it; [`close`](Self::close) does the same.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// use std::sync::mpsc::channel;
+    /// let (tell, told) = channel();
+    /// let listener = move |event: &keywright::Event| tell.send(event.kind).unwrap();
+    /// let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).on_event(listener).build().await?;
+    /// kw.keys().create(keywright::NewKey::named("CI")).await?;
+    /// kw.flush_events().await;
+    /// assert_eq!(told.try_recv().unwrap(), keywright::EventKind::Created);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    pub async fn flush_events(&self) {
+        if let Some(events) = &self.0.verifier.hot.here().events {
+            events.flush().await;
+        }
+    }
+
     /// Finishes queued writes, writes down what was counted, and lets go of the file. Later calls fail with `closed`;
     /// closing again does nothing.
     ///
