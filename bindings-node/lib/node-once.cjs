@@ -65,7 +65,7 @@ function keep(response, lease) {
         for (const part of waiting) write.call(this, part);
         end.apply(this, given);
       })
-      .catch((error) => this.destroy(error));
+      .catch((error) => (this.stream ?? this).destroy(error));
     return this;
   };
   if (destroy) {

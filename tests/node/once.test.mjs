@@ -35,6 +35,15 @@ const app = express()
     response.json({ run: ++runs, length });
   })
   .post("/parsed", express.json(), once, (request, response) => response.json({ run: ++runs, told: request.body.told }))
+  .post("/platform", async (request, _response, next) => {
+    request.rawBody = Buffer.concat(await request.toArray());
+    request.body = JSON.parse(request.rawBody);
+    next();
+  }, once, (request, response) => response.json({ run: ++runs, told: request.body.told }))
+  .post("/unread", (request, _response, next) => {
+    request.body = {};
+    next();
+  }, once, express.text(), (request, response) => response.json({ run: ++runs, told: request.body }))
   .post("/parts", once, (_request, response) => {
     response.write("a");
     response.write(Buffer.from("b"));
@@ -156,6 +165,15 @@ test("a handler reads the body as if nobody had", async () => {
   }
   const other = await ask("/raw", "raw-1", "y", "text/plain");
   assert.equal(other.status, 422);
+});
+
+test("a body counts as it came, whatever stands in its place", async () => {
+  for (const [path, body, other, type] of [["/platform", '{"told":7}', '{"told": 7}', "application/json"], ["/unread", "7", "8", "text/plain"]]) {
+    const first = await ask(path, `came-${path}`, body, type);
+    assert.equal(`${JSON.parse(first.text).told}`, "7", path);
+    assert.deepEqual(await ask(path, `came-${path}`, body, type), { ...first, replayed: "true" }, path);
+    assert.equal((await ask(path, `came-${path}`, other, type)).status, 422, path);
+  }
 });
 
 test("a body of more than 1 MiB is refused", async () => {
