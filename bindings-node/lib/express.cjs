@@ -3,7 +3,7 @@
 const { bodyOf } = require("./body.cjs");
 const { Http, asked } = require("./http.cjs");
 const { keep } = require("./node-once.cjs");
-const { bodyBefore, linesOf, readBefore, routed } = require("./node-request.cjs");
+const { bodyBefore, linesOf, peerOf, readBefore, routed } = require("./node-request.cjs");
 const { adding, send } = require("./node-response.cjs");
 const { managing } = require("./principal.cjs");
 const { isPromise } = require("./promise.cjs");
@@ -19,7 +19,7 @@ function guard(kw, options) {
     const { target, rewritten } = routed(request);
     let found;
     try {
-      found = http.begin(method, target, linesOf(request), socket?.remoteAddress, keywright?.earlier, needs, rewritten);
+      found = http.begin(method, target, linesOf(request), peerOf(socket), keywright?.earlier, needs, rewritten);
     } catch (error) {
       return next(error);
     }
@@ -30,7 +30,7 @@ function guard(kw, options) {
     requires: (scopes, more) => middleware(http.needs(scopes, more)),
     management: (options) => management(http, managing(options).principal),
     explain: (request, scopes, more) => {
-      const parts = { method: request.method, ...routed(request), rawHeaders: linesOf(request), peer: request.socket?.remoteAddress };
+      const parts = { method: request.method, ...routed(request), rawHeaders: linesOf(request), peer: peerOf(request.socket) };
       return http.explain(parts, asked(http, scopes, more));
     },
   });
@@ -61,7 +61,7 @@ function management(http, principal) {
       const session = principal ? await principal(request) : undefined;
       const { method, url, socket, keywright } = request;
       const body = request.readableDidRead === false ? await bodyOf(request) : readBefore(request);
-      const head = { method, target: url, rawHeaders: linesOf(request), peer: socket?.remoteAddress };
+      const head = { method, target: url, rawHeaders: linesOf(request), peer: peerOf(socket) };
       const parts = { ...head, earlier: keywright?.earlier, body };
       send(response, method, await http.manage(parts, session));
     } catch (error) {

@@ -3,7 +3,7 @@
 const { bodyOf } = require("./body.cjs");
 const { Http, asked } = require("./http.cjs");
 const { keep } = require("./node-once.cjs");
-const { bodyBefore, linesOf } = require("./node-request.cjs");
+const { bodyBefore, linesOf, peerOf } = require("./node-request.cjs");
 const { adding } = require("./node-response.cjs");
 const { managing } = require("./principal.cjs");
 const { isPromise } = require("./promise.cjs");
@@ -26,7 +26,7 @@ function guard(kw, options) {
     const { method, url, socket } = request.raw;
     let found;
     try {
-      found = http.begin(method, url, linesOf(request.raw), socket?.remoteAddress, request.keywright?.earlier, needs);
+      found = http.begin(method, url, linesOf(request.raw), peerOf(socket), request.keywright?.earlier, needs);
     } catch (error) {
       return done(error);
     }
@@ -46,7 +46,7 @@ function guard(kw, options) {
     frameworkErrors: (error, request, reply) => hook(undefined)(request, reply, (failure) => reply.send(failure ?? error)),
     explain: ({ raw }, scopes, more) => {
       const { method, url: target, socket } = raw;
-      return http.explain({ method, target, rawHeaders: linesOf(raw), peer: socket?.remoteAddress }, asked(http, scopes, more));
+      return http.explain({ method, target, rawHeaders: linesOf(raw), peer: peerOf(socket) }, asked(http, scopes, more));
     },
   });
 }
@@ -78,7 +78,7 @@ function send(reply, { status, headers, body }) {
 async function manage(http, principal, request, reply, target) {
   const session = principal ? await principal(request) : undefined;
   const { method, socket } = request.raw;
-  const head = { method, target, rawHeaders: linesOf(request.raw), peer: socket?.remoteAddress };
+  const head = { method, target, rawHeaders: linesOf(request.raw), peer: peerOf(socket) };
   const parts = { ...head, body: await bodyOf(request.raw) };
   return send(reply, await http.manage(parts, session));
 }

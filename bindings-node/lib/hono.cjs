@@ -3,7 +3,7 @@
 const { bodyOf } = require("./body.cjs");
 const { admit } = require("./fetch.cjs");
 const { Http, asked } = require("./http.cjs");
-const { taken } = require("./node-request.cjs");
+const { peerOf, taken } = require("./node-request.cjs");
 const { managing } = require("./principal.cjs");
 const { below } = require("./target.cjs");
 
@@ -56,7 +56,7 @@ function answered(c, { status, headers, body }) {
 /** A request as `@hono/node-server` hands it on; elsewhere as the runtime tells it. */
 function arrived(c, peer) {
   const incoming = (c.env?.server ?? c.env)?.incoming;
-  const parts = taken(c.req.raw, incoming, peer ? peer(c) : incoming?.socket?.remoteAddress);
+  const parts = taken(c.req.raw, incoming, peer ? peer(c) : peerOf(incoming?.socket));
   if (parts.target.split("?", 1)[0] === c.req.path) return parts;
   const { pathname, search } = new URL(c.req.raw.url);
   // An application that says with `getPath` what it routes by.

@@ -13,7 +13,7 @@ export interface KeywrightEnv {
 
 export interface GuardOptions extends HttpOptions {
   /**
-   * The address of the socket's other end, where `@hono/node-server` does not serve. Without one a key that is bound to
+   * The address of the socket's other end, or `unix:`, where `@hono/node-server` does not serve. Without one a key that is bound to
    * networks is refused. Never a header that a client may send.
    */
   peer?: ((c: Context) => string | undefined) | undefined;

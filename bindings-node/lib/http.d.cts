@@ -66,7 +66,7 @@ export interface HttpOptions {
   credentials?: readonly string[] | undefined;
   /** What a challenge names; `api` unless said. */
   realm?: string | undefined;
-  /** The proxies whose `X-Forwarded-For` is believed. */
+  /** The proxies whose `X-Forwarded-For` is believed: addresses, networks, and `unix:` for any program that connects to a Unix socket. */
   trustedProxies?: readonly string[] | undefined;
   /** Rules of routes. Where there are any, routes without one are refused. */
   routes?: readonly Rule[] | undefined;
@@ -143,7 +143,7 @@ export interface Parts {
   rewritten?: boolean | undefined;
   /** Names and values in turn, as `IncomingMessage.rawHeaders`. */
   rawHeaders: readonly string[];
-  /** The address of the socket's other end. */
+  /** The address of the socket's other end, `unix:` on a Unix socket; left out where nobody tells. */
   peer?: string | undefined;
   /** What a guard in front has found of the same request, so that it is counted once, and charged by each limit once. */
   earlier?: string | undefined;

@@ -6,7 +6,7 @@ const { Http } = require("./http.cjs");
 const { Keywright } = require("./keywright.cjs");
 const { Public, Requires, needsOf } = require("./nest-needs.cjs");
 const { keep } = require("./node-once.cjs");
-const { bodyBefore, linesOf, routed } = require("./node-request.cjs");
+const { bodyBefore, linesOf, peerOf, routed } = require("./node-request.cjs");
 const { adding, send } = require("./node-response.cjs");
 const { isPromise } = require("./promise.cjs");
 
@@ -58,7 +58,7 @@ class KeywrightGuard {
     // Fastify routes by what its own option has made of the target.
     const { target, rewritten } = request.raw ? { target: url } : routed(raw);
     const earlier = request.keywright?.earlier;
-    const found = this.#http.begin(method, target, linesOf(raw), socket?.remoteAddress, earlier, needs, rewritten);
+    const found = this.#http.begin(method, target, linesOf(raw), peerOf(socket), earlier, needs, rewritten);
     if (isPromise(found) || found.once) return judgedOnce(this.#http, found, request, response);
     return judged(found, request, response);
   }

@@ -5,7 +5,7 @@ const { subscribe } = require("node:diagnostics_channel");
 const { bodyOf } = require("./body.cjs");
 const { admit, responseOf } = require("./fetch.cjs");
 const { Http, asked } = require("./http.cjs");
-const { taken } = require("./node-request.cjs");
+const { peerOf, taken } = require("./node-request.cjs");
 const { managing } = require("./principal.cjs");
 const { below } = require("./target.cjs");
 
@@ -25,7 +25,7 @@ function register() {
 
 /** Keeps what Next changes in it. */
 function began({ request: { method, url, rawHeaders, socket } }) {
-  incoming.enterWith({ method, url, rawHeaders, address: socket.remoteAddress });
+  incoming.enterWith({ method, url, rawHeaders, address: peerOf(socket) });
 }
 
 /** Guards route handlers of Next. The options are those of `Http`, and `peer`; wrong ones are refused here. */

@@ -3,7 +3,7 @@ import type { Key, Keywright, Scopes } from "./index.cjs";
 
 export interface GuardOptions extends HttpOptions {
   /**
-   * The address of the socket's other end, where `register` does not run. Without one a key that is bound to networks is
+   * The address of the socket's other end, or `unix:`, where `register` does not run. Without one a key that is bound to networks is
    * refused. Never a header that a client may send.
    */
   peer?: ((request: Request) => string | undefined) | undefined;

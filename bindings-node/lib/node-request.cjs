@@ -19,6 +19,16 @@ function linesOf({ rawHeaders, headers = {} }) {
   return Object.entries(headers).flatMap(([name, value]) => [value].flat().flatMap((line) => [name, String(line)]));
 }
 
+/**
+ * The other end of a socket: its address, `unix:` for a Unix socket, undefined where nobody tells. A TCP socket whose client
+ * has gone may have no remote address, but keeps a local one until it is destroyed.
+ */
+function peerOf(socket) {
+  const address = socket?.remoteAddress;
+  if (address !== undefined) return address;
+  return socket?.destroyed === false && socket.localAddress === undefined ? "unix:" : undefined;
+}
+
 /** Whether a URL is what a target leads to. */
 function leads(target, url) {
   const { origin } = new URL(url);
@@ -103,4 +113,4 @@ function routed({ baseUrl = "", url, originalUrl = url }) {
   return isSame ? { target: originalUrl, rewritten: false } : { target, rewritten: true };
 }
 
-module.exports = { bodyBefore, linesOf, readBefore, routed, taken };
+module.exports = { bodyBefore, linesOf, peerOf, readBefore, routed, taken };

@@ -45,7 +45,7 @@ impl<'a> Lines<'a> {
     }
 
     pub(crate) fn message(&self, body: &[u8]) -> Message {
-        let message = Message::new(self.method, self.target).peer(self.peer.map(str::to_owned)).body(body);
+        let message = Message::new(self.method, self.target).peer(self.peer).body(body);
         let message = message.earlier(self.earlier.clone());
         self.headers.iter().fold(message, |it, (name, value)| it.header(*name, *value))
     }

@@ -207,7 +207,8 @@ impl Keywright {
     ///     out. `Authorization` stands for its scheme `Bearer`; `"Authorization: Api-Key"` names another one. A request with
     ///     two credentials is refused.
     /// realm: what a challenge names; `"api"` when left out.
-    /// trusted_proxies: the proxies whose `X-Forwarded-For` is believed, as addresses or networks.
+    /// trusted_proxies: the proxies whose `X-Forwarded-For` is believed: addresses, networks, and `"unix:"` for any program
+    ///     that connects to a Unix socket.
     /// routes: rules, each a dict of `path` (`"/deals/{id}"`, `"/files/{*rest}"`), `method` (one, a list, or left out for
     ///     all), and what `Needs` has: `scopes`, `operation`, `cost`, `environment`, `access`,
     ///     `idempotent`.

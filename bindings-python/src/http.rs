@@ -158,7 +158,7 @@ impl Http {
     /// method: its method.
     /// target: path and query as they came, still percent-encoded.
     /// headers: all header lines in their order, as pairs of bytes.
-    /// peer: the address of the socket's other end; None where it has none.
+    /// peer: the address of the socket's other end, `"unix:"` on a Unix socket; None where nobody tells.
     /// needs: what the route needs; left out, the rule that its path has.
     /// earlier: what another guard before has found of the same request, so that it is counted and charged once.
     #[pyo3(signature = (method, target, headers, peer=None, needs=None, earlier=None))]
@@ -536,7 +536,7 @@ impl<'py> Lines<'py> {
     }
 
     fn message(&self, method: &str, target: &[u8], peer: Option<String>, body: &[u8]) -> Message {
-        let message = Message::new(method, target).peer(peer).body(body);
+        let message = Message::new(method, target).peer(peer.as_deref()).body(body);
         self.0.iter().fold(message, |it, (name, value)| it.header(name.as_bytes(), value.as_bytes()))
     }
 }

@@ -12,9 +12,11 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use keywright::http::{Config, Http, Needs, Passed, Rule};
 use keywright::integrations::axum::{ApiKey, guarded, management, requiring};
+use keywright::integrations::tower::Peer;
 use keywright::wait::block_on;
 use keywright::{Catalogue, Keywright, NewKey};
 use site::Site;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_service::Service;
 
 struct Api {
@@ -53,6 +55,36 @@ fn ask(app: &Router, path: &str, key: &str) -> Response<Body> {
 
 fn status(app: &Router, path: &str, key: &str) -> u16 {
     ask(app, path, key).status().as_u16()
+}
+
+/// A key that is bound to a network enters through a real Unix socket, when the router says that it stands on one and the
+/// proxy there is trusted.
+#[tokio::test]
+async fn a_trusted_proxy_on_a_unix_socket_tells_the_address() {
+    let site = Site::new();
+    let kw = site.config().build().await.unwrap();
+    let new = NewKey::named("CI").networks(["203.0.113.0/24"]).unwrap();
+    let text = kw.keys().create(new).await.unwrap().api_key.reveal().to_owned();
+    let http = kw.http(Config::new().trusted_proxies(["unix:"]).unwrap()).unwrap();
+    let app = requiring(Router::new().route("/", get(|| async {})), http, Needs::key()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, app, forwarded, status) in [
+        ("said", app.clone().layer(Extension(Peer::Unix)), "203.0.113.9", 200),
+        ("another", app.clone().layer(Extension(Peer::Unix)), "203.0.113.9, 198.51.100.1", 403),
+        ("unsaid", app, "203.0.113.9", 403),
+    ] {
+        let path = folder.path().join(name);
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let serving = tokio::spawn(async move { axum::serve(listener, app).await });
+        let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+        let head = format!("GET / HTTP/1.1\r\nhost: x\r\napi-key: {text}\r\nx-forwarded-for: {forwarded}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&line), format!("HTTP/1.1 {status}"), "{name}");
+        serving.abort();
+    }
+    kw.close().await;
 }
 
 #[test]

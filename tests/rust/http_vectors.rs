@@ -143,7 +143,7 @@ impl Site {
             Some(target) if self.http.manages(target) => {
                 let principal = self.setup.principal.as_ref().and_then(Json::as_object);
                 let session = principal.map(|it| Session::read(fields(it, &Saved::new())).unwrap());
-                let message = Message::new(method, target).peer(Some(PEER.into())).body(body);
+                let message = Message::new(method, target).peer(PEER).body(body);
                 let lines = headers.iter();
                 let message = lines.fold(message, |it, line| it.header(line.0.as_str(), line.1.as_str()));
                 block_on(self.http.manage(message, session))

@@ -63,7 +63,7 @@ fn what_a_key_makes_has_no_more_rights_than_it_has() {
     let bounded = manager().networks(["127.0.0.0/8"]).unwrap().expires_in_days(30).level(keywright::Level::ReadWrite);
     let key = site.key(bounded);
     let ask = |method: &str, target: &str, body: Value| {
-        let message = Message::new(method, target).header("api-key", key.as_str()).peer(Some("127.0.0.1".into()));
+        let message = Message::new(method, target).header("api-key", key.as_str()).peer("127.0.0.1");
         let message = message.header("content-type", "application/json").body(body.to_string());
         told(&block_on(site.http.manage(message, None)))
     };

@@ -267,7 +267,8 @@ class Keywright(Verifier):
             out. ``Authorization`` stands for its scheme ``Bearer``; ``"Authorization: Api-Key"`` names another one. A request
             with two credentials is refused.
         realm: what a challenge names; ``"api"`` when left out.
-        trusted_proxies: the proxies whose ``X-Forwarded-For`` is believed, as addresses or networks.
+        trusted_proxies: the proxies whose ``X-Forwarded-For`` is believed: addresses, networks, and ``"unix:"`` for any program that
+            connects to a Unix socket.
         routes: rules, each a dict of ``path`` (``"/deals/{id}"``, ``"/files/{*rest}"``), ``method`` (one, a list, or left out for
             all), and what ``Needs`` has: ``scopes``, ``operation``, ``cost``, ``environment``, ``access``,
             ``idempotent``.
@@ -1163,7 +1164,7 @@ class Http:
         method: its method.
         target: path and query as they came, still percent-encoded.
         headers: all header lines in their order.
-        peer: the address of the socket's other end; None where it has none.
+        peer: the address of the socket's other end, ``"unix:"`` on a Unix socket; None where nobody tells.
         needs: what the route needs; left out, the rule that its path has.
         earlier: what another guard before has found of the same request, so that it is counted and charged once.
         """

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from keywright._native import Keywright, Passed, Response, _request_id
 from keywright.aio import AsyncKeywright
-from keywright.http import LARGEST_BODY, AsyncHttp, Target
+from keywright.http import LARGEST_BODY, UNIX, AsyncHttp, Target
 from keywright.once import Body, BrokenOff, begun
 
 __all__ = ["HeadersMiddleware", "KeywrightMiddleware", "Management"]
@@ -211,16 +211,25 @@ def parts(scope: Scope, mount: str = "", path: str | None = None) -> tuple[str, 
     mount: where the application itself says that it is mounted; what the server says when left out.
     path: the path that the router gets; the part below the mount when left out.
     """
-    query, client = scope.get("query_string", b""), scope.get("client")
-    # A socket without addresses has no port either.
-    peer = client[0] if client and client[1] is not None else None
+    query = scope.get("query_string", b"")
     mount = mount or scope.get("root_path", "")
     target: bytes | Target = _spelt(scope)
     if mount or path is not None or target == UNREADABLE or _claimed(scope):
         target = _routed(scope, mount, path, query)
     elif query:
         target = target + b"?" + query
-    return scope.get("method", "GET"), target, scope["headers"], peer
+    return scope.get("method", "GET"), target, scope["headers"], _peer(scope)
+
+
+def _peer(scope: Scope) -> str | None:
+    """The other end of the socket, None where the server does not tell.
+
+    A client that has gone before its server looked has no address either, but its socket still has a port of ours.
+    """
+    client, server = scope.get("client"), scope.get("server")
+    if client and client[0]:
+        return client[0] if client[1] is not None else None
+    return UNIX if "client" in scope and not (server and isinstance(server[1], int)) else None
 
 
 UNREADABLE = b"*"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
-from keywright.http import LARGEST_BODY, Target
+from keywright.http import LARGEST_BODY, UNIX, Target
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -19,13 +19,18 @@ Decode = Callable[[bytes], bytes]
 # A target that no rule and no route knows.
 UNREADABLE: bytes = b"*"
 
+# In place of an address on a Unix socket: gunicorn, cheroot and granian; waitress; werkzeug.
+ON_UNIX = ("", "localhost", "<local>")
+
 # In which a proxy says what it asks about. A server joins lines of one name with a comma, and two must not pass for one.
 TOLD = ("HTTP_X_ORIGINAL_URI", "HTTP_X_FORWARDED_URI")
 
 
 def parts(environ: WSGIEnvironment, decode: Decode = unquote_to_bytes) -> tuple[str, bytes | Target, list[tuple[bytes, bytes]], str | None]:
     """Method, target, headers and peer of a request, as the contract takes them: the target below the mount, by which WSGI routes."""
-    return environ["REQUEST_METHOD"], _routed(environ, decode), list(_lines(environ)), environ.get("REMOTE_ADDR") or None
+    address = environ.get("REMOTE_ADDR")
+    peer = UNIX if address in ON_UNIX else address
+    return environ["REQUEST_METHOD"], _routed(environ, decode), list(_lines(environ)), peer
 
 
 def _routed(environ: WSGIEnvironment, decode: Decode) -> bytes | Target:

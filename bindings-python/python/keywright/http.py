@@ -41,6 +41,7 @@ __all__ = [
     "LARGEST_KEPT",
     "LARGEST_ONCE",
     "RECORDS",
+    "UNIX",
     "AsyncHttp",
     "Http",
     "Lease",
@@ -79,6 +80,9 @@ LARGEST_ONCE: int = 1_048_576
 
 LARGEST_KEPT: int = 65_536
 """The longest body of an answer that is kept for a repeat; likewise."""
+
+UNIX: str = "unix:"
+"""The peer of a request that came over a Unix socket."""
 
 
 class _Contract:

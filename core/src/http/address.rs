@@ -12,9 +12,52 @@ use crate::network;
 /// How many hops are followed; a longer list was made to be long.
 const MOST_HOPS: usize = 64;
 
+/// How a Unix socket is written, as a peer and among the trusted proxies.
+const UNIX: &str = "unix:";
+
+/// The other end of the socket on which a request came.
+///
+/// ```
+/// use keywright::http::Peer;
+/// assert_eq!(Peer::from("203.0.113.7"), Peer::Address("203.0.113.7".parse().unwrap()));
+/// assert_eq!((Peer::from("unix:"), Peer::from("localhost")), (Peer::Unix, Peer::Unknown));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Peer {
+    /// An IP address, without its port.
+    Address(IpAddr),
+    /// A program on the same machine, over a Unix socket. Bindings and adapters write it `unix:`.
+    Unix,
+    /// Nobody has told. It is never taken for a Unix socket.
+    #[default]
+    Unknown,
+}
+
+impl From<IpAddr> for Peer {
+    fn from(address: IpAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl From<&str> for Peer {
+    fn from(text: &str) -> Self {
+        if text == UNIX { Self::Unix } else { text.parse().map_or(Self::Unknown, Self::Address) }
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Peer {
+    fn from(known: Option<T>) -> Self {
+        known.map_or(Self::Unknown, Into::into)
+    }
+}
+
 /// The proxies whose word on the address before them is believed.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Proxies(Vec<IpNet>);
+pub(super) struct Proxies {
+    networks: Vec<IpNet>,
+    /// Whether any program that connects to a Unix socket is a trusted proxy.
+    unix: bool,
+}
 
 /// Where an address was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -29,29 +72,39 @@ pub(super) enum Origin {
 }
 
 impl Proxies {
-    pub(super) fn read(texts: Vec<String>) -> Result<Self, Error> {
-        let renamed = |it: Error| match it {
-            Error::ValidationFailed(it) => Error::wrong("trusted_proxies", it.reason, it.fix),
+    pub(super) fn read(mut texts: Vec<String>) -> Result<Self, Error> {
+        let renamed = |error: Error| match error {
+            Error::ValidationFailed(wrong) => {
+                let fix = format!("{}; {UNIX} is a proxy on a Unix socket", wrong.fix);
+                Error::wrong("trusted_proxies", wrong.reason, fix)
+            }
             other => other,
         };
-        Ok(Self(network::stored(&network::parse(texts).map_err(renamed)?).into_vec()))
+        let given = texts.len();
+        texts.retain(|text| text != UNIX);
+        let unix = texts.len() < given;
+        Ok(Self { networks: network::stored(&network::parse(texts).map_err(renamed)?).into_vec(), unix })
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|it| it.contains(&address))
+        self.networks.iter().any(|network| network.contains(&address))
     }
 
     /// The address of the client: the socket's other end, unless that is a trusted proxy; then the right-most address
     /// in the lines of `X-Forwarded-For` that is no trusted proxy. What cannot be read ends the walk without an
     /// address, which no allow list lets pass.
     pub(super) fn client(&self, head: &Head<'_>) -> (Option<IpAddr>, Origin) {
-        let Some(peer) = head.peer.map(|it| it.to_canonical()) else {
-            return (None, Origin::Unknown);
+        let mut last = match head.peer {
+            Peer::Address(peer) => (Some(peer.to_canonical()), Origin::Peer),
+            Peer::Unix | Peer::Unknown => (None, Origin::Unknown),
         };
-        if !self.trusts(peer) {
-            return (Some(peer), Origin::Peer);
+        let trusted = match last.0 {
+            Some(peer) => self.trusts(peer),
+            None => self.unix && head.peer == Peer::Unix,
+        };
+        if !trusted {
+            return last;
         }
-        let mut last = (Some(peer), Origin::Peer);
         let lines: Vec<&[u8]> = head.values("x-forwarded-for").collect();
         let hops = lines.iter().rev().flat_map(|line| line.rsplit(|it| *it == b','));
         for (index, hop) in hops.enumerate() {
@@ -98,8 +151,45 @@ mod tests {
     }
 
     fn client(peer: Option<&str>, lines: &[&str]) -> Option<String> {
+        found(&proxies(), peer, lines)
+    }
+
+    fn found(proxies: &Proxies, peer: Option<&str>, lines: &[&str]) -> Option<String> {
         let lines: Vec<(&[u8], &[u8])> = lines.iter().map(|it| (&b"X-Forwarded-For"[..], it.as_bytes())).collect();
-        proxies().client(&Head::new("GET", "/").peer(peer).headers(&lines)).0.map(|it| it.to_string())
+        proxies.client(&Head::new("GET", "/").peer(peer).headers(&lines)).0.map(|it| it.to_string())
+    }
+
+    #[test]
+    fn a_proxy_on_a_unix_socket_is_trusted_by_name() {
+        let named = |texts: &[&str]| Proxies::read(texts.iter().map(|it| (*it).to_owned()).collect());
+        let (unix, both) = (named(&["unix:"]).unwrap(), named(&["10.0.0.0/8", "unix:"]).unwrap());
+        let every = named(&["0.0.0.0/0", "::/0"]).unwrap();
+        for (proxies, peer, lines, address) in [
+            (&unix, Some("unix:"), &["9.9.9.9, 1.2.3.4"][..], Some("1.2.3.4")),
+            (&unix, Some("unix:"), &["1.2.3.4, 10.0.0.2"], Some("10.0.0.2")),
+            (&both, Some("unix:"), &["9.9.9.9, 1.2.3.4, 10.0.0.2"], Some("1.2.3.4")),
+            (&both, Some("10.0.0.1"), &["1.2.3.4"], Some("1.2.3.4")),
+            (&unix, Some("unix:"), &[], None),
+            (&unix, Some("unix:"), &["1.2.3.4, unix:"], None),
+            (&unix, Some("unix:"), &["1.2.3.4, "], None),
+            // Neither an address nor a peer that nobody tells is a Unix socket.
+            (&unix, Some("203.0.113.7"), &["1.2.3.4"], Some("203.0.113.7")),
+            (&unix, Some("127.0.0.1"), &["1.2.3.4"], Some("127.0.0.1")),
+            (&unix, None, &["1.2.3.4"], None),
+            (&unix, Some(""), &["1.2.3.4"], None),
+            (&unix, Some("unix"), &["1.2.3.4"], None),
+            (&unix, Some("/run/app.sock"), &["1.2.3.4"], None),
+            (&every, Some("unix:"), &["1.2.3.4"], None),
+        ] {
+            assert_eq!(found(proxies, peer, lines).as_deref(), address, "{peer:?} {lines:?}");
+        }
+        for wrong in ["unix", "Unix:", "unix:/run/app.sock", "*"] {
+            let fix = match named(&[wrong]) {
+                Err(Error::ValidationFailed(wrong)) => wrong.fix,
+                other => panic!("{wrong}: {other:?}"),
+            };
+            assert!(fix.ends_with("; unix: is a proxy on a Unix socket"), "{fix}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@ use serde::Serialize;
 use super::address::Origin;
 use super::authenticate::{Asked, Opening, proved};
 use super::refusal::Refusal;
-use super::{Head, Http, Needs};
+use super::{Head, Http, Needs, Peer};
 use crate::decision::Code;
 
 /// Why a request is let in or refused, for whoever sets an API up. It holds no secret, nothing is counted or charged for
@@ -122,6 +122,9 @@ impl Http {
                 format!("if {peer} is a proxy of yours, name it in trusted_proxies; else add it to the networks")
             }
             Some(address) if is(Code::IpNotAllowed) => format!("add {address} to the networks of the key or its org"),
+            None if is(Code::IpNotAllowed) && head.peer == Peer::Unix && forwarded => {
+                "name unix: in trusted_proxies, and let the proxy on the Unix socket append to X-Forwarded-For".into()
+            }
             None if is(Code::IpNotAllowed) => {
                 "no address is known: hand the socket's peer on, and let each proxy append to X-Forwarded-For".into()
             }

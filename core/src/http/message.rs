@@ -1,9 +1,8 @@
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use super::{Earlier, request_id};
+use super::{Earlier, Peer, request_id};
 
 /// The head of an HTTP request, as a server read it. Nothing of it is trusted.
 ///
@@ -17,7 +16,7 @@ pub struct Head<'a> {
     pub(super) method: &'a str,
     target: &'a [u8],
     headers: &'a [(&'a [u8], &'a [u8])],
-    pub(super) peer: Option<IpAddr>,
+    pub(super) peer: Peer,
     pub(super) earlier: Option<&'a Earlier>,
     pub(super) whole: Option<&'a [u8]>,
     pub(super) mount: Option<&'a str>,
@@ -28,7 +27,7 @@ impl<'a> Head<'a> {
     /// The method, and the target of which the router gets the path: path and query, still percent-encoded as they came.
     pub fn new(method: &'a str, target: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         let target = target.as_ref();
-        Self { method, target, headers: &[], peer: None, earlier: None, whole: None, mount: None, is_rewritten: false }
+        Self { method, target, headers: &[], peer: Peer::Unknown, earlier: None, whole: None, mount: None, is_rewritten: false }
     }
 
     /// The whole target, where the application is mounted below a part of it and nobody knows whether its router looks at
@@ -58,16 +57,10 @@ impl<'a> Head<'a> {
         Self { headers, ..self }
     }
 
-    /// The address of the socket's other end, without its port. Left out where the socket has none.
+    /// The other end of the socket: its address without the port, as text or not, or `unix:`. Left out where nobody tells.
     #[must_use]
-    pub fn peer<'b>(self, address: impl Into<Option<&'b str>>) -> Self {
-        self.peer_ip(address.into().and_then(|it| it.parse().ok()))
-    }
-
-    /// See [`peer`](Self::peer), for hosts that have no text of it.
-    #[must_use]
-    pub fn peer_ip(self, address: Option<IpAddr>) -> Self {
-        Self { peer: address, ..self }
+    pub fn peer(self, peer: impl Into<Peer>) -> Self {
+        Self { peer: peer.into(), ..self }
     }
 
     /// What a guard in front of this one has found of the same request, so that it is counted once, and charged by each
@@ -161,7 +154,7 @@ pub struct Message {
     method: String,
     target: Vec<u8>,
     headers: Vec<(Vec<u8>, Vec<u8>)>,
-    peer: Option<String>,
+    peer: Peer,
     earlier: Option<Earlier>,
     body: Zeroizing<Vec<u8>>,
 }
@@ -182,8 +175,8 @@ impl Message {
     }
 
     /// See [`Head::peer`].
-    pub fn peer(self, address: Option<String>) -> Self {
-        Self { peer: address, ..self }
+    pub fn peer(self, peer: impl Into<Peer>) -> Self {
+        Self { peer: peer.into(), ..self }
     }
 
     /// See [`Head::earlier`].
@@ -207,7 +200,7 @@ impl Message {
     /// Calls `with` with the head.
     pub(super) fn read<T>(&self, with: impl FnOnce(&Head<'_>) -> T) -> T {
         let lines: Vec<(&[u8], &[u8])> = self.headers.iter().map(|it| (it.0.as_slice(), it.1.as_slice())).collect();
-        let head = Head::new(&self.method, &self.target).headers(&lines).peer(self.peer.as_deref());
+        let head = Head::new(&self.method, &self.target).headers(&lines).peer(self.peer);
         with(&head.earlier(self.earlier.as_ref()))
     }
 }

@@ -20,6 +20,7 @@ mod session;
 
 use std::sync::Arc;
 
+pub use self::address::Peer;
 pub use self::authenticate::{Earlier, Outcome, Passed, Principal};
 use self::config::Plan;
 pub use self::config::{Config, Errors};

@@ -19,7 +19,8 @@ use crate::wait::Boxed;
 
 /// Guards a whole router by the rules of `http`. Serve it with
 /// [`into_make_service_with_connect_info::<SocketAddr>()`](Router::into_make_service_with_connect_info), so that
-/// addresses are known; without them a key that is bound to networks is refused.
+/// addresses are known; without them a key that is bound to networks is refused. A router that is served on a Unix socket
+/// says so by `layer(Extension(Peer::Unix))`, see [`Peer`](super::tower::Peer).
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -154,8 +155,8 @@ impl Manager {
             return StatusCode::BAD_REQUEST.into_response();
         };
         let session = (self.principal)(parts.clone()).await;
-        let peer = peer(&parts.extensions).map(|it| it.to_string());
-        let message = Message::new(parts.method.as_str(), path_and_query(&parts.uri)).peer(peer).body(body);
+        let message = Message::new(parts.method.as_str(), path_and_query(&parts.uri));
+        let message = message.peer(peer(&parts.extensions)).body(body);
         let message = message.earlier(parts.extensions.get::<Passed>().map(Passed::earlier));
         let message =
             parts.headers.iter().fold(message, |it, (name, value)| it.header(name.as_str(), value.as_bytes()));

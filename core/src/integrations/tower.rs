@@ -1,12 +1,13 @@
 //! A `tower` layer for every service over the types of the `http` crate.
 
-use std::net::IpAddr;
 #[cfg(feature = "axum")]
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+#[cfg(feature = "axum")]
+use axum::extract::ConnectInfo;
 use http::header::VARY;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use smallvec::SmallVec;
@@ -15,12 +16,10 @@ use tower_service::Service;
 
 pub use super::once::{Kept, Once, OnceLayer};
 use crate::error::Error;
+/// The other end of the socket, to be put among a request's extensions by the program that accepts connections.
+pub use crate::http::Peer;
 use crate::http::{Head, Http, Needs, Outcome, Passed};
 use crate::wait::Ready;
-
-/// The address of the socket's other end, to be put among a request's extensions by whoever accepts connections.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub IpAddr);
 
 /// Lets a request through when its key, or the rule of its route, allows it, and answers it otherwise.
 ///
@@ -153,7 +152,7 @@ fn with_head<B, T>(request: &Request<B>, with: impl FnOnce(&Head<'_>) -> T) -> T
     let (target, original) = target(extensions, request.uri());
     let head = Head::new(request.method().as_str(), target);
     let head = head.rewritten(original.is_some()).whole(original.map(str::as_bytes));
-    with(&head.headers(&lines).peer_ip(peer(extensions)).earlier(earlier.as_ref()))
+    with(&head.headers(&lines).peer(peer(extensions)).earlier(earlier.as_ref()))
 }
 
 /// The target by which routers have found a service, whole where one is nested in another; and what the client asked for,
@@ -189,12 +188,12 @@ pub(super) fn path_and_query(uri: &Uri) -> &str {
     uri.path_and_query().map_or(uri.path(), |it| it.as_str())
 }
 
-/// The address that the host has put there, or else the server of axum.
-pub(super) fn peer(extensions: &Extensions) -> Option<IpAddr> {
-    let known = extensions.get::<Peer>().map(|it| it.0);
+/// The peer that the host has put there, or else the server of axum.
+pub(super) fn peer(extensions: &Extensions) -> Peer {
+    let known = extensions.get::<Peer>().copied();
     #[cfg(feature = "axum")]
-    let known = known.or_else(|| Some(extensions.get::<axum::extract::ConnectInfo<SocketAddr>>()?.0.ip()));
-    known
+    let known = known.or_else(|| extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().into()));
+    known.unwrap_or_default()
 }
 
 /// A whole response of the contract.

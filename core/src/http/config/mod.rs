@@ -125,12 +125,13 @@ impl Config {
         Self { realm: realm.into(), ..self }
     }
 
-    /// The proxies whose `X-Forwarded-For` is believed, as addresses or networks.
+    /// The proxies whose `X-Forwarded-For` is believed: addresses, networks, and `unix:` for any program that connects
+    /// to a Unix socket.
     ///
     /// # Errors
-    /// `validation_failed` for what is no network.
-    pub fn trusted_proxies<T: Into<String>>(self, networks: impl IntoIterator<Item = T>) -> Result<Self, Error> {
-        Ok(Self { proxies: Proxies::read(networks.into_iter().map(Into::into).collect())?, ..self })
+    /// `validation_failed` for what is none of these.
+    pub fn trusted_proxies<T: Into<String>>(self, proxies: impl IntoIterator<Item = T>) -> Result<Self, Error> {
+        Ok(Self { proxies: Proxies::read(proxies.into_iter().map(Into::into).collect())?, ..self })
     }
 
     /// Adds a rule. As soon as there is one, routes that no rule names are refused.
