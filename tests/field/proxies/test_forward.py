@@ -6,7 +6,9 @@ import itertools
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPResponse
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -74,14 +76,19 @@ class Site(NamedTuple):
         return Answer(answer.status, headers, json.loads(text) if text.startswith("{") else text)
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
+@contextmanager
+def sited(folder: Path, **options: Any) -> Iterator[Site]:
     kw = Keywright(f"sqlite:{folder}/keys.db", brand="liq", pepper=PEPPER, limits={"key": {"rate": 1, "burst": 3}})
-    app = Management(kw, forward_auth=GATEWAY, trusted_proxies=["127.0.0.1"], routes=RULES, agent_header="X-Agent-Id")
+    app = Management(kw, forward_auth=GATEWAY, trusted_proxies=["127.0.0.1"], routes=RULES, agent_header="X-Agent-Id", **options)
     with served(app) as keywright, service() as api, proxied(folder / "proxy", keywright, api) as port:
         yield Site(port, kw)
     kw.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with sited(tmp_path_factory.mktemp("site")) as found:
+        yield found
 
 
 def spellings(name: str) -> Iterator[str]:
@@ -203,6 +210,14 @@ def test_a_preflight_needs_a_key(site: Site) -> None:
     assert site.ask("OPTIONS", "/deals", *preflight).status == 401
     assert site.ask("OPTIONS", "/health", *preflight).who == NOBODY
     assert site.ask("OPTIONS", "/deals").status == 401
+
+
+def test_a_preflight_passes_where_the_host_says_so(tmp_path: Path) -> None:
+    preflight = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "POST")]
+    forged = [(spelling, "forged") for name in TOLD for spelling in spellings(f"x-keywright-{name}")]
+    with sited(tmp_path, preflight="pass") as passing:
+        assert passing.ask("OPTIONS", "/deals", *preflight, *forged).who == NOBODY
+        assert passing.ask("OPTIONS", "/deals").status == 401
 
 
 def test_a_revocation_holds_behind_the_proxy(site: Site) -> None:
