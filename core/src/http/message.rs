@@ -27,7 +27,16 @@ impl<'a> Head<'a> {
     /// The method, and the target of which the router gets the path: path and query, still percent-encoded as they came.
     pub fn new(method: &'a str, target: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         let target = target.as_ref();
-        Self { method, target, headers: &[], peer: Peer::Unknown, earlier: None, whole: None, mount: None, is_rewritten: false }
+        Self {
+            method,
+            target,
+            headers: &[],
+            peer: Peer::Unknown,
+            earlier: None,
+            whole: None,
+            mount: None,
+            is_rewritten: false,
+        }
     }
 
     /// The whole target, where the application is mounted below a part of it and nobody knows whether its router looks at
