@@ -6,8 +6,8 @@ const { exitTasks } = require("./exit.cjs");
 // The standard streams are never ended: what is held back for them is written when the process exits.
 const unfinished = exitTasks().exit;
 
-const inKeys = (unit) =>
-  (unit >= 48 && unit <= 57) || (unit >= 65 && unit <= 90) || (unit >= 97 && unit <= 122) || unit === 95 || unit === 45;
+// Letters, digits, _ and -, and what escapes one of them: %5F, \u005f, \u{5f}.
+const inKeys = (unit) => /[\w\-%\\{}]/.test(String.fromCharCode(unit));
 
 /** Cuts what comes in after the last character that is in no key, and holds back the rest: the next one may go on. */
 class Cutter {

@@ -45,6 +45,21 @@ test("no way around a redacted stream: chained calls, other views of bytes", asy
   assert.equal(text(), `${prefix}_[redacted]\n`.repeat(2));
 });
 
+test("escaped keys are masked, also in pieces", async (t) => {
+  const kw = engine(t);
+  const { api_key, prefix } = await kw.keys.create({ name: "CI" });
+  for (const escape of ["%5F", "\\u005f", "\\u{5f}"]) {
+    const [key, shown] = [api_key, `${prefix}_`].map((it) => it.replaceAll("_", escape));
+    for (let at = 1; at < key.length; at++) {
+      const { stream, text } = sink();
+      const out = redacted(kw, stream);
+      out.write(`at ${key.slice(0, at)}`);
+      await new Promise((done) => out.end(`${key.slice(at)}\n`, done));
+      assert.equal(text(), `at ${shown}[redacted]\n`);
+    }
+  }
+});
+
 test("a key that comes in pieces shows in none of them", async (t) => {
   const kw = engine(t);
   const { api_key, prefix } = await kw.keys.create({ name: "CI" });

@@ -12,7 +12,7 @@ from fastapi import FastAPI, HTTPException, Request, Security, WebSocket
 from fastapi.responses import JSONResponse
 
 from keywright import AsyncKeywright, InvalidRequest, Key, Keywright, ValidationFailed
-from keywright.asgi import KeywrightMiddleware, Management
+from keywright.asgi import HeadersMiddleware, KeywrightMiddleware, Management
 from keywright.fastapi import install
 from keywright.flask import Guard
 from keywright.http import AsyncHttp, Needs, Passed, Response
@@ -254,6 +254,10 @@ def test_sockets_and_lifespans(url: str) -> None:
             new = await kw.keys.create(name="CI")
             accepted = await Connection("websocket").key(new.api_key).to(app)
             assert (accepted.sent[0]["type"], "x-request-id" in accepted.headers) == ("websocket.accept", True)
+            # What nobody can judge goes nowhere, with a key or without.
+            for guard in (app, HeadersMiddleware(accepting), Management(kw, app=accepting), Management(kw)):
+                with pytest.raises(ValueError, match="the scope type 'webtransport' is not known"):
+                    await Connection("webtransport").key(new.api_key).to(guard)
 
     asyncio.run(run())
 

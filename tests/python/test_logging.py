@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import json
 import logging
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -65,6 +68,41 @@ def test_keys_are_masked_wherever_they_stand(kw: Keywright, log: tuple[logging.L
     assert "ValueError: bad key" in shown
     assert "'number': 7" in shown
     assert context["key"] == text, "what the caller holds is left alone"
+
+
+def test_what_str_hides_and_repr_shows_is_masked(kw: Keywright, log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, out = log
+    new = kw.keys.create(name="CI")
+    secret = new.api_key.removeprefix(new.prefix)
+
+    @dataclass
+    class Call:
+        key: str
+
+        def __str__(self) -> str:
+            return "a call"
+
+    class Mute(Call):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    class Trouble(Exception):
+        def __str__(self) -> str:
+            return "trouble"
+
+    leaks: list[Any] = [Call(new.api_key), Mute(new.api_key), Trouble(new.api_key), functools.partial(print, new.api_key)]
+    leaks += [{"deep": [{"er": (it,)}]} for it in leaks] + [{it: 1} for it in leaks if isinstance(it, Trouble)]
+    for leak in leaks:
+        logger.info("extra", extra={"context": leak})
+        logger.info("argument %r", leak)
+        # A handler prints the arguments of a wrong format as they are.
+        record = logger.makeRecord("x", logging.INFO, "x", 1, "too few %s %s", (leak,), None)
+        assert RedactingFilter(kw).filter(record) and secret not in repr(record.args)
+    escaped = new.api_key.replace("_", "%5F")
+    logger.info("in a URL: %s, in JSON: %s", escaped, json.dumps(new.api_key).replace("_", "\\u005f"))
+    shown = out.getvalue()
+    assert secret not in shown and escaped not in shown
+    assert shown.count("[redacted]") >= 2 * len(leaks) + 2
 
 
 def test_exceptions_and_objects_show_no_key(kw: Keywright, log: tuple[logging.Logger, io.StringIO]) -> None:

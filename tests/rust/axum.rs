@@ -4,9 +4,10 @@ mod site;
 
 use std::net::SocketAddr;
 
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
-use axum::http::{Request, Response};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Request, Response};
 use axum::middleware::{Next, from_fn};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -209,4 +210,23 @@ fn what_a_host_forgets_lets_nobody_in() {
         let response = block_on(app.clone().call(request.body(Body::empty()).unwrap())).unwrap();
         assert_eq!(response.status(), expected, "{address}");
     }
+}
+
+#[test]
+fn tracing_layers_behind_the_guard_print_no_key() {
+    let api = Api::new();
+    let key = api.key(NewKey::named("CI"));
+    let shown = |headers: HeaderMap| async move { format!("{headers:?}") };
+    let app = guarded(Router::new().route("/", get(shown)), api.http(Config::new()));
+    let told = |parts: Parts| async move {
+        assert!(parts.headers["api-key"].is_sensitive());
+        None
+    };
+    let app = app.nest_service("/manage", management(api.http(Config::new()), told));
+    let request = Request::get("/").header("api-key", &key).header("accept", "text/plain").body(Body::empty()).unwrap();
+    let response = block_on(app.clone().call(request)).unwrap();
+    let body = block_on(to_bytes(response.into_body(), 10_000)).unwrap();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    assert!(text.contains("\"api-key\": Sensitive") && text.contains("text/plain") && !text.contains(&key), "{text}");
+    assert_eq!(status(&app, "/manage/whoami", &key), 200);
 }

@@ -4,6 +4,7 @@
 mod site;
 
 use std::fmt::Debug;
+use std::io::Write;
 use std::path::Path;
 
 use keywright::blocking::Keywright;
@@ -331,4 +332,25 @@ fn a_purge_wipes_the_files() {
     assert_eq!((verdict(&kw, new.api_key.reveal()), verdict(&kw, kept.api_key.reveal())), ("revoked", "allowed"));
     kw.close();
     assert!(personal.iter().all(|it| !found(it)));
+}
+
+/// A logger may write and flush wherever it likes.
+#[test]
+fn a_redacting_writer_shows_no_half_of_a_key() {
+    let site = Site::new();
+    let kw = site.open();
+    let new = create(&kw, "CI");
+    for escape in ["_", "%5F", "\\u005f", "\\u{5F}"] {
+        let [key, prefix] = [new.api_key.reveal(), &new.prefix].map(|it| it.replace('_', escape));
+        for at in 1..key.len() {
+            let mut log = Vec::new();
+            let mut writer = kw.engine().redacting(&mut log);
+            for piece in ["got ", &key[..at], &key[at..], "\n"] {
+                writer.write_all(piece.as_bytes()).unwrap();
+                writer.flush().unwrap();
+            }
+            drop(writer);
+            assert_eq!(String::from_utf8(log).unwrap(), format!("got {prefix}{escape}[redacted]\n"), "{at}");
+        }
+    }
 }

@@ -93,18 +93,40 @@ def parse(case, text):
     return found and {"environment": found["env"], "prefix": found["prefix"], "lookup": found["lookup"]}
 
 
-def redact(case, text):
+ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})|\\+(?:x([0-9A-Fa-f]{2})|u\{([0-9A-Fa-f]{1,6})\}|u([0-9A-Fa-f]{4}))")
+
+
+def resolve(text):
+    """The text with its escapes resolved up to three times, and the piece of the source behind each character."""
+    pieces = list(text)
+    for _ in range(3):
+        plain, kept, at = "", [], 0
+        for found in ESCAPE.finditer(text):
+            character = chr(int(next(filter(None, found.groups())), 16))
+            if re.fullmatch(r"[0-9A-Za-z_%\\-]", character):
+                start, end = found.span()
+                plain += text[at:start] + character
+                kept += [*pieces[at:start], "".join(pieces[start:end])]
+                at = end
+        if not at:
+            break
+        text, pieces = plain + text[at:], kept + pieces[at:]
+    return text, pieces
+
+
+def redact(case, source):
+    text, pieces = resolve(source)
     for format in formats(case["config"]):
         after = [part[0] for part in format].index("lookup") + 1
         head = expression(format[:after], case["config"])
         joint = re.escape(format[after]) if isinstance(format[after], str) else ""
-        text = re.sub(
-            f"(?P<head>{head})(?P<joint>{joint})?(?P<run>[0-9A-Za-z_-]*)",
-            lambda found: found["head"] + (found["joint"] or "") + ("[redacted]" if found["run"] else ""),
-            text,
-            flags=re.ASCII,
-        )
-    return text
+        shape = f"(?P<head>{head})(?P<joint>{joint})?(?P<run>[0-9A-Za-z_-]*)"
+        for found in reversed(list(re.finditer(shape, text, re.ASCII))):
+            if found["run"]:
+                start, end = found.span("run")
+                text = text[:start] + "*" + text[end:]
+                pieces[start:end] = ["[redacted]"]
+    return "".join(pieces)
 
 
 def pattern(case, _):

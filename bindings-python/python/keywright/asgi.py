@@ -47,7 +47,7 @@ class KeywrightMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
-        if scope["type"] not in ("http", "websocket"):
+        if not _is_judged(scope):
             await self.app(scope, receive, _flushing(self.http, send))
             return
         state = _state(scope)
@@ -83,7 +83,7 @@ class HeadersMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
-        if scope["type"] not in ("http", "websocket"):
+        if not _is_judged(scope):
             await self.app(scope, receive, send if self.http is None else _flushing(self.http, send))
             return
         state = _state(scope)
@@ -105,6 +105,15 @@ def _flushing(http: AsyncHttp, send: Send) -> Send:
         await send(message)
 
     return sending
+
+
+def _is_judged(scope: Scope) -> bool:
+    """Whether a connection brings requests, which are judged. One of an unknown type goes nowhere: nothing would judge it."""
+    if scope["type"] in ("http", "websocket"):
+        return True
+    if scope["type"] == "lifespan":
+        return False
+    raise ValueError(f"the scope type {scope['type']!r} is not known to Keywright, which lets http, websocket and lifespan through")
 
 
 def _state(scope: Scope) -> MutableMapping[str, Any]:
@@ -191,10 +200,11 @@ class Management:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
+        is_judged = _is_judged(scope)
         if self.app is not None and not (scope["type"] == "http" and self.http.manages(_inside(scope))):
             await self.app(scope, receive, send)
             return
-        if scope["type"] == "lifespan":
+        if not is_judged:
             return
         session = self.principal(scope) if self.principal is not None else None
         session = await session if inspect.isawaitable(session) else session

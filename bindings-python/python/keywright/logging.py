@@ -71,15 +71,18 @@ class RedactingFilter(logging.Filter):
         return items if isinstance(value, list) else tuple(items)
 
     def _shown(self, value: Any) -> Any:
-        """The value itself, unless what it shows of itself holds a key."""
+        """The value itself, unless its str or its repr holds a key: formatters use either."""
         if value is None or isinstance(value, bool | int | float | datetime):
             return value
-        try:
-            text = str(value)
-        except Exception:  # noqa: BLE001 - an object that cannot be shown shows nothing
-            return value
-        masked = self._text(text)
-        return value if masked == text else masked
+        for show in (str, repr):
+            try:
+                text = show(value)
+            except Exception:  # noqa: BLE001, S112 - an object that cannot be shown shows nothing
+                continue
+            masked = self._text(text)
+            if masked != text:
+                return masked
+        return value
 
     def _text(self, text: str) -> str:
         # Names of files may hold lone surrogates, which are no text to the engine.

@@ -186,7 +186,7 @@ impl Http {
     /// SQLite and `hmac-sha256`.
     pub fn begin(&self, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
         if self.answers_preflight(head, needs) {
-            return Ready::Now(Outcome::Refused(self.preflight(request_id::of(head))));
+            return Ready::Now(Outcome::Refused(self.preflight(self.request_id(head))));
         }
         self.evaluate(head, needs)
     }
@@ -195,7 +195,7 @@ impl Http {
     pub(super) fn evaluate(&self, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
         let (agent, is_head) = (self.agent(head), head.method == "HEAD");
         let once_in_front = head.earlier.is_some_and(|it| it.once);
-        let exchange = Exchange { request_id: request_id::of(head), is_head, once_in_front };
+        let exchange = Exchange { request_id: self.request_id(head), is_head, once_in_front };
         let Asked { text, needs, but, once } = match self.open(head, needs) {
             Opening::Done(found, once) => return Ready::Now(self.answer(exchange, found, agent, once)),
             Opening::Asked(asked) => asked,
@@ -210,6 +210,11 @@ impl Http {
             let decision = this.kw.judge(&text, Ask { counted: counted.as_ref(), ..request.ask() }).await;
             this.answer(exchange, this.judged(decision, but), agent, once)
         })
+    }
+
+    /// The id of a request; a new one in place of a client's own that holds the secret of a key.
+    pub(super) fn request_id(&self, head: &Head<'_>) -> Cow<'static, str> {
+        request_id::of(head, |id| self.kw.harmless("x-request-id", Some(id)).is_err())
     }
 
     pub(super) fn open<'a>(&'a self, head: &Head<'a>, needs: Option<&'a Needs>) -> Opening<'a> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::message::Message;
 use super::refusal::Refusal;
-use super::{Head, Http, Outcome, Passed, Principal, Response, request_id};
+use super::{Head, Http, Outcome, Passed, Principal, Response};
 use crate::wait::Ready;
 
 /// Where the question is asked, below where management is mounted.
@@ -100,7 +100,7 @@ impl Http {
                 judged
                     // A proxy hands on what is let in, so that a preflight is judged like any other request.
                     .map(|it| self.evaluate(&it, None))
-                    .map_err(|it| it.response(&self.plan.manner, request_id::of(head), head.method == "HEAD")),
+                    .map_err(|it| it.response(&self.plan.manner, self.request_id(head), head.method == "HEAD")),
             )
         })?;
         let outcome = match begun {

@@ -79,7 +79,8 @@ impl<'a> Head<'a> {
         Self { earlier, ..self }
     }
 
-    /// The id of the exchange, for answers that nobody judged: the client's own where it is harmless, else a new one.
+    /// The id of the exchange, for answers that nobody judged: the client's own where it is harmless and cannot hold
+    /// a key, else a new one.
     ///
     /// ```
     /// use keywright::http::Head;
@@ -88,7 +89,7 @@ impl<'a> Head<'a> {
     /// ```
     #[must_use]
     pub fn request_id(&self) -> Cow<'static, str> {
-        request_id::of(self)
+        request_id::of(self, request_id::may_expose)
     }
 
     /// The path as it came, without the query.

@@ -87,6 +87,12 @@ impl Http {
         self.plan.manner.headers()
     }
 
+    /// Whether a header of a request, by its name in lower case, may hold a key.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_credential(&self, name: &str) -> bool {
+        self.plan.credentials.iter().any(|it| it.name() == name)
+    }
+
     /// Refuses needs that nobody could meet, before any request comes.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use http::StatusCode;
 use http::request::Parts;
 
 use super::once::read;
-use super::tower::{KeywrightLayer, path_and_query, peer, response};
+use super::tower::{KeywrightLayer, hide_credentials, path_and_query, peer, response};
 use crate::error::Error;
 use crate::http::{Http, Message, Needs, Passed, Session};
 use crate::record::Key;
@@ -150,7 +150,8 @@ impl Manager {
     }
 
     async fn answer(self, request: Request) -> Response {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        hide_credentials(&self.http, &mut parts.headers);
         let Some(body) = read(body, Message::LARGEST_BODY).await else {
             return StatusCode::BAD_REQUEST.into_response();
         };

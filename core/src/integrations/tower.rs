@@ -24,7 +24,8 @@ use crate::wait::Ready;
 /// Lets a request through when its key, or the rule of its route, allows it, and answers it otherwise.
 ///
 /// The service finds a [`Passed`] among the extensions; every response of it gets the contract's
-/// headers, errors too.
+/// headers, errors too. Headers in which keys come are marked as [sensitive](HeaderValue::set_sensitive), so that tracing
+/// layers behind do not print them; one that stands before sees the request as it came.
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -115,6 +116,7 @@ where
         let copy = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, copy);
         let guard = Arc::clone(&self.layer.0);
+        hide_credentials(&guard.http, request.headers_mut());
         let begun = with_head(&request, |head| guard.http.begin(head, guard.needs.as_ref()));
         Box::pin(async move {
             let outcome = match begun {
@@ -140,6 +142,13 @@ where
             more.into_iter().for_each(|(name, value)| add(headers, name, value));
             Ok(response)
         })
+    }
+}
+
+/// Marks the headers in which keys come as sensitive, so that what stands behind prints none of them.
+pub(super) fn hide_credentials(http: &Http, headers: &mut HeaderMap) {
+    for (_, value) in headers.iter_mut().filter(|(name, _)| http.is_credential(name.as_str())) {
+        value.set_sensitive(true);
     }
 }
 

@@ -1,4 +1,7 @@
+use std::ops::Range;
+
 use super::Format;
+use super::escape::Resolved;
 
 const MASK: &str = "[redacted]";
 
@@ -10,15 +13,30 @@ struct Shape<'a> {
     next: Option<usize>,
 }
 
-/// Masks what follows a head and a whole lookup, also when it is shorter than a secret: a cut key is a leak too.
-/// Where several heads fit, the longest public part counts, so that no lookup is taken for a secret.
+/// Masks what follows a head and a whole lookup, also when it is shorter than a secret: a cut key is a leak too. Escaped
+/// characters count as what they stand for.
 pub(super) fn mask<'a>(text: &str, formats: impl Iterator<Item = &'a Format>, environments: &[String]) -> String {
+    let resolved = Resolved::of(text);
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    for secret in secrets(&resolved.text, formats, environments) {
+        let (from, to) = (resolved.source(secret.start), resolved.source(secret.end));
+        out.push_str(text.get(done..from).unwrap_or_default());
+        out.push_str(MASK);
+        done = to;
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    out
+}
+
+/// Where secrets stand in a text. Where several heads fit, the longest public part counts, so that no lookup is taken for
+/// a secret.
+fn secrets<'a>(text: &str, formats: impl Iterator<Item = &'a Format>, environments: &[String]) -> Vec<Range<usize>> {
     let shape = |format: &'a Format| {
         let heads = format.heads(environments).into_iter();
         heads.map(move |head| Shape { next: text.find(&head), head, format })
     };
     let mut shapes: Vec<Shape<'_>> = formats.flat_map(shape).collect();
-    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    let (mut found, mut done) = (Vec::new(), 0);
     while let Some(at) = shapes.iter().filter_map(|it| it.next).min() {
         let rest = text.get(at..).unwrap_or_default();
         let fitting = shapes.iter().filter(|it| it.next == Some(at)).filter_map(|it| it.public(rest));
@@ -29,9 +47,8 @@ pub(super) fn mask<'a>(text: &str, formats: impl Iterator<Item = &'a Format>, en
         } else {
             0
         };
-        out.push_str(text.get(done..at + kept).unwrap_or_default());
         if secret > 0 {
-            out.push_str(MASK);
+            found.push(at + kept..at + kept + secret);
         }
         done = (at + kept + secret).max(done);
         let from = done.max(at + 1);
@@ -39,8 +56,7 @@ pub(super) fn mask<'a>(text: &str, formats: impl Iterator<Item = &'a Format>, en
             shape.next = text.get(from..).and_then(|it| it.find(&shape.head)).map(|it| from + it);
         }
     }
-    out.push_str(text.get(done..).unwrap_or_default());
-    out
+    found
 }
 
 impl Shape<'_> {
@@ -98,9 +114,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn escaped_keys_are_masked_whichever_character_is_escaped() {
+        let formats = formats();
+        let key = formats.current().issue("live").unwrap();
+        let text = key.api_key.reveal();
+        let escapes: [fn(char) -> String; 8] = [
+            |it| format!("%{:02X}", it as u32),
+            |it| format!("%{:02x}", it as u32),
+            |it| format!("%25{:02x}", it as u32),
+            |it| format!("\\u{:04x}", it as u32),
+            |it| format!("\\\\u{:04X}", it as u32),
+            |it| format!("\\u{{{:x}}}", it as u32),
+            |it| format!("\\x{:02x}", it as u32),
+            |it| format!("\\u0025{:02x}", it as u32),
+        ];
+        for escape in escapes {
+            let one = |place: usize| -> String {
+                text.char_indices().map(|(at, it)| if at == place { escape(it) } else { it.to_string() }).collect()
+            };
+            let whole: String = text.chars().map(escape).collect();
+            for shown in (0..text.len()).map(one).chain([whole]) {
+                let masked = formats.redact(&format!("key=\u{1F511}{shown}&next=%zz\\u12 100%"));
+                assert!(masked.ends_with("[redacted]&next=%zz\\u12 100%"), "{shown} became {masked}");
+                assert!(formats.exposed(&shown) && !formats.exposed(&masked), "{shown}");
+            }
+        }
+        let prefix = format!("{}%5F and {}", key.prefix, "\\".repeat(9));
+        assert_eq!(formats.redact(&prefix), prefix);
+    }
+
     proptest! {
         #[test]
-        fn redacting_is_idempotent(text in "(liq_live_|lw_|[A-Za-z0-9_\\[\\] é-]{0,30}){0,6}") {
+        fn redacting_is_idempotent(text in "(liq_live_|liq%5flive%5F|liq\\\\u005flive_|lw_|[A-Za-z0-9_%u\\\\\\[\\] é-]{0,30}){0,6}") {
             let once = formats().redact(&text);
             prop_assert_eq!(formats().redact(&once), once);
         }

@@ -46,7 +46,8 @@ impl<W: Write> Write for Redacting<W> {
 
     /// Holds back what could be the first half of a key.
     fn flush(&mut self) -> io::Result<()> {
-        let separates = |it: &u8| !(it.is_ascii_alphanumeric() || *it == b'_' || *it == b'-');
+        // An escaped character of a key holds % or a backslash, and perhaps braces.
+        let separates = |it: &u8| !(it.is_ascii_alphanumeric() || b"_-%\\{}".contains(it));
         if let Some(end) = self.line.iter().rposition(separates) {
             self.pass(end + 1)?;
         }

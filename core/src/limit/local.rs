@@ -11,17 +11,32 @@ use crate::fork::lock;
 /// Once so many budgets are kept, those that are unspent are forgotten, and again each time they have doubled.
 const FEW: usize = 1_024;
 
-/// Agents are named by whoever sends a request. Past so many with a spent budget, further ones of an org share one.
-const MOST_AGENTS: usize = 1_000_000;
+/// Agents are named by whoever sends a request. Past so many of an org with a spent budget, further ones of that org share
+/// one.
+const MOST_AGENTS: usize = 10_000;
+
+/// An org with so many agents looks for unspent budgets this often, in microseconds.
+const PAUSE: u64 = 1_000_000;
 
 /// Budgets in the memory of this process. A limit that was given other numbers begins anew.
 pub(crate) struct Local {
     /// Names are hashed under a key of this process: two that meet share a budget, and nobody can make such.
     hash: RandomState,
     held: Mutex<Held>,
-    agents: papaya::HashMap<u64, Gcra>,
-    /// Past so many agents, the unspent ones are forgotten.
-    agents_before_sweep: Mutex<usize>,
+    /// Those of each org stand by themselves: no number of them touches another org's.
+    agents: papaya::HashMap<u64, Agents>,
+}
+
+/// The budgets of the agents of one org.
+struct Agents {
+    budgets: papaya::HashMap<u64, Gcra>,
+    sweep: Mutex<Sweep>,
+}
+
+/// When the unspent budgets are forgotten next: at so many, and not before a time.
+struct Sweep {
+    before: usize,
+    after: u64,
 }
 
 /// The budgets of keys and orgs.
@@ -30,13 +45,18 @@ struct Held {
     before_sweep: usize,
 }
 
+impl Agents {
+    fn new() -> Self {
+        Self { budgets: papaya::HashMap::new(), sweep: Mutex::new(Sweep { before: FEW, after: 0 }) }
+    }
+}
+
 impl Local {
     pub(crate) fn new() -> Self {
         Self {
             hash: RandomState::new(),
             held: Mutex::new(Held { budgets: HashMap::new(), before_sweep: FEW }),
             agents: papaya::HashMap::new(),
-            agents_before_sweep: Mutex::new(FEW),
         }
     }
 
@@ -47,7 +67,9 @@ impl Local {
 
     /// Works with the budget of one agent of an org.
     fn with_agent<T>(&self, owner: (&str, &str), rule: &Rule, clock: &Clock, with: impl Fn(&Gcra) -> T) -> T {
-        let pinned = self.agents.pin();
+        let orgs = self.agents.pin();
+        let agents = orgs.get_or_insert_with(self.hash.hash_one(owner.0), Agents::new);
+        let pinned = agents.budgets.pin();
         let mut place = self.place(owner, rule);
         loop {
             if let Some(budget) = pinned.get(&place) {
@@ -58,16 +80,19 @@ impl Local {
                 // It was forgotten at this moment, and gave nothing.
                 let _ = pinned.remove_if(&place, |_, it| it.is_ended());
             }
+            let mut sweep = lock(&agents.sweep);
+            if pinned.len() >= sweep.before {
+                let now = clock.micros();
+                if now >= sweep.after {
+                    pinned.retain(|_, it| !it.is_ended() && !it.end(now));
+                    let before = FEW.max(pinned.len() * 2).min(MOST_AGENTS);
+                    *sweep = Sweep { before, after: now + if before == MOST_AGENTS { PAUSE } else { 0 } };
+                }
+            }
+            drop(sweep);
             if pinned.len() >= MOST_AGENTS {
                 place = self.place((owner.0, ()), rule);
             }
-            let mut before_sweep = lock(&self.agents_before_sweep);
-            if pinned.len() >= *before_sweep {
-                let now = clock.micros();
-                pinned.retain(|_, it| !it.is_ended() && !it.end(now));
-                *before_sweep = FEW.max(pinned.len() * 2);
-            }
-            drop(before_sweep);
             pinned.get_or_insert_with(place, || Gcra::new(rule.pace));
         }
     }
@@ -221,7 +246,20 @@ mod tests {
         for agent in 0..3 * FEW {
             assert_eq!(draw("o", Some(&agent.to_string())), None);
         }
-        assert!(local.agents.len() <= 3 * FEW, "those of before are forgotten");
+        let held = |org: &str| local.agents.pin().get(&local.hash.hash_one(org)).map(|it| it.budgets.len());
+        assert!(held("o").is_some_and(|it| it <= 3 * FEW), "those of before are forgotten");
         assert_eq!(draw("o", Some("7")), Some(0));
+        // No number of agents of one org touches those of another.
+        for agent in 0..2 * MOST_AGENTS {
+            let _ = draw("many", Some(&agent.to_string()));
+        }
+        assert_eq!((held("many"), held("p").is_some()), (Some(MOST_AGENTS + 1), true));
+        assert_eq!(
+            (draw("many", Some("another")), draw("p", Some("b")), draw("o", Some("7"))),
+            (Some(0), None, Some(0))
+        );
+        // An hour later nothing is spent, and all have budgets of their own again.
+        manual.advance(3_600_000);
+        assert_eq!((draw("many", Some("x")), draw("many", Some("y"))), (None, None));
     }
 }

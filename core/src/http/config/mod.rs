@@ -301,7 +301,7 @@ impl Config {
     #[must_use]
     pub fn unavailable(&self, head: &Head<'_>) -> Response {
         let manner = self.manner();
-        Refusal::unavailable().response(&manner, request_id::of(head), head.method == "HEAD")
+        Refusal::unavailable().response(&manner, request_id::of(head, request_id::may_expose), head.method == "HEAD")
     }
 
     fn manner(&self) -> Manner {

@@ -20,7 +20,7 @@ use self::route::{Arguments, Found, Route};
 pub use self::spelling::{Spelling, View};
 use super::message::Message;
 use super::refusal::Refusal;
-use super::{Head, Header, Http, Response, Session, request_id};
+use super::{Head, Header, Http, Response, Session};
 use crate::input::{Casing, Fields};
 
 /// What a route answers when it is taken.
@@ -66,7 +66,7 @@ impl Http {
             return response;
         }
         let (request_id, is_head, preflight) =
-            message.read(|head| (request_id::of(head), head.method == "HEAD", head.is_preflight()));
+            message.read(|head| (self.request_id(head), head.method == "HEAD", head.is_preflight()));
         if preflight {
             return self.preflight(request_id);
         }
