@@ -20,4 +20,7 @@ function heard(listener) {
   };
 }
 
-module.exports = { heard };
+/** What the addon calls with a line about the database: clients are told nothing of its trouble. */
+const warn = (line) => process.emitWarning(line, { type: "KeywrightWarning" });
+
+module.exports = { heard, warn };

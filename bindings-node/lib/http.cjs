@@ -72,7 +72,6 @@ class Http {
   #native;
   #reads;
   #every;
-  #kw;
   // Keys by their readings: what was read once is the same until the key changes.
   #keys = new Map();
   // Needs as the engine's addon has them, where another copy of this package has loaded it.
@@ -80,7 +79,6 @@ class Http {
 
   constructor(kw, options) {
     const found = engineOf(kw);
-    this.#kw = kw;
     this.#addon = found.addon;
     this.#native = checked(found.addon.http(found.engine, options));
     this.#reads = new Set(this.#native.reads);
@@ -98,7 +96,6 @@ class Http {
   begin(method, target, rawHeaders, peer, earlier, needs, rewritten) {
     const judged = this.#native.authenticate(this.#head(method, target, rawHeaders, peer, earlier, rewritten), this.#needed(needs));
     if (!isPromise(judged)) return this.#told(judged);
-    this.#warn();
     return judged.then((it) => this.#told(it));
   }
 
@@ -134,13 +131,6 @@ class Http {
 
   async openapi() {
     return settle(await this.#native.openapi());
-  }
-
-  /** Tells once why the database cannot be opened: clients are told nothing of it. */
-  #warn() {
-    const kw = this.#kw;
-    this.#kw = null;
-    kw?.open().catch((error) => process.emitWarning(error.message, { type: "KeywrightWarning" }));
   }
 
   #told(judged) {

@@ -336,9 +336,12 @@ export class Event {
     | "expiring"
     | "idle"
     | "revoked"
-    | "refused_after_revocation";
+    | "refused_after_revocation"
+    | "store_failed"
+    | "store_recovered";
   readonly at: Date;
-  readonly org: string;
+  /** Null for what concerns the database. */
+  readonly org: string | null;
   /** Null where every key of the org was revoked. */
   readonly key_id: KeyId | null;
   readonly name: string | null;
@@ -348,6 +351,8 @@ export class Event {
   readonly actor: string | null;
   /** Why a verification was denied. */
   readonly code: DenialCode | null;
+  /** Why the database cannot be used, and what to do about it. */
+  readonly reason: string | null;
   /** How often, since it was last written down; of a revocation, how many keys it ended. */
   readonly count: number;
   readonly expires_at: Date | null;
@@ -492,7 +497,10 @@ export interface Org extends View {}
 
 export interface Keywright extends View, AsyncDisposable {}
 export class Keywright {
-  /** Checks the options. The database is opened by `open()` or by the first call. */
+  /**
+   * Checks the options. The database is opened by `open()` or by the first call. `url` is `sqlite:` and a path on a local disk;
+   * a relative one stands in the working folder of this call.
+   */
   constructor(url: string, options?: Options);
   readonly orgs: Orgs;
   open(): Promise<this>;

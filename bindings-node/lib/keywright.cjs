@@ -4,7 +4,7 @@ const addon = require("./addon.cjs");
 const { nativeOf } = require("./clock.cjs");
 const { Denied, checked, settle } = require("./error.cjs");
 const { AgentUsage, AuditEntry, Decision, Key, NewKey, OrgRecord, frozen, pages } = require("./record.cjs");
-const { heard } = require("./event.cjs");
+const { heard, warn } = require("./event.cjs");
 const { exitTasks } = require("./exit.cjs");
 const { isPromise } = require("./promise.cjs");
 const { numberOf } = require("./request.cjs");
@@ -221,7 +221,7 @@ function engineOf(kw) {
 class Keywright extends View {
   constructor(url, options) {
     noMore("Keywright", arguments, 2);
-    const engine = checked(addon.engine(url, options, nativeOf(options?.clock), heard(options?.onEvent)));
+    const engine = checked(addon.engine(url, options, nativeOf(options?.clock), heard(options?.onEvent), warn));
     const handle = new Handle(engine);
     super(handle);
     hide(this, ENGINE, { engine, addon });

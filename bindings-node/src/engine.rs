@@ -10,7 +10,7 @@ use keywright::{Complaint, Config, Decision, Error, Keywright, Request, Texts};
 use tokio::sync::OnceCell;
 
 use crate::call::{Call, Tenant};
-use crate::event::{Heard, listener};
+use crate::event::{Heard, listener, written};
 use crate::verdict;
 
 #[derive(Clone)]
@@ -30,9 +30,11 @@ impl Late {
         options: Fields,
         clock: Option<ManualClock>,
         heard: Option<Heard>,
+        log: Heard,
     ) -> Result<Self, Error> {
         let config = clock.into_iter().fold(Config::read(url, options)?, Config::clock);
         let config = heard.into_iter().map(listener).fold(config, Config::on_event);
+        let config = config.log(written(log)).opened_by_calls();
         let texts = config.texts()?;
         Ok(Self(Arc::new(Inner { config, texts, engine: OnceCell::new(), closed: AtomicBool::new(false) })))
     }

@@ -29,6 +29,7 @@ pub fn engine(
     options: Unknown<'_>,
     clock: Option<&ManualClock>,
     heard: Option<Heard>,
+    log: Heard,
 ) -> Result<Either<Engine, Failure>> {
     let (url, mut options) = (read(url)?, settings(options)?);
     if let Some(Value::Map(options)) = &mut options {
@@ -36,7 +37,7 @@ pub fn engine(
         options.retain(|(name, _)| !given.contains(&(name.as_str(), true)));
     }
     let clock = clock.map(|it| it.0.clone());
-    Ok(match fields(Casing::Camel, options).and_then(|it| Late::read(url, it, clock, heard)) {
+    Ok(match fields(Casing::Camel, options).and_then(|it| Late::read(url, it, clock, heard, log)) {
         Ok(late) => {
             let number = Number::of(&late);
             Either::A(Engine(late, number))

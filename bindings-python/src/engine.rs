@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 
 use crate::decision::Decision;
 use crate::error::{checked, waited};
-use crate::event::listener;
+use crate::event::{listener, log};
 use crate::handle::handle;
 use crate::http::Http;
 use crate::input::{self, entries, value_of};
@@ -35,6 +35,7 @@ impl Config {
         let listener = on_event.as_ref().map(listener).transpose()?;
         entries.retain(|it| listener.is_none() || it.0 != "on_event");
         let config = checked(py, keywright::Config::read(value_of(url)?, Fields::new(Casing::Snake, entries)))?;
+        let config = config.log(log);
         let config = match clock {
             Some(clock) => config.clock(clock.get().0.clone()),
             None => config,
@@ -55,7 +56,7 @@ impl Config {
     #[new]
     #[pyo3(signature = (url, **options))]
     fn new(url: &Bound<'_, PyAny>, options: Option<Given<'_, '_>>) -> PyResult<Self> {
-        Self::read(url, options)
+        Self::read(url, options).map(|it| Self(it.0.opened_by_calls()))
     }
 
     fn open(&self, py: Python<'_>) -> PyResult<Py<Keywright>> {

@@ -1,5 +1,6 @@
-//! Events as Python hears them: on a thread of the core, which takes the interpreter for each.
+//! Events and reports as Python hears them: on a thread of the core, which takes the interpreter for each.
 
+use keywright::EventKind;
 use pyo3::prelude::*;
 
 use crate::error::checked;
@@ -20,4 +21,15 @@ pub(crate) fn listener(given: &Bound<'_, PyAny>) -> PyResult<impl Fn(&keywright:
             told.map_or_else(|error| error.write_unraisable(py, Some(listener.bind(py))), drop);
         });
     })
+}
+
+/// Writes a report of the database to the logger `keywright`.
+pub(crate) fn log(kind: EventKind, line: &str) {
+    let level = if kind == EventKind::StoreFailed { "error" } else { "warning" };
+    // Nothing is logged by an interpreter that is ending.
+    let _ = Python::try_attach(|py| {
+        let logger = py.import("logging").and_then(|it| it.call_method1("getLogger", ("keywright",)));
+        let logged = logger.and_then(|it| it.call_method1(level, ("%s", line)));
+        logged.map_or_else(|error| error.write_unraisable(py, None), drop);
+    });
 }

@@ -316,14 +316,15 @@ mirror! {
 }
 
 mirror! {
-    /// What happened to a key, as `on_event` is told it. Nothing in it is secret.
+    /// What happened to a key or to the database, as `on_event` is told it. Nothing in it is secret.
     Event by key_id {
-        /// What: `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `revoked`, `refused_after_revocation`.
+        /// What: `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `revoked`, `refused_after_revocation`,
+        /// `store_failed`, `store_recovered`.
         kind: Word,
         /// When.
         at: Time,
-        /// The tenant it concerns.
-        org: String,
+        /// The tenant it concerns; `None` for what concerns the database.
+        org: Option<String>,
         /// The key; `None` where every key of the org was revoked.
         key_id: Option<Id>,
         /// What people call the key.
@@ -336,6 +337,8 @@ mirror! {
         actor: Option<String>,
         /// Why a verification was denied.
         code: Option<Word>,
+        /// Why the database cannot be used, and what to do about it.
+        reason: Option<String>,
         /// How often, since it was last written down; of a revocation, how many keys it ended.
         count: u64,
         /// When the key expires.

@@ -27,6 +27,7 @@ mod entropy;
 mod error;
 mod events;
 mod hash;
+mod health;
 mod idempotency;
 mod key;
 mod keyring;

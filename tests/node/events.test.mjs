@@ -2,6 +2,7 @@
 
 import assert from "node:assert";
 import { execFileSync } from "node:child_process";
+import { rm, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
@@ -12,6 +13,44 @@ import { url } from "./fixture.mjs";
 const PEPPER = "a pepper for tests, thirty-two bytes";
 const DAY = 86_400_000;
 const open = (t, options) => new Keywright(url(t), { brand: "liq", pepper: PEPPER, ...options });
+
+test("a database that fails is reported once, as an event and as a warning", async (t) => {
+  const [heard, warned] = [[], []];
+  const warning = (it) => it.name === "KeywrightWarning" && warned.push(it.message);
+  process.on("warning", warning);
+  t.after(() => process.off("warning", warning));
+  const place = url(t);
+  const kw = new Keywright(place, { brand: "liq", pepper: PEPPER, onEvent: (it) => heard.push(it) });
+  await kw.open();
+  await rm(place.slice(7));
+  for (let n = 0; n < 3; n++) await assert.rejects(kw.keys.create({ name: "CI" }), { code: "unavailable" });
+  await kw.close();
+  assert.deepEqual(heard.map((it) => [it.kind, it.org, it.key_id]), [["store_failed", null, null]]);
+  assert.match(heard[0].reason, /^the database was deleted/);
+  assert.deepEqual(warned, [`The database ${place.slice(7)} cannot be used: ${heard[0].reason}`]);
+});
+
+test("an engine that cannot be opened is reported, and once it can", async (t) => {
+  const lines = [];
+  const warned = new Promise((done) => {
+    const warning = (it) => it.name === "KeywrightWarning" && lines.push(it.message) === 2 && done();
+    process.on("warning", warning);
+    t.after(() => process.off("warning", warning));
+  });
+  const place = url(t);
+  await writeFile(place.slice(7), "something else");
+  const kw = new Keywright(place, { brand: "liq", pepper: PEPPER });
+  t.after(() => kw.close());
+  for (let n = 0; n < 3; n++) assert.equal((await kw.verify("liq_live_x")).code, "unavailable");
+  await rm(place.slice(7));
+  await kw.open();
+  // A warning keeps no process alive.
+  const alive = setInterval(() => {}, 1_000);
+  await warned;
+  clearInterval(alive);
+  assert.match(lines[0], /cannot be used: the file is no SQLite database; name another file/);
+  assert.match(lines[1], /can be used again$/);
+});
 
 test("a life is told in its order", async (t) => {
   const heard = [];

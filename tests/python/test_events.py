@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright import AsyncKeywright, Event, InvalidRequest, Keywright
+from keywright import AsyncKeywright, Event, InvalidRequest, Keywright, Unavailable
 from keywright.testing import ManualClock
 
 if TYPE_CHECKING:
@@ -26,6 +26,52 @@ PEPPER = "a pepper for tests, thirty-two bytes"
 
 def opened(folder: Path, **options: Any) -> Keywright:
     return Keywright(f"sqlite:{folder}/keys.db", brand="liq", pepper=PEPPER, **options)
+
+
+def test_a_database_that_fails_is_reported_once_and_its_recovery_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="keywright")
+    heard: list[Event] = []
+    kw = opened(tmp_path, on_event=heard.append, busy_timeout=0)
+    new = kw.keys.create(name="CI")
+    lock = "import sqlite3, sys; it = sqlite3.connect(sys.argv[1], isolation_level=None); it.execute('BEGIN IMMEDIATE'); print(); input()"
+    command = [sys.executable, "-c", lock, str(tmp_path / "keys.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        other.stdout.readline()
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                kw.keys.revoke(new.id)
+            assert kw.verify(new.api_key)
+        other.communicate("\n")
+    kw.keys.create(name="another")
+    kw.close()
+    failed, recovered = (it for it in heard if it.kind.startswith("store"))
+    assert (failed.kind, recovered.kind) == ("store_failed", "store_recovered")
+    assert failed.reason == "the database is locked by another program; try again; end the program that holds a transaction open"
+    assert (failed.org, failed.key_id, recovered.reason) == (None, None, None)
+    place = tmp_path / "keys.db"
+    assert [(it.levelname, it.getMessage()) for it in caplog.records if it.name == "keywright"] == [
+        ("ERROR", f"The database {place} cannot be used: {failed.reason}"),
+        ("WARNING", f"The database {place} can be used again"),
+    ]
+
+
+def test_a_listener_of_trouble_may_use_and_close_the_engine(tmp_path: Path) -> None:
+    heard: list[str] = []
+    over = threading.Event()
+
+    def listener(event: Event) -> None:
+        if event.kind == "store_failed":
+            heard.append(kw.verify("liq_live_x").code or "")
+            kw.close()
+            over.set()
+
+    kw = opened(tmp_path, on_event=listener)
+    (tmp_path / "keys.db").unlink()
+    with pytest.raises(Unavailable, match="deleted"):
+        kw.keys.create(name="CI")
+    assert over.wait(120)
+    assert heard == ["invalid"]
 
 
 def test_a_life_is_told_in_its_order(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -158,12 +159,18 @@ def test_a_database_that_cannot_be_opened_is_told_once(url: str, caplog: pytest.
     with Keywright(url, brand="liq", pepper=PEPPER) as kw:
         kw.keys.create(name="CI")
 
+    reported = threading.Event()
+
     async def run() -> None:
-        app = KeywrightMiddleware(hello, engine(url, pepper="another pepper, of 32 bytes and more"))
+        late = engine(url, pepper="another pepper, of 32 bytes and more", on_event=lambda _: reported.set())
+        app = KeywrightMiddleware(hello, late)
         assert [(await Connection().key("x").to(app)).status for _ in range(3)] == [503] * 3
 
     asyncio.run(run())
-    assert [it.message.partition(":")[0] for it in caplog.records if it.name == "keywright"] == ["The database cannot be opened"]
+    assert reported.wait(120)
+    messages = [it.getMessage() for it in caplog.records if it.name == "keywright"]
+    assert len(messages) == 1
+    assert "cannot be used: keys of this database were made with a pepper that was not given" in messages[0]
 
 
 def test_wrong_options_are_refused_when_an_adapter_is_made(url: str) -> None:

@@ -53,7 +53,7 @@ fn a_life_is_told_in_its_order() {
     let new = block_on(keys.create(NewKey::named("CI").expires_in_days(90).created_by("alice"))).unwrap();
     let created = next(&told);
     assert_eq!(
-        (created.kind.as_str(), created.actor.as_deref(), created.org.as_str()),
+        (created.kind.as_str(), created.actor.as_deref(), created.org.as_deref().unwrap_or_default()),
         ("created", Some("alice"), "acme")
     );
     assert_eq!((created.key_id.as_ref(), created.name.as_deref()), (Some(&new.id), Some("CI")));

@@ -815,12 +815,22 @@ class AgentUsage(_Record):
 
 @final
 class Event(_Record):
-    """What happened to a key, as ``on_event`` is told it. Nothing in it is secret."""
+    """What happened to a key or to the database, as ``on_event`` is told it. Nothing in it is secret."""
 
     @property
     def kind(
         self,
-    ) -> Literal["created", "rotated", "former_secret_used", "expiring", "idle", "revoked", "refused_after_revocation"]:
+    ) -> Literal[
+        "created",
+        "rotated",
+        "former_secret_used",
+        "expiring",
+        "idle",
+        "revoked",
+        "refused_after_revocation",
+        "store_failed",
+        "store_recovered",
+    ]:
         """What happened."""
 
     @property
@@ -828,8 +838,8 @@ class Event(_Record):
         """When."""
 
     @property
-    def org(self) -> str:
-        """The tenant it concerns."""
+    def org(self) -> str | None:
+        """The tenant it concerns; ``None`` for what concerns the database."""
 
     @property
     def key_id(self) -> str | int | None:
@@ -854,6 +864,10 @@ class Event(_Record):
     @property
     def code(self) -> _Denial | None:
         """Why a verification was denied."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why the database cannot be used, and what to do about it."""
 
     @property
     def count(self) -> int:

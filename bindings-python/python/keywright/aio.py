@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from functools import cached_property, partial
-from logging import getLogger
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from keywright._native import Config, Keywright, Later, Page, Unopened
-from keywright.errors import Closed, KeywrightError
+from keywright.errors import Closed
 from keywright.http import AsyncHttp
 from keywright.threads import Threads
 
@@ -21,14 +20,13 @@ T = TypeVar("T", covariant=True)
 class _Source:
     """Opens one engine on first use, and calls it on threads."""
 
-    __slots__ = ("closed", "config", "engine", "is_told", "texts", "threads")
+    __slots__ = ("closed", "config", "engine", "texts", "threads")
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.texts = config.texts()
         self.engine: Keywright | None = None
         self.closed = False
-        self.is_told = False
         self.threads = Threads()
 
     def opened(self, way: Callable[[Config], Any]) -> Any:
@@ -36,14 +34,7 @@ class _Source:
             if self.closed:
                 raise Closed("this Keywright is closed; open a new one")
             if self.engine is None:
-                try:
-                    found = way(self.config)
-                except KeywrightError as error:
-                    if not self.is_told:
-                        # Over HTTP it becomes a 503, which tells clients nothing of it.
-                        self.is_told = True
-                        getLogger("keywright").error("The database cannot be opened: %s", error)
-                    raise
+                found = way(self.config)
                 if isinstance(found, Unopened):
                     return found  # for this call only: the next one tries again
                 self.engine = found

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 pub(crate) use self::queue::{Events, Notice};
 use crate::decision::Code;
+use crate::health::Report;
 use crate::record::{Key, KeyId, rfc3339, rfc3339_option};
 
 /// What happened.
@@ -33,6 +34,10 @@ pub enum EventKind {
     Revoked,
     /// A revoked key, or a secret whose grace is over, was presented.
     RefusedAfterRevocation,
+    /// The database cannot be used.
+    StoreFailed,
+    /// The database can be used again.
+    StoreRecovered,
 }
 
 impl EventKind {
@@ -47,6 +52,8 @@ impl EventKind {
             Self::Idle => "idle",
             Self::Revoked => "revoked",
             Self::RefusedAfterRevocation => "refused_after_revocation",
+            Self::StoreFailed => "store_failed",
+            Self::StoreRecovered => "store_recovered",
         }
     }
 }
@@ -74,8 +81,8 @@ pub struct Event {
     /// When.
     #[serde(serialize_with = "rfc3339")]
     pub at: DateTime<Utc>,
-    /// The tenant it concerns.
-    pub org: String,
+    /// The tenant it concerns; `None` for what concerns the database.
+    pub org: Option<String>,
     /// The key; `None` where every key of the org was revoked.
     pub key_id: Option<KeyId>,
     /// What people call the key.
@@ -88,6 +95,8 @@ pub struct Event {
     pub actor: Option<String>,
     /// Why a verification was denied.
     pub code: Option<Code>,
+    /// Why the database cannot be used, and what to do about it.
+    pub reason: Option<String>,
     /// How often, since it was last written down; of a revocation, how many keys it ended.
     pub count: u64,
     /// When the key expires.
@@ -104,42 +113,49 @@ pub struct Event {
 }
 
 impl Event {
-    pub(crate) fn of(kind: EventKind, key: &Key, at: DateTime<Utc>) -> Self {
+    fn new(kind: EventKind, at: DateTime<Utc>) -> Self {
         Self {
             kind,
             at,
-            org: key.org.clone(),
-            key_id: Some(key.id.clone()),
-            name: Some(key.name.clone()),
-            environment: Some(key.environment.clone()),
-            prefix: Some(key.prefix.clone()).filter(|it| !it.is_empty()),
-            actor: None,
-            code: None,
-            count: 1,
-            expires_at: key.expires_at,
-            grace_ends_at: key.secrets.iter().filter_map(|it| it.grace_ends_at).max(),
-            last_used_at: key.last_used_at,
-            lost: 0,
-        }
-    }
-
-    /// Every key of an org was revoked.
-    pub(crate) fn of_org(org: &str, count: u64, at: DateTime<Utc>) -> Self {
-        Self {
-            kind: EventKind::Revoked,
-            at,
-            org: org.to_owned(),
+            org: None,
             key_id: None,
             name: None,
             environment: None,
             prefix: None,
             actor: None,
             code: None,
-            count,
+            reason: None,
+            count: 1,
             expires_at: None,
             grace_ends_at: None,
             last_used_at: None,
             lost: 0,
+        }
+    }
+
+    pub(crate) fn of(kind: EventKind, key: &Key, at: DateTime<Utc>) -> Self {
+        Self {
+            org: Some(key.org.clone()),
+            key_id: Some(key.id.clone()),
+            name: Some(key.name.clone()),
+            environment: Some(key.environment.clone()),
+            prefix: Some(key.prefix.clone()).filter(|it| !it.is_empty()),
+            expires_at: key.expires_at,
+            grace_ends_at: key.secrets.iter().filter_map(|it| it.grace_ends_at).max(),
+            last_used_at: key.last_used_at,
+            ..Self::new(kind, at)
+        }
+    }
+
+    /// Every key of an org was revoked.
+    pub(crate) fn of_org(org: &str, count: u64, at: DateTime<Utc>) -> Self {
+        Self { org: Some(org.to_owned()), count, ..Self::new(EventKind::Revoked, at) }
+    }
+
+    pub(crate) fn of_store(report: &Report, at: DateTime<Utc>) -> Self {
+        match report {
+            Report::Failed(error) => Self { reason: Some(error.to_string()), ..Self::new(EventKind::StoreFailed, at) },
+            Report::Recovered => Self::new(EventKind::StoreRecovered, at),
         }
     }
 

@@ -9,6 +9,7 @@ mod site;
 mod calls;
 mod power;
 mod remains;
+mod rest;
 mod temporary;
 mod vfs;
 mod watch;

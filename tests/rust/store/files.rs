@@ -149,6 +149,22 @@ fn a_mark_without_the_tables_is_refused() {
     assert!(matches!(error.trouble(), Some(Trouble::Foreign | Trouble::Corrupt)), "{error:?}");
 }
 
+/// What the error advises makes it a database again.
+#[test]
+fn a_database_restored_from_sql_text_is_told_and_can_be_marked() {
+    let (site, active, revoked) = closed();
+    let site_of_copy = Site::new();
+    let program = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).iterdump(), sep=chr(10))";
+    let dump = Command::new("python3").args(["-c", program]).arg(site.file()).output().unwrap();
+    assert!(dump.status.success(), "{dump:?}");
+    let text = format!("PRAGMA foreign_keys = OFF; {}", String::from_utf8(dump.stdout).unwrap());
+    site_of_copy.sql().execute_batch(&text).unwrap();
+    let error = refused(&site_of_copy.file()).to_string();
+    let (_, advice) = error.split_once("run ").unwrap();
+    site_of_copy.sql().execute_batch(advice.strip_suffix(" on it").unwrap()).unwrap();
+    assert_eq!(judge(&site_of_copy.file(), &active, &revoked), 0);
+}
+
 #[test]
 fn an_empty_file_becomes_a_database() {
     let site = Site::new();
@@ -179,6 +195,7 @@ fn what_is_no_plain_file_is_refused() {
     }
     assert!(!at("nothing").exists(), "a link was followed");
     assert!(fs::symlink_metadata(at("link.db")).unwrap().is_symlink());
+    assert!(refused(&at("folder")).to_string().starts_with("the path names a folder; name a file"));
     // A folder may be reached by a link: it is the folder itself that is opened.
     symlink(site.folder(), at("way")).unwrap();
     Keywright::open(config(&at("way").join("keys.db"))).unwrap().close();

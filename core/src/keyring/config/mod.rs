@@ -10,11 +10,12 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::{Engine, Keywright, Texts};
-use crate::clock::Clock;
+use crate::clock::{Clock, time};
 use crate::decision::Request;
 use crate::error::{Error, Trouble};
-use crate::events::{Ear, Event, Events};
+use crate::events::{Ear, Event, EventKind, Events};
 use crate::hash::{Hasher, Pepper, Scheme};
+use crate::health::{Health, Work};
 use crate::input::{Casing, meant};
 use crate::key::Formats;
 use crate::limit::{Limits, Rules};
@@ -44,6 +45,7 @@ const NICE: i32 = 10;
 
 type Bytes = Zeroizing<Vec<u8>>;
 type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
+type Log = Arc<dyn Fn(EventKind, &str) + Send + Sync>;
 
 /// The set-up of an engine; [`Keywright::builder`] begins one.
 ///
@@ -84,6 +86,9 @@ pub struct Config {
     limits: Limits,
     clock: Clock,
     listener: Option<Listener>,
+    log: Option<Log>,
+    /// The health of a store that the first call opens, however often that is tried.
+    health: Option<Arc<Health>>,
     expiring_days: Option<u32>,
     idle_days: Option<u32>,
     casing: Casing,
@@ -225,6 +230,57 @@ impl Config {
         Self { listener: Some(Arc::new(listener)), ..self }
     }
 
+    /// Writes to `log` when the database can no longer be used, and why ([`EventKind::StoreFailed`]), and when it can be used
+    /// again ([`EventKind::StoreRecovered`]), in place of `tracing`. Each trouble is written once.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let file = folder.path().join("keys.db");
+    /// use std::sync::mpsc::channel;
+    /// use keywright::{EventKind, Keywright, NewKey};
+    /// let (write, written) = channel();
+    /// let log = move |kind: EventKind, line: &str| write.send((kind, line.to_owned())).unwrap();
+    /// let url = format!("sqlite:{}", file.display());
+    /// let kw = Keywright::builder(url).brand("acme").pepper([7; 32]).log(log).build().await?;
+    /// std::fs::remove_file(file).unwrap();
+    /// assert!(kw.keys().create(NewKey::named("CI")).await.is_err());
+    /// kw.close().await;
+    /// let (kind, line) = written.recv().unwrap();
+    /// assert_eq!(kind, EventKind::StoreFailed);
+    /// assert!(line.contains("the database was deleted"));
+    /// # Ok(()) }) }
+    /// ```
+    pub fn log(self, log: impl Fn(EventKind, &str) + Send + Sync + 'static) -> Self {
+        Self { log: Some(Arc::new(log)), ..self }
+    }
+
+    /// Says that the first call opens the engine, so that nobody may see why it cannot be opened: that is reported as any
+    /// later trouble of the database is. The set-up ends with it.
+    pub fn opened_by_calls(self) -> Self {
+        let health = Some(Arc::new(self.new_health()));
+        Self { health, ..self }
+    }
+
+    fn new_health(&self) -> Health {
+        let (log, listener, clock) = (self.log.clone(), self.listener.clone(), self.clock.clone());
+        let place = place::path_of(&self.url).map(|it| self.folder.join(it)).unwrap_or_default();
+        Health::new(move |report| {
+            let event = Event::of_store(&report, time(clock.now()));
+            let line = match &event.reason {
+                Some(reason) => format!("The database {} cannot be used: {reason}", place.display()),
+                None => format!("The database {} can be used again", place.display()),
+            };
+            match &log {
+                Some(log) => log(event.kind, &line),
+                None if event.kind == EventKind::StoreFailed => tracing::error!("{line}"),
+                None => tracing::info!("{line}"),
+            }
+            if let Some(listener) = &listener {
+                listener(&event);
+            }
+        })
+    }
+
     /// Tells the listener each day of keys that expire within so many days, up to 3,650; the standard is 14, and 0 is of
     /// none. Of several processes with a listener one does so.
     pub fn expiring_days(self, days: u32) -> Self {
@@ -260,10 +316,15 @@ impl Config {
 
     /// Opens the engine, and makes the database when it is new.
     pub async fn build(self) -> Result<Keywright, Error> {
-        let casing = self.casing;
+        let (casing, reported) = (self.casing, self.health.is_some());
         let plan = self.plan()?;
+        let health = Arc::clone(&plan.health);
         // Opening reads and writes files: on a thread of its own, so that no runtime waits for the disk.
-        Workers::new("keywright-open", 1, 1).run(move || plan.open()).await.map_err(|it| it.spelt(casing))
+        let opened = Workers::new("keywright-open", 1, 1).run(move || plan.open()).await.map_err(|it| it.spelt(casing));
+        if reported {
+            health.note(Work::Open, &opened);
+        }
+        opened
     }
 
     fn plan(&self) -> Result<Plan, Error> {
@@ -336,6 +397,7 @@ impl Config {
             limits: self.limits.clone(),
             clock: self.clock.clone(),
             ear,
+            health: self.health.clone().unwrap_or_else(|| Arc::new(self.new_health())),
         })
     }
 }
@@ -356,6 +418,7 @@ struct Plan {
     limits: Limits,
     clock: Clock,
     ear: Option<Ear>,
+    health: Arc<Health>,
 }
 
 impl Plan {
@@ -371,7 +434,8 @@ impl Plan {
             Some((pepper, key)) => Sealer { pepper: Some(pepper.to_owned()), key: Some(Arc::new(Zeroizing::new(key))) },
             None => Sealer { pepper: None, key: None },
         };
-        let store = Sqlite::open(&self.path, self.read_only, self.patience, self.unwatched, &fresh, sealer)?;
+        let store =
+            Sqlite::open(&self.path, self.read_only, self.patience, self.unwatched, &fresh, sealer, self.health)?;
         if self.integer_ids.is_some_and(|it| it != store.birth().integer_ids) {
             let style = if store.birth().integer_ids { "integer" } else { "uuid" };
             return Err(Error::wrong(

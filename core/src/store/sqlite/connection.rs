@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::place::{self, Files, Identity};
+use super::place::{self, Files, Identity, Rest};
 use super::schema;
 use super::wal_index::WalIndex;
 use crate::error::{Error, Trouble};
@@ -21,6 +21,9 @@ const CACHE: i64 = -16_384;
 /// How long one attempt to write waits for the lock, and how long the writer pauses before the next.
 const ATTEMPT: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// More than the time between two ticks of any kernel's clock, by which files are stamped.
+const TICK: Duration = Duration::from_millis(20);
 
 /// More readers than this are opened when needed, and not kept.
 const KEPT: usize = 8;
@@ -53,6 +56,33 @@ struct Anchor {
     /// `None` while `Connections::watch` holds it.
     keeper: Option<Connection>,
     identity: Identity,
+    /// The file as it lay when it was opened, where it is read without a log. Such connections see no later change.
+    rest: Option<Rest>,
+}
+
+impl Anchor {
+    fn is_current(&self, files: &Files) -> bool {
+        match &self.rest {
+            Some(rest) => files.rest().as_ref() == Some(rest),
+            None => self.identity == files.identity(),
+        }
+    }
+}
+
+/// A connection for one look-up, or the right to make one.
+struct Turn {
+    kept: Option<Connection>,
+    /// The anchor under which it was made.
+    anchors: u64,
+    /// Whether the file is read without a log.
+    rests: bool,
+}
+
+impl Held {
+    fn turn(&mut self) -> Turn {
+        let rests = self.anchor.as_ref().is_some_and(|it| it.rest.is_some());
+        Turn { kept: self.readers.pop(), anchors: self.anchors, rests }
+    }
 }
 
 impl Connections {
@@ -83,12 +113,9 @@ impl Connections {
             watch: ArcSwapOption::empty(),
         };
         let birth = if read_only {
-            let reader = connections.connect(true)?;
-            let birth = schema::check(&reader)?;
-            lock(&connections.held).readers.push(reader);
-            birth
+            connections.read_through(schema::check)?
         } else {
-            let mut writer = connections.connect(false)?;
+            let mut writer = connections.connect(false, false)?;
             writer.busy_timeout(patience)?;
             let birth = schema::migrate(&mut writer, fresh, patience)?;
             writer.busy_timeout(ATTEMPT)?;
@@ -124,8 +151,12 @@ impl Connections {
     /// Runs a look-up on the caller's thread.
     pub(super) fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         let _gate = fork::gate();
-        let kept = self.enter()?.readers.pop();
-        self.with(kept, look)
+        self.read_through(look)
+    }
+
+    fn read_through<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let turn = self.enter()?.turn();
+        self.with(turn, look)
     }
 
     /// As [`read`](Self::read), for who has asked lately whether the files are still what was opened: what is open is
@@ -137,30 +168,30 @@ impl Connections {
             drop(held);
             held = self.enter()?;
         }
-        let kept = held.readers.pop();
+        let turn = held.turn();
         drop(held);
-        self.with(kept, look)
+        self.with(turn, look)
     }
 
-    fn with<T>(
-        &self,
-        kept: Option<Connection>,
-        look: impl FnOnce(&Connection) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let reader = match kept {
+    fn with<T>(&self, turn: Turn, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let reader = match turn.kept {
             Some(reader) => reader,
-            None => self.connect(true)?,
+            None => self.connect(true, turn.rests)?,
         };
         let found = look(&reader);
+        // Without a lock, another program may have written to the file in the meantime.
+        if turn.rests && self.enter()?.anchors != turn.anchors {
+            return Err(Error::unavailable(Trouble::Locked, "the database changed while it was read", "try again"));
+        }
         let mut held = lock(&self.held);
-        if held.readers.len() < KEPT && !held.closed {
+        if held.readers.len() < KEPT && !held.closed && held.anchors == turn.anchors {
             held.readers.push(reader);
         }
         found
     }
 
-    /// Runs a change as one transaction, which has reached the disk when this returns. Call it on the writer thread.
-    pub(super) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    /// Refuses changes where the engine was opened to read alone.
+    pub(super) fn admit_change(&self) -> Result<(), Error> {
         if self.read_only {
             return Err(Error::unavailable(
                 Trouble::ReadOnly,
@@ -168,6 +199,11 @@ impl Connections {
                 "make changes through one that was not",
             ));
         }
+        Ok(())
+    }
+
+    /// Runs a change as one transaction, which has reached the disk when this returns. Call it on the writer thread.
+    pub(super) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let until = Instant::now() + self.patience;
         let mut change = Some(change);
         loop {
@@ -176,7 +212,7 @@ impl Connections {
             let mut slot = lock(&self.writer);
             let mut writer = match slot.take() {
                 Some(writer) => writer,
-                None => self.connect(false)?,
+                None => self.connect(false, false)?,
             };
             let done = transact(&mut writer, &mut change);
             if writer.is_autocommit() {
@@ -217,7 +253,12 @@ impl Connections {
     fn enter(&self) -> Result<MutexGuard<'_, Held>, Error> {
         let mut held = self.admit()?;
         match &held.anchor {
-            Some(anchor) if !held.lost && anchor.identity == self.files.identity() => {}
+            Some(anchor) if !held.lost && anchor.is_current(&self.files) => {}
+            Some(Anchor { rest: Some(_), .. }) => {
+                held.readers.clear();
+                held.anchor = None;
+                self.anchor(&mut held)?;
+            }
             Some(_) => {
                 held.lost = true;
                 // Nobody may go on trusting what it says; to close it would do harm, as with all that is open.
@@ -228,22 +269,49 @@ impl Connections {
                     "put it back if need be, and restart this process",
                 ));
             }
-            None => {
-                let keeper = self.connect(true)?;
-                // A first read makes SQLite take its place among those that have the file open, and map the WAL index.
-                keeper.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-                let keeper = match if self.unwatched { Err(keeper) } else { WalIndex::of(keeper) } {
-                    Ok(index) => {
-                        self.watch.store(Some(Arc::new(index)));
-                        None
-                    }
-                    Err(keeper) => Some(keeper),
-                };
-                held.anchors += 1;
-                held.anchor = Some(Anchor { keeper, identity: self.files.identity() });
-            }
+            None => self.anchor(&mut held)?,
         }
         Ok(held)
+    }
+
+    fn anchor(&self, held: &mut Held) -> Result<(), Error> {
+        let (keeper, rest) = match self.attend() {
+            Err(error) if self.read_only => self.at_rest(error)?,
+            keeper => (keeper?, None),
+        };
+        let keeper = match if self.unwatched || rest.is_some() { Err(keeper) } else { WalIndex::of(keeper) } {
+            Ok(index) => {
+                self.watch.store(Some(Arc::new(index)));
+                None
+            }
+            Err(keeper) => Some(keeper),
+        };
+        held.anchors += 1;
+        held.anchor = Some(Anchor { keeper, identity: self.files.identity(), rest });
+        Ok(())
+    }
+
+    /// A connection that has taken its place among those that have the file open, and has mapped the WAL index: SQLite
+    /// does both with the first read.
+    fn attend(&self) -> Result<Connection, Error> {
+        let keeper = self.connect(true, false)?;
+        keeper.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(keeper)
+    }
+
+    /// A connection to a file that cannot be opened otherwise, since SQLite may not make the index of a log beside it. It
+    /// takes no lock, so that it holds only for as long as the file stays as it is.
+    fn at_rest(&self, error: Error) -> Result<(Connection, Option<Rest>), Error> {
+        if !matches!(error.trouble(), Some(Trouble::Access | Trouble::ReadOnly)) {
+            return Err(error);
+        }
+        let Some(rest) = self.files.rest() else {
+            return Err(if self.files.lacks_index() { unread_log() } else { error });
+        };
+        // A later change has another time: a file system tells times apart that lie further apart than this.
+        std::thread::sleep(TICK);
+        let connection = self.connect(true, true)?;
+        Ok((connection, Some(rest)))
     }
 
     /// Refuses a use after `close`, and after a fork that bypassed us.
@@ -267,13 +335,18 @@ impl Connections {
         }
     }
 
-    fn connect(&self, reader: bool) -> Result<Connection, Error> {
+    /// Opens the file. One that rests is read without locks and without a log.
+    fn connect(&self, reader: bool, rests: bool) -> Result<Connection, Error> {
         let access = if self.read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
         let flags = access
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
-        let connection = Connection::open_with_flags(&self.files.database, flags)?;
+        let connection = if rests {
+            Connection::open_with_flags(self.files.immutable(), flags | OpenFlags::SQLITE_OPEN_URI)?
+        } else {
+            Connection::open_with_flags(&self.files.database, flags)?
+        };
         connection.busy_timeout(self.patience)?;
         connection.set_prepared_statement_cache_capacity(64);
         // Without it SQLite plans a cached statement anew for each value that is bound to it.
@@ -320,6 +393,14 @@ impl Drop for Connections {
             std::mem::forget(lock(&self.writer).take());
         }
     }
+}
+
+fn unread_log() -> Error {
+    Error::unavailable(
+        Trouble::ReadOnly,
+        "the -wal file holds changes, which cannot be read without a -shm file in a folder that cannot be written",
+        "open and close the database once where the folder can be written, or copy the -shm file as well",
+    )
 }
 
 /// Leaves `change` in its place when the transaction could not begin.

@@ -28,6 +28,7 @@ use super::{
 use crate::audit::Draft;
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
+use crate::health::{Health, Work};
 use crate::idempotency::{Attempt, Kept, Lease, Memory};
 use crate::worker::Workers;
 
@@ -39,6 +40,7 @@ pub(crate) struct Sqlite {
     birth: Birth,
     sealer: Sealer,
     writer: Workers,
+    health: Arc<Health>,
 }
 
 impl Sqlite {
@@ -50,21 +52,39 @@ impl Sqlite {
         unwatched: bool,
         fresh: &Birth,
         sealer: Sealer,
+        health: Arc<Health>,
     ) -> Result<Self, Error> {
         let (connections, birth) = Connections::open(path, read_only, patience, unwatched, fresh)?;
-        Ok(Self { connections, birth, sealer, writer: Workers::new("keywright-writer", 1, WAITING) })
+        Ok(Self { connections, birth, sealer, writer: Workers::new("keywright-writer", 1, WAITING), health })
     }
 
     fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        self.connections.read(look)
+        self.noted(Work::Read, self.connections.read(look))
+    }
+
+    /// Waits until what was to be reported of this store is, and reports no more.
+    pub(crate) async fn reported(&self) {
+        self.health.finish().await;
+    }
+
+    fn noted<T>(&self, work: Work, outcome: Result<T, Error>) -> Result<T, Error> {
+        self.health.note(work, &outcome);
+        outcome
     }
 
     async fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Transaction<'_>, &Sealer) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (connections, sealer) = (Arc::clone(&self.connections), self.sealer.clone());
-        self.writer.run(move || connections.write(|transaction| change(transaction, &sealer))).await
+        self.connections.admit_change()?;
+        let (connections, sealer, health) =
+            (Arc::clone(&self.connections), self.sealer.clone(), Arc::clone(&self.health));
+        let write = move || {
+            let done = connections.write(|transaction| change(transaction, &sealer));
+            health.note(Work::Write, &done);
+            done
+        };
+        self.writer.run(write).await
     }
 }
 
@@ -78,7 +98,7 @@ impl Store for Sqlite {
     }
 
     async fn ask(&self) -> Result<NonZeroU64, Error> {
-        self.connections.ask()
+        self.noted(Work::Read, self.connections.ask())
     }
 
     async fn changes(&self, after: Option<Moment>) -> Result<Changes, Error> {
@@ -86,7 +106,7 @@ impl Store for Sqlite {
     }
 
     async fn find(&self, lookup: &str, now: Millis) -> Result<Option<Found>, Error> {
-        self.connections.read_on(|on| keys::find(on, lookup, now))
+        self.noted(Work::Read, self.connections.read_on(|on| keys::find(on, lookup, now)))
     }
 
     async fn get(&self, tenant: &Tenant, id: &str, now: Millis) -> Result<Option<KeyView>, Error> {
@@ -259,5 +279,6 @@ impl Store for Sqlite {
     async fn close(&self) {
         self.writer.finish().await;
         self.connections.close();
+        self.reported().await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -48,7 +49,9 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
             return Err(Error::unavailable(Trouble::Place, "the database file is a link", "name the file itself"));
         }
         Ok(meta) if !meta.is_file() => {
-            return Err(Error::unavailable(Trouble::Access, "the database's name is that of no file", "name a file"));
+            let what = if meta.is_dir() { "a folder" } else { "no plain file" };
+            let fix = "name a file, as in sqlite:/var/lib/app/keys.db";
+            return Err(Error::unavailable(Trouble::Access, format!("the path names {what}"), fix));
         }
         // Under another name SQLite would look for another write-ahead log.
         Ok(meta) if meta.nlink() > 1 => {
@@ -98,6 +101,15 @@ pub(super) struct Files {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Identity([Option<(u64, u64)>; 3]);
 
+/// A database that no program has open, known by its size and times.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Rest {
+    file: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
 impl Files {
     pub(super) fn of(database: PathBuf) -> Self {
         let beside = |end| {
@@ -106,6 +118,36 @@ impl Files {
             name.into()
         };
         Self { log: beside("-wal"), index: beside("-shm"), database }
+    }
+
+    /// The database as it lies there, if all that was written is in it: a program that has it open keeps an index, and a
+    /// log that was left behind holds changes.
+    pub(super) fn rest(&self) -> Option<Rest> {
+        let is_empty = std::fs::metadata(&self.log).map_or(true, |it| it.len() == 0);
+        let it = std::fs::metadata(&self.database).ok().filter(|_| is_empty && !self.index.exists())?;
+        Some(Rest {
+            file: (it.dev(), it.ino()),
+            size: it.len(),
+            modified: (it.mtime(), it.mtime_nsec()),
+            changed: (it.ctime(), it.ctime_nsec()),
+        })
+    }
+
+    /// Whether there is a log that holds changes, and no index of it.
+    pub(super) fn lacks_index(&self) -> bool {
+        std::fs::metadata(&self.log).is_ok_and(|it| it.len() > 0) && !self.index.exists()
+    }
+
+    /// The database as a URI that has SQLite take no locks and look for no log.
+    pub(super) fn immutable(&self) -> String {
+        let mut uri = String::from("file:");
+        for byte in self.database.as_os_str().as_bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => uri.push(char::from(*byte)),
+                _ => uri.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        uri + "?immutable=1"
     }
 
     pub(super) fn identity(&self) -> Identity {
@@ -117,17 +159,22 @@ impl Files {
 }
 
 fn access(error: &std::io::Error, reason: &str) -> Error {
-    let trouble = match error.kind() {
-        ErrorKind::StorageFull => Trouble::Full,
-        ErrorKind::ReadOnlyFilesystem => Trouble::ReadOnly,
-        _ => Trouble::Access,
+    let (trouble, fix) = match error.kind() {
+        ErrorKind::StorageFull => (Trouble::Full, "free space, and try again"),
+        ErrorKind::ReadOnlyFilesystem => {
+            (Trouble::ReadOnly, "name a place that can be written, or open a database that is there with read_only")
+        }
+        ErrorKind::PermissionDenied => (Trouble::Access, "allow this user to read and write the folder"),
+        ErrorKind::NotADirectory => (Trouble::Access, "name a path whose folders are folders"),
+        ErrorKind::NotFound => (Trouble::Access, "make the folder, or name one that is there"),
+        _ => (Trouble::Access, "look at the path and at who may write there"),
     };
-    Error::unavailable(trouble, format!("{reason} ({})", error.kind()), "look at the path and at who may write there")
+    Error::unavailable(trouble, format!("{reason} ({})", error.kind()), fix)
 }
 
 /// SQLite's WAL needs memory shared between processes, and locks that hold: a local file system has both.
 fn suits(folder: &Path, file: &Path) -> Result<(), Error> {
-    const FIX: &str = "put it on a local disk, and use PostgreSQL for several machines";
+    const FIX: &str = "put it on a local disk of the one machine whose programs use it";
     let refused = |what: &str| Err(Error::unavailable(Trouble::Place, format!("the database is on {what}"), FIX));
     if let Ok(stat) = rustix::fs::statfs(folder)
         && let Some(name) = remote(stat.f_type)

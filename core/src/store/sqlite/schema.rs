@@ -31,15 +31,12 @@ const NEWEST: i64 = MIGRATIONS.len() as i64;
 
 /// Makes or migrates the database. Safe when many processes do so at once: only one finds work to do.
 pub(super) fn migrate(connection: &mut Connection, fresh: &Birth, patience: Duration) -> Result<Birth, Error> {
-    if state(connection)? == State::Foreign {
-        return Err(foreign());
-    }
+    state(connection)?.admit()?;
     write_ahead(connection, patience)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found = match state(&transaction)? {
-        State::Foreign => return Err(foreign()),
-        State::Empty => 0,
+    let found = match state(&transaction)?.admit()? {
         State::Ours => version(&transaction)?,
+        _ => 0,
     };
     let steps = MIGRATIONS.iter().zip(1_i64..).filter(|(_, number)| *number > found);
     for (step, number) in steps {
@@ -60,12 +57,8 @@ pub(super) fn migrate(connection: &mut Connection, fresh: &Birth, patience: Dura
 
 /// Checks a database that may not be written.
 pub(super) fn check(connection: &Connection) -> Result<Birth, Error> {
-    match state(connection)? {
-        State::Ours => {}
-        State::Foreign => return Err(foreign()),
-        State::Empty => {
-            return Err(Error::unavailable(Trouble::Foreign, "the file is empty", "open it once without read_only"));
-        }
+    if state(connection)?.admit()? == State::Empty {
+        return Err(Error::unavailable(Trouble::Foreign, "the file is empty", "open it once without read_only"));
     }
     let found = version(connection)?;
     if found < NEWEST {
@@ -82,18 +75,36 @@ pub(super) fn check(connection: &Connection) -> Result<Birth, Error> {
 enum State {
     Empty,
     Ours,
+    /// Our tables without the mark, as SQL text restores them.
+    Unmarked,
     Foreign,
+}
+
+impl State {
+    fn admit(self) -> Result<Self, Error> {
+        match self {
+            Self::Empty | Self::Ours => Ok(self),
+            Self::Unmarked => Err(Error::unavailable(
+                Trouble::Foreign,
+                "the database was restored from SQL text, which does not hold the application_id of Keywright's databases",
+                format!("run PRAGMA application_id = {APPLICATION} on it"),
+            )),
+            Self::Foreign => Err(foreign()),
+        }
+    }
 }
 
 fn state(connection: &Connection) -> Result<State, Error> {
     // One statement, which is one snapshot: another process may be making the database.
     let both = "SELECT (SELECT application_id FROM pragma_application_id), count(*), \
-         count(*) FILTER (WHERE type = 'table' AND name = 'meta') FROM sqlite_schema";
-    let (id, all, meta): (i32, i64, i64) =
-        connection.query_row(both, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    Ok(match (id, all, meta) {
-        (APPLICATION, _, 1) => State::Ours,
-        (0, 0, _) => State::Empty,
+         count(*) FILTER (WHERE type = 'table' AND name = 'meta'), \
+         count(*) FILTER (WHERE type = 'table' AND name IN ('meta', 'orgs', 'keys', 'secrets', 'audit')) FROM sqlite_schema";
+    let (id, all, meta, tables): (i32, i64, i64, i64) =
+        connection.query_row(both, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    Ok(match (id, all, meta, tables) {
+        (APPLICATION, _, 1, _) => State::Ours,
+        (0, 0, ..) => State::Empty,
+        (0, _, _, 5) => State::Unmarked,
         _ => State::Foreign,
     })
 }

@@ -27,14 +27,18 @@ pub(super) fn told(error: &rusqlite::Error) -> Error {
         ErrorCode::CannotOpen | ErrorCode::PermissionDenied => (
             Trouble::Access,
             "the database cannot be opened",
-            "allow this user to read and write the file and its folder, which must not be a link",
+            "allow this user to read and write the file and its folder, and this process to open more files",
         ),
         ErrorCode::ConstraintViolation => (
             Trouble::Corrupt,
             "the database refuses the change",
             "restore it from a backup, or undo what another program changed",
         ),
-        _ => (Trouble::Io, "the database could not be read or written", "look at the disk, and try again"),
+        _ => {
+            let number = error.sqlite_error().map_or(0, |it| it.extended_code);
+            let reason = format!("the database could not be read or written (SQLite error {number})");
+            return Error::unavailable(Trouble::Io, reason, "look at the disk and at the system's log, and try again");
+        }
     };
     Error::unavailable(trouble, reason, fix)
 }
