@@ -29,7 +29,7 @@ FRAMEWORKS = {
     "request": "js",
     "axum": "rust",
 }
-LINES = 70
+LINES = 80
 
 # Pages whose blocks are settings of other people's programs: an area of `tests/field` uses them.
 FIELD = {"bundling"}

@@ -3,13 +3,15 @@
 mod site;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Request, Response};
+use axum::http::{HeaderMap, HeaderValue, Request, Response};
 use axum::middleware::{Next, from_fn};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Extension, Router};
 use keywright::http::{Config, Http, Needs, Passed, Rule};
 use keywright::integrations::axum::{ApiKey, guarded, management, requiring};
@@ -229,4 +231,31 @@ fn tracing_layers_behind_the_guard_print_no_key() {
     let text = String::from_utf8(body.to_vec()).unwrap();
     assert!(text.contains("\"api-key\": Sensitive") && text.contains("text/plain") && !text.contains(&key), "{text}");
     assert_eq!(status(&app, "/manage/whoami", &key), 200);
+}
+
+#[test]
+fn a_preflight_runs_no_handler_and_a_layer_in_front_answers_it() {
+    let api = Api::new();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let handler = {
+        let ran = Arc::clone(&ran);
+        move || async move { ran.fetch_add(1, Ordering::Relaxed).to_string() }
+    };
+    let app = guarded(Router::new().route("/deals", any(handler)), api.http(Config::new()));
+    let ask = |app: &Router| {
+        let request = Request::options("/deals").header("origin", "https://app.example");
+        let request = request.header("access-control-request-method", "DELETE").body(Body::empty()).unwrap();
+        block_on(app.clone().call(request)).unwrap()
+    };
+    let answer = ask(&app);
+    assert_eq!((answer.status().as_u16(), answer.headers().contains_key("access-control-allow-origin")), (204, false));
+    let permitting = |request: Request<Body>, next: Next| async move {
+        assert_eq!(request.method(), "OPTIONS");
+        let mut answer = next.run(request).await;
+        answer.headers_mut().insert("access-control-allow-origin", HeaderValue::from_static("https://app.example"));
+        answer
+    };
+    let answer = ask(&app.layer(from_fn(permitting)));
+    assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example");
+    assert_eq!(ran.load(Ordering::Relaxed), 0);
 }
