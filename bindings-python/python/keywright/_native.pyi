@@ -36,6 +36,7 @@ __all__ = [
     "Passed",
     "Response",
     "Secret",
+    "Target",
     "Texts",
     "Unopened",
     "Verifier",

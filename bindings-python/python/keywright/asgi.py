@@ -21,6 +21,7 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Pairs: TypeAlias = Iterable[tuple[bytes, bytes]]
+Parts: TypeAlias = tuple[str, bytes | Target, Pairs, str | None]
 
 REPLAYED = b"idempotent-replayed"
 REFUSED = b"x-keywright-refused"
@@ -215,7 +216,7 @@ class Management:
         await respond(scope, receive, send, await self.http.manage(method, _inside(scope), headers, peer, body, session))
 
 
-def parts(scope: Scope, mount: str = "", path: str | None = None) -> tuple[str, bytes | Target, Pairs, str | None]:
+def parts(scope: Scope, mount: str = "", path: str | None = None) -> Parts:
     """Method, target, headers and peer of a request, as the contract takes them.
 
     mount: where the application itself says that it is mounted; what the server says when left out.
@@ -223,12 +224,14 @@ def parts(scope: Scope, mount: str = "", path: str | None = None) -> tuple[str, 
     """
     query = scope.get("query_string", b"")
     mount = mount or scope.get("root_path", "")
-    target: bytes | Target = _spelt(scope)
-    if mount or path is not None or target == UNREADABLE or _claimed(scope):
-        target = _routed(scope, mount, path, query)
-    elif query:
-        target = target + b"?" + query
-    return scope.get("method", "GET"), target, scope["headers"], _peer(scope)
+    whole, target = _spelt(scope), None
+    if mount or path is not None or whole == UNREADABLE:
+        target = _routed(scope, whole, mount, path, query)
+    return scope.get("method", "GET"), target or _asked(whole, query), scope["headers"], _peer(scope)
+
+
+def _asked(path: bytes, query: bytes) -> bytes:
+    return path + b"?" + query if query else path
 
 
 def _peer(scope: Scope) -> str | None:
@@ -255,8 +258,8 @@ def _spelt(scope: Scope) -> bytes:
     return raw if is_same else UNREADABLE
 
 
-def _routed(scope: Scope, mount: str, path: str | None, query: bytes) -> Target:
-    whole, below = _spelt(scope), path
+def _routed(scope: Scope, whole: bytes, mount: str, path: str | None, query: bytes) -> Target:
+    below = path
     if below is None:
         rest = scope["path"].removeprefix(mount)
         below = rest if rest[:1] in ("", "/") else scope["path"]
@@ -265,12 +268,11 @@ def _routed(scope: Scope, mount: str, path: str | None, query: bytes) -> Target:
             break
     else:
         spelt = _quoted(below)
-    rest = b"?" + query if query else b""
     return Target(
         # Nothing is left below the mount, and routers take that for its root.
-        (spelt or b"/") + rest,
+        _asked(spelt or b"/", query),
         # Nobody knows whether the router of a plain application looks below the mount.
-        whole=whole + rest if path is None and whole not in (spelt, UNREADABLE) else None,
+        whole=_asked(whole, query) if path is None and whole not in (spelt, UNREADABLE) else None,
         mount=_claimed(scope),
         rewritten=whole == UNREADABLE,
     )
@@ -305,7 +307,7 @@ def _inside(scope: Scope) -> bytes:
         if path.startswith(mount):
             path = path[len(mount) :]
             break
-    return path + b"?" + query if query else path
+    return _asked(path, query)
 
 
 def passed(scope: Scope) -> Passed | None:

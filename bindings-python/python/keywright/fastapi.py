@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
-from keywright.asgi import REFUSED, App, HeadersMiddleware, Management, parts, passed, respond
+from keywright.asgi import REFUSED, App, HeadersMiddleware, Management, Parts, parts, passed, respond
 from keywright.once import begun
 
 __all__ = ["ApiKey", "Refused", "install"]
@@ -106,7 +106,7 @@ def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str 
     return ApiKey(http, model, {})
 
 
-def _parts(scope: Any) -> Any:
+def _parts(scope: Any) -> Parts:
     """The parts of a request, with the path that the application gets below its mount, be that its own or the server's."""
     path, mount = scope["path"], scope.get("state", {}).get("keywright_mount", scope.get("root_path", ""))
     rest = path.removeprefix(mount)

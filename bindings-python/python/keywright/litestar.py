@@ -18,7 +18,7 @@ from litestar.utils.path import normalize_path
 
 from keywright import AsyncKeywright, AsyncPage, Key, Keywright
 from keywright import http as contract
-from keywright.asgi import HeadersMiddleware, Management, parts, passed
+from keywright.asgi import HeadersMiddleware, Management, Parts, parts, passed
 from keywright.once import begun
 
 __all__ = ["Guard", "KeywrightPlugin", "Refused", "get_api_key"]
@@ -123,7 +123,7 @@ class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):
         await self._management({**scope, "root_path": f"{scope.get('root_path', '')}{self._manage}"}, receive, send)
 
 
-def _parts(scope: Any) -> Any:
+def _parts(scope: Any) -> Parts:
     """The parts of a request, with the path by which Litestar has found a handler: what follows the first occurrence of the mount."""
     root, raw = scope.get("root_path", ""), scope.get("raw_path") or quote(scope["path"]).encode()
     raw = raw.split(root.encode(), 1)[-1] if root else raw
@@ -135,8 +135,9 @@ def _parts(scope: Any) -> Any:
         is_same = any(normalize_path(asked).endswith(it) for it in ends)
     else:
         is_same = normalize_path(asked) == path
-    seen = {**scope, "root_path": "", "app_root_path": root, "path": asked if is_same else path, "raw_path": raw if is_same else b"*"}
-    return parts(seen, path=None if is_same else path)
+    routed = asked if is_same else path
+    seen = {**scope, "root_path": "", "app_root_path": root, "path": routed, "raw_path": raw if is_same else b"*"}
+    return parts(seen, path=None if is_same and not root else routed)
 
 
 def get_api_key(connection: Connection) -> Key | None:
