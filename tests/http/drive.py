@@ -38,8 +38,10 @@ HOSTS = ("/fail", "/own", "/crash", "/count")
 # What a framework varies by on its own.
 VARIES = {"next": "rsc, next-router-state-tree, next-router-prefetch, next-router-segment-prefetch, "}
 
-# What a framework answers on its own, before any route: it must let nobody in.
+# Cases that a framework answers on its own, before any route: it must let nobody in.
 BEFORE = {
+    # Express does not decode it.
+    "nest": {"rule-ambiguous-bad-percent"},
     "next": {
         "level-lread-purge",
         "level-lwrite-purge",

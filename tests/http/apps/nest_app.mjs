@@ -22,7 +22,7 @@ class Routes {
 }
 // Without a compiler there are no decorators.
 Controller()(Routes);
-All("")(Routes.prototype, "answer", Object.getOwnPropertyDescriptor(Routes.prototype, "answer"));
+All("{*path}")(Routes.prototype, "answer", Object.getOwnPropertyDescriptor(Routes.prototype, "answer"));
 Req()(Routes.prototype, "answer", 0);
 Res()(Routes.prototype, "answer", 1);
 
@@ -33,10 +33,5 @@ Reflect.defineMetadata("imports", [KeywrightModule.forRoot(kw, http)], Applicati
 const adapter = express().disable("x-powered-by").set("etag", false);
 const app = await NestFactory.create(Application, new ExpressAdapter(adapter), { logger: false });
 app.use(...(http.path ? [] : ["/manage"]), guard(kw, http).management({ principal }));
-app.use((request, _response, next) => {
-  // All go to one route, also those whose path Express would not decode.
-  request.url = "/";
-  next();
-});
 await app.init();
 stand(createServer({ maxHeaderSize: 16_384 }, adapter));
