@@ -176,7 +176,8 @@ export interface Passed extends Caller {
 /** A request that nobody else does until its end is told, or for 60 seconds. */
 export interface Lease {
   readonly allowed: true;
-  /** Ends it with the answer that the host gives, which is kept for a repeat where its body has at most 64 KiB. */
+  /** Ends it with the answer that the host gives, which is kept for a repeat where its body has at most 64 KiB
+   * and the answers of its caller at most 64 MiB. */
   finish(status: number, rawHeaders: readonly string[], body: string | Uint8Array): Promise<void>;
   /** Ends it without an answer: the request broke off, and may be done anew. */
   release(): Promise<void>;

@@ -13,6 +13,12 @@ pub(crate) const KEPT: Millis = DAY;
 /// How long a request may run before its key is free again, since whoever ran it may have died.
 pub(crate) const LEASE: Millis = 60 * SECOND;
 
+/// How many requests of one caller are remembered at a time. A new request beyond them does not run.
+pub(crate) const MOST_KEPT: u32 = 10_000;
+
+/// How many bytes the kept answers of one caller take at most: 64 MiB. An answer beyond them is remembered without its text.
+pub(crate) const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
 /// The argument that errors speak of.
 const FIELD: &str = "Idempotency-Key";
 
@@ -25,6 +31,8 @@ pub(crate) struct Attempt {
     pub(crate) org: String,
     /// Who sends it, and under which key.
     pub(crate) name: [u8; 32],
+    /// Who sends it, on behalf of whichever agent: a caller may make up agents.
+    pub(crate) caller: [u8; 32],
     /// All that it says.
     pub(crate) request: [u8; 32],
     pub(crate) at: Millis,
@@ -34,7 +42,8 @@ impl Attempt {
     pub(crate) fn new(org: &str, who: [&str; 3], key: &str, request: [&[u8]; 4], at: Millis) -> Self {
         let [kind, id, agent] = who.map(str::as_bytes);
         let name = digest([kind, id, agent, key.as_bytes()]);
-        Self { org: org.to_owned(), name, request: digest(request), at }
+        let caller = digest([kind, id, b"", b""]);
+        Self { org: org.to_owned(), name, caller, request: digest(request), at }
     }
 }
 
@@ -43,6 +52,7 @@ impl Attempt {
 pub(crate) struct Lease {
     pub(crate) org: String,
     pub(crate) name: [u8; 32],
+    pub(crate) caller: [u8; 32],
     /// Held by nobody else, also when another runs the request after this lease.
     pub(crate) token: [u8; 16],
 }
@@ -61,6 +71,8 @@ pub(crate) enum Outcome {
     /// A change was made; its answer is made anew from what was changed, so that no secret is kept for it.
     Changed(String),
     Answered(Kept),
+    /// It did not run, since its caller has [`MOST_KEPT`] others. The first of them is forgotten at this time.
+    Full(Millis),
 }
 
 /// What becomes of a request that wants to run.
@@ -75,7 +87,7 @@ pub(crate) struct Kept {
     pub(crate) status: u16,
     /// Names and values, as JSON.
     pub(crate) headers: String,
-    /// `None` where it was too long to be kept.
+    /// `None` where it was too long to be kept, or its caller has [`MOST_BYTES`] of others.
     pub(crate) body: Option<Vec<u8>>,
 }
 
@@ -206,6 +218,11 @@ mod tests {
         assert_ne!(attempt("acme", ["session", "alic", "e"], "k", "{}").name, first.name);
         assert_ne!(attempt("acme", ["session", "alice", ""], "k", "{ }").request, first.request);
         assert_eq!(attempt("acme", ["session", "alice", ""], "k", "{ }").name, first.name);
+        for (other, is_same) in
+            [(["session", "alice", "bot"], true), (["session", "bob", ""], false), (["key", "alice", ""], false)]
+        {
+            assert_eq!(attempt("acme", other, "another", "{}").caller == first.caller, is_same, "{other:?}");
+        }
     }
 
     #[test]

@@ -1220,7 +1220,8 @@ class Http:
         """Ends a lease with the answer that the host gives, which is kept for a repeat.
 
         headers: its header lines; type, encoding, language, tag and location are kept of them.
-        body: its body; one that is longer than 64 KiB is not kept, and may be cut at the first byte beyond it.
+        body: its body; one that is longer than 64 KiB is not kept, and may be cut at the first byte beyond it. Nor is one with
+        which the answers of its caller would take more than 64 MiB.
         """
 
     def release(self, lease: Lease) -> None:

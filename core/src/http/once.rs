@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use super::refusal::Refusal;
 use super::route::Idempotent;
 use super::{Head, Header, Http, Passed, Principal, Response};
+use crate::clock::Millis;
+use crate::decision::Code;
 use crate::error::Error;
 use crate::idempotency::{self, Attempt, Begun, Kept, Outcome};
 
@@ -83,7 +85,8 @@ impl Http {
 
     /// Asks, before a request is done, whether it was done before: then the answer is what it was then. An
     /// [idempotency key](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/) counts for who sent
-    /// it, for 24 hours; with another method, target or body it is refused. Where [`Passed::is_once`] says no, the request
+    /// it, for 24 hours; with another method, target or body it is refused, and so is a new one while 10,000 of who sent it
+    /// are remembered. Where [`Passed::is_once`] says no, the request
     /// is to be done, and this needs no body.
     ///
     /// ```
@@ -125,8 +128,19 @@ impl Http {
         match self.kw.begin(attempt.ok_or_else(Refusal::unavailable)?).await? {
             Begun::Running(lease) => Ok(Turn::Run(Some(Lease(lease)))),
             Begun::Repeated(Outcome::Answered(kept)) => replayed(kept, passed).map(Turn::Answered),
+            Begun::Repeated(Outcome::Full(until)) => Err(self.full(until)),
             Begun::Repeated(_) => Err(Refusal::unavailable()),
         }
+    }
+
+    /// The refusal of a new request, whose caller has as many as are remembered until then.
+    pub(super) fn full(&self, until: Millis) -> Refusal {
+        let wait = u64::try_from(until - self.kw.now()).unwrap_or_default().div_ceil(1000).max(1);
+        let message = format!(
+            "Nothing was done: {} requests with an Idempotency-Key are remembered for this caller, and no more; try again later",
+            idempotency::MOST_KEPT
+        );
+        Refusal::new(429, Code::RateLimited.wire(), message).with("retry-after", wait.to_string())
     }
 
     /// A request under a key, which is that of who makes it. `None` where that may be anybody, refused where nobody knows.
@@ -148,7 +162,7 @@ impl Http {
     }
 
     /// Ends a lease with the answer that a host gives. It is kept for 24 hours, with its type and location; one of more
-    /// than 64 KiB is not, and a repeat is refused as a conflict. Not kept is either what asks to come again or was refused
+    /// than 64 KiB is not, nor one beyond 64 MiB of its caller, and a repeat is refused as a conflict. Not kept is either what asks to come again or was refused
     /// before anything was done, 400, 401, 403, 404, 408, 409, 413, 415, 422, 425, 429, and any 5xx, nor one that is
     /// shorter than its `content-length`: the same request may be done anew.
     ///
@@ -195,7 +209,8 @@ impl Http {
 /// The answer that was kept, among the headers of this exchange.
 fn replayed(kept: Kept, passed: &Passed) -> Result<Response, Refusal> {
     let Some(body) = kept.body else {
-        let message = "The request was done before, and its answer is not kept: it was streamed, or larger than 64 KiB";
+        let message = "The request was done before, and its answer is not kept: it was streamed, larger than 64 KiB, or \
+                       beyond the 64 MiB that are kept for one caller";
         return Err(Refusal::new(409, "CONFLICT", message));
     };
     let stored: serde_json::Map<String, serde_json::Value> =

@@ -22,7 +22,8 @@ impl Keywright {
         if let Some(outcome) = self.repeated(&attempt).await? {
             return Ok(Begun::Repeated(outcome));
         }
-        let lease = Lease { org: attempt.org.clone(), name: attempt.name, token: entropy::bytes()? };
+        let lease =
+            Lease { org: attempt.org.clone(), name: attempt.name, caller: attempt.caller, token: entropy::bytes()? };
         match self.0.store().begin(attempt.clone(), lease.token).await? {
             None => Ok(Begun::Running(lease)),
             Some(memory) => memory.repeated(&attempt).map(Begun::Repeated),

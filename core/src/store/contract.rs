@@ -3,7 +3,7 @@
 use crate::audit::Draft;
 use crate::clock::{Clock, ManualClock, Millis, time};
 use crate::error::Error;
-use crate::idempotency::{Attempt, KEPT, Kept, LEASE, Lease, Outcome};
+use crate::idempotency::{Attempt, KEPT, Kept, LEASE, Lease, MOST_BYTES, Outcome};
 use crate::lifecycle::{Life, Term};
 use crate::record::{Limit, Status};
 use crate::store::{
@@ -37,6 +37,7 @@ pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, Stri
         a_verifier_is_replaced_only_while_it_stands,
         changes_of_one_key_follow_each_other,
         a_name_has_one_turn,
+        answers_of_one_caller_are_bounded,
         a_change_is_remembered_with_its_request,
         orgs_are_kept,
         the_chain_has_no_gap,
@@ -410,7 +411,7 @@ async fn remembered(store: &AnyStore, attempt: &Attempt) -> Result<Option<Outcom
 
 async fn a_name_has_one_turn(store: &AnyStore) -> Check {
     let first = attempt("turns", "k", NOW);
-    let lease = |token| Lease { org: first.org.clone(), name: first.name, token: [token; 16] };
+    let lease = |token| Lease { org: first.org.clone(), name: first.name, caller: first.caller, token: [token; 16] };
     let begin = |attempt: Attempt, token| async move { store.begin(attempt, [token; 16]).await.map_err(told) };
     hold(remembered(store, &first).await?.is_none(), "a name was remembered before it was used")?;
     hold(begin(first.clone(), 1).await?.is_none(), "the first attempt has no turn")?;
@@ -438,6 +439,31 @@ async fn a_name_has_one_turn(store: &AnyStore) -> Check {
     hold(begin(freed.clone(), 4).await?.is_none(), "a new name has no turn")?;
     store.settle(Lease { name: freed.name, ..lease(4) }, None, NOW).await.map_err(told)?;
     hold(remembered(store, &freed).await?.is_none(), "a name that was freed is remembered")
+}
+
+async fn answers_of_one_caller_are_bounded(store: &AnyStore) -> Check {
+    let most = usize::try_from(MOST_BYTES).map_err(|it| it.to_string())?;
+    // Gives the length of the body that is remembered.
+    let keep = async |attempt: Attempt, length: usize| {
+        let lease = Lease { org: attempt.org.clone(), name: attempt.name, caller: attempt.caller, token: [9; 16] };
+        store.begin(attempt.clone(), lease.token).await.map_err(told)?;
+        let kept = Kept { status: 200, headers: "{}".to_owned(), body: Some(vec![0; length]) };
+        store.settle(lease, Some(kept), attempt.at).await.map_err(told)?;
+        match remembered(store, &attempt).await? {
+            Some(Outcome::Answered(kept)) => Ok(kept.body.map(|body| body.len())),
+            _ => Err("an answer was forgotten".to_owned()),
+        }
+    };
+    let first = attempt("bounded", "first", NOW);
+    hold(keep(first.clone(), most - 5).await? == Some(most - 5), "an answer within the bound is not kept")?;
+    hold(keep(attempt("bounded", "beyond", NOW), 2).await?.is_none(), "an answer beyond the bound is kept")?;
+    hold(keep(attempt("bounded", "fits", NOW), 1).await? == Some(1), "an answer up to the bound is not kept")?;
+    hold(keep(attempt("bounded", "none", NOW), 0).await?.is_none(), "its headers go beyond the bound")?;
+    let other = Attempt { caller: [1; 32], ..attempt("bounded", "other", NOW) };
+    hold(keep(other, 2).await? == Some(2), "the bound of one caller holds for another")?;
+    hold(keep(attempt("unbounded", "first", NOW), 2).await? == Some(2), "the bound of a caller crossed a tenant")?;
+    let later = attempt("bounded", "later", NOW + KEPT);
+    hold(keep(later, 2).await? == Some(2), "what is over takes room")
 }
 
 async fn a_change_is_remembered_with_its_request(store: &AnyStore) -> Check {
@@ -499,9 +525,11 @@ async fn the_chain_has_no_gap(store: &AnyStore) -> Check {
 async fn pruning_leaves_a_checkpoint(store: &AnyStore) -> Check {
     let before = chain(store).await?;
     let last = before.last().copied().unwrap_or_default();
-    let prune = |before| store.prune(before, Draft { at: NOW + 1, ..draft("audit.prune", "orgs", "orgs") });
+    // No other check makes an entry as late as this.
+    let later = NOW + 10;
+    let prune = |before| store.prune(before, Draft { at: later, ..draft("audit.prune", "orgs", "orgs") });
     hold(prune(NOW).await.map_err(told)? == 0, "entries of that very time were pruned")?;
     hold(chain(store).await? == before, "pruning nothing left an entry")?;
-    let pruned = prune(NOW + 1).await.map_err(told)?;
+    let pruned = prune(later).await.map_err(told)?;
     hold(pruned == last && chain(store).await? == vec![last + 1], "the checkpoint does not follow what was pruned")
 }

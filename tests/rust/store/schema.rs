@@ -14,7 +14,7 @@ fn a_schema_beyond_this_release_is_refused_with_both_versions() {
     let site = Site::new();
     site.open().close();
     site.sql().execute_batch("UPDATE meta SET schema = 905, oldest_reader = 904").unwrap();
-    let ours = 7;
+    let ours = 8;
     for read_only in [false, true] {
         let error = refused(&site, read_only);
         assert_eq!(error.trouble(), Some(Trouble::Newer));
@@ -43,6 +43,7 @@ fn first_schema(site: &Site) {
         .execute_batch(&format!(
             "DROP TABLE usage;
              DROP TABLE idempotency;
+             DROP TABLE idempotency_callers;
              DROP TABLE agents;
              DROP INDEX audit_of_agent;
              ALTER TABLE meta DROP COLUMN looked_on;
@@ -70,7 +71,7 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
     first_schema(&site);
     let error = refused(&site, true);
     assert_eq!(error.trouble(), Some(Trouble::ReadOnly));
-    assert!(error.to_string().contains("schema 1 and this release needs 7"), "{error}");
+    assert!(error.to_string().contains("schema 1 and this release needs 8"), "{error}");
 
     let kw = Keywright::open(site.config().tier("basic", [Limit::new("basic", 100)])).unwrap();
     let key = kw.keys().get(&old.id).unwrap();
@@ -85,7 +86,7 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
         .sql()
         .query_row("SELECT schema, oldest_reader FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap();
-    assert_eq!(kept, (7, 1));
+    assert_eq!(kept, (8, 1));
 }
 
 #[test]

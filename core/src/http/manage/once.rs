@@ -62,7 +62,11 @@ impl Http {
 
     /// The answer to a request that came before, made from what it has changed, as that is now.
     async fn again(&self, attempt: &Attempt, route: Route, who: &Who) -> Result<Option<Value>, Refusal> {
-        let Some(Outcome::Changed(changed)) = self.kw.repeated(attempt).await? else { return Ok(None) };
+        let changed = match self.kw.repeated(attempt).await? {
+            Some(Outcome::Changed(changed)) => changed,
+            Some(Outcome::Full(until)) => return Err(self.full(until)),
+            _ => return Ok(None),
+        };
         let shown = match route {
             Route::DisableOrg | Route::EnableOrg => shown(&self.kw.orgs().get(&changed).await?),
             Route::Attest | Route::AttestSelf => {

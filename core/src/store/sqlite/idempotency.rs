@@ -1,23 +1,40 @@
 //! What came of requests under an idempotency key.
 
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::trouble::foreign_row;
 use crate::clock::Millis;
 use crate::error::Error;
-use crate::idempotency::{self, Attempt, KEPT, Kept, LEASE, Lease, Memory, Outcome};
+use crate::idempotency::{self, Attempt, KEPT, Kept, LEASE, Lease, MOST_BYTES, MOST_KEPT, Memory, Outcome};
 
 /// As many rows that are over are deleted at a time.
 const SWEPT: usize = 100;
 
-/// What is remembered under the name of an attempt.
+/// What is remembered under the name of an attempt, or that its caller may have no new one.
 pub(super) fn get(on: &Connection, attempt: &Attempt) -> Result<Option<Memory>, Error> {
     let mut statement = on.prepare_cached(
         "SELECT request, token IS NOT NULL, changed, status, headers, body FROM idempotency \
          WHERE org = ?1 AND name = ?2 AND expires_at > ?3",
     )?;
     let mut rows = statement.query(params![attempt.org, attempt.name, attempt.at])?;
-    rows.next()?.map(read).transpose()
+    match rows.next()? {
+        Some(row) => read(row).map(Some),
+        None => full(on, attempt),
+    }
+}
+
+/// Says that the caller has as many rows as one may have. The end of its first row is looked for only then.
+fn full(on: &Connection, attempt: &Attempt) -> Result<Option<Memory>, Error> {
+    let first_end = on
+        .prepare_cached(
+            "SELECT (SELECT min(expires_at) FROM idempotency WHERE org = ?1 AND caller = ?2) \
+             FROM idempotency_callers WHERE org = ?1 AND caller = ?2 AND kept >= ?3",
+        )?
+        .query_row(params![attempt.org, attempt.caller, MOST_KEPT], |row| row.get::<_, Millis>(0))
+        .optional()?;
+    // A row that is over makes room as soon as another comes.
+    let until = first_end.filter(|end| *end > attempt.at);
+    Ok(until.map(|end| Memory { request: attempt.request, outcome: Outcome::Full(end) }))
 }
 
 /// Gives the attempt its turn, or what is remembered in place of it.
@@ -25,28 +42,52 @@ pub(super) fn begin(on: &Transaction<'_>, attempt: &Attempt, token: [u8; 16]) ->
     if let Some(memory) = get(on, attempt)? {
         return Ok(Some(memory));
     }
-    sweep(on, attempt.at)?;
+    make_room(on, attempt)?;
     on.prepare_cached(
-        "INSERT OR REPLACE INTO idempotency (org, name, request, expires_at, token) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO idempotency (org, name, request, expires_at, caller, token) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![attempt.org, attempt.name, attempt.request, attempt.at + LEASE, token])?;
+    .execute(params![attempt.org, attempt.name, attempt.request, attempt.at + LEASE, attempt.caller, token])?;
     Ok(None)
 }
 
 /// Puts the answer in place of the lease, or frees the name without one.
 pub(super) fn settle(on: &Transaction<'_>, lease: &Lease, kept: Option<&Kept>, now: Millis) -> Result<(), Error> {
     match kept {
-        Some(kept) => on
-            .prepare_cached(
+        Some(kept) => {
+            let room = MOST_BYTES.saturating_sub(bytes(on, lease)?);
+            let takes = |body: &[u8]| u64::try_from(kept.headers.len() + body.len()).unwrap_or(u64::MAX);
+            let body = kept.body.as_deref().filter(|body| takes(body) <= room);
+            // Without its body an answer is not given again, and its headers are of no use.
+            let headers = if body.is_some() { kept.headers.as_str() } else { "" };
+            on.prepare_cached(
                 "UPDATE idempotency SET token = NULL, status = ?4, headers = ?5, body = ?6, expires_at = ?7 \
                  WHERE org = ?1 AND name = ?2 AND token = ?3",
             )?
-            .execute(params![lease.org, lease.name, lease.token, kept.status, kept.headers, kept.body, now + KEPT])?,
+            .execute(params![
+                lease.org,
+                lease.name,
+                lease.token,
+                kept.status,
+                headers,
+                body,
+                now + KEPT
+            ])?
+        }
         None => on
             .prepare_cached("DELETE FROM idempotency WHERE org = ?1 AND name = ?2 AND token = ?3")?
             .execute(params![lease.org, lease.name, lease.token])?,
     };
     Ok(())
+}
+
+/// How many bytes the kept answers of the caller take.
+fn bytes(on: &Transaction<'_>, lease: &Lease) -> Result<u64, Error> {
+    let counted = on
+        .prepare_cached("SELECT bytes FROM idempotency_callers WHERE org = ?1 AND caller = ?2")?
+        .query_row(params![lease.org, lease.caller], |row| row.get(0))
+        .optional()?;
+    Ok(counted.unwrap_or_default())
 }
 
 /// Makes a change under the name of an attempt, and remembers what `named` says of it: both, or none. Refused as
@@ -63,13 +104,31 @@ pub(super) fn once<T>(
     }
     let done = change()?;
     if let Some(changed) = named(&done) {
-        sweep(on, attempt.at)?;
+        make_room(on, attempt)?;
         on.prepare_cached(
-            "INSERT OR REPLACE INTO idempotency (org, name, request, expires_at, changed) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO idempotency (org, name, request, expires_at, caller, changed) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![attempt.org, attempt.name, attempt.request, attempt.at + KEPT, changed])?;
+        .execute(params![
+            attempt.org,
+            attempt.name,
+            attempt.request,
+            attempt.at + KEPT,
+            attempt.caller,
+            changed
+        ])?;
     }
     Ok(done)
+}
+
+/// Forgets requests that are over: first those of the caller, which may stand behind many of others.
+fn make_room(on: &Transaction<'_>, attempt: &Attempt) -> Result<(), Error> {
+    on.prepare_cached(
+        "DELETE FROM idempotency WHERE rowid IN \
+         (SELECT rowid FROM idempotency WHERE org = ?1 AND caller = ?2 AND expires_at <= ?3 LIMIT ?4)",
+    )?
+    .execute(params![attempt.org, attempt.caller, attempt.at, SWEPT])?;
+    sweep(on, attempt.at)
 }
 
 /// Forgets requests that are over by now, so many at a time: also where nobody sends more of them.

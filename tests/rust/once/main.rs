@@ -1,7 +1,10 @@
 //! Requests that are sent again: on a clock, over several processes, through failures and kills. What is asked under one
 //! idempotency key is done once.
 
+#[path = "../site/mod.rs"]
 mod site;
+
+mod bounds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
