@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from base64 import b64encode
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from http.client import HTTPException, HTTPResponse
@@ -96,6 +97,8 @@ class Site:
         self.texts |= {
             name: text,
             f"{name}.id": new.id,
+            f"{name}.prefix": new.prefix,
+            f"{name}.escaped": text.replace("_", "%5F"),
             f"{name}.cut": text[:-1],
             f"{name}.upper": text.upper(),
             f"{name}.wrong": sealed(text),
@@ -104,12 +107,19 @@ class Site:
     def filled(self, given: Any) -> Any:
         """What a case says, with texts in place of their names."""
         if isinstance(given, str):
-            return re.sub(r"\{([a-z]\w*(?:\.[a-z]+)?)\}", lambda it: self.texts.get(it[1], it[0]), given)
+            text = re.sub(r"\{([a-z]\w*(?:\.[a-z]+)?)\}", lambda it: self.texts.get(it[1], it[0]), given)
+            return encoded(text)
         if isinstance(given, list):
             return [self.filled(it) for it in given]
         if isinstance(given, dict):
             return {name: self.filled(it) for name, it in given.items()}
         return given
+
+
+def encoded(text: str) -> str:
+    """A text as it is sent: cases have the id and secret of `Basic` in plain."""
+    scheme, _, credentials = text.partition(" ")
+    return f"Basic {b64encode(credentials.encode()).decode()}" if scheme == "Basic" and ":" in credentials else text
 
 
 def sealed(text: str) -> str:

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 
+use base64ct::{Base64, Encoding};
 use keywright::blocking::Keywright;
 use keywright::http::{self, Head, Http, Message, Outcome, Principal, Session, Turn};
 use keywright::input::Value;
@@ -97,6 +98,8 @@ impl Site {
         for (what, text) in [
             ("", text.to_owned()),
             (".id", id.to_owned()),
+            (".prefix", prefix.to_owned()),
+            (".escaped", text.replace('_', "%5F")),
             (".cut", text[..text.len() - 1].to_owned()),
             (".upper", text.to_ascii_uppercase()),
             (".wrong", sealed(text)),
@@ -128,7 +131,7 @@ impl Site {
 
     fn sent(&self, request: &HttpRequest) -> Answer {
         let headers: Vec<_> =
-            request.headers.iter().map(|(name, value)| (name.clone(), self.filled(value).trim().to_owned())).collect();
+            request.headers.iter().map(|(name, value)| (name.clone(), encoded(self.filled(value).trim()))).collect();
         let body = match &request.body {
             Json::Null => String::new(),
             Json::String(text) => self.filled(text),
@@ -283,6 +286,14 @@ fn by_name<'a>(headers: impl Iterator<Item = (&'static str, &'a str)>) -> BTreeM
         assert_eq!(found.insert(name, value.to_owned()), None, "{name} stands twice");
     }
     found
+}
+
+/// A header as it is sent: cases have the id and secret of `Basic` in plain.
+fn encoded(value: &str) -> String {
+    match value.strip_prefix("Basic ").filter(|credentials| credentials.contains(':')) {
+        Some(credentials) => format!("Basic {}", Base64::encode_string(credentials.as_bytes())),
+        None => value.to_owned(),
+    }
 }
 
 /// The text with another secret and the checksum that belongs to it.

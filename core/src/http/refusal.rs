@@ -16,10 +16,21 @@ pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) code: Cow<'static, str>,
     pub(super) message: Cow<'static, str>,
-    /// What a challenge says: nothing where no credential came (RFC 6750, section 3.1).
-    challenge: Option<&'static str>,
+    challenge: Option<Challenge>,
     pub(super) headers: Vec<Header>,
 }
+
+/// The credential that a 401 asks for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Challenge {
+    /// A key, and the rest of the challenge: nothing where no credential came (RFC 6750, section 3.1).
+    Key(&'static str),
+    /// The id and secret of a client (RFC 6749, section 5.2).
+    Client,
+}
+
+/// A credential came and does not hold.
+const INVALID: Challenge = Challenge::Key(", error=\"invalid_token\"");
 
 const IN_PROGRESS: &str = "IN_PROGRESS";
 
@@ -44,12 +55,21 @@ impl Refusal {
     }
 
     pub(super) fn missing() -> Self {
-        Self { challenge: Some(""), ..Self::new(401, Code::Missing.wire(), "An API key is required") }
+        Self { challenge: Some(Challenge::Key("")), ..Self::new(401, Code::Missing.wire(), "An API key is required") }
+    }
+
+    pub(super) fn invalid_client() -> Self {
+        let message = "client_id is neither the id nor the prefix of the key in client_secret";
+        Self { challenge: Some(INVALID), ..Self::new(401, Code::Invalid.wire(), message) }
+    }
+
+    /// The same refusal, of a client that authenticates by `Authorization: Basic`.
+    pub(super) fn of_basic(self) -> Self {
+        Self { challenge: self.challenge.and(Some(Challenge::Client)), ..self }
     }
 
     pub(super) fn bad_session() -> Self {
-        let challenge = Some(", error=\"invalid_token\"");
-        Self { challenge, ..Self::new(401, "INVALID_SESSION", "The session token is not valid") }
+        Self { challenge: Some(INVALID), ..Self::new(401, "INVALID_SESSION", "The session token is not valid") }
     }
 
     pub(super) fn unavailable() -> Self {
@@ -83,8 +103,8 @@ impl Refusal {
         }
         let mut refusal = Self::new(status, denial.code.wire(), denial.message.clone());
         match denial.code {
-            Code::Missing => refusal.challenge = Some(""),
-            _ if status == 401 => refusal.challenge = Some(", error=\"invalid_token\""),
+            Code::Missing => refusal.challenge = Some(Challenge::Key("")),
+            _ if status == 401 => refusal.challenge = Some(INVALID),
             Code::Unavailable => return Self::unavailable(),
             _ => {}
         }
@@ -112,8 +132,8 @@ impl Refusal {
         };
         let mut headers = vec![("content-type", manner.errors.content_type().into())];
         headers.extend(manner.headers_of(request_id));
-        if let Some(more) = self.challenge {
-            headers.push(("www-authenticate", manner.challenge(more).into()));
+        if let Some(challenge) = self.challenge {
+            headers.push(("www-authenticate", manner.challenge(challenge).into()));
         }
         headers.extend(self.headers);
         Response { status: self.status, headers, body: if is_head { Vec::new() } else { body.to_string().into() } }

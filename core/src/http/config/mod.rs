@@ -11,7 +11,7 @@ use super::credential::Source;
 use super::forward::Gateway;
 use super::manage::{self, Place, SelfService, Spelling};
 use super::preflight::Preflight;
-use super::refusal::Refusal;
+use super::refusal::{Challenge, Refusal};
 use super::route::{Idempotent, Needs, Rule, Table};
 use super::session::{SessionTokens, Verifier};
 use super::{Head, Header, Response, request_id};
@@ -435,7 +435,8 @@ impl Manner {
     }
 
     /// The challenges of a 401 (RFC 9110, section 11.6.1), one for each scheme; a 401 has at least one.
-    pub(super) fn challenge(&self, more: &str) -> String {
+    pub(super) fn challenge(&self, challenge: Challenge) -> String {
+        let Challenge::Key(more) = challenge else { return format!("Basic realm=\"{}\"", self.realm) };
         let challenge = |scheme: &str| format!("{scheme} realm=\"{}\"{more}", self.realm);
         let challenges: Vec<_> = self.schemes.iter().map(|scheme| challenge(scheme)).collect();
         if challenges.is_empty() { challenge("Bearer") } else { challenges.join(", ") }

@@ -2,6 +2,7 @@
 
 mod act;
 mod body;
+mod client;
 mod introspect;
 mod once;
 mod openapi;
@@ -127,7 +128,12 @@ impl Http {
         let given = match route.arguments() {
             Arguments::Query => query::read(head, spelling.casing)?,
             Arguments::Json => body::read(head, body, spelling.casing)?,
-            Arguments::Form => return Ok(Fields::new(Casing::Snake, body::form(head, body)?).only(route.takes())?),
+            Arguments::Form => {
+                // Clients of OAuth send more than this server knows (RFC 6749, section 3.2).
+                let mut given = body::form(head, body)?;
+                given.retain(|(name, _)| route.takes().contains(&name.as_str()));
+                return Ok(Fields::new(Casing::Snake, given).only(route.takes())?);
+            }
         };
         Ok(spelling.arguments(given, route.takes(), &route.shows())?)
     }

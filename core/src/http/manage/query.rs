@@ -24,10 +24,14 @@ pub(super) fn pairs(place: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, 
     let mut entries = Vec::new();
     for part in query.split('&').filter(|it| !it.is_empty()) {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        let plain = |it: &str| decoded(&it.replace('+', " ")).map(std::borrow::Cow::into_owned).ok_or_else(broken);
-        entries.push((plain(name)?, plain(value)?));
+        entries.push((plain(name).ok_or_else(broken)?, plain(value).ok_or_else(broken)?));
     }
     Ok(entries)
+}
+
+/// A text that is encoded as forms encode it.
+pub(super) fn plain(text: &str) -> Option<String> {
+    decoded(&text.replace('+', " ")).map(std::borrow::Cow::into_owned)
 }
 
 /// The header `Link` (RFC 8288) to the page that a cursor leads to: the same query with another cursor, which is a

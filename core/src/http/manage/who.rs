@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::client::{self, Client};
 use super::origin;
 use super::route::{Arguments, Right, Route};
 use crate::decision::{Allowed, Ask, Decision, Request};
@@ -111,8 +112,17 @@ impl Http {
             message.read(|head| origin::check(head, &self.plan.origins, &session, is_json))?;
             return Ok(Caller::Session(session));
         }
-        let (text, request, counted) = message.read(|head| {
-            let text = self.credential(head)?.ok_or_else(Refusal::missing)?.0.to_vec();
+        let (text, client, request, counted) = message.read(|head| {
+            let client = match route {
+                Route::Introspect => Client::of(head, message.bytes())?,
+                _ => None,
+            };
+            let text = match (self.credential(head)?, &client) {
+                (Some(_), Some(_)) => return Err(client::several()),
+                (Some((text, _)), None) => text.to_vec(),
+                (None, Some(client)) => client.secret.as_bytes().to_vec(),
+                (None, None) => return Err(Refusal::missing()),
+            };
             let (agent, valid_key) = (self.agent(head), Request::new());
             let ask = self.ask(head, &valid_key, &agent);
             // What a key does about itself is no matter of its level, which is about the host's API.
@@ -120,15 +130,22 @@ impl Http {
                 Right::Anyone | Right::Holder | Right::Granted(_) => ask.request().method("GET"),
                 _ => ask.request(),
             };
-            Ok::<_, Refusal>((zeroize::Zeroizing::new(text), request, ask.counted.cloned()))
+            Ok::<_, Refusal>((zeroize::Zeroizing::new(text), client, request, ask.counted.cloned()))
         })?;
-        if let Some(session) = self.session(&text)? {
+        if client.is_none()
+            && let Some(session) = self.session(&text)?
+        {
             return Ok(Caller::Session(session));
         }
-        match self.kw.judge(&text, Ask { counted: counted.as_ref(), ..request.ask() }).await {
-            Decision::Allowed(key) => Ok(Caller::Key(Box::new(key))),
+        let key = match self.kw.judge(&text, Ask { counted: counted.as_ref(), ..request.ask() }).await {
+            Decision::Allowed(key) => Ok(key),
             Decision::Denied(denial) => Err(self.denied(&denial)),
-        }
+        };
+        let key = match client {
+            Some(client) => client.authenticated(key, self.kw.parse(&client.secret).map(|parsed| parsed.prefix)),
+            None => key,
+        };
+        key.map(|key| Caller::Key(Box::new(key)))
     }
 
     /// The keys that somebody may manage.

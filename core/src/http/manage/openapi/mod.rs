@@ -23,6 +23,9 @@ const FIXED: [&str; 3] = ["Introspection", "Token", "Document"];
 /// The security scheme of whoever has a session.
 const SESSION: &str = "session";
 
+/// The security scheme of a client of OAuth.
+const CLIENT: &str = "client";
+
 #[derive(Default, Deserialize)]
 struct Records {
     schemas: Map<String, Value>,
@@ -158,7 +161,8 @@ impl Http {
         let keys = || self.plan.credentials.iter().map(key_scheme);
         let names: Vec<String> = match right {
             Right::Holder => keys().collect(),
-            Right::Anyone | Right::Granted(_) => session().chain(keys()).collect(),
+            Right::Anyone => session().chain(keys()).collect(),
+            Right::Granted(_) => session().chain(keys()).chain([CLIENT.to_owned()]).collect(),
             Right::Scope(_) if self.plan.keys_may_manage => session().chain(keys()).collect(),
             Right::Scope(_) | Right::Operator(_) => session().collect(),
         };
@@ -169,6 +173,8 @@ impl Http {
         let mut schemes = Map::new();
         let session = json!({"type": "http", "scheme": "bearer", "description": "A session of this API."});
         schemes.insert(SESSION.into(), session);
+        let client = "The id or prefix of an API key as the user, the key as the password.";
+        schemes.insert(CLIENT.into(), json!({"type": "http", "scheme": "basic", "description": client}));
         for source in &self.plan.credentials {
             let scheme = match source.authorization_scheme() {
                 Some(scheme) => {
