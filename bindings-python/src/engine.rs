@@ -1,6 +1,7 @@
 //! `Keywright` itself, and the checked options from which `AsyncKeywright` opens one.
 
 use keywright::input::{Casing, Fields};
+use keywright::wait::block_on;
 use keywright::{Error, Request};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -17,6 +18,7 @@ use crate::org::{Audit, Org, Orgs};
 use crate::record::Parsed;
 use crate::testing::ManualClock;
 use crate::verify::{Judge, Verifier};
+use crate::wait::{wait, wait_for_end, wait_through, was_interrupted};
 
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
@@ -65,7 +67,7 @@ impl Config {
 
     /// As `open`, but trouble in the store is an `Unopened`, since a verification answers with a decision then.
     fn open_to_verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match py.detach(|| keywright::wait::block_on(self.0.clone().build())) {
+        match wait(py, self.0.clone().build())? {
             Err(trouble @ Error::Unavailable { .. }) => {
                 let verifier = PyClassInitializer::from(Verifier(Judge::Unopened(trouble)));
                 Ok(Bound::new(py, verifier.add_subclass(Unopened))?.into_any())
@@ -251,7 +253,8 @@ impl Keywright {
 
     /// Writes down what was counted until now. It happens by itself each second, in `close`, and when Python exits.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        waited(py, self.0.flush())
+        let kw = self.0.clone();
+        checked(py, wait_through(py, async move { kw.flush().await })?)
     }
 
     /// Waits until `on_event` was called with what has happened by now, or was too slow for it.
@@ -260,8 +263,9 @@ impl Keywright {
     }
 
     /// Writes down what was counted, and closes the database. A second call does nothing.
-    fn close(&self, py: Python<'_>) {
-        py.detach(|| keywright::wait::block_on(self.0.close()));
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let kw = self.0.clone();
+        wait_through(py, async move { kw.close().await })
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
@@ -270,9 +274,15 @@ impl Keywright {
         Ok(slf)
     }
 
+    /// Closes. After an interrupt it does not wait for a lock.
     #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, pyo3::types::PyTuple>) {
-        self.close(py);
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
+        if was_interrupted() {
+            let kw = self.0.clone();
+            wait_for_end(py, move || block_on(kw.close()));
+            return Ok(());
+        }
+        self.close(py)
     }
 
     fn __reduce__(&self) -> PyResult<()> {
@@ -283,7 +293,7 @@ impl Keywright {
 /// Writes down what open engines have counted, and tells what is left to tell, before Python ends.
 #[pyfunction]
 pub(crate) fn _flush_open(py: Python<'_>) {
-    py.detach(|| {
+    wait_for_end(py, || {
         keywright::flush_open();
         keywright::end_events();
     });

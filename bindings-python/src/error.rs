@@ -1,9 +1,10 @@
 //! The core's errors as the exceptions that `keywright/errors.py` defines.
 
 use keywright::Error;
-use keywright::wait::block_on;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+
+use crate::wait::wait;
 
 static CLASSES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
@@ -24,7 +25,7 @@ pub(crate) fn checked<T>(py: Python<'_>, read: Result<T, Error>) -> PyResult<T> 
     read.map_err(|it| raised(py, &it))
 }
 
-/// Waits without holding the interpreter.
+/// Waits for a call; see [`wait`].
 pub(crate) fn waited<T: Send>(py: Python<'_>, call: impl Future<Output = Result<T, Error>> + Send) -> PyResult<T> {
-    checked(py, py.detach(|| block_on(call)))
+    checked(py, wait(py, call)?)
 }

@@ -15,6 +15,7 @@ use crate::error::checked;
 use crate::input::{fields, value_of};
 use crate::recall;
 use crate::record::{self, Key};
+use crate::wait::wait;
 
 type Given<'a, 'py> = &'a Bound<'py, PyDict>;
 
@@ -248,7 +249,7 @@ impl Http {
     /// Gives a `Response` to send in place of doing it, a `Lease` whose end is to be told, or None for a request that may be
     /// done as often as it comes.
     fn once(&self, py: Python<'_>, passed: &Passed, body: &[u8]) -> PyResult<Py<PyAny>> {
-        match py.detach(|| block_on(self.0.once(&passed.passed, body))) {
+        match wait(py, self.0.once(&passed.passed, body))? {
             Turn::Run(None) => Ok(py.None()),
             Turn::Run(Some(lease)) => Lease(Mutex::new(Some(lease))).into_py_any(py),
             Turn::Answered(response) => Response(response).into_py_any(py),
@@ -272,13 +273,13 @@ impl Http {
         let lines = Lines::read(headers)?.0;
         let lines: Vec<(&[u8], &[u8])> =
             lines.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-        checked(py, py.detach(|| block_on(self.0.finish(lease, status, lines, body))))
+        checked(py, wait(py, self.0.finish(lease, status, lines, body))?)
     }
 
     /// Ends a lease without an answer: the request broke off, and may be done anew.
     fn release(&self, py: Python<'_>, lease: &Lease) -> PyResult<()> {
         let lease = lease.take()?;
-        checked(py, py.detach(|| block_on(self.0.release(lease))))
+        checked(py, wait(py, self.0.release(lease))?)
     }
 
     /// Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it.
@@ -464,7 +465,7 @@ impl Answer {
         let future = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         match future {
             Some(future) => {
-                let outcome = py.detach(|| block_on(future));
+                let outcome = wait(py, future)?;
                 shown(py, outcome)
             }
             None => Err(PyRuntimeError::new_err("this answer was waited for already")),
@@ -475,7 +476,7 @@ impl Answer {
 fn waited(py: Python<'_>, ready: Ready<Outcome>) -> PyResult<Py<PyAny>> {
     let outcome = match ready {
         Ready::Now(outcome) => outcome,
-        Ready::Later(future) => py.detach(|| block_on(future)),
+        Ready::Later(future) => wait(py, future)?,
     };
     shown(py, outcome)
 }

@@ -20,6 +20,7 @@ mod testing;
 mod thaw;
 mod time;
 mod verify;
+mod wait;
 
 #[pyo3::pymodule(name = "_native")]
 mod native {
@@ -47,6 +48,8 @@ mod native {
     use super::thaw::_thaw;
     #[pymodule_export]
     use super::verify::{Later, Verifier};
+    #[pymodule_export]
+    use super::wait::_call_unless_left;
     use std::sync::OnceLock;
 
     use pyo3::exceptions::PyImportError;

@@ -14,6 +14,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyString};
 use crate::error::checked;
 use crate::input::{text, value_of};
 use crate::recall::{self, Name};
+use crate::wait::{wait, wait_for_end};
 
 /// Who verifies.
 #[derive(Clone)]
@@ -53,7 +54,8 @@ impl Drop for Verifier {
             && kw.is_last()
         {
             // `None` while the interpreter ends, before which all was written down.
-            let _ = Python::try_attach(|py| py.detach(|| block_on(kw.close())));
+            let kw = kw.clone();
+            let _ = Python::try_attach(|py| wait_for_end(py, move || block_on(kw.close())));
         }
     }
 }
@@ -171,7 +173,7 @@ impl Form {
         let py = call.text.py();
         let outcome = match call.asked(judge)? {
             Ready::Now(outcome) => outcome,
-            Ready::Later(future) => py.detach(|| block_on(future)),
+            Ready::Later(future) => wait(py, future)?,
         };
         self.shown(py, outcome)
     }
@@ -249,7 +251,7 @@ impl Later {
     fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let future = self.future.lock().unwrap_or_else(PoisonError::into_inner).take();
         match future {
-            Some(future) => self.form.shown(py, py.detach(|| block_on(future))),
+            Some(future) => self.form.shown(py, wait(py, future)?),
             None => Err(PyRuntimeError::new_err("this verification was waited for already")),
         }
     }

@@ -2,7 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 /// A future that owns what it needs.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -26,6 +30,62 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     match poll_once(future.as_mut()) {
         Poll::Ready(value) => value,
         Poll::Pending => pollster::block_on(future),
+    }
+}
+
+/// As [`block_on`], for so long at most: `None` for a future that is not done by then.
+///
+/// ```
+/// use std::pin::pin;
+/// use std::time::Duration;
+/// use keywright::wait::block_for;
+/// assert_eq!(block_for(pin!(async { 7 }), Duration::ZERO), Some(7));
+/// assert_eq!(block_for(pin!(std::future::pending::<()>()), Duration::from_millis(1)), None);
+/// ```
+pub fn block_for<F: Future>(mut future: Pin<&mut F>, patience: Duration) -> Option<F::Output> {
+    let until = Instant::now() + patience;
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return Some(value);
+        }
+        let left = until.checked_duration_since(Instant::now()).filter(|it| !it.is_zero())?;
+        thread::park_timeout(left);
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// How many threads wait for a lock of another program.
+static LOCKED_OUT: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a change, or the opening of an engine, waits for a lock of another program. A host whose process is to end need
+/// not wait for it.
+#[must_use]
+pub fn is_locked_out() -> bool {
+    LOCKED_OUT.load(Ordering::Relaxed) > 0
+}
+
+/// Held while a thread waits for a lock of another program.
+pub(crate) struct LockedOut(());
+
+impl LockedOut {
+    pub(crate) fn new() -> Self {
+        LOCKED_OUT.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for LockedOut {
+    fn drop(&mut self) {
+        LOCKED_OUT.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -41,6 +41,7 @@ __all__ = [
     "Unopened",
     "Verifier",
     "__version__",
+    "_call_unless_left",
     "_flush_open",
     "_request_id",
     "_thaw",
@@ -1050,6 +1051,7 @@ def plant(kw: Keywright, row: Mapping[str, Any]) -> None:
     """Puts a stored row into the database as an earlier release left it."""
 
 def _flush_open() -> None: ...
+def _call_unless_left(call: Callable[[], _T], is_left: Callable[[], bool]) -> _T: ...
 def _request_id(headers: _Lines) -> str: ...
 def _thaw(kind: str, text: str) -> Any: ...
 

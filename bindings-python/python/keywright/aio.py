@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import suppress
 from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from keywright._native import Config, Keywright, Later, Page, Unopened
-from keywright.errors import Closed
+from keywright.errors import Closed, Unavailable
 from keywright.http import AsyncHttp
 from keywright.threads import Threads
 
@@ -45,9 +46,10 @@ class _Source:
             raise Closed("this Keywright is closed; open a new one")
         return await self.threads.run(lambda: call(self.opened(way)))
 
-    async def close(self) -> None:
+    async def close(self, *, past_locks: bool = True) -> None:
         if not self.closed:
-            await self.threads.run(self._close)
+            with suppress(Unavailable):  # without past_locks: the core closes the engine when the lock is free
+                await self.threads.run(self._close, past_locks=past_locks)
             self.threads.stop()
 
     def _close(self) -> None:
@@ -189,8 +191,9 @@ class AsyncKeywright(_Verifier):
     async def __aenter__(self) -> AsyncKeywright:
         return await self.open()
 
-    async def __aexit__(self, *exception: object) -> None:
-        await self.close()
+    async def __aexit__(self, kind: type[BaseException] | None = None, *exception: object) -> None:
+        # A caller that cancels or interrupts the block does not wait for a lock of another program.
+        await self._source.close(past_locks=kind is None or issubclass(kind, Exception))
 
     def __reduce__(self) -> Any:
         raise TypeError("an AsyncKeywright holds an open database; make one where it is used")

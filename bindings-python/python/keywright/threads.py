@@ -9,8 +9,10 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
+from keywright._native import _call_unless_left
 from keywright.errors import Closed
 
 T = TypeVar("T")
@@ -41,13 +43,16 @@ class Threads:
         self._own()
         return self._lock
 
-    async def run(self, call: Callable[[], T]) -> T:
-        """Awaits the call. Cancelling the await leaves the call running to its end, begun or not."""
+    async def run(self, call: Callable[[], T], *, past_locks: bool = True) -> T:
+        """Awaits the call. Cancelling the await leaves the call running to its end, begun or not.
+
+        A wait for a lock of another program ends when the loop is closed, or at once without ``past_locks``.
+        """
         self._own()
         outcome = _Outcome[T]()
-        wait = _waiter()
+        wait, is_left = _waiter(), _end_of_loop() if past_locks else _always
         try:
-            self._pool.submit(_fulfil, outcome, call)
+            self._pool.submit(_fulfil, outcome, call, is_left)
         except RuntimeError:
             # Its threads were let go.
             raise Closed("this Keywright is closed; open a new one") from None
@@ -64,16 +69,31 @@ class _Outcome(Future[T]):
         return False
 
 
+def _always() -> bool:
+    return True
+
+
+def _trio() -> Any:
+    """The module trio, if its loop runs here."""
+    trio = sys.modules.get("trio")
+    return trio if trio is not None and trio.lowlevel.in_trio_task() else None
+
+
 def _waiter() -> Callable[[Future[T]], Awaitable[T]]:
     """How the loop that runs here, of asyncio or of trio, waits for a thread."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_task():
+    if _trio():
         return _wait_in_trio
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         raise RuntimeError("AsyncKeywright is awaited under asyncio or trio alone; elsewhere call Keywright on a thread") from None
     return asyncio.wrap_future
+
+
+def _end_of_loop() -> Callable[[], bool]:
+    """Says later whether the loop that runs here is closed."""
+    trio = _trio()
+    return partial(_is_trio_closed, trio.lowlevel.current_trio_token()) if trio else asyncio.get_running_loop().is_closed
 
 
 async def _wait_in_trio(outcome: Future[T]) -> T:
@@ -89,9 +109,17 @@ async def _wait_in_trio(outcome: Future[T]) -> T:
     return outcome.result()
 
 
-def _fulfil(outcome: Future[Any], call: Callable[[], Any]) -> None:
+def _is_trio_closed(token: Any) -> bool:
     try:
-        outcome.set_result(call())
+        token.run_sync_soon(_always, idempotent=True)
+    except sys.modules["trio"].RunFinishedError:
+        return True
+    return False
+
+
+def _fulfil(outcome: _Outcome[Any], call: Callable[[], Any], is_left: Callable[[], bool]) -> None:
+    try:
+        outcome.set_result(_call_unless_left(call, is_left))
     except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to who awaits
         outcome.set_exception(error)
         del outcome  # the error holds this frame, which need not hold the error

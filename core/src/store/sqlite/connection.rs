@@ -2,12 +2,13 @@
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::patience::Patience;
 use super::place::{self, Files, Identity, Rest};
 use super::schema;
 use super::wal_index::WalIndex;
@@ -116,9 +117,13 @@ impl Connections {
             connections.read_through(schema::check)?
         } else {
             let mut writer = connections.connect(false, false)?;
-            writer.busy_timeout(patience)?;
-            let birth = schema::migrate(&mut writer, fresh, patience)?;
-            writer.busy_timeout(ATTEMPT)?;
+            let mut patience = Patience::new(patience);
+            let birth = loop {
+                match schema::migrate(&mut writer, fresh) {
+                    Err(error) if patience.lasts(&error) => std::thread::sleep(PAUSE),
+                    done => break done?,
+                }
+            };
             *lock(&connections.writer) = Some(writer);
             birth
         };
@@ -204,7 +209,7 @@ impl Connections {
 
     /// Runs a change as one transaction, which has reached the disk when this returns. Call it on the writer thread.
     pub(super) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let until = Instant::now() + self.patience;
+        let mut patience = Patience::new(self.patience);
         let mut change = Some(change);
         loop {
             let gate = fork::gate();
@@ -220,8 +225,7 @@ impl Connections {
             }
             drop(slot);
             match done {
-                Err(error)
-                    if change.is_some() && error.trouble() == Some(Trouble::Locked) && Instant::now() < until => {}
+                Err(error) if change.is_some() && patience.lasts(&error) => {}
                 Err(error) => return Err(error),
                 Ok(done) => {
                     // A change is told as done only if it went where others will find it.

@@ -7,6 +7,7 @@ mod graces;
 mod idempotency;
 mod keys;
 mod orgs;
+mod patience;
 pub(crate) mod place;
 mod schema;
 mod trouble;

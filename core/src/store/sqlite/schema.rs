@@ -1,7 +1,5 @@
 //! The schema's versions, and how a database is made or brought up to date.
 
-use std::time::{Duration, Instant};
-
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::error::{Error, Trouble};
@@ -30,10 +28,11 @@ const MIGRATIONS: [Migration; 8] = [
 /// The newest schema this release writes.
 const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-/// Makes or migrates the database. Safe when many processes do so at once: only one finds work to do.
-pub(super) fn migrate(connection: &mut Connection, fresh: &Birth, patience: Duration) -> Result<Birth, Error> {
+/// Makes or migrates the database. Safe when many processes do so at once: only one finds work to do. After `Locked` nothing
+/// is done, and it can be tried again.
+pub(super) fn migrate(connection: &mut Connection, fresh: &Birth) -> Result<Birth, Error> {
     state(connection)?.admit()?;
-    write_ahead(connection, patience)?;
+    write_ahead(connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = match state(&transaction)?.admit()? {
         State::Ours => version(&transaction)?,
@@ -152,26 +151,10 @@ fn style(birth: &Birth) -> &'static str {
 }
 
 /// Turning WAL on takes a lock for which SQLite does not wait by itself.
-fn write_ahead(connection: &Connection, patience: Duration) -> Result<(), Error> {
-    let until = Instant::now() + patience;
-    loop {
-        let mode = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0));
-        match mode {
-            Ok(mode) if mode == "wal" => return Ok(()),
-            Ok(_) => {
-                return Err(Error::unavailable(
-                    Trouble::Place,
-                    "the database cannot use a write-ahead log here",
-                    "put it on a local disk",
-                ));
-            }
-            Err(error) => {
-                let error = Error::from(error);
-                if error.trouble() != Some(Trouble::Locked) || Instant::now() >= until {
-                    return Err(error);
-                }
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        }
+fn write_ahead(connection: &Connection) -> Result<(), Error> {
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode == "wal" {
+        return Ok(());
     }
+    Err(Error::unavailable(Trouble::Place, "the database cannot use a write-ahead log here", "put it on a local disk"))
 }
