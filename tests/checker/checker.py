@@ -62,7 +62,7 @@ class Program:
     def stop(self) -> None:
         assert self.process.stdin
         self.process.stdin.close()
-        if self.process.wait(timeout=60) != 0:
+        if self.process.wait(timeout=300) != 0:
             raise SystemExit(f"{self.name} failed")
 
 

@@ -40,7 +40,7 @@ class Program:
     def stop(self) -> int:
         assert self.process.stdin
         self.process.stdin.close()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=300)
 
 
 class Demo:

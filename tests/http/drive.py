@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 VECTORS = Path(__file__).parents[1] / "vectors"
 PEPPER = "http vectors: a pepper of 32 bytes."
 PEER = "127.0.0.1"
-PATIENCE = 20
+PATIENCE = 300
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 

@@ -4,11 +4,10 @@ import assert from "node:assert";
 import { execFileSync } from "node:child_process";
 import { rm, writeFile } from "node:fs/promises";
 import { test } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { InvalidRequest, Keywright } from "keywright";
 import { ManualClock } from "keywright/testing";
-import { url } from "./fixture.mjs";
+import { PATIENCE, until, url } from "./fixture.mjs";
 
 const PEPPER = "a pepper for tests, thirty-two bytes";
 const DAY = 86_400_000;
@@ -25,6 +24,7 @@ test("a database that fails is reported once, as an event and as a warning", asy
   await rm(place.slice(7));
   for (let n = 0; n < 3; n++) await assert.rejects(kw.keys.create({ name: "CI" }), { code: "unavailable" });
   await kw.close();
+  await until("it is reported", () => warned.length);
   assert.deepEqual(heard.map((it) => [it.kind, it.org, it.key_id]), [["store_failed", null, null]]);
   assert.match(heard[0].reason, /^the database was deleted/);
   assert.deepEqual(warned, [`The database ${place.slice(7)} cannot be used: ${heard[0].reason}`]);
@@ -32,11 +32,9 @@ test("a database that fails is reported once, as an event and as a warning", asy
 
 test("an engine that cannot be opened is reported, and once it can", async (t) => {
   const lines = [];
-  const warned = new Promise((done) => {
-    const warning = (it) => it.name === "KeywrightWarning" && lines.push(it.message) === 2 && done();
-    process.on("warning", warning);
-    t.after(() => process.off("warning", warning));
-  });
+  const warning = (it) => it.name === "KeywrightWarning" && lines.push(it.message);
+  process.on("warning", warning);
+  t.after(() => process.off("warning", warning));
   const place = url(t);
   await writeFile(place.slice(7), "something else");
   const kw = new Keywright(place, { brand: "liq", pepper: PEPPER });
@@ -44,10 +42,7 @@ test("an engine that cannot be opened is reported, and once it can", async (t) =
   for (let n = 0; n < 3; n++) assert.equal((await kw.verify("liq_live_x")).code, "unavailable");
   await rm(place.slice(7));
   await kw.open();
-  // A warning keeps no process alive.
-  const alive = setInterval(() => {}, 1_000);
-  await warned;
-  clearInterval(alive);
+  await until("both are reported", () => lines.length === 2);
   assert.match(lines[0], /cannot be used: the file is no SQLite database; name another file/);
   assert.match(lines[1], /can be used again$/);
 });
@@ -82,7 +77,7 @@ test("keys that expire or lie idle are told of once a day", async (t) => {
   clock.advance(4 * DAY);
   await kw.flush();
   const idle = () => heard.filter((it) => it.startsWith("idle")).sort();
-  for (let turn = 0; turn < 6_000 && idle().length < 2; turn++) await setTimeout(10);
+  await until("both are idle", () => idle().length === 2);
   await kw.flush();
   await kw.close();
   assert.deepEqual(idle(), ["idle long", "idle short"]);
@@ -105,7 +100,7 @@ test("what a listener throws, or rejects with, is a warning", async (t) => {
   const { id } = await kw.keys.create({ name: "CI" });
   await kw.keys.revoke(id);
   await kw.close();
-  await new Promise((resolve) => setImmediate(resolve));
+  await until("both are warned of", () => warned.length === 2);
   assert.deepEqual(warned, ["of the test 1", "of the test 2"]);
 });
 
@@ -126,7 +121,7 @@ test("a listener keeps no process alive", (t) => {
     const other = new Keywright(process.argv[1], { brand: "liq", pepper: "${PEPPER}", onEvent: () => {} });
     await other.open();
   `;
-  const said = execFileSync(process.execPath, ["--input-type=module", "-e", program, url(t)], { timeout: 60_000 });
+  const said = execFileSync(process.execPath, ["--input-type=module", "-e", program, url(t)], { timeout: PATIENCE });
   assert.equal(String(said), "created\n");
 });
 
@@ -140,7 +135,7 @@ test("a program that ends without closing its engine tells and counts what was l
     await kw.keys.rotate(created.id, { grace: "1h" });
     await kw.verify(created.api_key);
   `;
-  const said = execFileSync(process.execPath, ["--input-type=module", "-e", program, place], { timeout: 120_000 });
+  const said = execFileSync(process.execPath, ["--input-type=module", "-e", program, place], { timeout: PATIENCE });
   assert.equal(String(said), "created\nrotated\nformer_secret_used\n");
   const kw = new Keywright(place, { brand: "liq", pepper: PEPPER });
   assert.equal((await kw.keys.list()).data[0].usage_count, 1);

@@ -7,7 +7,7 @@ import express from "express";
 import { Keywright } from "keywright";
 import { getApiKey, guard } from "keywright/express";
 import { Http, Needs, authenticateRequest, manageRequest } from "keywright/http";
-import { PEPPER, asks, engine, managers, url } from "./fixture.mjs";
+import { PATIENCE, PEPPER, asks, engine, managers, url } from "./fixture.mjs";
 
 /** An application that listens, and what asks it. */
 const served = (t, app) => asks(t, createServer(app));
@@ -269,7 +269,7 @@ test("a body that another has read is taken in any form, and never as none", asy
   }
 });
 
-test("an upload without end is answered before it ends", { timeout: 30_000 }, async (t) => {
+test("an upload without end is answered before it ends", { timeout: PATIENCE }, async (t) => {
   const app = express();
   app.use(guard(engine(t)).management({ principal: managers }));
   const server = app.listen(0, "127.0.0.1");

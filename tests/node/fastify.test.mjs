@@ -4,7 +4,7 @@ import { test } from "node:test";
 import Fastify from "fastify";
 import { Keywright } from "keywright";
 import { getApiKey, guard } from "keywright/fastify";
-import { PEPPER, asks, engine, managers, url } from "./fixture.mjs";
+import { PATIENCE, PEPPER, asks, engine, managers, url } from "./fixture.mjs";
 
 /** An application that listens, and what asks it. */
 async function served(t, app) {
@@ -113,7 +113,7 @@ test("management reads its body by itself, up to its limit, below a prefix with 
   assert.equal((await ask("/tenants/a/keys")).status, 404);
 });
 
-test("an upload without end is answered before it ends", { timeout: 30_000 }, async (t) => {
+test("an upload without end is answered before it ends", { timeout: PATIENCE }, async (t) => {
   const app = Fastify();
   app.register(guard(engine(t)).management({ principal: managers }), { prefix: "/manage" });
   const ask = await served(t, app);

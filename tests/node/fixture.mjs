@@ -4,9 +4,22 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
 import { Keywright } from "keywright";
 
 export const PEPPER = "pepper for tests, thirty-two bytes or more";
+
+/** Milliseconds: longer than anything here takes on a busy machine, so that only what never comes runs out of them. */
+export const PATIENCE = 300_000;
+
+/** Waits until something holds. */
+export async function until(what, holds) {
+  const deadline = performance.now() + PATIENCE;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
+    await pause(5);
+  }
+}
 
 /** A folder of its own for one test. */
 export function folder(t) {

@@ -5,7 +5,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { getApiKey, guard } from "keywright/hono";
-import { asks, engine, managers } from "./fixture.mjs";
+import { PATIENCE, asks, engine, managers } from "./fixture.mjs";
 
 /** An application that listens, and what asks it. */
 const served = (t, app) => asks(t, createAdaptorServer({ fetch: app.fetch }));
@@ -122,7 +122,7 @@ test("a request that a host makes of another is judged by where it leads", async
   assert.equal((await ask("/old/deals")).status, 401);
 });
 
-test("management reads its body by itself, up to its limit, below a path with parameters too", { timeout: 30_000 }, async (t) => {
+test("management reads its body by itself, up to its limit, below a path with parameters too", { timeout: PATIENCE }, async (t) => {
   const app = new Hono();
   app.use(async (c, next) => {
     c.header("x-own", "yes");

@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Keywright } from "keywright";
-import { PEPPER, engine, folder } from "./fixture.mjs";
+import { PATIENCE, PEPPER, engine, folder } from "./fixture.mjs";
 
 test("options that are changed are read anew", async (t) => {
   const kw = engine(t);
@@ -120,7 +120,7 @@ for (const [ending, [program, count]] of Object.entries(ENDINGS)) {
     const library = new URL("../../bindings-node/lib/index.mjs", import.meta.url).href;
     const file = join(place, "program.mjs");
     writeFileSync(file, (START + program).replace('"keywright"', JSON.stringify(library)));
-    const done = spawnSync(process.execPath, [file, PEPPER, api_key], { cwd: place, encoding: "utf8", timeout: 120_000 });
+    const done = spawnSync(process.execPath, [file, PEPPER, api_key], { cwd: place, encoding: "utf8", timeout: PATIENCE });
     assert.equal(done.status === 0, ending !== "an exception", done.stderr);
     assert.equal((await kw.keys.get(id)).usage_count, count, done.stderr);
   });

@@ -16,7 +16,7 @@ import { guard } from "keywright/express";
 import { guard as fastifyGuard } from "keywright/fastify";
 import { Http, Needs, authenticateRequest } from "keywright/http";
 import multer from "multer";
-import { PEPPER } from "./fixture.mjs";
+import { PATIENCE, PEPPER } from "./fixture.mjs";
 
 const KiB = 1_024;
 const folder = mkdtempSync(join(tmpdir(), "keywright-"));
@@ -283,7 +283,7 @@ async function fastify(t, options) {
   return app.server.address().port;
 }
 
-test("a body ends when it ends, also if it was empty or came in parts", { timeout: 20_000 }, async (t) => {
+test("a body ends when it ends, also if it was empty or came in parts", { timeout: PATIENCE }, async (t) => {
   const port = await fastify(t);
   const sent = async (key, ...parts) => {
     const socket = createConnection(port, "127.0.0.1");
@@ -317,7 +317,7 @@ function fields(head) {
   return Object.entries(head).flatMap(([name, value]) => [[0, name.length], name, [value.length], value]);
 }
 
-test("over HTTP/2 as well, and what broke off is not done", { timeout: 20_000 }, async (t) => {
+test("over HTTP/2 as well, and what broke off is not done", { timeout: PATIENCE }, async (t) => {
   const port = await fastify(t, { http2: true });
   const client = connect(`http://127.0.0.1:${port}`);
   const headOf = (key) => ({ ":method": "POST", ":path": "/", "api-key": api_key, "idempotency-key": key, "content-type": "text/plain" });

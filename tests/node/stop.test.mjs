@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Keywright } from "keywright";
-import { PEPPER, url } from "./fixture.mjs";
+import { PATIENCE, PEPPER, url } from "./fixture.mjs";
 
 const begin = `
   import { Keywright } from "keywright";
@@ -52,7 +52,7 @@ const programs = {
 };
 
 for (const [name, program] of Object.entries(programs)) {
-  test(`${name} counts what it has answered when it is stopped`, { timeout: 300_000 }, async (t) => {
+  test(`${name} counts what it has answered when it is stopped`, { timeout: PATIENCE }, async (t) => {
     const place = url(t);
     const before = new Keywright(place, { brand: "liq", pepper: PEPPER });
     const { id, api_key } = await before.keys.create({ name: "CI" });

@@ -4,7 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Keywright } from "keywright";
 
 const { place, pepper, task, index, hash } = workerData;
-const kw = new Keywright(place, { brand: "liq", pepper, hash });
+const kw = new Keywright(place, { brand: "liq", pepper, hash, busyTimeout: "5m" });
 
 const tasks = {
   async work() {

@@ -12,7 +12,7 @@ const ended = (worker) => new Promise((done) => worker.once("exit", done));
 
 test("eight threads make, verify and revoke keys on one file", async (t) => {
   const place = url(t);
-  const kw = new Keywright(place, { brand: "liq", pepper: PEPPER });
+  const kw = new Keywright(place, { brand: "liq", pepper: PEPPER, busyTimeout: "5m" });
   t.after(() => kw.close());
   const workers = Array.from({ length: 8 }, (_, index) => start({ place, task: "work", index }));
   const ends = workers.map(ended);
@@ -28,7 +28,7 @@ test("eight threads make, verify and revoke keys on one file", async (t) => {
 
 test("threads that are terminated in the middle of calls leave process and file whole", async (t) => {
   const place = url(t);
-  const kw = new Keywright(place, { brand: "liq", pepper: PEPPER });
+  const kw = new Keywright(place, { brand: "liq", pepper: PEPPER, busyTimeout: "5m" });
   t.after(() => kw.close());
   await kw.open();
   for (const hash of ["hmac-sha256", "argon2id"]) {

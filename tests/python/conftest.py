@@ -12,7 +12,8 @@ PEPPER = "pepper for tests, thirty-two bytes or more"
 
 @pytest.fixture
 def keywright_options() -> dict[str, Any]:
-    return {"brand": "liq", "pepper": PEPPER}
+    # On a busy machine many may wait for the file at once.
+    return {"brand": "liq", "pepper": PEPPER, "busy_timeout": "5m"}
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -25,6 +25,7 @@ import keywright
 from keywright import AsyncKeywright, Closed, Conflict, Keywright, Unavailable
 from keywright.http import Response
 from keywright.testing import ManualClock
+from waiting import PATIENCE
 
 PEPPER = "pepper for tests, thirty-two bytes or more"
 
@@ -127,7 +128,7 @@ def test_threads_share_one_engine(kw: Keywright) -> None:
 
 def test_what_waits_lets_other_threads_run(tmp_path: Path) -> None:
     """Were the interpreter held during the wait, nobody could end it, and the call would give up."""
-    with Keywright(url(tmp_path), brand="liq", pepper=PEPPER, busy_timeout="20s") as kw:
+    with Keywright(url(tmp_path), brand="liq", pepper=PEPPER, busy_timeout="5m") as kw:
         command = [sys.executable, "-c", LOCK, str(tmp_path / "keys.db")]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
             assert other.stdin
@@ -141,7 +142,7 @@ def test_what_waits_lets_other_threads_run(tmp_path: Path) -> None:
             assert thread.is_alive()
             other.stdin.write("\n")
             other.stdin.flush()
-            thread.join(20)
+            thread.join(PATIENCE)
             assert [it.name for it in made] == ["patient"]
 
 
@@ -223,7 +224,7 @@ def test_the_interpreter_ends_cleanly_with_an_open_engine(tmp_path: Path, tail: 
         f"kw = Keywright(sys.argv[1], brand='liq', pepper={PEPPER!r})\n"
         f"new = kw.keys.create(name='CI')\nassert kw.verify(new.api_key)\nit = iter(kw.keys.list())\n{tail}\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, url(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program, url(tmp_path)], capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
     with Keywright(url(tmp_path), brand="liq", pepper=PEPPER) as kw:
         assert len(kw.keys.list().data) == 1
@@ -233,10 +234,11 @@ def test_an_interrupt_reaches_a_waiting_program(tmp_path: Path) -> None:
     program = (
         "import signal, sys\nfrom keywright import Keywright\n"
         f"kw = Keywright(sys.argv[1], brand='liq', pepper={PEPPER!r})\n"
-        "signal.setitimer(signal.ITIMER_REAL, 0.2)\nsignal.signal(signal.SIGALRM, signal.default_int_handler)\n"
-        "try:\n    while True: kw.keys.list()\nexcept KeyboardInterrupt: kw.close(); print('interrupted')\n"
+        "signal.signal(signal.SIGALRM, signal.default_int_handler)\n"
+        "try:\n    signal.setitimer(signal.ITIMER_REAL, 0.2)\n    while True: kw.keys.list()\n"
+        "except KeyboardInterrupt: kw.close(); print('interrupted')\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, url(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program, url(tmp_path)], capture_output=True, text=True, timeout=PATIENCE)
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
 
 
@@ -351,7 +353,7 @@ import {module}
 imported = {{it.partition(".")[0] for it in sys.modules.keys() - before}}
 print(*sorted(imported - sys.stdlib_module_names - {{"keywright", "__mp_main__"}}))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert bool(done.stdout.split()) is foreign, done.stdout
 
 

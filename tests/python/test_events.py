@@ -8,18 +8,15 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from keywright import AsyncKeywright, Event, InvalidRequest, Keywright, Unavailable
 from keywright.testing import ManualClock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from waiting import PATIENCE, until
 
 PEPPER = "a pepper for tests, thirty-two bytes"
 
@@ -70,7 +67,7 @@ def test_a_listener_of_trouble_may_use_and_close_the_engine(tmp_path: Path) -> N
     (tmp_path / "keys.db").unlink()
     with pytest.raises(Unavailable, match="deleted"):
         kw.keys.create(name="CI")
-    assert over.wait(120)
+    assert over.wait(PATIENCE)
     assert heard == ["invalid"]
 
 
@@ -111,10 +108,7 @@ def test_keys_that_expire_are_told_of_once_a_day(tmp_path: Path) -> None:
     clock.advance(timedelta(days=4))
     kw.flush()
     idle = [("idle", "long"), ("idle", "short")]
-    for _ in range(6_000):
-        if sorted(it for it in heard if it[0] == "idle") == idle:
-            break
-        threading.Event().wait(0.01)
+    until("both are idle", lambda: sorted(it for it in heard if it[0] == "idle") == idle)
     kw.flush()
     kw.close()
     assert sorted(it for it in heard if it[0] == "idle") == idle
@@ -197,18 +191,10 @@ kw.keys.create(name="CI")
 
 
 def test_an_engine_that_is_forgotten_ends_its_thread(tmp_path: Path) -> None:
-    def names() -> Iterator[str]:
-        for task in Path("/proc/self/task").iterdir():
-            with suppress(FileNotFoundError, ProcessLookupError):  # A thread may end before it is looked at.
-                yield (task / "comm").read_text()
-
-    kw: Keywright | None = opened(tmp_path, on_event=print)
-    assert kw is not None
-    assert sum("keywright-event" in it for it in names()) == 1
+    threads: list[int] = []
+    kw = opened(tmp_path, on_event=lambda _: threads.append(threading.get_native_id()))
+    kw.keys.create(name="CI")
+    until("an event is told", lambda: threads)
     del kw
     gc.collect()
-    for _ in range(2_000):
-        if not any("keywright-event" in it for it in names()):
-            return
-        threading.Event().wait(0.01)
-    pytest.fail("the thread goes on")
+    until("the thread ends", lambda: not Path(f"/proc/self/task/{threads[0]}").exists())

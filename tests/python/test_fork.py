@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from keywright import AsyncKeywright, Keywright
+from waiting import PATIENCE, until
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork"),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
 ]
 PEPPER = "pepper for tests, thirty-two bytes or more"
-PATIENCE = 60
 
 
 def forked(work: Callable[[], Any]) -> int:
@@ -44,15 +44,20 @@ def forked(work: Callable[[], Any]) -> int:
 
 def ended(pid: int) -> int:
     """The exit status of a child, killed when it hangs."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+    done, status = 0, 0
+
+    def has_ended() -> bool:
+        nonlocal done, status
         done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.005)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    raise AssertionError("the child hangs")
+        return done == pid
+
+    try:
+        until("the child ends", has_ended)
+    finally:
+        if not done:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
 def test_parent_and_child_go_on(kw: Keywright) -> None:

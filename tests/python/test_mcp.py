@@ -1,6 +1,7 @@
 """Keys as the tokens of an MCP server of the Python SDK: what becomes of each, alone and through a server with its client."""
 
 import asyncio
+import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -83,11 +84,10 @@ def test_a_server_serves_the_key_that_asks(async_kw: AsyncKeywright) -> None:
 
     async def run() -> None:
         app = server.streamable_http_app()
-        running = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
-        task = asyncio.create_task(running.serve())
-        while not running.started:
-            await asyncio.sleep(0.01)
-        url = f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/mcp"
+        listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+        running = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+        task = asyncio.create_task(running.serve([listening]))
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
         one, other, none = [
             await async_kw.org(org).keys.create(name="CI", scopes=scopes)
             for org, scopes in (("acme", "deals:*"), ("umbrella", "deals:read"), ("acme", ""))

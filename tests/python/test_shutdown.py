@@ -29,6 +29,7 @@ from keywright.http import SyncHttp
 from keywright.litestar import KeywrightPlugin
 from keywright.wsgi import KeywrightMiddleware as WsgiMiddleware
 from test_http import PEPPER, Connection
+from waiting import PATIENCE
 
 
 def of_fastapi(kw: Any) -> Any:
@@ -184,12 +185,12 @@ def test_counts_arrive_when_uvicorn_is_told_to_stop(kind: str, tmp_path: Path) -
             )
             try:
                 for _ in range(5):
-                    asked = http.client.HTTPConnection("127.0.0.1", held.getsockname()[1], timeout=120)
+                    asked = http.client.HTTPConnection("127.0.0.1", held.getsockname()[1], timeout=PATIENCE)
                     asked.request("GET", "/", headers={"api-key": key.api_key, "connection": "close"})
                     assert asked.getresponse().status == 200
                     asked.close()
                 running.send_signal(signal.SIGTERM)
-                running.wait(timeout=120)
+                running.wait(timeout=PATIENCE)
             finally:
                 running.kill()
         assert kw.keys.get(key.id).usage_count == 5

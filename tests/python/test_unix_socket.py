@@ -6,7 +6,6 @@ import http.client
 import socket
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,14 +13,14 @@ import pytest
 from keywright import Keywright
 from keywright.asgi import parts
 from keywright.environ import parts as environ_parts
+from waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 PEPPER = "pepper for tests, thirty-two bytes or more"
-START_SECONDS = 120
-LIFETIME_SECONDS = "300"
+LIFETIME_SECONDS = str(3 * PATIENCE)
 
 APPS = """
 import os
@@ -47,8 +46,8 @@ if __name__ == "__main__":
 
 SERVERS = {
     "uvicorn": ["-m", "uvicorn", "--uds", "{socket}", "--no-proxy-headers", "--lifespan", "off", "apps:async_app"],
-    "gunicorn": ["-m", "gunicorn", "--bind", "unix:{socket}", "apps:sync_app"],
-    "gunicorn asgi": ["-m", "gunicorn", "--bind", "unix:{socket}", "--worker-class", "asgi", "apps:async_app"],
+    "gunicorn": ["-m", "gunicorn", "--timeout", str(PATIENCE), "--bind", "unix:{socket}", "apps:sync_app"],
+    "gunicorn asgi": ["-m", "gunicorn", "--timeout", str(PATIENCE), "--bind", "unix:{socket}", "--worker-class", "asgi", "apps:async_app"],
     "waitress": ["-m", "waitress", "--unix-socket={socket}", "--no-clear-untrusted-proxy-headers", "apps:sync_app"],
     "werkzeug": ["apps.py"],
 }
@@ -56,12 +55,12 @@ SERVERS = {
 
 class Unix(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=60)
+        super().__init__("localhost", timeout=PATIENCE)
         self.path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
+        self.sock.settimeout(PATIENCE)
         self.sock.connect(self.path)
 
 
@@ -88,14 +87,12 @@ def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     environment = {"DATABASE": f"sqlite:{tmp_path}/keys.db", "PEPPER": PEPPER, "TRUSTED": trusted, "SOCKET": path}
     running = subprocess.Popen(["timeout", LIFETIME_SECONDS, *command], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not answers(path):
-            assert running.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
+        until("the server listens or has ended", lambda: answers(path) or running.poll() is not None)
+        assert running.poll() is None
         yield path
     finally:
         running.terminate()
-        running.wait(60)
+        running.wait(PATIENCE)
 
 
 def answers(path: str) -> bool:

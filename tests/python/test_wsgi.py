@@ -20,6 +20,7 @@ from keywright.environ import body, target
 from keywright.flask import Guard, get_api_key
 from keywright.http import Passed
 from keywright.wsgi import KeywrightMiddleware, Management
+from waiting import PATIENCE
 
 PEPPER = "a pepper for these tests, of 32 bytes and more"
 RULES = [{"path": "/deals", "scopes": "deals:read"}, {"path": "/health", "access": "public"}]
@@ -252,14 +253,15 @@ def test_workers_forked_after_the_engine_was_opened_serve_and_see_a_revocation(t
     (tmp_path / "site_of_this_test.py").write_text(SITE.format(url=url, pepper=PEPPER))
     listening = socket.create_server(("127.0.0.1", 0), backlog=64)
     port, handle = listening.getsockname()[1], listening.fileno()
-    command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", "-b", f"fd://{handle}", "site_of_this_test:app"]
+    patience = ["--timeout", str(PATIENCE), "--graceful-timeout", str(PATIENCE)]
+    command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", *patience, "-b", f"fd://{handle}", "site_of_this_test:app"]
     server = subprocess.Popen(command, cwd=tmp_path, pass_fds=[handle], stderr=subprocess.DEVNULL)
     listening.close()
 
     def ask(key: str) -> tuple[int, bytes]:
         asked = Request(f"http://127.0.0.1:{port}/", headers={"Api-Key": key})
         try:
-            with urlopen(asked, timeout=20) as answer:
+            with urlopen(asked, timeout=PATIENCE) as answer:
                 return answer.status, answer.read()
         except HTTPError as refused:
             with refused:
@@ -276,7 +278,7 @@ def test_workers_forked_after_the_engine_was_opened_serve_and_see_a_revocation(t
                 assert {status for status, _ in threads.map(ask, [new.api_key] * 60)} == {401}
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(PATIENCE)
     with Keywright(url, brand="liq", pepper=PEPPER) as kw:
         counted = kw.keys.get(new.id)
         assert (counted.usage_count, counted.denied_count) == (60, 60), "each worker wrote down what it had counted"

@@ -1,17 +1,18 @@
 //! What is told to whoever listens: by which process, in which order, and what a listener cannot hold up.
 
+mod site;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Barrier, Mutex};
-use std::time::Duration;
 
 use keywright::testing::ManualClock;
 use keywright::wait::block_on;
 use keywright::{Change, Config, Event, Keywright, NewKey, Request, Rotation};
 
+use crate::site::{PATIENCE, until};
+
 const DAY: i64 = 86_400_000;
-/// So long that only what never comes is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Site {
     folder: tempfile::TempDir,
@@ -213,13 +214,13 @@ fn of_two_engines_each_tells_what_it_did_and_one_looks_at_the_day() {
         site.clock.advance(31 * DAY);
         block_on(first.flush()).unwrap();
         block_on(second.flush()).unwrap();
-        let by_either = || heard.try_recv().or_else(|_| overheard.try_recv());
-        let found = std::iter::repeat_with(|| {
-            std::thread::sleep(Duration::from_millis(5));
-            by_either()
+        let mut idle = None;
+        until("a key is idle", || {
+            let mut told = heard.try_iter().chain(overheard.try_iter());
+            idle = told.find(|event| event.kind.as_str() == "idle");
+            idle.is_some()
         });
-        let idle = found.filter_map(Result::ok).find(|it| it.kind.as_str() == "idle").unwrap();
-        assert_eq!(idle.name.as_deref(), Some("idle"), "a revoked key is not idle");
+        assert_eq!(idle.unwrap().name.as_deref(), Some("idle"), "a revoked key is not idle");
     }
     block_on(first.close());
     block_on(second.close());

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 PEPPER = "a pepper of the seeds, thirty-two bytes or more"
-PATIENCE = 20
+PATIENCE = 300
 SILENT = ("prose", "heading", "portal")
 
 # What stands in a document for what is new each time.

@@ -95,6 +95,8 @@ impl Events {
 
     /// Has the thread look at the day, after counts were written down.
     pub(crate) fn tick(&self) {
+        // The thread holds this lock from its look at the clock until it waits, and would not hear of it in between.
+        let _queue = lock(&self.shared.queue);
         self.shared.wake.notify_one();
     }
 

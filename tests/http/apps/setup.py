@@ -69,6 +69,7 @@ def serve_wsgi(app: Any) -> None:
         "worker_class": "gthread",
         "threads": 4,
         "limit_request_field_size": 0,
+        "timeout": 300,
         "loglevel": "critical",
     }
 

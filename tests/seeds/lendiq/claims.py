@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from check import HERE
+from check import HERE, PATIENCE
 
 from keywright import Keywright, ValidationFailed
 from keywright.testing import plant
@@ -72,7 +72,7 @@ class Snippets:
 
 def run(source: Path, url: str) -> subprocess.CompletedProcess[str]:
     if source.suffix == ".py":
-        return subprocess.run([sys.executable, source, url, PEPPER], capture_output=True, text=True, timeout=60)
+        return subprocess.run([sys.executable, source, url, PEPPER], capture_output=True, text=True, timeout=PATIENCE)
     # Inside the repository, so that Node finds `keywright` as the package the program stands in.
     with tempfile.TemporaryDirectory(dir=ROOT / "target") as folder:
         program = Path(folder) / source.name
@@ -88,7 +88,7 @@ def run(source: Path, url: str) -> subprocess.CompletedProcess[str]:
             "node",
         ]
         subprocess.run(["node", *compiler, program.name], cwd=folder, check=True)
-        return subprocess.run(["node", program.with_suffix(".mjs"), url, PEPPER], capture_output=True, text=True, timeout=60)
+        return subprocess.run(["node", program.with_suffix(".mjs"), url, PEPPER], capture_output=True, text=True, timeout=PATIENCE)
 
 
 @contextmanager
