@@ -8,7 +8,7 @@ const special = {
   $nan: () => NaN,
   $inf: () => Infinity,
   $float: (it) => it,
-  $integer: (it) => BigInt(it),
+  $integer: (it) => (BigInt(Number(it)) === BigInt(it) ? Number(it) : BigInt(it)),
   $time: (it) => new Date(it),
   $bad_time: () => new Date(NaN),
   $bytes: (it) => Buffer.from(it, "hex"),

@@ -26,7 +26,7 @@ pub(crate) fn read_tiers(value: Value) -> Result<BTreeMap<String, Vec<Limit>>, E
     let mut tiers = BTreeMap::new();
     for (name, it) in value.into_map("tiers")? {
         check_name("tiers", "the name of a tier", &name)?;
-        let limits = match it {
+        let limits = match it.into_argument() {
             Value::List(items) => items.into_iter().map(|it| read_one("tiers", Some(&name), it)).collect(),
             one => read_one("tiers", Some(&name), one).map(|it| vec![it]),
         };
@@ -101,8 +101,8 @@ fn read_named(field: &str, name: &str, value: Value) -> Result<Limit, Error> {
 
 fn read_one(field: &str, name: Option<&str>, value: Value) -> Result<Limit, Error> {
     let inside = |it: Error| it.within(field);
-    let entries = match value {
-        Value::Integer(_) | Value::Float(_) if name.is_some() => vec![("rate".to_owned(), value)],
+    let entries = match value.into_argument() {
+        value @ (Value::Integer(_) | Value::Float(_)) if name.is_some() => vec![("rate".to_owned(), value)],
         Value::Map(entries) => entries,
         other if name.is_some() => {
             return Err(other.refused(field, "a rate a minute, or a mapping with a rate, for each limit"));
