@@ -52,7 +52,7 @@ BEFORE = {
         "several-slash",
         "several-rest-empty",
         "manage-unknown-path-double",
-    }
+    },
 }
 
 
