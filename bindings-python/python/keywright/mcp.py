@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp.server.auth.middleware.auth_context import get_access_token
-from mcp.server.auth.provider import AccessToken, TokenVerifier
+from mcp.server.auth.provider import AccessToken
 from pydantic import Field
 from starlette.authentication import AuthenticationError
 
 from keywright import AsyncKeywright, Decision, Key, Unavailable
 from keywright.aio import AsyncOrg
 from keywright.http import listed, needed
+
+if TYPE_CHECKING:
+    from mcp.server.auth.provider import TokenVerifier
+else:
+    # FastMCP takes a verifier of its own class only, which is one of the SDK as well.
+    try:
+        from fastmcp.server.auth import TokenVerifier
+    except ImportError:
+        from mcp.server.auth.provider import TokenVerifier
 
 __all__ = ["KeyToken", "KeyVerifier", "get_api_key"]
 
@@ -23,8 +32,9 @@ class KeyToken(AccessToken, arbitrary_types_allowed=True):
 
 
 class KeyVerifier(TokenVerifier):
-    """A verifier of tokens, for ``MCPServer(token_verifier=…)``. Each request is verified anew.
+    """A verifier of tokens, for ``MCPServer(token_verifier=…)`` of the SDK and ``FastMCP(auth=…)`` of fastmcp.
 
+    Each request is verified anew.
     The SDK tells no address: a key that is bound to networks is refused.
 
     keywright: an ``AsyncKeywright``, or one of its orgs.
@@ -45,6 +55,7 @@ class KeyVerifier(TokenVerifier):
         environment: str | None = None,
         resource: str | None = None,
     ) -> None:
+        super().__init__()
         needs = {"operation": operation, "cost": cost, "environment": environment}
         needed(scopes, **needs)
         self._verify = keywright.verify
