@@ -42,7 +42,7 @@ def main() -> None:
         try:
             wait_for(running, port)
             for _ in range(REQUESTS):
-                asked = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+                asked = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
                 asked.request("GET", "/", headers={"x-api-key": key.api_key, "connection": "close"})
                 assert asked.getresponse().status == 200
             assert opened(port, key.api_key) == (101, "CI"), "a key opens the socket"
@@ -50,7 +50,7 @@ def main() -> None:
                 status, body = opened(port, wrong)
                 assert status == 403 if server in TERSE else (status == 401 and '"code":"' in body), (status, body)
             running.send_signal(signal.SIGTERM)
-            running.wait(timeout=120)
+            running.wait(timeout=300)
         finally:
             running.kill()
         counted = kw.keys.get(key.id).usage_count
@@ -74,7 +74,7 @@ def opened(port: int, api_key: str | None) -> tuple[int, str]:
     """The status of a handshake (RFC 6455), with the body of a refusal or the first text that the server sends."""
     lines = ["GET /feed HTTP/1.1", "Host: localhost", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"]
     lines += ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", *([f"X-API-Key: {api_key}"] if api_key else [])]
-    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=300) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         stream = connection.makefile("rb")
         status = int(stream.readline().split()[1])

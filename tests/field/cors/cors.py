@@ -170,14 +170,14 @@ def served(app: Any, is_wsgi: bool) -> Iterator[int]:
 
     thread = threading.Thread(target=asyncio.run, args=(serving(),))
     thread.start()
-    ready.wait(60)
+    ready.wait(300)
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
     thread.join()
 
 
 def asked(port: int) -> Any:
-    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = HTTPConnection("127.0.0.1", port, timeout=300)
     headers = {"Origin": PAGE, "Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": "authorization"}
     connection.request("OPTIONS", "/deals", headers=headers)
     answer = connection.getresponse()

@@ -4,9 +4,9 @@
 python_programs && node_programs || { say "the programs of $area cannot be installed"; exit 1; }
 
 for framework in asgi fastapi litestar flask django drf; do
-  check "$framework" timeout 120 "$area_python" "$area/cors.py" "$framework"
+  check "$framework" timeout 300 "$area_python" "$area/cors.py" "$framework"
 done
 for framework in express fastify hono nest; do
-  check "$framework" timeout 120 node "$area/cors.mjs" "$framework"
+  check "$framework" timeout 300 node "$area/cors.mjs" "$framework"
 done
 finish

@@ -4,7 +4,7 @@
 node_programs || exit 1
 
 for program in supertest light-my-request fastify-inject fastify-inject-parsed fastify-aws-lambda-{1,2} serverless-express-{1,2} serverless-http-{1,2}; do
-  check "$program" timeout 60 node "$area/case.mjs" "$program"
+  check "$program" timeout 300 node "$area/case.mjs" "$program"
 done
 
 finish

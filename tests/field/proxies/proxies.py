@@ -24,8 +24,8 @@ PAGE = Path(__file__).parents[3] / "core" / "guide" / "forward.md"
 GATEWAY, PROGRAM = os.environ["GATEWAY"], os.environ["PROGRAM"]
 
 # A proxy that is left behind ends by itself.
-LIFETIME_SECONDS = "300"
-START_SECONDS = 120
+LIFETIME_SECONDS = "900"
+START_SECONDS = 300
 
 
 class Api(BaseHTTPRequestHandler):
@@ -166,7 +166,7 @@ def haproxy(folder: Path, port: int, keywright: int, api: int) -> list[str]:
     here = {":80\n": f"127.0.0.1:{port}\n", "127.0.0.1:8080": f"127.0.0.1:{api}"}
     (folder / "haproxy.cfg").write_text(
         f"global\n    lua-load-per-thread {folder}/keywright.lua\n"
-        "defaults\n    mode http\n    timeout client 30s\n    timeout server 30s\n    timeout connect 5s\n" + recipe("haproxy", **here)
+        "defaults\n    mode http\n    timeout client 300s\n    timeout server 300s\n    timeout connect 300s\n" + recipe("haproxy", **here)
     )
     return ["-db", "-f", f"{folder}/haproxy.cfg"]
 
@@ -196,7 +196,7 @@ def place(port: int) -> dict[str, Any]:
 
 def cluster(name: str, port: int) -> dict[str, Any]:
     ends = [{"lb_endpoints": [{"endpoint": {"address": place(port)}}]}]
-    return {"name": name, "type": "STATIC", "connect_timeout": "5s", "load_assignment": {"cluster_name": name, "endpoints": ends}}
+    return {"name": name, "type": "STATIC", "connect_timeout": "300s", "load_assignment": {"cluster_name": name, "endpoints": ends}}
 
 
 SET_UP = {"nginx": nginx, "caddy": caddy, "traefik": traefik, "haproxy": haproxy, "envoy": envoy}

@@ -4,7 +4,7 @@ import { cases, onExpress, site } from "./cases";
 
 declare const test: any, expect: any, jest: any, vi: any;
 const runner = typeof jest === "undefined" ? vi : jest;
-const PATIENCE = 120_000;
+const PATIENCE = 300_000;
 
 for (const [name, run] of Object.entries(cases)) test(name, run, PATIENCE);
 

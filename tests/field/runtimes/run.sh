@@ -7,8 +7,8 @@ bun="$area/node_modules/.bin/bun"
 "$bun" --version >/dev/null 2>&1 || (cd "$area/node_modules/bun" && node install.js) || exit 1
 
 for name in express fastify hono hono-own; do
-  check "bun $name" timeout 60 "$bun" run "$area/server.mjs" "$name"
-  check "deno $name" timeout 60 "$area/node_modules/.bin/deno" run --allow-all --no-lock --node-modules-dir=manual "$area/server.mjs" "$name"
+  check "bun $name" timeout 300 "$bun" run "$area/server.mjs" "$name"
+  check "deno $name" timeout 300 "$area/node_modules/.bin/deno" run --allow-all --no-lock --node-modules-dir=manual "$area/server.mjs" "$name"
 done
 
 finish

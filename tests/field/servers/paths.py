@@ -14,13 +14,13 @@ from pathlib import Path
 from keywright import Keywright
 
 HERE = Path(__file__).parent
-PATIENCE = 120
+PATIENCE = 300
 HAPROXY = """
 defaults
     mode http
-    timeout connect 5s
-    timeout client 30s
-    timeout server 30s
+    timeout connect 300s
+    timeout client 300s
+    timeout server 300s
 frontend all
     bind 127.0.0.1:{front}
     default_backend app
