@@ -20,7 +20,7 @@ function heard(listener) {
   };
 }
 
-/** What the addon calls with a line about the database: clients are told nothing of its trouble. */
+/** The function that the addon calls with a line about the database: clients learn nothing of its trouble. */
 const warn = (line) => process.emitWarning(line, { type: "KeywrightWarning" });
 
 module.exports = { heard, warn };

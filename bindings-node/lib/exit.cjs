@@ -5,7 +5,7 @@ const { isMainThread } = require("node:worker_threads");
 const TASKS = Symbol.for("keywright.exit");
 
 /**
- * What runs before the process or the worker exits: sets of functions and one listener for all copies of this package.
+ * Functions to run before the process or the worker exits: sets of them and one listener for all copies of this package.
  * `exit` runs also after `process.exit`, and waits for nothing; what `before` does is waited for, once, where the event loop of
  * the process has nothing left to do.
  */

@@ -102,7 +102,7 @@ function freeze(response) {
   };
 }
 
-/** What Node throws where a second answer begins. */
+/** The error that Node throws where a second answer begins. */
 function headersSent() {
   const error = new Error("Cannot write headers after they are sent to the client");
   return Object.assign(error, { code: "ERR_HTTP_HEADERS_SENT" });

@@ -9,7 +9,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
 use crate::call::json;
 
-/// What takes the JSON of an event, or a line of a report. It keeps no process alive.
+/// A function of JavaScript that takes the JSON of an event, or a line of a report. It keeps no process alive.
 pub(crate) type Heard = ThreadsafeFunction<String, (), String, Status, false, true>;
 
 /// How long one event may keep the next ones waiting. After it they queue up in Node.

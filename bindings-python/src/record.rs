@@ -316,9 +316,9 @@ mirror! {
 }
 
 mirror! {
-    /// What happened to a key or to the database, as `on_event` is told it. Nothing in it is secret.
+    /// An event of a key or of the database, as `on_event` gets it. Nothing in it is secret.
     Event by key_id {
-        /// What: `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `revoked`, `refused_after_revocation`,
+        /// One of `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `revoked`, `refused_after_revocation`,
         /// `store_failed`, `store_recovered`.
         kind: Word,
         /// When.

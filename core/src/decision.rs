@@ -125,7 +125,7 @@ impl Request {
         self
     }
 
-    /// What both ask of a key; `None` where no key could have both.
+    /// The needs of both together; `None` where no key could meet both.
     pub(crate) fn and(&self, other: &Self) -> Option<Self> {
         fn both<T: Clone + PartialEq>(one: &Option<T>, other: &Option<T>) -> Option<Option<T>> {
             match (one, other) {

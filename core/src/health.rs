@@ -21,14 +21,14 @@ thread_local! {
     static REPORTS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What an operator learns.
+/// A message to the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Report {
     Failed(Error),
     Recovered,
 }
 
-/// What the store was asked to do: reads may work while writes fail.
+/// A kind of work of the store: reads may work while writes fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     Open,
@@ -47,11 +47,11 @@ pub(crate) struct Health {
 
 #[derive(Default)]
 struct Told {
-    /// What fails, and why. An error of opening may be about a setting, which is no trouble of the store.
+    /// The work that fails, and why. An error of opening may be about a setting, which is no trouble of the store.
     now: Vec<(Work, Option<Trouble>)>,
-    /// What was reported of it.
+    /// Troubles that were reported and are not over.
     reported: Vec<Option<Trouble>>,
-    /// What was reported before, and is over since then.
+    /// Troubles that were reported and are over, with the time of their end.
     before: Vec<(Option<Trouble>, Instant)>,
 }
 

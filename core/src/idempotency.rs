@@ -31,7 +31,7 @@ pub(crate) struct Attempt {
     pub(crate) org: String,
     /// Who sends it, and under which key.
     pub(crate) name: [u8; 32],
-    /// Who sends it, on behalf of whichever agent: a caller may make up agents.
+    /// The sender, whichever agent it names: a caller may make up agents.
     pub(crate) caller: [u8; 32],
     /// All that it says.
     pub(crate) request: [u8; 32],

@@ -1,4 +1,4 @@
-// What the areas of Node ask of a route with `idempotent`, whatever runs it. Each area gives the package that it has installed.
+// The cases of a route with `idempotent` that every area of Node runs. Each area gives the package that it has installed.
 
 import assert from "node:assert/strict";
 import { mkdtempSync } from "node:fs";

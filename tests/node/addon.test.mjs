@@ -20,7 +20,7 @@ async function unpacked(t) {
   return place;
 }
 
-/** What the loader says in a process that takes itself for one of another kind. */
+/** The error of the loader in a process that takes itself for one of another platform. */
 async function refusal(place, pretence = "") {
   const program = `${pretence}; try { require("./lib/addon.cjs") } catch (error) { console.log(error.message) }`;
   return (await run(process.execPath, ["-e", program], { cwd: place })).stdout.trim();

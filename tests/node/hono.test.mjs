@@ -107,7 +107,7 @@ test("rules judge the path that the router gets", async (t) => {
   assert.deepEqual(await statuses(moved, "/static/in/7"), [401, 200]);
   const based = await served(t, new Hono().basePath("/v1").use(guard(kw, { routes })).get("/deals/:id", (c) => c.text("entered")));
   assert.deepEqual(await statuses(based, "/v1/deals/7"), [401, 200]);
-  // What is mounted gets a request of its own, with what is left of the path.
+  // A mounted application gets a request of its own, with the rest of the path.
   const mounted = await served(t, new Hono().mount("/static", app().fetch));
   assert.deepEqual(await statuses(mounted, "/static/deals/7"), [401, 200]);
 });

@@ -262,7 +262,7 @@ def test_sockets_and_lifespans(url: str) -> None:
             new = await kw.keys.create(name="CI")
             accepted = await Connection("websocket").key(new.api_key).to(app)
             assert (accepted.sent[0]["type"], "x-request-id" in accepted.headers) == ("websocket.accept", True)
-            # What nobody can judge goes nowhere, with a key or without.
+            # A connection of an unknown type goes nowhere, with a key or without.
             for guard in (app, HeadersMiddleware(accepting), Management(kw, app=accepting), Management(kw)):
                 with pytest.raises(ValueError, match="the scope type 'webtransport' is not known"):
                     await Connection("webtransport").key(new.api_key).to(guard)

@@ -1,4 +1,4 @@
-"""What applications put in place of ours in their tests, and what they keep without holding it."""
+"""Mocks and overrides in the tests of applications, and weak references to records."""
 
 import asyncio
 import gc

@@ -95,7 +95,7 @@ ASGI: list[Callable[..., Any]] = [middleware, fastapi, litestar]
 
 
 def statuses(app: Any, key: str, path: str, **scope: Any) -> list[int]:
-    """What becomes of a request without a key, and of one with."""
+    """The outcome of a request without a key, and of one with a key."""
 
     async def run() -> list[int]:
         return [(await Connection(path=path, **scope).to(app)).status, (await Connection(path=path, **scope).key(key).to(app)).status]
@@ -109,7 +109,7 @@ def test_the_mount_of_a_server_is_no_part_of_rules(made: Callable[..., Any], url
     assert statuses(app, key, "/deals") == [401, 200]
     assert statuses(app, key, "/api/deals", root_path="/api") == [401, 200]
     assert statuses(app, key, "/api/static/x", root_path="/api") == [200, 200]
-    # What the router gets below a mount is judged, be the mount the beginning of a public path.
+    # Rules judge the path that the router gets below a mount, also where the mount is the beginning of a public path.
     assert statuses(app, key, "/static/deals", root_path="/static") == [401, 200]
     assert 200 not in statuses(app, key, "/statics/deals", root_path="/static")
     # Litestar looks for a mount anywhere in the path.

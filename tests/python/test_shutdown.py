@@ -85,7 +85,7 @@ def test_the_end_of_a_lifespan_flushes(made: Callable[[Any], Any], form: Any, tm
 
 
 class Lifespan:
-    """What a server tells an application at its start and at its end."""
+    """The messages of a server to an application at its start and at its end."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

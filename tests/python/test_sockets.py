@@ -155,6 +155,6 @@ def test_a_handler_that_goes_on_after_a_refusal_ends_the_conversation_itself(tmp
 
 def socket(path: str = "/in/feed", **scope: Any) -> Connection:
     connection = Connection("websocket", path=path, **scope)
-    # What opens a WebSocket has no method of its own.
+    # The request that opens a WebSocket has no method of its own.
     del connection.scope["method"]
     return connection

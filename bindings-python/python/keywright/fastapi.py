@@ -45,7 +45,7 @@ class ApiKey(SecurityBase):
         self.scheme_name = "ApiKey"
         self._http = http
         self._given = needs
-        # What is declared in the same words is one dependency: ``dependency_overrides`` finds it by what it is.
+        # Equal declarations are one dependency, so that ``dependency_overrides`` finds them.
         self._alike: dict[str, ApiKey] = {repr([]): self} if alike is None else alike
         self._needs: dict[tuple[str, ...], contract.Needs | None] = {}
 

@@ -70,7 +70,7 @@ RECORDS: tuple[type[Any], ...] = (
     Parsed,
     Secret,
 )
-"""What a route may answer with: ``dict`` of each is plain data."""
+"""Records that a route may return: ``dict`` of each is plain data."""
 
 LARGEST_BODY: int = 65_536
 """The longest body that management reads; a server may stop at the first byte beyond it, and hand on what it has."""

@@ -32,7 +32,7 @@ pub(crate) enum Notice {
         lookup: String,
         count: u64,
     },
-    /// Who is told when everything queued before it was handed out.
+    /// Sends a signal once everything queued before it was handed out.
     Reached(mpsc::Sender<()>),
 }
 

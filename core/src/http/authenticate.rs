@@ -266,7 +266,7 @@ impl Http {
         }
     }
 
-    /// What the rules need of whoever makes a request, and why even a valid key is refused.
+    /// The needs that rules state for a request, and the reason where even a valid key is refused.
     fn ruled(&self, head: &Head<'_>) -> Result<(Cow<'_, Needs>, Option<&'static str>), Refusal> {
         let valid_key = &self.plan.valid_key;
         let Some(rules) = self.rules(head)? else { return Ok((Cow::Borrowed(valid_key), None)) };

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Head, Http, Needs, Response};
 
-/// Who answers a CORS preflight. A browser sends it without credentials, so no handler may run for it.
+/// The layer that answers CORS preflights. A browser sends them without credentials, so no handler may run for one.
 ///
 /// ```
 /// use keywright::http::{Config, Preflight};

@@ -183,7 +183,7 @@ fn target<'a>(extensions: &'a Extensions, uri: &'a Uri) -> (&'a str, Option<&'a 
     (target, None)
 }
 
-/// What is left of a target below a path that may have parameters.
+/// The rest of a target below a nested path, which may have parameters.
 #[cfg(feature = "axum")]
 fn below<'a>(target: &'a str, nested: &str) -> &'a str {
     let segments = nested.split('/').filter(|it| !it.is_empty());

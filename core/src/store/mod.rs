@@ -392,10 +392,10 @@ pub(crate) trait Store: Send + Sync {
         attempt: Option<Attempt>,
     ) -> impl Future<Output = Result<Option<u64>, Error>> + Send;
 
-    /// What is remembered under the name of an attempt, and still counts when it is made. For a new name, that its caller
-    /// may have no more.
+    /// The stored outcome under the name of an attempt that has not expired when the attempt is made. For a new name of a
+    /// caller that has reached its bound, the refusal.
     fn remembered(&self, attempt: &Attempt) -> impl Future<Output = Result<Option<Memory>, Error>> + Send;
-    /// Gives an attempt its turn for the length of a lease, or what is remembered in place of it.
+    /// Starts an attempt: takes a lease, or returns the stored outcome if there is one.
     fn begin(&self, attempt: Attempt, token: [u8; 16]) -> impl Future<Output = Result<Option<Memory>, Error>> + Send;
     /// Ends a lease with an answer, which is kept as far as the caller has room for it, or without one, which frees the name. Nothing, where the lease was over
     /// and another has the turn.

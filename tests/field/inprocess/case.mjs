@@ -8,7 +8,7 @@ import supertest from "supertest";
 import { checkOnce } from "../once.mjs";
 import { api_key, expressApp, fastifyApp, kw } from "./apps.mjs";
 
-/** What API Gateway sends to a function: version 1.0 of its payload, or 2.0. */
+/** The event that API Gateway sends to a function: version 1.0 of its payload, or 2.0. */
 const events = {
   1: (headers, body) => ({
     version: "1.0", httpMethod: "POST", path: "/deals", resource: "/deals", headers, multiValueHeaders: lists(headers), body,

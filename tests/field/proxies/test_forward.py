@@ -30,7 +30,7 @@ Lines = list[tuple[str, str]]
 
 
 class Answer(NamedTuple):
-    """What the client gets, and what reached the service if it was asked."""
+    """The answer that the client gets, and the request that reached the service, if one did."""
 
     status: int
     headers: dict[str, list[str]]

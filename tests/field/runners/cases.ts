@@ -1,4 +1,4 @@
-// What an application's own tests do with an engine. Every runner runs these; none of them needs a transform to pass.
+// The tests that an application would write around an engine. Every runner runs these; none of them needs a transform to pass.
 
 import assert from "node:assert";
 import { mkdtempSync } from "node:fs";

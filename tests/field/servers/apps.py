@@ -22,7 +22,7 @@ def url() -> str:
 
 
 def answer(path: str) -> bytes | None:
-    """What each handler says: the path that its router has seen."""
+    """The answer of each handler: the path that its router has seen."""
     return f"seen {path}".encode() if path.startswith(PATHS) else None
 
 

@@ -29,7 +29,7 @@ fn fill(sql: &Connection, rows: i64, length: i64) {
 
 type Counted = Vec<(String, Vec<u8>, i64, i64)>;
 
-/// What was counted, which always is what there is.
+/// The counters of the database, which always equal the rows.
 fn counted(sql: &Connection) -> Counted {
     let rows = |query: &str| -> Counted {
         let mut statement = sql.prepare(query).unwrap();
@@ -63,7 +63,7 @@ fn a_caller_has_only_so_many_requests_remembered() {
     finish(&http, last, 201, b"made");
     assert!(is_full(&once(&http, &text, "new").unwrap_err(), DAY / SECOND));
     assert_eq!(counted(&sql).iter().map(|it| it.2).collect::<Vec<_>>(), [MOST_KEPT]);
-    // What is remembered is given still, and another caller is not concerned.
+    // Stored answers are still given, and another caller is not concerned.
     for key in ["first", "last"] {
         assert!(is_repeat(&once(&http, &text, key).unwrap_err()), "{key}");
     }

@@ -149,7 +149,7 @@ fn a_mark_without_the_tables_is_refused() {
     assert!(matches!(error.trouble(), Some(Trouble::Foreign | Trouble::Corrupt)), "{error:?}");
 }
 
-/// What the error advises makes it a database again.
+/// The advice of the error makes it a database again.
 #[test]
 fn a_database_restored_from_sql_text_is_told_and_can_be_marked() {
     let (site, active, revoked) = closed();

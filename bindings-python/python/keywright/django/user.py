@@ -10,7 +10,7 @@ __all__ = ["KeyUser"]
 
 
 class KeyUser:
-    """Who makes a request with a key or a session token: ``request.user``, beside ``request.auth``, a ``Passed``.
+    """The caller of a request with a key or a session token: ``request.user``, beside ``request.auth``, a ``Passed``.
 
     It answers as a user of Django does, and has none of Django's permissions: what a key may do is in its scopes.
     """

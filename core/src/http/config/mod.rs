@@ -188,7 +188,7 @@ impl Config {
         Self { origins: origins.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Who answers a CORS preflight; the guard does when left out.
+    /// The layer that answers CORS preflights: the guard, when left out.
     pub fn preflight(self, preflight: Preflight) -> Self {
         Self { preflight, ..self }
     }

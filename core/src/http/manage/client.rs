@@ -8,7 +8,7 @@ use super::{Head, query};
 use crate::decision::Allowed;
 use crate::http::refusal::Refusal;
 
-/// Who a client says it is.
+/// The credentials of a client of OAuth, not yet verified.
 pub(super) struct Client {
     id: String,
     pub(super) secret: Zeroizing<String>,

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::path::Match;
 use super::{Access, Needs, Rule};
 
-/// What a table of rules says of a request.
+/// The rules of a request in a table of rules.
 pub(in crate::http) enum Found<'t> {
     Rules(Rules<'t>),
     /// Routers could read the path in several ways.

@@ -132,7 +132,7 @@ impl Needs {
         Ok(Self { request: Request::read(Fields::new(Casing::Snake, given))?, access, idempotent })
     }
 
-    /// What has to be met where two routes could be meant. `None` where nobody could meet both.
+    /// The needs of two routes together, where a path could mean either. `None` where nobody could meet both.
     pub(super) fn and(&self, other: &Self) -> Option<Self> {
         let access = match (self.access, other.access) {
             (Access::Public, access) | (access, Access::Public) => access,

@@ -10,7 +10,7 @@ use crate::idempotency::{self, Attempt, KEPT, Kept, LEASE, Lease, MOST_BYTES, MO
 /// As many rows that are over are deleted at a time.
 const SWEPT: usize = 100;
 
-/// What is remembered under the name of an attempt, or that its caller may have no new one.
+/// The stored outcome under the name of an attempt, or the refusal of a new name to a caller that has reached its bound.
 pub(super) fn get(on: &Connection, attempt: &Attempt) -> Result<Option<Memory>, Error> {
     let mut statement = on.prepare_cached(
         "SELECT request, token IS NOT NULL, changed, status, headers, body FROM idempotency \
