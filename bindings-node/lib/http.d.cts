@@ -76,6 +76,11 @@ export interface HttpOptions {
   errors?: "problem" | "list" | "plain" | undefined;
   /** Adds `Deprecation` and `Sunset` for a former secret. */
   deprecationHeaders?: boolean | undefined;
+  /**
+   * `draft` (unless said) shows every limit in `RateLimit-Policy` and `RateLimit`; `legacy` shows the limit with the fewest requests
+   * left in `X-RateLimit-Limit`, `-Remaining` and `-Reset` (in seconds from now); or `both`.
+   */
+  rateLimitHeaders?: "draft" | "legacy" | "both" | undefined;
   session?: SessionOptions | undefined;
   /** Lets a key with the scope `keys:manage` manage keys that may do no more than itself. */
   keysMayManage?: boolean | undefined;

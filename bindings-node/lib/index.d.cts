@@ -510,8 +510,11 @@ export class Keywright {
   everyOrg(): Org;
   /** What the text of a key says about itself, null when it is none of ours. Nothing is proved by it. */
   parse(text: string): Parsed | null;
-  /** The regular expression by which a secret scanner finds our keys. */
-  keyPattern(): string;
+  /**
+   * The regular expression by which a secret scanner finds our keys: `perl`, which JavaScript reads too (unless said), or `ere`,
+   * which `grep -E` reads.
+   */
+  keyPattern(syntax?: "perl" | "ere"): string;
   /** The text with everything of our keys' shape masked. */
   redact(text: string): string;
   /** Writes down what was counted until now; it happens by itself each second, in `close`, and at exit. */

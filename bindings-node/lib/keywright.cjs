@@ -249,8 +249,8 @@ class Keywright extends View {
     return frozen(settle(this[ENGINE].engine.parse(text)));
   }
 
-  keyPattern() {
-    return this[ENGINE].engine.keyPattern();
+  keyPattern(syntax = "perl") {
+    return checked(this[ENGINE].engine.keyPattern(syntax));
   }
 
   redact(text) {

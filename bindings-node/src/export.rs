@@ -129,10 +129,11 @@ impl Engine {
         Ok(answer(parsed))
     }
 
-    /// The regular expression of our keys.
+    /// The regular expression of our keys, in the syntax that a word names.
     #[napi(catch_unwind)]
-    pub fn key_pattern(&self) -> String {
-        self.0.texts().key_pattern()
+    pub fn key_pattern(&self, given: Unknown<'_>) -> Result<Answer> {
+        let syntax = read(given)?.into_text("syntax").and_then(|word| word.parse());
+        Ok(answer(syntax.map(|it| self.0.texts().key_pattern_in(it))))
     }
 
     /// A text with our keys masked. Lone surrogates come out as U+FFFD: a log line never fails.

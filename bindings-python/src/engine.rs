@@ -103,8 +103,13 @@ impl Texts {
     }
 
     /// The regular expression of these keys, for secret scanners.
-    fn key_pattern(&self) -> String {
-        self.0.key_pattern()
+    ///
+    /// syntax: `"perl"`, which Python reads too (when left out), or `"ere"`, which `grep -E` reads.
+    #[pyo3(signature = (syntax = None))]
+    fn key_pattern(&self, syntax: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
+        let Some(given) = syntax else { return Ok(self.0.key_pattern()) };
+        let syntax = checked(given.py(), input::text("syntax", given)?.parse())?;
+        Ok(self.0.key_pattern_in(syntax))
     }
 
     /// The text with the secret of every key in it masked.
@@ -195,8 +200,11 @@ impl Keywright {
     }
 
     /// The regular expression of this engine's keys, for secret scanners.
-    fn key_pattern(&self) -> String {
-        self.0.key_pattern()
+    ///
+    /// syntax: `"perl"`, which Python reads too (when left out), or `"ere"`, which `grep -E` reads.
+    #[pyo3(signature = (syntax = None))]
+    fn key_pattern(&self, syntax: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
+        Texts(self.0.texts()).key_pattern(syntax)
     }
 
     /// The text with the secret of every key in it masked.
@@ -218,6 +226,8 @@ impl Keywright {
     /// default: what becomes of a route without a rule where there are rules: `"deny"` (when left out) or `"authenticated"`.
     /// errors: the form of a refusal: `"problem"` (RFC 9457, when left out), `"list"` or `"plain"`.
     /// deprecation_headers: adds `Deprecation` and `Sunset` for a former secret.
+    /// rate_limit_headers: `"draft"` (when left out) shows every limit in `RateLimit-Policy` and `RateLimit`; `"legacy"` shows the
+    ///     limit with the fewest requests left in `X-RateLimit-Limit`, `-Remaining` and `-Reset` (in seconds from now); or `"both"`.
     /// session: how session tokens (JWT) are checked: a dict of `algorithm` with `key` or `key_file`, or `jwks` or
     ///     `jwks_file` with `algorithms` (accepted ones, also for keys without `alg`); `issuer`, `audience`, `org_claim`,
     ///     `actor_claim`, `may`, `may_claim`, `leeway_seconds`. A changed file is read again.
@@ -245,7 +255,7 @@ impl Keywright {
     /// created_status: the status of a response that shows a new key: 201 (when left out) or 200.
     #[pyo3(
         signature = (**options),
-        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, session=None, keys_may_manage=None, revoke_children=None, self_service=None, origins=None, preflight=None, forward_auth=None, agent_header=None, path=None, mount=None, rewrites=None, casing=None, list=None, secret_field=None, revoked=None, fields=None, nulls=None, created_status=None)"
+        text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, rate_limit_headers=None, session=None, keys_may_manage=None, revoke_children=None, self_service=None, origins=None, preflight=None, forward_auth=None, agent_header=None, path=None, mount=None, rewrites=None, casing=None, list=None, secret_field=None, revoked=None, fields=None, nulls=None, created_status=None)"
     )]
     fn http(&self, py: Python<'_>, options: Option<Given<'_, '_>>) -> PyResult<Http> {
         Http::of(&self.0, py, options)

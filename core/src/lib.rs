@@ -48,7 +48,7 @@ pub use decision::{Allowed, Code, Decision, Denial, Request};
 pub use error::{Complaint, Error, Trouble};
 pub use events::{Event, EventKind};
 pub use hash::Scheme;
-pub use key::LONGEST_TEXT;
+pub use key::{LONGEST_TEXT, PatternSyntax};
 pub use keyring::{
     Attestation, Audit, Change, Config, KeyUpdate, Keys, Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org,
     OrgUpdate, Orgs, Redacting, Rotation, Texts, end_events, flush_open,

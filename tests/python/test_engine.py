@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 import keywright
-from keywright import AsyncKeywright, Closed, Conflict, Keywright, Unavailable
+from keywright import AsyncKeywright, Closed, Conflict, Keywright, Unavailable, ValidationFailed
 from keywright.http import Response
 from keywright.testing import ManualClock
 from waiting import PATIENCE
@@ -80,6 +80,12 @@ def test_use_after_close(kw: Keywright) -> None:
     assert [it.id for it in page] == [new.id]
     assert kw.redact(new.api_key) == f"{new.prefix}_[redacted]"
     assert re.fullmatch(kw.key_pattern(), new.api_key)
+    scanner = ["grep", "-E", "-o", kw.key_pattern(syntax="ere")]
+    found = subprocess.run(scanner, input=f"key: {new.api_key}.", capture_output=True, text=True, check=True)
+    assert found.stdout == f"{new.api_key}\n"
+    with pytest.raises(ValidationFailed) as refused:
+        kw.key_pattern(syntax="pcre")  # type: ignore[arg-type]
+    assert refused.value.field == "syntax"
     parsed = kw.parse(new.api_key)
     assert parsed is not None
     assert (parsed.environment, parsed.prefix) == ("live", new.prefix)

@@ -20,7 +20,7 @@ KEY = {"name": "a key"}
 
 
 def key(mode: Mode, folder: Path, case: Case) -> None:
-    only(case, "config", "text", "expect")
+    only(case, "config", "text", "syntax", "expect")
     if case["op"] == "open":
         opened(mode, folder, case["config"], case["expect"])
         return
@@ -28,7 +28,7 @@ def key(mode: Mode, folder: Path, case: Case) -> None:
     answer = {
         "parse": lambda: world.call("parse", [world.value(case["text"])], {}),
         "redact": lambda: world.call("redact", [world.value(case["text"])], {}),
-        "pattern": lambda: world.call("key_pattern", [], {}),
+        "pattern": lambda: world.call("key_pattern", [*[case[name] for name in ["syntax"] if name in case]], {}),
     }[case["op"]]()
     world.close()
     assert answer == case["expect"]

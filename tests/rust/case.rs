@@ -55,6 +55,7 @@ pub struct KeyCase {
     pub config: Json,
     pub op: String,
     pub text: Option<Json>,
+    pub syntax: Option<String>,
     pub expect: Json,
 }
 

@@ -54,7 +54,10 @@ fn key(shared: &mut Shared, case: &KeyCase) -> Check {
     let got = match case.op.as_str() {
         "parse" => serde_json::to_value(kw.parse(&text)).unwrap(),
         "redact" => kw.redact(&text).into(),
-        "pattern" => kw.key_pattern().into(),
+        "pattern" => match &case.syntax {
+            Some(syntax) => kw.texts().key_pattern_in(syntax.parse().unwrap()).into(),
+            None => kw.key_pattern().into(),
+        },
         other => panic!("unknown op {other}"),
     };
     same(&case.expect, &got)

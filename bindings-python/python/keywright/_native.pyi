@@ -228,8 +228,11 @@ class Keywright(Verifier):
     def parse(self, text: str) -> Parsed | None:
         """What the text of a key says about itself. Nothing is proved by it."""
 
-    def key_pattern(self) -> str:
-        """The regular expression of this engine's keys, for secret scanners."""
+    def key_pattern(self, syntax: Literal["perl", "ere"] | None = None) -> str:
+        """The regular expression of this engine's keys, for secret scanners.
+
+        syntax: ``"perl"``, which Python reads too (when left out), or ``"ere"``, which ``grep -E`` reads.
+        """
 
     def redact(self, text: str) -> str:
         """The text with the secret of every key in it masked."""
@@ -244,6 +247,7 @@ class Keywright(Verifier):
         default: Literal["deny", "authenticated"] | None = None,
         errors: Literal["problem", "list", "plain"] | None = None,
         deprecation_headers: bool | None = None,
+        rate_limit_headers: Literal["draft", "legacy", "both"] | None = None,
         session: Mapping[str, Any] | None = None,
         keys_may_manage: bool | None = None,
         revoke_children: bool | None = None,
@@ -277,6 +281,9 @@ class Keywright(Verifier):
         default: what becomes of a route without a rule where there are rules: ``"deny"`` (when left out) or ``"authenticated"``.
         errors: the form of a refusal: ``"problem"`` (RFC 9457, when left out), ``"list"`` or ``"plain"``.
         deprecation_headers: adds ``Deprecation`` and ``Sunset`` for a former secret.
+        rate_limit_headers: ``"draft"`` (when left out) shows every limit in ``RateLimit-Policy`` and ``RateLimit``; ``"legacy"``
+            shows the limit with the fewest requests left in ``X-RateLimit-Limit``, ``-Remaining`` and ``-Reset`` (in seconds
+            from now); or ``"both"``.
         session: how session tokens (JWT) are checked: a dict of ``algorithm`` with ``key`` or ``key_file``, or ``jwks`` or
             ``jwks_file`` with ``algorithms`` (accepted ones, also for keys without ``alg``); ``issuer``, ``audience``, ``org_claim``,
             ``actor_claim``, ``may``, ``may_claim``, ``leeway_seconds``. A changed file is read again.
@@ -1035,7 +1042,7 @@ class Texts:
     """What is known of key texts alone, without a database."""
 
     def parse(self, text: str) -> Parsed | None: ...
-    def key_pattern(self) -> str: ...
+    def key_pattern(self, syntax: Literal["perl", "ere"] | None = None) -> str: ...
     def redact(self, text: str) -> str: ...
 
 @final

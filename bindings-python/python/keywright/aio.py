@@ -162,9 +162,12 @@ class AsyncKeywright(_Verifier):
         """What the text of a key says about itself. Nothing is proved by it."""
         return self._source.texts.parse(text)
 
-    def key_pattern(self) -> str:
-        """The regular expression of this engine's keys, for secret scanners."""
-        return self._source.texts.key_pattern()
+    def key_pattern(self, syntax: str | None = None) -> str:
+        """The regular expression of this engine's keys, for secret scanners.
+
+        syntax: ``"perl"``, which Python reads too (when left out), or ``"ere"``, which ``grep -E`` reads.
+        """
+        return self._source.texts.key_pattern(syntax)
 
     def redact(self, text: str) -> str:
         """The text with the secret of every key in it masked."""

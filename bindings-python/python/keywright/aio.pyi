@@ -159,8 +159,11 @@ class AsyncKeywright:
     def parse(self, text: str) -> Parsed | None:
         """What the text of a key says about itself. Nothing is proved by it."""
 
-    def key_pattern(self) -> str:
-        """The regular expression of this engine's keys, for secret scanners."""
+    def key_pattern(self, syntax: Literal["perl", "ere"] | None = None) -> str:
+        """The regular expression of this engine's keys, for secret scanners.
+
+        syntax: ``"perl"``, which Python reads too (when left out), or ``"ere"``, which ``grep -E`` reads.
+        """
 
     def redact(self, text: str) -> str:
         """The text with the secret of every key in it masked."""
@@ -175,6 +178,7 @@ class AsyncKeywright:
         default: Literal["deny", "authenticated"] | None = None,
         errors: Literal["problem", "list", "plain"] | None = None,
         deprecation_headers: bool | None = None,
+        rate_limit_headers: Literal["draft", "legacy", "both"] | None = None,
         session: Mapping[str, Any] | None = None,
         keys_may_manage: bool | None = None,
         revoke_children: bool | None = None,

@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::session::Verifier;
 use super::{Head, Header, Http, Needs, Response, Session, agent, request_id};
 use crate::decision::{Allowed, Ask, Counted, Decision, Denial, Request};
 use crate::error::Error;
-use crate::record::{Key, LimitState};
+use crate::record::Key;
 use crate::wait::{Ready, now_or_later};
 
 /// What becomes of a request.
@@ -332,7 +332,7 @@ impl Http {
         let mut headers = Vec::new();
         if let Principal::Key(allowed) = principal {
             if allowed.is_limited() {
-                rate_headers(&mut headers, &allowed.limits());
+                self.plan.manner.rate_limit_headers.add(&mut headers, &allowed.limits());
             }
             self.grace_headers(&mut headers, allowed.grace_ends_at().map(|end| (end, allowed.key())));
         }
@@ -384,23 +384,4 @@ pub(super) fn proved(principal: Principal, agent: agent::Found, once: once::Aske
 
 fn ambiguous() -> Refusal {
     Refusal::invalid_request("The path can be read in several ways; write it plainly")
-}
-
-/// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10). The names of limits are short words
-/// that need no escapes in a structured field.
-pub(super) fn rate_headers(headers: &mut Vec<Header>, limits: &[LimitState]) {
-    /// A structured field holds integers of up to 15 digits (RFC 9651, section 3.3.1).
-    const MOST: u64 = 999_999_999_999_999;
-    if limits.is_empty() {
-        return;
-    }
-    let (mut policy, mut state) = (String::new(), String::new());
-    for it in limits {
-        let comma = if policy.is_empty() { "" } else { ", " };
-        // Writing into a text never fails.
-        let _ = write!(policy, "{comma}\"{}\";q={};w=60", it.name, it.limit.min(MOST));
-        let _ = write!(state, "{comma}\"{}\";r={};t={}", it.name, it.remaining.min(MOST), it.reset_seconds.min(MOST));
-    }
-    headers.push(("ratelimit-policy", policy.into()));
-    headers.push(("ratelimit", state.into()));
 }

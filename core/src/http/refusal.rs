@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::authenticate::rate_headers;
 use super::config::{Errors, Manner};
 use super::{Header, Response};
 use crate::decision::{Code, Denial, UNAVAILABLE};
 use crate::error::Error;
+use crate::record::LimitState;
 
 /// Why a request is refused, before it has the form in which this API answers.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,8 @@ pub(super) struct Refusal {
     pub(super) message: Cow<'static, str>,
     challenge: Option<Challenge>,
     pub(super) headers: Vec<Header>,
+    /// Where the limits of the key stand.
+    limits: Vec<LimitState>,
 }
 
 /// The credential that a 401 asks for.
@@ -39,7 +41,14 @@ const PATIENCE: &str = "1";
 
 impl Refusal {
     pub(super) fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code: code.into(), message: message.into(), challenge: None, headers: Vec::new() }
+        Self {
+            status,
+            code: code.into(),
+            message: message.into(),
+            challenge: None,
+            headers: Vec::new(),
+            limits: Vec::new(),
+        }
     }
 
     pub(super) fn invalid_request(message: impl Into<Cow<'static, str>>) -> Self {
@@ -111,7 +120,7 @@ impl Refusal {
         if let Some(seconds) = denial.retry_after_seconds {
             refusal = refusal.with("retry-after", seconds.to_string());
         }
-        rate_headers(&mut refusal.headers, &denial.limits());
+        refusal.limits = denial.limits();
         refusal
     }
 
@@ -136,6 +145,7 @@ impl Refusal {
             headers.push(("www-authenticate", manner.challenge(challenge).into()));
         }
         headers.extend(self.headers);
+        manner.rate_limit_headers.add(&mut headers, &self.limits);
         Response { status: self.status, headers, body: if is_head { Vec::new() } else { body.to_string().into() } }
     }
 }

@@ -1,4 +1,4 @@
-use super::{Fresh, base62};
+use super::{Fresh, PatternSyntax, base62};
 use crate::error::Error;
 use crate::input::nearest;
 use crate::record::ApiKey;
@@ -162,7 +162,7 @@ impl Format {
     }
 
     /// A regular expression for its texts, of the plainest kind, so that every scanner reads it.
-    pub(crate) fn pattern(&self, environments: &[String]) -> String {
+    pub(crate) fn pattern(&self, environments: &[String], syntax: PatternSyntax) -> String {
         let mut out = String::new();
         let mut run = 0;
         for part in &self.parts {
@@ -177,7 +177,7 @@ impl Format {
                 Part::Literal(it) => out.push_str(it),
                 _ => match environments {
                     [only] => out.push_str(only),
-                    several => out.push_str(&format!("(?:{})", several.join("|"))),
+                    several => out.push_str(&syntax.any_of(several)),
                 },
             }
         }

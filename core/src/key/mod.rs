@@ -3,9 +3,12 @@
 mod base62;
 mod escape;
 mod format;
+mod pattern;
 mod redact;
 
 pub use format::LONGEST as LONGEST_TEXT;
+pub use pattern::PatternSyntax;
+
 pub(crate) use format::{Format, Shape};
 
 use crate::error::Error;
@@ -130,9 +133,9 @@ impl Formats {
         })
     }
 
-    pub(crate) fn pattern(&self) -> String {
-        let patterns: Vec<String> = self.all().map(|it| it.pattern(&self.environments)).collect();
-        if self.accepted.is_empty() { patterns.concat() } else { format!("(?:{})", patterns.join("|")) }
+    pub(crate) fn pattern(&self, syntax: PatternSyntax) -> String {
+        let patterns: Vec<String> = self.all().map(|it| it.pattern(&self.environments, syntax)).collect();
+        if self.accepted.is_empty() { patterns.concat() } else { syntax.any_of(&patterns) }
     }
 
     /// Masks the secret part of everything in `text` that begins like one of these formats.

@@ -2,7 +2,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::Redacting;
-use crate::key::Formats;
+use crate::key::{Formats, PatternSyntax};
 use crate::record::Parsed;
 
 /// What an engine knows of key texts alone: it needs no database.
@@ -26,7 +26,20 @@ impl Texts {
     /// A regular expression for secret scanners that finds the texts of all accepted formats.
     #[must_use]
     pub fn key_pattern(&self) -> String {
-        self.0.pattern()
+        self.key_pattern_in(PatternSyntax::default())
+    }
+
+    /// The same in another syntax.
+    ///
+    /// ```
+    /// let texts = keywright::Keywright::builder("sqlite:keys.db").brand("liq").texts()?;
+    /// let pattern = texts.key_pattern_in(keywright::PatternSyntax::Ere);
+    /// assert_eq!(pattern, "liq_(live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}");
+    /// # Ok::<(), keywright::Error>(())
+    /// ```
+    #[must_use]
+    pub fn key_pattern_in(&self, syntax: PatternSyntax) -> String {
+        self.0.pattern(syntax)
     }
 
     /// The text with the secret part of every key in it masked.

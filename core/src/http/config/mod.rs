@@ -11,6 +11,7 @@ use super::credential::Source;
 use super::forward::Gateway;
 use super::manage::{self, Place, SelfService, Spelling};
 use super::preflight::Preflight;
+use super::rate_limit::RateLimitHeaders;
 use super::refusal::{Challenge, Refusal};
 use super::route::{Idempotent, Needs, Rule, Table};
 use super::session::{SessionTokens, Verifier};
@@ -40,6 +41,7 @@ pub struct Config {
     default_authenticated: bool,
     errors: Errors,
     deprecation_headers: bool,
+    rate_limit_headers: RateLimitHeaders,
     session: Option<SessionTokens>,
     keys_may_manage: bool,
     revoke_children: bool,
@@ -88,6 +90,7 @@ impl Default for Config {
             default_authenticated: false,
             errors: Errors::default(),
             deprecation_headers: false,
+            rate_limit_headers: RateLimitHeaders::default(),
             session: None,
             keys_may_manage: false,
             revoke_children: false,
@@ -154,6 +157,11 @@ impl Config {
     /// credential, so that they are off unless asked for.
     pub fn deprecation_headers(self) -> Self {
         Self { deprecation_headers: true, ..self }
+    }
+
+    /// Which headers show rate limits; `RateLimit-Policy` and `RateLimit` when left out.
+    pub fn rate_limit_headers(self, headers: RateLimitHeaders) -> Self {
+        Self { rate_limit_headers: headers, ..self }
     }
 
     /// Accepts session tokens, for management and for routes that let them in.
@@ -314,7 +322,14 @@ impl Config {
         }
         let vary = told_apart.join(", ").into();
         let schemes = self.credentials.iter().filter_map(Source::authorization_scheme).map(str::to_owned).collect();
-        Manner { errors: self.errors, realm: self.realm.clone(), schemes, vary, casing: self.spelling.casing }
+        Manner {
+            errors: self.errors,
+            realm: self.realm.clone(),
+            schemes,
+            vary,
+            casing: self.spelling.casing,
+            rate_limit_headers: self.rate_limit_headers,
+        }
     }
 
     pub(super) fn plan(&self) -> Result<Plan, Error> {
@@ -423,6 +438,7 @@ pub(super) struct Manner {
     /// The headers of requests that a cache must tell apart.
     pub(super) vary: Arc<str>,
     pub(super) casing: Casing,
+    pub(super) rate_limit_headers: RateLimitHeaders,
 }
 
 /// What answers say is for one client alone.

@@ -3,6 +3,7 @@ use crate::error::Error;
 use crate::http::forward::Gateway;
 use crate::http::manage::{SelfService, Spelling};
 use crate::http::preflight::Preflight;
+use crate::http::rate_limit::RateLimitHeaders;
 use crate::http::route;
 use crate::http::session::SessionTokens;
 use crate::input::{Fields, chosen};
@@ -25,6 +26,7 @@ impl Config {
             "default",
             "errors",
             "deprecation_headers",
+            "rate_limit_headers",
             "session",
             "keys_may_manage",
             "revoke_children",
@@ -78,6 +80,10 @@ impl Config {
         config.origins = fields.given("origins").map_or(Ok(vec![]), |it| it.into_texts("origins"))?;
         if let Some(word) = fields.text("preflight")? {
             config.preflight = chosen("preflight", &word, "is no answer to a preflight", &Preflight::ALL)?;
+        }
+        if let Some(word) = fields.text("rate_limit_headers")? {
+            let reason = "is no form of rate limit headers";
+            config.rate_limit_headers = chosen("rate_limit_headers", &word, reason, &RateLimitHeaders::ALL)?;
         }
         if let Some(word) = fields.text("forward_auth")? {
             let reason = "is no proxy that asks before it hands a request on";

@@ -20,6 +20,16 @@ static OPERATIONS: LazyLock<BTreeMap<String, Operation>> = LazyLock::new(|| read
 /// What is called the same in every spelling.
 const FIXED: [&str; 3] = ["Introspection", "Token", "Document"];
 
+/// The groups of operations, and what each is about.
+const TAGS: [(&str, &str); 6] = [
+    ("Keys", "The API keys of an org."),
+    ("Audit", "The record of every change."),
+    ("Introspection", "What a key stands for, told to other servers."),
+    ("Orgs", "The tenants that own keys; for operators."),
+    ("Self-service", "What the holder of a key does with that key."),
+    ("Document", "This description."),
+];
+
 /// The security scheme of whoever has a session.
 const SESSION: &str = "session";
 
@@ -34,7 +44,9 @@ struct Records {
 
 #[derive(Deserialize)]
 struct Operation {
+    tag: String,
     summary: String,
+    description: String,
     body: Option<String>,
     form: Option<String>,
     answer: String,
@@ -62,7 +74,12 @@ impl Http {
         let refused = |text: &str| json!({"description": text, "content": content(kind, "Refusal")});
         json!({
             "openapi": "3.1.0",
-            "info": {"title": "Keys", "version": env!("CARGO_PKG_VERSION")},
+            "info": {
+                "title": "Keys",
+                "version": env!("CARGO_PKG_VERSION"),
+                "description": "Manages the API keys of this API: who has one, what it may do, and until when.",
+            },
+            "tags": TAGS.map(|(name, description)| json!({"name": name, "description": description})),
             // Found from the document, wherever management is mounted.
             "servers": [{"url": self.plan.place.root()}],
             "paths": self.paths(),
@@ -127,7 +144,9 @@ impl Http {
         let status = self.status(route).to_string();
         let mut told = Map::from_iter([
             ("operationId".into(), route.name().into()),
+            ("tags".into(), json!([operation.tag])),
             ("summary".into(), operation.summary.clone().into()),
+            ("description".into(), operation.description.clone().into()),
             ("security".into(), self.security(&route.right())),
             (
                 "responses".into(),
@@ -269,6 +288,12 @@ mod tests {
         let operations: BTreeSet<&str> = OPERATIONS.keys().map(String::as_str).collect();
         assert_eq!(routes, operations);
         assert_eq!(routes.len(), ROUTES.iter().map(|it| it.1.len()).sum::<usize>(), "two routes have one name");
+    }
+
+    #[test]
+    fn every_operation_has_a_tag_and_every_tag_an_operation() {
+        let used: BTreeSet<&str> = OPERATIONS.values().map(|operation| operation.tag.as_str()).collect();
+        assert_eq!(used, TAGS.iter().map(|tag| tag.0).collect());
     }
 
     #[test]
