@@ -249,8 +249,8 @@ class Keywright extends View {
     return frozen(settle(this[ENGINE].engine.parse(text)));
   }
 
-  keyPattern(syntax = "perl") {
-    return checked(this[ENGINE].engine.keyPattern(syntax));
+  keyPattern(syntax) {
+    return checked(this[ENGINE].engine.keyPattern(syntax === undefined ? "perl" : syntax));
   }
 
   redact(text) {

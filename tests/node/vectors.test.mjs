@@ -60,7 +60,11 @@ vectors("key", async (t, it) => {
   const ops = {
     parse: (kw) => assert.deepEqual(kw.parse(value(it.text)), it.expect),
     redact: (kw) => assert.equal(kw.redact(value(it.text)), it.expect),
-    pattern: (kw) => assert.equal(kw.keyPattern(it.syntax), it.expect),
+    pattern: (kw) => {
+      const pattern = kw.keyPattern(it.syntax);
+      assert.equal(pattern, it.expect);
+      if (it.found) assert.deepEqual(it.text.match(new RegExp(pattern, "g")), it.found);
+    },
     open: (kw) => kw.open(),
   };
   assert.ok(it.op in ops, `unknown op ${it.op}`);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ KEY = {"name": "a key"}
 
 
 def key(mode: Mode, folder: Path, case: Case) -> None:
-    only(case, "config", "text", "syntax", "expect")
+    only(case, "config", "text", "syntax", "expect", "found")
     if case["op"] == "open":
         opened(mode, folder, case["config"], case["expect"])
         return
@@ -32,6 +34,12 @@ def key(mode: Mode, folder: Path, case: Case) -> None:
     }[case["op"]]()
     world.close()
     assert answer == case["expect"]
+    if "found" in case:
+        assert [match.group() for match in re.finditer(answer, case["text"])] == case["found"]
+        if case.get("syntax") == "ere":
+            scanner = ["grep", "-E", "-o", "-e", answer]
+            scanned = subprocess.run(scanner, input=case["text"], capture_output=True, text=True, check=True)
+            assert scanned.stdout.splitlines() == case["found"]
 
 
 def opened(mode: Mode, folder: Path, config: Case, expected: Any) -> None:

@@ -57,6 +57,7 @@ pub struct KeyCase {
     pub text: Option<Json>,
     pub syntax: Option<String>,
     pub expect: Json,
+    pub found: Option<Vec<String>>,
 }
 
 #[derive(Debug, serde::Deserialize)]

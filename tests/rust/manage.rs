@@ -1,5 +1,7 @@
 //! Key management over the wire, in process: what a key that manages others may do, and what becomes of its children.
 
+use std::collections::BTreeSet;
+
 use keywright::http::{Config, Http, Message, Response, SelfService, Session, Spelling};
 use keywright::testing::ManualClock;
 use keywright::wait::{Ready, block_on, now_or_later};
@@ -169,6 +171,17 @@ fn the_openapi_document_lacks_calls_that_are_not_open() {
     assert_eq!(paths(Config::new()), (Some(vec!["get".into(), "delete".into()]), None));
     assert_eq!(paths(Config::new().self_service([])), (None, None));
     assert_eq!(paths(Config::new().self_service([SelfService::Rotate])), (None, Some(vec!["post".into()])));
+}
+
+#[test]
+fn the_openapi_document_has_the_schemas_that_it_refers_to_and_no_others() {
+    for config in [Config::new(), Config::new().self_service([]), Config::new().self_service([SelfService::Attest])] {
+        let document = Site::new(config).http.openapi();
+        let text = document.to_string();
+        let referred = text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
+        let schemas = document["components"]["schemas"].as_object().unwrap().keys().map(String::as_str);
+        assert_eq!(referred.collect::<BTreeSet<_>>(), schemas.collect());
+    }
 }
 
 #[test]

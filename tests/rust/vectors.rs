@@ -13,6 +13,7 @@ use keywright_tests::case::{self, BadInput, CodeCase, HashCase, KeyCase, Scenari
 use keywright_tests::engine::{Bench, compare};
 use keywright_tests::expect::difference;
 use keywright_tests::value::{Saved, fields, value};
+use regex::Regex;
 use serde_json::{Map, Value as Json, json};
 
 type Check = Result<(), String>;
@@ -60,7 +61,13 @@ fn key(shared: &mut Shared, case: &KeyCase) -> Check {
         },
         other => panic!("unknown op {other}"),
     };
-    same(&case.expect, &got)
+    same(&case.expect, &got)?;
+    if let (Some(wanted), Some(pattern)) = (&case.found, got.as_str()) {
+        let pattern = Regex::new(pattern).map_err(|error| error.to_string())?;
+        let found: Vec<&str> = pattern.find_iter(&text).map(|found| found.as_str()).collect();
+        same(&json!(wanted), &json!(found))?;
+    }
+    Ok(())
 }
 
 fn hash(case: &HashCase) -> Check {

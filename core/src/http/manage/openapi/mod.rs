@@ -1,7 +1,7 @@
 //! The management endpoints as an OpenAPI 3.1 document: the table of routes, told with the records that they take and
 //! answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -18,7 +18,7 @@ static RECORDS: LazyLock<Records> = LazyLock::new(|| read(include_str!("records.
 static OPERATIONS: LazyLock<BTreeMap<String, Operation>> = LazyLock::new(|| read(include_str!("operations.json")));
 
 /// What is called the same in every spelling.
-const FIXED: [&str; 3] = ["Introspection", "Token", "Document"];
+const FIXED: [&str; 5] = ["Introspection", "ActiveToken", "InactiveToken", "Token", "Document"];
 
 /// The groups of operations, and what each is about.
 const TAGS: [(&str, &str); 6] = [
@@ -38,7 +38,8 @@ const CLIENT: &str = "client";
 
 #[derive(Default, Deserialize)]
 struct Records {
-    schemas: Map<String, Value>,
+    answers: Map<String, Value>,
+    bodies: Map<String, Value>,
     parameters: Map<String, Value>,
 }
 
@@ -72,6 +73,16 @@ impl Http {
     pub fn openapi(&self) -> Value {
         let kind = self.plan.manner.errors.content_type();
         let refused = |text: &str| json!({"description": text, "content": content(kind, "Refusal")});
+        let paths = self.paths();
+        let responses = json!({
+            "Refused": refused("The request is refused; the body says why."),
+            "Unavailable": refused("Nothing can be said now; come back after Retry-After seconds."),
+        });
+        let mut schemas = self.schemas();
+        let mut used = BTreeSet::new();
+        add_referred(&paths, &schemas, &mut used);
+        add_referred(&responses, &schemas, &mut used);
+        schemas.retain(|name, _| used.contains(name));
         json!({
             "openapi": "3.1.0",
             "info": {
@@ -82,31 +93,27 @@ impl Http {
             "tags": TAGS.map(|(name, description)| json!({"name": name, "description": description})),
             // Found from the document, wherever management is mounted.
             "servers": [{"url": self.plan.place.root()}],
-            "paths": self.paths(),
+            "paths": paths,
             "components": {
-                "schemas": self.schemas(),
+                "schemas": schemas,
                 "parameters": self.parameters(),
-                "responses": {
-                    "Refused": refused("The request is refused; the body says why."),
-                    "Unavailable": refused("Nothing can be said now; come back after Retry-After seconds."),
-                },
+                "responses": responses,
                 "securitySchemes": self.schemes(),
             },
         })
     }
 
-    fn schemas(&self) -> Value {
+    /// Those of every operation, open or not.
+    fn schemas(&self) -> Map<String, Value> {
         let spelling = &self.plan.spelling;
-        let is_argument = |name: &String| OPERATIONS.values().any(|it| it.body.as_ref() == Some(name));
-        let (arguments, records): (Map<_, _>, Map<_, _>) =
-            RECORDS.schemas.clone().into_iter().partition(|it| is_argument(&it.0));
-        let mut schemas = spelling.answers(&records);
-        schemas.extend(arguments.into_iter().map(|(name, it)| (name, spelling.taken(it))));
+        let (answers, bodies) = (RECORDS.answers.clone(), RECORDS.bodies.clone());
+        let mut schemas = spelling.answers(&answers);
+        schemas.extend(bodies.clone().into_iter().map(|(name, body)| (name, spelling.taken(body))));
         // RFC 7662 says what these are called.
-        let fixed = records.into_iter().filter(|it| FIXED.contains(&it.0.as_str()));
+        let fixed = answers.into_iter().chain(bodies).filter(|schema| FIXED.contains(&schema.0.as_str()));
         schemas.extend(fixed);
         schemas.insert("Refusal".into(), spelling.taken(refusal(self.plan.manner.errors)));
-        schemas.into()
+        schemas
     }
 
     fn parameters(&self) -> Value {
@@ -152,8 +159,10 @@ impl Http {
                 "responses".into(),
                 json!({
                     status: done,
-                    "4XX": reference("responses", "Refused"),
+                    "401": reference("responses", "Refused"),
                     "503": reference("responses", "Unavailable"),
+                    // Not `4XX`: some generators of clients cannot read it.
+                    "default": reference("responses", "Refused"),
                 }),
             ),
         ]);
@@ -223,13 +232,31 @@ fn reference(kind: &str, name: &str) -> Value {
     json!({"$ref": format!("#/components/{kind}/{name}")})
 }
 
+/// Adds the names of the schemas that a value refers to, and of those that these refer to.
+fn add_referred(value: &Value, schemas: &Map<String, Value>, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            let target = members.get("$ref").and_then(Value::as_str);
+            if let Some(name) = target.and_then(|target| target.strip_prefix("#/components/schemas/"))
+                && names.insert(name.to_owned())
+                && let Some(schema) = schemas.get(name)
+            {
+                add_referred(schema, schemas, names);
+            }
+            members.values().for_each(|member| add_referred(member, schemas, names));
+        }
+        Value::Array(items) => items.iter().for_each(|item| add_referred(item, schemas, names)),
+        _ => {}
+    }
+}
+
 fn content(kind: &str, schema: &str) -> Value {
     json!({kind: {"schema": reference("schemas", schema)}})
 }
 
 /// Whether a body of this kind must hold anything.
 fn requires(schema: &str) -> bool {
-    RECORDS.schemas.get(schema).is_some_and(|it| it.get("required").or_else(|| it.get("oneOf")).is_some())
+    RECORDS.bodies.get(schema).is_some_and(|it| it.get("required").or_else(|| it.get("oneOf")).is_some())
 }
 
 /// What a refusal looks like.
@@ -260,8 +287,6 @@ fn refusal(errors: Errors) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::http::manage::spelling::{KEY, Kind, Spelling};
 
@@ -270,7 +295,7 @@ mod tests {
         for route in ROUTES.iter().flat_map(|it| it.1).map(|it| it.1) {
             let Some(operation) = OPERATIONS.get(route.name()) else { continue };
             if let Kind::Record(fields) = route.shows()
-                && let Some(told) = RECORDS.schemas.get(&operation.answer).and_then(|it| it.get("properties"))
+                && let Some(told) = RECORDS.answers.get(&operation.answer).and_then(|it| it.get("properties"))
             {
                 let shown: BTreeSet<&str> = fields.iter().map(|it| it.name).collect();
                 let told: BTreeSet<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
@@ -278,7 +303,7 @@ mod tests {
             }
         }
         let every = Spelling::new().fields_everywhere(KEY.iter().map(|it| it.name)).unwrap();
-        let key = |it: &Spelling| it.answers(&RECORDS.schemas)["IssuedKey"]["required"].clone();
+        let key = |it: &Spelling| it.answers(&RECORDS.answers)["IssuedKey"]["required"].clone();
         assert_eq!(key(&every), key(&Spelling::new()));
     }
 
@@ -298,9 +323,11 @@ mod tests {
 
     #[test]
     fn every_name_that_is_referred_to_is_there() {
-        let schemas = OPERATIONS.values().flat_map(|it| [it.body.as_ref(), it.form.as_ref(), Some(&it.answer)]);
-        for name in schemas.flatten() {
-            assert!(RECORDS.schemas.contains_key(name), "{name}");
+        for operation in OPERATIONS.values() {
+            assert!(RECORDS.answers.contains_key(&operation.answer), "{}", operation.answer);
+            for name in [&operation.body, &operation.form].into_iter().flatten() {
+                assert!(RECORDS.bodies.contains_key(name), "{name}");
+            }
         }
         for route in
             ROUTES.iter().flat_map(|it| it.1).map(|it| it.1).filter(|it| matches!(it.arguments(), Arguments::Query))

@@ -20,7 +20,7 @@ impl Spelling {
         if let Some(key) = records.get("Key") {
             out.insert("ListedKey".into(), self.answer(only(key, self.chosen(View::List))));
         }
-        let success = json!({"success": {"const": true}});
+        let success = json!({"success": {"type": "boolean", "const": true}});
         out.insert("Success".into(), json!({"type": "object", "properties": success, "required": ["success"]}));
         out
     }
