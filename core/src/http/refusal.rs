@@ -19,7 +19,7 @@ pub(super) struct Refusal {
     challenge: Option<Challenge>,
     pub(super) headers: Vec<Header>,
     /// Where the limits of the key stand.
-    limits: Vec<LimitState>,
+    limits: Box<[LimitState]>,
 }
 
 /// The credential that a 401 asks for.
@@ -47,7 +47,7 @@ impl Refusal {
             message: message.into(),
             challenge: None,
             headers: Vec::new(),
-            limits: Vec::new(),
+            limits: Box::default(),
         }
     }
 
@@ -120,7 +120,7 @@ impl Refusal {
         if let Some(seconds) = denial.retry_after_seconds {
             refusal = refusal.with("retry-after", seconds.to_string());
         }
-        refusal.limits = denial.limits();
+        refusal.limits = denial.limits().into();
         refusal
     }
 
