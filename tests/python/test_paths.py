@@ -196,6 +196,15 @@ def test_wsgi_routes_by_what_is_below_the_mount(kw: Keywright, key: str) -> None
     assert [Answer(flask(kw, rewrites=True), "/deals", it, RAW_URI="/static/x").status for it in (None, key)] == [401, 200]
 
 
+def test_a_method_counts_as_the_framework_routes_it(kw: Keywright) -> None:
+    rules = [{"path": "/deals", "access": "public"}, {"method": "DELETE", "path": "/deals", "scopes": "deals:write"}]
+    app = Flask("methods")
+    app.before_request(Guard(kw, app, routes=rules))
+    app.add_url_rule("/deals", "deals", lambda: "deals", methods=["GET", "DELETE"])
+    asked = {it: Answer(app, "/deals", REQUEST_METHOD=it).status for it in ("GET", "DELETE", "delete", "Delete")}
+    assert asked == {"GET": 200, "DELETE": 401, "delete": 400, "Delete": 400}
+
+
 def test_a_target_says_where_it_was_moved(kw: Keywright) -> None:
     http = kw.http(routes=RULES)
     assert http.explain("GET", Target(b"/deals", rewritten=True), [])["fix"] == (

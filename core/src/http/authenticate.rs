@@ -228,6 +228,9 @@ impl Http {
         if head.is_too_large() {
             return Err(Refusal::invalid_request("The head of the request is too large"));
         }
+        if !head.is_plain_method() {
+            return Err(Refusal::invalid_request("The method is not written in capitals"));
+        }
         let (needs, mut but) = match needs {
             Some(needs) => (Cow::Borrowed(needs), None),
             None => self.ruled(head)?,

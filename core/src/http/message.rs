@@ -144,8 +144,33 @@ impl<'a> Head<'a> {
 
     /// Whether a browser asks if a page may send another request (the Fetch standard, "CORS-preflight request").
     pub(super) fn is_preflight(&self) -> bool {
-        self.method == "OPTIONS" && self.has("origin") && self.has("access-control-request-method")
+        self.method == "OPTIONS" && self.has("origin") && self.has(ASKED_METHOD)
     }
+
+    /// Whether it is a preflight as a browser writes it. CORS layers differ in which others they answer, and a method override
+    /// behind the guard would make another request of it.
+    pub(super) fn is_browsers_preflight(&self) -> bool {
+        let is_origin = |it: &[u8]| !it.is_empty() && it.iter().all(|it| it.is_ascii_graphic() && *it != b',');
+        self.is_preflight()
+            && self.single("origin").is_some_and(is_origin)
+            && self.single(ASKED_METHOD).is_some_and(is_token)
+            && !OVERRIDES.iter().any(|it| self.has(it))
+    }
+
+    /// Whether the method is written as the methods of rules are. Some frameworks route `delete` as DELETE.
+    pub(super) fn is_plain_method(&self) -> bool {
+        self.method.bytes().all(|it| it.is_ascii_uppercase() || it == b'-')
+    }
+}
+
+const ASKED_METHOD: &str = "access-control-request-method";
+
+/// The headers in which a client names another method, for hosts that allow it.
+pub(super) const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// RFC 9110, section 5.6.2.
+fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|it| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(it))
 }
 
 pub(super) fn path_of(target: &[u8]) -> &[u8] {

@@ -17,7 +17,8 @@ pub enum Preflight {
     #[default]
     Answer,
     /// The guard hands it on to the CORS layer behind it. A guard of one route still answers, because only a handler stands
-    /// behind it.
+    /// behind it. A question that no browser writes so, such as one without an origin's name, twice the same header or a
+    /// method override, is a request like any other.
     Pass,
 }
 
@@ -33,7 +34,7 @@ impl Http {
 
     /// Whether a request is a preflight for the CORS layer behind the guard.
     pub(super) fn passes_preflight(&self, head: &Head<'_>) -> bool {
-        head.is_preflight() && self.plan.preflight == Preflight::Pass
+        head.is_browsers_preflight() && self.plan.preflight == Preflight::Pass
     }
 
     /// The answer to a preflight: it permits no origin anything.

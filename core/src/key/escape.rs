@@ -1,4 +1,5 @@
-//! Escaped characters, as URLs (`%5F`), JSON (`\u005f`) and source code (`\x5f`, `\u{5f}`) write them.
+//! Escaped characters, as URLs (`%5F`), JSON (`\u005f`), source code (`\x5f`, `\u{5f}`, `\U0000005f`) and Markdown or
+//! patterns (`\_`) write them.
 
 use std::borrow::Cow;
 
@@ -82,9 +83,12 @@ fn escaped(text: &str) -> Option<(char, usize)> {
             (digits, slashes + digits.len() + 3)
         }
         [b'u', ..] if slashes > 0 => (after.get(1..5)?, slashes + 5),
+        [b'U', ..] if slashes > 0 => (after.get(1..9)?, slashes + 9),
+        [b'_', ..] if slashes > 0 => return Some(('_', slashes + 1)),
+        [b'-', ..] if slashes > 0 => return Some(('-', slashes + 1)),
         _ => return None,
     };
-    if digits.len() > 6 || !digits.bytes().all(|it| it.is_ascii_hexdigit()) {
+    if digits.len() > 8 || !digits.bytes().all(|it| it.is_ascii_hexdigit()) {
         return None;
     }
     let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;

@@ -10,6 +10,7 @@ use super::agent;
 use super::credential::Source;
 use super::forward::Gateway;
 use super::manage::{self, Place, SelfService, Spelling};
+use super::message::OVERRIDES;
 use super::preflight::Preflight;
 use super::rate_limit::RateLimitHeaders;
 use super::refusal::{Challenge, Refusal};
@@ -482,7 +483,7 @@ fn reads<'a>(
         "x-request-id",
     ];
     let told = gateway.and_then(Gateway::headers).into_iter().flatten();
-    fixed.into_iter().chain(told).chain(credentials.iter().map(Source::name)).chain(agent)
+    fixed.into_iter().chain(OVERRIDES).chain(told).chain(credentials.iter().map(Source::name)).chain(agent)
 }
 
 fn check_origin(origin: &str) -> Result<(), Error> {

@@ -206,7 +206,7 @@ mod tests {
             ("GET", "/v1/files", "unlisted"),
             ("GET", "/", "* /"),
             ("GET", "/health", "* /health"),
-            ("get", "/v1/deals", "* /v1/deals"),
+            ("REPORT", "/v1/deals", "* /v1/deals"),
             ("GET", "/elsewhere", "unlisted"),
         ] {
             assert_eq!(found(method, path), rule, "{method} {path}");
