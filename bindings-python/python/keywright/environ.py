@@ -66,6 +66,9 @@ def target(environ: WSGIEnvironment, decode: Decode = unquote_to_bytes) -> tuple
     for below in (whole.removeprefix(mount), whole):
         if decode(below) == path:
             return whole + query, below + query
+    if decode(b"/" + whole.lstrip(b"/")) == path:
+        # Waitress drops slashes at the start. Rules refuse a path with them, as behind every other server.
+        return whole + query, whole + query
     return UNREADABLE, UNREADABLE
 
 
