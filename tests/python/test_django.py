@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import include, path
 from django.utils.decorators import method_decorator
@@ -432,6 +432,29 @@ def asked(key: str | None = None, staff: bool = False, **of_view: Any) -> Any:
     if hasattr(response, "render"):
         response.render()
     return response
+
+
+def test_a_decorator_in_the_wrong_place_names_the_right_one() -> None:
+    with pytest.raises(TypeError, match=r"Bare is a class; put it around as_view\(\)"):
+
+        @requires()
+        class Bare(View):
+            pass
+
+    class Methods(View):
+        @requires()
+        def get(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse()
+
+        @requires()
+        async def post(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse()
+
+    view = Methods()
+    with pytest.raises(TypeError, match=r"not Methods; .* with method_decorator"):
+        view.get(HttpRequest())
+    with pytest.raises(TypeError, match=r"not Methods; .* with method_decorator"):
+        asyncio.run(view.post(HttpRequest()))
 
 
 def test_rest_framework_judges_a_key_once(described: dict[str, Any]) -> None:

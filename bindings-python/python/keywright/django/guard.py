@@ -39,6 +39,8 @@ __all__ = [
 
 V = TypeVar("V", bound=Callable[..., Any])
 
+_ON_CLASSES = "put it around as_view(), or on a method or dispatch with method_decorator"
+
 
 class KeyRequest(HttpRequest):
     """A request that was let in, for annotations."""
@@ -58,6 +60,9 @@ def requires(scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V
     wanted = declared(scopes, **needs)
 
     def guarding(view: V) -> V:
+        if isinstance(view, type):
+            raise TypeError(f"requires guards functions, and {view.__name__} is a class; {_ON_CLASSES}")
+
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             plain = _plain(request)
@@ -84,7 +89,9 @@ def requires(scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V
 
 def _plain(request: HttpRequest) -> HttpRequest:
     """A request as Django made it: a method of Django REST framework gets one around it."""
-    plain: HttpRequest = getattr(request, "_request", request)
+    plain: object = getattr(request, "_request", request)
+    if not isinstance(plain, HttpRequest):
+        raise TypeError(f"requires guards functions that get a request first, and not {type(plain).__name__}; {_ON_CLASSES}")
     return plain
 
 
