@@ -85,7 +85,7 @@ def test_a_target_counts_where_it_is_what_the_application_sees() -> None:
         ("/keys", "/keys", "/manage", (b"/keys?a=%20", b"/keys?a=%20")),  # a proxy's own prefix
         ("/m%61nage/keys", "/keys", "/manage", odd),
         ("/public", "/deals", "", odd),  # rewritten on the way
-        ("//deals", "/deals", "", odd),
+        ("//deals", "/deals", "", (b"//deals?a=%20", b"//deals?a=%20")),  # waitress drops slashes
         ("/deals", "//deals", "", odd),
         (None, "/deals", "", (b"/deals?a=%20", b"/deals?a=%20")),
         (None, "/a b%;\xc3\xa9/..", "/x", (b"/x/a%20b%25;%C3%A9/..?a=%20", b"/a%20b%25;%C3%A9/..?a=%20")),
