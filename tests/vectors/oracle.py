@@ -93,7 +93,7 @@ def parse(case, text):
     return found and {"environment": found["env"], "prefix": found["prefix"], "lookup": found["lookup"]}
 
 
-ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})|\\+(?:x([0-9A-Fa-f]{2})|u\{([0-9A-Fa-f]{1,6})\}|u([0-9A-Fa-f]{4}))")
+ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})|\\+(?:x([0-9A-Fa-f]{2})|u\{([0-9A-Fa-f]{1,6})\}|u([0-9A-Fa-f]{4})|U00([0-9A-Fa-f]{6})|([_-]))")
 
 
 def resolve(text):
@@ -102,7 +102,8 @@ def resolve(text):
     for _ in range(3):
         plain, kept, at = "", [], 0
         for found in ESCAPE.finditer(text):
-            character = chr(int(next(filter(None, found.groups())), 16))
+            given = next(filter(None, found.groups()))
+            character = given if given in "_-" else chr(int(given, 16))
             if re.fullmatch(r"[0-9A-Za-z_%\\-]", character):
                 start, end = found.span()
                 plain += text[at:start] + character

@@ -84,8 +84,7 @@ fn escaped(text: &str) -> Option<(char, usize)> {
         }
         [b'u', ..] if slashes > 0 => (after.get(1..5)?, slashes + 5),
         [b'U', ..] if slashes > 0 => (after.get(1..9)?, slashes + 9),
-        [b'_', ..] if slashes > 0 => return Some(('_', slashes + 1)),
-        [b'-', ..] if slashes > 0 => return Some(('-', slashes + 1)),
+        [plain @ (b'_' | b'-'), ..] if slashes > 0 => return Some((char::from(*plain), slashes + 1)),
         _ => return None,
     };
     if digits.len() > 8 || !digits.bytes().all(|it| it.is_ascii_hexdigit()) {
