@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import suppress
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from keywright._native import Config, Keywright, Later, Page, Unopened
 from keywright.errors import Closed, Unavailable
@@ -162,7 +162,7 @@ class AsyncKeywright(_Verifier):
         """What the text of a key says about itself. Nothing is proved by it."""
         return self._source.texts.parse(text)
 
-    def key_pattern(self, syntax: str | None = None) -> str:
+    def key_pattern(self, syntax: Literal["perl", "ere"] | None = None) -> str:
         """The regular expression of this engine's keys, for secret scanners.
 
         syntax: ``"perl"``, which Python reads too (when left out), or ``"ere"``, which ``grep -E`` reads.
