@@ -77,7 +77,7 @@ test("arguments after the known ones are refused, and undefined is none", async 
     () => kw.org("acme", {}),
     () => kw.everyOrg("acme"),
     () => kw.parse("x", 0),
-    () => kw.keyPattern({}),
+    () => kw.keyPattern("ere", {}),
     () => kw.redact("x", {}),
     () => clock.advance(1, "s"),
     () => new ManualClock(new Date(0), 1),
