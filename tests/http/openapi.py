@@ -49,7 +49,7 @@ def differs(document: dict[str, Any], asked: tuple[str, str], status: int, heade
     operation = routes(document).get(asked)
     if operation is None:
         return None if status >= 400 else "is not in the document"
-    told = operation["responses"].get(str(status)) or operation["responses"].get(f"{status // 100}XX")
+    told = operation["responses"].get(str(status)) or (operation["responses"].get("default") if status >= 400 else None)
     if told is None:
         return f"does not tell of {status}"
     if "$ref" in told:
