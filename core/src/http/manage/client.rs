@@ -54,6 +54,10 @@ impl Client {
     fn posted(form: &[u8]) -> Result<Option<Self>, Refusal> {
         let (mut id, mut secret) = (None, None);
         for (name, value) in query::pairs("body", form)? {
+            // A parameter without a value counts as left out (RFC 6749, section 3.2).
+            if value.is_empty() {
+                continue;
+            }
             let known = match name.as_str() {
                 "client_id" => id.replace(value),
                 "client_secret" => secret.replace(value),
@@ -94,6 +98,8 @@ mod tests {
         assert_eq!(found("Bearer x", "token=x&client_id=an+id&client_secret=a%3Asecret"), client);
         assert_eq!(found("", "token=x&client_id=alone"), Ok(None));
         assert_eq!(found(&basic, "client_id=an+id"), client);
+        assert_eq!(found(&basic, "client_id=&client_secret="), client);
+        assert_eq!(found("Bearer x", "client_secret="), Ok(None));
         for (authorization, form) in [
             (basic.as_str(), "client_id=x&client_secret=y"),
             ("", "client_secret=alone"),
