@@ -70,7 +70,6 @@ step "three languages on one file" bash tests/demo.sh
 step "HTTP vectors through every adapter" bash tests/http.sh
 step "four documents, line by line" bash tests/seeds.sh
 step "revocation in three languages at once" bash tests/checker.sh
-step "other people's programs" bash tests/field.sh
 step "wheel and crate" bash tests/packages.sh
 step "dependency audit" audit
 finish
