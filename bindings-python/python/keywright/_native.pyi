@@ -824,7 +824,7 @@ class AgentUsage(_Record):
 
 @final
 class Event(_Record):
-    """What happened to a key or to the database, as ``on_event`` is told it. Nothing in it is secret."""
+    """An event of a key or of the database, which ``on_event`` receives. It holds no secret."""
 
     @property
     def kind(

@@ -78,7 +78,8 @@ pub fn flush_open() {
 }
 
 /// Hands out what the engines that are still open have queued for their listeners, within five seconds each, and tells them
-/// no more; likewise what was to be reported of the database. For hosts that end a process, and with it what a listener needs, without closing what is in it.
+/// no more. It does the same with reports about the database. For hosts that end a process, and with it what a listener
+/// needs, without closing what is in it.
 pub fn end_events() {
     let engines: Vec<_> = {
         let _gate = fork::gate();

@@ -12,7 +12,7 @@ from typing import Any
 SITE: dict[str, str] = json.loads(os.environ["SITE"])
 Answer = tuple[int, dict[str, Any]]
 Ask = Callable[[str, str, str], Awaitable[Answer]]
-"""What a client with this id and this secret is told of a token."""
+"""Asks about a token as a client with this id and this secret, and checks the answer."""
 
 
 def authlib_requests(method: str) -> Ask:
