@@ -27,11 +27,11 @@ finish() {
   exit
 }
 
-# Installs requirements.txt of the area into the area's own .venv; keywright is found on PYTHONPATH.
+# Installs requirements.txt of the area into the area's own .venv; keywright and the tools of these tests are found on PYTHONPATH.
 # Sets $area_python.
 python_programs() {
   area_python="$area/.venv/bin/python"
-  export PYTHONPATH="$PWD/bindings-python/python"
+  export PYTHONPATH="$PWD/bindings-python/python:$PWD/tests/field/tools"
   [ -x "$area_python" ] || python3 -m venv "$area/.venv" || return 1
   [ "$area/.venv/.installed" -nt "$area/requirements.txt" ] && return 0
   quiet "$area_python" -m pip install --requirement "$area/requirements.txt" && touch "$area/.venv/.installed"

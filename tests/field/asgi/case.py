@@ -10,6 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from free_port import free_port
+
 from keywright import Keywright
 
 PEPPER = "a pepper for these tests, of 32 bytes and more"
@@ -33,9 +35,7 @@ def main() -> None:
     url = f"sqlite:{folder}/keys.db"
     with Keywright(url, brand="acme", pepper=PEPPER) as kw:
         key = kw.keys.create(name="CI", scopes="feed:read")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         program, *options = [it.format(port=port) for it in SERVERS[server]]
         env = os.environ | {"URL": url, "PEPPER": PEPPER, "APP": app}
         running = subprocess.Popen([Path(sys.executable).parent / program, *options], cwd=HERE, env=env)

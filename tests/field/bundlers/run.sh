@@ -46,11 +46,11 @@ nft() {
 # answers PROGRAM PATH: a server that listens on $PORT verifies a key when it is asked.
 answers() {
   local said server
-  PORT=$("$root/$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  PORT=$("$root/$python" "$root/tests/field/tools/free_port.py")
   export PORT
   HOST=127.0.0.1 HOSTNAME=127.0.0.1 node "$1" >server.log 2>&1 &
   server=$!
-  until said=$(curl --silent "http://127.0.0.1:$PORT$2") || ! kill -0 "$server"; do sleep 0.2; done
+  until said=$(curl --silent --max-time 60 "http://127.0.0.1:$PORT$2") || ! kill -0 "$server"; do sleep 0.2; done
   kill "$server"
   wait "$server"
   [ "$said" = verified ] && return 0

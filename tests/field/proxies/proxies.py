@@ -19,6 +19,7 @@ from textwrap import indent
 from typing import Any
 
 import uvicorn
+from free_port import free_port
 
 PAGE = Path(__file__).parents[3] / "core" / "guide" / "forward.md"
 GATEWAY, PROGRAM = os.environ["GATEWAY"], os.environ["PROGRAM"]
@@ -81,12 +82,6 @@ def served(app: Any) -> Iterator[int]:
     finally:
         server.should_exit = True
         thread.join()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextmanager

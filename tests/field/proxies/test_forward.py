@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from proxies import GATEWAY, free_port, proxied, served, service
+from free_port import free_port
+from proxies import GATEWAY, proxied, served, service
 
 from keywright import Keywright
 from keywright.asgi import Management

@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from free_port import free_port
+
 from keywright import Keywright
 
 HERE = Path(__file__).parent
@@ -55,13 +57,6 @@ def command(server: str, app: str, port: int, mount: str) -> list[str]:
     }[server]
 
 
-def free() -> int:
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        port: int = place.getsockname()[1]
-        return port
-
-
 def asked(port: int, target: str, lines: dict[str, str]) -> tuple[int, str]:
     """Sends a target as it is written, which no client library does."""
     head = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "api.example", "Connection": "close", **lines}.items())
@@ -82,7 +77,7 @@ class Site:
         url = f"sqlite:{self.folder}/keys.db"
         with Keywright(url, brand="acme", pepper="a pepper of 32 bytes for servers") as kw:
             self.keys = {scope: kw.keys.create(name="CI", scopes=scope).api_key for scope in ("deals:admin", "deals:list")}
-        self.port = port = free()
+        self.port = port = free_port()
         environ = {**os.environ, "APP": app, "DATABASE": url, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
         if mount and server == "gunicorn":
             environ["SCRIPT_NAME"] = mount
@@ -92,7 +87,7 @@ class Site:
         self.running = [self._start(command(server, app, port, mount), environ)]
         self._wait(port)
         if server == "haproxy":
-            self.port = free()
+            self.port = free_port()
             (self.folder / "haproxy.cfg").write_text(HAPROXY.format(front=self.port, port=port))
             self.running.append(
                 self._start([shutil.which("haproxy") or "/usr/sbin/haproxy", "-f", str(self.folder / "haproxy.cfg")], environ)
