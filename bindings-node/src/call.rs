@@ -2,7 +2,7 @@
 
 use keywright::input::{Casing, Fields, Value};
 use keywright::{
-    Attestation, Audit, Change, Complaint, Error, KeyId, KeyUpdate, Keywright, ListAudit, ListKeys, ListOrgs, NewKey,
+    Attestation, Audit, Change, Error, FieldError, KeyId, KeyUpdate, Keywright, ListAudit, ListKeys, ListOrgs, NewKey,
     Org, OrgUpdate, Page, Rotation,
 };
 use serde::Serialize;
@@ -92,7 +92,7 @@ pub(crate) fn fields(casing: Casing, options: Option<Value>) -> Result<Fields, E
 }
 
 pub(crate) fn misuse(field: &str, reason: &str, fix: &str) -> Error {
-    Error::InvalidRequest(Complaint { field: field.into(), reason: reason.into(), fix: fix.into() })
+    Error::InvalidRequest(FieldError { field: field.into(), reason: reason.into(), fix: fix.into() })
 }
 
 /// A page of keys as rows.
@@ -112,7 +112,7 @@ fn rows(page: &Page<keywright::Key>) -> impl Serialize {
 
 pub(crate) fn json(record: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(record).map_err(|it| Error::Unavailable {
-        trouble: keywright::Trouble::Io,
+        cause: keywright::UnavailableCause::Io,
         reason: format!("the answer could not be written: {it}"),
         fix: "report this".into(),
     })

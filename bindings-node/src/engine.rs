@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use keywright::input::{Fields, Value};
 use keywright::testing::ManualClock;
 use keywright::wait::{Ready, now_or_later};
-use keywright::{Complaint, Config, Decision, Error, Keywright, Request, Texts};
+use keywright::{Config, Decision, Error, FieldError, Keywright, Request, Texts};
 use tokio::sync::OnceCell;
 
 use crate::call::{Call, Tenant};
@@ -105,7 +105,7 @@ impl Late {
 
 /// The error with the option's name as JavaScript spells it.
 fn camel(error: Error) -> Error {
-    let spell = |it: Complaint| {
+    let spell = |it: FieldError| {
         let mut words = it.field.split('_').map(str::to_owned);
         let first = words.next().unwrap_or_default();
         let field = words.fold(first, |name, word| {
@@ -113,7 +113,7 @@ fn camel(error: Error) -> Error {
             let capital = letters.next().map(|it| it.to_ascii_uppercase());
             name.chars().chain(capital).chain(letters).collect()
         });
-        Complaint { field, ..it }
+        FieldError { field, ..it }
     };
     match error {
         Error::InvalidRequest(it) => Error::InvalidRequest(spell(it)),

@@ -1,6 +1,6 @@
 //! A key just made. Whatever shows the record as a whole hides its text.
 
-use keywright::{ApiKey, Complaint, Error, HIDDEN, IssuedKey};
+use keywright::{ApiKey, Error, FieldError, HIDDEN, IssuedKey};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -59,7 +59,7 @@ impl NewKey {
             Some(text) => Self::shown(slf, text.reveal()),
             None => Err(raised(
                 slf.py(),
-                &Error::Conflict(Complaint {
+                &Error::Conflict(FieldError {
                     field: "api_key".into(),
                     reason: "did not travel with the pickled record".into(),
                     fix: "reveal it in the process that made it, or rotate the key".into(),

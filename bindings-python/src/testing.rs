@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use keywright::input::Value;
-use keywright::{Complaint, Error, testing};
+use keywright::{Error, FieldError, testing};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -65,7 +65,7 @@ fn time(field: &str, given: &Bound<'_, PyAny>) -> PyResult<DateTime<Utc>> {
 
 fn refused(given: &Bound<'_, PyAny>, field: &str, wanted: &str) -> PyErr {
     let complaint =
-        Complaint { field: field.into(), reason: format!("must be {wanted}"), fix: format!("give {wanted}") };
+        FieldError { field: field.into(), reason: format!("must be {wanted}"), fix: format!("give {wanted}") };
     raised(given.py(), &Error::InvalidRequest(complaint))
 }
 

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use keywright::wait::{block_for, block_on, is_locked_out};
-use keywright::{Error, Trouble};
+use keywright::{Error, UnavailableCause};
 use pyo3::prelude::*;
 
 use crate::error::raised;
@@ -46,7 +46,7 @@ fn go_on_waiting(py: Python<'_>) -> PyResult<()> {
     {
         let reason = "the caller left while another program held a lock of the database".to_owned();
         let fix = "read whether the change has happened before you repeat it".to_owned();
-        return Err(raised(py, &Error::Unavailable { trouble: Trouble::Locked, reason, fix }));
+        return Err(raised(py, &Error::Unavailable { cause: UnavailableCause::Locked, reason, fix }));
     }
     Ok(())
 }

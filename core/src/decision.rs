@@ -108,7 +108,7 @@ impl Request {
         self.cost = Some(cost);
         self.admitted = Admitted::default();
         if cost == 0 {
-            self.flaw = Some(Error::wrong("cost", "is 0", "give 1 or more"));
+            self.flaw = Some(Error::validation_failed("cost", "is 0", "give 1 or more"));
         }
         self
     }
@@ -149,7 +149,7 @@ impl Request {
         if let Some(value) = fields.given("scopes") {
             request.scopes = scope::read(value)?;
             if request.scopes.is_empty() {
-                return Err(Error::wrong(
+                return Err(Error::validation_failed(
                     "scopes",
                     "is empty, which could mean that nothing is required",
                     "leave it out when no scope is required",
@@ -197,7 +197,7 @@ impl Request {
             Some(it) if !accepted.contains(it) => {
                 let otherwise = format!("use one of {}", accepted.join(", "));
                 let fix = meant(it, accepted.iter().map(String::as_str), otherwise);
-                Err(Error::wrong("environment", "is none that this engine accepts", fix))
+                Err(Error::validation_failed("environment", "is none that this engine accepts", fix))
             }
             _ => Ok(()),
         }
@@ -747,7 +747,7 @@ pub(crate) fn granted(drawn: &Drawn, draw: &Draw<'_>, source: &dyn Source) -> Re
     let (name, wait) = waits.max_by_key(|it| it.1.unwrap_or(u64::MAX)).unwrap_or(("", Some(0)));
     let Some(wait) = wait else {
         let reason = format!("is {}, which the limit '{name}' allows at no time", draw.cost);
-        let error = Error::wrong("cost", reason, "lower it, or give the limit a larger burst");
+        let error = Error::validation_failed("cost", reason, "lower it, or give the limit a larger burst");
         return Err(Denial::misused(error).into());
     };
     // Another thread may have given back since.

@@ -3,12 +3,12 @@
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 
 pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), Error> {
     SysRng.try_fill_bytes(bytes).map_err(|_| {
         Error::unavailable(
-            Trouble::Io,
+            UnavailableCause::Io,
             "the operating system gave no randomness",
             "no key was made; look at the system's random device",
         )

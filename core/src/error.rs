@@ -1,10 +1,11 @@
-//! What goes wrong, with stable codes. A denied verification is no error: see [`Decision`](crate::Decision).
+//! Errors with stable codes. A denied verification is no error: see [`Decision`](crate::Decision).
 
 use std::fmt;
 
 use crate::input::Casing;
 
-/// An error of a management call or of misuse. Its text names the field, the reason and the fix, and never holds a secret.
+/// An error of a management call, or of a call with arguments that mean nothing. Its text names the field, the reason and the
+/// fix, and never holds a secret.
 ///
 /// ```
 /// let error = keywright::NewKey::named("CI").scopes("Deals:read").unwrap_err();
@@ -15,33 +16,33 @@ use crate::input::Casing;
 pub enum Error {
     /// Code `invalid_request`: a wrong type, an unknown option, a missing argument, two options that exclude each other.
     #[error("{0}")]
-    InvalidRequest(Complaint),
+    InvalidRequest(FieldError),
     /// Code `validation_failed`: the right type with a value that is not allowed.
     #[error("{0}")]
-    ValidationFailed(Complaint),
-    /// Code `forbidden`: whoever asks may not do this, at least not to this.
+    ValidationFailed(FieldError),
+    /// Code `forbidden`: the caller may not do this, or not to this key or org.
     #[error("{0}")]
-    Forbidden(Complaint),
-    /// Code `not_found`: nothing of that name in this org.
+    Forbidden(FieldError),
+    /// Code `not_found`: this org has no key or org of that id.
     #[error("{0}")]
-    NotFound(Complaint),
+    NotFound(FieldError),
     /// Code `conflict`: the state of the key or org does not allow the change.
     #[error("{0}")]
-    Conflict(Complaint),
+    Conflict(FieldError),
     /// Code `in_progress`: the same request is still running.
     #[error("{0}")]
-    InProgress(Complaint),
+    InProgress(FieldError),
     /// Code `idempotency_mismatch`: the idempotency key was used before with another request.
     #[error("{0}")]
-    IdempotencyMismatch(Complaint),
-    /// Code `unavailable`: the store could not answer. Nothing was changed.
+    IdempotencyMismatch(FieldError),
+    /// Code `unavailable`: the store could not answer, and changed nothing.
     #[error("{reason}; {fix}")]
     Unavailable {
-        /// What kind of trouble it is.
-        trouble: Trouble,
-        /// What happened.
+        /// The cause, for programs.
+        cause: UnavailableCause,
+        /// The cause, for people.
         reason: String,
-        /// What to do about it.
+        /// The next step of the operator.
         fix: String,
     },
     /// Code `closed`: the engine was used after `close`.
@@ -51,16 +52,16 @@ pub enum Error {
 
 /// Field, reason and fix of an [`Error`]; its text is `field: reason; fix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
+pub struct FieldError {
     /// The argument or option at fault.
     pub field: String,
-    /// What is wrong with it.
+    /// The reason for the refusal, as a predicate of the field: `is empty`.
     pub reason: String,
-    /// What to do instead.
+    /// The next step of the caller, in the imperative.
     pub fix: String,
 }
 
-impl fmt::Display for Complaint {
+impl fmt::Display for FieldError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}: {}; {}", self.field, self.reason, self.fix)
     }
@@ -71,11 +72,11 @@ impl fmt::Display for Complaint {
 /// ```
 /// let none = keywright::Keywright::builder("sqlite:/nowhere/at/all.db").brand("liq").read_only(true).build();
 /// let error = keywright::wait::block_on(none).err().unwrap();
-/// assert_eq!(error.trouble(), Some(keywright::Trouble::Access));
+/// assert_eq!(error.unavailable_cause(), Some(keywright::UnavailableCause::Access));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum UnavailableCause {
     /// Another writer held the database longer than the busy timeout.
     Locked,
     /// The disk is full.
@@ -84,140 +85,200 @@ pub enum Trouble {
     ReadOnly,
     /// The file is damaged.
     Corrupt,
-    /// The file is no Keywright database.
+    /// The file is not a Keywright database.
     Foreign,
-    /// The database was made by a newer release.
+    /// A newer release made the database.
     Newer,
-    /// The place does not suit a database: a network or FUSE file system, a bind-mounted file, a link.
-    Place,
+    /// A database cannot live there: a network or FUSE file system, a bind-mounted file, a link.
+    Location,
     /// The file cannot be opened: missing folder, no permission.
     Access,
-    /// Rows name a pepper that this engine was not given.
+    /// Rows name a pepper that this engine does not have.
     Pepper,
-    /// A key has a tier that this engine was not given.
+    /// A key has a tier that this engine does not have.
     Tier,
-    /// Too much work is queued.
+    /// A queue is full.
     Busy,
     /// Any other failure of input or output.
     Io,
 }
 
+/// Defines [`ErrorKind`] from one table, so that a kind has its code and status and stands in `ALL`.
+macro_rules! error_kinds {
+    ($($(#[$doc:meta])* $kind:ident = $code:literal, $status:literal;)+) => {
+        /// The kind of an [`Error`], with its stable code. `tests/vectors/errors.json` lists the same kinds for every language.
+        ///
+        /// ```
+        /// let codes: Vec<_> = keywright::ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+        /// assert!(codes.contains(&"not_found"));
+        /// ```
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl ErrorKind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),+];
+
+            /// The stable code, the same in all three languages.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $code,)+
+                }
+            }
+
+            /// The HTTP status that goes with the code.
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self {
+                    $(Self::$kind => $status,)+
+                }
+            }
+        }
+    };
+}
+
+error_kinds! {
+    /// See [`Error::InvalidRequest`].
+    InvalidRequest = "invalid_request", 400;
+    /// See [`Error::ValidationFailed`].
+    ValidationFailed = "validation_failed", 400;
+    /// See [`Error::Forbidden`].
+    Forbidden = "forbidden", 403;
+    /// See [`Error::NotFound`].
+    NotFound = "not_found", 404;
+    /// See [`Error::Conflict`].
+    Conflict = "conflict", 409;
+    /// See [`Error::InProgress`].
+    InProgress = "in_progress", 409;
+    /// See [`Error::IdempotencyMismatch`].
+    IdempotencyMismatch = "idempotency_mismatch", 422;
+    /// See [`Error::Unavailable`].
+    Unavailable = "unavailable", 503;
+    /// See [`Error::Closed`].
+    Closed = "closed", 503;
+}
+
 impl Error {
+    /// The kind of the error, without its text.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::InvalidRequest(_) => ErrorKind::InvalidRequest,
+            Self::ValidationFailed(_) => ErrorKind::ValidationFailed,
+            Self::Forbidden(_) => ErrorKind::Forbidden,
+            Self::NotFound(_) => ErrorKind::NotFound,
+            Self::Conflict(_) => ErrorKind::Conflict,
+            Self::InProgress(_) => ErrorKind::InProgress,
+            Self::IdempotencyMismatch(_) => ErrorKind::IdempotencyMismatch,
+            Self::Unavailable { .. } => ErrorKind::Unavailable,
+            Self::Closed => ErrorKind::Closed,
+        }
+    }
+
     /// The stable code, the same in all three languages.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::InvalidRequest(_) => "invalid_request",
-            Self::ValidationFailed(_) => "validation_failed",
-            Self::Forbidden(_) => "forbidden",
-            Self::NotFound(_) => "not_found",
-            Self::Conflict(_) => "conflict",
-            Self::InProgress(_) => "in_progress",
-            Self::IdempotencyMismatch(_) => "idempotency_mismatch",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Closed => "closed",
-        }
+        self.kind().code()
     }
 
     /// The HTTP status that goes with the code.
     #[must_use]
     pub fn status(&self) -> u16 {
-        match self {
-            Self::InvalidRequest(_) | Self::ValidationFailed(_) => 400,
-            Self::Forbidden(_) => 403,
-            Self::NotFound(_) => 404,
-            Self::Conflict(_) | Self::InProgress(_) => 409,
-            Self::IdempotencyMismatch(_) => 422,
-            Self::Unavailable { .. } | Self::Closed => 503,
-        }
+        self.kind().status()
     }
 
-    /// The argument or option at fault, where one is.
+    /// The argument or option at fault; `None` for `unavailable` and `closed`.
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         match self {
-            Self::InvalidRequest(it)
-            | Self::ValidationFailed(it)
-            | Self::Forbidden(it)
-            | Self::NotFound(it)
-            | Self::Conflict(it)
-            | Self::InProgress(it)
-            | Self::IdempotencyMismatch(it) => Some(&it.field),
+            Self::InvalidRequest(error)
+            | Self::ValidationFailed(error)
+            | Self::Forbidden(error)
+            | Self::NotFound(error)
+            | Self::Conflict(error)
+            | Self::InProgress(error)
+            | Self::IdempotencyMismatch(error) => Some(&error.field),
             Self::Unavailable { .. } | Self::Closed => None,
         }
     }
 
-    /// What kind of trouble the store had, for `unavailable`.
+    /// The cause of an `unavailable`; `None` for every other error.
     #[must_use]
-    pub fn trouble(&self) -> Option<Trouble> {
+    pub fn unavailable_cause(&self) -> Option<UnavailableCause> {
         match self {
-            Self::Unavailable { trouble, .. } => Some(*trouble),
+            Self::Unavailable { cause, .. } => Some(*cause),
             _ => None,
         }
     }
 
-    /// The error with its field spelt as the caller spells fields.
+    /// Spells the field as the caller spells field names.
     pub(crate) fn spelt(mut self, casing: Casing) -> Self {
         match &mut self {
-            Self::InvalidRequest(it)
-            | Self::ValidationFailed(it)
-            | Self::Forbidden(it)
-            | Self::NotFound(it)
-            | Self::Conflict(it)
-            | Self::InProgress(it)
-            | Self::IdempotencyMismatch(it) => it.field = casing.spell(&it.field),
+            Self::InvalidRequest(error)
+            | Self::ValidationFailed(error)
+            | Self::Forbidden(error)
+            | Self::NotFound(error)
+            | Self::Conflict(error)
+            | Self::InProgress(error)
+            | Self::IdempotencyMismatch(error) => error.field = casing.spell(&error.field),
             Self::Unavailable { .. } | Self::Closed => {}
         }
         self
     }
 
-    /// The same complaint about a part of `field`.
+    /// Names `field` as the one at fault, of which the former one is a part.
     pub(crate) fn within(self, field: &str) -> Self {
-        let told = |it: Complaint| Complaint {
-            reason: format!("{} {}", it.field, it.reason),
+        let moved = |error: FieldError| FieldError {
+            reason: format!("{} {}", error.field, error.reason),
             field: field.to_owned(),
-            fix: it.fix,
+            fix: error.fix,
         };
         match self {
-            Self::InvalidRequest(it) => Self::InvalidRequest(told(it)),
-            Self::ValidationFailed(it) => Self::ValidationFailed(told(it)),
+            Self::InvalidRequest(error) => Self::InvalidRequest(moved(error)),
+            Self::ValidationFailed(error) => Self::ValidationFailed(moved(error)),
             other => other,
         }
     }
 
-    pub(crate) fn wrong(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::ValidationFailed(complaint(field, reason, fix))
+    pub(crate) fn validation_failed(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::ValidationFailed(FieldError::new(field, reason, fix))
     }
 
-    pub(crate) fn misuse(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::InvalidRequest(complaint(field, reason, fix))
+    pub(crate) fn invalid_request(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::InvalidRequest(FieldError::new(field, reason, fix))
     }
 
     pub(crate) fn forbidden(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::Forbidden(complaint(field, reason, fix))
+        Self::Forbidden(FieldError::new(field, reason, fix))
     }
 
     pub(crate) fn not_found(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::NotFound(complaint(field, reason, fix))
+        Self::NotFound(FieldError::new(field, reason, fix))
     }
 
     pub(crate) fn conflict(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::Conflict(complaint(field, reason, fix))
+        Self::Conflict(FieldError::new(field, reason, fix))
     }
 
     pub(crate) fn in_progress(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::InProgress(complaint(field, reason, fix))
+        Self::InProgress(FieldError::new(field, reason, fix))
     }
 
-    pub(crate) fn mismatch(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::IdempotencyMismatch(complaint(field, reason, fix))
+    pub(crate) fn idempotency_mismatch(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::IdempotencyMismatch(FieldError::new(field, reason, fix))
     }
 
-    pub(crate) fn unavailable(trouble: Trouble, reason: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::Unavailable { trouble, reason: reason.into(), fix: fix.into() }
+    pub(crate) fn unavailable(cause: UnavailableCause, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::Unavailable { cause, reason: reason.into(), fix: fix.into() }
     }
 }
 
-fn complaint(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Complaint {
-    Complaint { field: field.to_owned(), reason: reason.into(), fix: fix.into() }
+impl FieldError {
+    fn new(field: &str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), reason: reason.into(), fix: fix.into() }
+    }
 }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 
 /// Something that holds what must not cross a fork.
 pub(crate) trait Forkable: Send + Sync {
@@ -74,7 +74,7 @@ impl Process {
             Ok(Relation::Same)
         } else {
             Err(Error::unavailable(
-                Trouble::Access,
+                UnavailableCause::Access,
                 "this process was forked while Keywright was open, without its fork handlers",
                 "open Keywright in the child, or register fork::{prepare, parent, child} with pthread_atfork",
             ))

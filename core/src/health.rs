@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 use crate::fork::{self, lock};
 use crate::worker::Workers;
 
@@ -48,11 +48,11 @@ pub(crate) struct Health {
 #[derive(Default)]
 struct Told {
     /// The work that fails, and why. An error of opening may be about a setting, which is no trouble of the store.
-    now: Vec<(Work, Option<Trouble>)>,
+    now: Vec<(Work, Option<UnavailableCause>)>,
     /// Troubles that were reported and are not over.
-    reported: Vec<Option<Trouble>>,
+    reported: Vec<Option<UnavailableCause>>,
     /// Troubles that were reported and are over, with the time of their end.
-    before: Vec<(Option<Trouble>, Instant)>,
+    before: Vec<(Option<UnavailableCause>, Instant)>,
 }
 
 impl Health {
@@ -69,8 +69,8 @@ impl Health {
     pub(crate) fn note<T>(&self, work: Work, outcome: &Result<T, Error>) {
         match outcome {
             Err(Error::Closed) => {}
-            Err(error) if error.trouble().is_some() || work == Work::Open => {
-                if self.fails(work, error.trouble()) {
+            Err(error) if error.unavailable_cause().is_some() || work == Work::Open => {
+                if self.fails(work, error.unavailable_cause()) {
                     self.report(Report::Failed(error.clone()));
                 }
             }
@@ -83,7 +83,7 @@ impl Health {
     }
 
     /// Whether the trouble is to be reported.
-    fn fails(&self, work: Work, trouble: Option<Trouble>) -> bool {
+    fn fails(&self, work: Work, trouble: Option<UnavailableCause>) -> bool {
         let _gate = fork::gate();
         let mut told = lock(&self.told);
         self.failing.store(true, Ordering::Relaxed);
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
     use crate::wait::block_on;
 
-    fn trouble(trouble: Trouble) -> Result<(), Error> {
+    fn trouble(trouble: UnavailableCause) -> Result<(), Error> {
         Err(Error::unavailable(trouble, "reason", "fix"))
     }
 
@@ -149,8 +149,8 @@ mod tests {
         let conflict: Result<(), Error> = Err(Error::conflict("id", "reason", "fix"));
         health.note(Work::Write, &Ok(()));
         for _ in 0..3 {
-            health.note(Work::Write, &trouble(Trouble::Locked));
-            health.note(Work::Write, &trouble(Trouble::Full));
+            health.note(Work::Write, &trouble(UnavailableCause::Locked));
+            health.note(Work::Write, &trouble(UnavailableCause::Full));
             // Reads that work say nothing about writes.
             health.note(Work::Read, &Ok(()));
             health.note(Work::Write, &Err::<(), _>(Error::Closed));
@@ -158,21 +158,21 @@ mod tests {
         health.note(Work::Write, &conflict);
         // The same trouble comes and goes.
         for _ in 0..3 {
-            health.note(Work::Write, &trouble(Trouble::Locked));
+            health.note(Work::Write, &trouble(UnavailableCause::Locked));
             health.note(Work::Write, &Ok(()));
         }
         // One trouble of reads and writes is one.
-        health.note(Work::Read, &trouble(Trouble::Corrupt));
-        health.note(Work::Write, &trouble(Trouble::Corrupt));
+        health.note(Work::Read, &trouble(UnavailableCause::Corrupt));
+        health.note(Work::Write, &trouble(UnavailableCause::Corrupt));
         health.note(Work::Read, &Ok(()));
         health.note(Work::Write, &Ok(()));
         block_on(health.finish());
         let failed = |it| Report::Failed(Error::unavailable(it, "reason", "fix"));
         let right = [
-            failed(Trouble::Locked),
-            failed(Trouble::Full),
+            failed(UnavailableCause::Locked),
+            failed(UnavailableCause::Full),
             Report::Recovered,
-            failed(Trouble::Corrupt),
+            failed(UnavailableCause::Corrupt),
             Report::Recovered,
         ];
         assert_eq!(said.try_iter().collect::<Vec<_>>(), right);

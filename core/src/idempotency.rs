@@ -98,9 +98,11 @@ impl Memory {
     /// `idempotency_mismatch` for another request, `in_progress` while the first one runs.
     pub(crate) fn repeated(self, attempt: &Attempt) -> Result<Outcome, Error> {
         match self.outcome {
-            _ if self.request != attempt.request => {
-                Err(Error::mismatch(FIELD, "was used with another request", "send each request with a key of its own"))
-            }
+            _ if self.request != attempt.request => Err(Error::idempotency_mismatch(
+                FIELD,
+                "was used with another request",
+                "send each request with a key of its own",
+            )),
             Outcome::Running => Err(in_progress()),
             outcome => Ok(outcome),
         }
@@ -113,7 +115,7 @@ pub(crate) fn in_progress() -> Error {
 
 /// Two people in one session of an org would get each other's answers.
 pub(crate) fn nobodys() -> Error {
-    Error::wrong(
+    Error::validation_failed(
         FIELD,
         "belongs to nobody, since the session names no actor",
         "leave it out, or let the session name its actor",
@@ -124,7 +126,11 @@ pub(crate) fn nobodys() -> Error {
 /// bare.
 pub(crate) fn read<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Result<Option<String>, Error> {
     let wrong = |reason: &str| {
-        Error::wrong(FIELD, reason, format!("send 1 to {LONGEST} visible ASCII characters, like \"8e03978e-40d5\""))
+        Error::validation_failed(
+            FIELD,
+            reason,
+            format!("send 1 to {LONGEST} visible ASCII characters, like \"8e03978e-40d5\""),
+        )
     };
     let Some(value) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {

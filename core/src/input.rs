@@ -87,12 +87,20 @@ impl Value {
 
     pub(crate) fn refused(&self, field: &str, wanted: &str) -> Error {
         match self {
-            Self::BrokenText => {
-                Error::wrong(field, "holds text that is no valid Unicode", "remove lone surrogates and broken bytes")
+            Self::BrokenText => Error::validation_failed(
+                field,
+                "holds text that is no valid Unicode",
+                "remove lone surrogates and broken bytes",
+            ),
+            Self::NaiveTime => {
+                Error::validation_failed(field, "is a time without an offset from UTC", "give an aware, valid time")
             }
-            Self::NaiveTime => Error::wrong(field, "is a time without an offset from UTC", "give an aware, valid time"),
-            Self::TooDeep => Error::wrong(field, "is nested too deeply", "flatten it"),
-            _ => Error::misuse(field, format!("must be {wanted}, and is {}", self.kind()), format!("give {wanted}")),
+            Self::TooDeep => Error::validation_failed(field, "is nested too deeply", "flatten it"),
+            _ => Error::invalid_request(
+                field,
+                format!("must be {wanted}, and is {}", self.kind()),
+                format!("give {wanted}"),
+            ),
         }
     }
 
@@ -117,11 +125,10 @@ impl Value {
     /// An integer in `low..=high`.
     pub(crate) fn into_integer(self, field: &str, low: i64, high: i64) -> Result<i64, Error> {
         match self {
-            Self::Integer(it) => i64::try_from(it)
-                .ok()
-                .filter(|it| (low..=high).contains(it))
-                .ok_or_else(|| Error::wrong(field, "is out of range", format!("give an integer from {low} to {high}"))),
-            Self::Float(_) => Err(Error::wrong(
+            Self::Integer(it) => i64::try_from(it).ok().filter(|it| (low..=high).contains(it)).ok_or_else(|| {
+                Error::validation_failed(field, "is out of range", format!("give an integer from {low} to {high}"))
+            }),
+            Self::Float(_) => Err(Error::validation_failed(
                 field,
                 format!("must be a whole number, and is {}", self.kind()),
                 format!("give an integer from {low} to {high}"),
@@ -134,7 +141,7 @@ impl Value {
         match self {
             Self::Time(it) => Ok(it.timestamp_millis()),
             Self::Text(_) => {
-                Err(Error::misuse(field, "must be a time, and is text", "give the language's own time type"))
+                Err(Error::invalid_request(field, "must be a time, and is text", "give the language's own time type"))
             }
             other => Err(other.refused(field, "a time")),
         }
@@ -168,13 +175,13 @@ impl Value {
             Self::Integer(it) if (-EXACT..=EXACT).contains(&it) => {
                 Ok(i64::try_from(it).map(Into::into).unwrap_or_default())
             }
-            Self::Integer(_) => Err(Error::wrong(
+            Self::Integer(_) => Err(Error::validation_failed(
                 field,
                 "holds an integer beyond 2^53 - 1, which not every JSON reader keeps exact",
                 "give it as text",
             )),
             Self::Float(it) => serde_json::Number::from_f64(it).map(Into::into).ok_or_else(|| {
-                Error::wrong(field, "holds a number that is not finite", "leave it out, or give it as text")
+                Error::validation_failed(field, "holds a number that is not finite", "leave it out, or give it as text")
             }),
             Self::Text(it) => Ok(it.into()),
             Self::List(items) => items.into_iter().map(|it| it.into_json(field)).collect(),
@@ -184,7 +191,11 @@ impl Value {
             }
             Self::Converted { ref value, .. } => {
                 let fix = if matches!(**value, Self::List(_)) { "give a list" } else { "give a number, or text" };
-                Err(Error::misuse(field, format!("holds a value {}, which JSON has no form for", self.kind()), fix))
+                Err(Error::invalid_request(
+                    field,
+                    format!("holds a value {}, which JSON has no form for", self.kind()),
+                    fix,
+                ))
             }
             other => Err(other.refused(field, "plain JSON data")),
         }
@@ -252,7 +263,7 @@ impl Fields {
                 return Err(unknown(name, &spelt));
             }
             if self.entries.iter().take(index).any(|(other, _)| other == name) {
-                return Err(Error::misuse(name, "is given twice", "give it once"));
+                return Err(Error::invalid_request(name, "is given twice", "give it once"));
             }
         }
         Ok(self)
@@ -286,7 +297,7 @@ fn unknown(name: &str, known: &[String]) -> Error {
         None if known.is_empty() => "this call takes no options".to_owned(),
         None => format!("known are {}", known.join(", ")),
     };
-    Error::misuse(shown, "is no option of this call", fix)
+    Error::invalid_request(shown, "is no option of this call", fix)
 }
 
 /// The candidate nearest to `name`, when it is near enough to be meant.
@@ -308,7 +319,7 @@ pub(crate) fn chosen<T: Copy>(field: &str, word: &str, reason: &str, choices: &[
             [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
             _ => words.join(""),
         };
-        Error::wrong(field, reason, meant(word, words.into_iter(), format!("use {all}")))
+        Error::validation_failed(field, reason, meant(word, words.into_iter(), format!("use {all}")))
     })
 }
 
@@ -337,13 +348,17 @@ fn distance(left: &str, right: &str) -> usize {
 /// Refuses text that no name, reason or actor may be: empty, longer than `most` characters, with control characters.
 pub(crate) fn plain(field: &str, text: &str, most: usize) -> Result<(), Error> {
     if text.trim().is_empty() {
-        return Err(Error::wrong(field, "is empty", format!("give 1 to {most} characters")));
+        return Err(Error::validation_failed(field, "is empty", format!("give 1 to {most} characters")));
     }
     if text.chars().count() > most {
-        return Err(Error::wrong(field, format!("is longer than {most} characters"), "shorten it"));
+        return Err(Error::validation_failed(field, format!("is longer than {most} characters"), "shorten it"));
     }
     if text.chars().any(char::is_control) {
-        return Err(Error::wrong(field, "holds a control character", "remove line breaks, tabs, NUL and escapes"));
+        return Err(Error::validation_failed(
+            field,
+            "holds a control character",
+            "remove line breaks, tabs, NUL and escapes",
+        ));
     }
     Ok(())
 }
@@ -354,7 +369,7 @@ pub(crate) fn identifier(field: &str, id: &str, reason: &str) -> Result<(), Erro
     if (1..=128).contains(&id.len()) && id.bytes().all(plain) {
         return Ok(());
     }
-    Err(Error::wrong(field, reason, "use 1 to 128 of A-Z, a-z, 0-9, _ . : and -"))
+    Err(Error::validation_failed(field, reason, "use 1 to 128 of A-Z, a-z, 0-9, _ . : and -"))
 }
 
 /// Reads `24h`, `0`, or a duration: milliseconds in `0..=most`.
@@ -367,7 +382,9 @@ pub(crate) fn span(field: &str, value: Value, most: Millis) -> Result<Millis, Er
     let fix = || format!("give a whole number with s, m, h or d, like \"30s\" or \"24h\", from 0 to {longest}");
     let millis = match value {
         Value::Integer(0) => 0,
-        Value::Integer(_) | Value::Float(_) => return Err(Error::wrong(field, "is a number without a unit", fix())),
+        Value::Integer(_) | Value::Float(_) => {
+            return Err(Error::validation_failed(field, "is a number without a unit", fix()));
+        }
         Value::Duration(millis) => millis,
         Value::Text(text) if text == "0" => 0,
         Value::Text(text) => {
@@ -377,17 +394,21 @@ pub(crate) fn span(field: &str, value: Value, most: Millis) -> Result<Millis, Er
                 Some('m') => 60 * clock::SECOND,
                 Some('h') => 3_600 * clock::SECOND,
                 Some('d') => clock::DAY,
-                _ => return Err(Error::wrong(field, "is no duration with a unit", fix())),
+                _ => return Err(Error::validation_failed(field, "is no duration with a unit", fix())),
             };
             let digits = digits.as_str();
             if digits.is_empty() || digits.len() > 12 || !digits.bytes().all(|it| it.is_ascii_digit()) {
-                return Err(Error::wrong(field, "is no duration with a unit", fix()));
+                return Err(Error::validation_failed(field, "is no duration with a unit", fix()));
             }
             digits.parse::<i64>().ok().and_then(|it| it.checked_mul(unit)).unwrap_or(i64::MAX)
         }
         other => return Err(other.refused(field, "a duration")),
     };
-    if (0..=most).contains(&millis) { Ok(millis) } else { Err(Error::wrong(field, "is out of range", fix())) }
+    if (0..=most).contains(&millis) {
+        Ok(millis)
+    } else {
+        Err(Error::validation_failed(field, "is out of range", fix()))
+    }
 }
 
 #[cfg(test)]

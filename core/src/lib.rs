@@ -45,7 +45,7 @@ mod worker;
 
 pub use clock::Clock;
 pub use decision::{Allowed, Code, Decision, Denial, Request};
-pub use error::{Complaint, Error, Trouble};
+pub use error::{Error, ErrorKind, FieldError, UnavailableCause};
 pub use events::{Event, EventKind};
 pub use hash::Scheme;
 pub use key::{LONGEST_TEXT, PatternSyntax};

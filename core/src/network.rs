@@ -11,7 +11,7 @@ const MOST: usize = 100;
 /// Reads an allow list into canonical text: sorted, each once, IPv4-mapped networks as IPv4.
 pub(crate) fn parse(texts: Vec<String>) -> Result<Vec<String>, Error> {
     if texts.len() > MOST {
-        return Err(Error::wrong(
+        return Err(Error::validation_failed(
             "networks",
             format!("has more than {MOST} entries"),
             "join networks into larger ones",
@@ -36,7 +36,7 @@ fn strictly(text: &str) -> Option<IpNet> {
 
 fn parse_one(text: &str) -> Result<IpNet, Error> {
     let Some(net) = strictly(text) else {
-        return Err(Error::wrong(
+        return Err(Error::validation_failed(
             "networks",
             "holds an entry that is no address or network",
             "write entries like 203.0.113.0/24, 203.0.113.7 or 2001:db8::/32",
@@ -44,7 +44,7 @@ fn parse_one(text: &str) -> Result<IpNet, Error> {
     };
     if net.addr() != net.network() {
         let fix = format!("write {} for the network, or leave the prefix out for one address", net.trunc());
-        return Err(Error::wrong("networks", "holds a network with host bits set", fix));
+        return Err(Error::validation_failed("networks", "holds a network with host bits set", fix));
     }
     Ok(canonical_net(net))
 }

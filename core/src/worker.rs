@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 use crate::fork::{self, Process, Relation, lock};
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -95,7 +95,7 @@ impl Workers {
         }
         let mut state = lock(&shift.shared.state);
         if state.queue.len() >= self.bound {
-            return Err(Error::unavailable(Trouble::Busy, "too much work is queued", "try again in a moment"));
+            return Err(Error::unavailable(UnavailableCause::Busy, "too much work is queued", "try again in a moment"));
         }
         state.queue.push_back(job);
         if state.idle >= state.queue.len() {
@@ -198,7 +198,7 @@ fn stand_back(nice: i32) {
 }
 
 fn stopped() -> Error {
-    Error::unavailable(Trouble::Io, "the work was not done: its thread stopped", "try again")
+    Error::unavailable(UnavailableCause::Io, "the work was not done: its thread stopped", "try again")
 }
 
 #[cfg(test)]
@@ -249,7 +249,7 @@ mod tests {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(waiting.as_mut().poll(&mut context).is_pending());
         let refused = block_on(workers.run(|| Ok(())));
-        assert_eq!(refused.unwrap_err().trouble(), Some(Trouble::Busy));
+        assert_eq!(refused.unwrap_err().unavailable_cause(), Some(UnavailableCause::Busy));
         drop(waiting);
         hold.send(()).unwrap();
         finished.recv().unwrap();

@@ -2,7 +2,7 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, Version};
 
 use super::{Claim, Stored, Verdict};
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 
 const LABEL: &str = "keywright/argon2id/v1";
 const OUTPUT: usize = 32;
@@ -24,12 +24,12 @@ impl Cost {
 }
 
 pub(super) fn make(claim: &Claim, salt: [u8; 16], cost: Cost) -> Result<Stored, Error> {
-    let broken = |_| Error::unavailable(Trouble::Io, "argon2id could not run", "free memory and try again");
+    let broken = |_| Error::unavailable(UnavailableCause::Io, "argon2id could not run", "free memory and try again");
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(OUTPUT)).map_err(broken)?;
     let mut out = [0; OUTPUT];
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     argon2.hash_password_into(&claim.message(LABEL), &salt, &mut out).map_err(broken)?;
-    let broken = |_| Error::unavailable(Trouble::Io, "argon2id gave no hash", "try again");
+    let broken = |_| Error::unavailable(UnavailableCause::Io, "argon2id gave no hash", "try again");
     let params = ParamsString::try_from(argon2.params()).map_err(|_| broken(argon2::Error::OutputTooLong))?;
     let phc = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
@@ -73,7 +73,7 @@ pub(super) fn within_caps(phc: &PasswordHash) -> Option<(Params, &[u8], &[u8])> 
 /// A verifier with a known salt, for test vectors.
 #[cfg(feature = "testing")]
 pub(crate) fn salted(claim: &Claim, salt: &[u8]) -> Result<Stored, Error> {
-    let salt = salt.try_into().map_err(|_| Error::wrong("salt", "has another length", "give 16 bytes"))?;
+    let salt = salt.try_into().map_err(|_| Error::validation_failed("salt", "has another length", "give 16 bytes"))?;
     make(claim, salt, Cost::STANDARD)
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn raw(
     cost: [u32; 3],
     out: &mut [u8],
 ) -> Result<(), Error> {
-    let wrong = |_| Error::wrong("input", "is outside of what argon2id takes", "see RFC 9106, section 3.1");
+    let wrong = |_| Error::validation_failed("input", "is outside of what argon2id takes", "see RFC 9106, section 3.1");
     let [memory, passes, lanes] = cost;
     let mut params = argon2::ParamsBuilder::new();
     params.m_cost(memory).t_cost(passes).p_cost(lanes).output_len(out.len());

@@ -137,7 +137,7 @@ impl Hasher {
     ) -> Result<Self, Error> {
         let scheme = match scheme {
             Some(Scheme::HmacSha256) if peppers.is_empty() => {
-                return Err(Error::misuse(
+                return Err(Error::invalid_request(
                     "pepper",
                     "is missing for hmac-sha256",
                     "give a secret of at least 32 bytes",
@@ -148,12 +148,16 @@ impl Hasher {
             None => Scheme::HmacSha256,
         };
         if retired_schemes.contains(&scheme) {
-            return Err(Error::wrong("retired_hashes", "holds the scheme of new keys", "retire only other schemes"));
+            return Err(Error::validation_failed(
+                "retired_hashes",
+                "holds the scheme of new keys",
+                "retire only other schemes",
+            ));
         }
         let ids: Vec<String> = peppers.iter().chain(&retired_peppers).map(|it| it.id().to_owned()).collect();
         for (index, id) in ids.iter().enumerate() {
             if ids.iter().take(index).any(|it| it == id) {
-                return Err(Error::wrong(
+                return Err(Error::validation_failed(
                     "pepper",
                     "is given twice",
                     "list each pepper once, in pepper or in retired_peppers",

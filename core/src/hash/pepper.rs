@@ -14,7 +14,7 @@ pub(crate) struct Pepper {
 impl Pepper {
     pub(crate) fn new(field: &str, bytes: &[u8]) -> Result<Self, Error> {
         if bytes.len() < SHORTEST {
-            return Err(Error::wrong(
+            return Err(Error::validation_failed(
                 field,
                 format!("is shorter than {SHORTEST} bytes"),
                 "make one with: openssl rand -base64 32",

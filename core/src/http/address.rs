@@ -76,7 +76,7 @@ impl Proxies {
         let renamed = |error: Error| match error {
             Error::ValidationFailed(wrong) => {
                 let fix = format!("{}; {UNIX} is a proxy on a Unix socket", wrong.fix);
-                Error::wrong("trusted_proxies", wrong.reason, fix)
+                Error::validation_failed("trusted_proxies", wrong.reason, fix)
             }
             other => other,
         };

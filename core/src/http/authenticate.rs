@@ -112,7 +112,8 @@ impl FromStr for Earlier {
             let (agent, once) = (more().map(Into::into), more().is_some());
             words.next().is_none().then_some(Self { request_id, counted: Counted { reading, agent, taken }, once })
         };
-        read().ok_or_else(|| Error::misuse("earlier", "is not what a guard has found", "hand it on as it came"))
+        read()
+            .ok_or_else(|| Error::invalid_request("earlier", "is not what a guard has found", "hand it on as it came"))
     }
 }
 

@@ -30,7 +30,11 @@ impl Source {
             (name, None) => Ok(Self::Header(name)),
             (name, Some(_)) => {
                 let reason = format!("names a scheme of {name}, which has none");
-                Err(Error::wrong("credentials", reason, "name the header alone, or a scheme of Authorization"))
+                Err(Error::validation_failed(
+                    "credentials",
+                    reason,
+                    "name the header alone, or a scheme of Authorization",
+                ))
             }
         }
     }
@@ -39,12 +43,12 @@ impl Source {
         let token = |it: u8| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it);
         let fix = "write it like Authorization: Api-Key";
         if !(1..=64).contains(&scheme.len()) || !scheme.bytes().all(token) {
-            return Err(Error::wrong("credentials", "names what is no scheme of Authorization", fix));
+            return Err(Error::validation_failed("credentials", "names what is no scheme of Authorization", fix));
         }
         if OF_BROWSERS.iter().any(|it| scheme.eq_ignore_ascii_case(it)) {
             let reason =
                 format!("names the scheme {scheme}, which browsers send by themselves and which holds no bare key");
-            return Err(Error::wrong("credentials", reason, fix));
+            return Err(Error::validation_failed("credentials", reason, fix));
         }
         Ok(Self::Scheme(scheme.to_owned()))
     }

@@ -21,10 +21,10 @@ pub(super) fn named(field: &str, name: &str, like: &str) -> Result<String, Error
     let lower = name.to_ascii_lowercase();
     let token = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
     if lower.is_empty() || lower.len() > 64 || !lower.bytes().all(token) {
-        return Err(Error::wrong(field, "names what is no header", fix()));
+        return Err(Error::validation_failed(field, "names what is no header", fix()));
     }
     if TAKEN.contains(&lower.as_str()) {
-        return Err(Error::wrong(field, format!("names {lower}, which carries something else"), fix()));
+        return Err(Error::validation_failed(field, format!("names {lower}, which carries something else"), fix()));
     }
     Ok(lower)
 }

@@ -50,12 +50,16 @@ impl Format {
                 break;
             }
             let Some((inside, after)) = after.split_once('}') else {
-                return Err(Error::wrong(field, "has a { without a }", "close the field"));
+                return Err(Error::validation_failed(field, "has a { without a }", "close the field"));
             };
             match placeholder(field, inside)? {
                 Placeholder::Brand => {
                     let brand = brand.ok_or_else(|| {
-                        Error::misuse("brand", "is missing", "give the short name that begins your keys, like \"acme\"")
+                        Error::invalid_request(
+                            "brand",
+                            "is missing",
+                            "give the short name that begins your keys, like \"acme\"",
+                        )
                     })?;
                     push_literal(field, &mut parts, brand)?;
                 }
@@ -77,21 +81,21 @@ impl Format {
                 | [Part::Environment, Part::Lookup(_), Part::Secret(_), Part::Checksum]
         );
         if !ordered || !matches!(self.parts.last(), Some(Part::Checksum)) {
-            return Err(Error::wrong(
+            return Err(Error::validation_failed(
                 field,
                 "does not have {lookup}, {secret} and {checksum} once each, in this order, with the checksum last",
                 format!("write it like {DEFAULT}"),
             ));
         }
         if !matches!(self.parts.first(), Some(Part::Literal(it)) if it.len() >= 2) {
-            return Err(Error::wrong(
+            return Err(Error::validation_failed(
                 field,
                 "does not begin with two fixed characters, so that nothing could recognise it in a log",
                 "begin it with your brand",
             ));
         }
         if self.fixed > LONGEST - 32 {
-            return Err(Error::wrong(field, "makes texts too long for a header", "shorten its literals"));
+            return Err(Error::validation_failed(field, "makes texts too long for a header", "shorten its literals"));
         }
         Ok(())
     }
@@ -268,7 +272,7 @@ fn flush(out: &mut String, run: &mut usize) {
 
 fn push_literal(field: &str, parts: &mut Vec<Part>, text: &str) -> Result<(), Error> {
     if !text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_' || it == b'-') {
-        return Err(Error::wrong(
+        return Err(Error::validation_failed(
             field,
             "has a literal that is not made of letters, digits, _ and -",
             format!("write it like {DEFAULT}"),
@@ -293,19 +297,27 @@ fn placeholder(field: &str, inside: &str) -> Result<Placeholder, Error> {
         Some((name, digits)) => {
             let length = digits.parse::<usize>().ok().filter(|_| digits.bytes().all(|it| it.is_ascii_digit()));
             let length = length.ok_or_else(|| {
-                Error::wrong(field, "has a field with a length that is no number", "write it like {secret:32}")
+                Error::validation_failed(
+                    field,
+                    "has a field with a length that is no number",
+                    "write it like {secret:32}",
+                )
             })?;
             (name, Some(length))
         }
     };
     let bounded = |low: usize, standard: usize, high: usize| match length.unwrap_or(standard) {
         it if (low..=high).contains(&it) => Ok(it),
-        it if it < low => Err(Error::wrong(
+        it if it < low => Err(Error::validation_failed(
             field,
             format!("has a {name} of {it} characters, which is too weak"),
             format!("use {low} to {high}"),
         )),
-        it => Err(Error::wrong(field, format!("has a {name} of {it} characters"), format!("use {low} to {high}"))),
+        it => Err(Error::validation_failed(
+            field,
+            format!("has a {name} of {it} characters"),
+            format!("use {low} to {high}"),
+        )),
     };
     match name {
         "brand" if length.is_none() => Ok(Placeholder::Brand),
@@ -320,7 +332,7 @@ fn placeholder(field: &str, inside: &str) -> Result<Placeholder, Error> {
             let fix = near.map_or("use brand, env, lookup, secret and checksum".to_owned(), |it| {
                 format!("did you mean {{{it}}}?")
             });
-            Err(Error::wrong(field, "has an unknown field", fix))
+            Err(Error::validation_failed(field, "has an unknown field", fix))
         }
     }
 }

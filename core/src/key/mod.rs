@@ -63,7 +63,7 @@ impl Formats {
         for template in accept_formats {
             let format = Format::parse("accept_formats", template, brand)?;
             if accepted.iter().chain([&current]).any(|it| it.overlaps(&format, &environments)) {
-                return Err(Error::wrong(
+                return Err(Error::validation_failed(
                     "accept_formats",
                     "holds a format that reads the same texts as another one",
                     "change a literal or a length, or list each format once",
@@ -153,7 +153,11 @@ impl Formats {
     /// Refuses a whole key where something else belongs: it would stand in lists and logs for ever.
     pub(crate) fn harmless(&self, field: &str, text: Option<&str>) -> Result<(), Error> {
         if text.is_some_and(|it| self.exposed(it)) {
-            return Err(Error::wrong(field, "holds the secret part of an API key", "remove it, and revoke that key"));
+            return Err(Error::validation_failed(
+                field,
+                "holds the secret part of an API key",
+                "remove it, and revoke that key",
+            ));
         }
         Ok(())
     }

@@ -176,7 +176,7 @@ impl Audit {
         self.whole()?;
         let (before, now) = (before.timestamp_millis(), self.engine.now());
         if before > now {
-            return Err(Error::wrong("before", "lies in the future", "give a time that has passed"));
+            return Err(Error::validation_failed("before", "lies in the future", "give a time that has passed"));
         }
         let audit = Draft {
             at: now,
@@ -204,7 +204,11 @@ impl Audit {
         if self.whole {
             return Ok(());
         }
-        Err(Error::misuse("org", "has no chain of its own: all orgs share one", "call it on the engine's own audit"))
+        Err(Error::invalid_request(
+            "org",
+            "has no chain of its own: all orgs share one",
+            "call it on the engine's own audit",
+        ))
     }
 
     /// The seal before `first`, as the newest checkpoint tells it.

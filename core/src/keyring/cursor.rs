@@ -29,7 +29,7 @@ pub(super) fn read(key: &[u8], list: &str, cursor: &str) -> Result<Place, Error>
         Some(Place { at: i64::from_be_bytes(*at), id: String::from_utf8(id.to_vec()).ok()? })
     };
     place().ok_or_else(|| {
-        Error::wrong(
+        Error::validation_failed(
             "cursor",
             "is none of this list's",
             "give the next_cursor of the page before, with the same filters and org",

@@ -5,7 +5,7 @@ use super::arguments::{Change, KeyUpdate, ListKeys, NewKey, Rotation};
 use super::{Engine, audit, cursor};
 use crate::audit::Draft;
 use crate::clock::{self, Millis};
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 use crate::events::{Event, EventKind};
 use crate::hash::Claim;
 use crate::idempotency::Attempt;
@@ -88,7 +88,7 @@ impl Keys {
         engine.admit_limits(new.tier.as_deref(), &new.limits)?;
         let environment = engine.environment(new.environment.as_deref())?;
         let Some(org) = self.tenant.only() else {
-            return Err(Error::misuse(
+            return Err(Error::invalid_request(
                 "org",
                 "is missing: the handle of every org makes no keys",
                 "use the handle of one org",
@@ -137,7 +137,11 @@ impl Keys {
                 return Ok(IssuedKey { key, api_key: drawn.api_key });
             }
         }
-        Err(Error::unavailable(Trouble::Io, "random ids met again and again", "look at the system's random device"))
+        Err(Error::unavailable(
+            UnavailableCause::Io,
+            "random ids met again and again",
+            "look at the system's random device",
+        ))
     }
 
     /// The page of keys that a query asks for, newest first.
@@ -559,7 +563,7 @@ impl Engine {
         let all = &self.environments;
         let (own, asked) = match (self.verifier.formats.current().has_environment(), asked) {
             (false, Some(other)) if all.first().is_some_and(|it| it != other) => {
-                return Err(Error::wrong(
+                return Err(Error::validation_failed(
                     "environment",
                     "cannot be told by this key format",
                     "put {env} into key_format",
@@ -580,7 +584,7 @@ impl Engine {
             return Ok(asked.to_owned());
         }
         let fix = meant(asked, all.iter().map(String::as_str), format!("use one of {}", all.join(", ")));
-        Err(Error::wrong("environment", "is none of the environments", fix))
+        Err(Error::validation_failed("environment", "is none of the environments", fix))
     }
 
     /// A UUID version 7, or a random integer in 1..2^53 that every JSON reader keeps exact.

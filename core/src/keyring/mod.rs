@@ -531,7 +531,7 @@ impl Engine {
     fn id_text(&self, field: &str, id: &KeyId) -> Result<Option<String>, Error> {
         match id {
             KeyId::Integer(number) if self.integer_ids() => Ok(Some(number.to_string())),
-            KeyId::Integer(_) => Err(Error::misuse(
+            KeyId::Integer(_) => Err(Error::invalid_request(
                 field,
                 "is an integer, and the ids of this database are text",
                 "give key.id as it came",

@@ -161,7 +161,7 @@ impl Rules {
         }
         let all: Vec<&str> = known.iter().copied().collect();
         let fix = meant(operation, known.into_iter(), format!("use one of {}", all.join(", ")));
-        Err(Error::wrong("operation", "is none that a limit of the engine is for", fix))
+        Err(Error::validation_failed("operation", "is none that a limit of the engine is for", fix))
     }
 }
 
@@ -190,12 +190,12 @@ impl Limits {
             rule::check_name("tiers", "the name of a tier", tier)?;
             if limits.is_empty() {
                 let fix = "give it a rate, or leave the tier of such keys out";
-                return Err(Error::wrong("tiers", format!("'{tier}' has no limit"), fix));
+                return Err(Error::validation_failed("tiers", format!("'{tier}' has no limit"), fix));
             }
             rule::check("tiers", limits)?;
             if let Some(twice) = limits.iter().find(|it| self.every.iter().any(|other| other.name == it.name)) {
                 let reason = format!("'{}' of '{tier}' is also the name of a limit of every key", twice.name);
-                return Err(Error::wrong("tiers", reason, "give one of them another name"));
+                return Err(Error::validation_failed("tiers", reason, "give one of them another name"));
             }
         }
         Value::Integer(self.processes.into()).into_integer("processes", 1, MOST_PROCESSES).map(drop)
@@ -224,7 +224,7 @@ impl Limits {
     pub(crate) fn admit_own(&self, own: &[Limit]) -> Result<(), Error> {
         if let Some(taken) = own.iter().find(|it| self.all().any(|other| other.name == it.name)) {
             let reason = format!("'{}' is the name of a limit of the engine", taken.name);
-            return Err(Error::wrong("limits", reason, "give the key's own limit another name"));
+            return Err(Error::validation_failed("limits", reason, "give the key's own limit another name"));
         }
         let known = self.operations();
         let strange = own.iter().filter_map(|it| it.operation.as_deref()).find(|it| !known.contains(it));
@@ -232,7 +232,7 @@ impl Limits {
             Some(it) if !known.is_empty() => {
                 let all: Vec<&str> = known.iter().copied().collect();
                 let fix = meant(it, known.into_iter(), format!("use one of {}", all.join(", ")));
-                Err(Error::wrong("limits", "names an operation that no limit of the engine is for", fix))
+                Err(Error::validation_failed("limits", "names an operation that no limit of the engine is for", fix))
             }
             _ => Ok(()),
         }
@@ -244,7 +244,7 @@ impl Limits {
             [] => "name it in the engine's option tiers first".to_owned(),
             all => format!("use one of {}", all.join(", ")),
         };
-        Error::wrong("tier", "is none of the engine's tiers", meant(tier, tiers.into_iter(), otherwise))
+        Error::validation_failed("tier", "is none of the engine's tiers", meant(tier, tiers.into_iter(), otherwise))
     }
 }
 

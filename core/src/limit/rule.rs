@@ -39,7 +39,7 @@ pub(crate) fn read_tiers(value: Value) -> Result<BTreeMap<String, Vec<Limit>>, E
 pub(crate) fn check_own(own: &[Limit]) -> Result<(), Error> {
     check("limits", own)?;
     match own.iter().find(|it| it.per != Per::Key) {
-        Some(it) => Err(Error::wrong(
+        Some(it) => Err(Error::validation_failed(
             "limits",
             format!("'{}' is per {}, and a key's own limits count that key alone", it.name, it.per.as_str()),
             "leave per out, or make it a limit of the engine",
@@ -51,12 +51,16 @@ pub(crate) fn check_own(own: &[Limit]) -> Result<(), Error> {
 /// What no type rules out of limits that stand together.
 pub(crate) fn check(field: &str, limits: &[Limit]) -> Result<(), Error> {
     if limits.len() > MOST {
-        return Err(Error::wrong(field, format!("has more than {MOST} limits together"), "keep those that matter"));
+        return Err(Error::validation_failed(
+            field,
+            format!("has more than {MOST} limits together"),
+            "keep those that matter",
+        ));
     }
     for (index, limit) in limits.iter().enumerate() {
         check_name(field, "the name of a limit", &limit.name)?;
         if limits.iter().take(index).any(|it| it.name == limit.name) {
-            return Err(Error::wrong(
+            return Err(Error::validation_failed(
                 field,
                 format!("has two limits named '{}'", limit.name),
                 "give each a name of its own",
@@ -82,7 +86,7 @@ pub(crate) fn check_name(field: &str, what: &str, name: &str) -> Result<(), Erro
         return Ok(());
     }
     let fix = format!("use 1 to {LONGEST_NAME} of a-z, 0-9, _, . and -, beginning with a letter");
-    Err(Error::wrong(field, format!("holds what cannot be {what}"), fix))
+    Err(Error::validation_failed(field, format!("holds what cannot be {what}"), fix))
 }
 
 fn checked(field: &str, limits: Vec<Limit>) -> Result<Vec<Limit>, Error> {
@@ -96,7 +100,11 @@ fn read_named(field: &str, name: &str, value: Value) -> Result<Limit, Error> {
     if limit.name == name {
         return Ok(limit);
     }
-    Err(Error::wrong(field, "holds a limit with another name than it stands under", "leave the inner name out"))
+    Err(Error::validation_failed(
+        field,
+        "holds a limit with another name than it stands under",
+        "leave the inner name out",
+    ))
 }
 
 fn read_one(field: &str, name: Option<&str>, value: Value) -> Result<Limit, Error> {
@@ -113,10 +121,10 @@ fn read_one(field: &str, name: Option<&str>, value: Value) -> Result<Limit, Erro
     let mut fields = Fields::new(Casing::Snake, entries).only(&known).map_err(inside)?;
     let own_name = fields.text("name").map_err(inside)?;
     let Some(name) = own_name.or_else(|| name.map(str::to_owned)) else {
-        return Err(Error::misuse(field, "holds a limit without a name", "give each a name"));
+        return Err(Error::invalid_request(field, "holds a limit without a name", "give each a name"));
     };
     let Some(rate) = fields.take("rate") else {
-        return Err(Error::misuse(field, "holds a limit without a rate", "give rate, the requests a minute"));
+        return Err(Error::invalid_request(field, "holds a limit without a rate", "give rate, the requests a minute"));
     };
     let number = |part: &str, it: Value| it.into_integer(part, 1, HIGHEST).map(i64::unsigned_abs).map_err(inside);
     let rate = number("rate", rate)?;

@@ -21,11 +21,19 @@ impl Catalogue {
         for scope in scopes.keys() {
             check(scope)?;
             if scope.ends_with('*') {
-                return Err(Error::wrong("scopes", "has a wildcard in the catalogue", "list the scopes it stands for"));
+                return Err(Error::validation_failed(
+                    "scopes",
+                    "has a wildcard in the catalogue",
+                    "list the scopes it stands for",
+                ));
             }
         }
         if scopes.is_empty() {
-            return Err(Error::wrong("scopes", "is an empty catalogue", "list the product's scopes, or leave it out"));
+            return Err(Error::validation_failed(
+                "scopes",
+                "is an empty catalogue",
+                "list the product's scopes, or leave it out",
+            ));
         }
         Ok(Self(scopes))
     }
@@ -56,7 +64,7 @@ impl Catalogue {
         let known = |scope: &&String| self.0.keys().any(|it| covers(scope, it));
         let Some(stranger) = scopes.iter().find(|it| !known(it)) else { return Ok(()) };
         let fix = meant(stranger, self.0.keys().map(String::as_str), "use a scope of the catalogue, or add it there");
-        Err(Error::wrong("scopes", format!("'{stranger}' is not in the catalogue"), fix))
+        Err(Error::validation_failed("scopes", format!("'{stranger}' is not in the catalogue"), fix))
     }
 }
 

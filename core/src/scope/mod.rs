@@ -52,7 +52,7 @@ fn split(text: &str) -> Result<Vec<String>, Error> {
         let before = scopes.len();
         scopes.extend(part.split(' ').filter(|it| !it.is_empty()).map(str::to_owned));
         if scopes.len() == before {
-            return Err(Error::wrong("scopes", "has nothing between two commas", "remove the extra comma"));
+            return Err(Error::validation_failed("scopes", "has nothing between two commas", "remove the extra comma"));
         }
     }
     Ok(scopes)
@@ -60,7 +60,11 @@ fn split(text: &str) -> Result<Vec<String>, Error> {
 
 fn canonical(mut scopes: Vec<String>) -> Result<Vec<String>, Error> {
     if scopes.len() > MOST {
-        return Err(Error::wrong("scopes", format!("has more than {MOST} scopes"), "use wildcards like deals:*"));
+        return Err(Error::validation_failed(
+            "scopes",
+            format!("has more than {MOST} scopes"),
+            "use wildcards like deals:*",
+        ));
     }
     for scope in &scopes {
         check(scope)?;
@@ -74,11 +78,11 @@ fn canonical(mut scopes: Vec<String>) -> Result<Vec<String>, Error> {
 pub(crate) fn check(scope: &str) -> Result<(), Error> {
     const FIX: &str = "write resource:action in a-z, 0-9, _ . and -, like deals:read or deals:*";
     if scope == "*" {
-        return Err(Error::wrong("scopes", "holds a bare *", "name the resource, like deals:*"));
+        return Err(Error::validation_failed("scopes", "holds a bare *", "name the resource, like deals:*"));
     }
     let segments: Vec<&str> = scope.split(':').collect();
     if !(2..=3).contains(&segments.len()) {
-        return Err(Error::wrong("scopes", "holds a scope without two or three segments", FIX));
+        return Err(Error::validation_failed("scopes", "holds a scope without two or three segments", FIX));
     }
     let last = segments.len() - 1;
     for (index, segment) in segments.iter().enumerate() {
@@ -92,7 +96,7 @@ pub(crate) fn check(scope: &str) -> Result<(), Error> {
             it if it.bytes().any(|it| it.is_ascii_uppercase()) => "holds an upper-case letter",
             _ => "holds a character that no scope may have",
         };
-        return Err(Error::wrong("scopes", reason, FIX));
+        return Err(Error::validation_failed("scopes", reason, FIX));
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ pub fn hash_case(op: &str, input: Value) -> Result<Value, Error> {
             };
             Ok(answer("result", word.to_owned()))
         }
-        _ => Err(Error::misuse("op", "is no hash function", "see tests/vectors/hash.json")),
+        _ => Err(Error::invalid_request("op", "is no hash function", "see tests/vectors/hash.json")),
     }
 }
 
@@ -67,7 +67,7 @@ struct Input(Fields);
 
 impl Input {
     fn text(&mut self, name: &str) -> Result<String, Error> {
-        self.0.text(name)?.ok_or_else(|| Error::misuse(name, "is missing", "give it"))
+        self.0.text(name)?.ok_or_else(|| Error::invalid_request(name, "is missing", "give it"))
     }
 
     fn bytes(&mut self, name: &str) -> Result<Vec<u8>, Error> {
@@ -78,7 +78,7 @@ impl Input {
             .map(|pair| std::str::from_utf8(pair).ok().and_then(|it| u8::from_str_radix(it, 16).ok()));
         pairs
             .collect::<Option<_>>()
-            .ok_or_else(|| Error::wrong(name, "is not hexadecimal", "give an even number of digits"))
+            .ok_or_else(|| Error::validation_failed(name, "is not hexadecimal", "give an even number of digits"))
     }
 
     fn number(&mut self, name: &str) -> Result<u32, Error> {

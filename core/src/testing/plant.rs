@@ -16,7 +16,7 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
     const MADE: Millis = 0;
     let known = ["key_id", "org", "environment", "lookup", "prefix", "format", "verifier", "filter", "scopes"];
     let mut fields = Fields::new(Casing::Snake, row.into_map("row")?).only(&known)?;
-    let mut text = |name: &str| fields.text(name)?.ok_or_else(|| Error::misuse(name, "is missing", "give it"));
+    let mut text = |name: &str| fields.text(name)?.ok_or_else(|| Error::invalid_request(name, "is missing", "give it"));
     let key = KeyRow {
         id: text("key_id")?,
         org: text("org")?,
@@ -44,7 +44,7 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
         created_at: MADE,
     };
     if fields.given("filter").is_some() {
-        return Err(Error::wrong("filter", "is made under a random key of each database", "leave it null"));
+        return Err(Error::validation_failed("filter", "is made under a random key of each database", "leave it null"));
     }
     let scopes = fields.given("scopes").map_or(Ok(vec![]), scope::read)?;
     let draft = Draft {

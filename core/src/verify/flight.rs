@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 use crate::fork::lock;
 use crate::hash::Verdict;
 use crate::worker::Workers;
@@ -61,5 +61,5 @@ impl Drop for Landing {
 }
 
 fn stopped() -> Error {
-    Error::unavailable(Trouble::Busy, "too many slow hashes are queued", "try again in a moment")
+    Error::unavailable(UnavailableCause::Busy, "too many slow hashes are queued", "try again in a moment")
 }

@@ -16,7 +16,7 @@ use self::rehash::Rehash;
 use self::state::{AnyCharge, State};
 use crate::clock::{Clock, Millis};
 use crate::decision::{Allowed, Ask, Code, Decision, Denial, Request, UNAVAILABLE, granted};
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 use crate::events::Events;
 use crate::fork::PerProcess;
 use crate::hash::{Claim, Hasher, Stored, Verdict};
@@ -346,7 +346,7 @@ impl Verifier {
         let now = self.clock.micros();
         if budget.as_ref().is_some_and(|it| it.take(1, now).is_none()) {
             let reason = "too many wrong secrets were tried for a key whose check is slow";
-            return Err(Error::unavailable(Trouble::Busy, reason, "try again in a minute"));
+            return Err(Error::unavailable(UnavailableCause::Busy, reason, "try again in a minute"));
         }
         let proof = claim.digest(&self.store.birth().filter_key);
         let (hasher, permits) = (Arc::clone(&self.hasher), here.permits.clone());
@@ -421,7 +421,7 @@ impl Verifier {
 
 /// A key with such a tier would go unlimited.
 fn unknown_tier() -> Error {
-    Error::unavailable(Trouble::Tier, "the key has a tier that this engine was not given", "name it in tiers")
+    Error::unavailable(UnavailableCause::Tier, "the key has a tier that this engine was not given", "name it in tiers")
 }
 
 fn refusal(denial: Box<Denial>) -> Decision {

@@ -11,7 +11,7 @@ use std::thread;
 use keywright::blocking::Keywright;
 use keywright::http::{Config, Message, Session};
 use keywright::wait::block_on;
-use keywright::{Error, IssuedKey, ListKeys, NewKey, Rotation, Trouble};
+use keywright::{Error, IssuedKey, ListKeys, NewKey, Rotation, UnavailableCause};
 use rusqlite::ffi::SQLITE_FULL;
 
 use super::watch::{Call, Fault, Watch};
@@ -80,7 +80,10 @@ impl<'a> Run<'a> {
             Err(error) => error,
         };
         assert!(threatened && self.watch.hit(), "{name} met no failure: {error:?}");
-        let known = matches!(error.trouble(), Some(Trouble::Io | Trouble::Full | Trouble::Access));
+        let known = matches!(
+            error.unavailable_cause(),
+            Some(UnavailableCause::Io | UnavailableCause::Full | UnavailableCause::Access)
+        );
         assert!(known && !error.to_string().contains("thread stopped"), "{name}: {error:?}");
         None
     }

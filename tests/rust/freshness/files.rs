@@ -8,7 +8,7 @@
 use std::fs;
 
 use keywright::blocking::Keywright;
-use keywright::{IssuedKey, KeyUpdate, ListKeys, Trouble};
+use keywright::{IssuedKey, KeyUpdate, ListKeys, UnavailableCause};
 
 use crate::site::{config, files, process, verdict};
 use crate::{Stage, carried_out, carry_out, pair};
@@ -62,7 +62,11 @@ impl Taken {
         self.stage.clock.advance(SECOND);
         for (name, kw) in &self.stage.engines {
             assert_eq!(self.said(kw), ["unavailable"; 2], "{name} after a second");
-            assert_eq!(kw.keys().list(ListKeys::new()).unwrap_err().trouble(), Some(Trouble::Place), "{name}");
+            assert_eq!(
+                kw.keys().list(ListKeys::new()).unwrap_err().unavailable_cause(),
+                Some(UnavailableCause::Location),
+                "{name}"
+            );
         }
         self.is_silent();
     }

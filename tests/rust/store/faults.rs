@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keywright::blocking::Keywright;
-use keywright::{AuditHead, Error, IssuedKey, Key, ListKeys, NewKey, Trouble};
+use keywright::{AuditHead, Error, IssuedKey, Key, ListKeys, NewKey, UnavailableCause};
 
 use crate::site::process::{after, after_mounting, again, inside, words};
 use crate::site::{Site, changes, config, create, forged, verdict};
@@ -49,10 +49,10 @@ impl Running {
         self.kw.close();
     }
 
-    fn refuses(&self, troubles: &[Trouble]) {
+    fn refuses(&self, troubles: &[UnavailableCause]) {
         for (call, done) in changes(&self.kw, &self.active) {
             let error = done.expect_err(call);
-            assert!(error.trouble().is_some_and(|it| troubles.contains(&it)), "{call}: {error:?}");
+            assert!(error.unavailable_cause().is_some_and(|it| troubles.contains(&it)), "{call}: {error:?}");
         }
     }
 }
@@ -66,8 +66,8 @@ fn uncounted(mut key: Key) -> Key {
     key
 }
 
-fn trouble<T>(done: Result<T, Error>) -> Option<Trouble> {
-    done.err().and_then(|it| it.trouble())
+fn trouble<T>(done: Result<T, Error>) -> Option<UnavailableCause> {
+    done.err().and_then(|it| it.unavailable_cause())
 }
 
 #[test]
@@ -77,10 +77,10 @@ fn a_lock_that_outlasts_the_busy_timeout_refuses_changes_alone() {
     let running = Running::on(Keywright::open(short.clone()).unwrap());
     let other = site.sql();
     other.execute_batch("BEGIN IMMEDIATE; UPDATE keys SET name = 'of another program'").unwrap();
-    running.refuses(&[Trouble::Locked]);
+    running.refuses(&[UnavailableCause::Locked]);
     running.stands();
     // Reading what is there needs no lock; making or changing it does.
-    assert_eq!(trouble(Keywright::open(short.clone())), Some(Trouble::Locked));
+    assert_eq!(trouble(Keywright::open(short.clone())), Some(UnavailableCause::Locked));
     let reader = Keywright::open(short.read_only(true)).unwrap();
     assert_eq!(verdict(&reader, running.active.api_key.reveal()), "allowed");
     reader.close();
@@ -124,7 +124,7 @@ fn a_file_that_another_program_has_for_itself_opens_when_it_is_free() {
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
     let short = site.config().busy_timeout(Duration::from_millis(50));
     let refused = [short.clone(), short.read_only(true)].map(|it| trouble(Keywright::open(it)));
-    assert_eq!(refused, [Some(Trouble::Locked), Some(Trouble::Locked)]);
+    assert_eq!(refused, [Some(UnavailableCause::Locked), Some(UnavailableCause::Locked)]);
     drop(other);
     let kw = site.open();
     assert_eq!(verdict(&kw, &text), "allowed");
@@ -152,15 +152,15 @@ fn a_full_disk_refuses_changes_alone() {
     let running = Running::on(Keywright::open(config(&file)).unwrap());
     fill(&folder);
     for _ in 0..3 {
-        running.refuses(&[Trouble::Full]);
+        running.refuses(&[UnavailableCause::Full]);
         running.stands();
     }
     let another = Keywright::open(config(&file)).unwrap();
     assert_eq!(verdict(&another, running.active.api_key.reveal()), "allowed");
-    assert_eq!(trouble(another.keys().create(NewKey::named("another"))), Some(Trouble::Full));
+    assert_eq!(trouble(another.keys().create(NewKey::named("another"))), Some(UnavailableCause::Full));
     another.close();
     running.stands();
-    assert_eq!(trouble(Keywright::open(config(&folder.join("new.db")))), Some(Trouble::Full));
+    assert_eq!(trouble(Keywright::open(config(&folder.join("new.db")))), Some(UnavailableCause::Full));
     fs::remove_file(folder.join("ballast")).unwrap();
     running.recovers();
     let new = Keywright::open(config(&folder.join("new.db"))).unwrap();
@@ -190,7 +190,7 @@ fn a_failing_write_is_undone_wherever_it_fails() {
     let file = folder.join("keys.db");
     let kw = match Keywright::open(config(&file)) {
         Ok(kw) => kw,
-        Err(error) => return assert!(error.trouble().is_some(), "{error:?}"),
+        Err(error) => return assert!(error.unavailable_cause().is_some(), "{error:?}"),
     };
     let mut made: Vec<IssuedKey> = Vec::new();
     let failure = loop {
@@ -200,9 +200,9 @@ fn a_failing_write_is_undone_wherever_it_fails() {
         }
         assert!(made.len() < 10_000, "nothing fails");
     };
-    assert!(matches!(failure.trouble(), Some(Trouble::Io | Trouble::Full)), "{failure:?}");
+    assert!(matches!(failure.unavailable_cause(), Some(UnavailableCause::Io | UnavailableCause::Full)), "{failure:?}");
     let head = kw.audit().head().unwrap();
-    assert_eq!(trouble(kw.keys().create(NewKey::named("CI"))), failure.trouble());
+    assert_eq!(trouble(kw.keys().create(NewKey::named("CI"))), failure.unavailable_cause());
     assert_eq!(kw.audit().head().unwrap(), head);
     assert!(made.iter().all(|it| verdict(&kw, it.api_key.reveal()) == "allowed"));
     // An org, two keys and a revocation were there before.

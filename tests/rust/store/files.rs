@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use keywright::blocking::Keywright;
-use keywright::{Error, NewKey, Trouble};
+use keywright::{Error, NewKey, UnavailableCause};
 use rusqlite::Connection;
 
 use crate::site::process::{after, again, inside, words};
@@ -51,8 +51,8 @@ fn judge(file: &Path, active: &[String], revoked: &str) -> usize {
     let kw = match Keywright::open(config(file)) {
         Ok(kw) => kw,
         Err(error) => {
-            let trouble = error.trouble();
-            assert!(matches!(trouble, Some(Trouble::Corrupt | Trouble::Foreign)), "{error:?}");
+            let trouble = error.unavailable_cause();
+            assert!(matches!(trouble, Some(UnavailableCause::Corrupt | UnavailableCause::Foreign)), "{error:?}");
             return active.len();
         }
     };
@@ -61,7 +61,7 @@ fn judge(file: &Path, active: &[String], revoked: &str) -> usize {
     assert!(matches!(verdict(&kw, revoked), "revoked" | "unavailable"));
     assert!(matches!(verdict(&kw, &forged(&active[0])), "invalid" | "unavailable"));
     if let Err(error) = kw.keys().create(NewKey::named("another")) {
-        assert_eq!(error.trouble(), Some(Trouble::Corrupt), "{error:?}");
+        assert_eq!(error.unavailable_cause(), Some(UnavailableCause::Corrupt), "{error:?}");
     }
     kw.close();
     verdicts.iter().filter(|it| **it == "unavailable").count()
@@ -95,11 +95,11 @@ fn a_damaged_header_is_told_apart_from_a_damaged_body() {
         let mut bytes = whole.clone();
         bytes[from..to].fill(0xA5);
         fs::write(&copy, bytes).unwrap();
-        refused_untouched(&copy).trouble()
+        refused_untouched(&copy).unavailable_cause()
     };
-    assert_eq!(damaged(0, 16), Some(Trouble::Foreign));
-    assert_eq!(damaged(68, 72), Some(Trouble::Foreign));
-    assert_eq!(damaged(100, 4_096), Some(Trouble::Corrupt));
+    assert_eq!(damaged(0, 16), Some(UnavailableCause::Foreign));
+    assert_eq!(damaged(68, 72), Some(UnavailableCause::Foreign));
+    assert_eq!(damaged(100, 4_096), Some(UnavailableCause::Corrupt));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn the_files_of_others_are_refused_untouched() {
     database("reserved.db", "PRAGMA application_id = 252006675");
     for name in ["notes.txt", "short.txt", "theirs.db", "wal.db", "named.db", "reserved.db"] {
         let error = refused_untouched(&file(name));
-        assert_eq!(error.trouble(), Some(Trouble::Foreign), "{name}: {error:?}");
+        assert_eq!(error.unavailable_cause(), Some(UnavailableCause::Foreign), "{name}: {error:?}");
     }
 }
 
@@ -142,11 +142,17 @@ fn a_mark_without_the_tables_is_refused() {
         let file = site.folder().join(name);
         Connection::open(&file).unwrap().execute_batch(&format!("PRAGMA application_id = {mark}; {sql}")).unwrap();
         let error = refused_untouched(&file);
-        assert!(matches!(error.trouble(), Some(Trouble::Foreign | Trouble::Corrupt)), "{name}: {error:?}");
+        assert!(
+            matches!(error.unavailable_cause(), Some(UnavailableCause::Foreign | UnavailableCause::Corrupt)),
+            "{name}: {error:?}"
+        );
     }
     site.sql().execute_batch("PRAGMA foreign_keys = OFF; DROP TABLE secrets").unwrap();
     let error = refused(&site.file());
-    assert!(matches!(error.trouble(), Some(Trouble::Foreign | Trouble::Corrupt)), "{error:?}");
+    assert!(
+        matches!(error.unavailable_cause(), Some(UnavailableCause::Foreign | UnavailableCause::Corrupt)),
+        "{error:?}"
+    );
 }
 
 /// The advice of the error makes it a database again.
@@ -170,7 +176,7 @@ fn an_empty_file_becomes_a_database() {
     let site = Site::new();
     fs::write(site.file(), "").unwrap();
     let unread = Keywright::open(site.config().read_only(true)).err();
-    assert_eq!(unread.and_then(|it| it.trouble()), Some(Trouble::Foreign));
+    assert_eq!(unread.and_then(|it| it.unavailable_cause()), Some(UnavailableCause::Foreign));
     let kw = site.open();
     create(&kw, "CI");
     kw.close();
@@ -189,8 +195,8 @@ fn what_is_no_plain_file_is_refused() {
     fs::write(at("first.db"), "").unwrap();
     fs::hard_link(at("first.db"), at("second.db")).unwrap();
     for name in ["folder", "link.db", "loose.db", "pipe.db", "socket.db", "second.db"] {
-        let trouble = refused(&at(name)).trouble();
-        assert!(matches!(trouble, Some(Trouble::Access | Trouble::Place)), "{name}: {trouble:?}");
+        let trouble = refused(&at(name)).unavailable_cause();
+        assert!(matches!(trouble, Some(UnavailableCause::Access | UnavailableCause::Location)), "{name}: {trouble:?}");
         assert!(!files(&at(name))[1].exists(), "{name} has a log");
     }
     assert!(!at("nothing").exists(), "a link was followed");
@@ -200,7 +206,7 @@ fn what_is_no_plain_file_is_refused() {
     symlink(site.folder(), at("way")).unwrap();
     Keywright::open(config(&at("way").join("keys.db"))).unwrap().close();
     fs::write(at("file"), "x").unwrap();
-    assert_eq!(refused(&at("file").join("keys.db")).trouble(), Some(Trouble::Access));
+    assert_eq!(refused(&at("file").join("keys.db")).unavailable_cause(), Some(UnavailableCause::Access));
 }
 
 fn mode(path: &Path) -> u32 {
@@ -268,8 +274,11 @@ fn a_file_taken_from_under_an_engine_is_noticed_before_anything_is_told() {
         }
         for _ in 0..2 {
             assert_eq!(verdict(&kw, &active[0]), "unavailable");
-            assert_eq!(kw.keys().revoke(&key.id, ()).unwrap_err().trouble(), Some(Trouble::Place));
-            assert_eq!(kw.keys().get(&key.id).unwrap_err().trouble(), Some(Trouble::Place));
+            assert_eq!(
+                kw.keys().revoke(&key.id, ()).unwrap_err().unavailable_cause(),
+                Some(UnavailableCause::Location)
+            );
+            assert_eq!(kw.keys().get(&key.id).unwrap_err().unavailable_cause(), Some(UnavailableCause::Location));
         }
         kw.close();
     }
@@ -284,7 +293,7 @@ fn a_log_taken_from_under_an_engine_is_noticed_before_anything_is_told() {
     for ending in ["-wal", "-shm"] {
         fs::remove_file(format!("{}{ending}", site.file().display())).unwrap();
     }
-    assert_eq!(kw.keys().revoke(&key.id, ()).unwrap_err().trouble(), Some(Trouble::Place));
+    assert_eq!(kw.keys().revoke(&key.id, ()).unwrap_err().unavailable_cause(), Some(UnavailableCause::Location));
     assert_eq!(verdict(&kw, &active[0]), "unavailable");
     kw.close();
 }

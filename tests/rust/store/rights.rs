@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use keywright::blocking::Keywright;
-use keywright::{Error, ListAudit, ListKeys, ListOrgs, Trouble};
+use keywright::{Error, ListAudit, ListKeys, ListOrgs, UnavailableCause};
 
 use crate::site::process::{self, after_mounting, again, bound_by_modes, inside, words};
 use crate::site::{Site, bytes, changes, config, create, files, forged, verdict};
@@ -34,7 +34,7 @@ fn reads_alone(reader: &Keywright, text: &str) {
     let key = reader.keys().get(&id).unwrap();
     for (call, done) in changes(reader, &key) {
         let refused = done.expect_err(call);
-        assert_eq!(refused.trouble(), Some(Trouble::ReadOnly), "{call}: {refused:?}");
+        assert_eq!(refused.unavailable_cause(), Some(UnavailableCause::ReadOnly), "{call}: {refused:?}");
     }
     assert_eq!((reader.keys().get(&id).unwrap(), reader.audit().head().unwrap()), (key, head));
 }
@@ -63,8 +63,8 @@ fn a_read_only_engine_reads_alone_with_a_writer_and_without() {
 fn a_read_only_engine_makes_nothing() {
     let site = Site::new();
     let inner = site.folder().join("none/keys.db");
-    assert_eq!(error(&site.file(), true).trouble(), Some(Trouble::Access));
-    assert_eq!(error(&inner, true).trouble(), Some(Trouble::Access));
+    assert_eq!(error(&site.file(), true).unavailable_cause(), Some(UnavailableCause::Access));
+    assert_eq!(error(&inner, true).unavailable_cause(), Some(UnavailableCause::Access));
     assert_eq!(fs::read_dir(site.folder()).unwrap().count(), 0);
 }
 
@@ -77,7 +77,10 @@ fn read_or_refuse(file: &Path, text: &str) -> usize {
             1
         }
         Err(error) => {
-            assert!(matches!(error.trouble(), Some(Trouble::ReadOnly | Trouble::Access)), "{error:?}");
+            assert!(
+                matches!(error.unavailable_cause(), Some(UnavailableCause::ReadOnly | UnavailableCause::Access)),
+                "{error:?}"
+            );
             0
         }
     };
@@ -94,8 +97,8 @@ fn a_user_without_the_right_to_write_is_told() {
         // Where there is no log and none may be made, the file is read as it lies.
         assert_eq!(read_or_refuse(&file, &text), if log || !folder_binds { 2 } else { 1 });
         if folder_binds {
-            assert_eq!(error(&folder.join("new.db"), false).trouble(), Some(Trouble::Access));
-            assert_eq!(error(&folder.join("new/keys.db"), false).trouble(), Some(Trouble::Access));
+            assert_eq!(error(&folder.join("new.db"), false).unavailable_cause(), Some(UnavailableCause::Access));
+            assert_eq!(error(&folder.join("new/keys.db"), false).unavailable_cause(), Some(UnavailableCause::Access));
         }
         return;
     }
@@ -134,7 +137,7 @@ fn a_file_that_may_not_be_read_is_told() {
         return again(a_file_that_may_not_be_read_is_told, bound_by_modes(), site.folder());
     };
     for read_only in [false, true] {
-        assert_eq!(error(&folder.join("keys.db"), read_only).trouble(), Some(Trouble::Access));
+        assert_eq!(error(&folder.join("keys.db"), read_only).unavailable_cause(), Some(UnavailableCause::Access));
     }
 }
 
@@ -161,14 +164,17 @@ fn a_read_only_file_system_is_told() {
     let remount = Command::new("mount").args(["-o", "remount,bind,ro"]).arg(&folder).status().unwrap();
     assert!(remount.success());
     let refused = error(&file, false);
-    assert!(matches!(refused.trouble(), Some(Trouble::ReadOnly | Trouble::Access)), "{refused:?}");
+    assert!(
+        matches!(refused.unavailable_cause(), Some(UnavailableCause::ReadOnly | UnavailableCause::Access)),
+        "{refused:?}"
+    );
     let reader = Keywright::open(config(&file).read_only(true)).unwrap();
     reads_alone(&reader, new.api_key.reveal());
     reader.close();
     let unread = error(&copy, true);
     assert!(unread.to_string().starts_with("the -wal file holds changes"), "{unread}");
-    assert_eq!(error(&folder.join("new.db"), false).trouble(), Some(Trouble::ReadOnly));
-    assert_eq!(error(&folder.join("new/keys.db"), false).trouble(), Some(Trouble::ReadOnly));
+    assert_eq!(error(&folder.join("new.db"), false).unavailable_cause(), Some(UnavailableCause::ReadOnly));
+    assert_eq!(error(&folder.join("new/keys.db"), false).unavailable_cause(), Some(UnavailableCause::ReadOnly));
 }
 
 /// Its log would lie beside the other name, where nobody else looks for it.
@@ -185,7 +191,10 @@ fn a_file_mounted_on_its_own_is_refused() {
         return again(a_file_mounted_on_its_own_is_refused, &words(&through), site.folder());
     };
     for read_only in [false, true] {
-        assert_eq!(error(&folder.join("a place/keys.db"), read_only).trouble(), Some(Trouble::Place));
+        assert_eq!(
+            error(&folder.join("a place/keys.db"), read_only).unavailable_cause(),
+            Some(UnavailableCause::Location)
+        );
     }
     Keywright::open(config(&folder.join("keys.db"))).unwrap().close();
 }

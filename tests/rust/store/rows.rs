@@ -1,15 +1,15 @@
 //! Rows that cannot be checked here: their pepper is not known, or another program damaged them.
 
 use keywright::blocking::Keywright;
-use keywright::{Config, Trouble};
+use keywright::{Config, UnavailableCause};
 use rusqlite::types::Value;
 
 use crate::site::{PATIENCE, PEPPER, Site, changes, create, forged, plain, verdict};
 
 const OTHER: &str = "another pepper, which is also longer than 32 bytes";
 
-fn trouble(config: Config) -> Option<Trouble> {
-    Keywright::open(config).err().and_then(|it| it.trouble())
+fn trouble(config: Config) -> Option<UnavailableCause> {
+    Keywright::open(config).err().and_then(|it| it.unavailable_cause())
 }
 
 #[test]
@@ -21,8 +21,8 @@ fn without_the_pepper_of_its_keys_no_engine_opens() {
     for config in
         [bare(), bare().pepper(OTHER), bare().pepper(&PEPPER[..PEPPER.len() - 1]), bare().pepper(format!("{PEPPER}\n"))]
     {
-        assert_eq!(trouble(config.clone()), Some(Trouble::Pepper));
-        assert_eq!(trouble(config.read_only(true)), Some(Trouble::Pepper));
+        assert_eq!(trouble(config.clone()), Some(UnavailableCause::Pepper));
+        assert_eq!(trouble(config.read_only(true)), Some(UnavailableCause::Pepper));
     }
     let short = Keywright::open(bare().pepper(&PEPPER[..31])).err().unwrap();
     assert_eq!((short.code(), short.field()), ("validation_failed", Some("pepper")));

@@ -1,7 +1,7 @@
 //! Databases of an older and of a newer release, and what is fixed when a database is made.
 
 use keywright::blocking::Keywright;
-use keywright::{Error, KeyId, KeyUpdate, Limit, ListKeys, NewKey, Trouble};
+use keywright::{Error, KeyId, KeyUpdate, Limit, ListKeys, NewKey, UnavailableCause};
 
 use crate::site::{Site, changes, create, verdict};
 
@@ -17,7 +17,7 @@ fn a_schema_beyond_this_release_is_refused_with_both_versions() {
     let ours = 8;
     for read_only in [false, true] {
         let error = refused(&site, read_only);
-        assert_eq!(error.trouble(), Some(Trouble::Newer));
+        assert_eq!(error.unavailable_cause(), Some(UnavailableCause::Newer));
         for version in [905, 904, ours] {
             assert!(error.to_string().contains(&format!(" {version}")), "{error} does not name {version}");
         }
@@ -70,7 +70,7 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
     kw.close();
     first_schema(&site);
     let error = refused(&site, true);
-    assert_eq!(error.trouble(), Some(Trouble::ReadOnly));
+    assert_eq!(error.unavailable_cause(), Some(UnavailableCause::ReadOnly));
     assert!(error.to_string().contains("schema 1 and this release needs 8"), "{error}");
 
     let kw = Keywright::open(site.config().tier("basic", [Limit::new("basic", 100)])).unwrap();
@@ -98,7 +98,11 @@ fn limits_that_no_release_wrote_are_trouble_and_no_key_without_limits() {
     for foreign in ["", "{}", "[{}]", "no JSON", r#"[{"name":"own","rate":-1,"burst":1,"per":"key","operation":null}]"#]
     {
         stored(foreign);
-        assert_eq!(kw.keys().get(&new.id).unwrap_err().trouble(), Some(Trouble::Corrupt), "{foreign}");
+        assert_eq!(
+            kw.keys().get(&new.id).unwrap_err().unavailable_cause(),
+            Some(UnavailableCause::Corrupt),
+            "{foreign}"
+        );
         assert_eq!(verdict(&kw, new.api_key.reveal()), "unavailable", "{foreign}");
     }
     // What a later release adds to a limit is left alone.

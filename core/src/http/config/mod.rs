@@ -336,32 +336,40 @@ impl Config {
     pub(super) fn plan(&self) -> Result<Plan, Error> {
         let plain = |it: u8| it.is_ascii_alphanumeric() || b" ._-".contains(&it);
         if !(1..=64).contains(&self.realm.len()) || !self.realm.bytes().all(plain) {
-            return Err(Error::wrong("realm", "is no realm", "use 1 to 64 letters, digits, spaces and . _ -"));
+            return Err(Error::validation_failed(
+                "realm",
+                "is no realm",
+                "use 1 to 64 letters, digits, spaces and . _ -",
+            ));
         }
         if self.credentials.is_empty() {
-            return Err(Error::wrong("credentials", "is empty", "name a header, like Authorization"));
+            return Err(Error::validation_failed("credentials", "is empty", "name a header, like Authorization"));
         }
         for (index, source) in self.credentials.iter().enumerate() {
             if self.credentials.iter().take(index).any(|it| it.is(source)) {
-                return Err(Error::wrong("credentials", format!("names {source} twice"), "name it once"));
+                return Err(Error::validation_failed("credentials", format!("names {source} twice"), "name it once"));
             }
         }
         if let Some(agent) = self.agent_header.as_deref()
             && self.credentials.iter().any(|it| it.name() == agent)
         {
             let reason = format!("names {agent}, in which keys come");
-            return Err(Error::wrong("agent_header", reason, "name another header, like X-Agent-Id"));
+            return Err(Error::validation_failed("agent_header", reason, "name another header, like X-Agent-Id"));
         }
         let table = self.rules.clone().map(Table::new).transpose()?;
         let sessions = |table: &Table| table.rules().any(|it| it.needs.lets_sessions_in());
         if self.session.is_none() && table.as_ref().is_some_and(sessions) {
             let fix = "say in the option session how tokens are checked, or let the route need a key";
-            return Err(Error::wrong("routes", "let sessions in, and no session can be checked", fix));
+            return Err(Error::validation_failed("routes", "let sessions in, and no session can be checked", fix));
         }
         let once = |table: &Table| table.rules().any(|it| it.needs.idempotent != Idempotent::No);
         if self.forward_auth.is_some() && table.as_ref().is_some_and(once) {
             let fix = "let the service behind the proxy see to it, which has the body and the answer";
-            return Err(Error::wrong("routes", "are idempotent, of which a proxy that asks knows nothing", fix));
+            return Err(Error::validation_failed(
+                "routes",
+                "are idempotent, of which a proxy that asks knows nothing",
+                fix,
+            ));
         }
         for origin in &self.origins {
             check_origin(origin)?;
@@ -492,5 +500,5 @@ fn check_origin(origin: &str) -> Result<(), Error> {
     if host.is_some_and(|it| !it.is_empty() && it.bytes().all(plain)) {
         return Ok(());
     }
-    Err(Error::wrong("origins", "holds what is no origin", "write https://app.example, without a path"))
+    Err(Error::validation_failed("origins", "holds what is no origin", "write https://app.example, without a path"))
 }

@@ -17,10 +17,10 @@ pub(super) fn read(head: &Head<'_>, body: &[u8], casing: Casing) -> Result<Vec<(
     let parsed: Result<Strict, _> = serde_json::from_slice(body);
     let value = parsed.map_err(|it| {
         let reason = format!("is no valid JSON from line {} column {}", it.line(), it.column());
-        Error::wrong("body", reason, "send one object, in which each name stands once")
+        Error::validation_failed("body", reason, "send one object, in which each name stands once")
     })?;
     let Value::Map(mut entries) = value.0 else {
-        return Err(Error::wrong("body", "is no JSON object", "send named fields in braces").into());
+        return Err(Error::validation_failed("body", "is no JSON object", "send named fields in braces").into());
     };
     let at = casing.spell("expires_at");
     for (name, value) in &mut entries {
@@ -57,7 +57,7 @@ fn time(name: &str, text: &str) -> Result<Value, Error> {
     let parsed = DateTime::parse_from_rfc3339(text).map(|it| Value::Time(it.with_timezone(&Utc)));
     parsed.map_err(|_| {
         let fix = "write it like 2030-01-31T12:00:00Z";
-        Error::wrong(name, "is no RFC 3339 time with an offset", fix)
+        Error::validation_failed(name, "is no RFC 3339 time with an offset", fix)
     })
 }
 

@@ -15,7 +15,7 @@ impl Http {
     /// other text nothing more is told (section 2.2).
     pub(super) async fn introspect(&self, mut given: Fields, who: &Who) -> Result<Value, Refusal> {
         let Some(token) = given.text("token")? else {
-            return Err(Error::misuse("token", "is missing", "send the key to be looked at").into());
+            return Err(Error::invalid_request("token", "is missing", "send the key to be looked at").into());
         };
         let mut request = Request::new().method(given.text("method")?.unwrap_or_else(|| "GET".into()));
         if let Some(ip) = given.text("ip")? {

@@ -58,7 +58,11 @@ pub(in crate::http) fn plain_path<'a>(option: &str, path: &'a str) -> Result<&'a
     let is_segment = |it: &str| !matches!(it, "" | "." | "..") && it.bytes().all(plain);
     match path.strip_prefix('/') {
         Some(inside) if inside.split('/').all(is_segment) => Ok(path),
-        _ => Err(Error::wrong(option, "is no path of plain segments", "write it like /api-keys or /v1/api-keys")),
+        _ => Err(Error::validation_failed(
+            option,
+            "is no path of plain segments",
+            "write it like /api-keys or /v1/api-keys",
+        )),
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn read(head: &Head<'_>, casing: Casing) -> Result<Vec<(String, Value
 
 /// Names and values as forms write them.
 pub(super) fn pairs(place: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
-    let broken = || Refusal::from(Error::wrong(place, "cannot be read", "percent-encode it as UTF-8"));
+    let broken = || Refusal::from(Error::validation_failed(place, "cannot be read", "percent-encode it as UTF-8"));
     let query = std::str::from_utf8(bytes).map_err(|_| broken())?;
     let mut entries = Vec::new();
     for part in query.split('&').filter(|it| !it.is_empty()) {

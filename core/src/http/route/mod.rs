@@ -90,7 +90,11 @@ impl Entry {
 impl Table {
     pub(super) fn new(rules: Vec<Rule>) -> Result<Self, Error> {
         if rules.len() > MOST_RULES {
-            return Err(Error::wrong("routes", format!("has more than {MOST_RULES} rules"), "use {name} in paths"));
+            return Err(Error::validation_failed(
+                "routes",
+                format!("has more than {MOST_RULES} rules"),
+                "use {name} in paths",
+            ));
         }
         let mut table: Vec<Entry> = Vec::new();
         for rule in rules {
@@ -99,7 +103,7 @@ impl Table {
             let is_same = |it: &&Entry| it.pattern.is_same(&pattern) && overlap(&it.rule.methods, &rule.methods);
             if let Some(other) = table.iter().find(is_same) {
                 let reason = format!("'{rule}' and '{}' are rules of the same requests", other.rule);
-                return Err(Error::wrong("routes", reason, "keep one of them"));
+                return Err(Error::validation_failed("routes", reason, "keep one of them"));
             }
             table.push(Entry { pattern, rule, others: Vec::new(), rivals: Vec::new() });
         }
@@ -146,14 +150,22 @@ fn rivals(table: &[Entry], at: usize) -> Vec<usize> {
 fn check(rule: &Rule) -> Result<(), Error> {
     for (index, method) in rule.methods.iter().enumerate() {
         if method == "HEAD" {
-            return Err(Error::wrong("routes", "holds a rule for HEAD", "leave it out: the rule for GET counts"));
+            return Err(Error::validation_failed(
+                "routes",
+                "holds a rule for HEAD",
+                "leave it out: the rule for GET counts",
+            ));
         }
         // RFC 9110 section 9.1 lets a method be any token; those in use are capitals.
         if method.is_empty() || method.len() > 32 || !method.bytes().all(|it| it.is_ascii_uppercase() || it == b'-') {
-            return Err(Error::wrong("routes", "holds what is no method", "write methods in capitals, like GET"));
+            return Err(Error::validation_failed(
+                "routes",
+                "holds what is no method",
+                "write methods in capitals, like GET",
+            ));
         }
         if rule.methods.iter().take(index).any(|it| it == method) {
-            return Err(Error::wrong("routes", format!("'{rule}' names a method twice"), "name it once"));
+            return Err(Error::validation_failed("routes", format!("'{rule}' names a method twice"), "name it once"));
         }
     }
     rule.needs.check(&rule.to_string()).map_err(|it| it.within("routes"))

@@ -121,7 +121,11 @@ impl Needs {
             Some(Value::Bool(true)) => Idempotent::Yes,
             Some(Value::Text(text)) if text == "required" => Idempotent::Required,
             Some(_) => {
-                return Err(Error::misuse("idempotent", "is neither true, false nor required", "use one of them"));
+                return Err(Error::invalid_request(
+                    "idempotent",
+                    "is neither true, false nor required",
+                    "use one of them",
+                ));
             }
         };
         // An empty list is a route that needs no scope; in `verify`, where no route is declared, it is a mistake.
@@ -153,7 +157,7 @@ impl Needs {
         self.check("this route")?;
         if self.lets_sessions_in() && !sessions {
             let fix = "say in the option session how tokens are checked, or let the route need a key";
-            return Err(Error::wrong("access", "lets sessions in, and no session can be checked", fix));
+            return Err(Error::validation_failed("access", "lets sessions in, and no session can be checked", fix));
         }
         Ok(())
     }
@@ -165,11 +169,15 @@ impl Needs {
         if self.access == Access::Public && self.idempotent != Idempotent::No {
             let reason =
                 format!("is said of what anybody may enter, and keys are told apart by who sends them, for {route}");
-            return Err(Error::wrong("idempotent", reason, "let the route need a key or a session"));
+            return Err(Error::validation_failed("idempotent", reason, "let the route need a key or a session"));
         }
         if matches!(self.access, Access::Public | Access::Session) && self.request.asks_of_a_key() {
             let reason = format!("asks something of a key where none is needed, for {route}");
-            return Err(Error::wrong("access", reason, "drop scopes and limits, or let the route need a key"));
+            return Err(Error::validation_failed(
+                "access",
+                reason,
+                "drop scopes and limits, or let the route need a key",
+            ));
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ impl Segment {
 impl Pattern {
     pub(super) fn read(text: &str) -> Result<Self, Error> {
         const FIX: &str = "write paths like /v1/deals, /v1/deals/{id} or /v1/files/{*rest}";
-        let wrong = |reason: &str| Error::wrong("routes", reason, FIX);
+        let wrong = |reason: &str| Error::validation_failed("routes", reason, FIX);
         let Some(inside) = text.strip_prefix('/') else {
             return Err(wrong("holds a path that does not begin with /"));
         };

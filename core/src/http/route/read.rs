@@ -11,12 +11,12 @@ fn rule(value: Value) -> Result<Rule, Error> {
     let known: Vec<_> = ["method", "path"].into_iter().chain(Needs::FIELDS).collect();
     let mut fields = Fields::new(Casing::Snake, value.into_map("rule")?).only(&known)?;
     let Some(path) = fields.text("path")? else {
-        return Err(Error::misuse("path", "is missing", "give the path of each rule, like /v1/deals/{id}"));
+        return Err(Error::invalid_request("path", "is missing", "give the path of each rule, like /v1/deals/{id}"));
     };
     let methods = match fields.given("method") {
         None => Vec::new(),
         Some(Value::List(items)) if items.is_empty() => {
-            return Err(Error::wrong("method", "is empty", "leave it out for every method"));
+            return Err(Error::validation_failed("method", "is empty", "leave it out for every method"));
         }
         Some(list @ Value::List(_)) => list.into_texts("method")?,
         Some(one) => vec![one.into_text("method")?],

@@ -26,13 +26,13 @@ struct Document {
 /// an algorithm that the host names.
 pub(super) fn read(document: &str, algorithms: Option<&[Algorithm]>) -> Result<Vec<VerificationKey>, Error> {
     let document: Document = serde_json::from_str(document)
-        .map_err(|_| Error::wrong("jwks", "is no JWKS document", "give JSON with a list named keys"))?;
+        .map_err(|_| Error::validation_failed("jwks", "is no JWKS document", "give JSON with a list named keys"))?;
     let mut keys = Vec::new();
     let mut first_skip = None;
     for entry in &document.keys {
         if PRIVATE_MEMBERS.iter().any(|member| entry.get(member).is_some()) {
             let fix = "publish the public part alone, and replace this key: whoever read it can sign";
-            return Err(Error::wrong("jwks", "holds a private key", fix));
+            return Err(Error::validation_failed("jwks", "holds a private key", fix));
         }
         match usable(entry, algorithms) {
             Ok(key) => keys.push(key),
@@ -47,17 +47,17 @@ pub(super) fn read(document: &str, algorithms: Option<&[Algorithm]>) -> Result<V
             |skip| format!("holds no key that can be used: the first one {}", skip.reason),
         );
         let fix = first_skip.map_or("give the document that the provider publishes", |skip| skip.fix);
-        return Err(Error::wrong("jwks", reason, fix));
+        return Err(Error::validation_failed("jwks", reason, fix));
     }
     if keys.len() > MOST_KEYS {
-        return Err(Error::wrong(
+        return Err(Error::validation_failed(
             "jwks",
             format!("holds more than {MOST_KEYS} keys"),
             "remove those that sign no more",
         ));
     }
     if keys.len() > 1 && keys.iter().any(|key| key.id.is_none()) {
-        return Err(Error::wrong("jwks", "has several keys, and one without kid", "give each key its kid"));
+        return Err(Error::validation_failed("jwks", "has several keys, and one without kid", "give each key its kid"));
     }
     Ok(keys)
 }

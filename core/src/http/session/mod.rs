@@ -91,7 +91,7 @@ impl Session {
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&["org", "actor", "may", "every_org", "cookie"])?;
         let Some(org) = fields.text("org")? else {
-            return Err(Error::misuse("org", "is missing", "say to which org the session belongs"));
+            return Err(Error::invalid_request("org", "is missing", "say to which org the session belongs"));
         };
         let mut session = Self::of(org)?;
         if let Some(actor) = fields.text("actor")? {

@@ -33,7 +33,7 @@ impl SessionTokens {
             }
         }
         let (Some((name, text)), None) = (sources.pop(), sources.pop()) else {
-            return Err(Error::misuse(
+            return Err(Error::invalid_request(
                 "key",
                 "is missing, or one of several",
                 "give one of key, key_file, jwks, jwks_file",
@@ -42,7 +42,7 @@ impl SessionTokens {
         let keys = match (name.starts_with("jwks"), algorithm) {
             (true, None) => Keys::Set(text),
             (true, Some(_)) => {
-                return Err(Error::misuse(
+                return Err(Error::invalid_request(
                     "algorithm",
                     "is given beside a JWKS",
                     "name those that are accepted in algorithms, or leave it out: each key names its alg",
@@ -50,7 +50,7 @@ impl SessionTokens {
             }
             (false, Some(algorithm)) => Keys::One { algorithm, key: text },
             (false, None) => {
-                return Err(Error::misuse("algorithm", "is missing", "give HS256, RS256, ES256 or Ed25519"));
+                return Err(Error::invalid_request("algorithm", "is missing", "give HS256, RS256, ES256 or Ed25519"));
             }
         };
         let standard = Self::new(keys);

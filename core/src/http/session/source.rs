@@ -58,14 +58,18 @@ impl KeySource {
         };
         let field = format!("{field}_file");
         let unreadable = |error: std::io::Error| {
-            Error::wrong(&field, format!("cannot be read: {}", error.kind()), "name a file that can be read")
+            Error::validation_failed(
+                &field,
+                format!("cannot be read: {}", error.kind()),
+                "name a file that can be read",
+            )
         };
         let file = File::open(path).map_err(unreadable)?;
         let version = file.metadata().ok().and_then(|metadata| FileVersion::of(&metadata));
         let mut text = String::new();
         file.take(LARGEST_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
         if text.len() as u64 > LARGEST_FILE {
-            return Err(Error::wrong(&field, "is larger than 256 KiB", "name the file that holds the key"));
+            return Err(Error::validation_failed(&field, "is larger than 256 KiB", "name the file that holds the key"));
         }
         Ok((text, version.filter(FileVersion::is_settled)))
     }

@@ -141,7 +141,7 @@ impl SessionTokens {
     /// Reads the keys, so that a wrong one is refused at the start.
     pub(in crate::http) fn open(&self) -> Result<Verifier, Error> {
         if !(0..=300 * SECOND).contains(&self.leeway) {
-            return Err(Error::wrong("leeway_seconds", "is out of range", "give 0 to 300"));
+            return Err(Error::validation_failed("leeway_seconds", "is out of range", "give 0 to 300"));
         }
         for (field, claim) in [("org_claim", &self.org_claim), ("actor_claim", &self.actor_claim)] {
             plain(field, claim, 200)?;
@@ -152,9 +152,11 @@ impl SessionTokens {
     fn load(&self) -> Result<Loaded, Error> {
         let algorithms = self.algorithms.as_deref().map(accepted).transpose()?;
         match &self.keys {
-            Keys::One { .. } if algorithms.is_some() => {
-                Err(Error::misuse("algorithms", "is given beside one key", "leave it out: algorithm names its own"))
-            }
+            Keys::One { .. } if algorithms.is_some() => Err(Error::invalid_request(
+                "algorithms",
+                "is given beside one key",
+                "leave it out: algorithm names its own",
+            )),
             Keys::One { algorithm, key } => {
                 let (text, version) = key.load("key")?;
                 Ok(Loaded { keys: vec![VerificationKey::read(algorithm, &text)?], version })
@@ -174,7 +176,11 @@ impl SessionTokens {
 
 fn accepted(names: &[String]) -> Result<Vec<Algorithm>, Error> {
     if names.is_empty() {
-        return Err(Error::wrong("algorithms", "is empty", "name one, such as RS256, or leave the option out"));
+        return Err(Error::validation_failed(
+            "algorithms",
+            "is empty",
+            "name one, such as RS256, or leave the option out",
+        ));
     }
     names.iter().map(|name| chosen_algorithm("algorithms", name)).collect()
 }

@@ -26,7 +26,7 @@ pub(super) fn algorithm(name: &str) -> Option<Algorithm> {
 /// The algorithm that an option names.
 pub(super) fn chosen_algorithm(field: &str, name: &str) -> Result<Algorithm, Error> {
     algorithm(name).ok_or_else(|| {
-        Error::wrong(
+        Error::validation_failed(
             field,
             "names an algorithm that is not accepted",
             "use HS256, RS256, ES256, or Ed25519 (also called EdDSA)",
@@ -49,23 +49,32 @@ pub(super) struct VerificationKey {
 impl VerificationKey {
     /// Reads a secret for HS256, or a public key as PEM.
     pub(super) fn read(algorithm: &str, text: &str) -> Result<Self, Error> {
-        let unusable = || Error::wrong("key", "cannot be read", "give a public key as PEM, for HS256 the secret");
+        let unusable =
+            || Error::validation_failed("key", "cannot be read", "give a public key as PEM, for HS256 the secret");
         let algorithm = chosen_algorithm("algorithm", algorithm)?;
         let key = match algorithm {
             Algorithm::HS256 if text.trim_end().len() < SHORTEST_SECRET => {
-                return Err(Error::wrong("key", "is shorter than 32 bytes", "give a secret of 32 bytes or more"));
+                return Err(Error::validation_failed(
+                    "key",
+                    "is shorter than 32 bytes",
+                    "give a secret of 32 bytes or more",
+                ));
             }
             // A file ends with a line break that belongs to no secret.
             Algorithm::HS256 => DecodingKey::from_secret(text.trim_end().as_bytes()),
             _ if text.contains("PRIVATE KEY") => {
-                return Err(Error::wrong("key", "is a private key", "give the public one: nothing is signed here"));
+                return Err(Error::validation_failed(
+                    "key",
+                    "is a private key",
+                    "give the public one: nothing is signed here",
+                ));
             }
             Algorithm::RS256 => DecodingKey::from_rsa_pem(text.as_bytes()).map_err(|_| unusable())?,
             Algorithm::ES256 => DecodingKey::from_ec_pem(text.as_bytes()).map_err(|_| unusable())?,
             _ => DecodingKey::from_ed_pem(text.as_bytes()).map_err(|_| unusable())?,
         };
         if algorithm == Algorithm::RS256 && key.try_get_as_bytes().is_ok_and(|der| der.len() < SHORTEST_MODULUS) {
-            return Err(Error::wrong("key", "is too short", "use 2048 bits or more for RS256"));
+            return Err(Error::validation_failed("key", "is too short", "use 2048 bits or more for RS256"));
         }
         Ok(Self { id: None, algorithm, key })
     }

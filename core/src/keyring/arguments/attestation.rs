@@ -68,7 +68,7 @@ impl Attestation {
             Some(several) => {
                 if fields.given("agent").is_some() || fields.given("claims").is_some() {
                     let fix = "give one agent with its claims, or a list of both";
-                    return Err(Error::misuse("attestations", "is given together with agent or claims", fix));
+                    return Err(Error::invalid_request("attestations", "is given together with agent or claims", fix));
                 }
                 let items = several.into_list("attestations")?.into_iter();
                 items.map(|it| Attested::read(&fields, it, agent)).collect::<Result<_, _>>()?
@@ -84,7 +84,7 @@ impl Attestation {
     pub(crate) fn check(&self) -> Result<(), Error> {
         if !(1..=MOST).contains(&self.all.len()) {
             let reason = if self.all.is_empty() { "is empty".into() } else { format!("has more than {MOST} items") };
-            return Err(Error::wrong("attestations", reason, format!("give 1 to {MOST}")));
+            return Err(Error::validation_failed("attestations", reason, format!("give 1 to {MOST}")));
         }
         for it in &self.all {
             identifier("agent", &it.agent, "is no id of an agent")?;
@@ -97,12 +97,16 @@ impl Attestation {
     pub(crate) fn check_by_key(&self) -> Result<(), Error> {
         if self.all.len() > MOST_BY_KEY {
             let reason = format!("has more than {MOST_BY_KEY} items, which is the most from a key");
-            return Err(Error::wrong("attestations", reason, "send fewer together"));
+            return Err(Error::validation_failed("attestations", reason, "send fewer together"));
         }
         let size = |it: &Attested| serde_json::Value::Object(it.claims.clone()).to_string().len();
         if self.all.iter().map(size).sum::<usize>() > LARGEST_BY_KEY {
             let reason = format!("has more than {LARGEST_BY_KEY} bytes in all, which is the most from a key");
-            return Err(Error::wrong("claims", reason, "say less, or keep the data elsewhere and name its digest"));
+            return Err(Error::validation_failed(
+                "claims",
+                reason,
+                "say less, or keep the data elsewhere and name its digest",
+            ));
         }
         Ok(())
     }
@@ -118,14 +122,19 @@ impl Attested {
         let agent = match (fields.text("agent")?, agent) {
             (Some(named), Some(other)) if named != other => {
                 let reason = "is not the agent on whose behalf the request is made";
-                return Err(Error::wrong("agent", reason, "leave it out, or send the request without that header"));
+                return Err(Error::validation_failed(
+                    "agent",
+                    reason,
+                    "leave it out, or send the request without that header",
+                ));
             }
             (Some(named), _) => named,
             (None, Some(agent)) => agent.to_owned(),
-            (None, None) => return Err(Error::misuse("agent", "is missing", "say who claims it")),
+            (None, None) => return Err(Error::invalid_request("agent", "is missing", "say who claims it")),
         };
         let claims = fields.given("claims");
-        let claims = claims.ok_or_else(|| Error::misuse("claims", "is missing", "say what the agent claims"))?;
+        let claims =
+            claims.ok_or_else(|| Error::invalid_request("claims", "is missing", "say what the agent claims"))?;
         Ok(Self { agent, claims: metadata::read("claims", claims)? })
     }
 }

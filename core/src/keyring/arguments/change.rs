@@ -135,7 +135,7 @@ impl Rotation {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.replace_current && self.grace.is_some() {
-            return Err(Error::misuse(
+            return Err(Error::invalid_request(
                 "replace_current",
                 "is given together with grace",
                 "leave grace out: the former secret keeps its end",

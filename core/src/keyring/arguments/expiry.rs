@@ -16,9 +16,11 @@ impl Expiry {
     pub(super) fn take(fields: &mut Fields) -> Result<Option<Self>, Error> {
         let (days, at) = (fields.take("expires_in_days"), fields.take("expires_at"));
         match (days, at) {
-            (Some(days), Some(at)) if days != Value::Null && at != Value::Null => {
-                Err(Error::misuse("expires_in_days", "is given together with expires_at", "give one of the two"))
-            }
+            (Some(days), Some(at)) if days != Value::Null && at != Value::Null => Err(Error::invalid_request(
+                "expires_in_days",
+                "is given together with expires_at",
+                "give one of the two",
+            )),
             (Some(days), _) if days != Value::Null => {
                 Ok(Some(Self::InDays(days.into_integer("expires_in_days", 1, LONGEST_LIFE_DAYS)?)))
             }
@@ -36,7 +38,7 @@ impl Expiry {
                 ("expires_in_days", now + days * clock::DAY)
             }
             Self::InDays(_) => {
-                return Err(Error::wrong(
+                return Err(Error::validation_failed(
                     "expires_in_days",
                     "is out of range",
                     format!("give 1 to {LONGEST_LIFE_DAYS}"),
@@ -45,10 +47,10 @@ impl Expiry {
             Self::At(at) => ("expires_at", at),
         };
         if at <= now {
-            return Err(Error::wrong(field, "is not in the future", "give a later time"));
+            return Err(Error::validation_failed(field, "is not in the future", "give a later time"));
         }
         if at > clock::LAST {
-            return Err(Error::wrong(field, "is after the year 9999", "give an earlier time"));
+            return Err(Error::validation_failed(field, "is after the year 9999", "give an earlier time"));
         }
         Ok(Some(at))
     }

@@ -163,7 +163,9 @@ impl NewKey {
     /// Reads the arguments of a `create` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&[&Self::NAMES[..], &["created_by"]].concat())?;
-        let name = fields.take("name").ok_or_else(|| Error::misuse("name", "is missing", "say what the key is for"))?;
+        let name = fields
+            .take("name")
+            .ok_or_else(|| Error::invalid_request("name", "is missing", "say what the key is for"))?;
         let mut new = Self::named(name.into_text("name")?);
         if let Some(value) = fields.given("scopes") {
             new.scopes = scope::read(value)?;

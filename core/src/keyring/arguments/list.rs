@@ -102,7 +102,7 @@ impl ListKeys {
         self.limit.check()?;
         if self.idle_days.is_some_and(|it| !(1..=LONGEST_IDLE).contains(&it)) {
             let fix = format!("give 1 to {LONGEST_IDLE}");
-            return Err(Error::wrong("idle_days", format!("is out of 1..={LONGEST_IDLE}"), fix));
+            return Err(Error::validation_failed("idle_days", format!("is out of 1..={LONGEST_IDLE}"), fix));
         }
         self.name.as_deref().map_or(Ok(()), |it| plain("name", it, LONGEST_NAME))
     }

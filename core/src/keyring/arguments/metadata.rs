@@ -27,7 +27,7 @@ fn depth(value: &Value) -> usize {
 }
 
 fn too_deep(field: &str) -> Error {
-    Error::wrong(field, format!("is nested deeper than {DEEPEST} levels"), "flatten it")
+    Error::validation_failed(field, format!("is nested deeper than {DEEPEST} levels"), "flatten it")
 }
 
 pub(super) fn check(field: &str, metadata: &Metadata) -> Result<(), Error> {
@@ -50,11 +50,11 @@ pub(super) fn check(field: &str, metadata: &Metadata) -> Result<(), Error> {
         return Err(too_deep(field));
     }
     if metadata.iter().any(|(name, it)| name.contains('\0') || holds_nul(it)) {
-        return Err(Error::wrong(field, "holds a NUL character", "remove it"));
+        return Err(Error::validation_failed(field, "holds a NUL character", "remove it"));
     }
     let size = serde_json::to_string(metadata).map_or(usize::MAX, |it| it.len());
     if size > LARGEST {
-        return Err(Error::wrong(
+        return Err(Error::validation_failed(
             field,
             format!("is larger than {LARGEST} bytes of JSON"),
             "keep large data elsewhere",

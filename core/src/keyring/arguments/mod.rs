@@ -33,12 +33,14 @@ impl KeyId {
         match value.into_argument() {
             Value::Integer(number) => u64::try_from(number)
                 .map(Self::Integer)
-                .map_err(|_| Error::wrong(field, "is no id of a key", "give the id as the key shows it")),
-            Value::Float(_) => Err(Error::wrong(field, "is not a whole number", "give the id as the key shows it")),
+                .map_err(|_| Error::validation_failed(field, "is no id of a key", "give the id as the key shows it")),
+            Value::Float(_) => {
+                Err(Error::validation_failed(field, "is not a whole number", "give the id as the key shows it"))
+            }
             // Text that cannot be stored names nothing.
             Value::BrokenText => Ok(Self::Text(String::new())),
             Value::Text(text) => Ok(Self::Text(text)),
-            _ => Err(Error::misuse(field, "is no id", "give the id as the key shows it, text or an integer")),
+            _ => Err(Error::invalid_request(field, "is no id", "give the id as the key shows it, text or an integer")),
         }
     }
 }

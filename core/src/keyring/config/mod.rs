@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{Engine, Keywright, Texts};
 use crate::clock::{Clock, time};
 use crate::decision::Request;
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 use crate::events::{Ear, Event, EventKind, Events};
 use crate::hash::{Hasher, Pepper, Scheme};
 use crate::health::{Health, Work};
@@ -332,7 +332,7 @@ impl Config {
         if let Some(brand) = &self.brand
             && (!is_word(brand) || brand.ends_with('_'))
         {
-            return Err(Error::wrong(
+            return Err(Error::validation_failed(
                 "brand",
                 "is no short name",
                 "use 1 to 32 of a-z, 0-9 and _, beginning with a letter",
@@ -342,7 +342,7 @@ impl Config {
         check_environments(&environments)?;
         let accepted = accepted(self.environment.as_deref(), &environments)?;
         if self.accept_formats.len() > MOST_FORMATS {
-            return Err(Error::wrong(
+            return Err(Error::validation_failed(
                 "accept_formats",
                 format!("has more than {MOST_FORMATS} formats"),
                 "drop those no key has",
@@ -364,17 +364,21 @@ impl Config {
         )?;
         let patience = self.patience.unwrap_or(STANDARD_PATIENCE);
         if !(0..=clock::DAY / 24).contains(&patience) {
-            return Err(Error::wrong("busy_timeout", "is longer than an hour", "give 0 to \"1h\""));
+            return Err(Error::validation_failed("busy_timeout", "is longer than an hour", "give 0 to \"1h\""));
         }
         let keys_in_memory = self.keys_in_memory.unwrap_or(STANDARD_MEMORY);
         if i64::try_from(keys_in_memory).is_ok_and(|it| it > MOST_MEMORY) {
             let fix = format!("give 0 to {MOST_MEMORY}");
-            return Err(Error::wrong("keys_in_memory", format!("is more than {MOST_MEMORY}"), fix));
+            return Err(Error::validation_failed("keys_in_memory", format!("is more than {MOST_MEMORY}"), fix));
         }
         self.limits.check()?;
         for (field, days) in [("expiring_days", self.expiring_days), ("idle_days", self.idle_days)] {
             if days.is_some_and(|it| it > MOST_DAYS) {
-                return Err(Error::wrong(field, format!("is more than {MOST_DAYS}"), "give days, or 0 for never"));
+                return Err(Error::validation_failed(
+                    field,
+                    format!("is more than {MOST_DAYS}"),
+                    "give days, or 0 for never",
+                ));
             }
         }
         let ear = self.listener.clone().map(|listener| Ear {
@@ -438,7 +442,7 @@ impl Plan {
             Sqlite::open(&self.path, self.read_only, self.patience, self.unwatched, &fresh, sealer, self.health)?;
         if self.integer_ids.is_some_and(|it| it != store.birth().integer_ids) {
             let style = if store.birth().integer_ids { "integer" } else { "uuid" };
-            return Err(Error::wrong(
+            return Err(Error::validation_failed(
                 "id_style",
                 format!("is not the one this database was made with, which is {style}"),
                 "leave it out, or use another database",
@@ -447,7 +451,7 @@ impl Plan {
         let named = block_on(store.peppers(now))?;
         if let Some(stranger) = named.iter().find(|it| !self.hasher.knows_pepper(it)) {
             return Err(Error::unavailable(
-                Trouble::Pepper,
+                UnavailableCause::Pepper,
                 format!("keys of this database were made with a pepper that was not given (its id is {stranger})"),
                 "give the same pepper as before, and new ones beside it",
             ));
@@ -488,7 +492,7 @@ fn check_environments(environments: &[String]) -> Result<(), Error> {
         environments.iter().enumerate().all(|(at, it)| environments.iter().position(|other| other == it) == Some(at));
     if !(1..=MOST_ENVIRONMENTS).contains(&environments.len()) || !distinct || !environments.iter().all(|it| is_word(it))
     {
-        return Err(Error::wrong("environments", "is no list of environments", FIX));
+        return Err(Error::validation_failed("environments", "is no list of environments", FIX));
     }
     Ok(())
 }
@@ -497,7 +501,9 @@ fn accepted(asked: Option<&[String]>, environments: &[String]) -> Result<Vec<Str
     match asked {
         None => Ok(environments.iter().take(1).cloned().collect()),
         Some([all]) if all == "*" => Ok(environments.to_vec()),
-        Some([]) => Err(Error::wrong("environment", "accepts nothing", "name one of the environments, or \"*\"")),
+        Some([]) => {
+            Err(Error::validation_failed("environment", "accepts nothing", "name one of the environments, or \"*\""))
+        }
         Some(several) => match several.iter().find(|it| !environments.contains(it)) {
             None => Ok(several.to_vec()),
             Some(stranger) => {
@@ -506,7 +512,7 @@ fn accepted(asked: Option<&[String]>, environments: &[String]) -> Result<Vec<Str
                     environments.iter().map(String::as_str),
                     format!("use one of {}", environments.join(", ")),
                 );
-                Err(Error::wrong("environment", "is none of the environments", fix))
+                Err(Error::validation_failed("environment", "is none of the environments", fix))
             }
         },
     }

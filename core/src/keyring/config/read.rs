@@ -43,13 +43,17 @@ impl Config {
     #[must_use]
     pub fn no_listener(is_async: bool) -> Error {
         let reason = if is_async { "is a coroutine function, which nobody would await" } else { "is no function" };
-        Error::misuse("on_event", reason, "give a function that takes an event, and returns soon")
+        Error::invalid_request("on_event", reason, "give a function that takes an event, and returns soon")
     }
 
     fn take(url: Value, mut fields: Fields) -> Result<Self, Error> {
         if fields.given("clock").is_some() {
             // A binding takes a real one out before.
-            return Err(Error::misuse("clock", "is no clock", "give a ManualClock of keywright's testing module"));
+            return Err(Error::invalid_request(
+                "clock",
+                "is no clock",
+                "give a ManualClock of keywright's testing module",
+            ));
         }
         if fields.given("on_event").is_some() {
             // Likewise.
@@ -66,11 +70,19 @@ impl Config {
         if let Some(peppers) = fields.take("pepper") {
             if peppers == Value::Null {
                 // An unset variable must not quietly mean the slow scheme.
-                return Err(Error::misuse("pepper", "is null", "set it, or leave the option out for argon2id"));
+                return Err(Error::invalid_request(
+                    "pepper",
+                    "is null",
+                    "set it, or leave the option out for argon2id",
+                ));
             }
             config.peppers = secrets("pepper", peppers)?;
             if config.peppers.is_empty() {
-                return Err(Error::wrong("pepper", "is an empty list", "give a pepper, or leave it out for argon2id"));
+                return Err(Error::validation_failed(
+                    "pepper",
+                    "is an empty list",
+                    "give a pepper, or leave it out for argon2id",
+                ));
             }
         }
         config.retired_peppers =

@@ -12,7 +12,7 @@ use super::patience::Patience;
 use super::place::{self, Files, Identity, Rest};
 use super::schema;
 use super::wal_index::WalIndex;
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 use crate::fork::{self, Forkable, Process, Relation, lock};
 use crate::store::Birth;
 
@@ -150,7 +150,9 @@ impl Connections {
             }
             None => self.pulse(),
         };
-        pulse.ok_or_else(|| Error::unavailable(Trouble::Locked, "the write-ahead log is being made", "try again"))
+        pulse.ok_or_else(|| {
+            Error::unavailable(UnavailableCause::Locked, "the write-ahead log is being made", "try again")
+        })
     }
 
     /// Runs a look-up on the caller's thread.
@@ -186,7 +188,11 @@ impl Connections {
         let found = look(&reader);
         // Without a lock, another program may have written to the file in the meantime.
         if turn.rests && self.enter()?.anchors != turn.anchors {
-            return Err(Error::unavailable(Trouble::Locked, "the database changed while it was read", "try again"));
+            return Err(Error::unavailable(
+                UnavailableCause::Locked,
+                "the database changed while it was read",
+                "try again",
+            ));
         }
         let mut held = lock(&self.held);
         if held.readers.len() < KEPT && !held.closed && held.anchors == turn.anchors {
@@ -199,7 +205,7 @@ impl Connections {
     pub(super) fn admit_change(&self) -> Result<(), Error> {
         if self.read_only {
             return Err(Error::unavailable(
-                Trouble::ReadOnly,
+                UnavailableCause::ReadOnly,
                 "this Keywright was opened with read_only",
                 "make changes through one that was not",
             ));
@@ -268,7 +274,7 @@ impl Connections {
                 // Nobody may go on trusting what it says; to close it would do harm, as with all that is open.
                 std::mem::forget(self.watch.swap(None));
                 return Err(Error::unavailable(
-                    Trouble::Place,
+                    UnavailableCause::Location,
                     "the database was deleted, replaced, or opened by another SQLite library in this process",
                     "put it back if need be, and restart this process",
                 ));
@@ -306,7 +312,7 @@ impl Connections {
     /// A connection to a file that cannot be opened otherwise, since SQLite may not make the index of a log beside it. It
     /// takes no lock, so that it holds only for as long as the file stays as it is.
     fn at_rest(&self, error: Error) -> Result<(Connection, Option<Rest>), Error> {
-        if !matches!(error.trouble(), Some(Trouble::Access | Trouble::ReadOnly)) {
+        if !matches!(error.unavailable_cause(), Some(UnavailableCause::Access | UnavailableCause::ReadOnly)) {
             return Err(error);
         }
         let Some(rest) = self.files.rest() else {
@@ -401,7 +407,7 @@ impl Drop for Connections {
 
 fn unread_log() -> Error {
     Error::unavailable(
-        Trouble::ReadOnly,
+        UnavailableCause::ReadOnly,
         "the -wal file holds changes, which cannot be read without a -shm file in a folder that cannot be written",
         "open and close the database once where the folder can be written, or copy the -shm file as well",
     )

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 use crate::wait::LockedOut;
 
 /// One wait for a lock. Everyone can see that it lasts, from the first attempt that failed: see
@@ -19,7 +19,7 @@ impl Patience {
 
     /// Whether to try again after an error.
     pub(super) fn lasts(&mut self, error: &Error) -> bool {
-        let lasts = error.trouble() == Some(Trouble::Locked) && Instant::now() < self.until;
+        let lasts = error.unavailable_cause() == Some(UnavailableCause::Locked) && Instant::now() < self.until;
         if lasts {
             self.locked_out.get_or_insert_with(LockedOut::new);
         }

@@ -6,36 +6,45 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 
 /// Reads `sqlite:path`.
 pub(crate) fn path_of(url: &str) -> Result<PathBuf, Error> {
     const FIX: &str = "write sqlite:keys.db for a file in the working folder, or sqlite:/var/lib/app/keys.db";
     let Some(path) = url.strip_prefix("sqlite:") else {
-        return Err(Error::wrong("url", "names no store that this release has", FIX));
+        return Err(Error::validation_failed("url", "names no store that this release has", FIX));
     };
     if path.starts_with("//") {
-        return Err(Error::wrong("url", "has slashes after sqlite: that other tools read in different ways", FIX));
+        return Err(Error::validation_failed(
+            "url",
+            "has slashes after sqlite: that other tools read in different ways",
+            FIX,
+        ));
     }
     if path == ":memory:" {
-        return Err(Error::wrong(
+        return Err(Error::validation_failed(
             "url",
             "asks for a database in memory, which no two connections could share",
             "use a file in a temporary folder",
         ));
     }
     if path.starts_with('~') {
-        return Err(Error::wrong("url", "begins with ~, which no shell expands here", "write the whole path"));
+        return Err(Error::validation_failed(
+            "url",
+            "begins with ~, which no shell expands here",
+            "write the whole path",
+        ));
     }
     if path.is_empty() || path.ends_with('/') || path.contains(['?', '#']) || path.chars().any(char::is_control) {
-        return Err(Error::wrong("url", "has no plain file name", FIX));
+        return Err(Error::validation_failed("url", "has no plain file name", FIX));
     }
     Ok(PathBuf::from(path))
 }
 
 /// The absolute path of the file, made with its folders when new: 0600 and 0700.
 pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
-    let file = path.file_name().ok_or_else(|| Error::wrong("url", "names no file", "write sqlite:keys.db"))?;
+    let file =
+        path.file_name().ok_or_else(|| Error::validation_failed("url", "names no file", "write sqlite:keys.db"))?;
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !read_only && !folder.exists() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -46,24 +55,32 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
     let whole = folder.join(file);
     match whole.symlink_metadata() {
         Ok(meta) if meta.is_symlink() => {
-            return Err(Error::unavailable(Trouble::Place, "the database file is a link", "name the file itself"));
+            return Err(Error::unavailable(
+                UnavailableCause::Location,
+                "the database file is a link",
+                "name the file itself",
+            ));
         }
         Ok(meta) if !meta.is_file() => {
             let what = if meta.is_dir() { "a folder" } else { "no plain file" };
             let fix = "name a file, as in sqlite:/var/lib/app/keys.db";
-            return Err(Error::unavailable(Trouble::Access, format!("the path names {what}"), fix));
+            return Err(Error::unavailable(UnavailableCause::Access, format!("the path names {what}"), fix));
         }
         // Under another name SQLite would look for another write-ahead log.
         Ok(meta) if meta.nlink() > 1 => {
             return Err(Error::unavailable(
-                Trouble::Place,
+                UnavailableCause::Location,
                 "the database file has a second name",
                 "remove the hard link",
             ));
         }
         // SQLite takes a single byte for nothing, and would begin a database anew over what was cut short.
         Ok(meta) if meta.len() == 1 => {
-            return Err(Error::unavailable(Trouble::Foreign, "the file is no SQLite database", "name another file"));
+            return Err(Error::unavailable(
+                UnavailableCause::Foreign,
+                "the file is no SQLite database",
+                "name another file",
+            ));
         }
         // A file that someone made beforehand is ours alone from its first byte on.
         Ok(meta) if meta.len() == 0 && meta.mode() & 0o077 != 0 && !read_only => {
@@ -74,7 +91,7 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
         Ok(_) => {}
         Err(_) if read_only => {
             return Err(Error::unavailable(
-                Trouble::Access,
+                UnavailableCause::Access,
                 "the database does not exist and read_only makes none",
                 "open it once without read_only",
             ));
@@ -160,14 +177,15 @@ impl Files {
 
 fn access(error: &std::io::Error, reason: &str) -> Error {
     let (trouble, fix) = match error.kind() {
-        ErrorKind::StorageFull => (Trouble::Full, "free space, and try again"),
-        ErrorKind::ReadOnlyFilesystem => {
-            (Trouble::ReadOnly, "name a place that can be written, or open a database that is there with read_only")
-        }
-        ErrorKind::PermissionDenied => (Trouble::Access, "allow this user to read and write the folder"),
-        ErrorKind::NotADirectory => (Trouble::Access, "name a path whose folders are folders"),
-        ErrorKind::NotFound => (Trouble::Access, "make the folder, or name one that is there"),
-        _ => (Trouble::Access, "look at the path and at who may write there"),
+        ErrorKind::StorageFull => (UnavailableCause::Full, "free space, and try again"),
+        ErrorKind::ReadOnlyFilesystem => (
+            UnavailableCause::ReadOnly,
+            "name a place that can be written, or open a database that is there with read_only",
+        ),
+        ErrorKind::PermissionDenied => (UnavailableCause::Access, "allow this user to read and write the folder"),
+        ErrorKind::NotADirectory => (UnavailableCause::Access, "name a path whose folders are folders"),
+        ErrorKind::NotFound => (UnavailableCause::Access, "make the folder, or name one that is there"),
+        _ => (UnavailableCause::Access, "look at the path and at who may write there"),
     };
     Error::unavailable(trouble, format!("{reason} ({})", error.kind()), fix)
 }
@@ -175,7 +193,8 @@ fn access(error: &std::io::Error, reason: &str) -> Error {
 /// SQLite's WAL needs memory shared between processes, and locks that hold: a local file system has both.
 fn suits(folder: &Path, file: &Path) -> Result<(), Error> {
     const FIX: &str = "put it on a local disk of the one machine whose programs use it";
-    let refused = |what: &str| Err(Error::unavailable(Trouble::Place, format!("the database is on {what}"), FIX));
+    let refused =
+        |what: &str| Err(Error::unavailable(UnavailableCause::Location, format!("the database is on {what}"), FIX));
     if let Ok(stat) = rustix::fs::statfs(folder)
         && let Some(name) = remote(stat.f_type)
     {
@@ -185,7 +204,7 @@ fn suits(folder: &Path, file: &Path) -> Result<(), Error> {
     let mounted = |line: &str| line.split(' ').nth(4).is_some_and(|at| unescape(at) == file.to_string_lossy());
     if mounts.lines().any(mounted) {
         return Err(Error::unavailable(
-            Trouble::Place,
+            UnavailableCause::Location,
             "the database is a file mounted on its own, so that its -wal and -shm files would be elsewhere",
             "mount the folder that holds it",
         ));
@@ -250,7 +269,10 @@ mod tests {
         assert_eq!(made.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o700);
         let link = folder.path().join("link.db");
         std::os::unix::fs::symlink(&made, &link).unwrap();
-        assert_eq!(prepare(&link, false).unwrap_err().trouble(), Some(Trouble::Place));
-        assert_eq!(prepare(&folder.path().join("none.db"), true).unwrap_err().trouble(), Some(Trouble::Access));
+        assert_eq!(prepare(&link, false).unwrap_err().unavailable_cause(), Some(UnavailableCause::Location));
+        assert_eq!(
+            prepare(&folder.path().join("none.db"), true).unwrap_err().unavailable_cause(),
+            Some(UnavailableCause::Access)
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 use crate::store::Birth;
 
 /// "KYWT": what marks a file as ours in its header.
@@ -58,12 +58,16 @@ pub(super) fn migrate(connection: &mut Connection, fresh: &Birth) -> Result<Birt
 /// Checks a database that may not be written.
 pub(super) fn check(connection: &Connection) -> Result<Birth, Error> {
     if state(connection)?.admit()? == State::Empty {
-        return Err(Error::unavailable(Trouble::Foreign, "the file is empty", "open it once without read_only"));
+        return Err(Error::unavailable(
+            UnavailableCause::Foreign,
+            "the file is empty",
+            "open it once without read_only",
+        ));
     }
     let found = version(connection)?;
     if found < NEWEST {
         return Err(Error::unavailable(
-            Trouble::ReadOnly,
+            UnavailableCause::ReadOnly,
             format!("the database has schema {found} and this release needs {NEWEST}"),
             "open it once without read_only",
         ));
@@ -85,7 +89,7 @@ impl State {
         match self {
             Self::Empty | Self::Ours => Ok(self),
             Self::Unmarked => Err(Error::unavailable(
-                Trouble::Foreign,
+                UnavailableCause::Foreign,
                 "the database was restored from SQL text, which does not hold the application_id of Keywright's databases",
                 format!("run PRAGMA application_id = {APPLICATION} on it"),
             )),
@@ -111,7 +115,7 @@ fn state(connection: &Connection) -> Result<State, Error> {
 
 fn foreign() -> Error {
     Error::unavailable(
-        Trouble::Foreign,
+        UnavailableCause::Foreign,
         "the file is a database of another program",
         "name another file; Keywright keeps its own",
     )
@@ -124,7 +128,7 @@ fn version(connection: &Connection) -> Result<i64, Error> {
     match row {
         Some((schema, oldest)) if oldest <= NEWEST => Ok(schema),
         Some::<(i64, i64)>((schema, oldest)) => Err(Error::unavailable(
-            Trouble::Newer,
+            UnavailableCause::Newer,
             format!(
                 "the database has schema {schema}, which needs a release that knows {oldest}; this one knows {NEWEST}"
             ),
@@ -156,5 +160,9 @@ fn write_ahead(connection: &Connection) -> Result<(), Error> {
     if mode == "wal" {
         return Ok(());
     }
-    Err(Error::unavailable(Trouble::Place, "the database cannot use a write-ahead log here", "put it on a local disk"))
+    Err(Error::unavailable(
+        UnavailableCause::Location,
+        "the database cannot use a write-ahead log here",
+        "put it on a local disk",
+    ))
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::ErrorCode;
 
-use crate::error::{Error, Trouble};
+use crate::error::{Error, UnavailableCause};
 
 pub(super) fn told(error: &rusqlite::Error) -> Error {
     let Some(code) = error.sqlite_error_code() else { return foreign_row() };
@@ -10,34 +10,40 @@ pub(super) fn told(error: &rusqlite::Error) -> Error {
         // A statement that this release wrote does not fit the tables.
         ErrorCode::Unknown => return foreign_row(),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
-            Trouble::Locked,
+            UnavailableCause::Locked,
             "the database is locked by another program",
             "try again; end the program that holds a transaction open",
         ),
-        ErrorCode::DiskFull => (Trouble::Full, "the disk is full", "free space, and try again"),
+        ErrorCode::DiskFull => (UnavailableCause::Full, "the disk is full", "free space, and try again"),
         ErrorCode::ReadOnly => (
-            Trouble::ReadOnly,
+            UnavailableCause::ReadOnly,
             "the database cannot be written",
             "allow this user to write the file and its folder, or open it with read_only",
         ),
-        ErrorCode::DatabaseCorrupt => (Trouble::Corrupt, "the database file is damaged", "restore it from a backup"),
+        ErrorCode::DatabaseCorrupt => {
+            (UnavailableCause::Corrupt, "the database file is damaged", "restore it from a backup")
+        }
         ErrorCode::NotADatabase => {
-            (Trouble::Foreign, "the file is no SQLite database", "name another file; Keywright makes its own")
+            (UnavailableCause::Foreign, "the file is no SQLite database", "name another file; Keywright makes its own")
         }
         ErrorCode::CannotOpen | ErrorCode::PermissionDenied => (
-            Trouble::Access,
+            UnavailableCause::Access,
             "the database cannot be opened",
             "allow this user to read and write the file and its folder, and this process to open more files",
         ),
         ErrorCode::ConstraintViolation => (
-            Trouble::Corrupt,
+            UnavailableCause::Corrupt,
             "the database refuses the change",
             "restore it from a backup, or undo what another program changed",
         ),
         _ => {
             let number = error.sqlite_error().map_or(0, |it| it.extended_code);
             let reason = format!("the database could not be read or written (SQLite error {number})");
-            return Error::unavailable(Trouble::Io, reason, "look at the disk and at the system's log, and try again");
+            return Error::unavailable(
+                UnavailableCause::Io,
+                reason,
+                "look at the disk and at the system's log, and try again",
+            );
         }
     };
     Error::unavailable(trouble, reason, fix)
@@ -52,7 +58,7 @@ impl From<rusqlite::Error> for Error {
 /// A value that no release writes: another program changed the row, or the file is damaged.
 pub(super) fn foreign_row() -> Error {
     Error::unavailable(
-        Trouble::Corrupt,
+        UnavailableCause::Corrupt,
         "the database holds a row or table that no release of Keywright wrote",
         "restore it from a backup, or undo what another program changed",
     )

@@ -114,7 +114,7 @@ impl Spelling {
     pub fn created_status(self, status: u16) -> Result<Self, Error> {
         match status {
             200 | 201 => Ok(Self { created_status: status, ..self }),
-            _ => Err(Error::wrong("created_status", "is no status of a key just made", "use 201 or 200")),
+            _ => Err(Error::validation_failed("created_status", "is no status of a key just made", "use 201 or 200")),
         }
     }
 
@@ -131,7 +131,7 @@ impl Spelling {
             View::Create => Ok(Self { create: Some(fields), ..self }),
             _ if shows_secret => {
                 let fix = "name it for create alone: afterwards nobody has it";
-                Err(Error::wrong("fields", "show api_key where a key is not just made", fix))
+                Err(Error::validation_failed("fields", "show api_key where a key is not just made", fix))
             }
             View::List => Ok(Self { list: Some(fields), ..self }),
             View::Get => Ok(Self { get: Some(fields), ..self }),
@@ -190,21 +190,25 @@ fn known<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Result<Vec<&'stat
         let field = KEY.iter().find(|it| it.name == name).ok_or_else(|| {
             let known = KEY.iter().map(|it| it.name);
             let fix = meant(name, known.clone(), format!("known are {}", known.collect::<Vec<_>>().join(", ")));
-            Error::wrong("fields", "names what is no field of a key", fix)
+            Error::validation_failed("fields", "names what is no field of a key", fix)
         })?;
         if fields.iter().any(|it| it.name == name) {
-            return Err(Error::wrong("fields", format!("names {name} twice"), "name it once"));
+            return Err(Error::validation_failed("fields", format!("names {name} twice"), "name it once"));
         }
         fields.push(field);
     }
     match fields.is_empty() {
-        true => Err(Error::wrong("fields", "is empty", "name at least one field, or leave it out for all")),
+        true => Err(Error::validation_failed("fields", "is empty", "name at least one field, or leave it out for all")),
         false => Ok(fields),
     }
 }
 
 fn without_secret() -> Error {
-    Error::wrong("fields", "of create lack api_key, which no other response shows", "name api_key among them")
+    Error::validation_failed(
+        "fields",
+        "of create lack api_key, which no other response shows",
+        "name api_key among them",
+    )
 }
 
 #[cfg(test)]
