@@ -24,7 +24,6 @@ class Forbidden extends KeywrightError {}
 class NotFound extends KeywrightError {}
 class Conflict extends KeywrightError {}
 class InProgress extends KeywrightError {}
-class TooLarge extends KeywrightError {}
 class IdempotencyMismatch extends KeywrightError {}
 class Unavailable extends KeywrightError {}
 class Closed extends KeywrightError {}
@@ -44,7 +43,6 @@ const classes = {
   not_found: NotFound,
   conflict: Conflict,
   in_progress: InProgress,
-  too_large: TooLarge,
   idempotency_mismatch: IdempotencyMismatch,
   unavailable: Unavailable,
   closed: Closed,
@@ -59,7 +57,6 @@ const all = {
   NotFound,
   Conflict,
   InProgress,
-  TooLarge,
   IdempotencyMismatch,
   Unavailable,
   Closed,

@@ -535,7 +535,6 @@ export type ErrorCode =
   | "not_found"
   | "conflict"
   | "in_progress"
-  | "too_large"
   | "idempotency_mismatch"
   | "unavailable"
   | "closed";
@@ -557,7 +556,6 @@ export class Forbidden extends KeywrightError {}
 export class NotFound extends KeywrightError {}
 export class Conflict extends KeywrightError {}
 export class InProgress extends KeywrightError {}
-export class TooLarge extends KeywrightError {}
 export class IdempotencyMismatch extends KeywrightError {}
 /** The store could not answer. Nothing was changed. */
 export class Unavailable extends KeywrightError {}

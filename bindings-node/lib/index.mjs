@@ -17,7 +17,6 @@ export const {
   NotFound,
   Conflict,
   InProgress,
-  TooLarge,
   IdempotencyMismatch,
   Unavailable,
   Closed,

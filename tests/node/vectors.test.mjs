@@ -210,6 +210,19 @@ vectors("errors", (t, it) => {
   assert.equal(type.prototype.name, it.js);
 });
 
+test("every class and every code of an error is in the vectors", () => {
+  const cases = read("errors.json").tests;
+  const types = readFileSync(new URL("../../bindings-node/lib/index.d.cts", import.meta.url), "utf8");
+  const words = (name) => types.match(new RegExp(`export type ${name} =([^;]*);`))[1].match(/\w+/g);
+  const of = (kind, name) => cases.filter((it) => it.kind === kind).map((it) => it[name]).sort();
+  assert.deepEqual(words("ErrorCode").sort(), of("error", "code"));
+  assert.deepEqual(words("DenialCode").sort(), of("decision", "code"));
+  const classes = Object.keys(keywright).filter((name) => keywright[name].prototype instanceof KeywrightError);
+  assert.deepEqual(classes.sort(), [...of("error", "js"), "Denied"].sort());
+  const declared = [...types.matchAll(/export class (\w+) extends KeywrightError/g)].map((it) => it[1]);
+  assert.deepEqual(declared.sort(), classes);
+});
+
 vectors("stored_rows", async (t, it) => {
   const kw = open(t, it.config);
   await plant(kw, it.row);

@@ -12,6 +12,7 @@ import pytest
 
 import keywright
 from keywright import Keywright, KeywrightError
+from keywright.errors import BY_CODE
 from keywright.testing import hash_case, plant
 from vectors import Case, Mode, World, load, matches, only, refused
 
@@ -100,6 +101,11 @@ def errors(_mode: Mode, _folder: Path, case: Case) -> None:
         assert (cls.code, cls.status) == (case["code"], case["status"])
     else:
         assert (case["kind"], cls) == ("decision", keywright.Denied)
+
+
+def test_every_class_of_an_error_is_in_the_vectors() -> None:
+    cases = [case for case in load("errors.json")["tests"] if case["kind"] == "error"]
+    assert {case["code"]: case["python"] for case in cases} == {code: cls.__name__ for code, cls in BY_CODE.items()}
 
 
 def stored_rows(mode: Mode, folder: Path, case: Case) -> None:

@@ -33,7 +33,6 @@ from keywright.errors import (
     InvalidRequest,
     KeywrightError,
     NotFound,
-    TooLarge,
     Unavailable,
     ValidationFailed,
 )
@@ -74,7 +73,6 @@ __all__ = [
     "Page",
     "Parsed",
     "Secret",
-    "TooLarge",
     "Unavailable",
     "ValidationFailed",
     "__version__",

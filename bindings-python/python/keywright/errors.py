@@ -17,7 +17,6 @@ __all__ = [
     "InvalidRequest",
     "KeywrightError",
     "NotFound",
-    "TooLarge",
     "Unavailable",
     "ValidationFailed",
 ]
@@ -85,13 +84,6 @@ class InProgress(KeywrightError):
     status = 409
 
 
-class TooLarge(KeywrightError):
-    """The request is larger than is read."""
-
-    code = "too_large"
-    status = 413
-
-
 class IdempotencyMismatch(KeywrightError):
     """The idempotency key was used before with another request."""
 
@@ -140,7 +132,6 @@ BY_CODE: Final = {
         NotFound,
         Conflict,
         InProgress,
-        TooLarge,
         IdempotencyMismatch,
         Unavailable,
         Closed,
