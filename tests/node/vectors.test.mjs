@@ -217,7 +217,7 @@ test("every class and every code of an error is in the vectors", () => {
   const of = (kind, name) => cases.filter((it) => it.kind === kind).map((it) => it[name]).sort();
   assert.deepEqual(words("ErrorCode").sort(), of("error", "code"));
   assert.deepEqual(words("DenialCode").sort(), of("decision", "code"));
-  const classes = Object.keys(keywright).filter((name) => keywright[name].prototype instanceof KeywrightError);
+  const classes = Object.keys(keywright).filter((name) => Object.getPrototypeOf(keywright[name]) === KeywrightError);
   assert.deepEqual(classes.sort(), [...of("error", "js"), "Denied"].sort());
   const declared = [...types.matchAll(/export class (\w+) extends KeywrightError/g)].map((it) => it[1]);
   assert.deepEqual(declared.sort(), classes);
