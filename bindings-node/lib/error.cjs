@@ -1,9 +1,9 @@
 "use strict";
 
-/** The names of the classes that an error belongs to, for `instanceof` with the classes of another copy of this package. */
+/** Holds the class names of an error, so that `instanceof` works with the classes of another copy of this package. */
 const NAMES = Symbol.for("keywright.error");
 
-/** What every error of this package extends: `code` is stable, `field` names the argument at fault, `status` is for HTTP. */
+/** Base class of all errors: `code` is stable, `field` names the argument at fault, `status` is the HTTP status. */
 class KeywrightError extends Error {
   constructor({ code, field = null, status, message }) {
     super(message);
@@ -18,17 +18,7 @@ class KeywrightError extends Error {
   }
 }
 
-class InvalidRequest extends KeywrightError {}
-class ValidationFailed extends KeywrightError {}
-class Forbidden extends KeywrightError {}
-class NotFound extends KeywrightError {}
-class Conflict extends KeywrightError {}
-class InProgress extends KeywrightError {}
-class IdempotencyMismatch extends KeywrightError {}
-class Unavailable extends KeywrightError {}
-class Closed extends KeywrightError {}
-
-/** Thrown by `authenticate`; `decision` says the rest. */
+/** Thrown by `authenticate`; `decision` holds the denial. */
 class Denied extends KeywrightError {
   constructor(decision) {
     super(decision);
@@ -36,33 +26,21 @@ class Denied extends KeywrightError {
   }
 }
 
-const classes = {
-  invalid_request: InvalidRequest,
-  validation_failed: ValidationFailed,
-  forbidden: Forbidden,
-  not_found: NotFound,
-  conflict: Conflict,
-  in_progress: InProgress,
-  idempotency_mismatch: IdempotencyMismatch,
-  unavailable: Unavailable,
-  closed: Closed,
-};
-
-// By names in the source: bundlers that minify rename the classes.
-const all = {
+// The one list of the classes. The names are property names, since minifiers rename class declarations.
+const errors = {
   KeywrightError,
-  InvalidRequest,
-  ValidationFailed,
-  Forbidden,
-  NotFound,
-  Conflict,
-  InProgress,
-  IdempotencyMismatch,
-  Unavailable,
-  Closed,
+  InvalidRequest: class extends KeywrightError {},
+  ValidationFailed: class extends KeywrightError {},
+  Forbidden: class extends KeywrightError {},
+  NotFound: class extends KeywrightError {},
+  Conflict: class extends KeywrightError {},
+  InProgress: class extends KeywrightError {},
+  IdempotencyMismatch: class extends KeywrightError {},
+  Unavailable: class extends KeywrightError {},
+  Closed: class extends KeywrightError {},
   Denied,
 };
-for (const [name, Class] of Object.entries(all)) {
+for (const [name, Class] of Object.entries(errors)) {
   const names = Class === KeywrightError ? [name] : ["KeywrightError", name];
   Object.defineProperties(Class.prototype, {
     name: { value: name, configurable: true, writable: true },
@@ -70,17 +48,22 @@ for (const [name, Class] of Object.entries(all)) {
   });
 }
 
-/** What the addon answered, where that is no failure, which it gives as data. */
+/** The class of a code: `not_found` is `NotFound`. */
+function classOf(code) {
+  return errors[code.replace(/(?:^|_)([a-z])/g, (_, letter) => letter.toUpperCase())] ?? KeywrightError;
+}
+
+/** Returns the result of an addon call. A failure is an object with a `code`; it is thrown as an error. */
 function checked(answer) {
   if (answer !== null && typeof answer === "object" && "code" in answer) {
-    throw new (classes[answer.code] ?? KeywrightError)(answer);
+    throw new (classOf(answer.code))(answer);
   }
   return answer;
 }
 
-/** A record that the addon answered as JSON. */
+/** Parses the record that an addon call returned as JSON. */
 function settle(answer) {
   return JSON.parse(checked(answer));
 }
 
-module.exports = { ...all, checked, settle };
+module.exports = { ...errors, checked, settle };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use keywright::input::{Fields, Value};
 use keywright::testing::ManualClock;
 use keywright::wait::{Ready, now_or_later};
-use keywright::{Config, Decision, Error, FieldError, Keywright, Request, Texts};
+use keywright::{Config, Decision, Error, Keywright, Request, Texts};
 use tokio::sync::OnceCell;
 
 use crate::call::{Call, Tenant};
@@ -59,7 +59,7 @@ impl Late {
         if is_closed() {
             return Err(Error::Closed);
         }
-        let kw = engine.get_or_try_init(|| config.clone().build()).await.map_err(camel)?;
+        let kw = engine.get_or_try_init(|| config.clone().build()).await?;
         if is_closed() {
             // Closed while it was being opened.
             kw.close().await;
@@ -100,25 +100,6 @@ impl Late {
             };
             verdict::outcome(&decision)
         })
-    }
-}
-
-/// The error with the option's name as JavaScript spells it.
-fn camel(error: Error) -> Error {
-    let spell = |it: FieldError| {
-        let mut words = it.field.split('_').map(str::to_owned);
-        let first = words.next().unwrap_or_default();
-        let field = words.fold(first, |name, word| {
-            let mut letters = word.chars();
-            let capital = letters.next().map(|it| it.to_ascii_uppercase());
-            name.chars().chain(capital).chain(letters).collect()
-        });
-        FieldError { field, ..it }
-    };
-    match error {
-        Error::InvalidRequest(it) => Error::InvalidRequest(spell(it)),
-        Error::ValidationFailed(it) => Error::ValidationFailed(spell(it)),
-        other => other,
     }
 }
 

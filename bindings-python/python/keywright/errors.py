@@ -123,18 +123,5 @@ class Denied(KeywrightError):
         return type(self), (str(self), self.decision)
 
 
-BY_CODE: Final = {
-    cls.code: cls
-    for cls in (
-        InvalidRequest,
-        ValidationFailed,
-        Forbidden,
-        NotFound,
-        Conflict,
-        InProgress,
-        IdempotencyMismatch,
-        Unavailable,
-        Closed,
-    )
-}
+BY_CODE: Final = {cls.code: cls for cls in KeywrightError.__subclasses__() if "code" in vars(cls)}
 """The class of each code; a denial of any code is :class:`Denied`."""
