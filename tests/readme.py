@@ -1,4 +1,7 @@
-"""Runs every program of the README and the guide, each as it stands. Those of a page share its files."""
+"""Runs the programs of the README and the guide as they stand. The programs of one page share its files.
+
+`readme.py express README` runs these pages only.
+"""
 
 import os
 import re
@@ -56,7 +59,7 @@ def command(language: str, program: str, folder: Path) -> list[str]:
 
 
 def run(language: str, program: str, folder: Path) -> str | None:
-    """What the program showed, or None when it failed."""
+    """Returns the output of the program, or None when it failed."""
     environment = {**os.environ, "KEYWRIGHT_PEPPER": secrets.token_hex(32)}
     done = subprocess.run(command(language, program, folder), cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode == 0:
@@ -76,6 +79,13 @@ def programs(page: Path) -> list[tuple[str, str]]:
     return found
 
 
+def pages(wanted: list[str]) -> list[Path]:
+    found = [ROOT / "README.md", *sorted((ROOT / "core" / "guide").glob("*.md"))]
+    if unknown := set(wanted) - {page.stem for page in found}:
+        raise SystemExit(f"no page {', '.join(sorted(unknown))}")
+    return [page for page in found if not wanted or page.stem in wanted]
+
+
 def main() -> int:
     words = len((ROOT / "README.md").read_text().split())
     print(f"{words} words, {WORDS} at most")
@@ -83,7 +93,7 @@ def main() -> int:
 
     # Inside the repository, so that Node finds `keywright` as the package the program stands in.
     (ROOT / "target").mkdir(exist_ok=True)
-    for page in [ROOT / "README.md", *sorted((ROOT / "core" / "guide").glob("*.md"))]:
+    for page in pages(sys.argv[1:]):
         if page.stem in FIELD:
             continue
         if page.stem in FRAMEWORKS and len(page.read_text().splitlines()) > LINES:

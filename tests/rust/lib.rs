@@ -1,7 +1,4 @@
-//! The interpreter of `tests/vectors`: it reads the cases, runs them through the public API and compares.
+//! The parts that the tests in Rust share: the interpreter of `tests/vectors`, and a folder with a database for one test.
 
-pub mod call;
-pub mod case;
-pub mod engine;
-pub mod expect;
-pub mod value;
+pub mod interpreter;
+pub mod site;

@@ -13,7 +13,7 @@ use keywright::http::{Config, Passed, Principal, Session};
 use keywright::input::{Fields, Value};
 use keywright::integrations::axum::{guarded, managed, management};
 use keywright::testing::ManualClock;
-use keywright_tests::value::{self, Saved};
+use keywright_tests::interpreter::value::{self, Saved};
 use serde_json::{Value as Given, json};
 
 fn fields(given: &Given) -> Fields {

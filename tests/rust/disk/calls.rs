@@ -15,8 +15,8 @@ use keywright::{Error, IssuedKey, ListKeys, NewKey, Rotation, UnavailableCause};
 use rusqlite::ffi::SQLITE_FULL;
 
 use super::watch::{Call, Fault, Watch};
-use crate::site::chance::Chance;
-use crate::site::{PATIENCE, Site, bytes, create, files, forged, verdict, whole};
+use keywright_tests::site::chance::Chance;
+use keywright_tests::site::{PATIENCE, Site, bytes, create, files, forged, verdict, whole};
 
 /// A database before the trouble, with an active and a revoked key.
 struct Before {

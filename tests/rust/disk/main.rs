@@ -3,9 +3,6 @@
 
 #![deny(unsafe_code)]
 
-#[path = "../site/mod.rs"]
-mod site;
-
 mod calls;
 mod power;
 mod remains;

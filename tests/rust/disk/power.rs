@@ -14,8 +14,8 @@ use keywright::{AuditHead, IssuedKey, Key, KeyId, KeyUpdate, ListKeys, NewKey, O
 
 use super::remains::{Disk, Files, Loss};
 use super::watch::{Call, Event, Fault, Watch};
-use crate::site::chance::Chance;
-use crate::site::{Site, create, verdict};
+use keywright_tests::site::chance::Chance;
+use keywright_tests::site::{Site, create, verdict};
 
 /// How many disks with chance remains are looked at; more of them when the environment says so.
 const IMAGES: usize = 400;

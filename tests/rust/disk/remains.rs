@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::watch::Event;
-use crate::site::chance::Chance;
+use keywright_tests::site::chance::Chance;
 
 const SECTOR: usize = 512;
 

@@ -5,7 +5,7 @@ use keywright::blocking::Keywright;
 use rusqlite::ffi::SQLITE_CANTOPEN;
 
 use super::watch::{Call, Fault, Watch};
-use crate::site::{Site, create, verdict};
+use keywright_tests::site::{Site, create, verdict};
 
 #[test]
 fn a_file_is_read_as_it_lies_until_another_program_changes_it() {

@@ -7,7 +7,7 @@ use keywright::{ListAudit, ListKeys, NewKey, Request};
 use rusqlite::ffi::SQLITE_IOERR_GETTEMPPATH;
 
 use super::watch::Watch;
-use crate::site::{Site, changes, create, verdict};
+use keywright_tests::site::{Site, changes, create, verdict};
 
 /// More rows than fit into what SQLite keeps of a statement in memory before it writes the rest to a file.
 const MANY: usize = 1_000;

@@ -1,7 +1,5 @@
 //! A place for a test: a folder with one database, the engine on it, and other programs beside it.
 
-#![allow(dead_code, reason = "each test uses its part")]
-
 pub mod chance;
 pub mod process;
 
@@ -24,6 +22,7 @@ pub struct Site {
 }
 
 impl Site {
+    #[allow(clippy::new_without_default, reason = "it makes a folder")]
     pub fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }

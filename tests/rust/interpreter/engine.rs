@@ -1,0 +1,105 @@
+//! One engine on a new file, on a clock moved by hand, and the steps that are run on it.
+
+use keywright::blocking::Keywright;
+use keywright::input::Value;
+use keywright::testing::ManualClock;
+use keywright::{Config, Error};
+use serde_json::{Map, Value as Json};
+use tempfile::TempDir;
+
+use super::call::{Outcome, run};
+use super::case::{Step, Wrong};
+use super::expect::difference;
+use super::value::{Saved, fields, time};
+
+/// An engine, its file and what its steps have kept.
+pub struct Bench {
+    folder: TempDir,
+    clock: ManualClock,
+    config: Map<String, Json>,
+    kw: Keywright,
+    pub saved: Saved,
+}
+
+impl Bench {
+    /// Opens an engine on a new file.
+    pub fn open(config: &Json, start: &str) -> Result<Self, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new(time(start));
+        let config = config.as_object().cloned().unwrap_or_default();
+        let kw = open(&folder, &clock, &config)?;
+        Ok(Self { folder, clock, config, kw, saved: Saved::new() })
+    }
+
+    /// The engine.
+    pub fn kw(&self) -> &Keywright {
+        &self.kw
+    }
+
+    /// Runs one step and compares; the text says what is not as it should be.
+    pub fn step(&mut self, step: &Step) -> Result<(), String> {
+        (0..step.times.unwrap_or(1)).try_for_each(|_| self.once(step))
+    }
+
+    fn once(&mut self, step: &Step) -> Result<(), String> {
+        let outcome = match step.r#do.as_str() {
+            "advance" => {
+                self.clock.advance(step.ms.unwrap());
+                return Ok(());
+            }
+            "close" => {
+                self.kw.close();
+                return Ok(());
+            }
+            "flush" => match self.kw.flush() {
+                Ok(()) => Outcome::Done(Json::Null),
+                Err(error) => error.into(),
+            },
+            "reopen" => self.reopen(step),
+            _ => run(&self.kw, step, &self.saved),
+        };
+        compare(&outcome, step.expect.as_ref(), step.error.as_ref(), &self.saved)?;
+        if let (Some(name), Outcome::Done(result)) = (&step.r#as, outcome) {
+            self.saved.insert(name.clone(), result);
+        }
+        Ok(())
+    }
+
+    fn reopen(&mut self, step: &Step) -> Outcome {
+        self.kw.close();
+        if let Some(config) = &step.config {
+            self.config = config.as_object().unwrap().clone();
+        }
+        match open(&self.folder, &self.clock, &self.config) {
+            Ok(kw) => {
+                self.kw = kw;
+                Outcome::Done(Json::Null)
+            }
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.kw.close();
+    }
+}
+
+fn open(folder: &TempDir, clock: &ManualClock, config: &Map<String, Json>) -> Result<Keywright, Error> {
+    let url = Value::Text(format!("sqlite:{}/keys.db", folder.path().display()));
+    Keywright::open(Config::read(url, fields(config, &Saved::new()))?.clock(clock.clone()))
+}
+
+/// Holds an outcome against what a case expects.
+pub fn compare(outcome: &Outcome, expect: Option<&Json>, error: Option<&Wrong>, saved: &Saved) -> Result<(), String> {
+    match (outcome, error) {
+        (Outcome::Refused { code, field }, Some(wanted)) if *code == wanted.code => match (&wanted.field, field) {
+            (Some(wanted), got) if Some(wanted) != got.as_ref() => Err(format!("wanted field {wanted}, got {got:?}")),
+            _ => Ok(()),
+        },
+        (outcome, Some(wanted)) => Err(format!("wanted {wanted:?}, got {outcome:?}")),
+        (Outcome::Refused { .. }, None) => Err(format!("wanted {}, got {outcome:?}", expect.unwrap_or(&Json::Null))),
+        (Outcome::Done(got), None) => expect.and_then(|it| difference(it, got, saved)).map_or(Ok(()), Err),
+    }
+}

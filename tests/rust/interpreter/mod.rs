@@ -1,0 +1,7 @@
+//! The interpreter of `tests/vectors`: it reads the cases, runs them through the public API and compares.
+
+pub mod call;
+pub mod case;
+pub mod engine;
+pub mod expect;
+pub mod value;
