@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::route::{Access, Found, Rules};
 use super::session::Verifier;
 use super::{Head, Header, Http, Needs, Response, Session, agent, request_id};
-use crate::decision::{Allowed, Ask, Counted, Decision, Denial, Request};
+use crate::decision::{Allowed, Decision, Denial, PriorVerification, Request, RequestContext};
 use crate::error::Error;
 use crate::record::Key;
 use crate::wait::{Ready, now_or_later};
@@ -78,7 +78,7 @@ pub enum Principal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earlier {
     pub(super) request_id: Cow<'static, str>,
-    pub(super) counted: Counted,
+    pub(super) counted: PriorVerification,
     /// Whether the request is done once already.
     pub(super) once: bool,
 }
@@ -87,7 +87,7 @@ pub struct Earlier {
 /// what was taken of limits by their places, the agent, and whether it is done once.
 impl fmt::Display for Earlier {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counted { reading, agent, taken } = &self.counted;
+        let PriorVerification { reading, agent, charged: taken } = &self.counted;
         write!(out, "{reading} {}", self.request_id)?;
         if taken.is_empty() && agent.is_none() && !self.once {
             return Ok(());
@@ -110,7 +110,11 @@ impl FromStr for Earlier {
             let mut more = || words.next().filter(|it| !it.is_empty());
             let taken = more().into_iter().flat_map(|it| it.split(',').map(pair)).collect::<Option<_>>()?;
             let (agent, once) = (more().map(Into::into), more().is_some());
-            words.next().is_none().then_some(Self { request_id, counted: Counted { reading, agent, taken }, once })
+            words.next().is_none().then_some(Self {
+                request_id,
+                counted: PriorVerification { reading, agent, charged: taken },
+                once,
+            })
         };
         read()
             .ok_or_else(|| Error::invalid_request("earlier", "is not what a guard has found", "hand it on as it came"))
@@ -129,8 +133,8 @@ impl Passed {
     #[must_use]
     pub fn earlier(&self) -> Earlier {
         let counted = match &self.principal {
-            Principal::Key(allowed) => allowed.counted(),
-            Principal::Anyone | Principal::Session(_) => Counted::default(),
+            Principal::Key(allowed) => allowed.as_prior(),
+            Principal::Anyone | Principal::Session(_) => PriorVerification::default(),
         };
         Earlier { request_id: self.request_id.clone(), counted, once: self.is_once() || self.once_in_front }
     }
@@ -206,9 +210,12 @@ impl Http {
             return Ready::Now(self.answer(exchange, self.judged(decision, but), agent, once));
         }
         let (this, text) = (self.clone(), Zeroizing::new(text.to_vec()));
-        let (request, counted) = (ask.request(), ask.counted.cloned());
+        let (request, counted) = (ask.to_request(), ask.prior.cloned());
         now_or_later(async move {
-            let decision = this.kw.judge(&text, Ask { counted: counted.as_ref(), ..request.ask() }).await;
+            let decision = this
+                .kw
+                .judge(&text, RequestContext { prior: counted.as_ref(), ..RequestContext::from(&request) })
+                .await;
             this.answer(exchange, this.judged(decision, but), agent, once)
         })
     }
@@ -260,13 +267,13 @@ impl Http {
     }
 
     /// What is asked of a key, with what the request says of itself.
-    pub(super) fn ask<'a>(&self, head: &Head<'a>, needs: &'a Request, agent: &'a agent::Found) -> Ask<'a> {
-        Ask {
-            needs,
+    pub(super) fn ask<'a>(&self, head: &Head<'a>, needs: &'a Request, agent: &'a agent::Found) -> RequestContext<'a> {
+        RequestContext {
+            required: needs,
             method: Some(head.judged_method()),
             ip: self.plan.proxies.client(head).0,
             agent: agent.as_ref().ok().and_then(Option::as_ref),
-            counted: head.earlier.map(|it| &it.counted),
+            prior: head.earlier.map(|it| &it.counted),
         }
     }
 

@@ -23,7 +23,7 @@ pub use redacting::Redacting;
 pub use texts::Texts;
 
 use crate::clock::Millis;
-use crate::decision::{Allowed, Ask, Decision, Denial, Request};
+use crate::decision::{Allowed, Decision, Denial, Request, RequestContext};
 use crate::error::Error;
 use crate::events::{Event, Notice};
 use crate::fork;
@@ -211,7 +211,7 @@ impl Keywright {
     /// # kw.close().await; Ok(()) }) }
     /// ```
     pub async fn verify(&self, presented: impl Into<Presented<'_>>, request: &Request) -> Decision {
-        self.0.verifier.verify(&Tenant::Every, presented.into(), request.ask()).await
+        self.0.verifier.verify(&Tenant::Every, presented.into(), request.into()).await
     }
 
     /// As [`verify`](Self::verify), with the denial as the error.
@@ -290,7 +290,7 @@ impl Keywright {
     /// # kw.close().await; Ok(()) }) }
     /// ```
     pub fn try_verify<'a>(&self, presented: impl Into<Presented<'a>>, request: &Request) -> Option<Decision> {
-        self.0.verifier.try_verify(&Tenant::Every, presented.into(), request.ask())
+        self.0.verifier.try_verify(&Tenant::Every, presented.into(), request.into())
     }
 
     /// Writes down what was counted until now: `usage_count`, `denied_count` and `last_used_at`. It happens by itself
@@ -383,17 +383,17 @@ impl Keywright {
     }
 
     /// As [`try_verify`](Self::try_verify), of a request that says of itself more than its needs do.
-    pub(crate) fn try_judge(&self, text: &[u8], ask: Ask<'_>) -> Option<Decision> {
+    pub(crate) fn try_judge(&self, text: &[u8], ask: RequestContext<'_>) -> Option<Decision> {
         self.0.verifier.try_verify(&Tenant::Every, text.into(), ask)
     }
 
     /// As [`verify`](Self::verify), likewise.
-    pub(crate) async fn judge(&self, text: &[u8], ask: Ask<'_>) -> Decision {
+    pub(crate) async fn judge(&self, text: &[u8], ask: RequestContext<'_>) -> Decision {
         self.0.verifier.verify(&Tenant::Every, text.into(), ask).await
     }
 
     /// As [`judge`](Self::judge), but nothing is counted, and no limit is charged or judged.
-    pub(crate) async fn weigh(&self, text: &[u8], ask: Ask<'_>) -> Decision {
+    pub(crate) async fn weigh(&self, text: &[u8], ask: RequestContext<'_>) -> Decision {
         self.0.verifier.weigh(&Tenant::Every, text.into(), ask).await
     }
 
@@ -454,12 +454,12 @@ impl Org {
 
     /// Verifies a key of this org; another org's is `invalid`.
     pub async fn verify(&self, presented: impl Into<Presented<'_>>, request: &Request) -> Decision {
-        self.engine.verifier.verify(&self.tenant, presented.into(), request.ask()).await
+        self.engine.verifier.verify(&self.tenant, presented.into(), request.into()).await
     }
 
     /// See [`Keywright::try_verify`].
     pub fn try_verify<'a>(&self, presented: impl Into<Presented<'a>>, request: &Request) -> Option<Decision> {
-        self.engine.verifier.try_verify(&self.tenant, presented.into(), request.ask())
+        self.engine.verifier.try_verify(&self.tenant, presented.into(), request.into())
     }
 
     /// As [`verify`](Self::verify), with the denial as the error.

@@ -15,7 +15,7 @@ use self::permits::Permits;
 use self::rehash::Rehash;
 use self::state::{AnyCharge, State};
 use crate::clock::{Clock, Millis};
-use crate::decision::{Allowed, Ask, Code, Decision, Denial, Request, UNAVAILABLE, granted};
+use crate::decision::{Allowed, Code, Decision, Denial, Request, RequestContext, UNAVAILABLE, check_limits};
 use crate::error::{Error, UnavailableCause};
 use crate::events::Events;
 use crate::fork::PerProcess;
@@ -173,16 +173,21 @@ impl Judged {
         match (&self.verdict, self.state.charges()) {
             (Err(_), _) => Ok(&[]),
             (Ok(()), Some(charges)) => Ok(charges),
-            (Ok(()), None) => Err(Denial::failed(&unknown_tier()).into()),
+            (Ok(()), None) => Err(Denial::from_error(&unknown_tier()).into()),
         }
     }
 }
 
 impl Verifier {
     /// Answers from memory alone, on the caller's thread; `None` when the store has to be asked.
-    pub(crate) fn try_verify(&self, tenant: &Tenant, presented: Presented<'_>, ask: Ask<'_>) -> Option<Decision> {
-        if let Err(error) = self.admit(ask.needs) {
-            return Some(refusal(Denial::misused(error).into()));
+    pub(crate) fn try_verify(
+        &self,
+        tenant: &Tenant,
+        presented: Presented<'_>,
+        context: RequestContext<'_>,
+    ) -> Option<Decision> {
+        if let Err(error) = self.admit(context.required) {
+            return Some(refusal(Denial::from_misuse(error).into()));
         }
         let Some(text) = presented.0 else {
             return Some(refusal(Denial::new(Code::Missing, "An API key is required").into()));
@@ -192,13 +197,13 @@ impl Verifier {
         let about = self.clock.about();
         if !AnyLimiter::SHARED
             && self.is_fresh(here, about)
-            && let Some(remembered) = self.remembered(here, tenant, tail, ask, about)
+            && let Some(remembered) = self.remembered(here, tenant, tail, context, about)
         {
             let drawn = match remembered.owed() {
                 Ok([]) => Ok(Drawn::default()),
-                _ => at_once(self.draw(here, &remembered, ask))?,
+                _ => at_once(self.draw(here, &remembered, context))?,
             };
-            return Some(self.told(here, remembered, drawn, ask));
+            return Some(self.told(here, remembered, drawn, context));
         }
         // What is no key at all need not be looked for.
         self.formats.read(text).is_none().then(|| refusal(invalid()))
@@ -216,28 +221,38 @@ impl Verifier {
         (0..times).filter(|_| self.is_fresh(here, std::hint::black_box(about))).count() == times
     }
 
-    pub(crate) async fn verify(&self, tenant: &Tenant, presented: Presented<'_>, ask: Ask<'_>) -> Decision {
-        if let Some(decision) = self.try_verify(tenant, presented, ask) {
+    pub(crate) async fn verify(
+        &self,
+        tenant: &Tenant,
+        presented: Presented<'_>,
+        context: RequestContext<'_>,
+    ) -> Decision {
+        if let Some(decision) = self.try_verify(tenant, presented, context) {
             return decision;
         }
         let here = self.hot.here();
-        let judged = match self.look(here, tenant, presented, ask).await {
+        let judged = match self.look(here, tenant, presented, context).await {
             Ok(judged) => judged,
             Err(denial) => return refusal(denial),
         };
-        let drawn = self.draw(here, &judged, ask).await;
-        self.told(here, judged, drawn, ask)
+        let drawn = self.draw(here, &judged, context).await;
+        self.told(here, judged, drawn, context)
     }
 
     /// Judges without a trace: nothing is counted or charged.
-    pub(crate) async fn weigh(&self, tenant: &Tenant, presented: Presented<'_>, ask: Ask<'_>) -> Decision {
-        if let Err(error) = self.admit(ask.needs) {
-            return refusal(Denial::misused(error).into());
+    pub(crate) async fn weigh(
+        &self,
+        tenant: &Tenant,
+        presented: Presented<'_>,
+        context: RequestContext<'_>,
+    ) -> Decision {
+        if let Err(error) = self.admit(context.required) {
+            return refusal(Denial::from_misuse(error).into());
         }
-        match self.look(self.hot.here(), tenant, presented, ask).await {
+        match self.look(self.hot.here(), tenant, presented, context).await {
             Err(denial) => refusal(denial),
             Ok(Judged { state, now, verdict }) => {
-                let (proved, agent) = (state.proved(now, Drawn::default()), ask.agent.cloned());
+                let (proved, agent) = (state.proved(now, Drawn::default()), context.agent.cloned());
                 match verdict {
                     Ok(()) => Decision::Allowed(Allowed::new(proved, agent)),
                     Err(denial) => refusal(denial.of(proved, agent).into()),
@@ -247,10 +262,17 @@ impl Verifier {
     }
 
     /// Judges by what is held of the text, if anything is.
-    fn remembered(&self, here: &Here, tenant: &Tenant, tail: Tail<'_>, ask: Ask<'_>, about: Millis) -> Option<Judged> {
+    fn remembered(
+        &self,
+        here: &Here,
+        tenant: &Tenant,
+        tail: Tail<'_>,
+        context: RequestContext<'_>,
+        about: Millis,
+    ) -> Option<Judged> {
         let state = here.memory.state(tail)?;
         // Another tenant's is as unknown here as to the store, which is asked.
-        let judged = state.is_of(tenant).then(|| self.judged(here, state, ask, about))?;
+        let judged = state.is_of(tenant).then(|| self.judged(here, state, context, about))?;
         (!judged.state.is_ahead(judged.now)).then_some(judged)
     }
 
@@ -260,14 +282,14 @@ impl Verifier {
         here: &Here,
         tenant: &Tenant,
         presented: Presented<'_>,
-        ask: Ask<'_>,
+        context: RequestContext<'_>,
     ) -> Result<Judged, Box<Denial>> {
         let read = |text| Some((self.formats.tail(text)?, self.formats.read(text)?));
         let (tail, (format, shape)) = presented.0.and_then(read).ok_or_else(invalid)?;
         let now = self.clock.now();
-        let failed = |error: Error| Box::new(Denial::failed(&error));
+        let failed = |error: Error| Box::new(Denial::from_error(&error));
         let generation = here.memory.catch_up(&self.store, now).await.map_err(failed)?;
-        if let Some(judged) = self.remembered(here, tenant, tail, ask, self.clock.about()) {
+        if let Some(judged) = self.remembered(here, tenant, tail, context, self.clock.about()) {
             return Ok(judged);
         }
         let found = self.store.find(shape.lookup, now).await.map_err(failed)?;
@@ -278,7 +300,7 @@ impl Verifier {
         let verifier = std::mem::take(&mut found.secret.verifier);
         let state = Arc::new(State::new(found, &self.accepted, charges, integer_ids, now));
         here.memory.keep(tail, &verifier, (generation, Arc::clone(&state))).await;
-        Ok(self.judged(here, state, ask, self.clock.about()))
+        Ok(self.judged(here, state, context, self.clock.about()))
     }
 
     /// Refuses what the host cannot have meant, before anything is read.
@@ -286,12 +308,12 @@ impl Verifier {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }
-        if request.is_admitted(self.hot.engine) {
+        if request.is_validated_by(self.hot.engine) {
             return Ok(());
         }
         request.check(self.catalogue.as_ref(), &self.rules, &self.accepted)?;
         self.formats.harmless("agent", request.agent.as_deref())?;
-        request.admitted(self.hot.engine);
+        request.mark_validated_by(self.hot.engine);
         Ok(())
     }
 
@@ -317,7 +339,7 @@ impl Verifier {
             let unfiltered = found.secret.filter.is_none();
             self.check_slowly(here, stored.clone(), claim.clone(), unfiltered)
                 .await
-                .map_err(|it| Denial::failed(&it))?
+                .map_err(|it| Denial::from_error(&it))?
         } else {
             self.hasher.check(&stored, &claim)
         };
@@ -332,7 +354,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// One hash for all who ask for the same, within the memory that hashes may take. Without a filter strangers can
+    /// One hash for all who context for the same, within the memory that hashes may take. Without a filter strangers can
     /// make it run, and each may fail only so often.
     async fn check_slowly(
         &self,
@@ -379,24 +401,30 @@ impl Verifier {
         Some(rules.into_iter().map(|rule| Charge { budget: hold(&rule), rule }).collect())
     }
 
-    fn judged(&self, here: &Here, state: Arc<State>, ask: Ask<'_>, about: Millis) -> Judged {
+    fn judged(&self, here: &Here, state: Arc<State>, context: RequestContext<'_>, about: Millis) -> Judged {
         let now = self.clock.near(about, state.turns_at());
         let grace_over = state.is_former() && here.is_grace_over(&state, now);
-        Judged { verdict: state.judge(ask, grace_over, now), now, state }
+        Judged { verdict: state.judge(context, grace_over, now), now, state }
     }
 
-    async fn draw(&self, here: &Here, judged: &Judged, ask: Ask<'_>) -> Result<Drawn, Box<Denial>> {
-        let (charges, request) = (judged.owed()?, ask.draw(&*judged.state, judged.now));
+    async fn draw(&self, here: &Here, judged: &Judged, context: RequestContext<'_>) -> Result<Drawn, Box<Denial>> {
+        let (charges, request) = (judged.owed()?, context.charge(&*judged.state, judged.now));
         let drawn = here.limiter.draw(charges, judged.state.org(), &request, &self.clock).await;
-        drawn.map_err(|it| Denial::failed(&it).into())
+        drawn.map_err(|it| Denial::from_error(&it).into())
     }
 
     /// Counts what was decided, and says it.
-    fn told(&self, here: &Here, judged: Judged, drawn: Result<Drawn, Box<Denial>>, ask: Ask<'_>) -> Decision {
+    fn told(
+        &self,
+        here: &Here,
+        judged: Judged,
+        drawn: Result<Drawn, Box<Denial>>,
+        context: RequestContext<'_>,
+    ) -> Decision {
         let Judged { state, now, verdict } = judged;
         let (drawn, charged) = match drawn {
             Ok(drawn) => {
-                let charged = granted(&drawn, &ask.draw(&*state, now), &*state);
+                let charged = check_limits(&drawn, &context.charge(&*state, now), &*state);
                 (drawn, charged)
             }
             Err(denial) => (Drawn::default(), Err(denial)),
@@ -404,14 +432,14 @@ impl Verifier {
         let verdict = verdict.and(charged);
         if let Some(usage) = &here.usage
             && match &verdict {
-                Ok(()) => ask.counted(&*state, now).is_none(),
+                Ok(()) => context.prior(&*state, now).is_none(),
                 Err(denial) => denial.misuse().is_none(),
             }
         {
             let denied = verdict.as_ref().err().map(|it| it.code);
-            usage.count(&state, denied, ask.agent, now);
+            usage.count(&state, denied, context.agent, now);
         }
-        let (proved, agent) = (state.proved(now, drawn), ask.agent.cloned());
+        let (proved, agent) = (state.proved(now, drawn), context.agent.cloned());
         match verdict {
             Ok(()) => Decision::Allowed(Allowed::new(proved, agent)),
             Err(denial) => refusal(denial.of(proved, agent).into()),

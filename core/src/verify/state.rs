@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ipnet::IpNet;
 
 use crate::clock::{LAG, Millis};
-use crate::decision::{Ask, Denial, Facts, Proved, Source, judge};
+use crate::decision::{Denial, KeyFacts, KeySnapshot, RequestContext, VerifiedKey, judge};
 use crate::lifecycle::Life;
 use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule};
 use crate::network;
@@ -131,8 +131,8 @@ impl State {
     }
 
     /// Judges the proved secret.
-    pub(crate) fn judge(&self, ask: Ask<'_>, grace_over: bool, now: Millis) -> Result<(), Box<Denial>> {
-        let facts = Facts {
+    pub(crate) fn judge(&self, context: RequestContext<'_>, grace_over: bool, now: Millis) -> Result<(), Box<Denial>> {
+        let facts = KeyFacts {
             environment: self.environment(),
             accepted: self.accepted,
             life: Life {
@@ -146,16 +146,16 @@ impl State {
             level: self.level,
             scopes: self.scopes(),
         };
-        judge(&facts, ask, now)
+        judge(&facts, context, now)
     }
 
     pub(crate) fn charges(&self) -> Option<&[AnyCharge]> {
         self.bounds.as_ref().map_or(Some(&[]), |it| it.charges.as_deref())
     }
 
-    pub(crate) fn proved(self: Arc<Self>, now: Millis, drawn: Drawn) -> Proved {
+    pub(crate) fn proved(self: Arc<Self>, now: Millis, drawn: Drawn) -> VerifiedKey {
         let grace_ends_at = if now < self.grace_ends_at { self.grace_ends_at } else { NEVER };
-        Proved::new(self, now, grace_ends_at, drawn)
+        VerifiedKey::new(self, now, grace_ends_at, drawn)
     }
 }
 
@@ -200,7 +200,7 @@ impl Metered for State {
     }
 }
 
-impl Source for State {
+impl KeySnapshot for State {
     fn key(&self, now: Millis) -> Key {
         // What was packed here is read here: it cannot be damaged.
         let mut view: KeyView = postcard::from_bytes(&self.view).unwrap_or_default();
@@ -219,7 +219,7 @@ impl Source for State {
         self.reading + u64::from(now >= self.former_until)
     }
 
-    fn proved_by(&self) -> &str {
+    fn used_lookup(&self) -> &str {
         self.lookup()
     }
 

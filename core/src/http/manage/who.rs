@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::client::{self, Client};
 use super::origin;
 use super::route::{Arguments, Right, Route};
-use crate::decision::{Allowed, Ask, Decision, Request};
+use crate::decision::{Allowed, Decision, Request, RequestContext};
 use crate::error::Error;
 use crate::http::message::Message;
 use crate::http::refusal::Refusal;
@@ -127,17 +127,21 @@ impl Http {
             let ask = self.ask(head, &valid_key, &agent);
             // What a key does about itself is no matter of its level, which is about the host's API.
             let request = match route.right() {
-                Right::Anyone | Right::Holder | Right::Granted(_) => ask.request().method("GET"),
-                _ => ask.request(),
+                Right::Anyone | Right::Holder | Right::Granted(_) => ask.to_request().method("GET"),
+                _ => ask.to_request(),
             };
-            Ok::<_, Refusal>((zeroize::Zeroizing::new(text), client, request, ask.counted.cloned()))
+            Ok::<_, Refusal>((zeroize::Zeroizing::new(text), client, request, ask.prior.cloned()))
         })?;
         if client.is_none()
             && let Some(session) = self.session(&text)?
         {
             return Ok(Caller::Session(session));
         }
-        let key = match self.kw.judge(&text, Ask { counted: counted.as_ref(), ..request.ask() }).await {
+        let key = match self
+            .kw
+            .judge(&text, RequestContext { prior: counted.as_ref(), ..RequestContext::from(&request) })
+            .await
+        {
             Decision::Allowed(key) => Ok(key),
             Decision::Denied(denial) => Err(self.denied(&denial)),
         };

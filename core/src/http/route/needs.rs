@@ -163,7 +163,7 @@ impl Needs {
     }
 
     pub(in crate::http) fn check(&self, route: &str) -> Result<(), Error> {
-        if let Some(flaw) = self.request.flaw() {
+        if let Some(flaw) = self.request.error() {
             return Err(flaw.clone());
         }
         if self.access == Access::Public && self.idempotent != Idempotent::No {
@@ -171,7 +171,7 @@ impl Needs {
                 format!("is said of what anybody may enter, and keys are told apart by who sends them, for {route}");
             return Err(Error::validation_failed("idempotent", reason, "let the route need a key or a session"));
         }
-        if matches!(self.access, Access::Public | Access::Session) && self.request.asks_of_a_key() {
+        if matches!(self.access, Access::Public | Access::Session) && self.request.restricts_keys() {
             let reason = format!("asks something of a key where none is needed, for {route}");
             return Err(Error::validation_failed(
                 "access",

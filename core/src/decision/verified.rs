@@ -1,0 +1,90 @@
+//! A key whose secret was verified.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use chrono::{DateTime, Utc};
+
+use crate::clock::{Millis, time};
+use crate::limit::{AnyLimiter, Drawn, Limiter, Rule, Share};
+use crate::record::{Key, LimitState};
+
+/// A key as it was read from the store at one time.
+pub(crate) trait KeySnapshot: Send + Sync {
+    /// The key's record as it is at `now`.
+    fn key(&self, now: Millis) -> Key;
+    /// A number that is unique to this snapshot in this process. It changes when the grace of a former secret ends.
+    fn reading(&self, now: Millis) -> u64;
+    /// The lookup of the secret that was verified.
+    fn used_lookup(&self) -> &str;
+    /// The rule at an index among those that limit the key.
+    fn rule(&self, index: u32) -> Option<&Rule>;
+}
+
+/// A key whose secret was verified. Its record is built on first use, because most hosts never ask for it.
+#[derive(Clone)]
+pub(crate) struct VerifiedKey {
+    snapshot: Arc<dyn KeySnapshot>,
+    now: Millis,
+    /// [`Millis::MAX`] for none.
+    grace_ends_at: Millis,
+    drawn: Drawn,
+    key: OnceLock<Box<Key>>,
+}
+
+impl VerifiedKey {
+    pub(crate) fn new(snapshot: Arc<dyn KeySnapshot>, now: Millis, grace_ends_at: Millis, drawn: Drawn) -> Self {
+        Self { snapshot, now, grace_ends_at, drawn, key: OnceLock::new() }
+    }
+
+    pub(super) fn grace_ends_at(&self) -> Option<DateTime<Utc>> {
+        (self.grace_ends_at != Millis::MAX).then(|| time(self.grace_ends_at))
+    }
+
+    pub(super) fn limits(&self) -> Vec<LimitState> {
+        let states = self.drawn.shares.iter().filter_map(|Share { place, debt, .. }| {
+            let Rule { limit, pace } = self.snapshot.rule(*place)?;
+            Some(LimitState {
+                name: limit.name.clone(),
+                limit: limit.rate,
+                remaining: pace.remaining(*debt),
+                reset_seconds: pace.reset_seconds(*debt),
+                shared: AnyLimiter::SHARED,
+            })
+        });
+        states.collect()
+    }
+
+    pub(super) fn is_limited(&self) -> bool {
+        !self.drawn.shares.is_empty()
+    }
+
+    /// The indexes of the limits that were charged, with how much.
+    pub(super) fn charged(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.drawn.shares.iter().map(|share| (share.place, share.taken))
+    }
+
+    pub(super) fn key(&self) -> &Key {
+        self.key.get_or_init(|| Box::new(self.snapshot.key(self.now)))
+    }
+
+    pub(super) fn reading(&self) -> u64 {
+        self.snapshot.reading(self.now)
+    }
+
+    pub(super) fn lookup(&self) -> &str {
+        self.snapshot.used_lookup()
+    }
+}
+
+impl fmt::Debug for VerifiedKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.key().fmt(out)
+    }
+}
+
+impl PartialEq for VerifiedKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key() && self.grace_ends_at == other.grace_ends_at
+    }
+}
