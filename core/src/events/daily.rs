@@ -5,7 +5,7 @@ use super::queue::{Hand, Shared, day};
 use super::{Event, EventKind};
 use crate::clock::{DAY, Millis, time};
 use crate::error::Error;
-use crate::store::{KeyFilter, Place, StatusFilter, Store, Tenant};
+use crate::store::{KeyFilter, PageCursor, StatusFilter, Store, Tenant};
 
 const STEP: usize = 1_000;
 
@@ -32,16 +32,16 @@ async fn tell(
     hand: &mut Hand<'_>,
     (kind, filter): (EventKind, &KeyFilter),
 ) -> Result<(), Error> {
-    let mut after: Option<Place> = None;
+    let mut after: Option<PageCursor> = None;
     loop {
         let found = shared.store.list(&Tenant::Every, filter, after.as_ref(), STEP, now).await?;
         let is_last = found.len() < STEP;
-        after = found.last().map(|it| Place { at: it.key.created_at, id: it.key.id.clone() });
+        after = found.last().map(|it| PageCursor { at: it.key.created_at, id: it.key.id.clone() });
         for view in found {
             if !hand.go_on() {
                 return Ok(());
             }
-            hand.tell(Event::of(kind, &view.show(shared.store.birth().integer_ids, now), time(now)));
+            hand.tell(Event::of(kind, &view.into_record(shared.store.info().integer_ids, now), time(now)));
         }
         if is_last {
             return Ok(());

@@ -262,7 +262,7 @@ impl<'a> Hand<'a> {
         let store = &self.shared.store;
         let view = store.get(&Tenant::Every, key_id, now).await.ok()??;
         let used = view.secrets.iter().find(|it| it.term.lookup == lookup).cloned();
-        let key = view.show(store.birth().integer_ids, now);
+        let key = view.into_record(store.info().integer_ids, now);
         let event = Event::of(kind, &key, time(now));
         let code = (kind == EventKind::RefusedAfterRevocation).then_some(Code::Revoked);
         let prefix = used.map(|it| it.prefix).or(event.prefix);

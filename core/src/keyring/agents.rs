@@ -44,7 +44,8 @@ impl Keys {
                 still.pending_agents(&id).into_iter().for_each(add);
             }
         }
-        let mut told: Vec<_> = found.into_iter().map(|(agent, counts)| AgentCounts { agent, counts }.show()).collect();
+        let mut told: Vec<_> =
+            found.into_iter().map(|(agent, counts)| AgentCounts { agent, counts }.into_record()).collect();
         // The sort keeps the order of names among equals.
         told.sort_by_key(|it| Reverse(it.last_used_at));
         Ok(told)
@@ -93,7 +94,7 @@ impl Keys {
         };
         let told = engine
             .store()
-            .tell(&self.tenant, &id, &engine.verifier.clock, Box::new(rule), self.attempt.clone())
+            .append_audit(&self.tenant, &id, &engine.verifier.clock, Box::new(rule), self.attempt.clone())
             .await?;
         Ok(told.ok_or_else(unknown)?.into_iter().map(|it| it.entry).collect())
     }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::hash::hex;
 use crate::input::{self, Value};
 use crate::record::{AuditCheck, AuditEntry, AuditHead, Page};
-use crate::store::{AuditFilter, AuditRow, Place, Store, Tenant};
+use crate::store::{AuditFilter, AuditRow, PageCursor, Store, Tenant};
 
 const STEP: usize = 1_000;
 
@@ -79,14 +79,15 @@ impl Audit {
             None => None,
         };
         let filter = AuditFilter { target, action: query.action, agent: query.agent };
-        let (secret, list) = (&store.birth().cursor_key, format!("audit {:?} {filter:?}", self.tenant));
+        let (secret, list) = (&store.info().cursor_key, format!("audit {:?} {filter:?}", self.tenant));
         let after = query.cursor.map(|it| cursor::read(secret, &list, &it)).transpose()?;
         let before = after.map(|it| it.at.unsigned_abs());
         let limit = query.limit.get();
         let mut found = store.audit(&self.tenant, &filter, before, limit + 1).await?;
         let has_more = found.len() > limit;
         found.truncate(limit);
-        let place = |it: &AuditRow| Place { at: i64::try_from(it.entry.seq).unwrap_or(i64::MAX), id: String::new() };
+        let place =
+            |it: &AuditRow| PageCursor { at: i64::try_from(it.entry.seq).unwrap_or(i64::MAX), id: String::new() };
         let next_cursor = found.last().filter(|_| has_more).map(|it| cursor::write(secret, &list, &place(it)));
         Ok(Page { data: found.into_iter().map(|it| it.entry).collect(), has_more, next_cursor })
     }

@@ -4,12 +4,12 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 
 use crate::error::Error;
 use crate::hash::{frame, hmac_sha256};
-use crate::store::Place;
+use crate::store::PageCursor;
 
 const MARK: usize = 16;
 
 /// A cursor for what follows `place` in the list that `list` describes: its kind, tenant and filters.
-pub(super) fn write(key: &[u8], list: &str, place: &Place) -> String {
+pub(super) fn write(key: &[u8], list: &str, place: &PageCursor) -> String {
     let mut bytes = place.at.to_be_bytes().to_vec();
     bytes.extend(place.id.as_bytes());
     let mark = mark(key, list, &bytes);
@@ -18,7 +18,7 @@ pub(super) fn write(key: &[u8], list: &str, place: &Place) -> String {
 }
 
 /// Refuses what this database did not write for this list.
-pub(super) fn read(key: &[u8], list: &str, cursor: &str) -> Result<Place, Error> {
+pub(super) fn read(key: &[u8], list: &str, cursor: &str) -> Result<PageCursor, Error> {
     let place = || {
         let bytes = Base64UrlUnpadded::decode_vec(cursor.get(..cursor.len().min(512))?).ok()?;
         let (place, found) = bytes.split_at_checked(bytes.len().checked_sub(MARK)?)?;
@@ -26,7 +26,7 @@ pub(super) fn read(key: &[u8], list: &str, cursor: &str) -> Result<Place, Error>
             return None;
         }
         let (at, id) = place.split_first_chunk()?;
-        Some(Place { at: i64::from_be_bytes(*at), id: String::from_utf8(id.to_vec()).ok()? })
+        Some(PageCursor { at: i64::from_be_bytes(*at), id: String::from_utf8(id.to_vec()).ok()? })
     };
     place().ok_or_else(|| {
         Error::validation_failed(
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_cursor_serves_its_list_alone() {
-        let place = Place { at: 1_700_000_000_000, id: "k1".into() };
+        let place = PageCursor { at: 1_700_000_000_000, id: "k1".into() };
         let cursor = write(&[1; 32], "keys of acme", &place);
         assert_eq!(read(&[1; 32], "keys of acme", &cursor), Ok(place));
         assert!(read(&[1; 32], "keys of other", &cursor).is_err());

@@ -14,7 +14,7 @@ use crate::key::Fresh;
 use crate::lifecycle::{self, Life, Term};
 use crate::record::{IssuedKey, Key, KeyId, Limit, Page};
 use crate::rights::Bounds;
-use crate::store::{Edit, KeyFilter, KeyRow, KeyRule, KeyView, Place, SecretRow, Store, Tenant};
+use crate::store::{KeyEdit, KeyFilter, KeyRow, KeyRule, KeyView, PageCursor, SecretRow, Store, Tenant};
 use crate::verify::filter;
 use crate::{entropy, record};
 
@@ -87,7 +87,7 @@ impl Keys {
         engine.admit(&new.scopes)?;
         engine.admit_limits(new.tier.as_deref(), &new.limits)?;
         let environment = engine.environment(new.environment.as_deref())?;
-        let Some(org) = self.tenant.only() else {
+        let Some(org) = self.tenant.org() else {
             return Err(Error::invalid_request(
                 "org",
                 "is missing: the handle of every org makes no keys",
@@ -132,7 +132,7 @@ impl Keys {
             note_rights(&mut draft, &key);
             let view = KeyView { key: key.clone(), secrets: vec![drawn.row.view()], ..KeyView::default() };
             if engine.store().create(key, drawn.row, draft, self.attempt.clone()).await? {
-                let key = view.show(engine.integer_ids(), now);
+                let key = view.into_record(engine.integer_ids(), now);
                 engine.tell(|| Event::of(EventKind::Created, &key, key.created_at).by(new.created_by));
                 return Ok(IssuedKey { key, api_key: drawn.api_key });
             }
@@ -172,7 +172,7 @@ impl Keys {
             ..KeyFilter::default()
         };
         let list = format!("keys {:?} {filter:?} {:?}", self.tenant, query.idle_days);
-        let secret = &engine.store().birth().cursor_key;
+        let secret = &engine.store().info().cursor_key;
         let after = query.cursor.map(|it| cursor::read(secret, &list, &it)).transpose()?;
         let (limit, now) = (query.limit.get(), engine.now());
         let idle_since = query.idle_days.map(|it| now - i64::from(it) * clock::DAY);
@@ -187,8 +187,8 @@ impl Keys {
         found.truncate(limit);
         let last = found.last().filter(|_| has_more);
         let next_cursor =
-            last.map(|it| cursor::write(secret, &list, &Place { at: it.key.created_at, id: it.key.id.clone() }));
-        let data = found.into_iter().map(|it| it.show(engine.integer_ids(), now)).collect();
+            last.map(|it| cursor::write(secret, &list, &PageCursor { at: it.key.created_at, id: it.key.id.clone() }));
+        let data = found.into_iter().map(|it| it.into_record(engine.integer_ids(), now)).collect();
         Ok(Page { data, has_more, next_cursor })
     }
 
@@ -208,7 +208,7 @@ impl Keys {
     pub async fn get(&self, id: impl Into<KeyId>) -> Result<Key, Error> {
         let now = self.engine.now();
         let id = self.engine.id_text("id", &id.into())?.ok_or_else(unknown)?;
-        Ok(self.engine.get(&self.tenant, &id, now).await?.show(self.engine.integer_ids(), now))
+        Ok(self.engine.get(&self.tenant, &id, now).await?.into_record(self.engine.integer_ids(), now))
     }
 
     /// The key that a prefix from a log or dashboard belongs to, whatever became of its secret.
@@ -236,7 +236,7 @@ impl Keys {
             self.engine.harmless("prefix", Some(prefix))?;
             return Err(Error::not_found("prefix", "belongs to no key here", "give key.prefix as it came"));
         };
-        Ok(view.show(self.engine.integer_ids(), now))
+        Ok(view.into_record(self.engine.integer_ids(), now))
     }
 
     /// Changes what is named of a key.
@@ -290,7 +290,7 @@ impl Keys {
             let mut draft = draft("key.update", &key, &change, now);
             note(&mut draft, "changed", changed(before, &key));
             note_rights(&mut draft, &key);
-            Ok(Some(Edit { key, ends: Vec::new(), add: None, audit: draft }))
+            Ok(Some(KeyEdit { key, grace_ends: Vec::new(), new_secret: None, audit: draft }))
         })
         .await
     }
@@ -333,10 +333,10 @@ impl Keys {
             note(&mut draft, "prefix", row.prefix.as_str());
             let end = ends.iter().filter_map(|it| it.grace_ends_at).max().map(|it| it.max(now));
             note(&mut draft, "grace_ends_at", end.map(|it| record::wire_time(&clock::time(it))));
-            Ok(Some(Edit { key, ends, add: Some(row), audit: draft }))
+            Ok(Some(KeyEdit { key, grace_ends: ends, new_secret: Some(row), audit: draft }))
         };
         let view = self.write(&id, Box::new(rule)).await?;
-        let key = view.show(engine.integer_ids(), engine.now());
+        let key = view.into_record(engine.integer_ids(), engine.now());
         engine.tell(|| Event::of(EventKind::Rotated, &key, key.updated_at).by(actor));
         Ok(IssuedKey { key, api_key: drawn.api_key })
     }
@@ -365,7 +365,7 @@ impl Keys {
             }
             let key = KeyRow { updated_at: now, ..view.key.clone() };
             let audit = draft("key.end_grace", &key, &change, now);
-            Ok(Some(Edit { key, ends, add: None, audit }))
+            Ok(Some(KeyEdit { key, grace_ends: ends, new_secret: None, audit }))
         })
         .await
     }
@@ -467,7 +467,7 @@ impl Keys {
             }
             let key = KeyRow { updated_at: now, ..key };
             let audit = draft("key.purge", &key, &change, now);
-            Ok(Some(Edit { key, ends: Vec::new(), add: None, audit }))
+            Ok(Some(KeyEdit { key, grace_ends: Vec::new(), new_secret: None, audit }))
         })
         .await
     }
@@ -487,7 +487,7 @@ impl Keys {
             let reason = if ended { change.reason.clone().or(view.key.reason.clone()) } else { None };
             let key = KeyRow { life, reason, updated_at: now, ..view.key.clone() };
             let audit = draft(action, &key, &change, now);
-            Ok(Some(Edit { key, ends: Vec::new(), add: None, audit }))
+            Ok(Some(KeyEdit { key, grace_ends: Vec::new(), new_secret: None, audit }))
         })
         .await
     }
@@ -495,7 +495,7 @@ impl Keys {
     async fn change(
         &self,
         id: KeyId,
-        rule: impl FnOnce(&KeyView, Millis) -> Result<Option<Edit>, Error> + Send + 'static,
+        rule: impl FnOnce(&KeyView, Millis) -> Result<Option<KeyEdit>, Error> + Send + 'static,
     ) -> Result<Key, Error> {
         let id = self.engine.id_text("id", &id)?.ok_or_else(unknown)?;
         let bounds = self.bounds.clone();
@@ -506,7 +506,7 @@ impl Keys {
             Ok(edit)
         };
         let view = self.write(&id, Box::new(rule)).await?;
-        Ok(view.show(self.engine.integer_ids(), self.engine.now()))
+        Ok(view.into_record(self.engine.integer_ids(), self.engine.now()))
     }
 
     /// The key with all that was counted, after the change that a rule asks for.
@@ -542,7 +542,7 @@ impl Engine {
         }
         let now = self.now();
         let children = self.store().revoked_with(&key.id.to_string(), now).await.unwrap_or_default();
-        let children = children.into_iter().map(|it| it.show(self.integer_ids(), now));
+        let children = children.into_iter().map(|it| it.into_record(self.integer_ids(), now));
         for key in [key.clone()].into_iter().chain(children) {
             let at = key.revoked_at.unwrap_or(key.updated_at);
             self.tell(|| Event::of(EventKind::Revoked, &key, at).by(actor.clone()));
@@ -614,7 +614,7 @@ impl Engine {
             term: Term { lookup, grace_ends_at: None },
             prefix,
             format: format.template().to_owned(),
-            filter: filter(&verifier, &claim, &self.store().birth().filter_key),
+            filter: filter(&verifier, &claim, &self.store().info().filter_key),
             verifier: verifier.to_string(),
             created_at: now,
         };

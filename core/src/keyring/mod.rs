@@ -89,7 +89,7 @@ pub fn end_events() {
         if let Some(events) = &engine.verifier.hot.here().events {
             block_on(events.finish());
         }
-        block_on(engine.store().reported());
+        block_on(engine.store().finish_reports());
     }
 }
 
@@ -524,7 +524,7 @@ impl Engine {
     }
 
     fn integer_ids(&self) -> bool {
-        self.store().birth().integer_ids
+        self.store().info().integer_ids
     }
 
     /// The id as rows have it. Text that is no id names nothing, which is `None`.

@@ -9,7 +9,7 @@ use crate::events::Event;
 use crate::idempotency::Attempt;
 use crate::input::identifier;
 use crate::record::{OrgRecord, Page};
-use crate::store::{OrgEdit, OrgRow, Place, Store};
+use crate::store::{OrgEdit, OrgRow, PageCursor, Store};
 
 const LIST: &str = "orgs";
 
@@ -55,7 +55,7 @@ impl Orgs {
     /// `not_found` for one that has had no key yet.
     pub async fn get(&self, id: &str) -> Result<OrgRecord, Error> {
         check_id("id", id)?;
-        Ok(self.engine.store().org(id).await?.ok_or_else(unknown)?.show())
+        Ok(self.engine.store().org(id).await?.ok_or_else(unknown)?.into_record())
     }
 
     /// A page of orgs, newest first.
@@ -74,15 +74,16 @@ impl Orgs {
     pub async fn list(&self, query: ListOrgs) -> Result<Page<OrgRecord>, Error> {
         query.limit.check()?;
         let store = self.engine.store();
-        let secret = &store.birth().cursor_key;
+        let secret = &store.info().cursor_key;
         let after = query.cursor.map(|it| cursor::read(secret, LIST, &it)).transpose()?;
         let limit = query.limit.get();
         let mut found = store.orgs(after.as_ref(), limit + 1).await?;
         let has_more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| has_more);
-        let next_cursor = last.map(|it| cursor::write(secret, LIST, &Place { at: it.created_at, id: it.id.clone() }));
-        Ok(Page { data: found.into_iter().map(OrgRow::show).collect(), has_more, next_cursor })
+        let next_cursor =
+            last.map(|it| cursor::write(secret, LIST, &PageCursor { at: it.created_at, id: it.id.clone() }));
+        Ok(Page { data: found.into_iter().map(OrgRow::into_record).collect(), has_more, next_cursor })
     }
 
     /// Changes what is named of an org.
@@ -195,7 +196,7 @@ impl Orgs {
             }))
         };
         let store = self.engine.store();
-        Ok(store.change_org(id, Box::new(rule), self.attempt.clone()).await?.ok_or_else(unknown)?.show())
+        Ok(store.change_org(id, Box::new(rule), self.attempt.clone()).await?.ok_or_else(unknown)?.into_record())
     }
 
     fn allowed(&self, id: &str, change: Change) -> Result<Change, Error> {

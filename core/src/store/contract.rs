@@ -7,8 +7,8 @@ use crate::idempotency::{Attempt, KEPT, Kept, LEASE, Lease, MOST_BYTES, Outcome}
 use crate::lifecycle::{Life, Term};
 use crate::record::{Limit, Status};
 use crate::store::{
-    AgentCounts, AnyStore, AuditFilter, Counts, Edit, KeyFilter, KeyRow, KeyView, MOST_AGENTS, OTHER_AGENTS, OrgEdit,
-    OrgRow, Place, SecretRow, StatusFilter, Store, Tenant, Used,
+    AgentCounts, AnyStore, AuditFilter, Counts, KeyEdit, KeyFilter, KeyRow, KeyView, MOST_AGENTS, OTHER_AGENTS,
+    OrgEdit, OrgRow, PageCursor, SecretRow, StatusFilter, Store, Tenant, UsageDelta,
 };
 
 /// Runs the contract on a store whose database is new, and names the checks that passed.
@@ -112,10 +112,10 @@ fn draft(action: &'static str, org: &str, target: &str) -> Draft {
     }
 }
 
-fn edit(view: &KeyView, change: impl FnOnce(&mut KeyRow)) -> Edit {
+fn edit(view: &KeyView, change: impl FnOnce(&mut KeyRow)) -> KeyEdit {
     let mut key = view.key.clone();
     change(&mut key);
-    Edit { audit: draft("key.update", &key.org, &key.id), key, ends: Vec::new(), add: None }
+    KeyEdit { audit: draft("key.update", &key.org, &key.id), key, grace_ends: Vec::new(), new_secret: None }
 }
 
 /// A key whose lookup is its id, padded to the shortest one.
@@ -196,7 +196,7 @@ async fn a_change_is_one_transaction(store: &AnyStore) -> Check {
     // The second part meets a lookup that is taken, so the first must not stay.
     let rule = Box::new(|view: &KeyView, _| {
         let change = edit(view, |it| it.name = "half".to_owned());
-        Ok(Some(Edit { add: Some(secret(&lookup("whole-2"))), ..change }))
+        Ok(Some(KeyEdit { new_secret: Some(secret(&lookup("whole-2"))), ..change }))
     });
     hold(store.change(&one("whole"), "whole-1", &clock(), rule, None).await.is_err(), "a taken lookup was used again")?;
     let view = got(store, &one("whole"), "whole-1").await?;
@@ -212,9 +212,9 @@ async fn what_is_told_of_a_key_is_one_transaction(store: &AnyStore) -> Check {
             if fails { Err(Error::conflict("id", "no", "never")) } else { Ok(drafts) }
         };
         let (tenant, clock) = (one(tenant), clock());
-        async move { store.tell(&tenant, "told-1", &clock, Box::new(rule), None).await }
+        async move { store.append_audit(&tenant, "told-1", &clock, Box::new(rule), None).await }
     };
-    hold(tell("theirs", &["a"], false).await.map_err(told)?.is_none(), "tell crossed a tenant")?;
+    hold(tell("theirs", &["a"], false).await.map_err(told)?.is_none(), "append_audit crossed a tenant")?;
     hold(tell("told", &["a"], true).await.is_err() && chain(store).await? == before, "a failing rule told something")?;
     let rows = tell("told", &["a", "b"], false).await.map_err(told)?.ok_or("the key is gone")?;
     let actions: Vec<&str> = rows.iter().map(|it| it.entry.action.as_str()).collect();
@@ -226,7 +226,7 @@ async fn agents_are_counted_up_to_a_bound(store: &AnyStore) -> Check {
     let counts = |it: u64| Counts { usage_count: it, denied_count: 1, last_used_at: Some(NOW) };
     let agent = |name: &str, it: u64| AgentCounts { agent: name.into(), counts: counts(it) };
     let add = |agents: Vec<AgentCounts>| {
-        let used = Used {
+        let used = UsageDelta {
             key_id: "agents-1".into(),
             lookup: lookup("agents-1"),
             counts: counts(0),
@@ -289,14 +289,15 @@ async fn a_grace_that_was_over_stays_over(store: &AnyStore) -> Check {
     let (tenant, former) = (one("grace"), lookup("grace-1"));
     let until = |end: Option<Millis>| {
         let term = Term { lookup: former.clone(), grace_ends_at: end };
-        let rule = Box::new(move |view: &KeyView, _| Ok(Some(Edit { ends: vec![term], ..edit(view, |_| ()) })));
+        let rule =
+            Box::new(move |view: &KeyView, _| Ok(Some(KeyEdit { grace_ends: vec![term], ..edit(view, |_| ()) })));
         let (tenant, clock) = (tenant.clone(), clock());
         async move { store.change(&tenant, "grace-1", &clock, rule, None).await.map_err(told) }
     };
     until(Some(NOW + 5)).await?;
     hold(until(Some(NOW + 6)).await.is_err() && until(None).await.is_err(), "a grace got longer")?;
     let (key_id, lookup) = ("grace-1".to_owned(), former.clone());
-    let used = Used { key_id, lookup, counts: Counts::default(), agents: Vec::new(), grace_over: true };
+    let used = UsageDelta { key_id, lookup, counts: Counts::default(), agents: Vec::new(), grace_over: true };
     let before = chain(store).await?.len();
     for _ in 0..2 {
         store.add_usage([used.clone()].into(), NOW + 5).await.map_err(told)?;
@@ -347,10 +348,10 @@ async fn pages_are_whole_and_in_order(store: &AnyStore) -> Check {
         let key = KeyRow { created_at: NOW + i64::from(index / 2), ..key(&id, "pages") };
         store.create(key, secret(&lookup(&id)), draft("key.create", "pages", &id), None).await.map_err(told)?;
     }
-    let (mut seen, mut after): (Vec<Place>, Option<Place>) = (Vec::new(), None);
+    let (mut seen, mut after): (Vec<PageCursor>, Option<PageCursor>) = (Vec::new(), None);
     loop {
         let page = store.list(&one("pages"), &KeyFilter::default(), after.as_ref(), 3, NOW).await.map_err(told)?;
-        seen.extend(page.iter().map(|it| Place { at: it.key.created_at, id: it.key.id.clone() }));
+        seen.extend(page.iter().map(|it| PageCursor { at: it.key.created_at, id: it.key.id.clone() }));
         after = seen.last().cloned();
         if page.len() < 3 {
             break;

@@ -1,9 +1,9 @@
-//! The store port: rows as they are kept, and what any store can do. A store keeps and finds; it decides nothing.
-//! Rules reach it as pure functions that it runs inside its transaction.
+//! The store port: the rows, and the operations that every store implements. A store keeps and finds rows; it holds no
+//! rules. Rules reach it as pure functions, which it runs inside its transaction.
 
 #[cfg(feature = "testing")]
 pub(crate) mod contract;
-mod show;
+mod record;
 pub(crate) mod sqlite;
 
 use std::num::NonZeroU64;
@@ -19,7 +19,7 @@ use crate::lifecycle::{Life, Term};
 use crate::record::{AuditEntry, Level, Limit};
 use crate::rights::Rights;
 
-/// Whose rows a call may see. Every call carries one.
+/// The orgs whose rows a call may see. Every call carries one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Tenant {
     One(String),
@@ -27,7 +27,8 @@ pub(crate) enum Tenant {
 }
 
 impl Tenant {
-    pub(crate) fn only(&self) -> Option<&str> {
+    /// The one org, or `None` for all of them.
+    pub(crate) fn org(&self) -> Option<&str> {
         match self {
             Self::One(org) => Some(org),
             Self::Every => None,
@@ -35,11 +36,11 @@ impl Tenant {
     }
 
     pub(crate) fn sees(&self, org: &str) -> bool {
-        self.only().is_none_or(|it| it == org)
+        self.org().is_none_or(|own| own == org)
     }
 }
 
-/// The store of an engine; the place where PostgreSQL will stand beside SQLite.
+/// The store of an engine. It becomes an enum when PostgreSQL joins SQLite.
 pub(crate) type AnyStore = sqlite::Sqlite;
 
 /// A key's row.
@@ -54,31 +55,31 @@ pub(crate) struct KeyRow {
     pub(crate) tier: Option<String>,
     pub(crate) limits: Vec<Limit>,
     pub(crate) networks: Option<Vec<String>>,
-    /// JSON text of an object.
+    /// A JSON object, as text.
     pub(crate) metadata: String,
     pub(crate) created_at: Millis,
     pub(crate) created_by: Option<String>,
     pub(crate) updated_at: Millis,
     pub(crate) life: Life,
     pub(crate) reason: Option<String>,
-    /// The key that made it, where it is revoked with that one.
+    /// The key that created this key, if revoking that one revokes this one too.
     pub(crate) parent: Option<String>,
 }
 
-/// A secret's row: what proves it, and when it is over.
+/// A secret's row: its verifier, and the time at which it ends.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SecretRow {
     pub(crate) term: Term,
     pub(crate) prefix: String,
-    /// How its text is to be read.
+    /// The template of its text.
     pub(crate) format: String,
     pub(crate) verifier: String,
-    /// Only beside a slow verifier of a secret that we generated.
+    /// Present only beside a slow verifier of a generated secret.
     pub(crate) filter: Option<Vec<u8>>,
     pub(crate) created_at: Millis,
 }
 
-/// What is public of a secret's row.
+/// The public part of a secret's row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SecretView {
     pub(crate) term: Term,
@@ -87,7 +88,7 @@ pub(crate) struct SecretView {
     pub(crate) last_used_at: Option<Millis>,
 }
 
-/// A key with those of its secrets that are not over, newest first, and what it has counted.
+/// A key with its live secrets, newest first, and its counters.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KeyView {
     pub(crate) key: KeyRow,
@@ -95,7 +96,7 @@ pub(crate) struct KeyView {
     pub(crate) usage: Counts,
 }
 
-/// What a meter counts: allowed verifications, refused ones of a proved secret, and when it last allowed one.
+/// The counters of a meter: allowed verifications, denied ones of a proved secret, and the time of the last allowed one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) usage_count: u64,
@@ -111,45 +112,46 @@ impl Counts {
     }
 }
 
-/// What a secret was used since it was last written down.
+/// The use of one secret since the last flush.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Used {
+pub(crate) struct UsageDelta {
     pub(crate) key_id: String,
     pub(crate) lookup: String,
     pub(crate) counts: Counts,
     pub(crate) agents: Vec<AgentCounts>,
-    /// Whether it is a former secret that was seen after the end of its grace.
+    /// Whether a former secret was presented after the end of its grace.
     pub(crate) grace_over: bool,
 }
 
-/// What was counted for one agent.
+/// The counters of one agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AgentCounts {
     pub(crate) agent: Arc<str>,
     pub(crate) counts: Counts,
 }
 
-/// How many agents of a key are counted by themselves. Their names are the client's own.
+/// How many agents of a key have counters of their own. Clients choose the names, so the number must have a bound.
 pub(crate) const MOST_AGENTS: usize = 1_000;
 
-/// What stands for all agents beyond those.
+/// The name under which all further agents are counted together.
 pub(crate) const OTHER_AGENTS: &str = "";
 
-/// A place in the sequence of changes, and of which past of the database it is: a copy that was brought back has another.
+/// A position in the sequence of changes. A database that was restored from a copy has another generation, in which the
+/// same `seq` may mean another change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct ChangeCursor {
     pub(crate) seq: i64,
-    pub(crate) past: i64,
+    pub(crate) generation: i64,
 }
 
-/// What has changed up to a moment.
+/// The changes up to a cursor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
-    pub(crate) until: Moment,
-    /// The ids of changed keys, more than once where their secrets changed as well.
+    pub(crate) cursor: ChangeCursor,
+    /// The ids of changed keys. An id stands more than once if secrets of the key changed as well.
     pub(crate) keys: Vec<String>,
     pub(crate) orgs: Vec<String>,
-    /// Whether everything may have changed.
+    /// Whether everything may have changed; the lists are then incomplete.
     pub(crate) all: bool,
 }
 
@@ -169,7 +171,7 @@ impl KeyRow {
 
 impl KeyView {
     pub(crate) fn terms(&self) -> Vec<Term> {
-        self.secrets.iter().map(|it| it.term.clone()).collect()
+        self.secrets.iter().map(|secret| secret.term.clone()).collect()
     }
 }
 
@@ -184,9 +186,9 @@ impl SecretRow {
     }
 }
 
-/// What a lookup finds: the secret, its key and what its org adds.
+/// The rows that a verification needs: the secret, its key and the restrictions of its org.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Found {
+pub(crate) struct LookupResult {
     pub(crate) secret: SecretRow,
     pub(crate) view: KeyView,
     pub(crate) org_disabled: bool,
@@ -204,31 +206,31 @@ pub(crate) struct OrgRow {
     pub(crate) reason: Option<String>,
 }
 
-/// What is fixed when a database is made.
+/// Settings that are fixed when a database is created.
 #[derive(Debug, Clone)]
-pub(crate) struct Birth {
+pub(crate) struct DatabaseInfo {
     pub(crate) integer_ids: bool,
     pub(crate) filter_key: [u8; 32],
     pub(crate) cursor_key: [u8; 32],
-    pub(crate) at: Millis,
+    pub(crate) created_at: Millis,
 }
 
-/// A place in a list that is ordered newest first.
+/// The last row of a page, in a list that is ordered newest first by time and id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct PageCursor {
     pub(crate) at: Millis,
     pub(crate) id: String,
 }
 
-/// Which keys a list shows, judged at `now`.
+/// The filter of a list of keys. Statuses are those at the `now` of the call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct KeyFilter {
     pub(crate) status: StatusFilter,
     pub(crate) environment: Option<String>,
     pub(crate) name: Option<String>,
-    /// Only keys that were not used after this, nor made after it.
+    /// Only keys that were neither used nor created after this time.
     pub(crate) idle_since: Option<Millis>,
-    /// Only keys that expire until then.
+    /// Only keys that expire at this time or before.
     pub(crate) expires_until: Option<Millis>,
 }
 
@@ -243,16 +245,16 @@ pub(crate) enum StatusFilter {
     All,
 }
 
-/// Which audit entries a list shows.
+/// The filter of a list of audit entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct AuditFilter {
     pub(crate) target: Option<String>,
     pub(crate) action: Option<String>,
-    /// The `agent` in its details.
+    /// The `agent` in the details of the entry.
     pub(crate) agent: Option<String>,
 }
 
-/// An audit row: the entry with what its seal was made from.
+/// An audit row: the entry, and the stored values from which its hash is computed.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditRow {
     pub(crate) entry: AuditEntry,
@@ -262,52 +264,53 @@ pub(crate) struct AuditRow {
     pub(crate) seal: Seal,
 }
 
-/// Seals entries as the engine does that writes them.
+/// The key under which this engine hashes the audit entries that it writes, with the id of the pepper that it is derived
+/// from. Without a pepper there is no key.
 #[derive(Clone)]
-pub(crate) struct Sealer {
+pub(crate) struct AuditKey {
     pub(crate) pepper: Option<String>,
     pub(crate) key: Option<Arc<zeroize::Zeroizing<[u8; 32]>>>,
 }
 
-/// A change of one key, worked out by a rule inside the store's transaction.
-pub(crate) struct Edit {
+/// A change of one key. A rule computes it inside the store's transaction.
+pub(crate) struct KeyEdit {
     pub(crate) key: KeyRow,
-    pub(crate) ends: Vec<Term>,
-    pub(crate) add: Option<SecretRow>,
+    pub(crate) grace_ends: Vec<Term>,
+    pub(crate) new_secret: Option<SecretRow>,
     pub(crate) audit: Draft,
 }
 
-/// A change of one org, likewise.
+/// A change of one org. A rule computes it inside the store's transaction.
 pub(crate) struct OrgEdit {
     pub(crate) org: OrgRow,
     pub(crate) audit: Draft,
 }
 
-/// A rule over a key at a time: what to change, or `None` when all is as it should be.
-pub(crate) type KeyRule = Box<dyn FnOnce(&KeyView, Millis) -> Result<Option<Edit>, Error> + Send>;
+/// A rule that gets a key and the time, and returns the change, or `None` if there is nothing to change.
+pub(crate) type KeyRule = Box<dyn FnOnce(&KeyView, Millis) -> Result<Option<KeyEdit>, Error> + Send>;
 
-/// A rule that changes nothing of a key, and says what to tell of it.
-pub(crate) type Telling = Box<dyn FnOnce(&KeyView, Millis) -> Result<Vec<Draft>, Error> + Send>;
+/// A rule that leaves the key as it is and returns audit entries about it.
+pub(crate) type AuditRule = Box<dyn FnOnce(&KeyView, Millis) -> Result<Vec<Draft>, Error> + Send>;
 
-/// A rule over an org.
+/// A rule that gets an org and returns the change, or `None` if there is nothing to change.
 pub(crate) type OrgRule = Box<dyn FnOnce(&OrgRow) -> Result<Option<OrgEdit>, Error> + Send>;
 
-/// What any store can do. Reads are consistent in themselves; each write is one transaction with its audit row and with
-/// what is remembered of the attempt under which it is made, and has survived a loss of power when it returns.
+/// The operations of a store. Each read sees one snapshot. Each write is one transaction, together with its audit row and
+/// with the stored outcome of its idempotent request; when it returns, it has survived a loss of power.
 pub(crate) trait Store: Send + Sync {
-    fn birth(&self) -> &Birth;
+    fn info(&self) -> &DatabaseInfo;
 
-    /// A number that differs after each commit of any process, from the moment at which it is acknowledged, and costs
-    /// one load of memory. `None` when it has to be asked for.
-    fn pulse(&self) -> Option<NonZeroU64>;
-    /// The same number, by whatever it takes.
-    fn ask(&self) -> impl Future<Output = Result<NonZeroU64, Error>> + Send;
-    /// What has changed after a moment; all, for `None`.
-    fn changes(&self, after: Option<Moment>) -> impl Future<Output = Result<Changes, Error>> + Send;
+    /// A number that differs after each commit of any process, from the moment at which the commit is acknowledged. It
+    /// costs one load of memory. `None` if only [`read_commit_stamp`](Self::read_commit_stamp) can tell.
+    fn commit_stamp(&self) -> Option<NonZeroU64>;
+    /// The same number, read from the database if need be.
+    fn read_commit_stamp(&self) -> impl Future<Output = Result<NonZeroU64, Error>> + Send;
+    /// The changes after a cursor. For `None`, everything may have changed.
+    fn changes(&self, after: Option<ChangeCursor>) -> impl Future<Output = Result<Changes, Error>> + Send;
 
-    /// The only look-up of a verification: all it needs in one snapshot, as it is at `now`. Whoever calls it has asked
-    /// within the last second.
-    fn find(&self, lookup: &str, now: Millis) -> impl Future<Output = Result<Option<Found>, Error>> + Send;
+    /// The only read of a verification: all it needs, from one snapshot, as of `now`. The caller has called
+    /// `read_commit_stamp` within the last second, so that the files are known to be the ones that were opened.
+    fn find(&self, lookup: &str, now: Millis) -> impl Future<Output = Result<Option<LookupResult>, Error>> + Send;
     fn get(
         &self,
         tenant: &Tenant,
@@ -324,12 +327,12 @@ pub(crate) trait Store: Send + Sync {
         &self,
         tenant: &Tenant,
         filter: &KeyFilter,
-        after: Option<&Place>,
+        after: Option<&PageCursor>,
         limit: usize,
         now: Millis,
     ) -> impl Future<Output = Result<Vec<KeyView>, Error>> + Send;
 
-    /// `false` when the id or the lookup is taken. Makes the org when it is new.
+    /// Inserts a key and its secret, and the org if it is new. `false` if the id or the lookup is taken.
     fn create(
         &self,
         key: KeyRow,
@@ -337,8 +340,8 @@ pub(crate) trait Store: Send + Sync {
         audit: Draft,
         attempt: Option<Attempt>,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
-    /// The key after the rule, or `None` when the tenant has no such key. The time is asked for once the store is held,
-    /// since what was true before a wait may be true no longer.
+    /// Applies a rule to a key and returns the key after it, or `None` if the tenant has no such key. The clock is read
+    /// inside the transaction: a time that was read before a wait for the lock may no longer be right.
     fn change(
         &self,
         tenant: &Tenant,
@@ -347,18 +350,18 @@ pub(crate) trait Store: Send + Sync {
         rule: KeyRule,
         attempt: Option<Attempt>,
     ) -> impl Future<Output = Result<Option<KeyView>, Error>> + Send;
-    /// The keys that were revoked by the very revocation of this one, which had made them.
+    /// The descendants of a key that its revocation revoked too.
     fn revoked_with(&self, id: &str, now: Millis) -> impl Future<Output = Result<Vec<KeyView>, Error>> + Send;
-    /// The entries that a rule makes, in one transaction; `None` when the tenant has no such key.
-    fn tell(
+    /// Appends the entries that a rule returns, in one transaction. `None` if the tenant has no such key.
+    fn append_audit(
         &self,
         tenant: &Tenant,
         id: &str,
         clock: &Clock,
-        rule: Telling,
+        rule: AuditRule,
         attempt: Option<Attempt>,
     ) -> impl Future<Output = Result<Option<Vec<AuditRow>>, Error>> + Send;
-    /// Replaces one verifier by another of the same secret, if it still stands there.
+    /// Replaces the verifier of a secret, if it is still `from`.
     fn replace_verifier(
         &self,
         lookup: String,
@@ -367,23 +370,24 @@ pub(crate) trait Store: Send + Sync {
         filter: Option<Vec<u8>>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Adds to the counters, of each secret and of its key, ends for ever the graces that were seen to be over, with an
-    /// audit row for each, and forgets requests under idempotency keys that are over by now. All of it, or nothing.
-    fn add_usage(&self, used: Arc<[Used]>, now: Millis) -> impl Future<Output = Result<(), Error>> + Send;
-    /// What was counted for the agents of a key.
+    /// Adds to the counters of each secret and of its key, ends for ever the graces that were seen to be over, with an
+    /// audit row for each, and deletes expired idempotency rows. One transaction does all of it.
+    fn add_usage(&self, used: Arc<[UsageDelta]>, now: Millis) -> impl Future<Output = Result<(), Error>> + Send;
+    /// The counters of the agents of a key.
     fn agents(&self, key_id: &str) -> impl Future<Output = Result<Vec<AgentCounts>, Error>> + Send;
-    /// Whether nobody has yet claimed to look at the keys on this day; the next who asks is told no.
+    /// Claims the daily check of the keys. `true` for the first caller of a day, whichever process it is in.
     fn claim_day(&self, day: i64) -> impl Future<Output = Result<bool, Error>> + Send;
 
     fn org(&self, id: &str) -> impl Future<Output = Result<Option<OrgRow>, Error>> + Send;
-    fn orgs(&self, after: Option<&Place>, limit: usize) -> impl Future<Output = Result<Vec<OrgRow>, Error>> + Send;
+    fn orgs(&self, after: Option<&PageCursor>, limit: usize)
+    -> impl Future<Output = Result<Vec<OrgRow>, Error>> + Send;
     fn change_org(
         &self,
         id: &str,
         rule: OrgRule,
         attempt: Option<Attempt>,
     ) -> impl Future<Output = Result<Option<OrgRow>, Error>> + Send;
-    /// Revokes every key of an org that is not yet revoked, and says how many; `None` for an unknown org.
+    /// Revokes every key of an org that is not yet revoked, and returns their number; `None` for an unknown org.
     fn revoke_keys(
         &self,
         org: &str,
@@ -411,12 +415,13 @@ pub(crate) trait Store: Send + Sync {
     ) -> impl Future<Output = Result<Vec<AuditRow>, Error>> + Send;
     /// Entries oldest first, above `after`.
     fn audit_scan(&self, after: u64, limit: usize) -> impl Future<Output = Result<Vec<AuditRow>, Error>> + Send;
-    /// Deletes the entries up to the last before `before`, leaving a checkpoint entry when there were any.
+    /// Deletes the entries that were made before a time, and appends a checkpoint entry if there were any. Returns their
+    /// number.
     fn prune(&self, before: Millis, audit: Draft) -> impl Future<Output = Result<u64, Error>> + Send;
 
-    /// The peppers that live secrets name.
+    /// The ids of the peppers that verifiers of live secrets name.
     fn peppers(&self, now: Millis) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
 
-    /// Lets go of everything once queued writes are done.
+    /// Runs the queued writes, and closes the connections.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }

@@ -15,7 +15,7 @@ use crate::decision::Code;
 use crate::error::Error;
 use crate::events::{EventKind, Events, Notice};
 use crate::fork::{Process, lock};
-use crate::store::{AgentCounts, AnyStore, Counts, KeyView, Store, Used};
+use crate::store::{AgentCounts, AnyStore, Counts, KeyView, Store, UsageDelta};
 use crate::wait::block_on;
 
 /// Counts are written down after this long, or once so many secrets have some.
@@ -66,7 +66,7 @@ impl Meter {
         }
     }
 
-    fn give_back(&self, used: &Used) {
+    fn give_back(&self, used: &UsageDelta) {
         self.usage_count.fetch_add(used.counts.usage_count, Ordering::SeqCst);
         self.denied_count.fetch_add(used.counts.denied_count, Ordering::SeqCst);
         self.agents.give_back(&used.agents);
@@ -264,14 +264,14 @@ impl Books {
     async fn flush(&self) -> Result<(), Error> {
         let _writing = self.writing.write().await;
         let secrets = std::mem::take(&mut lock(&self.open).listed);
-        let used = secrets.iter().map(|it| Used {
+        let used = secrets.iter().map(|it| UsageDelta {
             key_id: it.key_id().to_owned(),
             lookup: it.lookup().to_owned(),
             counts: it.meter().take(),
             agents: it.meter().agents.take(),
             grace_over: it.meter().grace_over.swap(false, Ordering::SeqCst),
         });
-        let used: Arc<[Used]> = used.collect();
+        let used: Arc<[UsageDelta]> = used.collect();
         if let Some(events) = &self.events {
             let pairs = secrets.iter().zip(used.iter());
             pairs.flat_map(|(secret, used)| notices(&**secret, used.counts)).for_each(|it| events.offer(it));

@@ -13,7 +13,7 @@ use crate::clock::Millis;
 use crate::entropy;
 use crate::error::Error;
 use crate::key::Tail;
-use crate::store::{AnyStore, Moment, Store};
+use crate::store::{AnyStore, ChangeCursor, Store};
 use crate::usage::Metered;
 
 /// After so many milliseconds a database that was taken away is missed also where nothing has changed.
@@ -57,7 +57,7 @@ pub(super) struct Memory {
 #[derive(Default)]
 struct Book {
     generation: u64,
-    known: Option<Moment>,
+    known: Option<ChangeCursor>,
     /// The places of the texts that are held of a key.
     texts: BTreeSet<(Name, u64)>,
     /// All places, in the order in which they may have to make room.
@@ -117,11 +117,11 @@ impl Memory {
     /// may be kept with the generation that this gives.
     pub(super) async fn catch_up(&self, store: &AnyStore, now: Millis) -> Result<Generation, Error> {
         let mut book = self.book.lock().await;
-        if store.pulse().is_some_and(|it| self.is_fresh(it, now)) {
+        if store.commit_stamp().is_some_and(|it| self.is_fresh(it, now)) {
             return Ok(Generation(book.generation));
         }
         // Asked before the changes are read: a commit in between is met by the next look, and not missed.
-        let pulse = store.ask().await?;
+        let pulse = store.read_commit_stamp().await?;
         self.asked_at.store(now, Ordering::Relaxed);
         if self.confirmed.load(Ordering::Relaxed) != pulse.get() {
             let changes = store.changes(book.known).await?;
@@ -138,10 +138,10 @@ impl Memory {
                     held.iter().for_each(|(place, _)| self.take_away(*place, concerned));
                 }
             }
-            if changes.all || book.known != Some(changes.until) {
+            if changes.all || book.known != Some(changes.cursor) {
                 book.generation += 1;
             }
-            book.known = Some(changes.until);
+            book.known = Some(changes.cursor);
             self.confirmed.store(pulse.get(), Ordering::Release);
         }
         Ok(Generation(book.generation))

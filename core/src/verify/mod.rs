@@ -25,7 +25,7 @@ use crate::lifecycle::ENDED;
 use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule, Rules};
 use crate::record::{Limit, Per};
 use crate::scope::Catalogue;
-use crate::store::{AnyStore, Found, KeyRow, Store, Tenant};
+use crate::store::{AnyStore, KeyRow, LookupResult, Store, Tenant};
 use crate::usage::{EndedGraces, Metered, Usage};
 use crate::wait::at_once;
 use crate::worker::Workers;
@@ -211,7 +211,7 @@ impl Verifier {
 
     /// Whether memory knows of every change, of whichever process.
     fn is_fresh(&self, here: &Here, about: Millis) -> bool {
-        self.store.pulse().is_some_and(|it| here.memory.is_fresh(it, about))
+        self.store.commit_stamp().is_some_and(|it| here.memory.is_fresh(it, about))
     }
 
     /// For who measures that question by itself: it is asked so many times.
@@ -296,7 +296,7 @@ impl Verifier {
         let mut found = found.filter(|it| belongs(it, tenant, format, &shape)).ok_or_else(invalid)?;
         self.prove(here, &found, &shape, here.memory.is_proved(tail, &found.secret.verifier)).await?;
         let charges = self.charges(here, &found.view.key);
-        let integer_ids = self.store.birth().integer_ids;
+        let integer_ids = self.store.info().integer_ids;
         let verifier = std::mem::take(&mut found.secret.verifier);
         let state = Arc::new(State::new(found, &self.accepted, charges, integer_ids, now));
         here.memory.keep(tail, &verifier, (generation, Arc::clone(&state))).await;
@@ -319,7 +319,13 @@ impl Verifier {
 
     /// Compares the secret with the stored verifier, unless that is known; a slow one only behind its filter, on
     /// threads of its own.
-    async fn prove(&self, here: &Here, found: &Found, shape: &Shape<'_>, known: bool) -> Result<(), Box<Denial>> {
+    async fn prove(
+        &self,
+        here: &Here,
+        found: &LookupResult,
+        shape: &Shape<'_>,
+        known: bool,
+    ) -> Result<(), Box<Denial>> {
         let stored = Stored::parse(&found.secret.verifier).ok_or_else(unusable)?;
         let claim = Claim {
             environment: found.view.key.environment.clone(),
@@ -329,7 +335,7 @@ impl Verifier {
         };
         if let Some(filter) = &found.secret.filter
             && !known
-            && !constant_time_eq::constant_time_eq(&claim.filter(&self.store.birth().filter_key), filter)
+            && !constant_time_eq::constant_time_eq(&claim.filter(&self.store.info().filter_key), filter)
         {
             return Err(invalid());
         }
@@ -370,7 +376,7 @@ impl Verifier {
             let reason = "too many wrong secrets were tried for a key whose check is slow";
             return Err(Error::unavailable(UnavailableCause::Busy, reason, "try again in a minute"));
         }
-        let proof = claim.digest(&self.store.birth().filter_key);
+        let proof = claim.digest(&self.store.info().filter_key);
         let (hasher, permits) = (Arc::clone(&self.hasher), here.permits.clone());
         let check = move || permits.within(Hasher::memory(&stored), || hasher.check(&stored, &claim));
         let checked = here.flights.join(proof, &self.slow, check).await;
@@ -462,7 +468,7 @@ fn invalid() -> Box<Denial> {
 
 /// Whether a row is what the text speaks of: another tenant's, or one whose text had another format or
 /// environment, is as unknown as none.
-fn belongs(found: &Found, tenant: &Tenant, format: &Format, shape: &Shape<'_>) -> bool {
+fn belongs(found: &LookupResult, tenant: &Tenant, format: &Format, shape: &Shape<'_>) -> bool {
     tenant.sees(&found.view.key.org)
         && found.secret.format == format.template()
         && (!format.has_environment() || shape.environment == found.view.key.environment)

@@ -49,7 +49,7 @@ impl Rehash {
 }
 
 fn replace(store: &AnyStore, claim: &Claim, from: String, to: &Stored) -> Result<(), Error> {
-    let filter = filter(to, claim, &store.birth().filter_key);
+    let filter = filter(to, claim, &store.info().filter_key);
     block_on(store.replace_verifier(claim.lookup.clone(), from, to.to_string(), filter))
 }
 

@@ -9,7 +9,7 @@ use crate::lifecycle::Life;
 use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule};
 use crate::network;
 use crate::record::{Key, Level};
-use crate::store::{Found, KeyView, Tenant};
+use crate::store::{KeyView, LookupResult, Tenant};
 use crate::usage::{Meter, Metered};
 
 /// A key and one of its secrets as last read: what is judged lies open, the rest is packed until somebody asks for it.
@@ -60,14 +60,14 @@ pub(crate) type AnyCharge = Charge<<AnyLimiter as Limiter>::Budget>;
 
 impl State {
     pub(crate) fn new(
-        found: Found,
+        found: LookupResult,
         accepted: &[String],
         charges: Option<Box<[AnyCharge]>>,
         integer_ids: bool,
         read_at: Millis,
     ) -> Self {
         static READINGS: AtomicU64 = AtomicU64::new(2);
-        let Found { secret, mut view, org_disabled, org_networks } = found;
+        let LookupResult { secret, mut view, org_disabled, org_networks } = found;
         let stored = |it: &Option<Vec<String>>| it.as_deref().map(network::stored);
         let bounds = Bounds { networks: [stored(&view.key.networks), stored(&org_networks)], charges };
         let bounded =
@@ -212,7 +212,7 @@ impl KeySnapshot for State {
             own.term.lookup.push_str(self.lookup());
             own.prefix.push_str(self.lookup());
         }
-        view.show(self.integer_ids, now)
+        view.into_record(self.integer_ids, now)
     }
 
     fn reading(&self, now: Millis) -> u64 {

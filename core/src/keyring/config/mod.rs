@@ -21,8 +21,8 @@ use crate::key::Formats;
 use crate::limit::{Limits, Rules};
 use crate::record::Limit;
 use crate::scope::Catalogue;
-use crate::store::sqlite::{Sqlite, place};
-use crate::store::{Birth, Sealer, Store};
+use crate::store::sqlite::{Sqlite, files};
+use crate::store::{AuditKey, DatabaseInfo, Store};
 use crate::verify::{Hot, Listening, Verifier};
 use crate::wait::block_on;
 use crate::worker::Workers;
@@ -263,7 +263,7 @@ impl Config {
 
     fn new_health(&self) -> Health {
         let (log, listener, clock) = (self.log.clone(), self.listener.clone(), self.clock.clone());
-        let place = place::path_of(&self.url).map(|it| self.folder.join(it)).unwrap_or_default();
+        let place = files::parse_url(&self.url).map(|it| self.folder.join(it)).unwrap_or_default();
         Health::new(move |report| {
             let event = Event::of_store(&report, time(clock.now()));
             let line = match &event.reason {
@@ -328,7 +328,7 @@ impl Config {
     }
 
     fn plan(&self) -> Result<Plan, Error> {
-        let path = self.folder.join(place::path_of(&self.url)?);
+        let path = self.folder.join(files::parse_url(&self.url)?);
         if let Some(brand) = &self.brand
             && (!is_word(brand) || brand.ends_with('_'))
         {
@@ -428,20 +428,22 @@ struct Plan {
 impl Plan {
     fn open(self) -> Result<Keywright, Error> {
         let now = self.clock.now();
-        let fresh = Birth {
+        let fresh = DatabaseInfo {
             integer_ids: self.integer_ids.unwrap_or(false),
             filter_key: entropy::bytes()?,
             cursor_key: entropy::bytes()?,
-            at: now,
+            created_at: now,
         };
-        let sealer = match self.hasher.audit_key(None) {
-            Some((pepper, key)) => Sealer { pepper: Some(pepper.to_owned()), key: Some(Arc::new(Zeroizing::new(key))) },
-            None => Sealer { pepper: None, key: None },
+        let audit_key = match self.hasher.audit_key(None) {
+            Some((pepper, key)) => {
+                AuditKey { pepper: Some(pepper.to_owned()), key: Some(Arc::new(Zeroizing::new(key))) }
+            }
+            None => AuditKey { pepper: None, key: None },
         };
         let store =
-            Sqlite::open(&self.path, self.read_only, self.patience, self.unwatched, &fresh, sealer, self.health)?;
-        if self.integer_ids.is_some_and(|it| it != store.birth().integer_ids) {
-            let style = if store.birth().integer_ids { "integer" } else { "uuid" };
+            Sqlite::open(&self.path, self.read_only, self.patience, self.unwatched, &fresh, audit_key, self.health)?;
+        if self.integer_ids.is_some_and(|it| it != store.info().integer_ids) {
+            let style = if store.info().integer_ids { "integer" } else { "uuid" };
             return Err(Error::validation_failed(
                 "id_style",
                 format!("is not the one this database was made with, which is {style}"),

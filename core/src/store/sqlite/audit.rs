@@ -5,17 +5,23 @@ use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::hash::hex;
 use crate::record::AuditEntry;
-use crate::store::{AuditFilter, AuditRow, Sealer, Tenant};
+use crate::store::{AuditFilter, AuditKey, AuditRow, Tenant};
 
 const COLUMNS: &str = "seq, at, org, actor, action, target, reason, details, pepper, hash";
 
 /// Adds one entry to the chain, in the transaction of what it tells.
-pub(super) fn append(on: &Transaction<'_>, draft: &Draft, sealer: &Sealer) -> Result<(), Error> {
+pub(super) fn append(on: &Transaction<'_>, draft: &Draft, audit_key: &AuditKey) -> Result<(), Error> {
     let (last, before) = head(on)?;
-    append_after(on, draft, sealer, last, before)
+    append_after(on, draft, audit_key, last, before)
 }
 
-fn append_after(on: &Transaction<'_>, draft: &Draft, sealer: &Sealer, last: u64, before: Seal) -> Result<(), Error> {
+fn append_after(
+    on: &Transaction<'_>,
+    draft: &Draft,
+    audit_key: &AuditKey,
+    last: u64,
+    before: Seal,
+) -> Result<(), Error> {
     let details = serde_json::Value::Object(draft.details.clone()).to_string();
     let entry = Fields {
         seq: last + 1,
@@ -27,7 +33,7 @@ fn append_after(on: &Transaction<'_>, draft: &Draft, sealer: &Sealer, last: u64,
         reason: draft.reason.as_deref(),
         details: &details,
     };
-    let hash = seal(&before, &entry, sealer.key.as_deref().map(|it| &**it));
+    let hash = seal(&before, &entry, audit_key.key.as_deref().map(|it| &**it));
     on.prepare_cached(&format!("INSERT INTO audit ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"))?
         .execute(params![
             entry.seq,
@@ -38,7 +44,7 @@ fn append_after(on: &Transaction<'_>, draft: &Draft, sealer: &Sealer, last: u64,
             entry.target,
             entry.reason,
             details,
-            sealer.pepper,
+            audit_key.pepper,
             hash
         ])?;
     Ok(())
@@ -64,7 +70,7 @@ pub(super) fn list(
     if filter.target.is_some() {
         sql.push_str(" AND target = ?2");
     }
-    if tenant.only().is_some() {
+    if tenant.org().is_some() {
         sql.push_str(" AND org = ?3");
     }
     if filter.action.is_some() {
@@ -75,7 +81,7 @@ pub(super) fn list(
     }
     sql.push_str(" ORDER BY seq DESC LIMIT ?6");
     let before = before.unwrap_or(i64::MAX.unsigned_abs());
-    rows(on.prepare_cached(&sql)?, params![before, filter.target, tenant.only(), filter.action, filter.agent, limit])
+    rows(on.prepare_cached(&sql)?, params![before, filter.target, tenant.org(), filter.action, filter.agent, limit])
 }
 
 pub(super) fn scan(on: &Connection, after: u64, limit: usize) -> Result<Vec<AuditRow>, Error> {
@@ -109,7 +115,12 @@ fn read(row: &Row<'_>) -> Result<AuditRow, Error> {
     Ok(AuditRow { entry, at, details, pepper: row.get(8)?, seal })
 }
 
-pub(super) fn prune(on: &Transaction<'_>, before: Millis, mut draft: Draft, sealer: &Sealer) -> Result<u64, Error> {
+pub(super) fn prune(
+    on: &Transaction<'_>,
+    before: Millis,
+    mut draft: Draft,
+    audit_key: &AuditKey,
+) -> Result<u64, Error> {
     let kept: Option<u64> = on.query_row("SELECT min(seq) FROM audit WHERE at >= ?1", [before], |row| row.get(0))?;
     let last = match kept {
         Some(first) => first.saturating_sub(1),
@@ -122,6 +133,6 @@ pub(super) fn prune(on: &Transaction<'_>, before: Millis, mut draft: Draft, seal
     let pruned = on.execute("DELETE FROM audit WHERE seq <= ?1", [last])?;
     draft.details.insert("through_seq".into(), last.into());
     draft.details.insert("through_hash".into(), hex(&through).into());
-    append_after(on, &draft, sealer, end.0, end.1)?;
+    append_after(on, &draft, audit_key, end.0, end.1)?;
     Ok(u64::try_from(pruned).unwrap_or(u64::MAX))
 }

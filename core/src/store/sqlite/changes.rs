@@ -3,21 +3,21 @@
 use rusqlite::Connection;
 
 use crate::error::Error;
-use crate::store::{Changes, Moment};
+use crate::store::{ChangeCursor, Changes};
 
 /// More changed rows than this in one table are not worth naming.
 const MANY: usize = 1_000;
 
-pub(super) fn since(on: &Connection, after: Option<Moment>) -> Result<Changes, Error> {
+pub(super) fn since(on: &Connection, after: Option<ChangeCursor>) -> Result<Changes, Error> {
     let snapshot = on.unchecked_transaction()?;
     // A copy that is brought back through SQLite has another past, and raises the number of the schema (as VACUUM does).
-    let (until, deleted): (Moment, i64) = snapshot
+    let (cursor, deleted): (ChangeCursor, i64) = snapshot
         .prepare_cached("SELECT seq, schema_version, deleted_seq FROM meta, pragma_schema_version")?
-        .query_row([], |row| Ok((Moment { seq: row.get(0)?, past: row.get(1)? }, row.get(2)?)))?;
-    let mut changes = Changes { until, ..Changes::default() };
+        .query_row([], |row| Ok((ChangeCursor { seq: row.get(0)?, generation: row.get(1)? }, row.get(2)?)))?;
+    let mut changes = Changes { cursor, ..Changes::default() };
     match after {
-        Some(after) if until == after => {}
-        Some(after) if until.past == after.past && until.seq > after.seq && deleted <= after.seq => {
+        Some(after) if cursor == after => {}
+        Some(after) if cursor.generation == after.generation && cursor.seq > after.seq && deleted <= after.seq => {
             let mut named = |sql: &str, into: fn(&mut Changes) -> &mut Vec<String>| {
                 let mut statement = snapshot.prepare_cached(sql)?;
                 let mut rows = statement.query([after.seq])?;

@@ -1,4 +1,4 @@
-//! The connections of one process to one file: readers in turn, and one writer.
+//! The connections of one process to one database: a few readers, and one writer.
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,81 +8,82 @@ use arc_swap::ArcSwapOption;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::patience::Patience;
-use super::place::{self, Files, Identity, Rest};
+use super::files::{self, DatabaseFiles, FileIdentities, FileVersion};
+use super::lock_wait::LockWait;
 use super::schema;
 use super::wal_index::WalIndex;
 use crate::error::{Error, UnavailableCause};
 use crate::fork::{self, Forkable, Process, Relation, lock};
-use crate::store::Birth;
+use crate::store::DatabaseInfo;
 
-/// How many KiB of pages a connection may keep, as the pragma wants it: negative.
-const CACHE: i64 = -16_384;
+/// The page cache of a connection in KiB, which the pragma takes as a negative number.
+const CACHE_SIZE: i64 = -16_384;
 
-/// How long one attempt to write waits for the lock, and how long the writer pauses before the next.
-const ATTEMPT: Duration = Duration::from_millis(20);
-const PAUSE: Duration = Duration::from_millis(2);
+/// How long one attempt to write waits for the lock, and the pause before the next attempt.
+const LOCK_ATTEMPT: Duration = Duration::from_millis(20);
+const RETRY_PAUSE: Duration = Duration::from_millis(2);
 
-/// More than the time between two ticks of any kernel's clock, by which files are stamped.
-const TICK: Duration = Duration::from_millis(20);
+/// More than the time between two ticks of the clock with which any kernel stamps files.
+const TIMESTAMP_GRANULARITY: Duration = Duration::from_millis(20);
 
-/// More readers than this are opened when needed, and not kept.
-const KEPT: usize = 8;
+/// Further readers are opened when needed, and closed after use.
+const MAX_IDLE_READERS: usize = 8;
 
 pub(super) struct Connections {
-    files: Files,
+    files: DatabaseFiles,
     read_only: bool,
-    patience: Duration,
-    /// Whether the WAL index is not to be used, as if its layout were unknown.
-    unwatched: bool,
-    held: Mutex<Held>,
+    lock_timeout: Duration,
+    /// Whether to leave the WAL index alone, as if its layout were unknown.
+    without_wal_index: bool,
+    state: Mutex<ConnectionState>,
     writer: Mutex<Option<Connection>>,
-    /// The WAL index while the anchor holds it, for who asks without a lock.
-    watch: ArcSwapOption<WalIndex>,
+    /// The WAL index, which can be read without a lock. It owns the idle connection.
+    wal_index: ArcSwapOption<WalIndex>,
 }
 
-struct Held {
+struct ConnectionState {
     process: Process,
     closed: bool,
-    /// The files were taken from under us: what is open here leads nowhere, and must not even be closed.
-    lost: bool,
-    anchor: Option<Anchor>,
-    /// How many anchors there have been.
-    anchors: u64,
+    /// The files are no longer the ones that were opened. The connections lead nowhere, and even closing them does harm.
+    replaced: bool,
+    idle: Option<IdleConnection>,
+    /// The number of idle connections that have been opened so far.
+    generation: u64,
     readers: Vec<Connection>,
 }
 
-/// An idle connection, so that no other program is ever the last to close, and the files as they were then.
-struct Anchor {
-    /// `None` while `Connections::watch` holds it.
-    keeper: Option<Connection>,
-    identity: Identity,
-    /// The file as it lay when it was opened, where it is read without a log. Such connections see no later change.
-    rest: Option<Rest>,
+/// A connection that stays open and idle, so that no other program is ever the last to close the database.
+struct IdleConnection {
+    /// `None` while `Connections::wal_index` owns it.
+    connection: Option<Connection>,
+    /// The files that were opened.
+    files: FileIdentities,
+    /// The version of the database file, if it was opened as immutable. Such connections see no later change.
+    immutable: Option<FileVersion>,
 }
 
-impl Anchor {
-    fn is_current(&self, files: &Files) -> bool {
-        match &self.rest {
-            Some(rest) => files.rest().as_ref() == Some(rest),
-            None => self.identity == files.identity(),
+impl IdleConnection {
+    fn is_current(&self, files: &DatabaseFiles) -> bool {
+        match &self.immutable {
+            Some(version) => files.version().as_ref() == Some(version),
+            None => self.files == files.identities(),
         }
     }
 }
 
-/// A connection for one look-up, or the right to make one.
-struct Turn {
-    kept: Option<Connection>,
-    /// The anchor under which it was made.
-    anchors: u64,
-    /// Whether the file is read without a log.
-    rests: bool,
+/// A connection for one read, or the permission to open one.
+struct ReaderSlot {
+    reader: Option<Connection>,
+    /// The generation of the idle connection beside which it was opened.
+    generation: u64,
+    /// Whether the file is open as immutable: without locks and without a log.
+    immutable: bool,
 }
 
-impl Held {
-    fn turn(&mut self) -> Turn {
-        let rests = self.anchor.as_ref().is_some_and(|it| it.rest.is_some());
-        Turn { kept: self.readers.pop(), anchors: self.anchors, rests }
+impl ConnectionState {
+    fn slot(&mut self) -> ReaderSlot {
+        let immutable = self.idle.as_ref().is_some_and(|idle| idle.immutable.is_some());
+        ReaderSlot { reader: self.readers.pop(), generation: self.generation, immutable }
     }
 }
 
@@ -90,119 +91,118 @@ impl Connections {
     pub(super) fn open(
         path: &std::path::Path,
         read_only: bool,
-        patience: Duration,
-        unwatched: bool,
-        fresh: &Birth,
-    ) -> Result<(Arc<Self>, Birth), Error> {
+        lock_timeout: Duration,
+        without_wal_index: bool,
+        new_database: &DatabaseInfo,
+    ) -> Result<(Arc<Self>, DatabaseInfo), Error> {
         let _gate = fork::gate();
-        let path = place::prepare(path, read_only)?;
-        let held = Held {
+        let path = files::prepare(path, read_only)?;
+        let state = ConnectionState {
             process: Process::current(),
             closed: false,
-            lost: false,
-            anchor: None,
-            anchors: 0,
+            replaced: false,
+            idle: None,
+            generation: 0,
             readers: Vec::new(),
         };
         let connections = Self {
-            files: Files::of(path),
+            files: DatabaseFiles::of(path),
             read_only,
-            patience,
-            unwatched,
-            held: Mutex::new(held),
+            lock_timeout,
+            without_wal_index,
+            state: Mutex::new(state),
             writer: Mutex::new(None),
-            watch: ArcSwapOption::empty(),
+            wal_index: ArcSwapOption::empty(),
         };
-        let birth = if read_only {
-            connections.read_through(schema::check)?
+        let info = if read_only {
+            connections.read_gated(schema::check)?
         } else {
             let mut writer = connections.connect(false, false)?;
-            let mut patience = Patience::new(patience);
-            let birth = loop {
-                match schema::migrate(&mut writer, fresh) {
-                    Err(error) if patience.lasts(&error) => std::thread::sleep(PAUSE),
+            let mut wait = LockWait::new(lock_timeout);
+            let info = loop {
+                match schema::migrate(&mut writer, new_database) {
+                    Err(error) if wait.should_retry(&error) => std::thread::sleep(RETRY_PAUSE),
                     done => break done?,
                 }
             };
             *lock(&connections.writer) = Some(writer);
-            birth
+            info
         };
         let connections = Arc::new(connections);
         let holder: Arc<dyn Forkable> = connections.clone();
         fork::register(Arc::downgrade(&holder));
-        Ok((connections, birth))
+        Ok((connections, info))
     }
 
-    /// What differs after each commit, without a system call. `None` when it has to be asked for.
-    pub(super) fn pulse(&self) -> Option<NonZeroU64> {
-        self.watch.load().as_ref()?.pulse()
+    /// A number that differs after each commit, without a system call. `None` if the database has to be asked.
+    pub(super) fn commit_stamp(&self) -> Option<NonZeroU64> {
+        self.wal_index.load().as_ref()?.commit_stamp()
     }
 
-    /// What differs after each commit.
-    pub(super) fn ask(&self) -> Result<NonZeroU64, Error> {
+    /// The same number, from the database if need be.
+    pub(super) fn read_commit_stamp(&self) -> Result<NonZeroU64, Error> {
         let _gate = fork::gate();
-        let held = self.enter()?;
-        let pulse = match held.anchor.as_ref().and_then(|it| it.keeper.as_ref()) {
-            // Each connection counts anew (SQLite, "PRAGMA data_version").
-            Some(keeper) => {
-                let version: u32 = keeper.pragma_query_value(None, "data_version", |row| row.get(0))?;
-                NonZeroU64::new(held.anchors << 32 | u64::from(version))
+        let state = self.check_files()?;
+        let stamp = match state.idle.as_ref().and_then(|idle| idle.connection.as_ref()) {
+            // Each connection has its own count of versions (SQLite, "PRAGMA data_version").
+            Some(connection) => {
+                let version: u32 = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
+                NonZeroU64::new(state.generation << 32 | u64::from(version))
             }
-            None => self.pulse(),
+            None => self.commit_stamp(),
         };
-        pulse.ok_or_else(|| {
+        stamp.ok_or_else(|| {
             Error::unavailable(UnavailableCause::Locked, "the write-ahead log is being made", "try again")
         })
     }
 
-    /// Runs a look-up on the caller's thread.
-    pub(super) fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+    /// Runs a read on the caller's thread.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         let _gate = fork::gate();
-        self.read_through(look)
+        self.read_gated(read)
     }
 
-    fn read_through<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        let turn = self.enter()?.turn();
-        self.with(turn, look)
+    fn read_gated<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let slot = self.check_files()?.slot();
+        self.read_with(slot, read)
     }
 
-    /// As [`read`](Self::read), for who has asked lately whether the files are still what was opened: what is open is
-    /// used without another look at them.
-    pub(super) fn read_on<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+    /// As [`read`](Self::read), without a check of the files, for a caller that has called `read_commit_stamp` lately.
+    pub(super) fn read_unchecked<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         let _gate = fork::gate();
-        let mut held = self.admit()?;
-        if held.lost || held.anchor.is_none() || held.readers.is_empty() {
-            drop(held);
-            held = self.enter()?;
+        let mut state = self.check_open()?;
+        if state.replaced || state.idle.is_none() || state.readers.is_empty() {
+            drop(state);
+            state = self.check_files()?;
         }
-        let turn = held.turn();
-        drop(held);
-        self.with(turn, look)
+        let slot = state.slot();
+        drop(state);
+        self.read_with(slot, read)
     }
 
-    fn with<T>(&self, turn: Turn, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        let reader = match turn.kept {
+    fn read_with<T>(&self, slot: ReaderSlot, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let reader = match slot.reader {
             Some(reader) => reader,
-            None => self.connect(true, turn.rests)?,
+            None => self.connect(true, slot.immutable)?,
         };
-        let found = look(&reader);
-        // Without a lock, another program may have written to the file in the meantime.
-        if turn.rests && self.enter()?.anchors != turn.anchors {
+        let found = read(&reader);
+        // An immutable file is read without a lock, so another program may have written to it in the meantime.
+        if slot.immutable && self.check_files()?.generation != slot.generation {
             return Err(Error::unavailable(
                 UnavailableCause::Locked,
                 "the database changed while it was read",
                 "try again",
             ));
         }
-        let mut held = lock(&self.held);
-        if held.readers.len() < KEPT && !held.closed && held.anchors == turn.anchors {
-            held.readers.push(reader);
+        let mut state = lock(&self.state);
+        if state.readers.len() < MAX_IDLE_READERS && !state.closed && state.generation == slot.generation {
+            state.readers.push(reader);
         }
         found
     }
 
-    /// Refuses changes where the engine was opened to read alone.
-    pub(super) fn admit_change(&self) -> Result<(), Error> {
+    /// Refuses changes if the engine was opened with `read_only`.
+    pub(super) fn check_writable(&self) -> Result<(), Error> {
         if self.read_only {
             return Err(Error::unavailable(
                 UnavailableCause::ReadOnly,
@@ -213,13 +213,13 @@ impl Connections {
         Ok(())
     }
 
-    /// Runs a change as one transaction, which has reached the disk when this returns. Call it on the writer thread.
+    /// Runs a change as one transaction, which has reached the disk when this returns. Only the writer thread calls it.
     pub(super) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let mut patience = Patience::new(self.patience);
+        let mut wait = LockWait::new(self.lock_timeout);
         let mut change = Some(change);
         loop {
             let gate = fork::gate();
-            drop(self.enter()?);
+            drop(self.check_files()?);
             let mut slot = lock(&self.writer);
             let mut writer = match slot.take() {
                 Some(writer) => writer,
@@ -231,150 +231,155 @@ impl Connections {
             }
             drop(slot);
             match done {
-                Err(error) if change.is_some() && patience.lasts(&error) => {}
+                Err(error) if change.is_some() && wait.should_retry(&error) => {}
                 Err(error) => return Err(error),
                 Ok(done) => {
-                    // A change is told as done only if it went where others will find it.
-                    drop(self.enter()?);
+                    // A change counts as done only if it went to the files that others will open.
+                    drop(self.check_files()?);
                     return Ok(done);
                 }
             }
-            // Waited out here, so that a fork has to wait for one attempt and not for the lock.
+            // Pausing outside the gate lets a fork wait for one attempt, and not for the lock.
             drop(gate);
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(RETRY_PAUSE);
         }
     }
 
     pub(super) fn close(&self) {
         let _gate = fork::gate();
-        let mut held = lock(&self.held);
-        held.closed = true;
-        if matches!(held.process.check(), Ok(Relation::Same)) && !held.lost {
-            held.readers.clear();
-            held.anchor = None;
-            self.unwatch();
-            drop(held);
+        let mut state = lock(&self.state);
+        state.closed = true;
+        if matches!(state.process.check(), Ok(Relation::Same)) && !state.replaced {
+            state.readers.clear();
+            state.idle = None;
+            self.close_wal_index();
+            drop(state);
             lock(&self.writer).take();
         }
     }
 
-    /// Begins a use of the file: refused also when it is no longer the one that was opened. That happens when it is deleted or replaced, and when another SQLite library in this
-    /// process opens and closes it, since POSIX locks belong to the process (SQLite, "How to corrupt", section 2.2).
-    fn enter(&self) -> Result<MutexGuard<'_, Held>, Error> {
-        let mut held = self.admit()?;
-        match &held.anchor {
-            Some(anchor) if !held.lost && anchor.is_current(&self.files) => {}
-            Some(Anchor { rest: Some(_), .. }) => {
-                held.readers.clear();
-                held.anchor = None;
-                self.anchor(&mut held)?;
+    /// Refuses a use after `close`, and once the files are no longer the ones that were opened. That happens when they are
+    /// deleted or replaced, and when another SQLite library in this process opens and closes them, since POSIX locks belong
+    /// to the process (SQLite, "How to corrupt", section 2.2).
+    fn check_files(&self) -> Result<MutexGuard<'_, ConnectionState>, Error> {
+        let mut state = self.check_open()?;
+        match &state.idle {
+            Some(idle) if !state.replaced && idle.is_current(&self.files) => {}
+            Some(IdleConnection { immutable: Some(_), .. }) => {
+                state.readers.clear();
+                state.idle = None;
+                self.open_idle(&mut state)?;
             }
             Some(_) => {
-                held.lost = true;
-                // Nobody may go on trusting what it says; to close it would do harm, as with all that is open.
-                std::mem::forget(self.watch.swap(None));
+                state.replaced = true;
+                // The index speaks of files that nobody else opens. Closing its connection would do harm.
+                std::mem::forget(self.wal_index.swap(None));
                 return Err(Error::unavailable(
                     UnavailableCause::Location,
                     "the database was deleted, replaced, or opened by another SQLite library in this process",
                     "put it back if need be, and restart this process",
                 ));
             }
-            None => self.anchor(&mut held)?,
+            None => self.open_idle(&mut state)?,
         }
-        Ok(held)
+        Ok(state)
     }
 
-    fn anchor(&self, held: &mut Held) -> Result<(), Error> {
-        let (keeper, rest) = match self.attend() {
-            Err(error) if self.read_only => self.at_rest(error)?,
-            keeper => (keeper?, None),
+    fn open_idle(&self, state: &mut ConnectionState) -> Result<(), Error> {
+        let (connection, immutable) = match self.connect_and_read() {
+            Ok(connection) => (connection, None),
+            Err(error) if self.read_only => {
+                let (connection, version) = self.connect_immutable(error)?;
+                (connection, Some(version))
+            }
+            Err(error) => return Err(error),
         };
-        let keeper = match if self.unwatched || rest.is_some() { Err(keeper) } else { WalIndex::of(keeper) } {
+        let mapped =
+            if self.without_wal_index || immutable.is_some() { Err(connection) } else { WalIndex::of(connection) };
+        let connection = match mapped {
             Ok(index) => {
-                self.watch.store(Some(Arc::new(index)));
+                self.wal_index.store(Some(Arc::new(index)));
                 None
             }
-            Err(keeper) => Some(keeper),
+            Err(connection) => Some(connection),
         };
-        held.anchors += 1;
-        held.anchor = Some(Anchor { keeper, identity: self.files.identity(), rest });
+        state.generation += 1;
+        state.idle = Some(IdleConnection { connection, files: self.files.identities(), immutable });
         Ok(())
     }
 
-    /// A connection that has taken its place among those that have the file open, and has mapped the WAL index: SQLite
-    /// does both with the first read.
-    fn attend(&self) -> Result<Connection, Error> {
-        let keeper = self.connect(true, false)?;
-        keeper.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-        Ok(keeper)
+    /// A connection that has read once. With its first read SQLite takes a lock on the database and maps the WAL index.
+    fn connect_and_read(&self) -> Result<Connection, Error> {
+        let connection = self.connect(true, false)?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(connection)
     }
 
-    /// A connection to a file that cannot be opened otherwise, since SQLite may not make the index of a log beside it. It
-    /// takes no lock, so that it holds only for as long as the file stays as it is.
-    fn at_rest(&self, error: Error) -> Result<(Connection, Option<Rest>), Error> {
+    /// Opens a database as immutable after `error`, if SQLite failed because it may not create the WAL index beside it. The
+    /// connection takes no lock, so it is good only for as long as the file has this version.
+    fn connect_immutable(&self, error: Error) -> Result<(Connection, FileVersion), Error> {
         if !matches!(error.unavailable_cause(), Some(UnavailableCause::Access | UnavailableCause::ReadOnly)) {
             return Err(error);
         }
-        let Some(rest) = self.files.rest() else {
-            return Err(if self.files.lacks_index() { unread_log() } else { error });
+        let Some(version) = self.files.version() else {
+            return Err(if self.files.lacks_index() { log_needs_index() } else { error });
         };
-        // A later change has another time: a file system tells times apart that lie further apart than this.
-        std::thread::sleep(TICK);
-        let connection = self.connect(true, true)?;
-        Ok((connection, Some(rest)))
+        // After this pause, any later change gives the file another time.
+        std::thread::sleep(TIMESTAMP_GRANULARITY);
+        Ok((self.connect(true, true)?, version))
     }
 
-    /// Refuses a use after `close`, and after a fork that bypassed us.
-    fn admit(&self) -> Result<MutexGuard<'_, Held>, Error> {
-        let mut held = lock(&self.held);
-        if held.closed {
+    /// Refuses a use after `close`, and in a child whose fork bypassed the fork handlers.
+    fn check_open(&self) -> Result<MutexGuard<'_, ConnectionState>, Error> {
+        let mut state = lock(&self.state);
+        if state.closed {
             return Err(Error::Closed);
         }
-        if let Relation::Child = held.process.check()? {
-            held.process = Process::current();
+        if let Relation::Child = state.process.check()? {
+            state.process = Process::current();
         }
-        Ok(held)
+        Ok(state)
     }
 
-    /// Closes the connection that holds the WAL index, once nobody is reading it.
-    fn unwatch(&self) {
-        let Some(mut index) = self.watch.swap(None) else { return };
+    /// Closes the connection that owns the WAL index, once no thread reads the index.
+    fn close_wal_index(&self) {
+        let Some(mut index) = self.wal_index.swap(None) else { return };
         while let Err(shared) = Arc::try_unwrap(index) {
             index = shared;
             std::thread::yield_now();
         }
     }
 
-    /// Opens the file. One that rests is read without locks and without a log.
-    fn connect(&self, reader: bool, rests: bool) -> Result<Connection, Error> {
+    /// Opens a connection, for reading alone if `reader`. An `immutable` file is read without locks and without a log.
+    fn connect(&self, reader: bool, immutable: bool) -> Result<Connection, Error> {
         let access = if self.read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
         let flags = access
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
-        let connection = if rests {
-            Connection::open_with_flags(self.files.immutable(), flags | OpenFlags::SQLITE_OPEN_URI)?
+        let connection = if immutable {
+            Connection::open_with_flags(self.files.immutable_uri(), flags | OpenFlags::SQLITE_OPEN_URI)?
         } else {
             Connection::open_with_flags(&self.files.database, flags)?
         };
-        connection.busy_timeout(self.patience)?;
+        connection.busy_timeout(self.lock_timeout)?;
         connection.set_prepared_statement_cache_capacity(64);
-        // Without it SQLite plans a cached statement anew for each value that is bound to it.
+        // Without this, SQLite plans a cached statement again for each value that is bound to it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        connection.pragma_update(None, "cache_size", CACHE)?;
+        connection.pragma_update(None, "cache_size", CACHE_SIZE)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        // A journal of a long statement would else go to a file in a folder for temporary files, which a hardened
-        // container does not have.
+        // By default the journal of a long statement goes to a folder for temporary files, which a hardened container does
+        // not have.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "trusted_schema", false)?;
-        // What purge wipes is gone from the file as well.
+        // Values that `purge` wipes must leave the file as well.
         connection.pragma_update(None, "secure_delete", true)?;
         if reader {
             connection.pragma_update(None, "query_only", true)?;
         } else {
-            // Only now: what is set above may read the file, and another process may be making it.
-            connection.busy_timeout(ATTEMPT)?;
+            // Only now: the pragmas above may read the file, and another process may be creating it.
+            connection.busy_timeout(LOCK_ATTEMPT)?;
         }
         Ok(connection)
     }
@@ -382,11 +387,11 @@ impl Connections {
 
 impl Forkable for Connections {
     fn release(&self) {
-        let mut held = lock(&self.held);
-        if !held.lost {
-            held.readers.clear();
-            held.anchor = None;
-            self.unwatch();
+        let mut state = lock(&self.state);
+        if !state.replaced {
+            state.readers.clear();
+            state.idle = None;
+            self.close_wal_index();
             lock(&self.writer).take();
         }
     }
@@ -394,18 +399,18 @@ impl Forkable for Connections {
 
 impl Drop for Connections {
     fn drop(&mut self) {
-        let mut held = lock(&self.held);
-        if held.lost || held.process.check().is_err() {
-            // Closing would write what is stale, or drop locks that the parent of a bypassed fork still counts on.
-            held.readers.drain(..).for_each(std::mem::forget);
-            std::mem::forget(held.anchor.take().and_then(|it| it.keeper));
-            std::mem::forget(self.watch.swap(None));
+        let mut state = lock(&self.state);
+        if state.replaced || state.process.check().is_err() {
+            // Closing would write stale pages, or drop locks that the parent of a bypassed fork still relies on.
+            state.readers.drain(..).for_each(std::mem::forget);
+            std::mem::forget(state.idle.take().and_then(|idle| idle.connection));
+            std::mem::forget(self.wal_index.swap(None));
             std::mem::forget(lock(&self.writer).take());
         }
     }
 }
 
-fn unread_log() -> Error {
+fn log_needs_index() -> Error {
     Error::unavailable(
         UnavailableCause::ReadOnly,
         "the -wal file holds changes, which cannot be read without a -shm file in a folder that cannot be written",
@@ -413,7 +418,7 @@ fn unread_log() -> Error {
     )
 }
 
-/// Leaves `change` in its place when the transaction could not begin.
+/// Runs `change` in a transaction. It stays in its option if the transaction could not begin.
 fn transact<T>(
     writer: &mut Connection,
     change: &mut Option<impl FnOnce(&Transaction<'_>) -> Result<T, Error>>,

@@ -8,7 +8,7 @@ use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::lifecycle::ENDED;
 use crate::record::wire_time;
-use crate::store::Sealer;
+use crate::store::AuditKey;
 
 /// The former secrets of a key whose grace is over by now, and may come back with a clock that steps back.
 pub(super) fn over(on: &Connection, key_id: &str, now: Millis) -> Result<Vec<String>, Error> {
@@ -24,7 +24,7 @@ pub(super) fn end(
     on: &Transaction<'_>,
     lookups: &[impl AsRef<str>],
     now: Millis,
-    sealer: &Sealer,
+    audit_key: &AuditKey,
 ) -> Result<(), Error> {
     if lookups.is_empty() {
         return Ok(());
@@ -60,5 +60,5 @@ pub(super) fn end(
          WHERE lookup IN (SELECT value FROM json_each(?1)) AND grace_ends_at > ?2",
     )?
     .execute(params![lookups, ENDED])?;
-    drafts.iter().try_for_each(|it| audit::append(on, it, sealer))
+    drafts.iter().try_for_each(|it| audit::append(on, it, audit_key))
 }

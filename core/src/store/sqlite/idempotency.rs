@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::trouble::foreign_row;
+use super::error::foreign_row;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::idempotency::{self, Attempt, KEPT, Kept, LEASE, Lease, MOST_BYTES, MOST_KEPT, Memory, Outcome};

@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
-use super::trouble::foreign_row;
+use super::error::foreign_row;
 use super::{audit, graces, orgs};
 use crate::audit::Draft;
 use crate::clock::Millis;
@@ -14,8 +14,8 @@ use crate::lifecycle::{self, Life, Term};
 use crate::record::Limit;
 use crate::rights::Mandate;
 use crate::store::{
-    AuditFilter, AuditRow, Counts, Found, KeyFilter, KeyRow, KeyRule, KeyView, Place, Sealer, SecretRow, SecretView,
-    StatusFilter, Telling, Tenant,
+    AuditFilter, AuditKey, AuditRow, AuditRule, Counts, KeyFilter, KeyRow, KeyRule, KeyView, LookupResult, PageCursor,
+    SecretRow, SecretView, StatusFilter, Tenant,
 };
 
 const KEY: &str = "k.id, k.org, k.environment, k.name, k.scopes, k.level, k.networks, k.metadata, k.created_at, \
@@ -42,15 +42,15 @@ static FIND: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<Found>, Error> {
+pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<LookupResult>, Error> {
     let mut statement = on.prepare_cached(&FIND)?;
     let mut rows = statement.query(params![now, lookup])?;
     let at = |offset: usize| KEY_COLUMNS + offset;
-    let mut found: Option<Found> = None;
+    let mut found: Option<LookupResult> = None;
     while let Some(row) = rows.next()? {
         let found = match &mut found {
             Some(found) => found,
-            None => found.insert(Found {
+            None => found.insert(LookupResult {
                 view: KeyView { key: key(row)?, secrets: Vec::with_capacity(1), usage: total(row, at(9))? },
                 secret: SecretRow {
                     term: Term { lookup: row.get(at(0))?, grace_ends_at: row.get(at(1))? },
@@ -68,7 +68,7 @@ pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<
             found.view.secrets.push(view(row, at(12))?);
         }
     }
-    Ok(found.map(|it| Found { view: newest_first(it.view), ..it }))
+    Ok(found.map(|it| LookupResult { view: newest_first(it.view), ..it }))
 }
 
 fn secrets(on: &Connection, key_id: &str, now: Millis) -> Result<Vec<SecretView>, Error> {
@@ -103,11 +103,11 @@ pub(super) fn list(
     on: &Connection,
     tenant: &Tenant,
     filter: &KeyFilter,
-    after: Option<&Place>,
+    after: Option<&PageCursor>,
     limit: usize,
     now: Millis,
 ) -> Result<Vec<KeyView>, Error> {
-    let org = tenant.only();
+    let org = tenant.org();
     let mut values: Vec<&dyn ToSql> = vec![&now];
     let mut conditions: Vec<String> = Vec::new();
     let mut equal = |column: &str, value| {
@@ -183,7 +183,7 @@ pub(super) fn create(
     key: &KeyRow,
     secret: &SecretRow,
     draft: &Draft,
-    sealer: &Sealer,
+    audit_key: &AuditKey,
 ) -> Result<bool, Error> {
     let taken: bool = on
         .prepare_cached(
@@ -194,7 +194,7 @@ pub(super) fn create(
         return Ok(false);
     }
     uphold(on, draft)?;
-    orgs::ensure(on, &key.org, draft, sealer)?;
+    orgs::ensure(on, &key.org, draft, audit_key)?;
     let life = key.life;
     on.prepare_cached(
         "INSERT INTO keys (id, org, environment, name, scopes, level, networks, metadata, created_at, created_by, \
@@ -222,7 +222,7 @@ pub(super) fn create(
         key.parent
     ])?;
     insert_secret(on, &key.id, secret)?;
-    audit::append(on, draft, sealer)?;
+    audit::append(on, draft, audit_key)?;
     Ok(true)
 }
 
@@ -250,7 +250,7 @@ pub(super) fn change(
     id: &str,
     now: Millis,
     rule: KeyRule,
-    sealer: &Sealer,
+    audit_key: &AuditKey,
 ) -> Result<Option<KeyView>, Error> {
     let Some(before) = get(on, tenant, id, now)? else { return Ok(None) };
     let Some(mut edit) = rule(&before, now)? else { return Ok(Some(before)) };
@@ -271,33 +271,33 @@ pub(super) fn change(
         key.updated_at, life.expires_at, life.disabled_at, life.revoked_at, key.reason,
         key.tier, written(&key.limits)?
     ])?;
-    if edit.add.is_some() {
+    if edit.new_secret.is_some() {
         // Else a clock that steps back would bring a third secret to life.
-        graces::end(on, &graces::over(on, id, now)?, now, sealer)?;
+        graces::end(on, &graces::over(on, id, now)?, now, audit_key)?;
     }
-    for term in &edit.ends {
+    for term in &edit.grace_ends {
         on.prepare_cached("UPDATE secrets SET grace_ends_at = ?2 WHERE lookup = ?1")?
             .execute(params![term.lookup, term.grace_ends_at])?;
     }
-    if let Some(secret) = &edit.add {
+    if let Some(secret) = &edit.new_secret {
         insert_secret(on, id, secret)?;
     }
-    audit::append(on, &edit.audit, sealer)?;
+    audit::append(on, &edit.audit, audit_key)?;
     get(on, tenant, id, now)
 }
 
-pub(super) fn tell(
+pub(super) fn append_audit(
     on: &Transaction<'_>,
     tenant: &Tenant,
     id: &str,
     now: Millis,
-    rule: Telling,
-    sealer: &Sealer,
+    rule: AuditRule,
+    audit_key: &AuditKey,
 ) -> Result<Option<Vec<AuditRow>>, Error> {
     let Some(view) = get(on, tenant, id, now)? else { return Ok(None) };
     let drafts = rule(&view, now)?;
     drafts.first().map_or(Ok(()), |it| uphold(on, it))?;
-    drafts.iter().try_for_each(|it| audit::append(on, it, sealer))?;
+    drafts.iter().try_for_each(|it| audit::append(on, it, audit_key))?;
     let mut told = audit::list(on, &Tenant::Every, &AuditFilter::default(), None, drafts.len())?;
     told.reverse();
     Ok(Some(told))
@@ -314,7 +314,7 @@ fn uphold(on: &Connection, draft: &Draft) -> Result<(), Error> {
     }
     let Some(mandate) = &draft.mandate else { return Ok(()) };
     let found = find(on, &mandate.lookup, draft.at)?.filter(|it| !it.org_disabled);
-    let Found { secret, view: KeyView { key, .. }, .. } = found.ok_or_else(Mandate::ended)?;
+    let LookupResult { secret, view: KeyView { key, .. }, .. } = found.ok_or_else(Mandate::ended)?;
     mandate.admit(&key.rights(), key.life, &secret.term, draft.at)
 }
 

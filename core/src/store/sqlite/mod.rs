@@ -3,14 +3,14 @@
 mod audit;
 mod changes;
 mod connection;
+mod error;
+pub(crate) mod files;
 mod graces;
 mod idempotency;
 mod keys;
+mod lock_wait;
 mod orgs;
-mod patience;
-pub(crate) mod place;
 mod schema;
-mod trouble;
 mod usage;
 mod wal_index;
 
@@ -23,8 +23,8 @@ use rusqlite::{Connection, Transaction};
 
 use self::connection::Connections;
 use super::{
-    AgentCounts, AuditFilter, AuditRow, Birth, Changes, Found, KeyFilter, KeyRow, KeyRule, KeyView, Moment, OrgRow,
-    OrgRule, Place, Sealer, SecretRow, Store, Telling, Tenant, Used,
+    AgentCounts, AuditFilter, AuditKey, AuditRow, AuditRule, ChangeCursor, Changes, DatabaseInfo, KeyFilter, KeyRow,
+    KeyRule, KeyView, LookupResult, OrgRow, OrgRule, PageCursor, SecretRow, Store, Tenant, UsageDelta,
 };
 use crate::audit::Draft;
 use crate::clock::{Clock, Millis};
@@ -38,8 +38,8 @@ const WAITING: usize = 4_096;
 
 pub(crate) struct Sqlite {
     connections: Arc<Connections>,
-    birth: Birth,
-    sealer: Sealer,
+    info: DatabaseInfo,
+    audit_key: AuditKey,
     writer: Workers,
     health: Arc<Health>,
 }
@@ -49,14 +49,14 @@ impl Sqlite {
     pub(crate) fn open(
         path: &Path,
         read_only: bool,
-        patience: Duration,
-        unwatched: bool,
-        fresh: &Birth,
-        sealer: Sealer,
+        lock_timeout: Duration,
+        without_wal_index: bool,
+        new_database: &DatabaseInfo,
+        audit_key: AuditKey,
         health: Arc<Health>,
     ) -> Result<Self, Error> {
-        let (connections, birth) = Connections::open(path, read_only, patience, unwatched, fresh)?;
-        Ok(Self { connections, birth, sealer, writer: Workers::new("keywright-writer", 1, WAITING), health })
+        let (connections, info) = Connections::open(path, read_only, lock_timeout, without_wal_index, new_database)?;
+        Ok(Self { connections, info, audit_key, writer: Workers::new("keywright-writer", 1, WAITING), health })
     }
 
     fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
@@ -64,7 +64,7 @@ impl Sqlite {
     }
 
     /// Waits until what was to be reported of this store is, and reports no more.
-    pub(crate) async fn reported(&self) {
+    pub(crate) async fn finish_reports(&self) {
         self.health.finish().await;
     }
 
@@ -75,13 +75,13 @@ impl Sqlite {
 
     async fn write<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&Transaction<'_>, &Sealer) -> Result<T, Error> + Send + 'static,
+        change: impl FnOnce(&Transaction<'_>, &AuditKey) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.connections.admit_change()?;
-        let (connections, sealer, health) =
-            (Arc::clone(&self.connections), self.sealer.clone(), Arc::clone(&self.health));
+        self.connections.check_writable()?;
+        let (connections, audit_key, health) =
+            (Arc::clone(&self.connections), self.audit_key.clone(), Arc::clone(&self.health));
         let write = move || {
-            let done = connections.write(|transaction| change(transaction, &sealer));
+            let done = connections.write(|transaction| change(transaction, &audit_key));
             health.note(Work::Write, &done);
             done
         };
@@ -90,24 +90,24 @@ impl Sqlite {
 }
 
 impl Store for Sqlite {
-    fn birth(&self) -> &Birth {
-        &self.birth
+    fn info(&self) -> &DatabaseInfo {
+        &self.info
     }
 
-    fn pulse(&self) -> Option<NonZeroU64> {
-        self.connections.pulse()
+    fn commit_stamp(&self) -> Option<NonZeroU64> {
+        self.connections.commit_stamp()
     }
 
-    async fn ask(&self) -> Result<NonZeroU64, Error> {
-        self.noted(Work::Read, self.connections.ask())
+    async fn read_commit_stamp(&self) -> Result<NonZeroU64, Error> {
+        self.noted(Work::Read, self.connections.read_commit_stamp())
     }
 
-    async fn changes(&self, after: Option<Moment>) -> Result<Changes, Error> {
+    async fn changes(&self, after: Option<ChangeCursor>) -> Result<Changes, Error> {
         self.read(|on| changes::since(on, after))
     }
 
-    async fn find(&self, lookup: &str, now: Millis) -> Result<Option<Found>, Error> {
-        self.noted(Work::Read, self.connections.read_on(|on| keys::find(on, lookup, now)))
+    async fn find(&self, lookup: &str, now: Millis) -> Result<Option<LookupResult>, Error> {
+        self.noted(Work::Read, self.connections.read_unchecked(|on| keys::find(on, lookup, now)))
     }
 
     async fn get(&self, tenant: &Tenant, id: &str, now: Millis) -> Result<Option<KeyView>, Error> {
@@ -122,7 +122,7 @@ impl Store for Sqlite {
         &self,
         tenant: &Tenant,
         filter: &KeyFilter,
-        after: Option<&Place>,
+        after: Option<&PageCursor>,
         limit: usize,
         now: Millis,
     ) -> Result<Vec<KeyView>, Error> {
@@ -136,8 +136,8 @@ impl Store for Sqlite {
         draft: Draft,
         attempt: Option<Attempt>,
     ) -> Result<bool, Error> {
-        self.write(move |on, sealer| {
-            let change = || keys::create(on, &key, &secret, &draft, sealer);
+        self.write(move |on, audit_key| {
+            let change = || keys::create(on, &key, &secret, &draft, audit_key);
             idempotency::once(on, attempt.as_ref(), change, |made| made.then(|| key.id.clone()))
         })
         .await
@@ -152,8 +152,8 @@ impl Store for Sqlite {
         attempt: Option<Attempt>,
     ) -> Result<Option<KeyView>, Error> {
         let (tenant, id, clock) = (tenant.clone(), id.to_owned(), clock.clone());
-        self.write(move |on, sealer| {
-            let change = || keys::change(on, &tenant, &id, clock.now(), rule, sealer);
+        self.write(move |on, audit_key| {
+            let change = || keys::change(on, &tenant, &id, clock.now(), rule, audit_key);
             idempotency::once(on, attempt.as_ref(), change, |it| it.as_ref().map(|it| it.key.id.clone()))
         })
         .await
@@ -163,17 +163,17 @@ impl Store for Sqlite {
         self.read(|on| keys::revoked_with(on, id, now))
     }
 
-    async fn tell(
+    async fn append_audit(
         &self,
         tenant: &Tenant,
         id: &str,
         clock: &Clock,
-        rule: Telling,
+        rule: AuditRule,
         attempt: Option<Attempt>,
     ) -> Result<Option<Vec<AuditRow>>, Error> {
         let (tenant, id, clock) = (tenant.clone(), id.to_owned(), clock.clone());
-        self.write(move |on, sealer| {
-            let change = || keys::tell(on, &tenant, &id, clock.now(), rule, sealer);
+        self.write(move |on, audit_key| {
+            let change = || keys::append_audit(on, &tenant, &id, clock.now(), rule, audit_key);
             let named = |it: &Option<Vec<AuditRow>>| {
                 let told = it.as_ref()?;
                 Some(format!("{}+{}", told.first()?.entry.seq, told.len()))
@@ -193,11 +193,11 @@ impl Store for Sqlite {
         self.write(move |on, _| keys::replace_verifier(on, &lookup, &from, &to, filter.as_deref())).await
     }
 
-    async fn add_usage(&self, used: Arc<[Used]>, now: Millis) -> Result<(), Error> {
-        self.write(move |on, sealer| {
+    async fn add_usage(&self, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {
+        self.write(move |on, audit_key| {
             usage::add(on, &used)?;
             let over: Vec<&str> = used.iter().filter(|it| it.grace_over).map(|it| it.lookup.as_str()).collect();
-            graces::end(on, &over, now, sealer)?;
+            graces::end(on, &over, now, audit_key)?;
             idempotency::sweep(on, now)
         })
         .await
@@ -215,14 +215,14 @@ impl Store for Sqlite {
         self.read(|on| orgs::get(on, id))
     }
 
-    async fn orgs(&self, after: Option<&Place>, limit: usize) -> Result<Vec<OrgRow>, Error> {
+    async fn orgs(&self, after: Option<&PageCursor>, limit: usize) -> Result<Vec<OrgRow>, Error> {
         self.read(|on| orgs::list(on, after, limit))
     }
 
     async fn change_org(&self, id: &str, rule: OrgRule, attempt: Option<Attempt>) -> Result<Option<OrgRow>, Error> {
         let id = id.to_owned();
-        self.write(move |on, sealer| {
-            let change = || orgs::change(on, &id, rule, sealer);
+        self.write(move |on, audit_key| {
+            let change = || orgs::change(on, &id, rule, audit_key);
             idempotency::once(on, attempt.as_ref(), change, |it| it.as_ref().map(|it| it.id.clone()))
         })
         .await
@@ -236,8 +236,8 @@ impl Store for Sqlite {
         attempt: Option<Attempt>,
     ) -> Result<Option<u64>, Error> {
         let org = org.to_owned();
-        self.write(move |on, sealer| {
-            let change = || orgs::revoke_keys(on, &org, reason.as_deref(), draft, sealer);
+        self.write(move |on, audit_key| {
+            let change = || orgs::revoke_keys(on, &org, reason.as_deref(), draft, audit_key);
             idempotency::once(on, attempt.as_ref(), change, |it| it.map(|it| it.to_string()))
         })
         .await
@@ -270,7 +270,7 @@ impl Store for Sqlite {
     }
 
     async fn prune(&self, before: Millis, draft: Draft) -> Result<u64, Error> {
-        self.write(move |on, sealer| audit::prune(on, before, draft, sealer)).await
+        self.write(move |on, audit_key| audit::prune(on, before, draft, audit_key)).await
     }
 
     async fn peppers(&self, now: Millis) -> Result<Vec<String>, Error> {
@@ -280,6 +280,6 @@ impl Store for Sqlite {
     async fn close(&self) {
         self.writer.finish().await;
         self.connections.close();
-        self.reported().await;
+        self.finish_reports().await;
     }
 }

@@ -4,12 +4,12 @@ use super::audit;
 use super::keys::{join, words_or_none};
 use crate::audit::Draft;
 use crate::error::Error;
-use crate::store::{OrgRow, OrgRule, Place, Sealer};
+use crate::store::{AuditKey, OrgRow, OrgRule, PageCursor};
 
 const ORG: &str = "id, networks, created_at, updated_at, disabled_at, reason";
 
 /// Makes the org on its first use.
-pub(super) fn ensure(on: &Transaction<'_>, id: &str, first: &Draft, sealer: &Sealer) -> Result<(), Error> {
+pub(super) fn ensure(on: &Transaction<'_>, id: &str, first: &Draft, audit_key: &AuditKey) -> Result<(), Error> {
     let made = on
         .prepare_cached(
             "INSERT INTO orgs (id, created_at, updated_at) VALUES (?1, ?2, ?2) ON CONFLICT (id) DO NOTHING",
@@ -28,7 +28,7 @@ pub(super) fn ensure(on: &Transaction<'_>, id: &str, first: &Draft, sealer: &Sea
         details: serde_json::Map::new(),
         mandate: None,
     };
-    audit::append(on, &draft, sealer)
+    audit::append(on, &draft, audit_key)
 }
 
 pub(super) fn get(on: &Connection, id: &str) -> Result<Option<OrgRow>, Error> {
@@ -44,7 +44,7 @@ pub(super) fn is_disabled(on: &Connection, id: &str) -> Result<bool, Error> {
         .query_row([id], |row| row.get(0))?)
 }
 
-pub(super) fn list(on: &Connection, after: Option<&Place>, limit: usize) -> Result<Vec<OrgRow>, Error> {
+pub(super) fn list(on: &Connection, after: Option<&PageCursor>, limit: usize) -> Result<Vec<OrgRow>, Error> {
     let mut statement = on.prepare_cached(&format!(
         "SELECT {ORG} FROM orgs WHERE (created_at, id) < (?1, ?2) ORDER BY created_at DESC, id DESC LIMIT ?3"
     ))?;
@@ -57,13 +57,18 @@ pub(super) fn list(on: &Connection, after: Option<&Place>, limit: usize) -> Resu
     Ok(out)
 }
 
-pub(super) fn change(on: &Transaction<'_>, id: &str, rule: OrgRule, sealer: &Sealer) -> Result<Option<OrgRow>, Error> {
+pub(super) fn change(
+    on: &Transaction<'_>,
+    id: &str,
+    rule: OrgRule,
+    audit_key: &AuditKey,
+) -> Result<Option<OrgRow>, Error> {
     let Some(before) = get(on, id)? else { return Ok(None) };
     let Some(edit) = rule(&before)? else { return Ok(Some(before)) };
     let org = edit.org;
     on.prepare_cached("UPDATE orgs SET networks = ?2, updated_at = ?3, disabled_at = ?4, reason = ?5 WHERE id = ?1")?
         .execute(params![id, join(org.networks.as_deref()), org.updated_at, org.disabled_at, org.reason])?;
-    audit::append(on, &edit.audit, sealer)?;
+    audit::append(on, &edit.audit, audit_key)?;
     Ok(Some(org))
 }
 
@@ -72,7 +77,7 @@ pub(super) fn revoke_keys(
     org: &str,
     reason: Option<&str>,
     mut draft: Draft,
-    sealer: &Sealer,
+    audit_key: &AuditKey,
 ) -> Result<Option<u64>, Error> {
     if get(on, org)?.is_none() {
         return Ok(None);
@@ -84,7 +89,7 @@ pub(super) fn revoke_keys(
         .execute(params![org, draft.at, reason])?;
     if revoked > 0 {
         draft.details.insert("revoked".into(), revoked.into());
-        audit::append(on, &draft, sealer)?;
+        audit::append(on, &draft, audit_key)?;
     }
     Ok(Some(u64::try_from(revoked).unwrap_or(u64::MAX)))
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::error::{Error, UnavailableCause};
-use crate::store::Birth;
+use crate::store::DatabaseInfo;
 
 /// "KYWT": what marks a file as ours in its header.
 const APPLICATION: i32 = 0x4B59_5754;
@@ -30,7 +30,7 @@ const NEWEST: i64 = MIGRATIONS.len() as i64;
 
 /// Makes or migrates the database. Safe when many processes do so at once: only one finds work to do. After `Locked` nothing
 /// is done, and it can be tried again.
-pub(super) fn migrate(connection: &mut Connection, fresh: &Birth) -> Result<Birth, Error> {
+pub(super) fn migrate(connection: &mut Connection, fresh: &DatabaseInfo) -> Result<DatabaseInfo, Error> {
     state(connection)?.admit()?;
     write_ahead(connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -46,17 +46,17 @@ pub(super) fn migrate(connection: &mut Connection, fresh: &Birth) -> Result<Birt
             transaction.execute(
                 "INSERT INTO meta (one, schema, oldest_reader, seq, deleted_seq, id_style, filter_key, cursor_key, created_at) \
                  VALUES (1, 1, 1, 0, 0, ?1, ?2, ?3, ?4)",
-                params![style(fresh), fresh.filter_key, fresh.cursor_key, fresh.at],
+                params![style(fresh), fresh.filter_key, fresh.cursor_key, fresh.created_at],
             )?;
         }
         transaction.execute("UPDATE meta SET schema = ?1, oldest_reader = ?2", params![number, step.oldest_reader])?;
     }
     transaction.commit()?;
-    birth(connection)
+    info(connection)
 }
 
 /// Checks a database that may not be written.
-pub(super) fn check(connection: &Connection) -> Result<Birth, Error> {
+pub(super) fn check(connection: &Connection) -> Result<DatabaseInfo, Error> {
     if state(connection)?.admit()? == State::Empty {
         return Err(Error::unavailable(
             UnavailableCause::Foreign,
@@ -72,7 +72,7 @@ pub(super) fn check(connection: &Connection) -> Result<Birth, Error> {
             "open it once without read_only",
         ));
     }
-    birth(connection)
+    info(connection)
 }
 
 #[derive(PartialEq, Eq)]
@@ -138,20 +138,20 @@ fn version(connection: &Connection) -> Result<i64, Error> {
     }
 }
 
-fn birth(connection: &Connection) -> Result<Birth, Error> {
+fn info(connection: &Connection) -> Result<DatabaseInfo, Error> {
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Birth {
+        Ok(DatabaseInfo {
             integer_ids: row.get::<_, String>(0)? == "integer",
             filter_key: row.get(1)?,
             cursor_key: row.get(2)?,
-            at: row.get(3)?,
+            created_at: row.get(3)?,
         })
     };
     Ok(connection.query_row("SELECT id_style, filter_key, cursor_key, created_at FROM meta", [], read)?)
 }
 
-fn style(birth: &Birth) -> &'static str {
-    if birth.integer_ids { "integer" } else { "uuid" }
+fn style(info: &DatabaseInfo) -> &'static str {
+    if info.integer_ids { "integer" } else { "uuid" }
 }
 
 /// Turning WAL on takes a lock for which SQLite does not wait by itself.

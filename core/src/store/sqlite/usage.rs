@@ -5,19 +5,19 @@ use std::sync::Arc;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::error::Error;
-use crate::store::{AgentCounts, Counts, MOST_AGENTS, OTHER_AGENTS, Used};
+use crate::store::{AgentCounts, Counts, MOST_AGENTS, OTHER_AGENTS, UsageDelta};
 
 /// The lookup of the row that counts for all secrets of a key.
 const ALL: &str = "";
 
-pub(super) fn add(on: &Transaction<'_>, used: &[Used]) -> Result<(), Error> {
+pub(super) fn add(on: &Transaction<'_>, used: &[UsageDelta]) -> Result<(), Error> {
     let mut statement = on.prepare_cached(
         "INSERT INTO usage (key_id, lookup, usage_count, denied_count, last_used_at) VALUES (?1, ?2, ?3, ?4, ?5) \
          ON CONFLICT (key_id, lookup) DO UPDATE SET \
          usage_count = min(usage_count, ?6 - ?3) + ?3, denied_count = min(denied_count, ?6 - ?4) + ?4, \
          last_used_at = coalesce(max(last_used_at, ?5), last_used_at, ?5)",
     )?;
-    for Used { key_id, lookup, counts, agents, .. } in used {
+    for UsageDelta { key_id, lookup, counts, agents, .. } in used {
         add_agents(on, key_id, agents)?;
         for lookup in [ALL, lookup] {
             statement.execute(params![

@@ -49,7 +49,7 @@ impl WalIndex {
     }
 
     /// Differs after each commit. `None` for a header that is being made.
-    pub(super) fn pulse(&self) -> Option<NonZeroU64> {
+    pub(super) fn commit_stamp(&self) -> Option<NonZeroU64> {
         // SAFETY: `part` points to PART mapped bytes that are page-aligned, so that offset 40 is aligned for eight
         // bytes. Other processes write the memory, in words of four bytes, and an atomic load may meet that: a value
         // that is half old is neither the old nor the new one, and leads to one look more.

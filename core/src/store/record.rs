@@ -6,7 +6,7 @@ use crate::record::{AgentUsage, Key, KeyId, OrgRecord, Secret, Status};
 
 impl KeyView {
     /// The record of the key in its state at `now`.
-    pub(crate) fn show(self, integer_ids: bool, now: Millis) -> Key {
+    pub(crate) fn into_record(self, integer_ids: bool, now: Millis) -> Key {
         let Self { key, mut secrets, usage } = self;
         // Some may be over since they were read.
         secrets.retain(|it| !it.term.is_over(now));
@@ -40,13 +40,13 @@ impl KeyView {
             last_used_at: usage.last_used_at.map(time),
             usage_count: usage.usage_count,
             denied_count: usage.denied_count,
-            secrets: secrets.into_iter().map(SecretView::show).collect(),
+            secrets: secrets.into_iter().map(SecretView::into_record).collect(),
         }
     }
 }
 
 impl SecretView {
-    fn show(self) -> Secret {
+    fn into_record(self) -> Secret {
         Secret {
             prefix: self.prefix,
             created_at: time(self.created_at),
@@ -58,7 +58,7 @@ impl SecretView {
 
 impl AgentCounts {
     /// The record of what was counted for the agent.
-    pub(crate) fn show(self) -> AgentUsage {
+    pub(crate) fn into_record(self) -> AgentUsage {
         AgentUsage {
             agent: (&*self.agent != OTHER_AGENTS).then(|| self.agent.to_string()),
             usage_count: self.counts.usage_count,
@@ -70,7 +70,7 @@ impl AgentCounts {
 
 impl OrgRow {
     /// The record of the org.
-    pub(crate) fn show(self) -> OrgRecord {
+    pub(crate) fn into_record(self) -> OrgRecord {
         OrgRecord {
             status: if self.disabled_at.is_some() { Status::Disabled } else { Status::Active },
             id: self.id,

@@ -1,13 +1,13 @@
-//! What SQLite says, in our words. A value of a row never stands in them.
+//! SQLite's errors as errors of the engine. They never contain a value of a row.
 
 use rusqlite::ErrorCode;
 
 use crate::error::{Error, UnavailableCause};
 
-pub(super) fn told(error: &rusqlite::Error) -> Error {
+pub(super) fn from_sqlite(error: &rusqlite::Error) -> Error {
     let Some(code) = error.sqlite_error_code() else { return foreign_row() };
     let (trouble, reason, fix) = match code {
-        // A statement that this release wrote does not fit the tables.
+        // A statement of this release does not fit the tables.
         ErrorCode::Unknown => return foreign_row(),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
             UnavailableCause::Locked,
@@ -37,7 +37,7 @@ pub(super) fn told(error: &rusqlite::Error) -> Error {
             "restore it from a backup, or undo what another program changed",
         ),
         _ => {
-            let number = error.sqlite_error().map_or(0, |it| it.extended_code);
+            let number = error.sqlite_error().map_or(0, |cause| cause.extended_code);
             let reason = format!("the database could not be read or written (SQLite error {number})");
             return Error::unavailable(
                 UnavailableCause::Io,
@@ -51,11 +51,11 @@ pub(super) fn told(error: &rusqlite::Error) -> Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        told(&error)
+        from_sqlite(&error)
     }
 }
 
-/// A value that no release writes: another program changed the row, or the file is damaged.
+/// The error for a value that no release writes: another program changed the row, or the file is damaged.
 pub(super) fn foreign_row() -> Error {
     Error::unavailable(
         UnavailableCause::Corrupt,

@@ -1,4 +1,4 @@
-//! Where a database may live, and the making of its file.
+//! The files of a database: their names, their creation, and the places that they may be in.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::ErrorKind;
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, UnavailableCause};
 
-/// Reads `sqlite:path`.
-pub(crate) fn path_of(url: &str) -> Result<PathBuf, Error> {
+/// Parses `sqlite:path`.
+pub(crate) fn parse_url(url: &str) -> Result<PathBuf, Error> {
     const FIX: &str = "write sqlite:keys.db for a file in the working folder, or sqlite:/var/lib/app/keys.db";
     let Some(path) = url.strip_prefix("sqlite:") else {
         return Err(Error::validation_failed("url", "names no store that this release has", FIX));
@@ -41,17 +41,17 @@ pub(crate) fn path_of(url: &str) -> Result<PathBuf, Error> {
     Ok(PathBuf::from(path))
 }
 
-/// The absolute path of the file, made with its folders when new: 0600 and 0700.
+/// Returns the absolute path of the file. Creates the file (mode 0600) and its folders (0700) if they are new.
 pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
     let file =
         path.file_name().ok_or_else(|| Error::validation_failed("url", "names no file", "write sqlite:keys.db"))?;
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !read_only && !folder.exists() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| access(&error, "the folder of the database cannot be made"))?;
+        made.map_err(|error| io_error(&error, "the folder of the database cannot be made"))?;
     }
     let folder =
-        folder.canonicalize().map_err(|error| access(&error, "the folder of the database cannot be opened"))?;
+        folder.canonicalize().map_err(|error| io_error(&error, "the folder of the database cannot be opened"))?;
     let whole = folder.join(file);
     match whole.symlink_metadata() {
         Ok(meta) if meta.is_symlink() => {
@@ -66,7 +66,7 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
             let fix = "name a file, as in sqlite:/var/lib/app/keys.db";
             return Err(Error::unavailable(UnavailableCause::Access, format!("the path names {what}"), fix));
         }
-        // Under another name SQLite would look for another write-ahead log.
+        // SQLite would look for another write-ahead log under the other name.
         Ok(meta) if meta.nlink() > 1 => {
             return Err(Error::unavailable(
                 UnavailableCause::Location,
@@ -74,7 +74,7 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
                 "remove the hard link",
             ));
         }
-        // SQLite takes a single byte for nothing, and would begin a database anew over what was cut short.
+        // SQLite takes a file of one byte for an empty one, and would start a new database over a truncated one.
         Ok(meta) if meta.len() == 1 => {
             return Err(Error::unavailable(
                 UnavailableCause::Foreign,
@@ -82,11 +82,11 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
                 "name another file",
             ));
         }
-        // A file that someone made beforehand is ours alone from its first byte on.
+        // A file that somebody created beforehand becomes private before its first byte is written.
         Ok(meta) if meta.len() == 0 && meta.mode() & 0o077 != 0 && !read_only => {
             let private = std::fs::Permissions::from_mode(0o600);
             std::fs::set_permissions(&whole, private)
-                .map_err(|error| access(&error, "the file cannot be made private"))?;
+                .map_err(|error| io_error(&error, "the file cannot be made private"))?;
         }
         Ok(_) => {}
         Err(_) if read_only => {
@@ -96,38 +96,38 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
                 "open it once without read_only",
             ));
         }
-        // Only a file that is not there is opened here: closing one that SQLite has open would drop its locks.
+        // This opens only a file that does not exist yet: closing one that SQLite has open would drop its locks.
         Err(_) => match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&whole) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(access(&error, "the database file cannot be made")),
+            Err(error) => return Err(io_error(&error, "the database file cannot be made")),
         },
     }
-    suits(&folder, &whole)?;
+    check_file_system(&folder, &whole)?;
     Ok(whole)
 }
 
-/// The names of a database, of its log, and of the log's index.
-pub(super) struct Files {
+/// The paths of a database, of its write-ahead log, and of the index of the log.
+pub(super) struct DatabaseFiles {
     pub(super) database: PathBuf,
     log: PathBuf,
     index: PathBuf,
 }
 
-/// Which files those names lead to, by device and number; `None` for one that is not there.
+/// The files behind these paths, by device and inode; `None` for one that does not exist.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Identity([Option<(u64, u64)>; 3]);
+pub(super) struct FileIdentities([Option<(u64, u64)>; 3]);
 
-/// A database that no program has open, known by its size and times.
+/// The version of a database file that no program has open, by its size and times.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Rest {
+pub(super) struct FileVersion {
     file: (u64, u64),
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
-impl Files {
+impl DatabaseFiles {
     pub(super) fn of(database: PathBuf) -> Self {
         let beside = |end| {
             let mut name = database.clone().into_os_string();
@@ -137,26 +137,26 @@ impl Files {
         Self { log: beside("-wal"), index: beside("-shm"), database }
     }
 
-    /// The database as it lies there, if all that was written is in it: a program that has it open keeps an index, and a
-    /// log that was left behind holds changes.
-    pub(super) fn rest(&self) -> Option<Rest> {
-        let is_empty = std::fs::metadata(&self.log).map_or(true, |it| it.len() == 0);
-        let it = std::fs::metadata(&self.database).ok().filter(|_| is_empty && !self.index.exists())?;
-        Some(Rest {
-            file: (it.dev(), it.ino()),
-            size: it.len(),
-            modified: (it.mtime(), it.mtime_nsec()),
-            changed: (it.ctime(), it.ctime_nsec()),
+    /// The version of the database file, if the file is complete. It is not while a program has it open, which keeps an
+    /// index, nor beside a log that was left behind, which holds changes.
+    pub(super) fn version(&self) -> Option<FileVersion> {
+        let no_log = std::fs::metadata(&self.log).map_or(true, |log| log.len() == 0);
+        let file = std::fs::metadata(&self.database).ok().filter(|_| no_log && !self.index.exists())?;
+        Some(FileVersion {
+            file: (file.dev(), file.ino()),
+            size: file.len(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
         })
     }
 
-    /// Whether there is a log that holds changes, and no index of it.
+    /// Whether there is a log that holds changes, but no index of it.
     pub(super) fn lacks_index(&self) -> bool {
-        std::fs::metadata(&self.log).is_ok_and(|it| it.len() > 0) && !self.index.exists()
+        std::fs::metadata(&self.log).is_ok_and(|log| log.len() > 0) && !self.index.exists()
     }
 
-    /// The database as a URI that has SQLite take no locks and look for no log.
-    pub(super) fn immutable(&self) -> String {
+    /// The URI with which SQLite takes no locks and looks for no log.
+    pub(super) fn immutable_uri(&self) -> String {
         let mut uri = String::from("file:");
         for byte in self.database.as_os_str().as_bytes() {
             match byte {
@@ -167,15 +167,15 @@ impl Files {
         uri + "?immutable=1"
     }
 
-    pub(super) fn identity(&self) -> Identity {
-        Identity(
+    pub(super) fn identities(&self) -> FileIdentities {
+        FileIdentities(
             [&self.database, &self.log, &self.index]
-                .map(|it| std::fs::metadata(it).ok().map(|it| (it.dev(), it.ino()))),
+                .map(|path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))),
         )
     }
 }
 
-fn access(error: &std::io::Error, reason: &str) -> Error {
+fn io_error(error: &std::io::Error, reason: &str) -> Error {
     let (trouble, fix) = match error.kind() {
         ErrorKind::StorageFull => (UnavailableCause::Full, "free space, and try again"),
         ErrorKind::ReadOnlyFilesystem => (
@@ -190,13 +190,13 @@ fn access(error: &std::io::Error, reason: &str) -> Error {
     Error::unavailable(trouble, format!("{reason} ({})", error.kind()), fix)
 }
 
-/// SQLite's WAL needs memory shared between processes, and locks that hold: a local file system has both.
-fn suits(folder: &Path, file: &Path) -> Result<(), Error> {
+/// Refuses a file system that is not local: SQLite's WAL needs locks and memory that processes share.
+fn check_file_system(folder: &Path, file: &Path) -> Result<(), Error> {
     const FIX: &str = "put it on a local disk of the one machine whose programs use it";
     let refused =
         |what: &str| Err(Error::unavailable(UnavailableCause::Location, format!("the database is on {what}"), FIX));
     if let Ok(stat) = rustix::fs::statfs(folder)
-        && let Some(name) = remote(stat.f_type)
+        && let Some(name) = remote_file_system(stat.f_type)
     {
         return refused(name);
     }
@@ -212,8 +212,8 @@ fn suits(folder: &Path, file: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// File systems by their magic numbers (Linux `linux/magic.h` and the file systems' own headers).
-fn remote(magic: i64) -> Option<&'static str> {
+/// The name of a file system that is not local, by its magic number (`linux/magic.h` and the file systems' own headers).
+fn remote_file_system(magic: i64) -> Option<&'static str> {
     match magic & 0xFFFF_FFFF {
         0x6969 => Some("a network file system (NFS)"),
         0xFF53_4D42 | 0xFE53_4D42 | 0x517B => Some("a network file system (SMB)"),
@@ -226,7 +226,7 @@ fn remote(magic: i64) -> Option<&'static str> {
     }
 }
 
-/// Octal escapes of mountinfo (proc(5)): space, tab, line feed and backslash.
+/// Decodes the octal escapes of mountinfo (proc(5)): space, tab, line feed and backslash.
 fn unescape(text: &str) -> String {
     text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
@@ -237,8 +237,8 @@ mod tests {
 
     #[test]
     fn urls() {
-        assert_eq!(path_of("sqlite:keys.db").unwrap(), Path::new("keys.db"));
-        assert_eq!(path_of("sqlite:/a/b.db").unwrap(), Path::new("/a/b.db"));
+        assert_eq!(parse_url("sqlite:keys.db").unwrap(), Path::new("keys.db"));
+        assert_eq!(parse_url("sqlite:/a/b.db").unwrap(), Path::new("/a/b.db"));
         for bad in [
             "",
             "keys.db",
@@ -251,14 +251,14 @@ mod tests {
             "postgres://x",
             "sqlite:a\0b",
         ] {
-            assert_eq!(path_of(bad).unwrap_err().field(), Some("url"), "{bad}");
+            assert_eq!(parse_url(bad).unwrap_err().field(), Some("url"), "{bad}");
         }
     }
 
     #[test]
     fn remote_file_systems_are_known_by_number() {
-        assert!(remote(0x6969).is_some() && remote(0x6573_5546).is_some());
-        assert!(remote(0xEF53).is_none() && remote(0x0102_1994).is_none());
+        assert!(remote_file_system(0x6969).is_some() && remote_file_system(0x6573_5546).is_some());
+        assert!(remote_file_system(0xEF53).is_none() && remote_file_system(0x0102_1994).is_none());
     }
 
     #[test]
