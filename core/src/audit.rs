@@ -1,4 +1,4 @@
-//! The audit chain: how an entry is sealed to the one before it.
+//! The audit chain: each entry contains a hash over the entry before it and its own fields.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::clock::Millis;
 use crate::hash::{HmacSha256, frame, keyed};
 use crate::rights::Mandate;
 
-/// What stands before the first entry.
-pub(crate) const START: Seal = [0; 32];
+/// The hash before the first entry.
+pub(crate) const GENESIS_HASH: AuditHash = [0; 32];
 
-pub(crate) type Seal = [u8; 32];
+pub(crate) type AuditHash = [u8; 32];
 
-/// What was done, before it has its place in the chain.
+/// An entry before it is appended to the chain.
 #[derive(Debug, Clone)]
-pub(crate) struct Draft {
+pub(crate) struct AuditDraft {
     pub(crate) at: Millis,
     pub(crate) org: Option<String>,
     pub(crate) actor: Option<String>,
@@ -24,20 +24,20 @@ pub(crate) struct Draft {
     pub(crate) target: Option<String>,
     pub(crate) reason: Option<String>,
     pub(crate) details: serde_json::Map<String, serde_json::Value>,
-    /// On what it stands, where a key does it.
+    /// The rights of the caller, if the caller is a key.
     pub(crate) mandate: Option<Arc<Mandate>>,
 }
 
-impl Draft {
-    /// Whether a disabled org allows the change. Only changes that take power from a key are listed here, so that a new
+impl AuditDraft {
+    /// Whether the change is allowed in a disabled org. Only changes that reduce what a key may do are listed, so that a new
     /// action is refused until somebody decides about it.
     pub(crate) fn is_allowed_when_disabled(&self) -> bool {
         matches!(self.action, "key.revoke" | "key.disable" | "key.end_grace" | "key.grace_ended" | "key.purge")
     }
 }
 
-/// An entry's fields as they are stored and hashed.
-pub(crate) struct Fields<'a> {
+/// The fields of an entry, as they are stored and hashed.
+pub(crate) struct AuditFields<'a> {
     pub(crate) seq: u64,
     pub(crate) at: Millis,
     pub(crate) org: Option<&'a str>,
@@ -48,11 +48,11 @@ pub(crate) struct Fields<'a> {
     pub(crate) details: &'a str,
 }
 
-/// SHA-256 over the former seal and the length-framed fields; HMAC under `key` when there is a pepper, so that nobody
-/// who can only write to the database can change one entry and leave the others. Who makes the whole chain anew is
-/// found out by a head that was kept elsewhere.
-pub(crate) fn seal(before: &Seal, entry: &Fields<'_>, key: Option<&[u8; 32]>) -> Seal {
-    let mut hash = key.map_or_else(|| Hash::Plain(Sha256::new()), |it| Hash::Keyed(keyed(it)));
+/// SHA-256 over the hash before and the length-framed fields. With a pepper it is an HMAC under `key`, so that nobody who
+/// can only write to the database can change one entry and leave the others. A head that was kept elsewhere reveals that
+/// somebody computed the whole chain again.
+pub(crate) fn entry_hash(before: &AuditHash, entry: &AuditFields<'_>, key: Option<&[u8; 32]>) -> AuditHash {
+    let mut hash = key.map_or_else(|| ChainHasher::Plain(Sha256::new()), |key| ChainHasher::Keyed(keyed(key)));
     hash.part(b"keywright/audit/v1");
     hash.part(before);
     hash.part(&entry.seq.to_be_bytes());
@@ -64,29 +64,29 @@ pub(crate) fn seal(before: &Seal, entry: &Fields<'_>, key: Option<&[u8; 32]>) ->
     hash.end()
 }
 
-enum Hash {
+enum ChainHasher {
     Plain(Sha256),
     Keyed(HmacSha256),
 }
 
-impl Hash {
+impl ChainHasher {
     fn part(&mut self, bytes: &[u8]) {
         match self {
-            Self::Plain(it) => {
-                Digest::update(it, frame(bytes));
-                Digest::update(it, bytes);
+            Self::Plain(hash) => {
+                Digest::update(hash, frame(bytes));
+                Digest::update(hash, bytes);
             }
-            Self::Keyed(it) => {
-                Mac::update(it, &frame(bytes));
-                Mac::update(it, bytes);
+            Self::Keyed(mac) => {
+                Mac::update(mac, &frame(bytes));
+                Mac::update(mac, bytes);
             }
         }
     }
 
-    fn end(self) -> Seal {
+    fn end(self) -> AuditHash {
         match self {
-            Self::Plain(it) => it.finalize().into(),
-            Self::Keyed(it) => it.finalize().into_bytes().into(),
+            Self::Plain(hash) => hash.finalize().into(),
+            Self::Keyed(mac) => mac.finalize().into_bytes().into(),
         }
     }
 }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn every_field_counts_and_none_is_not_empty() {
-        let base = || Fields {
+        let base = || AuditFields {
             seq: 1,
             at: 2,
             org: Some("a"),
@@ -107,16 +107,16 @@ mod tests {
             reason: None,
             details: "{}",
         };
-        let first = seal(&START, &base(), None);
+        let first = entry_hash(&GENESIS_HASH, &base(), None);
         let others = [
-            seal(&[1; 32], &base(), None),
-            seal(&START, &base(), Some(&[0; 32])),
-            seal(&START, &Fields { seq: 2, ..base() }, None),
-            seal(&START, &Fields { at: 3, ..base() }, None),
-            seal(&START, &Fields { org: None, ..base() }, None),
-            seal(&START, &Fields { actor: Some(""), ..base() }, None),
-            seal(&START, &Fields { target: Some("bk"), ..base() }, None),
-            seal(&START, &Fields { details: "{ }", ..base() }, None),
+            entry_hash(&[1; 32], &base(), None),
+            entry_hash(&GENESIS_HASH, &base(), Some(&[0; 32])),
+            entry_hash(&GENESIS_HASH, &AuditFields { seq: 2, ..base() }, None),
+            entry_hash(&GENESIS_HASH, &AuditFields { at: 3, ..base() }, None),
+            entry_hash(&GENESIS_HASH, &AuditFields { org: None, ..base() }, None),
+            entry_hash(&GENESIS_HASH, &AuditFields { actor: Some(""), ..base() }, None),
+            entry_hash(&GENESIS_HASH, &AuditFields { target: Some("bk"), ..base() }, None),
+            entry_hash(&GENESIS_HASH, &AuditFields { details: "{ }", ..base() }, None),
         ];
         assert!(others.iter().all(|it| *it != first));
     }

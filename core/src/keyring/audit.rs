@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::arguments::{Change, ListAudit};
 use super::{DEFAULT_ORG, Engine, cursor};
-use crate::audit::{Draft, Fields, START, Seal, seal};
+use crate::audit::{AuditDraft, AuditFields, AuditHash, GENESIS_HASH, entry_hash};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::hash::hex;
@@ -33,9 +33,9 @@ pub struct Audit {
 }
 
 /// What is told of a change, before it has its place in the chain.
-pub(super) fn draft(action: &'static str, org: &str, target: &str, change: &Change, now: Millis) -> Draft {
+pub(super) fn draft(action: &'static str, org: &str, target: &str, change: &Change, now: Millis) -> AuditDraft {
     let agent = change.agent.iter().map(|it| ("agent".to_owned(), it.as_str().into()));
-    Draft {
+    AuditDraft {
         at: now,
         org: Some(org.to_owned()),
         actor: change.actor.clone(),
@@ -110,7 +110,7 @@ impl Audit {
         let last = self.engine.store().audit(&Tenant::Every, &AuditFilter::default(), None, 1).await?;
         Ok(match last.into_iter().next() {
             Some(it) => AuditHead { seq: it.entry.seq, hash: it.entry.hash },
-            None => AuditHead { seq: 0, hash: hex(&START) },
+            None => AuditHead { seq: 0, hash: hex(&GENESIS_HASH) },
         })
     }
 
@@ -131,7 +131,7 @@ impl Audit {
     pub async fn verify(&self) -> Result<AuditCheck, Error> {
         self.whole()?;
         let mut check = AuditCheck { ok: true, checked: 0, first_seq: None, last_seq: None, problem: None };
-        let mut link = Link { seq: 0, seal: START, keyed: false };
+        let mut link = Link { seq: 0, hash: GENESIS_HASH, keyed: false };
         loop {
             let rows = self.engine.store().audit_scan(link.seq, STEP).await?;
             if check.checked == 0
@@ -139,7 +139,7 @@ impl Audit {
             {
                 check.first_seq = Some(first.entry.seq);
                 match self.checkpoint(first.entry.seq).await? {
-                    Some(seal) => link = Link { seq: first.entry.seq - 1, seal, keyed: false },
+                    Some(hash) => link = Link { seq: first.entry.seq - 1, hash, keyed: false },
                     None => return Ok(check.failed(format!("the entries before {} are missing", first.entry.seq))),
                 }
             }
@@ -150,7 +150,7 @@ impl Audit {
                 check.first_seq.get_or_insert(row.entry.seq);
                 check.last_seq = Some(row.entry.seq);
                 check.checked += 1;
-                link = Link { seq: row.entry.seq, seal: row.seal, keyed: row.pepper.is_some() };
+                link = Link { seq: row.entry.seq, hash: row.hash, keyed: row.pepper.is_some() };
             }
             if rows.len() < STEP {
                 return Ok(check);
@@ -179,7 +179,7 @@ impl Audit {
         if before > now {
             return Err(Error::validation_failed("before", "lies in the future", "give a time that has passed"));
         }
-        let audit = Draft {
+        let audit = AuditDraft {
             at: now,
             org: None,
             actor: None,
@@ -213,7 +213,7 @@ impl Audit {
     }
 
     /// The seal before `first`, as the newest checkpoint tells it.
-    async fn checkpoint(&self, first: u64) -> Result<Option<Seal>, Error> {
+    async fn checkpoint(&self, first: u64) -> Result<Option<AuditHash>, Error> {
         let filter = AuditFilter { action: Some("audit.prune".to_owned()), ..AuditFilter::default() };
         let newest = self.engine.store().audit(&Tenant::Every, &filter, None, 1).await?;
         let Some(details) = newest.into_iter().next().map(|it| it.entry.details) else { return Ok(None) };
@@ -235,7 +235,7 @@ impl Audit {
                 None => return Some(format!("entry {} is sealed with a pepper that was not given", entry.seq)),
             },
         };
-        let fields = Fields {
+        let fields = AuditFields {
             seq: entry.seq,
             at: row.at,
             org: entry.org.as_deref(),
@@ -245,7 +245,7 @@ impl Audit {
             reason: entry.reason.as_deref(),
             details: &row.details,
         };
-        (seal(&link.seal, &fields, key.as_ref()) != row.seal)
+        (entry_hash(&link.hash, &fields, key.as_ref()) != row.hash)
             .then(|| format!("entry {} does not fit its seal", entry.seq))
     }
 }
@@ -253,7 +253,7 @@ impl Audit {
 /// The entry that the next one is sealed to.
 struct Link {
     seq: u64,
-    seal: Seal,
+    hash: AuditHash,
     keyed: bool,
 }
 
@@ -263,8 +263,8 @@ impl AuditCheck {
     }
 }
 
-fn unhex(text: &str) -> Option<Seal> {
-    let mut out = START;
+fn unhex(text: &str) -> Option<AuditHash> {
+    let mut out = GENESIS_HASH;
     if text.len() != 2 * out.len() || !text.is_ascii() {
         return None;
     }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::arguments::{Change, KeyUpdate, ListKeys, NewKey, Rotation};
 use super::{Engine, audit, cursor};
-use crate::audit::Draft;
+use crate::audit::AuditDraft;
 use crate::clock::{self, Millis};
 use crate::error::{Error, UnavailableCause};
 use crate::events::{Event, EventKind};
@@ -631,16 +631,16 @@ pub(super) fn unknown() -> Error {
     Error::not_found("id", "belongs to no key here", "give key.id as it came, on the handle of its org")
 }
 
-pub(super) fn draft(action: &'static str, key: &KeyRow, change: &Change, now: Millis) -> Draft {
+pub(super) fn draft(action: &'static str, key: &KeyRow, change: &Change, now: Millis) -> AuditDraft {
     audit::draft(action, &key.org, &key.id, change, now)
 }
 
-pub(super) fn note(draft: &mut Draft, name: &str, value: impl Into<serde_json::Value>) {
+pub(super) fn note(draft: &mut AuditDraft, name: &str, value: impl Into<serde_json::Value>) {
     draft.details.insert(name.to_owned(), value.into());
 }
 
 /// What a key may do, which is what an audit is read for. Names and metadata can be personal, and stay out.
-fn note_rights(draft: &mut Draft, key: &KeyRow) {
+fn note_rights(draft: &mut AuditDraft, key: &KeyRow) {
     note(draft, "scopes", key.scopes.clone());
     note(draft, "level", key.level.map(|it| it.as_str()));
     note(draft, "tier", key.tier.clone());

@@ -1,6 +1,6 @@
 //! What every store must do, as one suite that an engine's tests run against a new database.
 
-use crate::audit::Draft;
+use crate::audit::AuditDraft;
 use crate::clock::{Clock, ManualClock, Millis, time};
 use crate::error::Error;
 use crate::idempotency::{Attempt, KEPT, Kept, LEASE, Lease, MOST_BYTES, Outcome};
@@ -99,8 +99,8 @@ fn secret(lookup: &str) -> SecretRow {
     }
 }
 
-fn draft(action: &'static str, org: &str, target: &str) -> Draft {
-    Draft {
+fn draft(action: &'static str, org: &str, target: &str) -> AuditDraft {
+    AuditDraft {
         at: NOW,
         org: Some(org.to_owned()),
         actor: Some("alice".to_owned()),
@@ -528,7 +528,7 @@ async fn pruning_leaves_a_checkpoint(store: &AnyStore) -> Check {
     let last = before.last().copied().unwrap_or_default();
     // No other check makes an entry as late as this.
     let later = NOW + 10;
-    let prune = |before| store.prune(before, Draft { at: later, ..draft("audit.prune", "orgs", "orgs") });
+    let prune = |before| store.prune(before, AuditDraft { at: later, ..draft("audit.prune", "orgs", "orgs") });
     hold(prune(NOW).await.map_err(told)? == 0, "entries of that very time were pruned")?;
     hold(chain(store).await? == before, "pruning nothing left an entry")?;
     let pruned = prune(later).await.map_err(told)?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::{Draft, Seal};
+use crate::audit::{AuditDraft, AuditHash};
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::idempotency::{Attempt, Kept, Lease, Memory};
@@ -261,7 +261,7 @@ pub(crate) struct AuditRow {
     pub(crate) at: Millis,
     pub(crate) details: String,
     pub(crate) pepper: Option<String>,
-    pub(crate) seal: Seal,
+    pub(crate) hash: AuditHash,
 }
 
 /// The key under which this engine hashes the audit entries that it writes, with the id of the pepper that it is derived
@@ -277,20 +277,20 @@ pub(crate) struct KeyEdit {
     pub(crate) key: KeyRow,
     pub(crate) grace_ends: Vec<Term>,
     pub(crate) new_secret: Option<SecretRow>,
-    pub(crate) audit: Draft,
+    pub(crate) audit: AuditDraft,
 }
 
 /// A change of one org. A rule computes it inside the store's transaction.
 pub(crate) struct OrgEdit {
     pub(crate) org: OrgRow,
-    pub(crate) audit: Draft,
+    pub(crate) audit: AuditDraft,
 }
 
 /// A rule that gets a key and the time, and returns the change, or `None` if there is nothing to change.
 pub(crate) type KeyRule = Box<dyn FnOnce(&KeyView, Millis) -> Result<Option<KeyEdit>, Error> + Send>;
 
 /// A rule that leaves the key as it is and returns audit entries about it.
-pub(crate) type AuditRule = Box<dyn FnOnce(&KeyView, Millis) -> Result<Vec<Draft>, Error> + Send>;
+pub(crate) type AuditRule = Box<dyn FnOnce(&KeyView, Millis) -> Result<Vec<AuditDraft>, Error> + Send>;
 
 /// A rule that gets an org and returns the change, or `None` if there is nothing to change.
 pub(crate) type OrgRule = Box<dyn FnOnce(&OrgRow) -> Result<Option<OrgEdit>, Error> + Send>;
@@ -337,7 +337,7 @@ pub(crate) trait Store: Send + Sync {
         &self,
         key: KeyRow,
         secret: SecretRow,
-        audit: Draft,
+        audit: AuditDraft,
         attempt: Option<Attempt>,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
     /// Applies a rule to a key and returns the key after it, or `None` if the tenant has no such key. The clock is read
@@ -392,7 +392,7 @@ pub(crate) trait Store: Send + Sync {
         &self,
         org: &str,
         reason: Option<String>,
-        audit: Draft,
+        audit: AuditDraft,
         attempt: Option<Attempt>,
     ) -> impl Future<Output = Result<Option<u64>, Error>> + Send;
 
@@ -417,7 +417,7 @@ pub(crate) trait Store: Send + Sync {
     fn audit_scan(&self, after: u64, limit: usize) -> impl Future<Output = Result<Vec<AuditRow>, Error>> + Send;
     /// Deletes the entries that were made before a time, and appends a checkpoint entry if there were any. Returns their
     /// number.
-    fn prune(&self, before: Millis, audit: Draft) -> impl Future<Output = Result<u64, Error>> + Send;
+    fn prune(&self, before: Millis, audit: AuditDraft) -> impl Future<Output = Result<u64, Error>> + Send;
 
     /// The ids of the peppers that verifiers of live secrets name.
     fn peppers(&self, now: Millis) -> impl Future<Output = Result<Vec<String>, Error>> + Send;

@@ -1,4 +1,4 @@
-use crate::audit::Draft;
+use crate::audit::AuditDraft;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::input::{Casing, Fields, Value};
@@ -47,7 +47,7 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
         return Err(Error::validation_failed("filter", "is made under a random key of each database", "leave it null"));
     }
     let scopes = fields.given("scopes").map_or(Ok(vec![]), scope::read)?;
-    let draft = Draft {
+    let draft = AuditDraft {
         at: MADE,
         org: Some(key.org.clone()),
         actor: None,

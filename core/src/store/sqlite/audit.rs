@@ -1,6 +1,8 @@
+//! The table of audit entries.
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
-use crate::audit::{Draft, Fields, START, Seal, seal};
+use crate::audit::{AuditDraft, AuditFields, AuditHash, GENESIS_HASH, entry_hash};
 use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::hash::hex;
@@ -9,21 +11,21 @@ use crate::store::{AuditFilter, AuditKey, AuditRow, Tenant};
 
 const COLUMNS: &str = "seq, at, org, actor, action, target, reason, details, pepper, hash";
 
-/// Adds one entry to the chain, in the transaction of what it tells.
-pub(super) fn append(on: &Transaction<'_>, draft: &Draft, audit_key: &AuditKey) -> Result<(), Error> {
+/// Appends one entry to the chain, in the transaction of the change that it records.
+pub(super) fn append(on: &Transaction<'_>, draft: &AuditDraft, audit_key: &AuditKey) -> Result<(), Error> {
     let (last, before) = head(on)?;
     append_after(on, draft, audit_key, last, before)
 }
 
 fn append_after(
     on: &Transaction<'_>,
-    draft: &Draft,
+    draft: &AuditDraft,
     audit_key: &AuditKey,
     last: u64,
-    before: Seal,
+    before: AuditHash,
 ) -> Result<(), Error> {
     let details = serde_json::Value::Object(draft.details.clone()).to_string();
-    let entry = Fields {
+    let entry = AuditFields {
         seq: last + 1,
         at: draft.at,
         org: draft.org.as_deref(),
@@ -33,7 +35,7 @@ fn append_after(
         reason: draft.reason.as_deref(),
         details: &details,
     };
-    let hash = seal(&before, &entry, audit_key.key.as_deref().map(|it| &**it));
+    let hash = entry_hash(&before, &entry, audit_key.key.as_deref().map(|key| &**key));
     on.prepare_cached(&format!("INSERT INTO audit ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"))?
         .execute(params![
             entry.seq,
@@ -50,12 +52,12 @@ fn append_after(
     Ok(())
 }
 
-fn head(on: &Connection) -> Result<(u64, Seal), Error> {
+fn head(on: &Connection) -> Result<(u64, AuditHash), Error> {
     let last = on
         .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    Ok(last.unwrap_or((0, START)))
+    Ok(last.unwrap_or((0, GENESIS_HASH)))
 }
 
 pub(super) fn list(
@@ -66,7 +68,7 @@ pub(super) fn list(
     limit: usize,
 ) -> Result<Vec<AuditRow>, Error> {
     let mut sql = format!("SELECT {COLUMNS} FROM audit WHERE seq < ?1");
-    // The narrowest condition first: each has an index.
+    // The most selective condition comes first: each column has an index.
     if filter.target.is_some() {
         sql.push_str(" AND target = ?2");
     }
@@ -99,7 +101,7 @@ fn rows(mut statement: CachedStatement<'_>, values: &[&dyn ToSql]) -> Result<Vec
 }
 
 fn read(row: &Row<'_>) -> Result<AuditRow, Error> {
-    let (at, details, seal): (Millis, String, Seal) = (row.get(1)?, row.get(7)?, row.get(9)?);
+    let (at, details, hash): (Millis, String, AuditHash) = (row.get(1)?, row.get(7)?, row.get(9)?);
     let entry = AuditEntry {
         seq: row.get(0)?,
         at: time(at),
@@ -108,17 +110,17 @@ fn read(row: &Row<'_>) -> Result<AuditRow, Error> {
         action: row.get(4)?,
         target: row.get(5)?,
         reason: row.get(6)?,
-        // A damaged text is for `audit.verify` to tell.
+        // `audit.verify` reports a damaged text.
         details: serde_json::from_str(&details).unwrap_or_default(),
-        hash: hex(&seal),
+        hash: hex(&hash),
     };
-    Ok(AuditRow { entry, at, details, pepper: row.get(8)?, seal })
+    Ok(AuditRow { entry, at, details, pepper: row.get(8)?, hash })
 }
 
 pub(super) fn prune(
     on: &Transaction<'_>,
     before: Millis,
-    mut draft: Draft,
+    mut draft: AuditDraft,
     audit_key: &AuditKey,
 ) -> Result<u64, Error> {
     let kept: Option<u64> = on.query_row("SELECT min(seq) FROM audit WHERE at >= ?1", [before], |row| row.get(0))?;
@@ -126,7 +128,7 @@ pub(super) fn prune(
         Some(first) => first.saturating_sub(1),
         None => head(on)?.0,
     };
-    let through: Option<Seal> =
+    let through: Option<AuditHash> =
         on.query_row("SELECT hash FROM audit WHERE seq = ?1", [last], |row| row.get(0)).optional()?;
     let Some(through) = through else { return Ok(0) };
     let end = head(on)?;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction, params};
 
 use super::audit;
-use crate::audit::Draft;
+use crate::audit::AuditDraft;
 use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::lifecycle::ENDED;
@@ -40,7 +40,7 @@ pub(super) fn end(
             ("prefix".to_owned(), row.get::<_, String>(2)?.into()),
             ("grace_ends_at".to_owned(), wire_time(&time(end)).into()),
         ];
-        Ok(Draft {
+        Ok(AuditDraft {
             at: now,
             org: row.get(0)?,
             actor: None,

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
 use super::error::foreign_row;
 use super::{audit, graces, orgs};
-use crate::audit::Draft;
+use crate::audit::AuditDraft;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::hash::{Stored, TAG};
@@ -182,7 +182,7 @@ pub(super) fn create(
     on: &Transaction<'_>,
     key: &KeyRow,
     secret: &SecretRow,
-    draft: &Draft,
+    draft: &AuditDraft,
     audit_key: &AuditKey,
 ) -> Result<bool, Error> {
     let taken: bool = on
@@ -305,7 +305,7 @@ pub(super) fn append_audit(
 
 /// Judges inside the transaction what may have changed since the call began: the org may be disabled by now, and the key
 /// that makes the change may be revoked.
-fn uphold(on: &Connection, draft: &Draft) -> Result<(), Error> {
+fn uphold(on: &Connection, draft: &AuditDraft) -> Result<(), Error> {
     if !draft.is_allowed_when_disabled()
         && let Some(org) = &draft.org
         && orgs::is_disabled(on, org)?

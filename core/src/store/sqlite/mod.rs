@@ -26,7 +26,7 @@ use super::{
     AgentCounts, AuditFilter, AuditKey, AuditRow, AuditRule, ChangeCursor, Changes, DatabaseInfo, KeyFilter, KeyRow,
     KeyRule, KeyView, LookupResult, OrgRow, OrgRule, PageCursor, SecretRow, Store, Tenant, UsageDelta,
 };
-use crate::audit::Draft;
+use crate::audit::AuditDraft;
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::health::{Health, Work};
@@ -133,7 +133,7 @@ impl Store for Sqlite {
         &self,
         key: KeyRow,
         secret: SecretRow,
-        draft: Draft,
+        draft: AuditDraft,
         attempt: Option<Attempt>,
     ) -> Result<bool, Error> {
         self.write(move |on, audit_key| {
@@ -232,7 +232,7 @@ impl Store for Sqlite {
         &self,
         org: &str,
         reason: Option<String>,
-        draft: Draft,
+        draft: AuditDraft,
         attempt: Option<Attempt>,
     ) -> Result<Option<u64>, Error> {
         let org = org.to_owned();
@@ -269,7 +269,7 @@ impl Store for Sqlite {
         self.read(|on| audit::scan(on, after, limit))
     }
 
-    async fn prune(&self, before: Millis, draft: Draft) -> Result<u64, Error> {
+    async fn prune(&self, before: Millis, draft: AuditDraft) -> Result<u64, Error> {
         self.write(move |on, audit_key| audit::prune(on, before, draft, audit_key)).await
     }
 

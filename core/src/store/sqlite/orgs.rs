@@ -2,14 +2,14 @@ use rusqlite::{Connection, Row, Transaction, params};
 
 use super::audit;
 use super::keys::{join, words_or_none};
-use crate::audit::Draft;
+use crate::audit::AuditDraft;
 use crate::error::Error;
 use crate::store::{AuditKey, OrgRow, OrgRule, PageCursor};
 
 const ORG: &str = "id, networks, created_at, updated_at, disabled_at, reason";
 
 /// Makes the org on its first use.
-pub(super) fn ensure(on: &Transaction<'_>, id: &str, first: &Draft, audit_key: &AuditKey) -> Result<(), Error> {
+pub(super) fn ensure(on: &Transaction<'_>, id: &str, first: &AuditDraft, audit_key: &AuditKey) -> Result<(), Error> {
     let made = on
         .prepare_cached(
             "INSERT INTO orgs (id, created_at, updated_at) VALUES (?1, ?2, ?2) ON CONFLICT (id) DO NOTHING",
@@ -18,7 +18,7 @@ pub(super) fn ensure(on: &Transaction<'_>, id: &str, first: &Draft, audit_key: &
     if made == 0 {
         return Ok(());
     }
-    let draft = Draft {
+    let draft = AuditDraft {
         at: first.at,
         org: Some(id.to_owned()),
         actor: first.actor.clone(),
@@ -76,7 +76,7 @@ pub(super) fn revoke_keys(
     on: &Transaction<'_>,
     org: &str,
     reason: Option<&str>,
-    mut draft: Draft,
+    mut draft: AuditDraft,
     audit_key: &AuditKey,
 ) -> Result<Option<u64>, Error> {
     if get(on, org)?.is_none() {
