@@ -1,5 +1,5 @@
-//! Requests that are done once, however often they are sent: by what they are told apart, and what a repeat gets
-//! (draft-ietf-httpapi-idempotency-key-header).
+//! Idempotent requests, which run once however often they are sent: how they are identified, and the outcome that a repeat
+//! gets (draft-ietf-httpapi-idempotency-key-header).
 
 use sha2::{Digest, Sha256};
 
@@ -7,103 +7,106 @@ use crate::clock::{DAY, Millis, SECOND};
 use crate::error::Error;
 use crate::hash::frame;
 
-/// How long an outcome is remembered.
-pub(crate) const KEPT: Millis = DAY;
+/// How long an outcome is stored.
+pub(crate) const RETENTION: Millis = DAY;
 
-/// How long a request may run before its key is free again, since whoever ran it may have died.
-pub(crate) const LEASE: Millis = 60 * SECOND;
+/// How long a request may run before its key is free again, since the process that ran it may have died.
+pub(crate) const LEASE_DURATION: Millis = 60 * SECOND;
 
-/// How many requests of one caller are remembered at a time. A new request beyond them does not run.
-pub(crate) const MOST_KEPT: u32 = 10_000;
+/// How many requests of one caller are stored at a time. A new request beyond them does not run.
+pub(crate) const MAX_REQUESTS_PER_CALLER: u32 = 10_000;
 
-/// How many bytes the kept answers of one caller take at most: 64 MiB. An answer beyond them is remembered without its text.
-pub(crate) const MOST_BYTES: u64 = 64 * 1024 * 1024;
+/// How many bytes the stored responses of one caller may take: 64 MiB. A response beyond them is stored without its body.
+pub(crate) const MAX_BYTES_PER_CALLER: u64 = 64 * 1024 * 1024;
 
-/// The argument that errors speak of.
+/// The argument that errors name.
 const FIELD: &str = "Idempotency-Key";
 
-/// The longest key, in characters.
-const LONGEST: usize = 255;
+/// The maximum length of a key, in characters.
+const MAX_KEY_LENGTH: usize = 255;
 
-/// A request under an idempotency key. Of the key, of who sends it and of what it says only digests are kept.
+/// A request with an idempotency key. The key, the caller and the content are stored as digests only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Attempt {
+pub(crate) struct IdempotentRequest {
     pub(crate) org: String,
-    /// Who sends it, and under which key.
+    /// Digest of the caller, its agent and the idempotency key.
     pub(crate) name: [u8; 32],
-    /// The sender, whichever agent it names: a caller may make up agents.
+    /// Digest of the caller without the agent, since a caller may invent agents.
     pub(crate) caller: [u8; 32],
-    /// All that it says.
-    pub(crate) request: [u8; 32],
+    /// Digest of the content.
+    pub(crate) content: [u8; 32],
     pub(crate) at: Millis,
 }
 
-impl Attempt {
-    pub(crate) fn new(org: &str, who: [&str; 3], key: &str, request: [&[u8]; 4], at: Millis) -> Self {
-        let [kind, id, agent] = who.map(str::as_bytes);
+impl IdempotentRequest {
+    /// `caller` is its kind, id and agent.
+    pub(crate) fn new(org: &str, caller: [&str; 3], key: &str, content: [&[u8]; 4], at: Millis) -> Self {
+        let [kind, id, agent] = caller.map(str::as_bytes);
         let name = digest([kind, id, agent, key.as_bytes()]);
         let caller = digest([kind, id, b"", b""]);
-        Self { org: org.to_owned(), name, caller, request: digest(request), at }
+        Self { org: org.to_owned(), name, caller, content: digest(content), at }
     }
 }
 
-/// The right to run a request, until its end or for the length of a lease.
+/// The right to run a request, until it is finished or the lease expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Lease {
+pub(crate) struct RequestLease {
     pub(crate) org: String,
     pub(crate) name: [u8; 32],
     pub(crate) caller: [u8; 32],
-    /// Held by nobody else, also when another runs the request after this lease.
+    /// Unique for this lease. A later lease on the same request has another token.
     pub(crate) token: [u8; 16],
 }
 
-/// What is remembered of a request.
+/// The stored outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Memory {
-    pub(crate) request: [u8; 32],
-    pub(crate) outcome: Outcome,
+pub(crate) struct StoredOutcome {
+    /// Digest of the content of the request.
+    pub(crate) content: [u8; 32],
+    pub(crate) outcome: RequestOutcome,
 }
 
-/// How far a request has come.
+/// The state of a request that was sent before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum RequestOutcome {
     Running,
-    /// A change was made; its answer is made anew from what was changed, so that no secret is kept for it.
+    /// A management call changed the record with this id. A repeat builds its response from the record, so that no secret
+    /// is stored for it.
     Changed(String),
-    Answered(Kept),
-    /// It did not run, since its caller has [`MOST_KEPT`] others. The first of them is forgotten at this time.
+    Answered(StoredResponse),
+    /// It does not run, since its caller has [`MAX_REQUESTS_PER_CALLER`] others. The first of them expires at this time.
     Full(Millis),
 }
 
-/// What becomes of a request that wants to run.
-pub(crate) enum Begun {
-    Running(Lease),
-    Repeated(Outcome),
+/// The outcome of starting a request.
+pub(crate) enum BeginOutcome {
+    Started(RequestLease),
+    Repeated(RequestOutcome),
 }
 
-/// The answer of a host.
+/// The response of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Kept {
+pub(crate) struct StoredResponse {
     pub(crate) status: u16,
-    /// Names and values, as JSON.
+    /// A JSON object of names and values.
     pub(crate) headers: String,
-    /// `None` where it was too long to be kept, or its caller has [`MOST_BYTES`] of others.
+    /// `None` if it was too long to be stored, or if its caller has used up [`MAX_BYTES_PER_CALLER`].
     pub(crate) body: Option<Vec<u8>>,
 }
 
-impl Memory {
-    /// What the same request once more is answered with.
+impl StoredOutcome {
+    /// The outcome that a repeat of the request gets.
     ///
     /// # Errors
-    /// `idempotency_mismatch` for another request, `in_progress` while the first one runs.
-    pub(crate) fn repeated(self, attempt: &Attempt) -> Result<Outcome, Error> {
+    /// `idempotency_mismatch` if the content differs, `in_progress` while the first one runs.
+    pub(crate) fn replay(self, request: &IdempotentRequest) -> Result<RequestOutcome, Error> {
         match self.outcome {
-            _ if self.request != attempt.request => Err(Error::idempotency_mismatch(
+            _ if self.content != request.content => Err(Error::idempotency_mismatch(
                 FIELD,
                 "was used with another request",
                 "send each request with a key of its own",
             )),
-            Outcome::Running => Err(in_progress()),
+            RequestOutcome::Running => Err(in_progress()),
             outcome => Ok(outcome),
         }
     }
@@ -113,8 +116,8 @@ pub(crate) fn in_progress() -> Error {
     Error::in_progress(FIELD, "belongs to a request that is still running", "send it again in a moment")
 }
 
-/// Two people in one session of an org would get each other's answers.
-pub(crate) fn nobodys() -> Error {
+/// Refuses a key in a session without an actor: two people in such sessions would get each other's responses.
+pub(crate) fn anonymous_session() -> Error {
     Error::validation_failed(
         FIELD,
         "belongs to nobody, since the session names no actor",
@@ -122,14 +125,13 @@ pub(crate) fn nobodys() -> Error {
     )
 }
 
-/// Reads the lines of the header, of which there may be one: a string of RFC 8941, section 3.3.3, or the same characters
-/// bare.
-pub(crate) fn read<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Result<Option<String>, Error> {
+/// Parses the header, which may have one line: a string of RFC 8941, section 3.3.3, or the same characters without quotes.
+pub(crate) fn parse_header<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Result<Option<String>, Error> {
     let wrong = |reason: &str| {
         Error::validation_failed(
             FIELD,
             reason,
-            format!("send 1 to {LONGEST} visible ASCII characters, like \"8e03978e-40d5\""),
+            format!("send 1 to {MAX_KEY_LENGTH} visible ASCII characters, like \"8e03978e-40d5\""),
         )
     };
     let Some(value) = lines.next() else { return Ok(None) };
@@ -138,31 +140,33 @@ pub(crate) fn read<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Result<Opti
     }
     let key = match value.strip_prefix(b"\"") {
         Some(rest) => unquoted(rest).ok_or_else(|| wrong("is no string"))?,
-        None if value.iter().any(|it| b"\",\\".contains(it)) => return Err(wrong("holds a quote, comma or backslash")),
+        None if value.iter().any(|byte| b"\",\\".contains(byte)) => {
+            return Err(wrong("holds a quote, comma or backslash"));
+        }
         None => value.to_vec(),
     };
     match String::from_utf8(key) {
         Ok(key) if key.is_empty() => Err(wrong("is empty")),
-        Ok(key) if key.len() > LONGEST => Err(wrong("is too long")),
+        Ok(key) if key.len() > MAX_KEY_LENGTH => Err(wrong("is too long")),
         Ok(key) if key.bytes().all(|it| it.is_ascii_graphic()) => Ok(Some(key)),
         _ => Err(wrong("holds what is not visible")),
     }
 }
 
-/// What stands before the quote that ends a string, `None` where that is not its end.
+/// The text of a string up to its closing quote. `None` if there is none, or if anything follows it.
 fn unquoted(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     loop {
         match rest.next()? {
             b'"' => return rest.as_slice().is_empty().then_some(out),
-            b'\\' => out.push(*rest.next().filter(|it| b"\"\\".contains(it))?),
+            b'\\' => out.push(*rest.next().filter(|byte| b"\"\\".contains(byte))?),
             other => out.push(*other),
         }
     }
 }
 
-/// Length-framed, so that no two lists of parts give the same bytes.
+/// Digest of several parts, each preceded by its length, so that no two lists of parts give the same bytes.
 fn digest(parts: [&[u8]; 4]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
@@ -177,12 +181,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn attempt(org: &str, who: [&str; 3], key: &str, body: &str) -> Attempt {
-        Attempt::new(org, who, key, [b"manage", b"POST", b"/keys", body.as_bytes()], 0)
+    fn attempt(org: &str, who: [&str; 3], key: &str, body: &str) -> IdempotentRequest {
+        IdempotentRequest::new(org, who, key, [b"manage", b"POST", b"/keys", body.as_bytes()], 0)
     }
 
     fn one(value: &[u8]) -> Result<String, Error> {
-        read([value].into_iter()).map(Option::unwrap)
+        parse_header([value].into_iter()).map(Option::unwrap)
     }
 
     #[test]
@@ -191,8 +195,8 @@ mod tests {
             assert_eq!(one(value.as_bytes()).as_deref(), Ok(key), "{value}");
         }
         assert!(one(&[b'a'; 255]).is_ok());
-        assert_eq!(read(std::iter::empty()), Ok(None));
-        assert!(read([&b"a"[..], b"a"].into_iter()).is_err());
+        assert_eq!(parse_header(std::iter::empty()), Ok(None));
+        assert!(parse_header([&b"a"[..], b"a"].into_iter()).is_err());
         let bad: [&[u8]; 14] = [
             b"",
             b"\"\"",
@@ -222,7 +226,7 @@ mod tests {
             assert_ne!(attempt("acme", other, "k", "{}").name, first.name, "{other:?}");
         }
         assert_ne!(attempt("acme", ["session", "alic", "e"], "k", "{}").name, first.name);
-        assert_ne!(attempt("acme", ["session", "alice", ""], "k", "{ }").request, first.request);
+        assert_ne!(attempt("acme", ["session", "alice", ""], "k", "{ }").content, first.content);
         assert_eq!(attempt("acme", ["session", "alice", ""], "k", "{ }").name, first.name);
         for (other, is_same) in
             [(["session", "alice", "bot"], true), (["session", "bob", ""], false), (["key", "alice", ""], false)]
@@ -234,15 +238,15 @@ mod tests {
     #[test]
     fn a_repeat_gets_what_came_of_it_and_another_request_does_not() {
         let (first, other) = (attempt("a", ["key", "1", ""], "k", ""), attempt("a", ["key", "1", ""], "k", "x"));
-        let memory = |outcome: Outcome| Memory { request: first.request, outcome };
-        let changed = Outcome::Changed("7".into());
-        assert_eq!(memory(changed.clone()).repeated(&first), Ok(changed.clone()));
+        let memory = |outcome: RequestOutcome| StoredOutcome { content: first.content, outcome };
+        let changed = RequestOutcome::Changed("7".into());
+        assert_eq!(memory(changed.clone()).replay(&first), Ok(changed.clone()));
         for (memory, attempt, code) in [
-            (memory(Outcome::Running), &first, "in_progress"),
-            (memory(Outcome::Running), &other, "idempotency_mismatch"),
+            (memory(RequestOutcome::Running), &first, "in_progress"),
+            (memory(RequestOutcome::Running), &other, "idempotency_mismatch"),
             (memory(changed), &other, "idempotency_mismatch"),
         ] {
-            assert_eq!(memory.repeated(attempt).unwrap_err().code(), code);
+            assert_eq!(memory.replay(attempt).unwrap_err().code(), code);
         }
     }
 

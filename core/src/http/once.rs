@@ -8,7 +8,7 @@ use super::{Head, Header, Http, Passed, Principal, Response};
 use crate::clock::Millis;
 use crate::decision::Code;
 use crate::error::Error;
-use crate::idempotency::{self, Attempt, Begun, Kept, Outcome};
+use crate::idempotency::{self, BeginOutcome, IdempotentRequest, RequestOutcome, StoredResponse};
 
 /// What tells a client that nothing was done this time.
 pub(super) const REPLAYED: Header = ("idempotent-replayed", Cow::Borrowed("true"));
@@ -34,7 +34,7 @@ impl Once {
         if idempotent == Idempotent::No || matches!(head.judged_method(), "GET" | "OPTIONS" | "TRACE") {
             return None;
         }
-        match idempotency::read(head.values("idempotency-key")) {
+        match idempotency::parse_header(head.values("idempotency-key")) {
             Err(error) => Some(Err(error.into())),
             // A guard before this one sees to it.
             Ok(Some(_)) if head.earlier.is_some_and(|it| it.once) => None,
@@ -54,7 +54,7 @@ impl Once {
 /// [`Http::release`].
 #[derive(Debug)]
 #[must_use]
-pub struct Lease(idempotency::Lease);
+pub struct Lease(idempotency::RequestLease);
 
 /// What becomes of a request that was let in.
 #[derive(Debug)]
@@ -126,10 +126,10 @@ impl Http {
         let attempt = self.attempt(&passed.principal, passed.agent.as_deref(), &once.key, request)?;
         // No route that lets anybody in is idempotent.
         match self.kw.begin(attempt.ok_or_else(Refusal::unavailable)?).await? {
-            Begun::Running(lease) => Ok(Turn::Run(Some(Lease(lease)))),
-            Begun::Repeated(Outcome::Answered(kept)) => replayed(kept, passed).map(Turn::Answered),
-            Begun::Repeated(Outcome::Full(until)) => Err(self.full(until)),
-            Begun::Repeated(_) => Err(Refusal::unavailable()),
+            BeginOutcome::Started(lease) => Ok(Turn::Run(Some(Lease(lease)))),
+            BeginOutcome::Repeated(RequestOutcome::Answered(kept)) => replayed(kept, passed).map(Turn::Answered),
+            BeginOutcome::Repeated(RequestOutcome::Full(until)) => Err(self.full(until)),
+            BeginOutcome::Repeated(_) => Err(Refusal::unavailable()),
         }
     }
 
@@ -138,7 +138,7 @@ impl Http {
         let wait = u64::try_from(until - self.kw.now()).unwrap_or_default().div_ceil(1000).max(1);
         let message = format!(
             "Nothing was done: {} requests with an Idempotency-Key are remembered for this caller, and no more; try again later",
-            idempotency::MOST_KEPT
+            idempotency::MAX_REQUESTS_PER_CALLER
         );
         Refusal::new(429, Code::RateLimited.wire(), message).with("retry-after", wait.to_string())
     }
@@ -150,15 +150,15 @@ impl Http {
         agent: Option<&str>,
         key: &str,
         request: [&[u8]; 4],
-    ) -> Result<Option<Attempt>, Error> {
+    ) -> Result<Option<IdempotentRequest>, Error> {
         let (org, kind, id) = match principal {
             Principal::Anyone => return Ok(None),
             Principal::Key(key) => (key.org.as_str(), "key", key.id.to_string()),
             Principal::Session(it) => {
-                (it.org(), "session", it.actor_name().ok_or_else(idempotency::nobodys)?.to_owned())
+                (it.org(), "session", it.actor_name().ok_or_else(idempotency::anonymous_session)?.to_owned())
             }
         };
-        Ok(Some(Attempt::new(org, [kind, &id, agent.unwrap_or_default()], key, request, self.kw.now())))
+        Ok(Some(IdempotentRequest::new(org, [kind, &id, agent.unwrap_or_default()], key, request, self.kw.now())))
     }
 
     /// Ends a lease with the answer that a host gives. It is kept for 24 hours, with its type and location; one of more
@@ -194,7 +194,7 @@ impl Http {
         }
         let headers = serde_json::Value::Object(kept).to_string();
         let body = (body.len() <= Self::LARGEST_KEPT).then(|| body.to_vec());
-        self.kw.settle(lease.0, Some(Kept { status, headers, body })).await
+        self.kw.settle(lease.0, Some(StoredResponse { status, headers, body })).await
     }
 
     /// Ends a lease without an answer: the request broke off, and may be done anew.
@@ -207,7 +207,7 @@ impl Http {
 }
 
 /// The answer that was kept, among the headers of this exchange.
-fn replayed(kept: Kept, passed: &Passed) -> Result<Response, Refusal> {
+fn replayed(kept: StoredResponse, passed: &Passed) -> Result<Response, Refusal> {
     let Some(body) = kept.body else {
         let message = "The request was done before, and its answer is not kept: it was streamed, larger than 64 KiB, or \
                        beyond the 64 MiB that are kept for one caller";

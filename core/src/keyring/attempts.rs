@@ -3,7 +3,7 @@
 use super::Keywright;
 use crate::entropy;
 use crate::error::Error;
-use crate::idempotency::{Attempt, Begun, Kept, Lease, Outcome};
+use crate::idempotency::{BeginOutcome, IdempotentRequest, RequestLease, RequestOutcome, StoredResponse};
 use crate::store::Store;
 
 impl Keywright {
@@ -11,27 +11,31 @@ impl Keywright {
     ///
     /// # Errors
     /// `idempotency_mismatch` where it was another one, `in_progress` while it runs, `unavailable`.
-    pub(crate) async fn repeated(&self, attempt: &Attempt) -> Result<Option<Outcome>, Error> {
-        let memory = self.0.store().remembered(attempt).await?;
-        memory.map(|it| it.repeated(attempt)).transpose()
+    pub(crate) async fn repeated(&self, attempt: &IdempotentRequest) -> Result<Option<RequestOutcome>, Error> {
+        let memory = self.0.store().stored_outcome(attempt).await?;
+        memory.map(|it| it.replay(attempt)).transpose()
     }
 
     /// Gives a request its turn, unless it came before.
-    pub(crate) async fn begin(&self, attempt: Attempt) -> Result<Begun, Error> {
+    pub(crate) async fn begin(&self, attempt: IdempotentRequest) -> Result<BeginOutcome, Error> {
         // A look needs no lock, and most that were here before are done.
         if let Some(outcome) = self.repeated(&attempt).await? {
-            return Ok(Begun::Repeated(outcome));
+            return Ok(BeginOutcome::Repeated(outcome));
         }
-        let lease =
-            Lease { org: attempt.org.clone(), name: attempt.name, caller: attempt.caller, token: entropy::bytes()? };
-        match self.0.store().begin(attempt.clone(), lease.token).await? {
-            None => Ok(Begun::Running(lease)),
-            Some(memory) => memory.repeated(&attempt).map(Begun::Repeated),
+        let lease = RequestLease {
+            org: attempt.org.clone(),
+            name: attempt.name,
+            caller: attempt.caller,
+            token: entropy::bytes()?,
+        };
+        match self.0.store().begin_request(attempt.clone(), lease.token).await? {
+            None => Ok(BeginOutcome::Started(lease)),
+            Some(memory) => memory.replay(&attempt).map(BeginOutcome::Repeated),
         }
     }
 
     /// Ends a turn, with the answer or without one. Nothing is changed where another has the turn by now.
-    pub(crate) async fn settle(&self, lease: Lease, kept: Option<Kept>) -> Result<(), Error> {
-        self.0.store().settle(lease, kept, self.now()).await
+    pub(crate) async fn settle(&self, lease: RequestLease, kept: Option<StoredResponse>) -> Result<(), Error> {
+        self.0.store().finish_request(lease, kept, self.now()).await
     }
 }

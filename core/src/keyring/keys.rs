@@ -8,7 +8,7 @@ use crate::clock::{self, Millis};
 use crate::error::{Error, UnavailableCause};
 use crate::events::{Event, EventKind};
 use crate::hash::Claim;
-use crate::idempotency::Attempt;
+use crate::idempotency::IdempotentRequest;
 use crate::input::meant;
 use crate::key::Fresh;
 use crate::lifecycle::{self, Life, Term};
@@ -39,7 +39,7 @@ pub struct Keys {
     /// The key on whose behalf this handle acts.
     pub(super) bounds: Option<Arc<Bounds>>,
     /// The request under which this handle makes one change.
-    pub(super) attempt: Option<Attempt>,
+    pub(super) attempt: Option<IdempotentRequest>,
 }
 
 /// A secret that was drawn for a key, and the row that will prove it.
@@ -59,7 +59,7 @@ impl Keys {
     }
 
     /// The handle of one request, whose change is remembered with it.
-    pub(crate) fn under(self, attempt: Option<Attempt>) -> Self {
+    pub(crate) fn under(self, attempt: Option<IdempotentRequest>) -> Self {
         Self { attempt, ..self }
     }
 

@@ -6,7 +6,7 @@ use super::{Engine, cursor};
 use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::events::Event;
-use crate::idempotency::Attempt;
+use crate::idempotency::IdempotentRequest;
 use crate::input::identifier;
 use crate::record::{OrgRecord, Page};
 use crate::store::{OrgEdit, OrgRow, PageCursor, Store};
@@ -27,7 +27,7 @@ const LIST: &str = "orgs";
 pub struct Orgs {
     engine: Arc<Engine>,
     /// The request under which this handle makes one change.
-    attempt: Option<Attempt>,
+    attempt: Option<IdempotentRequest>,
 }
 
 impl Orgs {
@@ -36,7 +36,7 @@ impl Orgs {
     }
 
     /// See [`Keys::under`](super::Keys::under).
-    pub(crate) fn under(self, attempt: Option<Attempt>) -> Self {
+    pub(crate) fn under(self, attempt: Option<IdempotentRequest>) -> Self {
         Self { attempt, ..self }
     }
 

@@ -3,7 +3,9 @@
 use crate::audit::AuditDraft;
 use crate::clock::{Clock, ManualClock, Millis, time};
 use crate::error::Error;
-use crate::idempotency::{Attempt, KEPT, Kept, LEASE, Lease, MOST_BYTES, Outcome};
+use crate::idempotency::{
+    IdempotentRequest, LEASE_DURATION, MAX_BYTES_PER_CALLER, RETENTION, RequestLease, RequestOutcome, StoredResponse,
+};
 use crate::lifecycle::{Life, Term};
 use crate::record::{Limit, Status};
 use crate::store::{
@@ -402,31 +404,34 @@ async fn changes_of_one_key_follow_each_other(store: &AnyStore) -> Check {
     hold(added == 20, "a change was lost")
 }
 
-fn attempt(org: &str, key: &str, at: Millis) -> Attempt {
-    Attempt::new(org, ["key", "k1", ""], key, [b"host", b"POST", b"/v1/deals", b"{}"], at)
+fn attempt(org: &str, key: &str, at: Millis) -> IdempotentRequest {
+    IdempotentRequest::new(org, ["key", "k1", ""], key, [b"host", b"POST", b"/v1/deals", b"{}"], at)
 }
 
-async fn remembered(store: &AnyStore, attempt: &Attempt) -> Result<Option<Outcome>, String> {
-    Ok(store.remembered(attempt).await.map_err(told)?.map(|it| it.outcome))
+async fn remembered(store: &AnyStore, attempt: &IdempotentRequest) -> Result<Option<RequestOutcome>, String> {
+    Ok(store.stored_outcome(attempt).await.map_err(told)?.map(|it| it.outcome))
 }
 
 async fn a_name_has_one_turn(store: &AnyStore) -> Check {
     let first = attempt("turns", "k", NOW);
-    let lease = |token| Lease { org: first.org.clone(), name: first.name, caller: first.caller, token: [token; 16] };
-    let begin = |attempt: Attempt, token| async move { store.begin(attempt, [token; 16]).await.map_err(told) };
+    let lease =
+        |token| RequestLease { org: first.org.clone(), name: first.name, caller: first.caller, token: [token; 16] };
+    let begin = |attempt: IdempotentRequest, token| async move {
+        store.begin_request(attempt, [token; 16]).await.map_err(told)
+    };
     hold(remembered(store, &first).await?.is_none(), "a name was remembered before it was used")?;
     hold(begin(first.clone(), 1).await?.is_none(), "the first attempt has no turn")?;
     hold(begin(first.clone(), 2).await?.is_some(), "the second attempt has a turn as well")?;
     hold(begin(attempt("others", "k", NOW), 1).await?.is_none(), "a name crossed a tenant")?;
-    let late = attempt("turns", "k", NOW + LEASE);
+    let late = attempt("turns", "k", NOW + LEASE_DURATION);
     hold(begin(late.clone(), 3).await?.is_none(), "a lease that is over still holds")?;
-    let kept = |status| Kept { status, headers: "{}".to_owned(), body: Some(vec![0, 255]) };
-    store.settle(lease(1), Some(kept(201)), late.at).await.map_err(told)?;
-    store.settle(lease(1), None, late.at).await.map_err(told)?;
-    hold(remembered(store, &late).await? == Some(Outcome::Running), "who lost its turn settled it")?;
-    store.settle(lease(3), Some(kept(202)), late.at).await.map_err(told)?;
-    let answered = Some(Outcome::Answered(kept(202)));
-    let end = late.at + KEPT;
+    let kept = |status| StoredResponse { status, headers: "{}".to_owned(), body: Some(vec![0, 255]) };
+    store.finish_request(lease(1), Some(kept(201)), late.at).await.map_err(told)?;
+    store.finish_request(lease(1), None, late.at).await.map_err(told)?;
+    hold(remembered(store, &late).await? == Some(RequestOutcome::Running), "who lost its turn settled it")?;
+    store.finish_request(lease(3), Some(kept(202)), late.at).await.map_err(told)?;
+    let answered = Some(RequestOutcome::Answered(kept(202)));
+    let end = late.at + RETENTION;
     hold(remembered(store, &attempt("turns", "k", end - 1)).await? == answered, "an answer was not kept")?;
     hold(remembered(store, &attempt("turns", "k", end)).await?.is_none(), "an answer is kept too long")?;
     store.add_usage([].into(), end - 1).await.map_err(told)?;
@@ -438,20 +443,21 @@ async fn a_name_has_one_turn(store: &AnyStore) -> Check {
     )?;
     let freed = attempt("turns", "freed", NOW);
     hold(begin(freed.clone(), 4).await?.is_none(), "a new name has no turn")?;
-    store.settle(Lease { name: freed.name, ..lease(4) }, None, NOW).await.map_err(told)?;
+    store.finish_request(RequestLease { name: freed.name, ..lease(4) }, None, NOW).await.map_err(told)?;
     hold(remembered(store, &freed).await?.is_none(), "a name that was freed is remembered")
 }
 
 async fn answers_of_one_caller_are_bounded(store: &AnyStore) -> Check {
-    let most = usize::try_from(MOST_BYTES).map_err(|it| it.to_string())?;
+    let most = usize::try_from(MAX_BYTES_PER_CALLER).map_err(|it| it.to_string())?;
     // Gives the length of the body that is remembered.
-    let keep = async |attempt: Attempt, length: usize| {
-        let lease = Lease { org: attempt.org.clone(), name: attempt.name, caller: attempt.caller, token: [9; 16] };
-        store.begin(attempt.clone(), lease.token).await.map_err(told)?;
-        let kept = Kept { status: 200, headers: "{}".to_owned(), body: Some(vec![0; length]) };
-        store.settle(lease, Some(kept), attempt.at).await.map_err(told)?;
+    let keep = async |attempt: IdempotentRequest, length: usize| {
+        let lease =
+            RequestLease { org: attempt.org.clone(), name: attempt.name, caller: attempt.caller, token: [9; 16] };
+        store.begin_request(attempt.clone(), lease.token).await.map_err(told)?;
+        let kept = StoredResponse { status: 200, headers: "{}".to_owned(), body: Some(vec![0; length]) };
+        store.finish_request(lease, Some(kept), attempt.at).await.map_err(told)?;
         match remembered(store, &attempt).await? {
-            Some(Outcome::Answered(kept)) => Ok(kept.body.map(|body| body.len())),
+            Some(RequestOutcome::Answered(kept)) => Ok(kept.body.map(|body| body.len())),
             _ => Err("an answer was forgotten".to_owned()),
         }
     };
@@ -460,17 +466,17 @@ async fn answers_of_one_caller_are_bounded(store: &AnyStore) -> Check {
     hold(keep(attempt("bounded", "beyond", NOW), 2).await?.is_none(), "an answer beyond the bound is kept")?;
     hold(keep(attempt("bounded", "fits", NOW), 1).await? == Some(1), "an answer up to the bound is not kept")?;
     hold(keep(attempt("bounded", "none", NOW), 0).await?.is_none(), "its headers go beyond the bound")?;
-    let other = Attempt { caller: [1; 32], ..attempt("bounded", "other", NOW) };
+    let other = IdempotentRequest { caller: [1; 32], ..attempt("bounded", "other", NOW) };
     hold(keep(other, 2).await? == Some(2), "the bound of one caller holds for another")?;
     hold(keep(attempt("unbounded", "first", NOW), 2).await? == Some(2), "the bound of a caller crossed a tenant")?;
-    let later = attempt("bounded", "later", NOW + KEPT);
+    let later = attempt("bounded", "later", NOW + RETENTION);
     hold(keep(later, 2).await? == Some(2), "what is over takes room")
 }
 
 async fn a_change_is_remembered_with_its_request(store: &AnyStore) -> Check {
     made(store, "again-1", "again").await?;
     let (tenant, before) = (one("again"), chain(store).await?);
-    let rename = |attempt: Attempt, fails: bool| {
+    let rename = |attempt: IdempotentRequest, fails: bool| {
         let rule = move |view: &KeyView, _| {
             if fails { Err(Error::conflict("id", "no", "never")) } else { Ok(Some(edit(view, |it| it.name.push('!')))) }
         };
@@ -481,7 +487,7 @@ async fn a_change_is_remembered_with_its_request(store: &AnyStore) -> Check {
     hold(rename(first.clone(), true).await.is_err(), "a failing rule passed")?;
     hold(remembered(store, &first).await?.is_none(), "what failed is remembered")?;
     rename(first.clone(), false).await.map_err(told)?;
-    let changed = Some(Outcome::Changed("again-1".to_owned()));
+    let changed = Some(RequestOutcome::Changed("again-1".to_owned()));
     hold(remembered(store, &first).await? == changed, "a change is not remembered")?;
     let again = rename(first.clone(), false).await.err().map(|it| it.code());
     hold(again == Some("in_progress") && chain(store).await?.len() == before.len() + 1, "a change was made twice")

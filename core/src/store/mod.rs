@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{AuditDraft, AuditHash};
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
-use crate::idempotency::{Attempt, Kept, Lease, Memory};
+use crate::idempotency::{IdempotentRequest, RequestLease, StoredOutcome, StoredResponse};
 use crate::lifecycle::{Life, Term};
 use crate::record::{AuditEntry, Level, Limit};
 use crate::rights::Rights;
@@ -338,7 +338,7 @@ pub(crate) trait Store: Send + Sync {
         key: KeyRow,
         secret: SecretRow,
         audit: AuditDraft,
-        attempt: Option<Attempt>,
+        request: Option<IdempotentRequest>,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
     /// Applies a rule to a key and returns the key after it, or `None` if the tenant has no such key. The clock is read
     /// inside the transaction: a time that was read before a wait for the lock may no longer be right.
@@ -348,7 +348,7 @@ pub(crate) trait Store: Send + Sync {
         id: &str,
         clock: &Clock,
         rule: KeyRule,
-        attempt: Option<Attempt>,
+        request: Option<IdempotentRequest>,
     ) -> impl Future<Output = Result<Option<KeyView>, Error>> + Send;
     /// The descendants of a key that its revocation revoked too.
     fn revoked_with(&self, id: &str, now: Millis) -> impl Future<Output = Result<Vec<KeyView>, Error>> + Send;
@@ -359,7 +359,7 @@ pub(crate) trait Store: Send + Sync {
         id: &str,
         clock: &Clock,
         rule: AuditRule,
-        attempt: Option<Attempt>,
+        request: Option<IdempotentRequest>,
     ) -> impl Future<Output = Result<Option<Vec<AuditRow>>, Error>> + Send;
     /// Replaces the verifier of a secret, if it is still `from`.
     fn replace_verifier(
@@ -385,7 +385,7 @@ pub(crate) trait Store: Send + Sync {
         &self,
         id: &str,
         rule: OrgRule,
-        attempt: Option<Attempt>,
+        request: Option<IdempotentRequest>,
     ) -> impl Future<Output = Result<Option<OrgRow>, Error>> + Send;
     /// Revokes every key of an org that is not yet revoked, and returns their number; `None` for an unknown org.
     fn revoke_keys(
@@ -393,17 +393,29 @@ pub(crate) trait Store: Send + Sync {
         org: &str,
         reason: Option<String>,
         audit: AuditDraft,
-        attempt: Option<Attempt>,
+        request: Option<IdempotentRequest>,
     ) -> impl Future<Output = Result<Option<u64>, Error>> + Send;
 
-    /// The stored outcome under the name of an attempt that has not expired when the attempt is made. For a new name of a
-    /// caller that has reached its bound, the refusal.
-    fn remembered(&self, attempt: &Attempt) -> impl Future<Output = Result<Option<Memory>, Error>> + Send;
-    /// Starts an attempt: takes a lease, or returns the stored outcome if there is one.
-    fn begin(&self, attempt: Attempt, token: [u8; 16]) -> impl Future<Output = Result<Option<Memory>, Error>> + Send;
-    /// Ends a lease with an answer, which is kept as far as the caller has room for it, or without one, which frees the name. Nothing, where the lease was over
-    /// and another has the turn.
-    fn settle(&self, lease: Lease, kept: Option<Kept>, now: Millis) -> impl Future<Output = Result<(), Error>> + Send;
+    /// The stored outcome of a request, unless it has expired. `Full` for a new request of a caller that has reached its
+    /// bound.
+    fn stored_outcome(
+        &self,
+        request: &IdempotentRequest,
+    ) -> impl Future<Output = Result<Option<StoredOutcome>, Error>> + Send;
+    /// Starts a request: takes a lease, or returns the stored outcome if there is one.
+    fn begin_request(
+        &self,
+        request: IdempotentRequest,
+        token: [u8; 16],
+    ) -> impl Future<Output = Result<Option<StoredOutcome>, Error>> + Send;
+    /// Ends a lease. It stores the response, with its body if the caller has room for it, or deletes the row if there is no
+    /// response. It does nothing if the lease has expired and another one was taken.
+    fn finish_request(
+        &self,
+        lease: RequestLease,
+        response: Option<StoredResponse>,
+        now: Millis,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Entries newest first, below `before`.
     fn audit(

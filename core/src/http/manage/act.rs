@@ -7,7 +7,7 @@ use crate::decision::Code;
 use crate::error::Error;
 use crate::http::Http;
 use crate::http::refusal::Refusal;
-use crate::idempotency::Attempt;
+use crate::idempotency::IdempotentRequest;
 use crate::input::Fields;
 use crate::keyring::{
     Attestation, Change, KeyUpdate, Keys, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation,
@@ -23,7 +23,7 @@ impl Http {
         subject: String,
         given: Fields,
         who: &Who,
-        attempt: Option<Attempt>,
+        attempt: Option<IdempotentRequest>,
     ) -> Result<Value, Refusal> {
         let keys = self.keys_of(who)?.under(attempt.clone());
         match route {
@@ -99,7 +99,7 @@ impl Http {
         id: &str,
         given: Fields,
         who: &Who,
-        attempt: Option<Attempt>,
+        attempt: Option<IdempotentRequest>,
     ) -> Result<Value, Refusal> {
         let orgs = self.kw.orgs().under(attempt);
         match route {

@@ -11,7 +11,7 @@ use crate::http::message::Message;
 use crate::http::once::REPLAYED;
 use crate::http::refusal::Refusal;
 use crate::http::{Header, Http};
-use crate::idempotency::{self, Attempt, Outcome};
+use crate::idempotency::{self, IdempotentRequest, RequestOutcome};
 use crate::input::Fields;
 use crate::record::{Key, KeyId};
 
@@ -52,19 +52,19 @@ impl Http {
     }
 
     /// The attempt that a management request is, where it names one.
-    fn managing(&self, message: &Message, who: &Who) -> Result<Option<Attempt>, Error> {
+    fn managing(&self, message: &Message, who: &Who) -> Result<Option<IdempotentRequest>, Error> {
         message.read(|head| {
-            let Some(key) = idempotency::read(head.values("idempotency-key"))? else { return Ok(None) };
+            let Some(key) = idempotency::parse_header(head.values("idempotency-key"))? else { return Ok(None) };
             let request = [b"manage", head.method.as_bytes(), head.target(), message.bytes()];
             self.attempt(&who.principal(), who.agent.as_deref(), &key, request)
         })
     }
 
     /// The answer to a request that came before, made from what it has changed, as that is now.
-    async fn again(&self, attempt: &Attempt, route: Route, who: &Who) -> Result<Option<Value>, Refusal> {
+    async fn again(&self, attempt: &IdempotentRequest, route: Route, who: &Who) -> Result<Option<Value>, Refusal> {
         let changed = match self.kw.repeated(attempt).await? {
-            Some(Outcome::Changed(changed)) => changed,
-            Some(Outcome::Full(until)) => return Err(self.full(until)),
+            Some(RequestOutcome::Changed(changed)) => changed,
+            Some(RequestOutcome::Full(until)) => return Err(self.full(until)),
             _ => return Ok(None),
         };
         let shown = match route {

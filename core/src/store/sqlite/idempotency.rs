@@ -1,65 +1,84 @@
-//! What came of requests under an idempotency key.
+//! The table of idempotent requests and their outcomes.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::error::foreign_row;
 use crate::clock::Millis;
 use crate::error::Error;
-use crate::idempotency::{self, Attempt, KEPT, Kept, LEASE, Lease, MOST_BYTES, MOST_KEPT, Memory, Outcome};
+use crate::idempotency::{
+    self, IdempotentRequest, LEASE_DURATION, MAX_BYTES_PER_CALLER, MAX_REQUESTS_PER_CALLER, RETENTION, RequestLease,
+    RequestOutcome, StoredOutcome, StoredResponse,
+};
 
-/// As many rows that are over are deleted at a time.
-const SWEPT: usize = 100;
+/// How many expired rows one statement deletes at most.
+const DELETED_AT_ONCE: usize = 100;
 
-/// The stored outcome under the name of an attempt, or the refusal of a new name to a caller that has reached its bound.
-pub(super) fn get(on: &Connection, attempt: &Attempt) -> Result<Option<Memory>, Error> {
+/// The stored outcome of a request, or `Full` for a new request of a caller that has reached its bound.
+pub(super) fn get(on: &Connection, request: &IdempotentRequest) -> Result<Option<StoredOutcome>, Error> {
     let mut statement = on.prepare_cached(
         "SELECT request, token IS NOT NULL, changed, status, headers, body FROM idempotency \
          WHERE org = ?1 AND name = ?2 AND expires_at > ?3",
     )?;
-    let mut rows = statement.query(params![attempt.org, attempt.name, attempt.at])?;
+    let mut rows = statement.query(params![request.org, request.name, request.at])?;
     match rows.next()? {
         Some(row) => read(row).map(Some),
-        None => full(on, attempt),
+        None => refuse_if_full(on, request),
     }
 }
 
-/// Says that the caller has as many rows as one may have. The end of its first row is looked for only then.
-fn full(on: &Connection, attempt: &Attempt) -> Result<Option<Memory>, Error> {
+/// Returns `Full` if the caller has as many rows as one may have. Only then does it read when the first row expires.
+fn refuse_if_full(on: &Connection, request: &IdempotentRequest) -> Result<Option<StoredOutcome>, Error> {
     let first_end = on
         .prepare_cached(
             "SELECT (SELECT min(expires_at) FROM idempotency WHERE org = ?1 AND caller = ?2) \
              FROM idempotency_callers WHERE org = ?1 AND caller = ?2 AND kept >= ?3",
         )?
-        .query_row(params![attempt.org, attempt.caller, MOST_KEPT], |row| row.get::<_, Millis>(0))
+        .query_row(params![request.org, request.caller, MAX_REQUESTS_PER_CALLER], |row| row.get::<_, Millis>(0))
         .optional()?;
-    // A row that is over makes room as soon as another comes.
-    let until = first_end.filter(|end| *end > attempt.at);
-    Ok(until.map(|end| Memory { request: attempt.request, outcome: Outcome::Full(end) }))
+    // An expired row makes room as soon as another request comes.
+    let until = first_end.filter(|end| *end > request.at);
+    Ok(until.map(|end| StoredOutcome { content: request.content, outcome: RequestOutcome::Full(end) }))
 }
 
-/// Gives the attempt its turn, or what is remembered in place of it.
-pub(super) fn begin(on: &Transaction<'_>, attempt: &Attempt, token: [u8; 16]) -> Result<Option<Memory>, Error> {
-    if let Some(memory) = get(on, attempt)? {
+/// Starts a request: takes a lease, or returns the stored outcome if there is one.
+pub(super) fn begin(
+    on: &Transaction<'_>,
+    request: &IdempotentRequest,
+    token: [u8; 16],
+) -> Result<Option<StoredOutcome>, Error> {
+    if let Some(memory) = get(on, request)? {
         return Ok(Some(memory));
     }
-    make_room(on, attempt)?;
+    make_room(on, request)?;
     on.prepare_cached(
         "INSERT OR REPLACE INTO idempotency (org, name, request, expires_at, caller, token) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![attempt.org, attempt.name, attempt.request, attempt.at + LEASE, attempt.caller, token])?;
+    .execute(params![
+        request.org,
+        request.name,
+        request.content,
+        request.at + LEASE_DURATION,
+        request.caller,
+        token
+    ])?;
     Ok(None)
 }
 
-/// Puts the answer in place of the lease, or frees the name without one.
-pub(super) fn settle(on: &Transaction<'_>, lease: &Lease, kept: Option<&Kept>, now: Millis) -> Result<(), Error> {
-    match kept {
-        Some(kept) => {
-            let room = MOST_BYTES.saturating_sub(bytes(on, lease)?);
-            let takes = |body: &[u8]| u64::try_from(kept.headers.len() + body.len()).unwrap_or(u64::MAX);
-            let body = kept.body.as_deref().filter(|body| takes(body) <= room);
-            // Without its body an answer is not given again, and its headers are of no use.
-            let headers = if body.is_some() { kept.headers.as_str() } else { "" };
+/// Ends a lease: stores the response, or deletes the row without one.
+pub(super) fn finish(
+    on: &Transaction<'_>,
+    lease: &RequestLease,
+    response: Option<&StoredResponse>,
+    now: Millis,
+) -> Result<(), Error> {
+    match response {
+        Some(response) => {
+            let room = MAX_BYTES_PER_CALLER.saturating_sub(stored_bytes(on, lease)?);
+            let size = |body: &[u8]| u64::try_from(response.headers.len() + body.len()).unwrap_or(u64::MAX);
+            let body = response.body.as_deref().filter(|body| size(body) <= room);
+            // A response without its body is not repeated, so its headers are of no use.
+            let headers = if body.is_some() { response.headers.as_str() } else { "" };
             on.prepare_cached(
                 "UPDATE idempotency SET token = NULL, status = ?4, headers = ?5, body = ?6, expires_at = ?7 \
                  WHERE org = ?1 AND name = ?2 AND token = ?3",
@@ -68,10 +87,10 @@ pub(super) fn settle(on: &Transaction<'_>, lease: &Lease, kept: Option<&Kept>, n
                 lease.org,
                 lease.name,
                 lease.token,
-                kept.status,
+                response.status,
                 headers,
                 body,
-                now + KEPT
+                now + RETENTION
             ])?
         }
         None => on
@@ -81,8 +100,8 @@ pub(super) fn settle(on: &Transaction<'_>, lease: &Lease, kept: Option<&Kept>, n
     Ok(())
 }
 
-/// How many bytes the kept answers of the caller take.
-fn bytes(on: &Transaction<'_>, lease: &Lease) -> Result<u64, Error> {
+/// The number of bytes that the stored responses of the caller take.
+fn stored_bytes(on: &Transaction<'_>, lease: &RequestLease) -> Result<u64, Error> {
     let counted = on
         .prepare_cached("SELECT bytes FROM idempotency_callers WHERE org = ?1 AND caller = ?2")?
         .query_row(params![lease.org, lease.caller], |row| row.get(0))
@@ -90,63 +109,65 @@ fn bytes(on: &Transaction<'_>, lease: &Lease) -> Result<u64, Error> {
     Ok(counted.unwrap_or_default())
 }
 
-/// Makes a change under the name of an attempt, and remembers what `named` says of it: both, or none. Refused as
-/// `in_progress` when the name was taken meanwhile; another look says by what.
-pub(super) fn once<T>(
+/// Makes a change and stores its outcome, which `changed_id` takes from it: both, or none. If the same request came in the
+/// meantime, the error is `in_progress`; the caller then reads the stored outcome.
+pub(super) fn run_once<T>(
     on: &Transaction<'_>,
-    attempt: Option<&Attempt>,
+    request: Option<&IdempotentRequest>,
     change: impl FnOnce() -> Result<T, Error>,
-    named: impl FnOnce(&T) -> Option<String>,
+    changed_id: impl FnOnce(&T) -> Option<String>,
 ) -> Result<T, Error> {
-    let Some(attempt) = attempt else { return change() };
-    if get(on, attempt)?.is_some() {
+    let Some(request) = request else { return change() };
+    if get(on, request)?.is_some() {
         return Err(idempotency::in_progress());
     }
     let done = change()?;
-    if let Some(changed) = named(&done) {
-        make_room(on, attempt)?;
+    if let Some(changed) = changed_id(&done) {
+        make_room(on, request)?;
         on.prepare_cached(
             "INSERT OR REPLACE INTO idempotency (org, name, request, expires_at, caller, changed) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
-            attempt.org,
-            attempt.name,
-            attempt.request,
-            attempt.at + KEPT,
-            attempt.caller,
+            request.org,
+            request.name,
+            request.content,
+            request.at + RETENTION,
+            request.caller,
             changed
         ])?;
     }
     Ok(done)
 }
 
-/// Forgets requests that are over: first those of the caller, which may stand behind many of others.
-fn make_room(on: &Transaction<'_>, attempt: &Attempt) -> Result<(), Error> {
+/// Deletes expired rows: first those of the caller, which may come after many rows of others.
+fn make_room(on: &Transaction<'_>, request: &IdempotentRequest) -> Result<(), Error> {
     on.prepare_cached(
         "DELETE FROM idempotency WHERE rowid IN \
          (SELECT rowid FROM idempotency WHERE org = ?1 AND caller = ?2 AND expires_at <= ?3 LIMIT ?4)",
     )?
-    .execute(params![attempt.org, attempt.caller, attempt.at, SWEPT])?;
-    sweep(on, attempt.at)
+    .execute(params![request.org, request.caller, request.at, DELETED_AT_ONCE])?;
+    delete_expired(on, request.at)
 }
 
-/// Forgets requests that are over by now, so many at a time: also where nobody sends more of them.
-pub(super) fn sweep(on: &Transaction<'_>, now: Millis) -> Result<(), Error> {
+/// Deletes a number of expired rows, also for callers that send no more requests.
+pub(super) fn delete_expired(on: &Transaction<'_>, now: Millis) -> Result<(), Error> {
     on.prepare_cached(
         "DELETE FROM idempotency WHERE rowid IN \
          (SELECT rowid FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
     )?
-    .execute(params![now, SWEPT])?;
+    .execute(params![now, DELETED_AT_ONCE])?;
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> Result<Memory, Error> {
+fn read(row: &Row<'_>) -> Result<StoredOutcome, Error> {
     let outcome = match (row.get(1)?, row.get(2)?, row.get(3)?) {
-        (true, _, _) => Outcome::Running,
-        (false, Some(changed), _) => Outcome::Changed(changed),
-        (false, None, Some(status)) => Outcome::Answered(Kept { status, headers: row.get(4)?, body: row.get(5)? }),
+        (true, _, _) => RequestOutcome::Running,
+        (false, Some(changed), _) => RequestOutcome::Changed(changed),
+        (false, None, Some(status)) => {
+            RequestOutcome::Answered(StoredResponse { status, headers: row.get(4)?, body: row.get(5)? })
+        }
         (false, None, None) => return Err(foreign_row()),
     };
-    Ok(Memory { request: row.get(0)?, outcome })
+    Ok(StoredOutcome { content: row.get(0)?, outcome })
 }

@@ -30,7 +30,7 @@ use crate::audit::AuditDraft;
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::health::{Health, Work};
-use crate::idempotency::{Attempt, Kept, Lease, Memory};
+use crate::idempotency::{IdempotentRequest, RequestLease, StoredOutcome, StoredResponse};
 use crate::worker::Workers;
 
 /// Writes that wait for the disk; past this many the answer is `unavailable`.
@@ -134,11 +134,11 @@ impl Store for Sqlite {
         key: KeyRow,
         secret: SecretRow,
         draft: AuditDraft,
-        attempt: Option<Attempt>,
+        request: Option<IdempotentRequest>,
     ) -> Result<bool, Error> {
         self.write(move |on, audit_key| {
             let change = || keys::create(on, &key, &secret, &draft, audit_key);
-            idempotency::once(on, attempt.as_ref(), change, |made| made.then(|| key.id.clone()))
+            idempotency::run_once(on, request.as_ref(), change, |made| made.then(|| key.id.clone()))
         })
         .await
     }
@@ -149,12 +149,12 @@ impl Store for Sqlite {
         id: &str,
         clock: &Clock,
         rule: KeyRule,
-        attempt: Option<Attempt>,
+        request: Option<IdempotentRequest>,
     ) -> Result<Option<KeyView>, Error> {
         let (tenant, id, clock) = (tenant.clone(), id.to_owned(), clock.clone());
         self.write(move |on, audit_key| {
             let change = || keys::change(on, &tenant, &id, clock.now(), rule, audit_key);
-            idempotency::once(on, attempt.as_ref(), change, |it| it.as_ref().map(|it| it.key.id.clone()))
+            idempotency::run_once(on, request.as_ref(), change, |it| it.as_ref().map(|it| it.key.id.clone()))
         })
         .await
     }
@@ -169,7 +169,7 @@ impl Store for Sqlite {
         id: &str,
         clock: &Clock,
         rule: AuditRule,
-        attempt: Option<Attempt>,
+        request: Option<IdempotentRequest>,
     ) -> Result<Option<Vec<AuditRow>>, Error> {
         let (tenant, id, clock) = (tenant.clone(), id.to_owned(), clock.clone());
         self.write(move |on, audit_key| {
@@ -178,7 +178,7 @@ impl Store for Sqlite {
                 let told = it.as_ref()?;
                 Some(format!("{}+{}", told.first()?.entry.seq, told.len()))
             };
-            idempotency::once(on, attempt.as_ref(), change, named)
+            idempotency::run_once(on, request.as_ref(), change, named)
         })
         .await
     }
@@ -198,7 +198,7 @@ impl Store for Sqlite {
             usage::add(on, &used)?;
             let over: Vec<&str> = used.iter().filter(|it| it.grace_over).map(|it| it.lookup.as_str()).collect();
             graces::end(on, &over, now, audit_key)?;
-            idempotency::sweep(on, now)
+            idempotency::delete_expired(on, now)
         })
         .await
     }
@@ -219,11 +219,16 @@ impl Store for Sqlite {
         self.read(|on| orgs::list(on, after, limit))
     }
 
-    async fn change_org(&self, id: &str, rule: OrgRule, attempt: Option<Attempt>) -> Result<Option<OrgRow>, Error> {
+    async fn change_org(
+        &self,
+        id: &str,
+        rule: OrgRule,
+        request: Option<IdempotentRequest>,
+    ) -> Result<Option<OrgRow>, Error> {
         let id = id.to_owned();
         self.write(move |on, audit_key| {
             let change = || orgs::change(on, &id, rule, audit_key);
-            idempotency::once(on, attempt.as_ref(), change, |it| it.as_ref().map(|it| it.id.clone()))
+            idempotency::run_once(on, request.as_ref(), change, |it| it.as_ref().map(|it| it.id.clone()))
         })
         .await
     }
@@ -233,26 +238,31 @@ impl Store for Sqlite {
         org: &str,
         reason: Option<String>,
         draft: AuditDraft,
-        attempt: Option<Attempt>,
+        request: Option<IdempotentRequest>,
     ) -> Result<Option<u64>, Error> {
         let org = org.to_owned();
         self.write(move |on, audit_key| {
             let change = || orgs::revoke_keys(on, &org, reason.as_deref(), draft, audit_key);
-            idempotency::once(on, attempt.as_ref(), change, |it| it.map(|it| it.to_string()))
+            idempotency::run_once(on, request.as_ref(), change, |it| it.map(|it| it.to_string()))
         })
         .await
     }
 
-    async fn remembered(&self, attempt: &Attempt) -> Result<Option<Memory>, Error> {
-        self.read(|on| idempotency::get(on, attempt))
+    async fn stored_outcome(&self, request: &IdempotentRequest) -> Result<Option<StoredOutcome>, Error> {
+        self.read(|on| idempotency::get(on, request))
     }
 
-    async fn begin(&self, attempt: Attempt, token: [u8; 16]) -> Result<Option<Memory>, Error> {
-        self.write(move |on, _| idempotency::begin(on, &attempt, token)).await
+    async fn begin_request(&self, request: IdempotentRequest, token: [u8; 16]) -> Result<Option<StoredOutcome>, Error> {
+        self.write(move |on, _| idempotency::begin(on, &request, token)).await
     }
 
-    async fn settle(&self, lease: Lease, kept: Option<Kept>, now: Millis) -> Result<(), Error> {
-        self.write(move |on, _| idempotency::settle(on, &lease, kept.as_ref(), now)).await
+    async fn finish_request(
+        &self,
+        lease: RequestLease,
+        response: Option<StoredResponse>,
+        now: Millis,
+    ) -> Result<(), Error> {
+        self.write(move |on, _| idempotency::finish(on, &lease, response.as_ref(), now)).await
     }
 
     async fn audit(
