@@ -1,8 +1,9 @@
-//! What happened to keys, told to whoever listens. It is told apart from the call that it came of: a listener holds up
-//! nothing, and fails nothing.
+//! Events about keys and the database, for the host's listener. They are delivered on a thread of their own, so a listener
+//! neither delays nor fails the call that caused an event.
 
-mod daily;
+mod dispatcher;
 mod queue;
+mod reminders;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,27 +11,28 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-pub(crate) use self::queue::{Events, Notice};
+pub(crate) use self::dispatcher::Events;
+pub(crate) use self::queue::QueuedEvent;
 use crate::decision::Code;
 use crate::health::Report;
 use crate::record::{Key, KeyId, rfc3339, rfc3339_option};
 
-/// What happened.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
-    /// A key was made.
+    /// A key was created.
     Created,
     /// A key got a new secret.
     Rotated,
-    /// A former secret was used, which ends with its grace.
+    /// A former secret was used during its grace. It stops working at `grace_ends_at`.
     FormerSecretUsed,
     /// A key expires soon.
     Expiring,
-    /// A key was not used for long.
+    /// A key was not used for `idle_days`.
     Idle,
-    /// A key was revoked, or every key of an org.
+    /// A key was revoked, or every key of an org was.
     Revoked,
     /// A revoked key, or a secret whose grace is over, was presented.
     RefusedAfterRevocation,
@@ -41,7 +43,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// The word for it.
+    /// The name of the kind, as in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -58,7 +60,7 @@ impl EventKind {
     }
 }
 
-/// What is told of a key. Nothing in it is secret.
+/// An event. Nothing in it is secret.
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -69,46 +71,46 @@ impl EventKind {
 /// let listener = move |event: &Event| tell.send((event.kind, event.name.clone())).unwrap();
 /// let kw = Keywright::builder(url).brand("acme").pepper([7; 32]).on_event(listener).build().await?;
 /// kw.keys().create(NewKey::named("CI")).await?;
-/// kw.close().await; // hands out what is queued
+/// kw.close().await; // delivers the queued events
 /// assert_eq!(told.recv().unwrap(), (EventKind::Created, Some("CI".to_owned())));
 /// # Ok(()) }) }
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Event {
-    /// What happened.
+    /// The kind of the event.
     pub kind: EventKind,
-    /// When.
+    /// The time of the event.
     #[serde(serialize_with = "rfc3339")]
     pub at: DateTime<Utc>,
-    /// The tenant it concerns; `None` for what concerns the database.
+    /// The org of the key; `None` for an event about the database.
     pub org: Option<String>,
-    /// The key; `None` where every key of the org was revoked.
+    /// The id of the key; `None` if every key of the org was revoked.
     pub key_id: Option<KeyId>,
-    /// What people call the key.
+    /// The name of the key.
     pub name: Option<String>,
-    /// The environment it works in.
+    /// The environment of the key.
     pub environment: Option<String>,
-    /// The public part of the secret that it is about: the newest, or the one that was presented.
+    /// The public part of the secret: of the one that was presented, or else of the newest.
     pub prefix: Option<String>,
-    /// Who did it.
+    /// The actor of the management call.
     pub actor: Option<String>,
-    /// Why a verification was denied.
+    /// The code with which a verification was denied.
     pub code: Option<Code>,
-    /// Why the database cannot be used, and what to do about it.
+    /// Why the database cannot be used, and how to mend it.
     pub reason: Option<String>,
-    /// How often, since it was last written down; of a revocation, how many keys it ended.
+    /// The number of verifications since the last flush; for a revocation, the number of keys it ended.
     pub count: u64,
     /// When the key expires.
     #[serde(serialize_with = "rfc3339_option")]
     pub expires_at: Option<DateTime<Utc>>,
-    /// When the former secret stops.
+    /// When the former secret stops working.
     #[serde(serialize_with = "rfc3339_option")]
     pub grace_ends_at: Option<DateTime<Utc>>,
     /// When the key was last used.
     #[serde(serialize_with = "rfc3339_option")]
     pub last_used_at: Option<DateTime<Utc>>,
-    /// How many events before this one were dropped, since the listener was too slow for them.
+    /// How many events before this one were dropped because the listener was too slow.
     pub lost: u64,
 }
 
@@ -133,25 +135,27 @@ impl Event {
         }
     }
 
+    /// An event about a key.
     pub(crate) fn of(kind: EventKind, key: &Key, at: DateTime<Utc>) -> Self {
         Self {
             org: Some(key.org.clone()),
             key_id: Some(key.id.clone()),
             name: Some(key.name.clone()),
             environment: Some(key.environment.clone()),
-            prefix: Some(key.prefix.clone()).filter(|it| !it.is_empty()),
+            prefix: Some(key.prefix.clone()).filter(|prefix| !prefix.is_empty()),
             expires_at: key.expires_at,
-            grace_ends_at: key.secrets.iter().filter_map(|it| it.grace_ends_at).max(),
+            grace_ends_at: key.secrets.iter().filter_map(|secret| secret.grace_ends_at).max(),
             last_used_at: key.last_used_at,
             ..Self::new(kind, at)
         }
     }
 
-    /// Every key of an org was revoked.
+    /// The revocation of every key of an org.
     pub(crate) fn of_org(org: &str, count: u64, at: DateTime<Utc>) -> Self {
         Self { org: Some(org.to_owned()), count, ..Self::new(EventKind::Revoked, at) }
     }
 
+    /// A report on the health of the database.
     pub(crate) fn of_store(report: &Report, at: DateTime<Utc>) -> Self {
         match report {
             Report::Failed(error) => Self { reason: Some(error.to_string()), ..Self::new(EventKind::StoreFailed, at) },
@@ -159,23 +163,24 @@ impl Event {
         }
     }
 
+    /// The same event, caused by this actor.
     pub(crate) fn by(self, actor: Option<String>) -> Self {
         Self { actor, ..self }
     }
 }
 
-/// Who listens, and which keys are told of each day.
+/// The host's listener, and the keys that it hears about each day.
 #[derive(Clone)]
-pub(crate) struct Ear {
+pub(crate) struct Subscription {
     pub(crate) listener: Arc<dyn Fn(&Event) + Send + Sync>,
-    /// Keys that expire within so many days; 0 for none.
+    /// Report keys that expire within this number of days; 0 for none.
     pub(crate) expiring_days: u32,
-    /// Keys that were not used for so many days; 0 for none.
+    /// Report keys that were not used for this number of days; 0 for none.
     pub(crate) idle_days: u32,
 }
 
-impl fmt::Debug for Ear {
+impl fmt::Debug for Subscription {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Ear")
+        out.write_str("Subscription")
     }
 }

@@ -25,7 +25,7 @@ pub use texts::Texts;
 use crate::clock::Millis;
 use crate::decision::{Allowed, Decision, Denial, Request, RequestContext};
 use crate::error::Error;
-use crate::events::{Event, Notice};
+use crate::events::{Event, QueuedEvent};
 use crate::fork;
 use crate::input::Value;
 use crate::record::{KeyId, Parsed};
@@ -519,7 +519,7 @@ impl Engine {
     /// Tells whoever listens, once it has happened.
     fn tell(&self, event: impl FnOnce() -> Event) {
         if let Some(events) = &self.verifier.hot.here().events {
-            events.offer(Notice::Told(Box::new(event())));
+            events.offer(QueuedEvent::Event(Box::new(event())));
         }
     }
 

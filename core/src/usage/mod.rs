@@ -13,7 +13,7 @@ pub(crate) use self::graces::EndedGraces;
 use crate::clock::{Clock, Millis};
 use crate::decision::Code;
 use crate::error::Error;
-use crate::events::{EventKind, Events, Notice};
+use crate::events::{EventKind, Events, QueuedEvent};
 use crate::fork::{Process, lock};
 use crate::store::{AgentCounts, AnyStore, Counts, KeyView, Store, UsageDelta};
 use crate::wait::block_on;
@@ -75,13 +75,13 @@ impl Meter {
 }
 
 /// What there is to tell of the counts that were taken out.
-fn notices(secret: &dyn Metered, counts: Counts) -> impl Iterator<Item = Notice> {
+fn notices(secret: &dyn Metered, counts: Counts) -> impl Iterator<Item = QueuedEvent> {
     let former = if secret.is_former() { counts.usage_count } else { 0 };
     let refused = secret.meter().revoked_count.swap(0, Ordering::SeqCst);
     let all = [(EventKind::FormerSecretUsed, former), (EventKind::RefusedAfterRevocation, refused)];
     all.into_iter().filter(|it| it.1 > 0).map(|(kind, count)| {
         let (key_id, lookup) = (secret.key_id().to_owned(), secret.lookup().to_owned());
-        Notice::Used { kind, key_id, lookup, count }
+        QueuedEvent::Used { kind, key_id, lookup, count }
     })
 }
 

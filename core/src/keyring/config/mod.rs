@@ -13,7 +13,7 @@ use super::{Engine, Keywright, Texts};
 use crate::clock::{Clock, time};
 use crate::decision::Request;
 use crate::error::{Error, UnavailableCause};
-use crate::events::{Ear, Event, EventKind, Events};
+use crate::events::{Event, EventKind, Events, Subscription};
 use crate::hash::{Hasher, Pepper, Scheme};
 use crate::health::{Health, Work};
 use crate::input::{Casing, meant};
@@ -381,7 +381,7 @@ impl Config {
                 ));
             }
         }
-        let ear = self.listener.clone().map(|listener| Ear {
+        let subscription = self.listener.clone().map(|listener| Subscription {
             listener,
             expiring_days: self.expiring_days.unwrap_or(STANDARD_EXPIRING),
             idle_days: self.idle_days.unwrap_or(STANDARD_IDLE),
@@ -400,7 +400,7 @@ impl Config {
             unwatched: self.unwatched,
             limits: self.limits.clone(),
             clock: self.clock.clone(),
-            ear,
+            subscription,
             health: self.health.clone().unwrap_or_else(|| Arc::new(self.new_health())),
         })
     }
@@ -421,7 +421,7 @@ struct Plan {
     unwatched: bool,
     limits: Limits,
     clock: Clock,
-    ear: Option<Ear>,
+    subscription: Option<Subscription>,
     health: Arc<Health>,
 }
 
@@ -462,8 +462,8 @@ impl Plan {
         let (store, hasher) = (Arc::new(store), Arc::new(self.hasher));
         let metered = (!self.read_only).then(|| Arc::clone(&store));
         let (clock, events, writes) = (self.clock.clone(), Arc::clone(&store), !self.read_only);
-        let listening = self.ear.map(|ear| {
-            let new = move || Events::new(ear.clone(), clock.clone(), Arc::clone(&events), writes);
+        let listening = self.subscription.map(|subscription| {
+            let new = move || Events::new(subscription.clone(), clock.clone(), Arc::clone(&events), writes);
             Box::new(new) as Listening
         });
         let verifier = Verifier {
