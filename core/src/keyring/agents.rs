@@ -39,9 +39,9 @@ impl Keys {
         match &engine.verifier.hot.here().usage {
             None => engine.store().agents(&id).await?.into_iter().for_each(add),
             Some(usage) => {
-                let still = usage.still().await;
+                let pause = usage.pause_flushes().await;
                 engine.store().agents(&id).await?.into_iter().for_each(&mut add);
-                still.pending_agents(&id).into_iter().for_each(add);
+                pause.pending_agents(&id).into_iter().for_each(add);
             }
         }
         let mut told: Vec<_> =

@@ -510,9 +510,9 @@ impl Engine {
         read: impl FnOnce() -> F,
     ) -> Result<Vec<KeyView>, Error> {
         let Some(usage) = &self.verifier.hot.here().usage else { return read().await };
-        let still = usage.still().await;
+        let pause = usage.pause_flushes().await;
         let mut found = read().await?;
-        still.add_pending(&mut found);
+        pause.add_pending(&mut found);
         Ok(found)
     }
 

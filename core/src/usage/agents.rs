@@ -1,4 +1,4 @@
-//! What the agents of one secret have counted, until it is written down.
+//! The counters of the agents of one secret, until the next flush.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -7,19 +7,19 @@ use crate::clock::Millis;
 use crate::fork::lock;
 use crate::store::{AgentCounts, Counts, MOST_AGENTS, OTHER_AGENTS};
 
-type ByName = HashMap<Arc<str>, Counts>;
+type CountsByAgent = HashMap<Arc<str>, Counts>;
 
-/// Without memory of its own where no request names an agent.
+/// It allocates nothing until a request names an agent.
 #[derive(Default)]
-pub(super) struct Agents(OnceLock<Box<Mutex<ByName>>>);
+pub(super) struct AgentMeters(OnceLock<Box<Mutex<CountsByAgent>>>);
 
-impl Agents {
+impl AgentMeters {
     pub(super) fn count(&self, agent: &Arc<str>, allowed: bool, now: Millis) {
         let (usage_count, denied_count) = (u64::from(allowed), u64::from(!allowed));
         self.add(agent, Counts { usage_count, denied_count, last_used_at: allowed.then_some(now) });
     }
 
-    /// Names are the client's own: past so many they are counted together.
+    /// Clients choose the names, so past a bound all further agents are counted together.
     fn add(&self, agent: &Arc<str>, counts: Counts) {
         let mut agents = lock(self.0.get_or_init(Box::default));
         let named = agents.len() - usize::from(agents.contains_key(OTHER_AGENTS));
@@ -29,17 +29,17 @@ impl Agents {
     }
 
     pub(super) fn take(&self) -> Vec<AgentCounts> {
-        let taken = self.0.get().map(|it| std::mem::take(&mut *lock(it)));
+        let taken = self.0.get().map(|agents| std::mem::take(&mut *lock(agents)));
         taken.into_iter().flatten().map(|(agent, counts)| AgentCounts { agent, counts }).collect()
     }
 
     pub(super) fn give_back(&self, taken: &[AgentCounts]) {
-        taken.iter().for_each(|it| self.add(&it.agent, it.counts));
+        taken.iter().for_each(|taken| self.add(&taken.agent, taken.counts));
     }
 
     pub(super) fn pending(&self) -> Vec<AgentCounts> {
-        let told = |(agent, counts): (&Arc<str>, &Counts)| AgentCounts { agent: Arc::clone(agent), counts: *counts };
-        self.0.get().map_or_else(Vec::new, |it| lock(it).iter().map(told).collect())
+        let copy = |(agent, counts): (&Arc<str>, &Counts)| AgentCounts { agent: Arc::clone(agent), counts: *counts };
+        self.0.get().map_or_else(Vec::new, |agents| lock(agents).iter().map(copy).collect())
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn past_so_many_agents_all_others_count_as_one() {
-        let agents = Agents::default();
+        let agents = AgentMeters::default();
         for number in 0..MOST_AGENTS + 50 {
             agents.count(&number.to_string().into(), number % 2 == 0, 7);
         }

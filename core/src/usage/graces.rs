@@ -1,4 +1,4 @@
-//! Former secrets whose grace this process has seen to be over, so that no step of the clock brings one of them back.
+//! Former secrets whose grace this process has seen to be over, so that a clock that steps back revives none of them.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use crate::fork::lock;
 
-/// So many lookups stay here after their end is in the store: a verification that read the row before may still be under
-/// way.
-const KEPT: usize = 10_000;
+/// How many lookups stay here after their end is in the store: a verification that read the row before that may still run.
+const MAX_STORED: usize = 10_000;
 
 #[derive(Default)]
 pub(crate) struct EndedGraces {
-    /// Until the first grace is over, no verification takes the lock.
+    /// Whether there is any. Until then, no verification takes the lock.
     any: AtomicBool,
     lookups: Mutex<Lookups>,
 }
@@ -20,8 +19,8 @@ pub(crate) struct EndedGraces {
 #[derive(Default)]
 struct Lookups {
     all: HashSet<Arc<str>>,
-    /// Those whose end is in the store, oldest first.
-    written: VecDeque<Arc<str>>,
+    /// The lookups whose end is in the store, oldest first.
+    stored: VecDeque<Arc<str>>,
 }
 
 impl EndedGraces {
@@ -29,18 +28,18 @@ impl EndedGraces {
         self.any.load(Ordering::SeqCst) && lock(&self.lookups).all.contains(lookup)
     }
 
-    /// `false` when it is known already.
+    /// `false` if the lookup is already here.
     pub(crate) fn insert(&self, lookup: &str) -> bool {
         self.any.store(true, Ordering::SeqCst);
         lock(&self.lookups).all.insert(lookup.into())
     }
 
-    /// Forgets the oldest of those whose end is in the store.
-    pub(super) fn written<'a>(&self, lookups: impl Iterator<Item = &'a str>) {
+    /// Marks lookups whose end is now in the store, and forgets the oldest of them beyond the bound.
+    pub(super) fn stored<'a>(&self, lookups: impl Iterator<Item = &'a str>) {
         let mut held = lock(&self.lookups);
-        held.written.extend(lookups.map(Arc::from));
-        while held.written.len() > KEPT {
-            let Some(oldest) = held.written.pop_front() else { break };
+        held.stored.extend(lookups.map(Arc::from));
+        while held.stored.len() > MAX_STORED {
+            let Some(oldest) = held.stored.pop_front() else { break };
             held.all.remove(&oldest);
         }
     }
@@ -51,15 +50,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_oldest_that_are_written_are_forgotten() {
+    fn only_the_oldest_that_are_stored_are_forgotten() {
         let graces = EndedGraces::default();
-        assert!(!graces.contains("unwritten"));
-        assert!(graces.insert("unwritten") && !graces.insert("unwritten"));
-        for number in 0..=KEPT {
+        assert!(!graces.contains("pending"));
+        assert!(graces.insert("pending") && !graces.insert("pending"));
+        for number in 0..=MAX_STORED {
             let lookup = number.to_string();
             graces.insert(&lookup);
-            graces.written([lookup.as_str()].into_iter());
+            graces.stored([lookup.as_str()].into_iter());
         }
-        assert!(graces.contains("unwritten") && graces.contains("1") && !graces.contains("0"));
+        assert!(graces.contains("pending") && graces.contains("1") && !graces.contains("0"));
     }
 }

@@ -1,4 +1,4 @@
-//! Meters: what secrets were used is counted in memory, and written down together.
+//! Meters: the use of secrets is counted in memory and flushed to the store in batches.
 
 mod agents;
 mod graces;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use self::agents::Agents;
+use self::agents::AgentMeters;
 pub(crate) use self::graces::EndedGraces;
 use crate::clock::{Clock, Millis};
 use crate::decision::Code;
@@ -18,32 +18,32 @@ use crate::fork::{Process, lock};
 use crate::store::{AgentCounts, AnyStore, Counts, KeyView, Store, UsageDelta};
 use crate::wait::block_on;
 
-/// Counts are written down after this long, or once so many secrets have some.
-const INTERVAL: Duration = Duration::from_secs(1);
-const MANY: usize = 10_000;
+/// Counts are flushed after this time, or once this number of secrets has some.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+const FLUSH_AT: usize = 10_000;
 
-/// What one secret was used since it was last written down.
+/// The use of one secret since the last flush.
 #[derive(Default)]
 pub(crate) struct Meter {
     usage_count: AtomicU64,
     denied_count: AtomicU64,
-    /// How many of the denied were so for a revocation.
+    /// How many of the denied verifications were denied as revoked.
     revoked_count: AtomicU64,
-    agents: Agents,
-    /// 0 is never.
+    agents: AgentMeters,
+    /// 0 stands for never.
     last_used_at: AtomicI64,
-    /// Whether the secret was seen after the end of its grace, which is not yet written down.
+    /// Whether the secret was presented after the end of its grace, and the store does not know yet.
     grace_over: AtomicBool,
-    /// Whether it is listed to be written down.
-    listed: AtomicBool,
+    /// Whether the next flush will take the counts.
+    queued: AtomicBool,
 }
 
-/// A secret whose uses are counted.
+/// A secret whose use is counted.
 pub(crate) trait Metered: Send + Sync {
     fn meter(&self) -> &Meter;
     fn key_id(&self) -> &str;
     fn lookup(&self) -> &str;
-    /// Whether it is one that a rotation has replaced.
+    /// Whether a rotation has replaced it.
     fn is_former(&self) -> bool;
 }
 
@@ -52,13 +52,13 @@ impl Meter {
         Counts {
             usage_count: self.usage_count.load(Ordering::SeqCst),
             denied_count: self.denied_count.load(Ordering::SeqCst),
-            last_used_at: Some(self.last_used_at.load(Ordering::SeqCst)).filter(|it| *it > 0),
+            last_used_at: Some(self.last_used_at.load(Ordering::SeqCst)).filter(|at| *at > 0),
         }
     }
 
-    /// Takes the counts out. A use that is counted from now on lists the meter anew.
+    /// Takes the counts. A use that is counted from now on queues the meter again.
     fn take(&self) -> Counts {
-        self.listed.store(false, Ordering::SeqCst);
+        self.queued.store(false, Ordering::SeqCst);
         Counts {
             usage_count: self.usage_count.swap(0, Ordering::SeqCst),
             denied_count: self.denied_count.swap(0, Ordering::SeqCst),
@@ -74,38 +74,38 @@ impl Meter {
     }
 }
 
-/// What there is to tell of the counts that were taken out.
-fn notices(secret: &dyn Metered, counts: Counts) -> impl Iterator<Item = QueuedEvent> {
+/// The events about counts that a flush has taken.
+fn events_of(secret: &dyn Metered, counts: Counts) -> impl Iterator<Item = QueuedEvent> {
     let former = if secret.is_former() { counts.usage_count } else { 0 };
     let refused = secret.meter().revoked_count.swap(0, Ordering::SeqCst);
     let all = [(EventKind::FormerSecretUsed, former), (EventKind::RefusedAfterRevocation, refused)];
-    all.into_iter().filter(|it| it.1 > 0).map(|(kind, count)| {
+    all.into_iter().filter(|(_, count)| *count > 0).map(|(kind, count)| {
         let (key_id, lookup) = (secret.key_id().to_owned(), secret.lookup().to_owned());
         QueuedEvent::Used { kind, key_id, lookup, count }
     })
 }
 
-/// All meters of one process and engine. Whatever becomes of the writing, it never concerns a verification.
+/// The meters of one engine in one process. A flush that fails never affects a verification.
 pub(crate) struct Usage {
     process: Process,
-    books: Arc<Books>,
+    buffer: Arc<UsageBuffer>,
 }
 
-struct Books {
+struct UsageBuffer {
     store: Arc<AnyStore>,
     clock: Clock,
     graces: Arc<EndedGraces>,
     events: Option<Arc<Events>>,
-    open: Mutex<Open>,
+    state: Mutex<BufferState>,
     wake: Condvar,
-    /// Held alone while counts are on their way to the store, and together by those who read there: nobody can tell
-    /// whether counts that are on their way are in what was read.
-    writing: tokio::sync::RwLock<()>,
+    /// A flush holds it for writing, and readers of the store hold it for reading: during a flush nobody can tell whether
+    /// the counts on their way are already in the rows that were read.
+    flushing: tokio::sync::RwLock<()>,
 }
 
 #[derive(Default)]
-struct Open {
-    listed: Vec<Arc<dyn Metered>>,
+struct BufferState {
+    queued: Vec<Arc<dyn Metered>>,
     runs: bool,
     closed: bool,
 }
@@ -117,9 +117,9 @@ impl Usage {
         graces: Arc<EndedGraces>,
         events: Option<Arc<Events>>,
     ) -> Self {
-        let (open, wake) = (Mutex::default(), Condvar::new());
-        let books = Books { store, clock, graces, events, open, wake, writing: tokio::sync::RwLock::new(()) };
-        Self { process: Process::current(), books: Arc::new(books) }
+        let (state, wake) = (Mutex::default(), Condvar::new());
+        let buffer = UsageBuffer { store, clock, graces, events, state, wake, flushing: tokio::sync::RwLock::new(()) };
+        Self { process: Process::current(), buffer: Arc::new(buffer) }
     }
 
     /// Counts a verification of a proved secret.
@@ -145,136 +145,135 @@ impl Usage {
                 meter.revoked_count.fetch_add(1, Ordering::SeqCst);
             }
         }
-        if !meter.listed.load(Ordering::SeqCst) {
-            self.list(Arc::clone(secret) as Arc<dyn Metered>);
+        if !meter.queued.load(Ordering::SeqCst) {
+            self.queue(Arc::clone(secret) as Arc<dyn Metered>);
         }
     }
 
-    /// Lets the next flush write down that the grace of a former secret is over.
+    /// Lets the next flush store that the grace of a former secret is over.
     pub(crate) fn end_grace(&self, secret: &Arc<impl Metered + 'static>) {
         secret.meter().grace_over.store(true, Ordering::SeqCst);
-        self.list(Arc::clone(secret) as Arc<dyn Metered>);
+        self.queue(Arc::clone(secret) as Arc<dyn Metered>);
     }
 
     #[cold]
-    fn list(&self, secret: Arc<dyn Metered>) {
-        let mut open = lock(&self.books.open);
-        // Marked under the lock, so that whoever finds the mark finds the secret in the list.
-        if secret.meter().listed.swap(true, Ordering::SeqCst) {
+    fn queue(&self, secret: Arc<dyn Metered>) {
+        let mut state = lock(&self.buffer.state);
+        // The mark is set under the lock, so that a thread that finds the mark finds the secret in the queue.
+        if secret.meter().queued.swap(true, Ordering::SeqCst) {
             return;
         }
-        open.listed.push(secret);
-        if !open.runs && !open.closed {
-            let books = Arc::clone(&self.books);
-            // Without the thread, counts stay until somebody flushes.
-            open.runs = std::thread::Builder::new().name("keywright-usage".into()).spawn(move || books.run()).is_ok();
+        state.queued.push(secret);
+        if !state.runs && !state.closed {
+            let buffer = Arc::clone(&self.buffer);
+            // Without the thread, counts wait for an explicit flush.
+            state.runs = std::thread::Builder::new().name("keywright-usage".into()).spawn(move || buffer.run()).is_ok();
         }
-        if matches!(open.listed.len(), 1 | MANY) {
-            self.books.wake.notify_one();
+        if matches!(state.queued.len(), 1 | FLUSH_AT) {
+            self.buffer.wake.notify_one();
         }
     }
 
-    /// Writes down all that was counted before the call.
+    /// Flushes all that was counted before the call.
     pub(crate) async fn flush(&self) -> Result<(), Error> {
-        self.books.flush().await
+        self.buffer.flush().await
     }
 
-    /// Writes down what there is, and ends the thread.
+    /// Flushes all counts, and ends the thread.
     pub(crate) async fn close(&self) -> Result<(), Error> {
         self.end();
-        self.books.flush().await
+        self.buffer.flush().await
     }
 
     fn end(&self) {
-        lock(&self.books.open).closed = true;
-        self.books.wake.notify_one();
+        lock(&self.buffer.state).closed = true;
+        self.buffer.wake.notify_one();
     }
 
-    /// Keeps counts where they are until the guard is dropped: some here, the others in the store.
-    pub(crate) async fn still(&self) -> Still<'_> {
-        Still { usage: self, _held: self.books.writing.read().await }
+    /// Lets no flush run until the guard is dropped, so that each count is either here or in the store.
+    pub(crate) async fn pause_flushes(&self) -> FlushPause<'_> {
+        FlushPause { usage: self, _guard: self.buffer.flushing.read().await }
     }
 }
 
-/// A time in which no counts are on their way.
-pub(crate) struct Still<'a> {
+/// While this guard lives, no flush runs.
+pub(crate) struct FlushPause<'a> {
     usage: &'a Usage,
-    _held: tokio::sync::RwLockReadGuard<'a, ()>,
+    _guard: tokio::sync::RwLockReadGuard<'a, ()>,
 }
 
-impl Still<'_> {
-    /// Adds to what was read meanwhile what was counted here and is not written down.
+impl FlushPause<'_> {
+    /// Adds the counts that are not flushed to keys that were read under this guard.
     pub(crate) fn add_pending(&self, views: &mut [KeyView]) {
-        let open = lock(&self.usage.books.open);
+        let state = lock(&self.usage.buffer.state);
         let mut pending: HashMap<&str, Vec<(&str, Counts)>> = HashMap::new();
-        for secret in &open.listed {
+        for secret in &state.queued {
             pending.entry(secret.key_id()).or_default().push((secret.lookup(), secret.meter().counts()));
         }
         for view in views {
             for (lookup, counts) in pending.get(view.key.id.as_str()).into_iter().flatten() {
                 view.usage.add(*counts);
-                for secret in view.secrets.iter_mut().filter(|it| it.term.lookup == *lookup) {
+                for secret in view.secrets.iter_mut().filter(|secret| secret.term.lookup == *lookup) {
                     secret.last_used_at = secret.last_used_at.max(counts.last_used_at);
                 }
             }
         }
     }
-}
 
-impl Still<'_> {
-    /// What the agents of a key have counted here and is not written down.
+    /// The counts of the agents of a key that are not flushed.
     pub(crate) fn pending_agents(&self, key_id: &str) -> Vec<AgentCounts> {
-        let open = lock(&self.usage.books.open);
-        open.listed.iter().filter(|it| it.key_id() == key_id).flat_map(|it| it.meter().agents.pending()).collect()
+        let state = lock(&self.usage.buffer.state);
+        let secrets = state.queued.iter().filter(|secret| secret.key_id() == key_id);
+        secrets.flat_map(|secret| secret.meter().agents.pending()).collect()
     }
 }
 
 impl Drop for Usage {
     fn drop(&mut self) {
-        // A child has its parent's by copy only: the counts are the parent's to write, the lock may be held by nobody.
+        // A forked child holds a copy of its parent's: the parent flushes the counts, and a lock may be held for ever.
         if self.process == Process::current() {
             self.end();
-            let _ = block_on(self.books.flush());
+            let _ = block_on(self.buffer.flush());
         }
     }
 }
 
-impl Books {
+impl UsageBuffer {
     fn run(&self) {
         while self.wait() {
-            // What cannot be written now is given back, and tried again with the next.
+            // A flush that fails gives the counts back, and the next one tries again.
             let _ = block_on(self.flush());
         }
     }
 
-    /// Until it is time to write; `false` when all is over.
+    /// Waits until it is time to flush; `false` once the meters are closed.
     fn wait(&self) -> bool {
-        let mut open = lock(&self.open);
-        while open.listed.is_empty() && !open.closed {
-            open = self.wake.wait(open).unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
+        while state.queued.is_empty() && !state.closed {
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let until = Instant::now() + INTERVAL;
-        while open.listed.len() < MANY && !open.closed {
+        let until = Instant::now() + FLUSH_INTERVAL;
+        while state.queued.len() < FLUSH_AT && !state.closed {
             let Some(left) = until.checked_duration_since(Instant::now()) else { break };
-            open = self.wake.wait_timeout(open, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        !open.closed
+        !state.closed
     }
 
     async fn flush(&self) -> Result<(), Error> {
-        let _writing = self.writing.write().await;
-        let secrets = std::mem::take(&mut lock(&self.open).listed);
-        let used = secrets.iter().map(|it| UsageDelta {
-            key_id: it.key_id().to_owned(),
-            lookup: it.lookup().to_owned(),
-            counts: it.meter().take(),
-            agents: it.meter().agents.take(),
-            grace_over: it.meter().grace_over.swap(false, Ordering::SeqCst),
+        let _writing = self.flushing.write().await;
+        let secrets = std::mem::take(&mut lock(&self.state).queued);
+        let used = secrets.iter().map(|secret| UsageDelta {
+            key_id: secret.key_id().to_owned(),
+            lookup: secret.lookup().to_owned(),
+            counts: secret.meter().take(),
+            agents: secret.meter().agents.take(),
+            grace_over: secret.meter().grace_over.swap(false, Ordering::SeqCst),
         });
         let used: Arc<[UsageDelta]> = used.collect();
         if let Some(events) = &self.events {
             let pairs = secrets.iter().zip(used.iter());
-            pairs.flat_map(|(secret, used)| notices(&**secret, used.counts)).for_each(|it| events.offer(it));
+            pairs.flat_map(|(secret, used)| events_of(&**secret, used.counts)).for_each(|event| events.offer(event));
         }
         if used.is_empty() {
             self.events.iter().for_each(|it| it.tick());
@@ -282,13 +281,14 @@ impl Books {
         }
         let written = self.store.add_usage(Arc::clone(&used), self.clock.now()).await;
         if written.is_ok() {
-            self.graces.written(used.iter().filter(|it| it.grace_over).map(|it| it.lookup.as_str()));
+            let ended = used.iter().filter(|used| used.grace_over);
+            self.graces.stored(ended.map(|used| used.lookup.as_str()));
         } else {
-            let mut open = lock(&self.open);
+            let mut state = lock(&self.state);
             for (secret, used) in secrets.into_iter().zip(used.iter()) {
                 secret.meter().give_back(used);
-                if !secret.meter().listed.swap(true, Ordering::SeqCst) {
-                    open.listed.push(secret);
+                if !secret.meter().queued.swap(true, Ordering::SeqCst) {
+                    state.queued.push(secret);
                 }
             }
         }
