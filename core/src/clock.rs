@@ -1,4 +1,4 @@
-//! Time, injected: whatever judges expiry or grace asks the engine's clock.
+//! The engine's clock. All that depends on the time reads it, so that tests can set the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,32 +10,32 @@ use rustix::time::{ClockId, clock_gettime};
 /// Milliseconds since 1970-01-01T00:00:00Z, the unit in which the core compares and stores times.
 pub(crate) type Millis = i64;
 
-/// The last instant a record may name: 9999-12-31T23:59:59.999Z, the end of RFC 3339's years.
-pub(crate) const LAST: Millis = 253_402_300_799_999;
+/// The last time that a record may have: 9999-12-31T23:59:59.999Z, the end of RFC 3339's years.
+pub(crate) const MAX_TIME: Millis = 253_402_300_799_999;
 
 pub(crate) const SECOND: Millis = 1_000;
 pub(crate) const DAY: Millis = 86_400 * SECOND;
 
-/// Where an engine takes the time from: the system, or a [`ManualClock`] in tests.
+/// The clock of an engine: the system's, or a [`ManualClock`] in tests.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Option<ManualClock>);
 
-/// How far [`Clock::about`] may lag: more than one tick of any kernel.
-pub(crate) const LAG: Millis = 20;
+/// How far [`Clock::coarse_now`] may lag behind: more than one tick of any kernel.
+pub(crate) const COARSE_LAG: Millis = 20;
 
 impl Clock {
     pub(crate) fn now(&self) -> Millis {
         match &self.0 {
             Some(manual) => manual.millis.load(Ordering::SeqCst),
             None => match SystemTime::now().duration_since(UNIX_EPOCH) {
-                Ok(since) => i64::try_from(since.as_millis()).unwrap_or(LAST),
+                Ok(since) => i64::try_from(since.as_millis()).unwrap_or(MAX_TIME),
                 Err(_) => 0,
             },
         }
     }
 
-    /// The time at little cost, late by up to [`LAG`].
-    pub(crate) fn about(&self) -> Millis {
+    /// The time at little cost, up to [`COARSE_LAG`] late.
+    pub(crate) fn coarse_now(&self) -> Millis {
         if self.0.is_some() {
             return self.now();
         }
@@ -43,13 +43,13 @@ impl Clock {
         coarse.tv_sec.saturating_mul(SECOND).saturating_add(coarse.tv_nsec / 1_000_000).max(0)
     }
 
-    /// The time for who judges `end`: `about`, unless the end is so near that it matters.
-    pub(crate) fn near(&self, about: Millis, end: Millis) -> Millis {
-        if about.saturating_add(LAG) < end { about } else { self.now() }
+    /// The time to compare with `end`: `coarse`, or the exact time if the end is so near that it matters.
+    pub(crate) fn now_near(&self, coarse: Millis, end: Millis) -> Millis {
+        if coarse.saturating_add(COARSE_LAG) < end { coarse } else { self.now() }
     }
 
-    /// Microseconds of a clock that never goes back, from an origin of its own.
-    pub(crate) fn micros(&self) -> u64 {
+    /// Microseconds of a clock that never goes back, since an arbitrary origin.
+    pub(crate) fn monotonic_micros(&self) -> u64 {
         match &self.0 {
             Some(manual) => {
                 let since = manual.millis.load(Ordering::SeqCst).saturating_sub(manual.start);
@@ -69,7 +69,7 @@ impl From<ManualClock> for Clock {
     }
 }
 
-/// A clock that stands still until a test moves it. Clones share one time.
+/// A clock that a test moves by hand. Clones share one time.
 ///
 /// ```
 /// use keywright::testing::ManualClock;
@@ -84,31 +84,31 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that shows `start`, to the millisecond.
+    /// A clock at `start`, to the millisecond.
     #[must_use]
     pub fn new(start: DateTime<Utc>) -> Self {
         let start = start.timestamp_millis();
         Self { millis: Arc::new(AtomicI64::new(start)), start }
     }
 
-    /// The time it shows.
+    /// The time of the clock.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         time(self.millis.load(Ordering::SeqCst))
     }
 
-    /// Moves it by so many milliseconds, back when negative.
+    /// Moves the clock by this number of milliseconds, back if it is negative.
     pub fn advance(&self, millis: i64) {
         self.millis.fetch_add(millis, Ordering::SeqCst);
     }
 
-    /// Sets it to `now`.
+    /// Sets the clock to `now`.
     pub fn set(&self, now: DateTime<Utc>) {
         self.millis.store(now.timestamp_millis(), Ordering::SeqCst);
     }
 }
 
-/// The public form of a stored time.
+/// The time as records have it.
 pub(crate) fn time(millis: Millis) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(millis.clamp(0, LAST)).unwrap_or_default()
+    DateTime::from_timestamp_millis(millis.clamp(0, MAX_TIME)).unwrap_or_default()
 }

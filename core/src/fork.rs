@@ -1,7 +1,7 @@
-//! Fork safety. SQLite keeps its locks in process memory that a child inherits without holding them, so nothing
-//! open may cross a fork: [`prepare`] closes every connection and waits for running work, and parent and child
-//! open again when they next need to. A host that forks registers the three functions with `pthread_atfork`; the
-//! Python package does. A fork that bypassed them is noticed by the process id, and refused.
+//! Fork safety. SQLite records its locks in process memory, which a child inherits without holding the locks. So no
+//! connection may stay open across a fork: [`prepare`] waits for running work and closes every connection, and parent and
+//! child open new ones when they need them. A host that forks registers the three functions with `pthread_atfork`; the
+//! Python package does. In a child whose fork bypassed them, the process id tells, and the engine refuses to work.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,27 +9,28 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuar
 
 use crate::error::{Error, UnavailableCause};
 
-/// Something that holds what must not cross a fork.
+/// An owner of connections, which must not stay open across a fork.
 pub(crate) trait Forkable: Send + Sync {
-    /// Lets go of connections. Called while no work runs.
+    /// Closes the connections. It is called while no work runs.
     fn release(&self);
 }
 
 static GATE: RwLock<()> = RwLock::new(());
-/// Grows by one in each forked child.
+/// The number of forks between the first process and this one.
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 static HOLDERS: Mutex<Vec<Weak<dyn Forkable>>> = Mutex::new(Vec::new());
 
 thread_local! {
-    static HELD: RefCell<Option<RwLockWriteGuard<'static, ()>>> = const { RefCell::new(None) };
+    static FORKING: RefCell<Option<RwLockWriteGuard<'static, ()>>> = const { RefCell::new(None) };
 }
 
-/// Held while work touches a connection, a queue or a lock that a fork must find at rest. Never nested.
+/// Lets no fork happen while the guard lives. Work holds it while it uses a connection, a queue or a lock that a child must
+/// find idle. A thread never holds two.
 pub(crate) fn gate() -> RwLockReadGuard<'static, ()> {
     GATE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes a lock that a panic may have left behind: what it guards is changed in single steps.
+/// Takes a lock, even if a thread panicked while it held it: all values behind these locks change in single steps.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -40,23 +41,23 @@ pub(crate) fn register(holder: Weak<dyn Forkable>) {
     holders.push(holder);
 }
 
-/// Differs in each forked child.
+/// The epoch of this process. A forked child has a later one.
 pub(crate) fn epoch() -> u64 {
     EPOCH.load(Ordering::Acquire)
 }
 
-/// The process that something belongs to.
+/// The process that owns a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Process {
     id: u32,
     epoch: u64,
 }
 
-/// How the running process stands to a [`Process`].
+/// The relation of the running process to a [`Process`].
 pub(crate) enum Relation {
     /// It is that process.
     Same,
-    /// It is a child, forked through [`prepare`]: threads stayed behind, connections were closed.
+    /// It is a child, forked through [`prepare`]: the threads stayed in the parent, and the connections were closed.
     Child,
 }
 
@@ -82,8 +83,8 @@ impl Process {
     }
 }
 
-/// A value of which each process has its own: a forked child makes one anew, and never touches its parent's, which
-/// another thread may have been changing at the moment of the fork. To get it costs a comparison.
+/// A value that each process has its own of. A forked child builds a new one and never touches its parent's, which another
+/// thread may have been changing at the time of the fork. Reading it costs one comparison.
 pub(crate) struct PerProcess<T> {
     epoch: u64,
     value: T,
@@ -95,38 +96,38 @@ impl<T> PerProcess<T> {
         Self { epoch: epoch(), value, child: OnceLock::new() }
     }
 
-    /// The value of this process, which `make` makes in a child. Called without the gate.
-    pub(crate) fn get(&self, make: impl Fn() -> T) -> &T {
+    /// The value of this process. In a forked child, `build` builds it. The caller does not hold the gate.
+    pub(crate) fn get(&self, build: impl Fn() -> T) -> &T {
         let epoch = epoch();
-        let mut it = self;
-        while it.epoch != epoch {
-            it = it.child.get_or_init(|| {
-                // A grandchild must not find this half done.
+        let mut holder = self;
+        while holder.epoch != epoch {
+            holder = holder.child.get_or_init(|| {
+                // A fork in between would leave this half done in the child.
                 let _gate = gate();
-                Box::new(Self::new(make()))
+                Box::new(Self::new(build()))
             });
         }
-        &it.value
+        &holder.value
     }
 }
 
-/// Before a fork, on the forking thread.
+/// The handler before a fork, on the forking thread.
 pub fn prepare() {
     let guard = GATE.write().unwrap_or_else(PoisonError::into_inner);
     let holders: Vec<_> = lock(&HOLDERS).clone();
     for holder in holders.iter().filter_map(Weak::upgrade) {
         holder.release();
     }
-    HELD.with_borrow_mut(|held| *held = Some(guard));
+    FORKING.with_borrow_mut(|held| *held = Some(guard));
 }
 
-/// After a fork, in the parent.
+/// The handler after a fork, in the parent.
 pub fn parent() {
-    HELD.with_borrow_mut(Option::take);
+    FORKING.with_borrow_mut(Option::take);
 }
 
-/// After a fork, in the child.
+/// The handler after a fork, in the child.
 pub fn child() {
     EPOCH.fetch_add(1, Ordering::AcqRel);
-    HELD.with_borrow_mut(Option::take);
+    FORKING.with_borrow_mut(Option::take);
 }

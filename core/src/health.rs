@@ -1,5 +1,5 @@
-//! Trouble of a store while a process runs. Clients only see that the engine is unavailable, so the cause is reported to the
-//! operator: once when it begins, and once when it is over.
+//! Failures of a store while a process runs. Clients only see that the engine is unavailable, so the cause is reported to
+//! the operator: once when it begins, and once when it ends.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,121 +10,121 @@ use crate::error::{Error, UnavailableCause};
 use crate::fork::{self, lock};
 use crate::worker::Workers;
 
-/// A trouble that was over and comes back within this time is not reported again before it ends.
-const PAUSE: Duration = Duration::from_secs(60);
+/// A failure that comes back within this time after its end is not reported again.
+const REPEAT_AFTER: Duration = Duration::from_secs(60);
 
-/// Reports that wait; a process cannot have more kinds of trouble at a time.
-const WAITING: usize = 64;
+/// How many reports may wait. There are fewer kinds of failure.
+const MAX_QUEUED: usize = 64;
 
 thread_local! {
-    /// Whether this thread makes a report, and cannot wait for it.
-    static REPORTS: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread runs the reporter, and so cannot wait for it.
+    static REPORTING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A message to the operator.
+/// A report to the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Report {
+pub(crate) enum HealthReport {
     Failed(Error),
     Recovered,
 }
 
-/// A kind of work of the store: reads may work while writes fail.
+/// A kind of operation of the store. Reads may succeed while writes fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Work {
+pub(crate) enum Operation {
     Open,
     Read,
     Write,
 }
 
-/// The health of one store. Reports are made on a thread of their own: no lock is held, and a reporter may call the engine.
+/// The health of one store. The reporter runs on a thread of its own without any lock, so it may call the engine.
 pub(crate) struct Health {
     failing: AtomicBool,
-    /// Locked only behind the fork gate, so that a child finds it at rest.
-    told: Mutex<Told>,
-    reporter: Arc<dyn Fn(Report) + Send + Sync>,
+    /// Locked only behind the fork gate, so that a forked child finds it unlocked.
+    state: Mutex<ReportState>,
+    reporter: Arc<dyn Fn(HealthReport) + Send + Sync>,
     reports: Workers,
 }
 
 #[derive(Default)]
-struct Told {
-    /// The work that fails, and why. An error of opening may be about a setting, which is no trouble of the store.
-    now: Vec<(Work, Option<UnavailableCause>)>,
-    /// Troubles that were reported and are not over.
+struct ReportState {
+    /// The operations that fail, and the causes. `None` is an error of opening that is about a setting.
+    failing: Vec<(Operation, Option<UnavailableCause>)>,
+    /// The causes that were reported and have not ended.
     reported: Vec<Option<UnavailableCause>>,
-    /// Troubles that were reported and are over, with the time of their end.
-    before: Vec<(Option<UnavailableCause>, Instant)>,
+    /// The causes that were reported and have ended, with the time of their end.
+    resolved: Vec<(Option<UnavailableCause>, Instant)>,
 }
 
 impl Health {
-    pub(crate) fn new(reporter: impl Fn(Report) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(reporter: impl Fn(HealthReport) + Send + Sync + 'static) -> Self {
         Self {
             failing: AtomicBool::new(false),
-            told: Mutex::default(),
+            state: Mutex::default(),
             reporter: Arc::new(reporter),
-            reports: Workers::new("keywright-reports", 1, WAITING),
+            reports: Workers::new("keywright-reports", 1, MAX_QUEUED),
         }
     }
 
-    /// Takes note of an outcome. An error that is not about the store itself shows that the store works.
-    pub(crate) fn note<T>(&self, work: Work, outcome: &Result<T, Error>) {
+    /// Records an outcome. An error without a cause in the store, such as a conflict, shows that the store works.
+    pub(crate) fn note<T>(&self, operation: Operation, outcome: &Result<T, Error>) {
         match outcome {
             Err(Error::Closed) => {}
-            Err(error) if error.unavailable_cause().is_some() || work == Work::Open => {
-                if self.fails(work, error.unavailable_cause()) {
-                    self.report(Report::Failed(error.clone()));
+            Err(error) if error.unavailable_cause().is_some() || operation == Operation::Open => {
+                if self.record_failure(operation, error.unavailable_cause()) {
+                    self.report(HealthReport::Failed(error.clone()));
                 }
             }
             _ => {
-                if self.failing.load(Ordering::Relaxed) && self.works(work) {
-                    self.report(Report::Recovered);
+                if self.failing.load(Ordering::Relaxed) && self.record_success(operation) {
+                    self.report(HealthReport::Recovered);
                 }
             }
         }
     }
 
-    /// Whether the trouble is to be reported.
-    fn fails(&self, work: Work, trouble: Option<UnavailableCause>) -> bool {
+    /// Returns whether to report the failure.
+    fn record_failure(&self, operation: Operation, cause: Option<UnavailableCause>) -> bool {
         let _gate = fork::gate();
-        let mut told = lock(&self.told);
+        let mut state = lock(&self.state);
         self.failing.store(true, Ordering::Relaxed);
-        told.before.retain(|it| it.1.elapsed() < PAUSE);
-        if !told.now.contains(&(work, trouble)) {
-            told.now.push((work, trouble));
+        state.resolved.retain(|(_, ended)| ended.elapsed() < REPEAT_AFTER);
+        if !state.failing.contains(&(operation, cause)) {
+            state.failing.push((operation, cause));
         }
-        let is_new = !told.reported.contains(&trouble) && !told.before.iter().any(|it| it.0 == trouble);
+        let is_new = !state.reported.contains(&cause) && !state.resolved.iter().any(|(former, _)| *former == cause);
         if is_new {
-            told.reported.push(trouble);
+            state.reported.push(cause);
         }
         is_new
     }
 
-    /// Whether it is to be reported that all works again.
-    fn works(&self, work: Work) -> bool {
+    /// Returns whether to report that the store works again.
+    fn record_success(&self, operation: Operation) -> bool {
         let _gate = fork::gate();
-        let mut told = lock(&self.told);
-        let Told { now, reported, before } = &mut *told;
-        now.retain(|it| it.0 != work);
-        self.failing.store(!now.is_empty(), Ordering::Relaxed);
-        if !now.is_empty() || reported.is_empty() {
+        let mut state = lock(&self.state);
+        let ReportState { failing, reported, resolved } = &mut *state;
+        failing.retain(|(failed, _)| *failed != operation);
+        self.failing.store(!failing.is_empty(), Ordering::Relaxed);
+        if !failing.is_empty() || reported.is_empty() {
             return false;
         }
-        before.extend(reported.drain(..).map(|trouble| (trouble, Instant::now())));
+        resolved.extend(reported.drain(..).map(|cause| (cause, Instant::now())));
         true
     }
 
-    fn report(&self, report: Report) {
+    fn report(&self, report: HealthReport) {
         let reporter = Arc::clone(&self.reporter);
-        // Where no thread can be had, the report is lost and nothing else is concerned.
+        // If no thread can be started, the report is lost, and nothing else is affected.
         self.reports.offer(move || {
-            REPORTS.set(true);
+            REPORTING.set(true);
             reporter(report);
         });
     }
 
-    /// Waits until what was to be reported is.
+    /// Waits until all reports are made.
     pub(crate) async fn finish(&self) {
         // A reporter that closes the engine would wait for itself.
-        if REPORTS.get() {
+        if REPORTING.get() {
             return;
         }
         self.reports.finish().await;
@@ -147,33 +147,33 @@ mod tests {
         let (say, said) = channel();
         let health = Health::new(move |report| say.send(report).unwrap());
         let conflict: Result<(), Error> = Err(Error::conflict("id", "reason", "fix"));
-        health.note(Work::Write, &Ok(()));
+        health.note(Operation::Write, &Ok(()));
         for _ in 0..3 {
-            health.note(Work::Write, &trouble(UnavailableCause::Locked));
-            health.note(Work::Write, &trouble(UnavailableCause::Full));
+            health.note(Operation::Write, &trouble(UnavailableCause::Locked));
+            health.note(Operation::Write, &trouble(UnavailableCause::Full));
             // Reads that work say nothing about writes.
-            health.note(Work::Read, &Ok(()));
-            health.note(Work::Write, &Err::<(), _>(Error::Closed));
+            health.note(Operation::Read, &Ok(()));
+            health.note(Operation::Write, &Err::<(), _>(Error::Closed));
         }
-        health.note(Work::Write, &conflict);
+        health.note(Operation::Write, &conflict);
         // The same trouble comes and goes.
         for _ in 0..3 {
-            health.note(Work::Write, &trouble(UnavailableCause::Locked));
-            health.note(Work::Write, &Ok(()));
+            health.note(Operation::Write, &trouble(UnavailableCause::Locked));
+            health.note(Operation::Write, &Ok(()));
         }
         // One trouble of reads and writes is one.
-        health.note(Work::Read, &trouble(UnavailableCause::Corrupt));
-        health.note(Work::Write, &trouble(UnavailableCause::Corrupt));
-        health.note(Work::Read, &Ok(()));
-        health.note(Work::Write, &Ok(()));
+        health.note(Operation::Read, &trouble(UnavailableCause::Corrupt));
+        health.note(Operation::Write, &trouble(UnavailableCause::Corrupt));
+        health.note(Operation::Read, &Ok(()));
+        health.note(Operation::Write, &Ok(()));
         block_on(health.finish());
-        let failed = |it| Report::Failed(Error::unavailable(it, "reason", "fix"));
+        let failed = |it| HealthReport::Failed(Error::unavailable(it, "reason", "fix"));
         let right = [
             failed(UnavailableCause::Locked),
             failed(UnavailableCause::Full),
-            Report::Recovered,
+            HealthReport::Recovered,
             failed(UnavailableCause::Corrupt),
-            Report::Recovered,
+            HealthReport::Recovered,
         ];
         assert_eq!(said.try_iter().collect::<Vec<_>>(), right);
     }

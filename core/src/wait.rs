@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 /// A future that owns what it needs.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What [`now_or_later`] found.
+/// The outcome of [`now_or_later`].
 pub enum Ready<T> {
-    /// The answer was at hand; no thread was hopped.
+    /// The future was ready at once.
     Now(T),
-    /// The future waits for another thread: await it, or [`block_on`] it.
+    /// The future waits for another thread. Await it, or pass it to [`block_on`].
     Later(Boxed<T>),
 }
 
@@ -26,14 +26,14 @@ pub enum Ready<T> {
 /// ```
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
-    // Most answers are at hand, and need nothing to wake this thread.
+    // Most futures are ready at once, and need nothing that wakes this thread.
     match poll_once(future.as_mut()) {
         Poll::Ready(value) => value,
         Poll::Pending => pollster::block_on(future),
     }
 }
 
-/// As [`block_on`], for so long at most: `None` for a future that is not done by then.
+/// As [`block_on`], with a time limit. `None` if the future is not ready by then.
 ///
 /// ```
 /// use std::pin::pin;
@@ -50,7 +50,7 @@ pub fn block_for<F: Future>(mut future: Pin<&mut F>, patience: Duration) -> Opti
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return Some(value);
         }
-        let left = until.checked_duration_since(Instant::now()).filter(|it| !it.is_zero())?;
+        let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
         thread::park_timeout(left);
     }
 }
@@ -63,17 +63,17 @@ impl Wake for Unpark {
     }
 }
 
-/// How many threads wait for a lock of another program.
+/// The number of threads that wait for a lock of another program.
 static LOCKED_OUT: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether a change, or the opening of an engine, waits for a lock of another program. A host whose process is to end need
-/// not wait for it.
+/// Whether a change, or the opening of an engine, waits for a lock of another program. A host that is about to exit need not
+/// wait for it.
 #[must_use]
 pub fn is_locked_out() -> bool {
     LOCKED_OUT.load(Ordering::Relaxed) > 0
 }
 
-/// Held while a thread waits for a lock of another program.
+/// A guard that counts one thread as waiting for a lock of another program.
 pub(crate) struct LockedOut(());
 
 impl LockedOut {
@@ -93,7 +93,7 @@ fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// What a future gives that has nothing to wait for.
+/// The output of a future that is ready at once.
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match poll_once(std::pin::pin!(future)) {
         Poll::Ready(value) => Some(value),

@@ -1,4 +1,4 @@
-//! Threads of our own for work that must not hold the caller's: the one writer of a store, and slow hashes.
+//! Worker threads for work that must not block the caller's thread: the writer of a store, and slow hashes.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,106 +11,106 @@ use crate::fork::{self, Process, Relation, lock};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// At most `threads` threads, started when first needed, working through one bounded queue in order.
-/// A job runs to its end also when its caller has gone.
+/// A pool of at most `threads` threads, which start when first needed and work through one bounded queue in order. A job
+/// runs to its end even if its caller has gone.
 pub(crate) struct Workers {
     name: &'static str,
     threads: usize,
     bound: usize,
-    /// By how much its threads stand back behind others.
+    /// How far the priority of the threads is lowered, in steps of `nice`.
     nice: i32,
-    /// Locked only behind the fork gate, so that a child finds it at rest.
-    shift: Mutex<Shift>,
+    /// Locked only behind the fork gate, so that a forked child finds it unlocked.
+    current: Mutex<ProcessWorkers>,
 }
 
 /// The threads and queue of one process.
-struct Shift {
+struct ProcessWorkers {
     process: Process,
     closed: bool,
-    shared: Arc<Shared>,
+    queue: Arc<JobQueue>,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct JobQueue {
+    jobs: Mutex<Jobs>,
     wake: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    queue: VecDeque<Job>,
+struct Jobs {
+    waiting: VecDeque<Job>,
     running: usize,
     idle: usize,
     closed: bool,
-    /// Who waits for all work to be done.
-    waiting: Vec<oneshot::Sender<()>>,
+    /// The callers of `finish`.
+    finishers: Vec<oneshot::Sender<()>>,
 }
 
 impl Workers {
     pub(crate) fn new(name: &'static str, threads: usize, bound: usize) -> Self {
-        let shift = Shift { process: Process::current(), closed: false, shared: Arc::default() };
-        Self { name, threads, bound, nice: 0, shift: Mutex::new(shift) }
+        let current = ProcessWorkers { process: Process::current(), closed: false, queue: Arc::default() };
+        Self { name, threads, bound, nice: 0, current: Mutex::new(current) }
     }
 
-    /// Has its threads stand back, by so many steps of `nice`, behind those that answer at once: work that keeps a core
-    /// busy for long would make each of them wait for its turn.
-    pub(crate) fn behind(mut self, nice: i32) -> Self {
+    /// Lowers the priority of the threads by this many steps of `nice`. Work that keeps a core busy for long would otherwise
+    /// delay the threads that answer at once.
+    pub(crate) fn with_niceness(mut self, nice: i32) -> Self {
         self.nice = nice;
         self
     }
 
-    /// Queues `work` and gives its result; `unavailable` when the queue is full.
+    /// Queues `work` and returns its result; `unavailable` if the queue is full.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         self.push(Box::new(move || {
-            // A caller that has gone is no error: the work itself counts.
+            // If the caller has gone, the work was still done.
             let _ = reply.send(work());
         }))?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// Queues `work` that nobody waits for; `false` when there is no room for it.
+    /// Queues `work` that nobody waits for; `false` if the queue is full.
     pub(crate) fn offer(&self, work: impl FnOnce() + Send + 'static) -> bool {
         self.push(Box::new(work)).is_ok()
     }
 
     fn push(&self, job: Job) -> Result<(), Error> {
-        // Work that nobody will do is dropped last, since its caller's answer may want the locks below.
-        let mut orphans = VecDeque::new();
+        // Jobs that will not run are dropped last: waking their callers may need the locks below.
+        let mut undone = VecDeque::new();
         let _gate = fork::gate();
-        let mut shift = lock(&self.shift);
-        if shift.closed {
+        let mut current = lock(&self.current);
+        if current.closed {
             return Err(Error::Closed);
         }
-        match shift.process.check()? {
+        match current.process.check()? {
             Relation::Same => {}
             Relation::Child => {
-                // The threads, and whoever waited for the queued answers, stayed in the parent.
-                std::mem::forget(std::mem::take(&mut shift.shared));
-                shift.process = Process::current();
+                // The threads, and the callers of the queued jobs, stayed in the parent.
+                std::mem::forget(std::mem::take(&mut current.queue));
+                current.process = Process::current();
             }
         }
-        let mut state = lock(&shift.shared.state);
-        if state.queue.len() >= self.bound {
+        let mut jobs = lock(&current.queue.jobs);
+        if jobs.waiting.len() >= self.bound {
             return Err(Error::unavailable(UnavailableCause::Busy, "too much work is queued", "try again in a moment"));
         }
-        state.queue.push_back(job);
-        if state.idle >= state.queue.len() {
-            shift.shared.wake.notify_one();
-        } else if state.running < self.threads {
-            let (shared, nice) = (Arc::clone(&shift.shared), self.nice);
+        jobs.waiting.push_back(job);
+        if jobs.idle >= jobs.waiting.len() {
+            current.queue.wake.notify_one();
+        } else if jobs.running < self.threads {
+            let (queue, nice) = (Arc::clone(&current.queue), self.nice);
             let work = move || {
-                stand_back(nice);
-                shared.work();
+                lower_priority(nice);
+                queue.work();
             };
             match std::thread::Builder::new().name(self.name.to_owned()).spawn(work) {
-                Ok(_) => state.running += 1,
-                Err(_) if state.running > 0 => {}
+                Ok(_) => jobs.running += 1,
+                Err(_) if jobs.running > 0 => {}
                 Err(_) => {
-                    std::mem::swap(&mut orphans, &mut state.queue);
+                    std::mem::swap(&mut undone, &mut jobs.waiting);
                     return Err(stopped());
                 }
             }
@@ -118,34 +118,34 @@ impl Workers {
         Ok(())
     }
 
-    /// Refuses new work, and returns when all that was taken is done.
+    /// Refuses new work, and returns once all queued jobs are done.
     pub(crate) async fn finish(&self) {
         self.close();
         let done = {
             let _gate = fork::gate();
-            let shift = lock(&self.shift);
-            if !matches!(shift.process.check(), Ok(Relation::Same)) {
+            let current = lock(&self.current);
+            if !matches!(current.process.check(), Ok(Relation::Same)) {
                 return;
             }
-            let mut state = lock(&shift.shared.state);
-            if state.running == 0 {
+            let mut jobs = lock(&current.queue.jobs);
+            if jobs.running == 0 {
                 return;
             }
             let (reply, done) = oneshot::channel();
-            state.waiting.push(reply);
+            jobs.finishers.push(reply);
             done
         };
         let _ = done.await;
     }
 
-    /// Refuses new work; what is queued is still done.
+    /// Refuses new work. Queued jobs still run.
     fn close(&self) {
         let _gate = fork::gate();
-        let mut shift = lock(&self.shift);
-        shift.closed = true;
-        if matches!(shift.process.check(), Ok(Relation::Same)) {
-            lock(&shift.shared.state).closed = true;
-            shift.shared.wake.notify_all();
+        let mut current = lock(&self.current);
+        current.closed = true;
+        if matches!(current.process.check(), Ok(Relation::Same)) {
+            lock(&current.queue.jobs).closed = true;
+            current.queue.wake.notify_all();
         }
     }
 }
@@ -156,41 +156,41 @@ impl Drop for Workers {
     }
 }
 
-impl Shared {
+impl JobQueue {
     fn work(&self) {
         while let Some(job) = self.next() {
-            // A job that panics loses its reply, which its caller is told, and no other job.
+            // If a job panics, its caller gets an error, and the other jobs still run.
             let _ = catch_unwind(AssertUnwindSafe(job));
         }
     }
 
     fn next(&self) -> Option<Job> {
-        let mut state = lock(&self.state);
+        let mut jobs = lock(&self.jobs);
         loop {
-            if let Some(job) = state.queue.pop_front() {
+            if let Some(job) = jobs.waiting.pop_front() {
                 return Some(job);
             }
-            if state.closed {
-                state.running -= 1;
-                if state.running == 0 {
-                    for waiting in state.waiting.drain(..) {
-                        let _ = waiting.send(());
+            if jobs.closed {
+                jobs.running -= 1;
+                if jobs.running == 0 {
+                    for finisher in jobs.finishers.drain(..) {
+                        let _ = finisher.send(());
                     }
                 }
                 return None;
             }
-            state.idle += 1;
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
+            jobs.idle += 1;
+            jobs = self.wake.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+            jobs.idle -= 1;
         }
     }
 }
 
-/// On Linux the priority is that of the calling thread; elsewhere it would be the whole process's.
-fn stand_back(nice: i32) {
+/// Lowers the priority of the calling thread. Only Linux has one per thread; elsewhere it is that of the whole process.
+fn lower_priority(nice: i32) {
     #[cfg(target_os = "linux")]
     if nice > 0 {
-        // It is a courtesy: where it is refused, the work is done all the same.
+        // If the system refuses, the work is done all the same.
         let _ = rustix::process::nice(nice);
     }
     #[cfg(not(target_os = "linux"))]
@@ -221,10 +221,10 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn threads_stand_back_alone() {
+    fn only_the_worker_threads_have_a_lower_priority() {
         let priority = || rustix::process::getpriority_process(None).unwrap();
         let before = priority();
-        let workers = Workers::new("test", 1, 100).behind(3);
+        let workers = Workers::new("test", 1, 100).with_niceness(3);
         assert_eq!(block_on(workers.run(move || Ok(priority()))), Ok((before + 3).min(19)));
         assert_eq!(priority(), before);
     }

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub(crate) use self::dispatcher::Events;
 pub(crate) use self::queue::QueuedEvent;
 use crate::decision::Code;
-use crate::health::Report;
+use crate::health::HealthReport;
 use crate::record::{Key, KeyId, rfc3339, rfc3339_option};
 
 /// The kind of an event.
@@ -156,10 +156,12 @@ impl Event {
     }
 
     /// A report on the health of the database.
-    pub(crate) fn of_store(report: &Report, at: DateTime<Utc>) -> Self {
+    pub(crate) fn of_store(report: &HealthReport, at: DateTime<Utc>) -> Self {
         match report {
-            Report::Failed(error) => Self { reason: Some(error.to_string()), ..Self::new(EventKind::StoreFailed, at) },
-            Report::Recovered => Self::new(EventKind::StoreRecovered, at),
+            HealthReport::Failed(error) => {
+                Self { reason: Some(error.to_string()), ..Self::new(EventKind::StoreFailed, at) }
+            }
+            HealthReport::Recovered => Self::new(EventKind::StoreRecovered, at),
         }
     }
 
@@ -173,9 +175,9 @@ impl Event {
 #[derive(Clone)]
 pub(crate) struct Subscription {
     pub(crate) listener: Arc<dyn Fn(&Event) + Send + Sync>,
-    /// Report keys that expire within this number of days; 0 for none.
+    /// HealthReport keys that expire within this number of days; 0 for none.
     pub(crate) expiring_days: u32,
-    /// Report keys that were not used for this number of days; 0 for none.
+    /// HealthReport keys that were not used for this number of days; 0 for none.
     pub(crate) idle_days: u32,
 }
 

@@ -82,7 +82,7 @@ impl Local {
             }
             let mut sweep = lock(&agents.sweep);
             if pinned.len() >= sweep.before {
-                let now = clock.micros();
+                let now = clock.monotonic_micros();
                 if now >= sweep.after {
                     pinned.retain(|_, it| !it.is_ended() && !it.end(now));
                     let before = FEW.max(pinned.len() * 2).min(MOST_AGENTS);
@@ -113,7 +113,7 @@ impl Limiter for Local {
     fn hold(&self, id: &str, rule: &Rule, clock: &Clock) -> Arc<Gcra> {
         let mut held = lock(&self.held);
         if held.budgets.len() >= held.before_sweep {
-            let now = clock.micros();
+            let now = clock.monotonic_micros();
             held.budgets.retain(|_, it| Arc::strong_count(it) > 1 || !it.is_full(now));
             held.before_sweep = FEW.max(held.budgets.len() * 2);
         }
@@ -127,7 +127,7 @@ impl Limiter for Local {
         request: &Draw<'_>,
         clock: &Clock,
     ) -> Result<Drawn, Error> {
-        let now = clock.micros();
+        let now = clock.monotonic_micros();
         let agent = (org, request.agent.unwrap_or_default());
         let concerned =
             || (0..).zip(charges).filter_map(|(place, it)| Some((place, it, request.due(place, &it.rule)?)));
@@ -148,7 +148,7 @@ impl Limiter for Local {
         }
         if drawn.refused.is_some() {
             for (_, charge, due) in concerned().take(drawn.shares.len()) {
-                self.with(charge, agent, clock, |it| it.give_back(due.cost, now, || clock.micros()));
+                self.with(charge, agent, clock, |it| it.give_back(due.cost, now, || clock.monotonic_micros()));
             }
             // Asked only now: those after the refused one have not been asked at all.
             let shares = concerned().map(|(place, it, due)| Share { place, taken: due.before, debt: debt(it) });

@@ -194,7 +194,7 @@ impl Verifier {
         };
         let Some(tail) = self.formats.tail(text) else { return Some(refusal(invalid())) };
         let here = self.hot.here();
-        let about = self.clock.about();
+        let about = self.clock.coarse_now();
         if !AnyLimiter::SHARED
             && self.is_fresh(here, about)
             && let Some(remembered) = self.remembered(here, tenant, tail, context, about)
@@ -217,7 +217,7 @@ impl Verifier {
     /// For who measures that question by itself: it is asked so many times.
     #[cfg(feature = "testing")]
     pub(crate) fn ask_freshness(&self, times: usize) -> bool {
-        let (here, about) = (self.hot.here(), self.clock.about());
+        let (here, about) = (self.hot.here(), self.clock.coarse_now());
         (0..times).filter(|_| self.is_fresh(here, std::hint::black_box(about))).count() == times
     }
 
@@ -289,7 +289,7 @@ impl Verifier {
         let now = self.clock.now();
         let failed = |error: Error| Box::new(Denial::from_error(&error));
         let generation = here.memory.catch_up(&self.store, now).await.map_err(failed)?;
-        if let Some(judged) = self.remembered(here, tenant, tail, context, self.clock.about()) {
+        if let Some(judged) = self.remembered(here, tenant, tail, context, self.clock.coarse_now()) {
             return Ok(judged);
         }
         let found = self.store.find(shape.lookup, now).await.map_err(failed)?;
@@ -300,7 +300,7 @@ impl Verifier {
         let verifier = std::mem::take(&mut found.secret.verifier);
         let state = Arc::new(State::new(found, &self.accepted, charges, integer_ids, now));
         here.memory.keep(tail, &verifier, (generation, Arc::clone(&state))).await;
-        Ok(self.judged(here, state, context, self.clock.about()))
+        Ok(self.judged(here, state, context, self.clock.coarse_now()))
     }
 
     /// Refuses what the host cannot have meant, before anything is read.
@@ -371,7 +371,7 @@ impl Verifier {
     ) -> Result<Verdict, Error> {
         let failures = Rule::new(Limit::new("failures", FAILURES), 1);
         let budget = unfiltered.then(|| here.limiter.hold(&claim.lookup, &failures, &self.clock));
-        let now = self.clock.micros();
+        let now = self.clock.monotonic_micros();
         if budget.as_ref().is_some_and(|it| it.take(1, now).is_none()) {
             let reason = "too many wrong secrets were tried for a key whose check is slow";
             return Err(Error::unavailable(UnavailableCause::Busy, reason, "try again in a minute"));
@@ -381,7 +381,7 @@ impl Verifier {
         let check = move || permits.within(Hasher::memory(&stored), || hasher.check(&stored, &claim));
         let checked = here.flights.join(proof, &self.slow, check).await;
         if let Some(budget) = budget.filter(|_| checked != Ok(Verdict::Mismatch)) {
-            budget.give_back(1, now, || self.clock.micros());
+            budget.give_back(1, now, || self.clock.monotonic_micros());
         }
         checked
     }
@@ -391,7 +391,7 @@ impl Verifier {
         let rule = Rule::new(Limit::new("attestations", ATTESTATIONS), 1);
         // No id of a key or an org holds a space, so that no configured limit shares the budget.
         let budget = self.hot.here().limiter.hold(&format!("attestations {key_id}"), &rule, &self.clock);
-        let now = self.clock.micros();
+        let now = self.clock.monotonic_micros();
         let wait = || rule.pace.wait_seconds(budget.debt(now), count).unwrap_or(u64::MAX);
         budget.take(count, now).map(|_| ()).ok_or_else(wait)
     }
@@ -408,7 +408,7 @@ impl Verifier {
     }
 
     fn judged(&self, here: &Here, state: Arc<State>, context: RequestContext<'_>, about: Millis) -> Judged {
-        let now = self.clock.near(about, state.turns_at());
+        let now = self.clock.now_near(about, state.turns_at());
         let grace_over = state.is_former() && here.is_grace_over(&state, now);
         Judged { verdict: state.judge(context, grace_over, now), now, state }
     }

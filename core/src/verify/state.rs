@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::IpNet;
 
-use crate::clock::{LAG, Millis};
+use crate::clock::{COARSE_LAG, Millis};
 use crate::decision::{Denial, KeyFacts, KeySnapshot, RequestContext, VerifiedKey, judge};
 use crate::lifecycle::Life;
 use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule};
@@ -117,7 +117,7 @@ impl State {
 
     /// Whether it was read at a time that, by a step of the clock, is still to come: what was over then was left out.
     pub(crate) fn is_ahead(&self, now: Millis) -> bool {
-        now.saturating_add(LAG) < self.read_at
+        now.saturating_add(COARSE_LAG) < self.read_at
     }
 
     /// The first instant at which the verdict may change by itself.

@@ -49,7 +49,7 @@ impl Expiry {
         if at <= now {
             return Err(Error::validation_failed(field, "is not in the future", "give a later time"));
         }
-        if at > clock::LAST {
+        if at > clock::MAX_TIME {
             return Err(Error::validation_failed(field, "is after the year 9999", "give an earlier time"));
         }
         Ok(Some(at))

@@ -15,7 +15,7 @@ use crate::decision::Request;
 use crate::error::{Error, UnavailableCause};
 use crate::events::{Event, EventKind, Events, Subscription};
 use crate::hash::{Hasher, Pepper, Scheme};
-use crate::health::{Health, Work};
+use crate::health::{Health, Operation};
 use crate::input::{Casing, meant};
 use crate::key::Formats;
 use crate::limit::{Limits, Rules};
@@ -322,7 +322,7 @@ impl Config {
         // Opening reads and writes files: on a thread of its own, so that no runtime waits for the disk.
         let opened = Workers::new("keywright-open", 1, 1).run(move || plan.open()).await.map_err(|it| it.spelt(casing));
         if reported {
-            health.note(Work::Open, &opened);
+            health.note(Operation::Open, &opened);
         }
         opened
     }
@@ -474,7 +474,7 @@ impl Plan {
             hasher,
             clock: self.clock,
             store,
-            slow: Workers::new("keywright-hash", cores, WAITING_HASHES).behind(NICE),
+            slow: Workers::new("keywright-hash", cores, WAITING_HASHES).with_niceness(NICE),
             closed: AtomicBool::new(false),
             rules: Rules::new(self.limits),
         };

@@ -29,7 +29,7 @@ use super::{
 use crate::audit::AuditDraft;
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
-use crate::health::{Health, Work};
+use crate::health::{Health, Operation};
 use crate::idempotency::{IdempotentRequest, RequestLease, StoredOutcome, StoredResponse};
 use crate::worker::Workers;
 
@@ -60,7 +60,7 @@ impl Sqlite {
     }
 
     fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        self.noted(Work::Read, self.connections.read(look))
+        self.noted(Operation::Read, self.connections.read(look))
     }
 
     /// Waits until what was to be reported of this store is, and reports no more.
@@ -68,8 +68,8 @@ impl Sqlite {
         self.health.finish().await;
     }
 
-    fn noted<T>(&self, work: Work, outcome: Result<T, Error>) -> Result<T, Error> {
-        self.health.note(work, &outcome);
+    fn noted<T>(&self, operation: Operation, outcome: Result<T, Error>) -> Result<T, Error> {
+        self.health.note(operation, &outcome);
         outcome
     }
 
@@ -82,7 +82,7 @@ impl Sqlite {
             (Arc::clone(&self.connections), self.audit_key.clone(), Arc::clone(&self.health));
         let write = move || {
             let done = connections.write(|transaction| change(transaction, &audit_key));
-            health.note(Work::Write, &done);
+            health.note(Operation::Write, &done);
             done
         };
         self.writer.run(write).await
@@ -99,7 +99,7 @@ impl Store for Sqlite {
     }
 
     async fn read_commit_stamp(&self) -> Result<NonZeroU64, Error> {
-        self.noted(Work::Read, self.connections.read_commit_stamp())
+        self.noted(Operation::Read, self.connections.read_commit_stamp())
     }
 
     async fn changes(&self, after: Option<ChangeCursor>) -> Result<Changes, Error> {
@@ -107,7 +107,7 @@ impl Store for Sqlite {
     }
 
     async fn find(&self, lookup: &str, now: Millis) -> Result<Option<LookupResult>, Error> {
-        self.noted(Work::Read, self.connections.read_unchecked(|on| keys::find(on, lookup, now)))
+        self.noted(Operation::Read, self.connections.read_unchecked(|on| keys::find(on, lookup, now)))
     }
 
     async fn get(&self, tenant: &Tenant, id: &str, now: Millis) -> Result<Option<KeyView>, Error> {
