@@ -173,7 +173,10 @@ class Http {
   }
 }
 
+/** The needs of a guard of one route that leaves them to the rule of the path. */
+const BY_RULE = new Needs({ access: "rule" });
+
 /** What a route needs, where that is said. */
 const asked = (http, scopes, more) => (scopes === undefined && more === undefined ? undefined : http.needs(scopes, more));
 
-module.exports = { Http, Needs, Passed, Refused, asked, authenticateRequest, manageRequest };
+module.exports = { BY_RULE, Http, Needs, Passed, Refused, asked, authenticateRequest, manageRequest };

@@ -10,8 +10,8 @@ export interface NeedsOptions {
   cost?: number | undefined;
   /** The only environment whose keys may enter. */
   environment?: string | undefined;
-  /** Who may enter; a key unless said. */
-  access?: "key" | "session" | "either" | "public" | undefined;
+  /** Who may enter; a key unless said. `"rule"`, for a guard of one route, is whoever the rule of its path lets in. */
+  access?: "key" | "session" | "either" | "public" | "rule" | undefined;
   /** Whether what is sent again under one `Idempotency-Key` is done once; `"required"` refuses what has none. */
   idempotent?: boolean | "required" | undefined;
 }

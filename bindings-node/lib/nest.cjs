@@ -2,7 +2,7 @@
 
 const { Catch, HttpException, Inject, createParamDecorator } = require("@nestjs/common");
 const fastify = require("./fastify.cjs");
-const { Http } = require("./http.cjs");
+const { BY_RULE, Http } = require("./http.cjs");
 const { Keywright } = require("./keywright.cjs");
 const { Public, Requires, needsOf } = require("./nest-needs.cjs");
 const { keep } = require("./node-once.cjs");
@@ -51,7 +51,7 @@ class KeywrightGuard {
   canActivate(context) {
     // Of what comes in another way nobody knows who sends it.
     if (context.getType() !== "http") throw new Error(`keywright/nest guards HTTP, and this is ${context.getType()}`);
-    const needs = needsOf(context.getClass(), context.getHandler());
+    const needs = needsOf(context.getClass(), context.getHandler()) ?? BY_RULE;
     const [request, response] = context.getArgs();
     const raw = request.raw ?? request;
     const { method, url, socket } = raw;

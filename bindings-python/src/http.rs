@@ -313,7 +313,7 @@ impl Http {
 /// operation: the class of the operation, for limits that count only one.
 /// cost: how much of each limit it takes, 1 when left out.
 /// environment: the only one whose keys may enter.
-/// access: `"key"` (when left out), `"session"`, `"either"` or `"public"`.
+/// access: `"key"` (when left out), `"session"`, `"either"`, `"public"`, or `"rule"` for the rule of the path.
 /// idempotent: whether what is sent again under one `Idempotency-Key` is done once; `"required"` refuses what has none.
 #[pyclass(frozen, weakref, module = "keywright.http")]
 pub(crate) struct Needs(keywright::http::Needs);

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keywright import Keywright
-from keywright.http import Lease, Passed, Response
+from keywright.http import BY_RULE, Lease, Needs, Passed, Response
 from keywright.testing import ManualClock
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ HOSTS = ("/fail", "/own", "/crash", "/count")
 
 # What a framework varies by on its own.
 VARIES = {"next": "rsc, next-router-state-tree, next-router-prefetch, next-router-segment-prefetch, "}
+
+# Frameworks whose guards stand right before a handler, where no CORS layer can be behind.
+ROUTES = {"fastapi", "litestar", "drf", "nest", "next"}
 
 # Cases that a framework answers on its own, before any route: it must let nobody in.
 BEFORE = {
@@ -134,21 +137,20 @@ def sealed(text: str) -> str:
 
 
 Answered = tuple[int, dict[str, str], bytes]
-Ask = "Callable[[str, str, list[list[str]], bytes], Answered]"
 
 
 def directly(site: Site) -> Callable[..., Answered]:
     """Asks the contract in this process."""
     http = site.kw.http(**site.setup["http"])
 
-    def ask(method: str, target: str, headers: list[list[str]], body: bytes) -> Answered:
+    def ask(method: str, target: str, headers: list[list[str]], body: bytes, needs: Needs | None = None) -> Answered:
         lines = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in headers]
         answer: Passed | Response
         mount = "" if "path" in site.setup["http"] else "/manage"
         if target.startswith(mount) and http.manages(target.encode()):
             answer = http.manage(method, target.removeprefix(mount).encode(), lines, PEER, body, site.setup["principal"])
         else:
-            answer = http.authenticate(method, target.encode(), lines, PEER)
+            answer = http.authenticate(method, target.encode(), lines, PEER, needs)
         turn = http.once(answer, body) if isinstance(answer, Passed) and answer.once else None
         answer = turn if isinstance(turn, Response) else answer
         status = answer.status if isinstance(answer, Response) else 200
@@ -176,7 +178,7 @@ def through(command: list[str], folder: Path, site: Site) -> Iterator[Callable[.
         if word != "listening":
             raise SystemExit(f"{command[-1]} did not start")
 
-        def ask(method: str, target: str, headers: list[list[str]], body: bytes) -> Answered:
+        def ask(method: str, target: str, headers: list[list[str]], body: bytes, _needs: None = None) -> Answered:
             lines = [f"{method} {target} HTTP/1.1", f"host: {PEER}:{port.strip()}", "connection: close"]
             lines += [f"{name}: {value}" for name, value in headers]
             if body or method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
@@ -225,10 +227,11 @@ def wrong(name: str, site: Site, case: dict[str, Any], ask: Callable[..., Answer
     """What is not as a case says."""
     site.make(case.get("keys", {}))
     response = site.filled(case["response"])
+    needs = BY_RULE if case.get("guard") == "route" else None
     for request in site.filled([*case.get("before", []), *[case["request"]] * case.get("repeat", 1)]):
         body = request.get("body", "")
         body = (body if isinstance(body, str) else json.dumps(body)).encode()
-        status, headers, answer = ask(request["method"], request["target"], request["headers"], body)
+        status, headers, answer = ask(request["method"], request["target"], request["headers"], body, needs)
     if case["id"] in BEFORE.get(name, ()):
         return [f"lets in with {status}"] if status < 300 else []
     headers |= {it: headers[it].replace(VARIES.get(name, ""), "") for it in headers if it == "vary"}
@@ -323,7 +326,11 @@ def follows(key: str, port: int) -> list[str]:
 def main(name: str, command: list[str]) -> int:
     document = json.loads((VECTORS / "http.json").read_text(encoding="utf-8"))
     expected = json.loads((VECTORS / "manifest.json").read_text(encoding="utf-8"))["http.json"]
-    cases = document["tests"] if command else [it for it in document["tests"] if it["request"]["target"].partition("?")[0] not in HOSTS]
+    if command:
+        guard = "route" if name in ROUTES else "application"
+        cases = [it for it in document["tests"] if it.get("guard", guard) == guard]
+    else:
+        cases = [it for it in document["tests"] if it["request"]["target"].partition("?")[0] not in HOSTS]
     failed, ran, oddities = 0, 0, 0
     for setup, given in document["setups"].items():
         with tempfile.TemporaryDirectory() as folder:

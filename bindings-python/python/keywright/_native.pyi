@@ -1075,7 +1075,7 @@ class Needs:
         operation: str | None = None,
         cost: int | None = None,
         environment: str | None = None,
-        access: Literal["key", "session", "either", "public"] | None = None,
+        access: Literal["key", "session", "either", "public", "rule"] | None = None,
         idempotent: bool | Literal["required"] | None = None,
     ) -> Needs:
         """Reads the needs.
@@ -1084,7 +1084,7 @@ class Needs:
         operation: the class of the operation, for limits that count only one.
         cost: how much of each limit it takes, 1 when left out.
         environment: the only one whose keys may enter.
-        access: ``"key"`` (when left out), ``"session"``, ``"either"`` or ``"public"``.
+        access: ``"key"`` (when left out), ``"session"``, ``"either"``, ``"public"``, or ``"rule"`` for the rule of the path.
         idempotent: whether what is sent again under one ``Idempotency-Key`` is done once; ``"required"`` refuses what has none.
         """
 

@@ -47,7 +47,7 @@ class ApiKey(SecurityBase):
         self._given = needs
         # Equal declarations are one dependency, so that ``dependency_overrides`` finds them.
         self._alike: dict[str, ApiKey] = {repr([]): self} if alike is None else alike
-        self._needs: dict[tuple[str, ...], contract.Needs | None] = {}
+        self._needs: dict[tuple[str, ...], contract.Needs] = {}
 
     def needs(self, **needs: Any) -> "ApiKey":
         """The dependency of a route that also has an ``operation``, a ``cost``, an ``environment`` or an ``access``; see ``Needs``."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from keywright.aio import AsyncKeywright
 
 __all__ = [
+    "BY_RULE",
     "LARGEST_BODY",
     "LARGEST_KEPT",
     "LARGEST_ONCE",
@@ -106,11 +107,10 @@ class _Contract:
         """Whether management answers a target, see ``Http.manages``."""
         return (self._http or self._config).manages(target)
 
-    def needs(self, scopes: str | list[str] | None = None, **needs: Any) -> Needs | None:
+    def needs(self, scopes: str | list[str] | None = None, **needs: Any) -> Needs:
         """As ``needed``, but refuses what nobody could meet."""
         wanted = needed(scopes, **needs)
-        if wanted is not None:
-            (self._http or self._config).check(wanted)
+        (self._http or self._config).check(wanted)
         return wanted
 
     def _flush(self) -> None:
@@ -249,10 +249,14 @@ class AsyncHttp(_Contract):
         return http
 
 
-def needed(scopes: str | list[str] | None = None, **needs: Any) -> Needs | None:
-    """What a route needs, see ``Needs``; None where nothing is said, which is the rule of its path."""
+BY_RULE: Needs = Needs(access="rule")
+"""The needs of a guard of one route that leaves them to the rule of the path."""
+
+
+def needed(scopes: str | list[str] | None = None, **needs: Any) -> Needs:
+    """What a route needs, see ``Needs``; ``BY_RULE`` without any."""
     given: dict[str, Any] = needs if scopes is None else {**needs, "scopes": scopes}
-    return Needs(**given) if given else None
+    return Needs(**given) if given else BY_RULE
 
 
 def place(header: str | None) -> tuple[str, str]:

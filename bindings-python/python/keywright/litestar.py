@@ -40,7 +40,7 @@ class Guard:
     def __init__(self, http: contract.AsyncHttp, scopes: str | list[str] | None, **needs: Any) -> None:
         self.http: contract.AsyncHttp = http
         self.scopes: list[str] = contract.listed(scopes)
-        self.needs: contract.Needs | None = http.needs(scopes, **needs)
+        self.needs: contract.Needs = http.needs(scopes, **needs)
 
     def __deepcopy__(self, _memo: Any) -> Guard:
         # Litestar copies the handlers of a controller, with all that they have.

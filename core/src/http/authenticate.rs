@@ -239,7 +239,7 @@ impl Http {
         if !head.is_plain_method() {
             return Err(Refusal::invalid_request("The method is not written in capitals"));
         }
-        let (needs, mut but) = match needs {
+        let (needs, mut but) = match Needs::stated(needs) {
             Some(needs) => (Cow::Borrowed(needs), None),
             None => self.ruled(head)?,
         };

@@ -48,10 +48,11 @@ impl Http {
     /// # kw.close().await; Ok(()) }) }
     /// ```
     pub async fn explain(&self, head: &Head<'_>, needs: Option<&Needs>) -> Explanation {
+        let is_ruled = Needs::stated(needs).is_none();
         let (address, origin) = self.plan.proxies.client(head);
         let credential = self.credential(head).ok().flatten();
         let text = credential.and_then(|it| std::str::from_utf8(it.0).ok());
-        let rules = self.rules(head).ok().flatten().filter(|it| needs.is_none() && it.is_listed());
+        let rules = self.rules(head).ok().flatten().filter(|it| is_ruled && it.is_listed());
         let mut told = Explanation {
             allowed: false,
             status: 200,
@@ -87,7 +88,7 @@ impl Http {
         match found.and_then(|it| proved(it, agent, once)) {
             Ok(_) => told.allowed = true,
             Err(refusal) => {
-                told.fix = Some(self.fix(head, &refusal, &told, needs.is_none()));
+                told.fix = Some(self.fix(head, &refusal, &told, is_ruled));
                 (told.status, told.code) = (refusal.status, Some(refusal.code.into_owned()));
                 told.message = refusal.message.into_owned();
             }

@@ -16,8 +16,8 @@ pub enum Preflight {
     /// forward authentication a preflight is a request like any other, and is refused without a key.
     #[default]
     Answer,
-    /// The guard hands it on to the CORS layer behind it. A guard that names what its route needs still answers, because only a handler stands
-    /// behind it. A question that no browser writes so, such as one without an origin's name, twice the same header or a
+    /// The guard of an application hands it on to the CORS layer behind it. A guard of one route, which gets [`Needs`], still
+    /// answers, because only a handler stands behind it. A question that no browser writes so, such as one without an origin's name, twice the same header or a
     /// method override, is a request like any other.
     Pass,
 }

@@ -119,7 +119,10 @@ fn a_preflight_reaches_no_handler() {
     let head = Head::new("OPTIONS", "/deals").headers(&lines);
     let needs = Needs::key().scopes("deals:read").unwrap();
     // Behind a guard of one route stands a handler, and no CORS layer.
-    for (http, needs) in [(&answering, None), (&answering, Some(&needs)), (&passing, Some(&needs))] {
+    let rule = Needs::by_rule();
+    for (http, needs) in
+        [(&answering, None), (&answering, Some(&needs)), (&passing, Some(&needs)), (&passing, Some(&rule))]
+    {
         let outcome = block_on(http.authenticate(&head, needs));
         let Outcome::Refused(response) = outcome else { panic!("it reaches a handler") };
         assert_eq!((response.status, response.body.len()), (204, 0));

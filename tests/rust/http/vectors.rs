@@ -6,12 +6,12 @@ use std::io::Write;
 
 use base64ct::{Base64, Encoding};
 use keywright::blocking::Keywright;
-use keywright::http::{self, Head, Http, Message, Outcome, Principal, Session, Turn};
+use keywright::http::{self, Head, Http, Message, Needs, Outcome, Principal, Session, Turn};
 use keywright::input::Value;
 use keywright::testing::ManualClock;
 use keywright::wait::block_on;
 use keywright_tests::interpreter::call::{self, run};
-use keywright_tests::interpreter::case::{self, HttpCase, HttpKey, HttpRequest, HttpSetup, Step};
+use keywright_tests::interpreter::case::{self, HttpCase, HttpGuard, HttpKey, HttpRequest, HttpSetup, Step};
 use keywright_tests::interpreter::value::{Saved, fields, time};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value as Json, json};
@@ -129,7 +129,7 @@ impl Site {
         out + rest
     }
 
-    fn sent(&self, request: &HttpRequest) -> Answer {
+    fn sent(&self, request: &HttpRequest, needs: Option<&Needs>) -> Answer {
         let headers: Vec<_> =
             request.headers.iter().map(|(name, value)| (name.clone(), encoded(self.filled(value).trim()))).collect();
         let body = match &request.body {
@@ -137,10 +137,17 @@ impl Site {
             Json::String(text) => self.filled(text),
             json => self.filled(&json.to_string()),
         };
-        self.ask(&request.method, &self.filled(&request.target), &headers, body.as_bytes())
+        self.ask(&request.method, &self.filled(&request.target), &headers, body.as_bytes(), needs)
     }
 
-    fn ask(&self, method: &str, target: &str, headers: &[(String, String)], body: &[u8]) -> Answer {
+    fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+        needs: Option<&Needs>,
+    ) -> Answer {
         let mount = if self.setup.http.contains_key("path") { "" } else { "/manage" };
         let response = match target.strip_prefix(mount) {
             Some(target) if self.http.manages(target) => {
@@ -154,7 +161,7 @@ impl Site {
             _ => {
                 let lines: Vec<_> = headers.iter().map(|it| (it.0.as_bytes(), it.1.as_bytes())).collect();
                 let head = Head::new(method, target).peer(PEER).headers(&lines);
-                match block_on(self.http.authenticate(&head, None)) {
+                match block_on(self.http.authenticate(&head, needs)) {
                     Outcome::Refused(response) => response,
                     Outcome::Passed(passed) => {
                         let (principal, org) = match &passed.principal {
@@ -186,8 +193,9 @@ impl Site {
     fn differences(&mut self, case: &HttpCase) -> Vec<String> {
         self.make(&case.keys);
         let again = (1..case.repeat.unwrap_or(1)).map(|_| &case.request);
-        case.before.iter().chain(again).for_each(|it| drop(self.sent(it)));
-        let (status, headers, body) = self.sent(&case.request);
+        let needs = (case.guard == Some(HttpGuard::Route)).then(Needs::by_rule);
+        case.before.iter().chain(again).for_each(|it| drop(self.sent(it, needs.as_ref())));
+        let (status, headers, body) = self.sent(&case.request, needs.as_ref());
         let wanted = &case.response;
         let mut out = Vec::new();
         if status != wanted.status {

@@ -175,11 +175,21 @@ pub struct HttpCase {
     #[serde(default)]
     pub keys: BTreeMap<String, HttpKey>,
     pub repeat: Option<usize>,
+    /// Which guard the case is about: every guard where it says nothing.
+    pub guard: Option<HttpGuard>,
     /// What is asked first, and answered as it may be.
     #[serde(default)]
     pub before: Vec<HttpRequest>,
     pub request: HttpRequest,
     pub response: HttpResponse,
+}
+
+/// A guard of a whole application, with a CORS layer behind it, or of one route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpGuard {
+    Application,
+    Route,
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]

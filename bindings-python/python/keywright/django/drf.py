@@ -46,7 +46,7 @@ class HasScopes(permissions.SingleOperandHolder, permissions.BasePermission):
     """
 
     def __init__(self, scopes: str | list[str] | None = None, **needs: Any) -> None:
-        self.needs: contract.Needs | None = declared(scopes, **needs)
+        self.needs: contract.Needs = declared(scopes, **needs)
 
     def __call__(self) -> HasScopes:
         """The permission itself, since views call what they list."""
@@ -66,7 +66,7 @@ class KeyAuthentication(BaseAuthentication):
         asked = list(_asked(cast("Any", request).parser_context["view"].get_permissions()))
         if len(asked) > 1:
             raise ImproperlyConfigured("a view has one HasScopes at most: list all scopes in it")
-        needs = asked[0].needs if asked else None
+        needs = asked[0].needs if asked else contract.BY_RULE
         answer = decided(http_request, needs)
         enter(http_request, answer)
         if answer is None:

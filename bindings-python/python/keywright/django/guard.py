@@ -18,7 +18,7 @@ from django.views import View
 
 from keywright import Key, asgi, environ
 from keywright.django.site import declared, site
-from keywright.http import LARGEST_ONCE, Lease, Needs, Passed, Response, Target
+from keywright.http import BY_RULE, LARGEST_ONCE, Lease, Needs, Passed, Response, Target
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
@@ -80,7 +80,7 @@ def requires(scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V
             return await answer if isawaitable(answer) else answer
 
         found: Any = awaited if _is_awaited(view) else guarded
-        if wanted is not None and needs.get("access") != "public":
+        if wanted is not BY_RULE and needs.get("access") != "public":
             found.csrf_exempt = True
         return cast("V", found)
 

@@ -57,11 +57,10 @@ def site() -> Site:
     return _sites[0]
 
 
-def declared(scopes: str | list[str] | None = None, **needs: Any) -> Needs | None:
+def declared(scopes: str | list[str] | None = None, **needs: Any) -> Needs:
     """What a view needs, see ``needed``."""
     wanted = needed(scopes, **needs)
-    if wanted is not None:
-        DECLARED.append(wanted)
+    DECLARED.append(wanted)
     return wanted
 
 

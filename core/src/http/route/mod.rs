@@ -168,6 +168,10 @@ fn check(rule: &Rule) -> Result<(), Error> {
             return Err(Error::validation_failed("routes", format!("'{rule}' names a method twice"), "name it once"));
         }
     }
+    if rule.needs.access == Access::Rule {
+        let reason = format!("'{rule}' refers to the rule of its path, which it is itself");
+        return Err(Error::validation_failed("routes", reason, "name who may enter"));
+    }
     rule.needs.check(&rule.to_string()).map_err(|it| it.within("routes"))
 }
 

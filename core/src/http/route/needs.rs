@@ -15,6 +15,8 @@ pub enum Access {
     Either,
     /// Anybody. Nothing is looked at.
     Public,
+    /// Whoever the rule of the path lets in, see [`Needs::by_rule`].
+    Rule,
 }
 
 /// Whether a route takes idempotency keys.
@@ -41,8 +43,13 @@ pub struct Needs {
     pub(in crate::http) idempotent: Idempotent,
 }
 
-const ACCESSES: [(&str, Access); 4] =
-    [("key", Access::Key), ("session", Access::Session), ("either", Access::Either), ("public", Access::Public)];
+const ACCESSES: [(&str, Access); 5] = [
+    ("key", Access::Key),
+    ("session", Access::Session),
+    ("either", Access::Either),
+    ("public", Access::Public),
+    ("rule", Access::Rule),
+];
 
 impl Needs {
     pub(super) const FIELDS: [&'static str; 6] = ["scopes", "operation", "cost", "environment", "access", "idempotent"];
@@ -65,6 +72,20 @@ impl Needs {
     /// Nothing: anybody may enter.
     pub fn nothing() -> Self {
         Self { access: Access::Public, ..Self::default() }
+    }
+
+    /// The rule of the path, for a guard of one route.
+    ///
+    /// A guard that gets no needs at all also follows the rule, but may guard a whole application, with a CORS layer behind
+    /// it. Behind a guard of one route stands only the handler. So it answers preflights itself, even with
+    /// [`Preflight::Pass`](crate::http::Preflight::Pass).
+    pub fn by_rule() -> Self {
+        Self { access: Access::Rule, ..Self::default() }
+    }
+
+    /// The needs that a guard states itself; `None` if the rule of the path states them.
+    pub(in crate::http) fn stated(needs: Option<&Self>) -> Option<&Self> {
+        needs.filter(|needs| needs.access != Access::Rule)
     }
 
     /// Scopes, all of them.
@@ -102,8 +123,8 @@ impl Needs {
         Self { idempotent: Idempotent::Required, ..self }
     }
 
-    /// Reads `scopes`, `operation`, `cost`, `environment`, `access` (`key`, `session`, `either`, `public`) and `idempotent`
-    /// (true, or `required`).
+    /// Reads `scopes`, `operation`, `cost`, `environment`, `access` (`key`, `session`, `either`, `public`, `rule`) and
+    /// `idempotent` (true, or `required`).
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&Self::FIELDS)?;
         let needs = Self::take(&mut fields)?;
@@ -165,6 +186,11 @@ impl Needs {
     pub(in crate::http) fn check(&self, route: &str) -> Result<(), Error> {
         if let Some(flaw) = self.request.error() {
             return Err(flaw.clone());
+        }
+        if self.access == Access::Rule && (self.request.restricts_keys() || self.idempotent != Idempotent::No) {
+            let reason =
+                format!("leaves everything to the rule of the path, and other needs stand beside it, for {route}");
+            return Err(Error::validation_failed("access", reason, "drop the other needs, or name who may enter"));
         }
         if self.access == Access::Public && self.idempotent != Idempotent::No {
             let reason =
