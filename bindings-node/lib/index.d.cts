@@ -96,40 +96,37 @@ export interface Options {
   clock?: ManualClock | null | undefined;
 }
 
-export interface CreateKey {
+/** The fields of a key that `create` sets and `update` changes. Null is none of it. */
+export interface KeySettings {
+  level?: Level | null | undefined;
+  /** One of the engine's tiers, whose limits the key has. */
+  tier?: string | null | undefined;
+  /**
+   * Limits of the key's own beside those, `per` key and named unlike the engine's. Where the engine has limits with an
+   * operation, theirs is one of those. An update replaces all of them.
+   */
+  limits?: LimitRules | null | undefined;
+  /** Addresses and networks from which the key may be used: null is no restriction, `[]` is nobody. */
+  networks?: readonly string[] | null | undefined;
+  metadata?: { readonly [name: string]: Json } | null | undefined;
+  expires_at?: Date | null | undefined;
+}
+
+export interface CreateKey extends KeySettings {
   /** What people call it, 1 to 200 characters. */
   name: string;
   scopes?: Scopes | null | undefined;
-  level?: Level | null | undefined;
-  /** One of the engine's tiers, whose limits it has. */
-  tier?: string | null | undefined;
-  /**
-   * Limits of its own beside those, `per` key and named unlike the engine's. Where the engine has limits with an
-   * operation, theirs is one of those.
-   */
-  limits?: LimitRules | null | undefined;
-  /** Addresses and networks it may be used from: none given is no restriction, `[]` is nobody. */
-  networks?: readonly string[] | null | undefined;
-  metadata?: { readonly [name: string]: Json } | null | undefined;
   environment?: string | null | undefined;
   /** 1 to 36500; not together with `expires_at`. */
   expires_in_days?: number | null | undefined;
-  expires_at?: Date | null | undefined;
   created_by?: string | null | undefined;
 }
 
-/** What is left out stays; null clears `level`, `tier`, `limits`, `networks`, `metadata` and `expires_at`. */
-export interface UpdateKey {
+/** What is left out stays; null clears a field of {@link KeySettings}. */
+export interface UpdateKey extends KeySettings {
   name?: string | undefined;
   scopes?: Scopes | undefined;
-  level?: Level | null | undefined;
-  tier?: string | null | undefined;
-  /** In place of all of its own. */
-  limits?: LimitRules | null | undefined;
-  networks?: readonly string[] | null | undefined;
-  metadata?: { readonly [name: string]: Json } | null | undefined;
   expires_in_days?: number | undefined;
-  expires_at?: Date | null | undefined;
   actor?: string | null | undefined;
 }
 

@@ -231,6 +231,9 @@ mirror! {
     }
 }
 
+const _: () =
+    assert!(keywright::same_fields(Key::FIELDS, keywright::Key::FIELDS), "a key has the core's fields, in its order");
+
 mirror! {
     /// What is public about one secret of a key.
     Secret by prefix {

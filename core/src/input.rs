@@ -281,6 +281,12 @@ impl Fields {
         self.take(name).filter(|it| *it != Value::Null)
     }
 
+    /// Treats a field that is null as omitted.
+    pub(crate) fn omit_null(&mut self, name: &str) {
+        let spelt = self.casing.spell(name);
+        self.entries.retain(|(name, value)| *name != spelt || *value != Value::Null);
+    }
+
     /// The text of a field, `None` when omitted or null.
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Error> {
         self.given(name).map(|it| it.into_text(name)).transpose()

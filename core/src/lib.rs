@@ -55,7 +55,7 @@ pub use keyring::{
 };
 pub use record::{
     AgentUsage, ApiKey, AuditCheck, AuditEntry, AuditHead, HIDDEN, IssuedKey, Key, KeyId, Level, Limit, LimitState,
-    OrgRecord, Page, Parsed, Per, Revealed, Secret, Status, wire_time,
+    OrgRecord, Page, Parsed, Per, Revealed, Secret, Status, same_fields, wire_time,
 };
 pub use scope::{Catalogue, IntoScopes};
 pub use verify::Presented;

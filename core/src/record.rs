@@ -117,71 +117,109 @@ impl Level {
     }
 }
 
-/// A key as every surface shows it. Nothing in it is secret.
-///
-/// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
-/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
-/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
-/// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
-/// println!("{} {} {:?}", new.id, new.prefix, new.expires_at);
-/// # kw.close().await; Ok(()) }) }
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Key {
-    /// Its id, which never changes.
-    pub id: KeyId,
-    /// What people call it.
-    pub name: String,
-    /// The tenant that owns it.
-    pub org: String,
-    /// The environment it works in.
-    pub environment: String,
-    /// The public part of the current secret's text.
-    pub prefix: String,
-    /// Its state at the time of the call.
-    pub status: Status,
-    /// What it may do, in canonical order.
-    pub scopes: Vec<String>,
-    /// Which methods it may use; `None` leaves methods unjudged.
-    pub level: Option<Level>,
-    /// The name of its set of rate limits.
-    pub tier: Option<String>,
-    /// Rate limits of its own.
-    pub limits: Vec<Limit>,
-    /// The networks it may be used from: `None` is no restriction, empty is nobody.
-    pub networks: Option<Vec<String>>,
-    /// The host's own data.
-    pub metadata: serde_json::Map<String, serde_json::Value>,
-    /// When it was made.
-    #[serde(serialize_with = "rfc3339")]
-    pub created_at: DateTime<Utc>,
-    /// Who made it.
-    pub created_by: Option<String>,
-    /// When it was last changed.
-    #[serde(serialize_with = "rfc3339")]
-    pub updated_at: DateTime<Utc>,
-    /// From when on it no longer verifies.
-    #[serde(serialize_with = "rfc3339_option")]
-    pub expires_at: Option<DateTime<Utc>>,
-    /// Since when it is disabled.
-    #[serde(serialize_with = "rfc3339_option")]
-    pub disabled_at: Option<DateTime<Utc>>,
-    /// When it was revoked.
-    #[serde(serialize_with = "rfc3339_option")]
-    pub revoked_at: Option<DateTime<Utc>>,
-    /// Why it was last disabled or revoked.
-    pub reason: Option<String>,
-    /// When one of its secrets was last used.
-    #[serde(serialize_with = "rfc3339_option")]
-    pub last_used_at: Option<DateTime<Utc>>,
-    /// Allowed verifications.
-    pub usage_count: u64,
-    /// Refused verifications of a proved secret.
-    pub denied_count: u64,
-    /// The secrets that still verify, newest first: the current one, and in grace the former one.
-    pub secrets: Vec<Secret>,
+/// Adds the names of a record's fields to it.
+macro_rules! with_fields {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$about:meta])* pub $field:ident: $type:ty,)+ }) => {
+        $(#[$meta])*
+        pub struct $name {
+            $($(#[$about])* pub $field: $type,)+
+        }
+
+        impl $name {
+            /// The names of the fields, in the order in which every surface shows them.
+            pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),+];
+        }
+    };
+}
+
+/// Whether two records have the same fields in the same order. Bindings assert it of their own copy of a record when they are
+/// compiled.
+#[doc(hidden)]
+#[must_use]
+pub const fn same_fields(left: &[&str], right: &[&str]) -> bool {
+    const fn same(left: &[u8], right: &[u8]) -> bool {
+        match (left, right) {
+            ([], []) => true,
+            ([first, left @ ..], [second, right @ ..]) => *first == *second && same(left, right),
+            _ => false,
+        }
+    }
+    match (left, right) {
+        ([], []) => true,
+        ([first, left @ ..], [second, right @ ..]) => {
+            same(first.as_bytes(), second.as_bytes()) && same_fields(left, right)
+        }
+        _ => false,
+    }
+}
+
+with_fields! {
+    /// A key as every surface shows it. Nothing in it is secret.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
+    /// println!("{} {} {:?}", new.id, new.prefix, new.expires_at);
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    #[non_exhaustive]
+    pub struct Key {
+        /// Its id, which never changes.
+        pub id: KeyId,
+        /// What people call it.
+        pub name: String,
+        /// The tenant that owns it.
+        pub org: String,
+        /// The environment it works in.
+        pub environment: String,
+        /// The public part of the current secret's text.
+        pub prefix: String,
+        /// Its state at the time of the call.
+        pub status: Status,
+        /// What it may do, in canonical order.
+        pub scopes: Vec<String>,
+        /// Which methods it may use; `None` leaves methods unjudged.
+        pub level: Option<Level>,
+        /// The name of its set of rate limits.
+        pub tier: Option<String>,
+        /// Rate limits of its own.
+        pub limits: Vec<Limit>,
+        /// The networks it may be used from: `None` is no restriction, empty is nobody.
+        pub networks: Option<Vec<String>>,
+        /// The host's own data.
+        pub metadata: serde_json::Map<String, serde_json::Value>,
+        /// When it was made.
+        #[serde(serialize_with = "rfc3339")]
+        pub created_at: DateTime<Utc>,
+        /// Who made it.
+        pub created_by: Option<String>,
+        /// When it was last changed.
+        #[serde(serialize_with = "rfc3339")]
+        pub updated_at: DateTime<Utc>,
+        /// From when on it no longer verifies.
+        #[serde(serialize_with = "rfc3339_option")]
+        pub expires_at: Option<DateTime<Utc>>,
+        /// Since when it is disabled.
+        #[serde(serialize_with = "rfc3339_option")]
+        pub disabled_at: Option<DateTime<Utc>>,
+        /// When it was revoked.
+        #[serde(serialize_with = "rfc3339_option")]
+        pub revoked_at: Option<DateTime<Utc>>,
+        /// Why it was last disabled or revoked.
+        pub reason: Option<String>,
+        /// When one of its secrets was last used.
+        #[serde(serialize_with = "rfc3339_option")]
+        pub last_used_at: Option<DateTime<Utc>>,
+        /// Allowed verifications.
+        pub usage_count: u64,
+        /// Refused verifications of a proved secret.
+        pub denied_count: u64,
+        /// The secrets that still verify, newest first: the current one, and in grace the former one.
+        pub secrets: Vec<Secret>,
+    }
 }
 
 /// What is public about one secret of a key.

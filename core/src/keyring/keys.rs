@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::arguments::{Change, KeyUpdate, ListKeys, NewKey, Rotation};
+use super::arguments::{Change, KeySettings, KeyUpdate, ListKeys, NewKey, Rotation};
 use super::{Engine, audit, cursor};
 use crate::audit::AuditDraft;
 use crate::clock::{self, Millis};
@@ -12,7 +12,7 @@ use crate::idempotency::IdempotentRequest;
 use crate::input::meant;
 use crate::key::Fresh;
 use crate::lifecycle::{self, Life, Term};
-use crate::record::{IssuedKey, Key, KeyId, Limit, Page};
+use crate::record::{IssuedKey, Key, KeyId, Page};
 use crate::rights::Bounds;
 use crate::store::{KeyEdit, KeyFilter, KeyRow, KeyRule, KeyView, PageCursor, SecretRow, Store, Tenant};
 use crate::verify::filter;
@@ -81,11 +81,8 @@ impl Keys {
     pub async fn create(&self, new: NewKey) -> Result<IssuedKey, Error> {
         let engine = &self.engine;
         new.check()?;
-        engine.harmless("name", Some(&new.name))?;
         engine.harmless("created_by", new.created_by.as_deref())?;
-        engine.harmless("metadata", Some(&serde_json::Value::Object(new.metadata.clone()).to_string()))?;
-        engine.admit(&new.scopes)?;
-        engine.admit_limits(new.tier.as_deref(), &new.limits)?;
+        engine.admit_settings(&new.settings)?;
         let environment = engine.environment(new.environment.as_deref())?;
         let Some(org) = self.tenant.org() else {
             return Err(Error::invalid_request(
@@ -95,31 +92,23 @@ impl Keys {
             ));
         };
         let now = engine.now();
-        let expires_at = new.expiry.at(now)?;
         let bounds = self.bounds.as_deref();
-        let parent = bounds.filter(|it| it.revoke_children).map(|it| it.id.to_string());
+        let mut blank = KeyRow {
+            org: org.to_owned(),
+            environment,
+            metadata: "{}".to_owned(),
+            created_at: now,
+            created_by: new.created_by.clone(),
+            updated_at: now,
+            parent: bounds.filter(|bounds| bounds.revoke_children).map(|bounds| bounds.id.to_string()),
+            ..KeyRow::default()
+        };
+        new.settings.apply(&mut blank, now)?;
+        bounds.map_or(Ok(()), |bounds| bounds.rights.cover(&blank.rights()))?;
         for _ in 0..DRAWS {
             let id = engine.draw_id(now)?;
-            let drawn = engine.draw_secret(&id, &environment, now).await?;
-            let key = KeyRow {
-                id,
-                org: org.to_owned(),
-                environment: environment.clone(),
-                name: new.name.clone(),
-                scopes: new.scopes.clone(),
-                level: new.level,
-                tier: new.tier.clone(),
-                limits: new.limits.clone(),
-                networks: new.networks.clone(),
-                metadata: serde_json::Value::Object(new.metadata.clone()).to_string(),
-                created_at: now,
-                created_by: new.created_by.clone(),
-                updated_at: now,
-                life: Life { expires_at, ..Life::default() },
-                reason: None,
-                parent: parent.clone(),
-            };
-            bounds.map_or(Ok(()), |it| it.rights.cover(&key.rights()))?;
+            let drawn = engine.draw_secret(&id, &blank.environment, now).await?;
+            let key = KeyRow { id, ..blank.clone() };
             let change = Change {
                 actor: new.created_by.clone(),
                 reason: None,
@@ -128,7 +117,7 @@ impl Keys {
             };
             let mut draft = draft("key.create", &key, &change, now);
             note(&mut draft, "prefix", drawn.row.prefix.as_str());
-            note(&mut draft, "environment", environment.as_str());
+            note(&mut draft, "environment", key.environment.as_str());
             note_rights(&mut draft, &key);
             let view = KeyView { key: key.clone(), secrets: vec![drawn.row.view()], ..KeyView::default() };
             if engine.store().create(key, drawn.row, draft, self.attempt.clone()).await? {
@@ -257,38 +246,19 @@ impl Keys {
     pub async fn update(&self, id: impl Into<KeyId>, update: KeyUpdate) -> Result<Key, Error> {
         let engine = &self.engine;
         update.check()?;
-        engine.harmless("name", update.name.as_deref())?;
         engine.harmless("actor", update.change.actor.as_deref())?;
-        let metadata = update.metadata.map(|it| serde_json::Value::Object(it).to_string());
-        engine.harmless("metadata", metadata.as_deref())?;
-        if let Some(scopes) = &update.scopes {
-            engine.admit(scopes)?;
-        }
-        engine.admit_limits(
-            update.tier.as_ref().and_then(Option::as_deref),
-            update.limits.as_deref().unwrap_or_default(),
-        )?;
-        let KeyUpdate { name, scopes, level, tier, limits, networks, expiry, change, .. } = update;
+        engine.admit_settings(&update.settings)?;
+        let KeyUpdate { settings, change } = update;
         self.change(id.into(), move |view, now| {
-            let before = &view.key;
-            before.life.may_update(now)?;
-            let mut key = before.clone();
-            if let Some(expiry) = expiry {
-                key.life = key.life.expiring(expiry.at(now)?, now)?;
-            }
-            key.name = name.unwrap_or(key.name);
-            key.scopes = scopes.unwrap_or(key.scopes);
-            key.level = level.unwrap_or(key.level);
-            key.tier = tier.unwrap_or(key.tier);
-            key.limits = limits.unwrap_or(key.limits);
-            key.networks = networks.unwrap_or(key.networks);
-            key.metadata = metadata.unwrap_or(key.metadata);
-            if key == *before {
+            view.key.life.may_update(now)?;
+            let mut key = view.key.clone();
+            let changed = settings.apply(&mut key, now)?;
+            if changed.is_empty() {
                 return Ok(None);
             }
             key.updated_at = now;
             let mut draft = draft("key.update", &key, &change, now);
-            note(&mut draft, "changed", changed(before, &key));
+            note(&mut draft, "changed", changed);
             note_rights(&mut draft, &key);
             Ok(Some(KeyEdit { key, grace_ends: Vec::new(), new_secret: None, audit: draft }))
         })
@@ -455,13 +425,7 @@ impl Keys {
         let change = self.allowed(change.into())?;
         self.change(id.into(), move |view, now| {
             view.key.life.may_purge(now)?;
-            let key = KeyRow {
-                name: String::new(),
-                metadata: "{}".to_owned(),
-                created_by: None,
-                reason: None,
-                ..view.key.clone()
-            };
+            let key = purged(&view.key);
             if key == view.key {
                 return Ok(None);
             }
@@ -549,13 +513,18 @@ impl Engine {
         }
     }
 
-    fn admit(&self, scopes: &[String]) -> Result<(), Error> {
-        self.verifier.catalogue.as_ref().map_or(Ok(()), |it| it.admit(scopes))
-    }
-
-    fn admit_limits(&self, tier: Option<&str>, own: &[Limit]) -> Result<(), Error> {
-        tier.map_or(Ok(()), |it| self.verifier.rules.limits.admit_tier(it))?;
-        self.verifier.rules.limits.admit_own(own)
+    /// Refuses settings that this engine does not allow: an API key in a text, an unknown scope or tier, a limit in the way of
+    /// its own.
+    fn admit_settings(&self, settings: &KeySettings) -> Result<(), Error> {
+        for (field, text) in settings.free_texts() {
+            self.harmless(field, Some(&text))?;
+        }
+        if let (Some(catalogue), Some(scopes)) = (&self.verifier.catalogue, &settings.scopes) {
+            catalogue.admit(scopes)?;
+        }
+        let limits = &self.verifier.rules.limits;
+        settings.tier.iter().flatten().try_for_each(|tier| limits.admit_tier(tier))?;
+        limits.admit_own(settings.limits.as_deref().unwrap_or_default())
     }
 
     /// The environment a caller names, or the first this engine accepts.
@@ -649,16 +618,42 @@ fn note_rights(draft: &mut AuditDraft, key: &KeyRow) {
     note(draft, "expires_at", key.life.expires_at.map(|it| record::wire_time(&clock::time(it))));
 }
 
-fn changed(before: &KeyRow, after: &KeyRow) -> Vec<&'static str> {
-    let fields = [
-        ("name", before.name != after.name),
-        ("scopes", before.scopes != after.scopes),
-        ("level", before.level != after.level),
-        ("tier", before.tier != after.tier),
-        ("limits", before.limits != after.limits),
-        ("networks", before.networks != after.networks),
-        ("metadata", before.metadata != after.metadata),
-        ("expires_at", before.life.expires_at != after.life.expires_at),
-    ];
-    fields.into_iter().filter(|it| it.1).map(|it| it.0).collect()
+/// The row of a purged key: without the fields that can name a person. A field is wiped or kept by name, so that none is forgotten.
+fn purged(key: &KeyRow) -> KeyRow {
+    let KeyRow {
+        id,
+        org,
+        environment,
+        name: _,
+        scopes,
+        level,
+        tier,
+        limits,
+        networks,
+        metadata: _,
+        created_at,
+        created_by: _,
+        updated_at,
+        life,
+        reason: _,
+        parent,
+    } = key.clone();
+    KeyRow {
+        id,
+        org,
+        environment,
+        name: String::new(),
+        scopes,
+        level,
+        tier,
+        limits,
+        networks,
+        metadata: "{}".to_owned(),
+        created_at,
+        created_by: None,
+        updated_at,
+        life,
+        reason: None,
+        parent,
+    }
 }

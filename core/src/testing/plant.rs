@@ -3,7 +3,7 @@ use crate::clock::Millis;
 use crate::error::Error;
 use crate::input::{Casing, Fields, Value};
 use crate::keyring::Keywright;
-use crate::lifecycle::{Life, Term};
+use crate::lifecycle::Term;
 use crate::scope;
 use crate::store::{KeyRow, SecretRow, Store};
 use crate::wait::block_on;
@@ -22,18 +22,10 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
         org: text("org")?,
         environment: text("environment")?,
         name: "planted".to_owned(),
-        scopes: Vec::new(),
-        level: None,
-        tier: None,
-        limits: Vec::new(),
-        networks: None,
         metadata: "{}".to_owned(),
         created_at: MADE,
-        created_by: None,
         updated_at: MADE,
-        life: Life::default(),
-        reason: None,
-        parent: None,
+        ..KeyRow::default()
     };
     let secret = SecretRow {
         term: Term { lookup: text("lookup")?, grace_ends_at: None },

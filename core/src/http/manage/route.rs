@@ -205,9 +205,9 @@ impl Route {
     /// The names of its arguments.
     pub(super) fn takes(self) -> &'static [&'static str] {
         match self {
-            Self::Create => &NewKey::NAMES,
+            Self::Create => NewKey::NAMES,
             Self::List => &ListKeys::NAMES,
-            Self::Update => &KeyUpdate::NAMES,
+            Self::Update => KeyUpdate::NAMES,
             Self::Rotate | Self::RotateSelf => &ROTATION,
             Self::Attest | Self::AttestSelf => &ATTESTATION,
             Self::Audit => &ListAudit::NAMES,

@@ -3,16 +3,15 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::expiry::Expiry;
-use super::metadata::{self, Metadata};
-use super::{Change, LONGEST_NAME, read_networks};
+use super::metadata::Metadata;
+use super::settings::KeySettings;
+use super::{Change, LONGEST_NAME};
 use crate::error::Error;
-use crate::input::{Fields, Value, plain};
-use crate::limit::rule;
+use crate::input::{Fields, plain};
+use crate::network;
 use crate::record::{Level, Limit};
-use crate::rights::Mandate;
-use crate::rights::Rights;
-use crate::scope::{self, IntoScopes};
-use crate::{level, network};
+use crate::rights::{Mandate, Rights};
+use crate::scope::IntoScopes;
 
 /// A key to be made: `keys.create`.
 ///
@@ -23,71 +22,42 @@ use crate::{level, network};
 /// ```
 #[derive(Debug, Clone)]
 pub struct NewKey {
-    pub(crate) name: String,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) level: Option<Level>,
-    pub(crate) tier: Option<String>,
-    pub(crate) limits: Vec<Limit>,
-    pub(crate) networks: Option<Vec<String>>,
-    pub(crate) metadata: Metadata,
+    pub(crate) settings: KeySettings,
     pub(crate) environment: Option<String>,
-    pub(crate) expiry: Expiry,
     pub(crate) created_by: Option<String>,
-    /// The agent that it is made on behalf of.
+    /// The agent on whose behalf the key is created.
     pub(crate) agent: Option<String>,
-    /// On what it stands, where a key makes it.
+    /// The rights of the key that creates this one, if a key does.
     pub(crate) mandate: Option<Arc<Mandate>>,
 }
 
 impl NewKey {
-    /// What may be said of it, by whoever makes it.
-    pub(crate) const NAMES: [&'static str; 10] = [
-        "name",
-        "scopes",
-        "level",
-        "tier",
-        "limits",
-        "networks",
-        "metadata",
-        "environment",
-        "expires_in_days",
-        "expires_at",
-    ];
+    /// The names of the arguments that every caller may give. `created_by` is for the host alone.
+    pub(crate) const NAMES: &'static [&'static str] = KeySettings::NAMES;
 
     /// A key of that name (1 to 200 characters) that may do nothing yet and never expires.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            scopes: Vec::new(),
-            level: None,
-            tier: None,
-            limits: Vec::new(),
-            networks: None,
-            metadata: Metadata::new(),
-            environment: None,
-            expiry: Expiry::Never,
-            created_by: None,
-            agent: None,
-            mandate: None,
-        }
+        let settings = KeySettings { name: Some(name.into()), ..KeySettings::default() };
+        Self { settings, environment: None, created_by: None, agent: None, mandate: None }
     }
 
     /// What it may do: up to 100 scopes, as `"deals:read,deals:write"` or a list.
     pub fn scopes(self, scopes: impl IntoScopes) -> Result<Self, Error> {
-        Ok(Self { scopes: scopes.into_scopes()?, ..self })
+        let settings = KeySettings { scopes: Some(scopes.into_scopes()?), ..self.settings };
+        Ok(Self { settings, ..self })
     }
 
     /// Which HTTP methods it may use.
     #[must_use]
     pub fn level(self, level: Level) -> Self {
-        Self { level: Some(level), ..self }
+        Self { settings: KeySettings { level: Some(Some(level)), ..self.settings }, ..self }
     }
 
     /// The tier whose limits it has, one of the engine's.
     #[must_use]
     pub fn tier(self, tier: impl Into<String>) -> Self {
-        Self { tier: Some(tier.into()), ..self }
+        Self { settings: KeySettings { tier: Some(Some(tier.into())), ..self.settings }, ..self }
     }
 
     /// A limit of its own, beside those of every key and of its tier, and named unlike them. Called again it adds one,
@@ -99,20 +69,21 @@ impl NewKey {
     /// ```
     #[must_use]
     pub fn limit(mut self, limit: Limit) -> Self {
-        self.limits.push(limit);
+        self.settings.limits.get_or_insert_default().push(limit);
         self
     }
 
     /// The networks it may be used from, up to 100; none of them means from nowhere.
     pub fn networks<T: Into<String>>(self, networks: impl IntoIterator<Item = T>) -> Result<Self, Error> {
         let networks = network::parse(networks.into_iter().map(Into::into).collect())?;
-        Ok(Self { networks: Some(networks), ..self })
+        let settings = KeySettings { networks: Some(Some(networks)), ..self.settings };
+        Ok(Self { settings, ..self })
     }
 
     /// Data of the host: up to 16 KiB of JSON, eight levels deep.
     #[must_use]
     pub fn metadata(self, metadata: Metadata) -> Self {
-        Self { metadata, ..self }
+        Self { settings: KeySettings { metadata: Some(metadata), ..self.settings }, ..self }
     }
 
     /// The environment it works in, instead of the engine's own.
@@ -124,13 +95,15 @@ impl NewKey {
     /// Expires after so many days of 24 hours: 1 to 36,500.
     #[must_use]
     pub fn expires_in_days(self, days: i64) -> Self {
-        Self { expiry: Expiry::InDays(days), ..self }
+        let expiry = Some(Expiry::InDays(days));
+        Self { settings: KeySettings { expiry, ..self.settings }, ..self }
     }
 
     /// Expires at a time ahead, to the millisecond.
     #[must_use]
     pub fn expires_at(self, at: DateTime<Utc>) -> Self {
-        Self { expiry: Expiry::At(at.timestamp_millis()), ..self }
+        let expiry = Some(Expiry::At(at.timestamp_millis()));
+        Self { settings: KeySettings { expiry, ..self.settings }, ..self }
     }
 
     /// Who makes it.
@@ -143,55 +116,43 @@ impl NewKey {
         Self { created_by: who.actor, agent: who.agent, mandate: who.mandate, ..self }
     }
 
-    /// With what it does not say taken from the key that makes it.
+    /// Takes the rights that the caller left out from the key that creates this one.
     pub(crate) fn inheriting(self, rights: &Rights) -> Self {
-        let expiry = match (self.expiry, rights.expires_at) {
-            (Expiry::Never, Some(at)) => Expiry::At(at),
+        let Self { settings, .. } = self;
+        let expiry = match (settings.expiry, rights.expires_at) {
+            (None | Some(Expiry::Never), Some(at)) => Some(Expiry::At(at)),
             (expiry, _) => expiry,
         };
-        Self {
-            level: self.level.or(rights.level),
-            tier: self.tier.or_else(|| rights.tier.clone()),
-            limits: if self.limits.is_empty() { rights.limits.clone() } else { self.limits },
-            networks: self.networks.or_else(|| rights.networks.clone()),
-            environment: self.environment.or_else(|| Some(rights.environment.clone())),
+        let limits = settings.limits.filter(|limits| !limits.is_empty());
+        let settings = KeySettings {
+            level: Some(settings.level.flatten().or(rights.level)),
+            tier: Some(settings.tier.flatten().or_else(|| rights.tier.clone())),
+            limits: Some(limits.unwrap_or_else(|| rights.limits.clone())),
+            networks: Some(settings.networks.flatten().or_else(|| rights.networks.clone())),
             expiry,
-            ..self
-        }
+            ..settings
+        };
+        Self { settings, environment: self.environment.or_else(|| Some(rights.environment.clone())), ..self }
     }
 
     /// Reads the arguments of a `create` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&[&Self::NAMES[..], &["created_by"]].concat())?;
-        let name = fields
-            .take("name")
-            .ok_or_else(|| Error::invalid_request("name", "is missing", "say what the key is for"))?;
-        let mut new = Self::named(name.into_text("name")?);
-        if let Some(value) = fields.given("scopes") {
-            new.scopes = scope::read(value)?;
+        let mut fields = fields.only(&[Self::NAMES, &["created_by"]].concat())?;
+        fields.omit_null("scopes");
+        let settings = KeySettings::take(&mut fields)?;
+        if settings.name.is_none() {
+            return Err(Error::invalid_request("name", "is missing", "say what the key is for"));
         }
-        new.level = fields.given("level").map(read_level).transpose()?;
-        new.tier = fields.text("tier")?;
-        new.limits = fields.given("limits").map_or(Ok(vec![]), |it| rule::read("limits", it))?;
-        new.networks = fields.given("networks").map(read_networks).transpose()?;
-        new.metadata =
-            fields.given("metadata").map(|it| metadata::read("metadata", it)).transpose()?.unwrap_or_default();
-        new.environment = fields.text("environment")?;
-        new.expiry = Expiry::take(&mut fields)?.unwrap_or(Expiry::Never);
-        new.created_by = fields.text("created_by")?;
+        let (environment, created_by) = (fields.text("environment")?, fields.text("created_by")?);
+        let new = Self { settings, environment, created_by, agent: None, mandate: None };
         new.check()?;
         Ok(new)
     }
 
-    /// What no type rules out.
+    /// Checks what the types of the arguments do not rule out.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        plain("name", &self.name, LONGEST_NAME)?;
-        metadata::check("metadata", &self.metadata)?;
-        rule::check_own(&self.limits)?;
-        match &self.created_by {
-            Some(actor) => plain("created_by", actor, LONGEST_NAME),
-            None => Ok(()),
-        }
+        self.settings.check()?;
+        self.created_by.as_deref().map_or(Ok(()), |actor| plain("created_by", actor, LONGEST_NAME))
     }
 }
 
@@ -202,21 +163,16 @@ impl NewKey {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct KeyUpdate {
-    pub(crate) name: Option<String>,
-    pub(crate) scopes: Option<Vec<String>>,
-    pub(crate) level: Option<Option<Level>>,
-    pub(crate) tier: Option<Option<String>>,
-    pub(crate) limits: Option<Vec<Limit>>,
-    pub(crate) networks: Option<Option<Vec<String>>>,
-    pub(crate) metadata: Option<Metadata>,
-    pub(crate) expiry: Option<Expiry>,
+    pub(crate) settings: KeySettings,
     pub(crate) change: Change,
 }
 
 impl KeyUpdate {
-    /// What may be changed of a key, by whoever changes it.
-    pub(crate) const NAMES: [&'static str; 9] =
-        ["name", "scopes", "level", "tier", "limits", "networks", "metadata", "expires_in_days", "expires_at"];
+    /// The names of the arguments that every caller may give. `actor` is for the host alone.
+    pub(crate) const NAMES: &'static [&'static str] = match KeySettings::NAMES.split_last() {
+        Some((_environment, names)) => names,
+        None => &[],
+    };
 
     /// A change of nothing.
     #[must_use]
@@ -227,24 +183,25 @@ impl KeyUpdate {
     /// Another name.
     #[must_use]
     pub fn name(self, name: impl Into<String>) -> Self {
-        Self { name: Some(name.into()), ..self }
+        Self { settings: KeySettings { name: Some(name.into()), ..self.settings }, ..self }
     }
 
     /// Other scopes in place of all it has.
     pub fn scopes(self, scopes: impl IntoScopes) -> Result<Self, Error> {
-        Ok(Self { scopes: Some(scopes.into_scopes()?), ..self })
+        let settings = KeySettings { scopes: Some(scopes.into_scopes()?), ..self.settings };
+        Ok(Self { settings, ..self })
     }
 
     /// Another level, or `None` to judge methods no longer.
     #[must_use]
     pub fn level(self, level: Option<Level>) -> Self {
-        Self { level: Some(level), ..self }
+        Self { settings: KeySettings { level: Some(level), ..self.settings }, ..self }
     }
 
     /// Another tier, or `None` for none.
     #[must_use]
     pub fn tier(self, tier: Option<String>) -> Self {
-        Self { tier: Some(tier), ..self }
+        Self { settings: KeySettings { tier: Some(tier), ..self.settings }, ..self }
     }
 
     /// Other limits in place of all of its own; see [`NewKey::limit`].
@@ -255,31 +212,34 @@ impl KeyUpdate {
     /// ```
     #[must_use]
     pub fn limits(self, limits: impl IntoIterator<Item = Limit>) -> Self {
-        Self { limits: Some(limits.into_iter().collect()), ..self }
+        let limits = Some(limits.into_iter().collect());
+        Self { settings: KeySettings { limits, ..self.settings }, ..self }
     }
 
     /// Other networks, or `None` for no restriction.
     pub fn networks(self, networks: Option<Vec<String>>) -> Result<Self, Error> {
-        Ok(Self { networks: Some(networks.map(network::parse).transpose()?), ..self })
+        let networks = Some(networks.map(network::parse).transpose()?);
+        Ok(Self { settings: KeySettings { networks, ..self.settings }, ..self })
     }
 
     /// Other metadata in place of all it has.
     #[must_use]
     pub fn metadata(self, metadata: Metadata) -> Self {
-        Self { metadata: Some(metadata), ..self }
+        Self { settings: KeySettings { metadata: Some(metadata), ..self.settings }, ..self }
     }
 
     /// Expires so many days from now. Refused once it has expired.
     #[must_use]
     pub fn expires_in_days(self, days: i64) -> Self {
-        Self { expiry: Some(Expiry::InDays(days)), ..self }
+        let expiry = Some(Expiry::InDays(days));
+        Self { settings: KeySettings { expiry, ..self.settings }, ..self }
     }
 
     /// Expires at another time, or `None` for never. Refused once it has expired.
     #[must_use]
     pub fn expires_at(self, at: Option<DateTime<Utc>>) -> Self {
-        let expiry = at.map_or(Expiry::Never, |it| Expiry::At(it.timestamp_millis()));
-        Self { expiry: Some(expiry), ..self }
+        let expiry = Some(at.map_or(Expiry::Never, |at| Expiry::At(at.timestamp_millis())));
+        Self { settings: KeySettings { expiry, ..self.settings }, ..self }
     }
 
     /// Who changes it.
@@ -292,51 +252,26 @@ impl KeyUpdate {
         Self { change: self.change.by(who), ..self }
     }
 
-    /// Reads the arguments of an `update` call; null clears level, tier, limits, networks, metadata and expiry.
+    /// Reads the arguments of an `update` call; null clears every field but name and scopes.
     pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&[&Self::NAMES[..], &["actor"]].concat())?;
-        let clearable = |it: Value| if it == Value::Null { None } else { Some(it) };
-        let update = Self {
-            name: fields.take("name").map(|it| it.into_text("name")).transpose()?,
-            scopes: fields.take("scopes").map(scope::read).transpose()?,
-            level: fields.take("level").map(|it| clearable(it).map(read_level).transpose()).transpose()?,
-            tier: fields.take("tier").map(|it| clearable(it).map(|it| it.into_text("tier")).transpose()).transpose()?,
-            limits: fields
-                .take("limits")
-                .map(|it| clearable(it).map_or(Ok(vec![]), |it| rule::read("limits", it)))
-                .transpose()?,
-            networks: fields.take("networks").map(|it| clearable(it).map(read_networks).transpose()).transpose()?,
-            metadata: fields
-                .take("metadata")
-                .map(|it| clearable(it).map_or(Ok(Metadata::new()), |it| metadata::read("metadata", it)))
-                .transpose()?,
-            expiry: Expiry::take(&mut fields)?,
-            change: Change { actor: fields.text("actor")?, ..Change::default() },
-        };
+        let mut fields = fields.only(&[Self::NAMES, &["actor"]].concat())?;
+        let settings = KeySettings::take(&mut fields)?;
+        let change = Change { actor: fields.text("actor")?, ..Change::default() };
+        let update = Self { settings, change };
         update.check()?;
         Ok(update)
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if let Some(name) = &self.name {
-            plain("name", name, LONGEST_NAME)?;
-        }
-        if let Some(metadata) = &self.metadata {
-            metadata::check("metadata", metadata)?;
-        }
-        rule::check_own(self.limits.as_deref().unwrap_or_default())?;
+        self.settings.check()?;
         self.change.check()
     }
-}
-
-fn read_level(value: Value) -> Result<Level, Error> {
-    level::parse(&value.into_text("level")?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Casing;
+    use crate::input::{Casing, Value};
 
     fn fields(entries: &[(&str, Value)]) -> Fields {
         Fields::new(Casing::Snake, entries.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
@@ -350,7 +285,10 @@ mod tests {
             ("expires_at", Value::Time(Utc::now())),
         ]);
         assert_eq!(NewKey::read(both).unwrap_err().code(), "invalid_request");
-        assert_eq!(KeyUpdate::read(fields(&[("expires_at", Value::Null)])).unwrap().expiry, Some(Expiry::Never));
-        assert_eq!(KeyUpdate::read(fields(&[])).unwrap().expiry, None);
+        assert_eq!(
+            KeyUpdate::read(fields(&[("expires_at", Value::Null)])).unwrap().settings.expiry,
+            Some(Expiry::Never)
+        );
+        assert_eq!(KeyUpdate::read(fields(&[])).unwrap().settings.expiry, None);
     }
 }

@@ -16,6 +16,11 @@ pub(super) fn read(field: &str, value: Value) -> Result<Metadata, Error> {
     entries.into_iter().map(|(name, it)| Ok((name, it.into_json(field)?))).collect()
 }
 
+/// The data as JSON text, in which form the store keeps it.
+pub(super) fn text(metadata: &Metadata) -> String {
+    serde_json::Value::Object(metadata.clone()).to_string()
+}
+
 fn depth(value: &Value) -> usize {
     match value {
         Value::List(items) => 1 + items.iter().map(depth).max().unwrap_or(0),

@@ -7,6 +7,7 @@ mod key;
 mod list;
 mod metadata;
 mod org;
+mod settings;
 
 pub use attestation::Attestation;
 pub(super) use attestation::Attested;
@@ -14,6 +15,7 @@ pub use change::{Change, Rotation};
 pub use key::{KeyUpdate, NewKey};
 pub use list::{ListAudit, ListKeys, ListOrgs};
 pub use org::OrgUpdate;
+pub(super) use settings::KeySettings;
 
 use crate::error::Error;
 use crate::input::Value;

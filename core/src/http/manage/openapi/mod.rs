@@ -13,7 +13,10 @@ use crate::http::config::Errors;
 use crate::http::credential::Source;
 
 /// JSON Schemas (draft 2020-12) of the records, and the parameters of queries.
-static RECORDS: LazyLock<Records> = LazyLock::new(|| read(include_str!("records.json")));
+static RECORDS: LazyLock<Records> = LazyLock::new(|| {
+    let Records { answers, bodies, parameters } = read(include_str!("records.json"));
+    Records { answers: extended(answers), bodies: extended(bodies), parameters }
+});
 /// What each route takes and answers, by its name.
 static OPERATIONS: LazyLock<BTreeMap<String, Operation>> = LazyLock::new(|| read(include_str!("operations.json")));
 
@@ -55,6 +58,41 @@ struct Operation {
 
 fn read<T: Default + for<'de> Deserialize<'de>>(document: &str) -> T {
     serde_json::from_str(document).unwrap_or_default()
+}
+
+/// Writes out the schemas that extend another one. Such a schema is a merge patch (RFC 7396) of the other, so that a property
+/// of both stands in one place. The word `all` stands for the names of all properties.
+fn extended(schemas: Map<String, Value>) -> Map<String, Value> {
+    let full = |mut schema: Value| {
+        let base = schema.as_object_mut().and_then(|members| members.remove("extends"));
+        let base = base.as_ref().and_then(Value::as_str).and_then(|name| schemas.get(name));
+        let mut schema = base.map_or(schema.clone(), |base| patched(base.clone(), schema));
+        if let Some(members) = schema.as_object_mut()
+            && members.get("required").is_some_and(|required| required == "all")
+        {
+            let names = members.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+            let names = names.cloned().collect();
+            members.insert("required".into(), names);
+        }
+        schema
+    };
+    schemas.iter().map(|(name, schema)| (name.clone(), full(schema.clone()))).collect()
+}
+
+/// A merge patch (RFC 7396): null removes a member, objects merge, everything else replaces.
+fn patched(target: Value, patch: Value) -> Value {
+    let Value::Object(patch) = patch else { return patch };
+    let mut members = match target {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    for (name, patch) in patch {
+        let before = members.remove(&name).unwrap_or_default();
+        if !patch.is_null() {
+            members.insert(name, patched(before, patch));
+        }
+    }
+    members.into()
 }
 
 impl Http {
@@ -289,6 +327,7 @@ fn refusal(errors: Errors) -> Value {
 mod tests {
     use super::*;
     use crate::http::manage::spelling::{KEY, Kind, Spelling};
+    use crate::record::Key;
 
     #[test]
     fn schemas_tell_of_every_field_that_is_shown() {
@@ -302,9 +341,25 @@ mod tests {
                 assert_eq!(told, shown, "{}", operation.answer);
             }
         }
+        assert_eq!(properties(&RECORDS.answers["Key"]), Key::FIELDS.iter().copied().collect());
         let every = Spelling::new().fields_everywhere(KEY.iter().map(|it| it.name)).unwrap();
         let key = |it: &Spelling| it.answers(&RECORDS.answers)["IssuedKey"]["required"].clone();
         assert_eq!(key(&every), key(&Spelling::new()));
+    }
+
+    fn properties(schema: &Value) -> BTreeSet<&str> {
+        schema["properties"].as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn schemas_tell_of_every_argument() {
+        for route in ROUTES.iter().flat_map(|path| path.1).map(|method| method.1) {
+            let body = OPERATIONS.get(route.name()).and_then(|operation| operation.body.as_ref());
+            let body = body.map(|name| &RECORDS.bodies[name]).filter(|schema| schema.get("properties").is_some());
+            if let Some(body) = body {
+                assert_eq!(properties(body), route.takes().iter().copied().collect(), "{}", route.name());
+            }
+        }
     }
 
     #[test]

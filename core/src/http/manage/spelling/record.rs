@@ -1,6 +1,9 @@
 //! What the records of management hold, as plain data: their fields, in the order in which they are shown.
 
+use std::sync::LazyLock;
+
 use super::View;
+use crate::record::Key;
 
 /// A field of a record.
 pub(in crate::http) struct Field {
@@ -27,33 +30,15 @@ const fn value(name: &'static str) -> Field {
     Field { name, kind: Kind::Value }
 }
 
-/// A [`Key`](crate::Key), and the text of one that was just made.
-pub(in crate::http) const KEY: &[Field] = &[
-    value("id"),
-    value("name"),
-    value("org"),
-    value("environment"),
-    value("prefix"),
-    value("status"),
-    value("scopes"),
-    value("level"),
-    value("tier"),
-    Field { name: "limits", kind: LIMITS },
-    value("networks"),
-    value("metadata"),
-    value("created_at"),
-    value("created_by"),
-    value("updated_at"),
-    value("expires_at"),
-    value("disabled_at"),
-    value("revoked_at"),
-    value("reason"),
-    value("last_used_at"),
-    value("usage_count"),
-    value("denied_count"),
-    Field { name: "secrets", kind: SECRETS },
-    value("api_key"),
-];
+/// The fields of a [`Key`], and the text of one that was just made.
+pub(in crate::http) static KEY: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let kind = |name: &str| match name {
+        "limits" => LIMITS,
+        "secrets" => SECRETS,
+        _ => Kind::Value,
+    };
+    Key::FIELDS.iter().chain(&["api_key"]).map(|name| Field { name, kind: kind(name) }).collect()
+});
 
 const LIMITS: Kind = Kind::Records(&[value("name"), value("rate"), value("burst"), value("per"), value("operation")]);
 

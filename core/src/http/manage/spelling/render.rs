@@ -47,7 +47,7 @@ impl Spelling {
     fn key(&self, view: View, from: Map<String, Value>) -> Shown {
         match self.chosen(view) {
             Some(fields) => self.record(fields.iter().copied(), from),
-            None => self.record(KEY, from),
+            None => self.record(KEY.iter(), from),
         }
     }
 

@@ -1,0 +1,52 @@
+"""The fields of a key: the records, the stubs, the signatures and the wire name the same ones."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import keywright
+from keywright import InvalidRequest, Keywright
+
+STUBS = Path(keywright.__file__).parent
+
+
+def stubbed(stub: str, cls: str, method: str) -> set[str]:
+    """The keyword-only arguments of a method in a stub."""
+    classes = [it for it in ast.parse((STUBS / stub).read_text("utf-8")).body if isinstance(it, ast.ClassDef) and it.name == cls]
+    functions = [it for it in classes[0].body if isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef) and it.name == method]
+    return {it.arg for it in functions[0].args.kwonlyargs}
+
+
+def known(call: Callable[..., Any]) -> set[str]:
+    """The arguments of a call, as its refusal of another one lists them."""
+    with pytest.raises(InvalidRequest) as caught:
+        call(qqqqqqqqqqqqqqqqqqqq=1)
+    names = re.search(r"known are (.*)$", str(caught.value))
+    assert names is not None, caught.value
+    return set(names[1].split(", "))
+
+
+def test_a_record_has_the_fields_of_the_wire(kw: Keywright) -> None:
+    key = kw.keys.create(name="CI", scopes="deals:read", limits={"own": 10}, expires_in_days=1)
+    principal = {"org": "default", "actor": "alice", "may": ["keys:manage"]}
+    response = kw.http().manage("GET", f"/keys/{key.id}".encode(), [], None, b"", principal)
+    assert list(json.loads(response.body).items()) == list(kw.keys.get(key.id).to_dict().items())
+
+
+@pytest.mark.parametrize("method", ["create", "update"])
+def test_stubs_and_signatures_name_what_a_call_takes(kw: Keywright, method: str) -> None:
+    key = kw.keys.create(name="CI")
+    call = getattr(kw.keys, method)
+    taken = known(call) if method == "create" else known(lambda **given: call(key.id, **given))
+    signature = inspect.signature(call).parameters.values()
+    assert {it.name for it in signature if it.kind is inspect.Parameter.KEYWORD_ONLY} == taken
+    assert stubbed("_native.pyi", "Keys", method) == taken
+    assert stubbed("aio.pyi", "AsyncKeys", method) == taken
