@@ -98,6 +98,8 @@ export interface Options {
 
 /** The fields of a key that `create` sets and `update` changes. Null is none of it. */
 export interface KeySettings {
+  /** What the key is for, as free text of up to 1000 characters, which may be several lines. */
+  description?: string | null | undefined;
   level?: Level | null | undefined;
   /** One of the engine's tiers, whose limits the key has. */
   tier?: string | null | undefined;
@@ -230,6 +232,8 @@ export interface Limit {
 interface KeyFields<Time> {
   readonly id: KeyId;
   readonly name: string;
+  /** What it is for, as free text. */
+  readonly description: string | null;
   readonly org: string;
   readonly environment: string;
   /** The public part of the current secret's text, safe to log. */
@@ -456,7 +460,7 @@ export interface Keys {
    * `Conflict` for a revoked, expired or disabled key; no claim is judged.
    */
   attest(id: KeyId, fields: Attest): Promise<readonly AuditEntry[]>;
-  /** Wipes name, metadata and maker of a key revoked over 30 days ago. */
+  /** Wipes the fields of a key that can name a person. The key must have been revoked over 30 days ago. */
   purge(id: KeyId, fields?: Change): Promise<Key>;
 }
 

@@ -29,6 +29,7 @@ macro_rules! row {
 row! {
     id,
     name,
+    description,
     org,
     environment,
     prefix,

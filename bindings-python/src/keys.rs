@@ -35,6 +35,7 @@ impl Keys {
     /// Makes a key. `api_key` of the answer is the only copy of its text.
     ///
     /// name: what people call it, 1 to 200 characters.
+    /// description: what it is for, as free text of up to 1,000 characters, which may be several lines.
     /// scopes: what it may do, up to 100, as `"deals:read,deals:write"` or a list; nothing when left out.
     /// level: its HTTP methods. `"read"` is GET, HEAD and OPTIONS; `"read_write"` those, POST, PUT and PATCH; `"full"` is
     ///     every method. Left out, methods are not judged. With another than full, `verify` needs `method`.
@@ -50,7 +51,7 @@ impl Keys {
     /// created_by: who makes it, 1 to 200 characters.
     #[pyo3(
         signature = (**given),
-        text_signature = "($self, *, name, scopes=None, level=None, tier=None, limits=None, networks=None, metadata=None, environment=None, expires_in_days=None, expires_at=None, created_by=None)"
+        text_signature = "($self, *, name, description=None, scopes=None, level=None, tier=None, limits=None, networks=None, metadata=None, environment=None, expires_in_days=None, expires_at=None, created_by=None)"
     )]
     fn create<'py>(&self, py: Python<'py>, given: Option<Given<'_, 'py>>) -> PyResult<Bound<'py, NewKey>> {
         let wanted = checked(py, Wanted::read(fields(given)?))?;
@@ -91,13 +92,13 @@ impl Keys {
 
     /// Changes what is given; what is left out stays. A revoked key is refused, as is an expiry of an expired one.
     ///
-    /// name, scopes, level, tier, limits, networks, metadata: as for `create`. Scopes, limits, networks and metadata
-    ///     replace all there was; `None` clears a level, tier, limits, networks or metadata.
+    /// name, description, scopes, level, tier, limits, networks, metadata: as for `create`. Scopes, limits, networks and
+    ///     metadata replace all there was; `None` clears a description, level, tier, limits, networks or metadata.
     /// expires_in_days, expires_at: as for `create`, from now; `expires_at=None` is never.
     /// actor: who changes it, 1 to 200 characters, for the audit chain.
     #[pyo3(
         signature = (id, **given),
-        text_signature = "($self, id, *, name=..., scopes=..., level=..., tier=..., limits=..., networks=..., metadata=..., expires_in_days=..., expires_at=..., actor=None)"
+        text_signature = "($self, id, *, name=..., description=..., scopes=..., level=..., tier=..., limits=..., networks=..., metadata=..., expires_in_days=..., expires_at=..., actor=None)"
     )]
     fn update(&self, id: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Key> {
         let (py, id) = (id.py(), key_id(id)?);
@@ -186,7 +187,7 @@ impl Keys {
         Ok(waited(py, self.0.attest(&id, attestation))?.into_iter().map(AuditEntry::from).collect())
     }
 
-    /// Wipes `name`, `metadata` and `created_by` of a key that was revoked over 30 days ago.
+    /// Wipes the fields of a key that can name a person. The key must have been revoked over 30 days ago.
     ///
     /// Audit entries keep their actor and reason, until `audit.prune`. The key's id and revocation stay.
     #[pyo3(signature = (id, **given), text_signature = "($self, id, *, reason=None, actor=None)")]

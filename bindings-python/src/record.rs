@@ -186,6 +186,8 @@ mirror! {
         id: Id,
         /// What people call it.
         name: String,
+        /// What it is for, as free text.
+        description: Option<String>,
         /// The tenant that owns it.
         org: String,
         /// The environment it works in.

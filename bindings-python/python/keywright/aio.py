@@ -270,7 +270,7 @@ class AsyncKeys(_Handle):
         return await self._call("attest", id, agent, claims, **fields)
 
     async def purge(self, id: Any, **fields: Any) -> Any:
-        """Wipes name, metadata and creator of a key long revoked; see ``Keys.purge``."""
+        """Wipes the fields of a key long revoked that can name a person; see ``Keys.purge``."""
         return await self._call("purge", id, **fields)
 
 

@@ -259,6 +259,7 @@ class AsyncKeys:
         self,
         *,
         name: str,
+        description: str | None = None,
         scopes: str | _Texts | None = None,
         level: _Level | None = None,
         tier: str | None = None,
@@ -295,6 +296,7 @@ class AsyncKeys:
         id: str | int,
         *,
         name: str = ...,
+        description: str | None = ...,
         scopes: str | _Texts = ...,
         level: _Level | None = ...,
         tier: str | None = ...,
@@ -345,7 +347,7 @@ class AsyncKeys:
         """Writes down what agents claim to do with the key; see ``Keys.attest``."""
 
     async def purge(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
-        """Wipes name, metadata and creator of a key long revoked; see ``Keys.purge``."""
+        """Wipes the fields of a key long revoked that can name a person; see ``Keys.purge``."""
 
 class AsyncOrgs:
     """The orgs of a database."""

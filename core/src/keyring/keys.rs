@@ -406,7 +406,7 @@ impl Keys {
         self.turn(id.into(), "key.enable", change.into(), |life, now| life.enabled(now)).await
     }
 
-    /// Wipes name, metadata, creator and reason of a key that was revoked over 30 days ago; its id, lookup and revocation
+    /// Wipes name, description, metadata, creator and reason of a key that was revoked over 30 days ago; its id, lookup and revocation
     /// stay, and so do actors and reasons in the audit until it is pruned.
     ///
     /// ```
@@ -625,6 +625,7 @@ fn purged(key: &KeyRow) -> KeyRow {
         org,
         environment,
         name: _,
+        description: _,
         scopes,
         level,
         tier,
@@ -643,6 +644,7 @@ fn purged(key: &KeyRow) -> KeyRow {
         org,
         environment,
         name: String::new(),
+        description: None,
         scopes,
         level,
         tier,

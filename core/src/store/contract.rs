@@ -75,6 +75,7 @@ fn key(id: &str, org: &str) -> KeyRow {
         org: org.to_owned(),
         environment: "live".to_owned(),
         name: format!("name of {id}; DROP TABLE keys; --"),
+        description: Some("\u{feff}first line\r\nsecond line".to_owned()),
         scopes: vec!["deals:read".to_owned(), "deals:write".to_owned()],
         level: Some(crate::record::Level::ReadWrite),
         tier: Some("premium".to_owned()),

@@ -50,6 +50,7 @@ pub(crate) struct KeyRow {
     pub(crate) org: String,
     pub(crate) environment: String,
     pub(crate) name: String,
+    pub(crate) description: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) level: Option<Level>,
     pub(crate) tier: Option<String>,

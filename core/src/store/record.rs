@@ -17,6 +17,7 @@ impl KeyView {
         Key {
             id,
             name: key.name,
+            description: key.description,
             org: key.org,
             environment: key.environment,
             prefix: secrets.first().map(|it| it.prefix.clone()).unwrap_or_default(),

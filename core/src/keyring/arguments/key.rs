@@ -42,6 +42,16 @@ impl NewKey {
         Self { settings, environment: None, created_by: None, agent: None, mandate: None }
     }
 
+    /// Free text about the key: up to 1,000 characters, which may be several lines.
+    ///
+    /// ```
+    /// let new = keywright::NewKey::named("CI").description("Publishes the nightly builds.\nAsk the platform team.");
+    /// ```
+    #[must_use]
+    pub fn description(self, text: impl Into<String>) -> Self {
+        Self { settings: KeySettings { description: Some(Some(text.into())), ..self.settings }, ..self }
+    }
+
     /// What it may do: up to 100 scopes, as `"deals:read,deals:write"` or a list.
     pub fn scopes(self, scopes: impl IntoScopes) -> Result<Self, Error> {
         let settings = KeySettings { scopes: Some(scopes.into_scopes()?), ..self.settings };
@@ -184,6 +194,12 @@ impl KeyUpdate {
     #[must_use]
     pub fn name(self, name: impl Into<String>) -> Self {
         Self { settings: KeySettings { name: Some(name.into()), ..self.settings }, ..self }
+    }
+
+    /// Another description, or `None` for none.
+    #[must_use]
+    pub fn description(self, text: Option<String>) -> Self {
+        Self { settings: KeySettings { description: Some(text), ..self.settings }, ..self }
     }
 
     /// Other scopes in place of all it has.

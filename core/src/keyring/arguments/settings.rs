@@ -6,12 +6,15 @@ use super::metadata::{self, Metadata};
 use super::read_networks;
 use crate::clock::Millis;
 use crate::error::Error;
-use crate::input::{Fields, Value, plain};
+use crate::input::{Fields, Value, plain, prose};
 use crate::level;
 use crate::limit::rule;
 use crate::record::{Level, Limit};
 use crate::scope;
 use crate::store::KeyRow;
+
+/// The longest description, in characters.
+const LONGEST_DESCRIPTION: usize = 1_000;
 
 /// The fields of a key that `create` sets and `update` changes. `None` leaves a field as it is, `Some(None)` clears it.
 ///
@@ -20,6 +23,7 @@ use crate::store::KeyRow;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeySettings {
     pub(crate) name: Option<String>,
+    pub(crate) description: Option<Option<String>>,
     pub(crate) scopes: Option<Vec<String>>,
     pub(crate) level: Option<Option<Level>>,
     pub(crate) tier: Option<Option<String>>,
@@ -33,6 +37,7 @@ impl KeySettings {
     /// The names that `create` takes from every caller. `update` takes all but the last.
     pub(super) const NAMES: &'static [&'static str] = &[
         "name",
+        "description",
         "scopes",
         "level",
         "tier",
@@ -48,6 +53,7 @@ impl KeySettings {
     pub(super) fn take(fields: &mut Fields) -> Result<Self, Error> {
         Ok(Self {
             name: fields.take("name").map(|name| name.into_text("name")).transpose()?,
+            description: clearable(fields, "description", |text| text.into_text("description"))?,
             scopes: fields.take("scopes").map(scope::read).transpose()?,
             level: clearable(fields, "level", |level| level::parse(&level.into_text("level")?))?,
             tier: clearable(fields, "tier", |tier| tier.into_text("tier"))?,
@@ -61,17 +67,20 @@ impl KeySettings {
 
     /// Checks what the types of the fields do not rule out.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let Self { name, scopes: _, level: _, tier: _, limits, networks: _, metadata, expiry: _ } = self;
+        let Self { name, description, scopes: _, level: _, tier: _, limits, networks: _, metadata, expiry: _ } = self;
         name.as_deref().map_or(Ok(()), |name| plain("name", name, LONGEST_NAME))?;
+        description.iter().flatten().try_for_each(|text| prose("description", text, LONGEST_DESCRIPTION))?;
         rule::check_own(limits.as_deref().unwrap_or_default())?;
         metadata.as_ref().map_or(Ok(()), |metadata| metadata::check("metadata", metadata))
     }
 
     /// The fields of free text, with their names: the caller could have put a whole API key into one of them.
     pub(crate) fn free_texts(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
-        let Self { name, scopes: _, level: _, tier: _, limits: _, networks: _, metadata, expiry: _ } = self;
+        let Self { name, description, scopes: _, level: _, tier: _, limits: _, networks: _, metadata, expiry: _ } =
+            self;
         let texts = [
             ("name", name.as_deref().map(Cow::Borrowed)),
+            ("description", description.iter().flatten().map(|text| Cow::Borrowed(text.as_str())).next()),
             ("metadata", metadata.as_ref().map(|metadata| Cow::Owned(metadata::text(metadata)))),
         ];
         texts.into_iter().filter_map(|(field, text)| Some((field, text?)))
@@ -79,10 +88,11 @@ impl KeySettings {
 
     /// Puts the values into the row of a key, and returns the names of the fields that differ now.
     pub(crate) fn apply(self, key: &mut KeyRow, now: Millis) -> Result<Vec<&'static str>, Error> {
-        let Self { name, scopes, level, tier, limits, networks, metadata, expiry } = self;
+        let Self { name, description, scopes, level, tier, limits, networks, metadata, expiry } = self;
         let life = expiry.map(|expiry| key.life.expiring(expiry.at(now)?, now)).transpose()?;
         let changed = [
             ("name", set(&mut key.name, name)),
+            ("description", set(&mut key.description, description)),
             ("scopes", set(&mut key.scopes, scopes)),
             ("level", set(&mut key.level, level)),
             ("tier", set(&mut key.tier, tier)),

@@ -19,8 +19,8 @@ use crate::store::{
 };
 
 const KEY: &str = "k.id, k.org, k.environment, k.name, k.scopes, k.level, k.networks, k.metadata, k.created_at, \
-    k.created_by, k.updated_at, k.expires_at, k.disabled_at, k.revoked_at, k.reason, k.tier, k.limits, k.parent";
-const KEY_COLUMNS: usize = 18;
+    k.created_by, k.updated_at, k.expires_at, k.disabled_at, k.revoked_at, k.reason, k.tier, k.limits, k.parent, k.description";
+const KEY_COLUMNS: usize = 19;
 
 /// A secret that is not over, as it is joined to its key; the parameter is the time.
 const LIVE: &str = "(s.grace_ends_at IS NULL OR s.grace_ends_at > ?1)";
@@ -198,8 +198,8 @@ pub(super) fn create(
     let life = key.life;
     on.prepare_cached(
         "INSERT INTO keys (id, org, environment, name, scopes, level, networks, metadata, created_at, created_by, \
-         updated_at, expires_at, disabled_at, revoked_at, reason, tier, limits, parent) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+         updated_at, expires_at, disabled_at, revoked_at, reason, tier, limits, parent, description) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
     )?
     .execute(params![
         key.id,
@@ -219,7 +219,8 @@ pub(super) fn create(
         key.reason,
         key.tier,
         written(&key.limits)?,
-        key.parent
+        key.parent,
+        key.description
     ])?;
     insert_secret(on, &key.id, secret)?;
     audit::append(on, draft, audit_key)?;
@@ -264,12 +265,12 @@ pub(super) fn change(
     let (key, life) = (&edit.key, edit.key.life);
     on.prepare_cached(
         "UPDATE keys SET name = ?2, scopes = ?3, level = ?4, networks = ?5, metadata = ?6, created_by = ?7, updated_at = ?8, \
-         expires_at = ?9, disabled_at = ?10, revoked_at = ?11, reason = ?12, tier = ?13, limits = ?14 WHERE id = ?1",
+         expires_at = ?9, disabled_at = ?10, revoked_at = ?11, reason = ?12, tier = ?13, limits = ?14, description = ?15 WHERE id = ?1",
     )?
     .execute(params![
         key.id, key.name, key.scopes.join(" "), key.level.map(|it| it.as_str()), join(key.networks.as_deref()), key.metadata, key.created_by,
         key.updated_at, life.expires_at, life.disabled_at, life.revoked_at, key.reason,
-        key.tier, written(&key.limits)?
+        key.tier, written(&key.limits)?, key.description
     ])?;
     if edit.new_secret.is_some() {
         // Else a clock that steps back would bring a third secret to life.
@@ -400,6 +401,7 @@ fn key(row: &Row<'_>) -> Result<KeyRow, Error> {
         tier: row.get(15)?,
         limits: limits(row.get_ref(16)?)?,
         parent: row.get(17)?,
+        description: row.get(18)?,
     })
 }
 
