@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::request::Request;
 use super::verified::KeySnapshot;
 use crate::clock::Millis;
-use crate::limit::Draw;
+use crate::limit::Charge;
 
 /// A request as it is judged: its requirements, which routes prepare once, and the facts about this one request.
 #[derive(Debug, Clone, Copy)]
@@ -51,12 +51,12 @@ impl<'a> RequestContext<'a> {
     }
 
     /// The charge that it makes on the limits of a key.
-    pub(crate) fn charge(&self, snapshot: &dyn KeySnapshot, now: Millis) -> Draw<'a> {
-        Draw {
+    pub(crate) fn charge(&self, snapshot: &dyn KeySnapshot, now: Millis) -> Charge<'a> {
+        Charge {
             operation: self.required.operation.as_deref(),
             agent: self.agent.map(|agent| &**agent),
             cost: self.required.cost.unwrap_or(1),
-            taken: self.prior(snapshot, now).map_or(&[], |prior| &prior.charged),
+            charged: self.prior(snapshot, now).map_or(&[], |prior| &prior.charged),
         }
     }
 }

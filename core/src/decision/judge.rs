@@ -11,7 +11,7 @@ use super::verified::KeySnapshot;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::lifecycle::Life;
-use crate::limit::{Draw, Drawn, Share};
+use crate::limit::{Charge, ChargeOutcome, ChargedLimit};
 use crate::record::{Level, Status};
 use crate::{level, network, scope};
 
@@ -72,19 +72,23 @@ fn deny(code: Code, message: impl Into<Cow<'static, str>>) -> Result<(), Box<Den
 }
 
 /// Checks that every limit that applies to the request allowed its charge.
-pub(crate) fn check_limits(drawn: &Drawn, draw: &Draw<'_>, snapshot: &dyn KeySnapshot) -> Result<(), Box<Denial>> {
-    if drawn.refused.is_none() {
+pub(crate) fn check_limits(
+    outcome: &ChargeOutcome,
+    charge: &Charge<'_>,
+    snapshot: &dyn KeySnapshot,
+) -> Result<(), Box<Denial>> {
+    if outcome.refused.is_none() {
         return Ok(());
     }
     // The answer names the limit with the longest wait, so that a client that waits is not refused by another limit
     // right after. Of two equal waits it names the first limit.
-    let waits = drawn.shares.iter().rev().filter_map(|Share { place, debt, .. }| {
-        let rule = snapshot.rule(*place)?;
-        Some((&*rule.limit.name, rule.pace.wait_seconds(*debt, draw.due(*place, rule)?.cost)))
+    let waits = outcome.limits.iter().rev().filter_map(|ChargedLimit { index, backlog, .. }| {
+        let rule = snapshot.rule(*index)?;
+        Some((&*rule.limit.name, rule.params.wait_seconds(*backlog, charge.due(*index, rule)?.cost)))
     });
     let (name, wait) = waits.max_by_key(|(_, wait)| wait.unwrap_or(u64::MAX)).unwrap_or(("", Some(0)));
     let Some(wait) = wait else {
-        let reason = format!("is {}, which the limit '{name}' allows at no time", draw.cost);
+        let reason = format!("is {}, which the limit '{name}' allows at no time", charge.cost);
         let error = Error::validation_failed("cost", reason, "lower it, or give the limit a larger burst");
         return Err(Denial::from_misuse(error).into());
     };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
 use crate::input::{Fields, Value, identifier, meant};
-use crate::limit::Rules;
+use crate::limit::LimitRules;
 use crate::scope::{self, Catalogue};
 
 /// The requirements of a request to the key that it presents.
@@ -178,7 +178,12 @@ impl Request {
     }
 
     /// Refuses a request that cannot be meant for an engine with this catalogue, these limits and these environments.
-    pub(crate) fn check(&self, catalogue: Option<&Catalogue>, rules: &Rules, accepted: &[String]) -> Result<(), Error> {
+    pub(crate) fn check(
+        &self,
+        catalogue: Option<&Catalogue>,
+        rules: &LimitRules,
+        accepted: &[String],
+    ) -> Result<(), Error> {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 
 use crate::clock::{Millis, time};
-use crate::limit::{AnyLimiter, Drawn, Limiter, Rule, Share};
+use crate::limit::{AnyLimiter, ChargeOutcome, ChargedLimit, LimitRule, Limiter};
 use crate::record::{Key, LimitState};
 
 /// A key as it was read from the store at one time.
@@ -18,7 +18,7 @@ pub(crate) trait KeySnapshot: Send + Sync {
     /// The lookup of the secret that was verified.
     fn used_lookup(&self) -> &str;
     /// The rule at an index among those that limit the key.
-    fn rule(&self, index: u32) -> Option<&Rule>;
+    fn rule(&self, index: u32) -> Option<&LimitRule>;
 }
 
 /// A key whose secret was verified. Its record is built on first use, because most hosts never ask for it.
@@ -28,13 +28,18 @@ pub(crate) struct VerifiedKey {
     now: Millis,
     /// [`Millis::MAX`] for none.
     grace_ends_at: Millis,
-    drawn: Drawn,
+    charged: ChargeOutcome,
     key: OnceLock<Box<Key>>,
 }
 
 impl VerifiedKey {
-    pub(crate) fn new(snapshot: Arc<dyn KeySnapshot>, now: Millis, grace_ends_at: Millis, drawn: Drawn) -> Self {
-        Self { snapshot, now, grace_ends_at, drawn, key: OnceLock::new() }
+    pub(crate) fn new(
+        snapshot: Arc<dyn KeySnapshot>,
+        now: Millis,
+        grace_ends_at: Millis,
+        charged: ChargeOutcome,
+    ) -> Self {
+        Self { snapshot, now, grace_ends_at, charged, key: OnceLock::new() }
     }
 
     pub(super) fn grace_ends_at(&self) -> Option<DateTime<Utc>> {
@@ -42,13 +47,13 @@ impl VerifiedKey {
     }
 
     pub(super) fn limits(&self) -> Vec<LimitState> {
-        let states = self.drawn.shares.iter().filter_map(|Share { place, debt, .. }| {
-            let Rule { limit, pace } = self.snapshot.rule(*place)?;
+        let states = self.charged.limits.iter().filter_map(|ChargedLimit { index, backlog, .. }| {
+            let LimitRule { limit, params } = self.snapshot.rule(*index)?;
             Some(LimitState {
                 name: limit.name.clone(),
                 limit: limit.rate,
-                remaining: pace.remaining(*debt),
-                reset_seconds: pace.reset_seconds(*debt),
+                remaining: params.remaining(*backlog),
+                reset_seconds: params.reset_seconds(*backlog),
                 shared: AnyLimiter::SHARED,
             })
         });
@@ -56,12 +61,12 @@ impl VerifiedKey {
     }
 
     pub(super) fn is_limited(&self) -> bool {
-        !self.drawn.shares.is_empty()
+        !self.charged.limits.is_empty()
     }
 
     /// The indexes of the limits that were charged, with how much.
     pub(super) fn charged(&self) -> impl Iterator<Item = (u32, u32)> {
-        self.drawn.shares.iter().map(|share| (share.place, share.taken))
+        self.charged.limits.iter().map(|limit| (limit.index, limit.charged))
     }
 
     pub(super) fn key(&self) -> &Key {

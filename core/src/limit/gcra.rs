@@ -1,4 +1,4 @@
-//! The generic cell rate algorithm (GCRA) on one atomic number: the theoretical arrival time, at which the budget is
+//! The generic cell rate algorithm (GCRA) on one atomic number: the theoretical arrival time (TAT), at which the budget is
 //! unspent again, on a monotonic clock of microseconds that the caller reads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,36 +8,37 @@ use crate::record::Limit;
 /// A minute in microseconds.
 const MINUTE: u64 = 60_000_000;
 
-/// A budget counts in grains, so many to the microsecond that the time between two requests is a whole number of them.
-/// Where that took more than this, which only rates above it can, the time is rounded up by less than one grain.
-const FINEST: u64 = 1 << 15;
+/// The most ticks to a microsecond. Budgets count time in ticks, with as many to the microsecond as make the emission
+/// interval a whole number of them. Rates above this number can need more; their interval is rounded up by less than one
+/// tick.
+const MAX_TICKS: u64 = 1 << 15;
 
-/// The longest time a whole budget may take to come back, in grains, so that sums of two stay within 64 bits. A burst
-/// that would take longer counts as one that takes so long.
-const LONGEST: u64 = 1 << 62;
+/// The longest time that a whole budget may take to come back, in ticks, so that the sum of two fits in 64 bits. A larger
+/// burst counts as the largest one that fits.
+const MAX_TOLERANCE: u64 = 1 << 62;
 
-/// What a limit means in numbers, for one of so many processes that divide it between them.
+/// The parameters of a limit, for one of the processes that divide it between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pace {
-    /// How many make a microsecond.
-    grains: u64,
-    /// After how many grains one more request is allowed; never too few.
-    interval: u64,
-    /// How many grains a whole budget takes to come back.
-    depth: u64,
+pub(crate) struct GcraParams {
+    /// Ticks to a microsecond.
+    ticks: u64,
+    /// Ticks between two requests at the limit's rate. It is never too short.
+    emission_interval: u64,
+    /// Ticks in which a whole budget comes back: the burst times the emission interval.
+    tolerance: u64,
 }
 
-impl Pace {
-    /// Numbers that no limit may have count as the nearest that one may.
+impl GcraParams {
+    /// A number outside the range of limits counts as the nearest one inside.
     pub(crate) fn new(rate: u64, burst: u64, processes: u64) -> Self {
         let (rate, processes) = (rate.max(1), processes.max(1));
-        // The rate is divided here and not before, so that it is exact where it is lower than the processes are many.
+        // Divides the rate here and not before, so that it stays exact when it is lower than the number of processes.
         let minute = MINUTE.saturating_mul(processes);
-        let grains = (rate / greatest_common_divisor(rate, minute)).min(FINEST);
-        let interval = (u128::from(minute) * u128::from(grains)).div_ceil(rate.into());
-        let interval = u64::try_from(interval).unwrap_or(LONGEST).min(LONGEST);
-        let burst = (burst / processes).clamp(1, LONGEST / interval);
-        Self { grains, interval, depth: burst * interval }
+        let ticks = (rate / greatest_common_divisor(rate, minute)).min(MAX_TICKS);
+        let interval = (u128::from(minute) * u128::from(ticks)).div_ceil(rate.into());
+        let emission_interval = u64::try_from(interval).unwrap_or(MAX_TOLERANCE).min(MAX_TOLERANCE);
+        let burst = (burst / processes).clamp(1, MAX_TOLERANCE / emission_interval);
+        Self { ticks, emission_interval, tolerance: burst * emission_interval }
     }
 
     pub(crate) fn of(limit: &Limit, processes: u64) -> Self {
@@ -46,42 +47,42 @@ impl Pace {
 
     #[cfg(test)]
     pub(crate) fn burst(&self) -> u64 {
-        self.depth / self.interval
+        self.tolerance / self.emission_interval
     }
 
-    fn at(&self, micros: u64) -> u64 {
-        micros.saturating_mul(self.grains)
+    fn ticks_at(&self, micros: u64) -> u64 {
+        micros.saturating_mul(self.ticks)
     }
 
-    /// The arrival time after so many requests, `None` when they are not allowed.
-    fn after(&self, arrival: u64, cost: u64, now: u64) -> Option<u64> {
-        let next = arrival.max(now).checked_add(self.interval.checked_mul(cost)?)?;
-        (next.saturating_sub(now) <= self.depth).then_some(next)
+    /// The arrival time after requests of this cost, `None` if the limit does not allow them now.
+    fn next_tat(&self, tat: u64, cost: u64, now: u64) -> Option<u64> {
+        let next = tat.max(now).checked_add(self.emission_interval.checked_mul(cost)?)?;
+        (next.saturating_sub(now) <= self.tolerance).then_some(next)
     }
 
-    /// Requests that are allowed now.
-    pub(crate) fn remaining(&self, debt: Debt) -> u64 {
-        self.depth.saturating_sub(debt.0) / self.interval
+    /// The number of requests that the limit allows now.
+    pub(crate) fn remaining(&self, backlog: Backlog) -> u64 {
+        self.tolerance.saturating_sub(backlog.0) / self.emission_interval
     }
 
-    /// After how many seconds the budget is unspent again.
-    pub(crate) fn reset_seconds(&self, debt: Debt) -> u64 {
-        self.seconds(debt.0)
+    /// The seconds until the budget is unspent again.
+    pub(crate) fn reset_seconds(&self, backlog: Backlog) -> u64 {
+        self.seconds(backlog.0)
     }
 
-    /// After how many seconds so many requests pass: 0 when they do now, `None` for more than the burst.
-    pub(crate) fn wait_seconds(&self, debt: Debt, cost: u64) -> Option<u64> {
-        self.lacks(debt, cost).map(|it| self.seconds(it))
+    /// The seconds until requests of this cost pass: 0 if they pass now, `None` for more than the burst.
+    pub(crate) fn wait_seconds(&self, backlog: Backlog, cost: u64) -> Option<u64> {
+        self.shortfall(backlog, cost).map(|ticks| self.seconds(ticks))
     }
 
-    fn lacks(&self, debt: Debt, cost: u64) -> Option<u64> {
-        let cost = self.interval.checked_mul(cost).filter(|it| *it <= self.depth)?;
-        Some(debt.0.saturating_add(cost).saturating_sub(self.depth))
+    fn shortfall(&self, backlog: Backlog, cost: u64) -> Option<u64> {
+        let cost = self.emission_interval.checked_mul(cost).filter(|ticks| *ticks <= self.tolerance)?;
+        Some(backlog.0.saturating_add(cost).saturating_sub(self.tolerance))
     }
 
-    /// Rounded up, so that who waits so long has waited long enough.
-    fn seconds(&self, grains: u64) -> u64 {
-        grains.div_ceil(self.grains * 1_000_000)
+    /// Rounds up, so that a client that waits this long has waited long enough.
+    fn seconds(&self, ticks: u64) -> u64 {
+        ticks.div_ceil(self.ticks * 1_000_000)
     }
 }
 
@@ -92,79 +93,78 @@ fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// How far a budget is from unspent; the pace that it keeps says what that means.
+/// The ticks from now until the arrival time of a budget: 0 is unspent. Its [`GcraParams`] give it a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Debt(u64);
+pub(crate) struct Backlog(u64);
 
-/// The arrival time of a budget that was ended.
-const ENDED: u64 = u64::MAX;
+/// The arrival time of a retired budget.
+const RETIRED: u64 = u64::MAX;
 
-/// One budget, for one pace: a limit that has changed begins a new one. In any time `t`, at most `burst` requests and
-/// what the rate gives in `t` are taken and kept.
+/// One budget with fixed parameters: a changed limit gets a new one. In any time `t`, callers take and keep at most the
+/// burst plus the requests that the rate gives in `t`.
 ///
-/// `now` may be a little older than what another thread has brought: then less is allowed, never more.
+/// `now` may be a little older than the time that another thread used. The budget then allows less, never more.
 #[derive(Debug)]
-pub(crate) struct Gcra {
-    pace: Pace,
-    arrival: AtomicU64,
+pub(crate) struct GcraCell {
+    params: GcraParams,
+    tat: AtomicU64,
 }
 
-impl Gcra {
+impl GcraCell {
     /// An unspent budget.
-    pub(crate) const fn new(pace: Pace) -> Self {
-        Self { pace, arrival: AtomicU64::new(0) }
+    pub(crate) const fn new(params: GcraParams) -> Self {
+        Self { params, tat: AtomicU64::new(0) }
     }
 
-    /// Takes a request of that cost, or nothing.
-    pub(crate) fn take(&self, cost: u64, now: u64) -> Option<Debt> {
-        let now = self.pace.at(now);
-        let mut arrival = self.arrival.load(Ordering::Acquire);
+    /// Takes the whole cost, or nothing.
+    pub(crate) fn take(&self, cost: u64, now: u64) -> Option<Backlog> {
+        let now = self.params.ticks_at(now);
+        let mut tat = self.tat.load(Ordering::Acquire);
         loop {
-            let next = self.pace.after(arrival, cost, now)?;
-            match self.arrival.compare_exchange_weak(arrival, next, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Some(Debt(next.saturating_sub(now))),
-                Err(other) => arrival = other,
+            let next = self.params.next_tat(tat, cost, now)?;
+            match self.tat.compare_exchange_weak(tat, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Some(Backlog(next.saturating_sub(now))),
+                Err(other) => tat = other,
             }
         }
     }
 
-    /// Gives back what was taken at `taken`, since another limit refuses.
+    /// Returns a cost that was taken at `taken`, because another limit refuses the request.
     ///
-    /// What has come back by itself since then is not given a second time: others may have taken from it, and the
-    /// budget would hold more than if nothing had been taken. That is why the clock is read here, after what others
-    /// took has been seen.
-    pub(crate) fn give_back(&self, cost: u64, taken: u64, clock: impl Fn() -> u64) {
-        let (taken, cost) = (self.pace.at(taken), self.pace.interval.saturating_mul(cost));
-        let mut arrival = self.arrival.load(Ordering::Acquire);
-        while arrival != ENDED {
-            let since = self.pace.at(clock()).saturating_sub(taken);
-            let next = arrival.saturating_sub(cost.saturating_sub(since));
-            match self.arrival.compare_exchange_weak(arrival, next, Ordering::AcqRel, Ordering::Acquire) {
+    /// The part that has come back by itself since then is not returned a second time: others may have taken it, and the
+    /// budget would hold more than if nobody had taken the cost. Therefore this reads the clock only after it has seen
+    /// the charges of others.
+    pub(crate) fn refund(&self, cost: u64, taken: u64, clock: impl Fn() -> u64) {
+        let (taken, cost) = (self.params.ticks_at(taken), self.params.emission_interval.saturating_mul(cost));
+        let mut tat = self.tat.load(Ordering::Acquire);
+        while tat != RETIRED {
+            let since = self.params.ticks_at(clock()).saturating_sub(taken);
+            let next = tat.saturating_sub(cost.saturating_sub(since));
+            match self.tat.compare_exchange_weak(tat, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return,
-                Err(other) => arrival = other,
+                Err(other) => tat = other,
             }
         }
     }
 
-    pub(crate) fn debt(&self, now: u64) -> Debt {
-        Debt(self.arrival.load(Ordering::Acquire).saturating_sub(self.pace.at(now)))
+    pub(crate) fn backlog(&self, now: u64) -> Backlog {
+        Backlog(self.tat.load(Ordering::Acquire).saturating_sub(self.params.ticks_at(now)))
     }
 
-    /// Ends it if it is unspent, so that a new one in its place changes nothing. From one that was ended nothing can be
-    /// taken.
-    pub(crate) fn end(&self, now: u64) -> bool {
-        let arrival = self.arrival.load(Ordering::Acquire);
-        arrival <= self.pace.at(now)
-            && self.arrival.compare_exchange(arrival, ENDED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    /// Retires the budget if it is unspent, so that a new one can replace it without effect. A retired budget gives
+    /// nothing.
+    pub(crate) fn retire(&self, now: u64) -> bool {
+        let tat = self.tat.load(Ordering::Acquire);
+        tat <= self.params.ticks_at(now)
+            && self.tat.compare_exchange(tat, RETIRED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    pub(crate) fn is_ended(&self) -> bool {
-        self.arrival.load(Ordering::Acquire) == ENDED
+    pub(crate) fn is_retired(&self) -> bool {
+        self.tat.load(Ordering::Acquire) == RETIRED
     }
 
-    /// Whether it is unspent.
-    pub(crate) fn is_full(&self, now: u64) -> bool {
-        self.debt(now) == Debt(0)
+    pub(crate) fn is_unspent(&self, now: u64) -> bool {
+        self.backlog(now) == Backlog(0)
     }
 }
 
@@ -179,13 +179,13 @@ mod tests {
 
     const SECOND: u64 = 1_000_000;
 
-    /// So long, 4 years, any clock may have run.
-    const FAR: u64 = LONGEST / FINEST;
+    /// 4 years: no clock has run for longer.
+    const FAR: u64 = MAX_TOLERANCE / MAX_TICKS;
 
-    /// The budget as anybody would count it: what was kept is replayed from the beginning, in grains of budget.
+    /// The obvious implementation of a budget: it replays all kept charges from the beginning, in ticks.
     struct Reference {
-        pace: Pace,
-        /// When and how much, in the order of the calls.
+        params: GcraParams,
+        /// The time and cost of each charge, in the order of the calls.
         kept: Vec<(u64, u64)>,
     }
 
@@ -197,17 +197,18 @@ mod tests {
         }
 
         fn remaining(&self, now: u64) -> u64 {
-            let [grains, interval, depth] = [self.pace.grains, self.pace.interval, self.pace.depth].map(u128::from);
-            let (mut level, mut at) = (depth, 0);
+            let [ticks, interval, tolerance] =
+                [self.params.ticks, self.params.emission_interval, self.params.tolerance].map(u128::from);
+            let (mut level, mut at) = (tolerance, 0);
             for (taken, cost) in self.in_time().into_iter().chain([(now, 0)]) {
-                level = (level + u128::from(taken - at) * grains).min(depth);
+                level = (level + u128::from(taken - at) * ticks).min(tolerance);
                 level = level.checked_sub(u128::from(cost) * interval).expect("more was taken than there was");
                 at = taken;
             }
             u64::try_from(level / interval).unwrap()
         }
 
-        /// The promise itself, for the true rate: no window holds more than the burst and what the rate gives in it.
+        /// The promise, for the true rate: no window holds more than the burst plus the requests that the rate gives in it.
         fn holds(&self, rate: u64, burst: u64, processes: u64) -> bool {
             let (kept, burst) = (self.in_time(), u128::from((burst / processes).max(1)));
             let minute = u128::from(MINUTE * processes);
@@ -226,9 +227,9 @@ mod tests {
     enum Step {
         Wait(u64),
         Take(u64),
-        /// A thread whose clock was read a little earlier.
+        /// A thread that read the clock a little earlier.
         Late(u64, u64),
-        GiveBack(usize),
+        Refund(usize),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -236,7 +237,7 @@ mod tests {
             3 => prop_oneof![0..10_u64, 0..SECOND, 0..600 * SECOND, Just(FAR / 64)].prop_map(Step::Wait),
             6 => prop_oneof![Just(1), 1..12_u64].prop_map(Step::Take),
             1 => (prop_oneof![0..10_u64, 0..SECOND], 1..4_u64).prop_map(|(ago, cost)| Step::Late(ago, cost)),
-            2 => any::<usize>().prop_map(Step::GiveBack),
+            2 => any::<usize>().prop_map(Step::Refund),
         ]
     }
 
@@ -253,10 +254,10 @@ mod tests {
             start in prop_oneof![Just(0), 0..FAR],
             steps in prop::collection::vec(step(), 1..60),
         ) {
-            let pace = Pace::new(rate, burst, processes);
-            let budget = Gcra::new(pace);
-            let mut reference = Reference { pace, kept: Vec::new() };
-            // Which of the kept may still be given back, and whether all that was done had no delay in it.
+            let params = GcraParams::new(rate, burst, processes);
+            let budget = GcraCell::new(params);
+            let mut reference = Reference { params, kept: Vec::new() };
+            // The charges that may still be refunded, and whether no step so far had a delay.
             let (mut now, mut open, mut exact) = (start, Vec::new(), true);
             for step in steps {
                 match step {
@@ -265,22 +266,22 @@ mod tests {
                         open.clear();
                     }
                     Step::Take(cost) => {
-                        let before = budget.debt(now);
-                        let lacks = pace.lacks(before, cost);
+                        let before = budget.backlog(now);
+                        let shortfall = params.shortfall(before, cost);
                         match budget.take(cost, now) {
-                            Some(debt) => {
-                                prop_assert_eq!(pace.remaining(debt), pace.remaining(before) - cost);
-                                prop_assert_eq!(lacks, Some(0));
+                            Some(backlog) => {
+                                prop_assert_eq!(params.remaining(backlog), params.remaining(before) - cost);
+                                prop_assert_eq!(shortfall, Some(0));
                                 open.push(reference.kept.len());
                                 reference.kept.push((now, cost));
                             }
                             None => {
-                                prop_assert!(pace.remaining(before) < cost);
-                                prop_assert_eq!(budget.debt(now), before);
-                                prop_assert_eq!(lacks.is_none(), cost > pace.burst());
-                                if let Some(lacks) = lacks {
-                                    prop_assert!(pace.remaining(Debt(before.0 - lacks)) >= cost);
-                                    prop_assert!(pace.remaining(Debt(before.0 - lacks + 1)) < cost);
+                                prop_assert!(params.remaining(before) < cost);
+                                prop_assert_eq!(budget.backlog(now), before);
+                                prop_assert_eq!(shortfall.is_none(), cost > params.burst());
+                                if let Some(shortfall) = shortfall {
+                                    prop_assert!(params.remaining(Backlog(before.0 - shortfall)) >= cost);
+                                    prop_assert!(params.remaining(Backlog(before.0 - shortfall + 1)) < cost);
                                 }
                             }
                         }
@@ -292,20 +293,20 @@ mod tests {
                             exact = false;
                         }
                     }
-                    Step::GiveBack(which) if !open.is_empty() => {
+                    Step::Refund(which) if !open.is_empty() => {
                         let index = open.swap_remove(which % open.len());
                         let (taken, cost) = reference.kept[index];
-                        budget.give_back(cost, taken, || now);
+                        budget.refund(cost, taken, || now);
                         reference.kept[index].1 = 0;
                     }
-                    Step::GiveBack(_) => {}
+                    Step::Refund(_) => {}
                 }
-                let (debt, most) = (budget.debt(now), reference.remaining(now));
-                let mine = pace.remaining(debt);
+                let (backlog, most) = (budget.backlog(now), reference.remaining(now));
+                let mine = params.remaining(backlog);
                 prop_assert!(if exact { mine == most } else { mine <= most }, "{mine}, {most}");
-                prop_assert_eq!(pace.wait_seconds(debt, 1) == Some(0), mine > 0);
-                prop_assert_eq!(budget.is_full(now), pace.reset_seconds(debt) == 0);
-                prop_assert!(budget.is_full(now + debt.0.div_ceil(pace.grains)));
+                prop_assert_eq!(params.wait_seconds(backlog, 1) == Some(0), mine > 0);
+                prop_assert_eq!(budget.is_unspent(now), params.reset_seconds(backlog) == 0);
+                prop_assert!(budget.is_unspent(now + backlog.0.div_ceil(params.ticks)));
             }
             prop_assert!(reference.holds(rate, burst, processes));
         }
@@ -315,9 +316,9 @@ mod tests {
             (rate, burst, processes) in numbers(),
             steps in prop::collection::vec((0..4_u64 * SECOND, 1..6_u64, any::<bool>(), 0..4_usize), 1..40),
         ) {
-            let pace = Pace::new(rate, burst, processes);
-            let budget = Gcra::new(pace);
-            let mut reference = Reference { pace, kept: Vec::new() };
+            let params = GcraParams::new(rate, burst, processes);
+            let budget = GcraCell::new(params);
+            let mut reference = Reference { params, kept: Vec::new() };
             let (mut now, mut open) = (0, Vec::new());
             for (wait, cost, back, which) in steps {
                 now += wait;
@@ -328,143 +329,146 @@ mod tests {
                 if back && !open.is_empty() {
                     let index = open.swap_remove(which % open.len());
                     let (taken, cost) = reference.kept[index];
-                    budget.give_back(cost, taken, || now);
+                    budget.refund(cost, taken, || now);
                     reference.kept[index].1 = 0;
                 }
-                prop_assert!(pace.remaining(budget.debt(now)) <= reference.remaining(now));
+                prop_assert!(params.remaining(budget.backlog(now)) <= reference.remaining(now));
             }
             prop_assert!(reference.holds(rate, burst, processes));
         }
 
         #[test]
-        fn any_numbers_are_survived(
+        fn any_numbers_are_accepted(
             (rate, burst, processes, cost) in any::<(u64, u64, u64, u64)>(),
             times in prop::collection::vec(any::<u64>(), 1..20),
         ) {
-            let pace = Pace::new(rate, burst, processes);
-            let budget = Gcra::new(pace);
+            let params = GcraParams::new(rate, burst, processes);
+            let budget = GcraCell::new(params);
             for now in times {
                 let _ = budget.take(cost, now);
-                let debt = budget.debt(now);
-                prop_assert!(pace.remaining(debt) <= pace.burst());
-                let _ = (pace.reset_seconds(debt), pace.wait_seconds(debt, cost));
-                budget.give_back(cost, now, || now);
-                let _ = budget.is_full(now);
+                let backlog = budget.backlog(now);
+                prop_assert!(params.remaining(backlog) <= params.burst());
+                let _ = (params.reset_seconds(backlog), params.wait_seconds(backlog, cost));
+                budget.refund(cost, now, || now);
+                let _ = budget.is_unspent(now);
             }
         }
 
-        /// Whatever the rate, who takes so many waits for as long as the rate says, and not a second more.
+        /// At any rate, a client waits for exactly as long as the rate says, in whole seconds.
         #[test]
         fn seconds_are_those_of_the_true_rate(
-            rate in 1..=FINEST,
+            rate in 1..=MAX_TICKS,
             processes in prop_oneof![Just(1), 1..=4_096_u64],
             share in 1..=1_000_u64,
             start in 0..FAR,
         ) {
             let burst = rate * processes;
-            let (pace, taken) = (Pace::new(rate, burst, processes), (rate * share / 1_000).max(1));
-            let budget = Gcra::new(pace);
+            let (params, taken) = (GcraParams::new(rate, burst, processes), (rate * share / 1_000).max(1));
+            let budget = GcraCell::new(params);
             let seconds = |requests: u64| (requests * 60 * processes).div_ceil(rate);
-            // One by one as well as at once.
+            // Both one by one and all at once.
             for cost in [1; 20].into_iter().take(taken.min(20) as usize).chain([taken.saturating_sub(20)]) {
                 prop_assert!(budget.take(cost, start).is_some());
             }
-            let debt = budget.debt(start);
-            prop_assert_eq!((pace.burst(), pace.remaining(debt)), (rate, rate - taken));
-            prop_assert_eq!(pace.reset_seconds(debt), seconds(taken));
-            prop_assert_eq!(pace.wait_seconds(debt, rate), Some(seconds(taken)));
+            let backlog = budget.backlog(start);
+            prop_assert_eq!((params.burst(), params.remaining(backlog)), (rate, rate - taken));
+            prop_assert_eq!(params.reset_seconds(backlog), seconds(taken));
+            prop_assert_eq!(params.wait_seconds(backlog, rate), Some(seconds(taken)));
         }
     }
 
     #[test]
     fn a_budget_runs_out_and_comes_back() {
-        let pace = Pace::new(60, 3, 1);
-        let budget = Gcra::new(pace);
-        let left = |now| pace.remaining(budget.debt(now));
+        let params = GcraParams::new(60, 3, 1);
+        let budget = GcraCell::new(params);
+        let left = |now| params.remaining(budget.backlog(now));
         for left in [2, 1, 0] {
-            assert_eq!(budget.take(1, 7).map(|it| pace.remaining(it)), Some(left));
+            assert_eq!(budget.take(1, 7).map(|backlog| params.remaining(backlog)), Some(left));
         }
-        assert_eq!((budget.take(1, 7), left(7), pace.reset_seconds(budget.debt(7))), (None, 0, 3));
+        assert_eq!((budget.take(1, 7), left(7), params.reset_seconds(budget.backlog(7))), (None, 0, 3));
         assert_eq!(
-            [0, 1, 2, 3, 4].map(|it| pace.wait_seconds(budget.debt(7), it)),
+            [0, 1, 2, 3, 4].map(|cost| params.wait_seconds(budget.backlog(7), cost)),
             [Some(0), Some(1), Some(2), Some(3), None]
         );
         assert_eq!(budget.take(1, 6 + SECOND), None);
-        assert_eq!(pace.lacks(budget.debt(6 + SECOND), 1), Some(1));
+        assert_eq!(params.shortfall(budget.backlog(6 + SECOND), 1), Some(1));
         assert!(budget.take(1, 7 + SECOND).is_some());
-        assert!(!budget.is_full(6 + 4 * SECOND) && budget.is_full(7 + 4 * SECOND));
+        assert!(!budget.is_unspent(6 + 4 * SECOND) && budget.is_unspent(7 + 4 * SECOND));
         assert_eq!(left(7 + 4 * SECOND), 3);
     }
 
     #[test]
-    fn intervals_are_exact_up_to_the_finest_grain_and_then_rounded_up() {
+    fn intervals_are_exact_up_to_the_finest_tick_and_then_rounded_up() {
         let numbers = |rate, processes| {
-            let it = Pace::new(rate, 1, processes);
-            (it.grains, it.interval)
+            let params = GcraParams::new(rate, 1, processes);
+            (params.ticks, params.emission_interval)
         };
         assert_eq!(numbers(60, 1), (1, SECOND));
         assert_eq!(numbers(7, 1), (7, MINUTE));
         assert_eq!(numbers(1_000_000_000, 1), (50, 3));
-        // A prime, of which no minute is a multiple: 1,966.08 grains.
-        assert_eq!(numbers(1_000_000_007, 1), (FINEST, 1_967));
-        assert_eq!(Pace::of(&Limit::new("read", 100).burst(20), 4), Pace::new(25, 5, 1));
-        // Two a minute between four: each has one in two minutes.
-        assert_eq!(Pace::new(2, 2, 4), Pace { grains: 1, interval: 120 * SECOND, depth: 120 * SECOND });
+        // A minute is not a multiple of this prime: the interval is 1,966.08 ticks.
+        assert_eq!(numbers(1_000_000_007, 1), (MAX_TICKS, 1_967));
+        assert_eq!(GcraParams::of(&Limit::new("read", 100).burst(20), 4), GcraParams::new(25, 5, 1));
+        // Two a minute for four processes: each has one in two minutes.
+        assert_eq!(
+            GcraParams::new(2, 2, 4),
+            GcraParams { ticks: 1, emission_interval: 120 * SECOND, tolerance: 120 * SECOND }
+        );
     }
 
     #[test]
     fn the_widest_numbers() {
-        let fast = Pace::new(1_000_000_000, 1_000_000_000, 1);
-        let budget = Gcra::new(fast);
-        assert_eq!(budget.take(1_000_000_000, 0).map(|it| fast.remaining(it)), Some(0));
+        let fast = GcraParams::new(1_000_000_000, 1_000_000_000, 1);
+        let budget = GcraCell::new(fast);
+        assert_eq!(budget.take(1_000_000_000, 0).map(|backlog| fast.remaining(backlog)), Some(0));
         assert_eq!(budget.take(17, 1), None);
-        assert_eq!(budget.take(16, 1).map(|it| fast.remaining(it)), Some(0));
-        let slow = Pace::new(1, 1_000_000_000, 4_096);
-        assert!(slow.burst() > 10_000 && slow.depth <= LONGEST);
+        assert_eq!(budget.take(16, 1).map(|backlog| fast.remaining(backlog)), Some(0));
+        let slow = GcraParams::new(1, 1_000_000_000, 4_096);
+        assert!(slow.burst() > 10_000 && slow.tolerance <= MAX_TOLERANCE);
         for now in [0, 1, u64::MAX - 1, u64::MAX] {
-            let budget = Gcra::new(slow);
-            // Beyond the end of the clock nothing is allowed, and nothing overflows.
+            let budget = GcraCell::new(slow);
+            // At the end of the clock the budget allows nothing, and nothing overflows.
             assert_eq!(budget.take(1, now).is_some(), now < 2);
             assert!(budget.take(u64::MAX, now).is_none() && budget.take(slow.burst() + 1, now).is_none());
-            assert_eq!(slow.wait_seconds(budget.debt(now), slow.burst() + 1), None);
+            assert_eq!(slow.wait_seconds(budget.backlog(now), slow.burst() + 1), None);
         }
     }
 
     #[test]
-    fn what_came_back_by_itself_is_not_given_back_again() {
-        let pace = Pace::new(60, 10, 1);
-        let budget = Gcra::new(pace);
+    fn a_refund_leaves_out_what_came_back_by_itself() {
+        let params = GcraParams::new(60, 10, 1);
+        let budget = GcraCell::new(params);
         budget.take(10, 0).unwrap();
-        // Eight have come back when another takes one; without the ten it would have left nine.
+        // Eight have come back when another caller takes one. Without the ten it would have left nine.
         budget.take(1, 8 * SECOND).unwrap();
-        budget.give_back(10, 0, || 8 * SECOND);
-        assert_eq!(pace.remaining(budget.debt(8 * SECOND)), 9);
-        budget.give_back(10, 0, || 30 * SECOND);
-        assert_eq!(pace.remaining(budget.debt(8 * SECOND)), 9);
+        budget.refund(10, 0, || 8 * SECOND);
+        assert_eq!(params.remaining(budget.backlog(8 * SECOND)), 9);
+        budget.refund(10, 0, || 30 * SECOND);
+        assert_eq!(params.remaining(budget.backlog(8 * SECOND)), 9);
     }
 
     #[test]
-    fn only_an_unspent_budget_is_ended_and_then_gives_nothing() {
-        let budget = Gcra::new(Pace::new(60, 2, 1));
+    fn only_an_unspent_budget_is_retired_and_then_gives_nothing() {
+        let budget = GcraCell::new(GcraParams::new(60, 2, 1));
         budget.take(1, 10).unwrap();
-        assert!(!budget.end(10) && !budget.is_ended());
-        assert!(budget.end(10 + SECOND) && budget.is_ended() && !budget.end(10 + SECOND));
-        budget.give_back(1, 10, || 10);
-        assert!(budget.is_ended() && budget.take(1, 100 * SECOND).is_none());
+        assert!(!budget.retire(10) && !budget.is_retired());
+        assert!(budget.retire(10 + SECOND) && budget.is_retired() && !budget.retire(10 + SECOND));
+        budget.refund(1, 10, || 10);
+        assert!(budget.is_retired() && budget.take(1, 100 * SECOND).is_none());
     }
 
     #[test]
     fn an_older_clock_allows_less() {
-        let pace = Pace::new(60, 2, 1);
-        let budget = Gcra::new(pace);
+        let params = GcraParams::new(60, 2, 1);
+        let budget = GcraCell::new(params);
         budget.take(1, 10 * SECOND).unwrap();
-        assert_eq!(pace.remaining(budget.debt(9 * SECOND)), 0);
+        assert_eq!(params.remaining(budget.backlog(9 * SECOND)), 0);
         assert!(budget.take(1, 9 * SECOND).is_none());
         assert!(budget.take(1, 10 * SECOND).is_some());
     }
 
-    /// Each thread takes, and gives back every third of what it got; what it kept is returned.
-    fn crowd(budget: &Gcra, clock: impl Fn() -> u64 + Sync) -> u64 {
+    /// Each thread takes, and refunds every third charge. Returns the sum that all threads kept.
+    fn crowd(budget: &GcraCell, clock: impl Fn() -> u64 + Sync) -> u64 {
         const THREADS: u64 = 8;
         let (barrier, clock) = (Barrier::new(8), &clock);
         let work = |thread: u64| {
@@ -473,31 +477,31 @@ mod tests {
             for turn in 0..20_000 {
                 let (cost, now) = (1 + (thread + turn) % 3, clock());
                 if budget.take(cost, now).is_some() {
-                    if turn % 3 == 0 { budget.give_back(cost, now, clock) } else { kept += cost }
+                    if turn % 3 == 0 { budget.refund(cost, now, clock) } else { kept += cost }
                 }
             }
             kept
         };
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..THREADS).map(|it| scope.spawn(move || work(it))).collect();
+            let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || work(thread))).collect();
             threads.into_iter().map(|it| it.join().unwrap()).sum()
         })
     }
 
     #[test]
     fn many_threads_share_one_budget_to_the_last_request() {
-        // For most of the run there is something to race for: the threads ask for a little more than there is.
+        // The threads ask for a little more than there is, so that they compete for most of the run.
         const BURST: u64 = 150_000;
-        let pace = Pace::new(60, BURST, 1);
-        let budget = Gcra::new(pace);
+        let params = GcraParams::new(60, BURST, 1);
+        let budget = GcraCell::new(params);
         let kept = crowd(&budget, || 5);
-        assert_eq!(pace.remaining(budget.debt(5)), BURST - kept);
+        assert_eq!(params.remaining(budget.backlog(5)), BURST - kept);
         assert!(budget.take(BURST + 1 - kept, 5).is_none());
     }
 
     #[test]
     fn many_threads_on_a_running_clock_keep_no_more_than_burst_and_rate_give() {
-        let (budget, begin) = (Gcra::new(Pace::new(6_000_000, 100, 1)), Instant::now());
+        let (budget, begin) = (GcraCell::new(GcraParams::new(6_000_000, 100, 1)), Instant::now());
         let clock = || u64::try_from(begin.elapsed().as_micros()).unwrap();
         let kept = crowd(&budget, clock);
         assert!(kept <= 100 + clock() / 10, "{kept}");

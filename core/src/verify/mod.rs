@@ -13,7 +13,7 @@ use self::flight::Flights;
 use self::memory::Memory;
 use self::permits::Permits;
 use self::rehash::Rehash;
-use self::state::{AnyCharge, State};
+use self::state::State;
 use crate::clock::{Clock, Millis};
 use crate::decision::{Allowed, Code, Decision, Denial, Request, RequestContext, UNAVAILABLE, check_limits};
 use crate::error::{Error, UnavailableCause};
@@ -22,10 +22,10 @@ use crate::fork::PerProcess;
 use crate::hash::{Claim, Hasher, Stored, Verdict};
 use crate::key::{Format, Formats, Shape, Tail};
 use crate::lifecycle::ENDED;
-use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule, Rules};
+use crate::limit::{AnyKeyLimit, AnyLimiter, ChargeOutcome, KeyLimit, LimitRule, LimitRules, Limiter};
 use crate::record::{Limit, Per};
 use crate::scope::Catalogue;
-use crate::store::{AnyStore, KeyRow, LookupResult, Store, Tenant};
+use crate::store::{AnyStore, LookupResult, KeyRow, Store, Tenant};
 use crate::usage::{EndedGraces, Metered, Usage};
 use crate::wait::at_once;
 use crate::worker::Workers;
@@ -81,7 +81,7 @@ pub(crate) struct Verifier {
     pub(crate) store: Arc<AnyStore>,
     pub(crate) slow: Workers,
     pub(crate) closed: AtomicBool,
-    pub(crate) rules: Rules,
+    pub(crate) rules: LimitRules,
     pub(crate) hot: Hot,
 }
 
@@ -169,8 +169,8 @@ struct Judged {
 
 impl Judged {
     /// What is to be charged. Limits come last: what was refused is charged by none.
-    fn owed(&self) -> Result<&[AnyCharge], Box<Denial>> {
-        match (&self.verdict, self.state.charges()) {
+    fn owed(&self) -> Result<&[AnyKeyLimit], Box<Denial>> {
+        match (&self.verdict, self.state.limits()) {
             (Err(_), _) => Ok(&[]),
             (Ok(()), Some(charges)) => Ok(charges),
             (Ok(()), None) => Err(Denial::from_error(&unknown_tier()).into()),
@@ -200,7 +200,7 @@ impl Verifier {
             && let Some(remembered) = self.remembered(here, tenant, tail, context, about)
         {
             let drawn = match remembered.owed() {
-                Ok([]) => Ok(Drawn::default()),
+                Ok([]) => Ok(ChargeOutcome::default()),
                 _ => at_once(self.draw(here, &remembered, context))?,
             };
             return Some(self.told(here, remembered, drawn, context));
@@ -252,7 +252,7 @@ impl Verifier {
         match self.look(self.hot.here(), tenant, presented, context).await {
             Err(denial) => refusal(denial),
             Ok(Judged { state, now, verdict }) => {
-                let (proved, agent) = (state.proved(now, Drawn::default()), context.agent.cloned());
+                let (proved, agent) = (state.proved(now, ChargeOutcome::default()), context.agent.cloned());
                 match verdict {
                     Ok(()) => Decision::Allowed(Allowed::new(proved, agent)),
                     Err(denial) => refusal(denial.of(proved, agent).into()),
@@ -319,13 +319,7 @@ impl Verifier {
 
     /// Compares the secret with the stored verifier, unless that is known; a slow one only behind its filter, on
     /// threads of its own.
-    async fn prove(
-        &self,
-        here: &Here,
-        found: &LookupResult,
-        shape: &Shape<'_>,
-        known: bool,
-    ) -> Result<(), Box<Denial>> {
+    async fn prove(&self, here: &Here, found: &LookupResult, shape: &Shape<'_>, known: bool) -> Result<(), Box<Denial>> {
         let stored = Stored::parse(&found.secret.verifier).ok_or_else(unusable)?;
         let claim = Claim {
             environment: found.view.key.environment.clone(),
@@ -369,8 +363,8 @@ impl Verifier {
         claim: Claim,
         unfiltered: bool,
     ) -> Result<Verdict, Error> {
-        let failures = Rule::new(Limit::new("failures", FAILURES), 1);
-        let budget = unfiltered.then(|| here.limiter.hold(&claim.lookup, &failures, &self.clock));
+        let failures = LimitRule::new(Limit::new("failures", FAILURES), 1);
+        let budget = unfiltered.then(|| here.limiter.budget(&claim.lookup, &failures, &self.clock));
         let now = self.clock.monotonic_micros();
         if budget.as_ref().is_some_and(|it| it.take(1, now).is_none()) {
             let reason = "too many wrong secrets were tried for a key whose check is slow";
@@ -381,30 +375,30 @@ impl Verifier {
         let check = move || permits.within(Hasher::memory(&stored), || hasher.check(&stored, &claim));
         let checked = here.flights.join(proof, &self.slow, check).await;
         if let Some(budget) = budget.filter(|_| checked != Ok(Verdict::Mismatch)) {
-            budget.give_back(1, now, || self.clock.monotonic_micros());
+            budget.refund(1, now, || self.clock.monotonic_micros());
         }
         checked
     }
 
     /// See [`Keywright::charge_attestations`](crate::Keywright::charge_attestations).
     pub(crate) fn charge_attestations(&self, key_id: &str, count: u64) -> Result<(), u64> {
-        let rule = Rule::new(Limit::new("attestations", ATTESTATIONS), 1);
+        let rule = LimitRule::new(Limit::new("attestations", ATTESTATIONS), 1);
         // No id of a key or an org holds a space, so that no configured limit shares the budget.
-        let budget = self.hot.here().limiter.hold(&format!("attestations {key_id}"), &rule, &self.clock);
+        let budget = self.hot.here().limiter.budget(&format!("attestations {key_id}"), &rule, &self.clock);
         let now = self.clock.monotonic_micros();
-        let wait = || rule.pace.wait_seconds(budget.debt(now), count).unwrap_or(u64::MAX);
+        let wait = || rule.params.wait_seconds(budget.backlog(now), count).unwrap_or(u64::MAX);
         budget.take(count, now).map(|_| ()).ok_or_else(wait)
     }
 
     /// What a key is charged by, in the order in which it is charged. `None` for a tier that is not configured.
-    fn charges(&self, here: &Here, key: &KeyRow) -> Option<Box<[AnyCharge]>> {
+    fn charges(&self, here: &Here, key: &KeyRow) -> Option<Box<[AnyKeyLimit]>> {
         let rules = self.rules.of(key.tier.as_deref(), &key.limits).ok()?;
-        let hold = |rule: &Rule| match rule.limit.per {
-            Per::Key => Some(here.limiter.hold(&key.id, rule, &self.clock)),
-            Per::Org => Some(here.limiter.hold(&key.org, rule, &self.clock)),
+        let budget = |rule: &LimitRule| match rule.limit.per {
+            Per::Key => Some(here.limiter.budget(&key.id, rule, &self.clock)),
+            Per::Org => Some(here.limiter.budget(&key.org, rule, &self.clock)),
             Per::Agent => None,
         };
-        Some(rules.into_iter().map(|rule| Charge { budget: hold(&rule), rule }).collect())
+        Some(rules.into_iter().map(|rule| KeyLimit { budget: budget(&rule), rule }).collect())
     }
 
     fn judged(&self, here: &Here, state: Arc<State>, context: RequestContext<'_>, about: Millis) -> Judged {
@@ -413,9 +407,14 @@ impl Verifier {
         Judged { verdict: state.judge(context, grace_over, now), now, state }
     }
 
-    async fn draw(&self, here: &Here, judged: &Judged, context: RequestContext<'_>) -> Result<Drawn, Box<Denial>> {
+    async fn draw(
+        &self,
+        here: &Here,
+        judged: &Judged,
+        context: RequestContext<'_>,
+    ) -> Result<ChargeOutcome, Box<Denial>> {
         let (charges, request) = (judged.owed()?, context.charge(&*judged.state, judged.now));
-        let drawn = here.limiter.draw(charges, judged.state.org(), &request, &self.clock).await;
+        let drawn = here.limiter.charge(charges, judged.state.org(), &request, &self.clock).await;
         drawn.map_err(|it| Denial::from_error(&it).into())
     }
 
@@ -424,7 +423,7 @@ impl Verifier {
         &self,
         here: &Here,
         judged: Judged,
-        drawn: Result<Drawn, Box<Denial>>,
+        drawn: Result<ChargeOutcome, Box<Denial>>,
         context: RequestContext<'_>,
     ) -> Decision {
         let Judged { state, now, verdict } = judged;
@@ -433,7 +432,7 @@ impl Verifier {
                 let charged = check_limits(&drawn, &context.charge(&*state, now), &*state);
                 (drawn, charged)
             }
-            Err(denial) => (Drawn::default(), Err(denial)),
+            Err(denial) => (ChargeOutcome::default(), Err(denial)),
         };
         let verdict = verdict.and(charged);
         if let Some(usage) = &here.usage

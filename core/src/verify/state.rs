@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use crate::clock::{COARSE_LAG, Millis};
 use crate::decision::{Denial, KeyFacts, KeySnapshot, RequestContext, VerifiedKey, judge};
 use crate::lifecycle::Life;
-use crate::limit::{AnyLimiter, Charge, Drawn, Limiter, Rule};
+use crate::limit::{AnyKeyLimit, ChargeOutcome, LimitRule};
 use crate::network;
 use crate::record::{Key, Level};
 use crate::store::{KeyView, LookupResult, Tenant};
@@ -53,25 +53,23 @@ struct Bounds {
     /// Those of the key and those of its org.
     networks: [Option<Box<[IpNet]>>; 2],
     /// `None` when the key has a tier that the engine does not know.
-    charges: Option<Box<[AnyCharge]>>,
+    limits: Option<Box<[AnyKeyLimit]>>,
 }
-
-pub(crate) type AnyCharge = Charge<<AnyLimiter as Limiter>::Budget>;
 
 impl State {
     pub(crate) fn new(
         found: LookupResult,
         accepted: &[String],
-        charges: Option<Box<[AnyCharge]>>,
+        limits: Option<Box<[AnyKeyLimit]>>,
         integer_ids: bool,
         read_at: Millis,
     ) -> Self {
         static READINGS: AtomicU64 = AtomicU64::new(2);
         let LookupResult { secret, mut view, org_disabled, org_networks } = found;
         let stored = |it: &Option<Vec<String>>| it.as_deref().map(network::stored);
-        let bounds = Bounds { networks: [stored(&view.key.networks), stored(&org_networks)], charges };
+        let bounds = Bounds { networks: [stored(&view.key.networks), stored(&org_networks)], limits };
         let bounded =
-            bounds.networks.iter().any(Option::is_some) || bounds.charges.as_ref().is_none_or(|it| !it.is_empty());
+            bounds.networks.iter().any(Option::is_some) || bounds.limits.as_ref().is_none_or(|it| !it.is_empty());
         let accepted = accepted.contains(&view.key.environment);
         let (words, ends) = take_words(&mut view, secret.term.lookup);
         let KeyView { key, .. } = &view;
@@ -149,13 +147,13 @@ impl State {
         judge(&facts, context, now)
     }
 
-    pub(crate) fn charges(&self) -> Option<&[AnyCharge]> {
-        self.bounds.as_ref().map_or(Some(&[]), |it| it.charges.as_deref())
+    pub(crate) fn limits(&self) -> Option<&[AnyKeyLimit]> {
+        self.bounds.as_ref().map_or(Some(&[]), |it| it.limits.as_deref())
     }
 
-    pub(crate) fn proved(self: Arc<Self>, now: Millis, drawn: Drawn) -> VerifiedKey {
+    pub(crate) fn proved(self: Arc<Self>, now: Millis, charged: ChargeOutcome) -> VerifiedKey {
         let grace_ends_at = if now < self.grace_ends_at { self.grace_ends_at } else { NEVER };
-        VerifiedKey::new(self, now, grace_ends_at, drawn)
+        VerifiedKey::new(self, now, grace_ends_at, charged)
     }
 }
 
@@ -223,7 +221,7 @@ impl KeySnapshot for State {
         self.lookup()
     }
 
-    fn rule(&self, place: u32) -> Option<&Rule> {
-        Some(&self.charges()?.get(usize::try_from(place).ok()?)?.rule)
+    fn rule(&self, index: u32) -> Option<&LimitRule> {
+        Some(&self.limits()?.get(usize::try_from(index).ok()?)?.rule)
     }
 }

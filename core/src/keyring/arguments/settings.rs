@@ -8,7 +8,7 @@ use crate::clock::Millis;
 use crate::error::Error;
 use crate::input::{Fields, Value, plain, prose};
 use crate::level;
-use crate::limit::rule;
+use crate::limit;
 use crate::record::{Level, Limit};
 use crate::scope;
 use crate::store::KeyRow;
@@ -57,7 +57,7 @@ impl KeySettings {
             scopes: fields.take("scopes").map(scope::read).transpose()?,
             level: clearable(fields, "level", |level| level::parse(&level.into_text("level")?))?,
             tier: clearable(fields, "tier", |tier| tier.into_text("tier"))?,
-            limits: clearable(fields, "limits", |limits| rule::read("limits", limits))?.map(Option::unwrap_or_default),
+            limits: clearable(fields, "limits", |limits| limit::read::read("limits", limits))?.map(Option::unwrap_or_default),
             networks: clearable(fields, "networks", read_networks)?,
             metadata: clearable(fields, "metadata", |data| metadata::read("metadata", data))?
                 .map(Option::unwrap_or_default),
@@ -70,7 +70,7 @@ impl KeySettings {
         let Self { name, description, scopes: _, level: _, tier: _, limits, networks: _, metadata, expiry: _ } = self;
         name.as_deref().map_or(Ok(()), |name| plain("name", name, LONGEST_NAME))?;
         description.iter().flatten().try_for_each(|text| prose("description", text, LONGEST_DESCRIPTION))?;
-        rule::check_own(limits.as_deref().unwrap_or_default())?;
+        limit::read::check_own(limits.as_deref().unwrap_or_default())?;
         metadata.as_ref().map_or(Ok(()), |metadata| metadata::check("metadata", metadata))
     }
 

@@ -18,7 +18,7 @@ use crate::hash::{Hasher, Pepper, Scheme};
 use crate::health::{Health, Operation};
 use crate::input::{Casing, meant};
 use crate::key::Formats;
-use crate::limit::{Limits, Rules};
+use crate::limit::{LimitRules, Limits};
 use crate::record::Limit;
 use crate::scope::Catalogue;
 use crate::store::sqlite::{Sqlite, files};
@@ -306,7 +306,7 @@ impl Config {
     /// Refuses of a request what the engine, once open, would refuse.
     pub(crate) fn admit(&self, request: &Request) -> Result<(), Error> {
         let plan = self.plan()?;
-        request.check(plan.catalogue.as_ref(), &Rules::new(plan.limits), &plan.accepted)
+        request.check(plan.catalogue.as_ref(), &LimitRules::new(plan.limits), &plan.accepted)
     }
 
     /// What can be said of key texts before the engine is open.
@@ -476,7 +476,7 @@ impl Plan {
             store,
             slow: Workers::new("keywright-hash", cores, WAITING_HASHES).with_niceness(NICE),
             closed: AtomicBool::new(false),
-            rules: Rules::new(self.limits),
+            rules: LimitRules::new(self.limits),
         };
         Ok(Keywright::new(Engine { verifier, environments: self.environments }))
     }

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::hash::Scheme;
 use crate::input::{Fields, Value, chosen, span};
-use crate::limit::{Limits, MOST_PROCESSES, rule};
+use crate::limit::{self, Limits, MAX_PROCESSES};
 use crate::scope::Catalogue;
 
 impl Config {
@@ -96,8 +96,8 @@ impl Config {
         config.patience =
             fields.given("busy_timeout").map(|it| span("busy_timeout", it, clock::DAY / 24)).transpose()?;
         config.limits = Limits {
-            tiers: fields.given("tiers").map(rule::read_tiers).transpose()?.unwrap_or_default(),
-            every: fields.given("limits").map_or(Ok(vec![]), |it| rule::read("limits", it))?,
+            tiers: fields.given("tiers").map(limit::read::read_tiers).transpose()?.unwrap_or_default(),
+            every: fields.given("limits").map_or(Ok(vec![]), |it| limit::read::read("limits", it))?,
             processes: fields.given("processes").map_or(Ok(1), processes)?,
         };
         let keys = fields.given("keys_in_memory").map(|it| it.into_integer("keys_in_memory", 0, MOST_MEMORY));
@@ -134,5 +134,5 @@ fn days(field: &str, value: Value) -> Result<u32, Error> {
 }
 
 fn processes(value: Value) -> Result<u64, Error> {
-    value.into_integer("processes", 1, MOST_PROCESSES).map(i64::unsigned_abs)
+    value.into_integer("processes", 1, MAX_PROCESSES).map(i64::unsigned_abs)
 }

@@ -1,0 +1,92 @@
+//! The charge that a request makes on the budgets of its key.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::gcra::Backlog;
+use super::rule::LimitRule;
+use crate::clock::Clock;
+use crate::error::Error;
+
+/// A limit of a key, and the budget that enforces it.
+pub(crate) struct KeyLimit<B> {
+    pub(crate) rule: Arc<LimitRule>,
+    /// `None` for a limit per agent: the request names the agent, and with it the budget.
+    pub(crate) budget: Option<B>,
+}
+
+/// The charge that a request makes on each limit of its key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Charge<'a> {
+    pub(crate) operation: Option<&'a str>,
+    pub(crate) agent: Option<&'a str>,
+    pub(crate) cost: u64,
+    /// How much the same request has charged before, by the index of the limit. Each limit is charged the difference.
+    pub(crate) charged: &'a [(u32, u32)],
+}
+
+/// The part of a charge that one limit still has to give.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AmountDue {
+    pub(super) charged: u32,
+    pub(crate) cost: u64,
+}
+
+/// The outcome of charging several budgets. The charge is atomic: all of them, or none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ChargeOutcome {
+    /// The limits that apply to the request.
+    pub(crate) limits: SmallVec<[ChargedLimit; 1]>,
+    /// The index of the limit that refused the charge.
+    pub(crate) refused: Option<u32>,
+}
+
+/// The state of one limit after a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChargedLimit {
+    /// The index of the limit among those of the key.
+    pub(crate) index: u32,
+    /// The sum that the request has charged. No limit allows more at once than 32 bits hold.
+    pub(crate) charged: u32,
+    pub(crate) backlog: Backlog,
+}
+
+/// A place that keeps budgets: the memory of one process, or a place that several processes share.
+pub(crate) trait Limiter: Send + Sync {
+    /// A budget that the caller holds on to.
+    type Budget: Send + Sync;
+
+    /// Whether all processes charge the same budgets.
+    const SHARED: bool;
+
+    /// The budget of a key or an org, by its id.
+    fn budget(&self, id: &str, rule: &LimitRule, clock: &Clock) -> Self::Budget;
+
+    /// Charges each limit that applies to the request, in order. An agent's budget belongs to one `org`; requests without
+    /// an agent share one budget.
+    fn charge(
+        &self,
+        limits: &[KeyLimit<Self::Budget>],
+        org: &str,
+        charge: &Charge<'_>,
+        clock: &Clock,
+    ) -> impl Future<Output = Result<ChargeOutcome, Error>> + Send;
+}
+
+impl Charge<'_> {
+    /// `None` if the limit does not apply to the request.
+    pub(crate) fn due(&self, index: u32, rule: &LimitRule) -> Option<AmountDue> {
+        let charged = self.charged.iter().find(|(at, _)| *at == index).map(|(_, charged)| *charged);
+        let cost = if rule.applies_to(self.operation) { self.cost } else { u64::from(charged?) };
+        let charged = charged.unwrap_or(0);
+        Some(AmountDue { charged, cost: cost.saturating_sub(charged.into()) })
+    }
+}
+
+impl AmountDue {
+    /// The sum that the request has charged once this amount is taken.
+    pub(super) fn total(self) -> u32 {
+        self.charged.saturating_add(self.cost.try_into().unwrap_or(u32::MAX))
+    }
+}

@@ -1,0 +1,222 @@
+//! Reads limits as callers write them: a rate, a mapping with a rate, or several of these.
+
+use std::collections::BTreeMap;
+
+use crate::error::Error;
+use crate::input::{Casing, Fields, Value, chosen};
+use crate::record::{Limit, Per};
+
+const MAX_LIMITS: usize = 8;
+const MAX_NAME: usize = 64;
+const MAX_NUMBER: i64 = 1_000_000_000;
+const PERS: [Per; 3] = [Per::Key, Per::Org, Per::Agent];
+
+/// Reads several limits: a mapping of names to rates or mappings, or a list of mappings that have names.
+pub(crate) fn read(field: &str, value: Value) -> Result<Vec<Limit>, Error> {
+    let limits = match value {
+        Value::Map(entries) => entries.into_iter().map(|(name, value)| read_named(field, &name, value)).collect(),
+        Value::List(items) => items.into_iter().map(|it| read_one(field, None, it)).collect(),
+        other => Err(other.refused(field, "a mapping of names to limits, or a list of limits")),
+    };
+    checked(field, limits?)
+}
+
+/// Reads tiers: a mapping of names to rates, mappings or lists of mappings. A limit without a name gets the tier's name.
+pub(crate) fn read_tiers(value: Value) -> Result<BTreeMap<String, Vec<Limit>>, Error> {
+    let mut tiers = BTreeMap::new();
+    for (name, value) in value.into_map("tiers")? {
+        check_name("tiers", "the name of a tier", &name)?;
+        let limits = match value.into_argument() {
+            Value::List(items) => items.into_iter().map(|it| read_one("tiers", Some(&name), it)).collect(),
+            one => read_one("tiers", Some(&name), one).map(|it| vec![it]),
+        };
+        tiers.insert(name, checked("tiers", limits?)?);
+    }
+    Ok(tiers)
+}
+
+/// Refuses limits of one key that would count other keys' requests.
+pub(crate) fn check_own(own: &[Limit]) -> Result<(), Error> {
+    check("limits", own)?;
+    match own.iter().find(|it| it.per != Per::Key) {
+        Some(limit) => Err(Error::validation_failed(
+            "limits",
+            format!("'{}' is per {}, and a key's own limits count that key alone", limit.name, limit.per.as_str()),
+            "leave per out, or make it a limit of the engine",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a list of limits that the types allow and the engine does not.
+pub(crate) fn check(field: &str, limits: &[Limit]) -> Result<(), Error> {
+    if limits.len() > MAX_LIMITS {
+        return Err(Error::validation_failed(
+            field,
+            format!("has more than {MAX_LIMITS} limits together"),
+            "keep those that matter",
+        ));
+    }
+    for (index, limit) in limits.iter().enumerate() {
+        check_name(field, "the name of a limit", &limit.name)?;
+        if limits.iter().take(index).any(|it| it.name == limit.name) {
+            return Err(Error::validation_failed(
+                field,
+                format!("has two limits named '{}'", limit.name),
+                "give each a name of its own",
+            ));
+        }
+        if let Some(operation) = &limit.operation {
+            check_name(field, "the operation of a limit", operation)?;
+        }
+        for (part, number) in [("rate", limit.rate), ("burst", limit.burst)] {
+            // Reads the number like a caller's, so that the error has the same words.
+            let number = Value::Integer(number.into()).into_integer(part, 1, MAX_NUMBER);
+            number.map_err(|error| error.within(field))?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn check_name(field: &str, what: &str, name: &str) -> Result<(), Error> {
+    let plain = (1..=MAX_NAME).contains(&name.len())
+        && name.starts_with(|it: char| it.is_ascii_lowercase())
+        && name.bytes().all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-'));
+    if plain {
+        return Ok(());
+    }
+    let fix = format!("use 1 to {MAX_NAME} of a-z, 0-9, _, . and -, beginning with a letter");
+    Err(Error::validation_failed(field, format!("holds what cannot be {what}"), fix))
+}
+
+fn checked(field: &str, limits: Vec<Limit>) -> Result<Vec<Limit>, Error> {
+    check(field, &limits)?;
+    Ok(limits)
+}
+
+/// Reads a limit under its name. The limit may repeat the name.
+fn read_named(field: &str, name: &str, value: Value) -> Result<Limit, Error> {
+    let limit = read_one(field, Some(name), value)?;
+    if limit.name == name {
+        return Ok(limit);
+    }
+    Err(Error::validation_failed(
+        field,
+        "holds a limit with another name than it stands under",
+        "leave the inner name out",
+    ))
+}
+
+fn read_one(field: &str, name: Option<&str>, value: Value) -> Result<Limit, Error> {
+    let inside = |error: Error| error.within(field);
+    let entries = match value.into_argument() {
+        value @ (Value::Integer(_) | Value::Float(_)) if name.is_some() => vec![("rate".to_owned(), value)],
+        Value::Map(entries) => entries,
+        other if name.is_some() => {
+            return Err(other.refused(field, "a rate a minute, or a mapping with a rate, for each limit"));
+        }
+        other => return Err(other.refused(field, "a mapping with name and rate for each limit")),
+    };
+    let known = ["name", "rate", "burst", "per", "operation"];
+    let mut fields = Fields::new(Casing::Snake, entries).only(&known).map_err(inside)?;
+    let own_name = fields.text("name").map_err(inside)?;
+    let Some(name) = own_name.or_else(|| name.map(str::to_owned)) else {
+        return Err(Error::invalid_request(field, "holds a limit without a name", "give each a name"));
+    };
+    let Some(rate) = fields.take("rate") else {
+        return Err(Error::invalid_request(field, "holds a limit without a rate", "give rate, the requests a minute"));
+    };
+    let number =
+        |part: &str, value: Value| value.into_integer(part, 1, MAX_NUMBER).map(i64::unsigned_abs).map_err(inside);
+    let rate = number("rate", rate)?;
+    let burst = fields.given("burst").map_or(Ok(rate), |value| number("burst", value))?;
+    let per = fields.text("per").map_err(inside)?.map_or(Ok(Per::Key), |text| read_per(field, &text))?;
+    let limit = Limit::new(name, rate).burst(burst).per(per);
+    Ok(Limit { operation: fields.text("operation").map_err(inside)?, ..limit })
+}
+
+fn read_per(field: &str, text: &str) -> Result<Per, Error> {
+    chosen(field, text, "per is nothing that a limit counts by", &PERS.map(|per| (per.as_str(), per)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(entries: &[(&str, Value)]) -> Value {
+        Value::Map(entries.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    #[test]
+    fn a_rate_a_mapping_and_a_list() {
+        let read = Value::List(vec![
+            map(&[("name", text("read")), ("rate", Value::Integer(100)), ("burst", Value::Integer(20))]),
+            map(&[("name", text("write")), ("rate", Value::Integer(10)), ("operation", text("write"))]),
+        ]);
+        let premium = map(&[("rate", Value::Integer(10_000)), ("burst", Value::Null), ("per", text("org"))]);
+        let tiers = read_tiers(map(&[("basic", Value::Integer(100)), ("premium", premium), ("split", read.clone())]));
+        let split = vec![Limit::new("read", 100).burst(20), Limit::new("write", 10).operation("write")];
+        assert_eq!(
+            tiers.unwrap(),
+            BTreeMap::from([
+                ("basic".to_owned(), vec![Limit::new("basic", 100)]),
+                ("premium".to_owned(), vec![Limit::new("premium", 10_000).per(Per::Org)]),
+                ("split".to_owned(), split.clone()),
+            ])
+        );
+        assert_eq!(super::read("limits", read), Ok(split));
+        let named = map(&[("read", Value::Integer(5)), ("write", map(&[("rate", Value::Integer(1))]))]);
+        assert_eq!(super::read("limits", named), Ok(vec![Limit::new("read", 5), Limit::new("write", 1)]));
+        assert_eq!(super::read("limits", Value::List(vec![])), Ok(vec![]));
+    }
+
+    #[test]
+    fn errors_name_option_part_and_fix() {
+        let one = |entries: &[(&str, Value)]| super::read("limits", map(&[("read", map(entries))])).unwrap_err();
+        let rate = |value: Value| one(&[("rate", value)]).to_string();
+        assert_eq!(rate(Value::Integer(0)), "limits: rate is out of range; give an integer from 1 to 1000000000");
+        assert_eq!(rate(Value::Integer(u64::MAX.into())), rate(Value::Integer(0)));
+        assert!(rate(Value::Bool(true)).contains("rate must be an integer from 1 to 1000000000, and is a boolean"));
+        assert!(rate(Value::Float(f64::NAN)).contains("rate must be a whole number, and is not a number"));
+        assert!(rate(Value::Null).contains("and is null"));
+        let good = ("rate", Value::Integer(5));
+        for (entry, text) in [
+            (("brust", Value::Integer(1)), "limits: brust is no option of this call; did you mean burst?"),
+            (("burst", Value::Integer(0)), "limits: burst is out of range; give an integer from 1 to 1000000000"),
+            (("per", text("orgs")), "limits: per is nothing that a limit counts by; did you mean org?"),
+            (("per", Value::Integer(1)), "limits: per must be text, and is an integer; give text"),
+            (
+                ("name", text("other")),
+                "limits: holds a limit with another name than it stands under; leave the inner name out",
+            ),
+        ] {
+            assert_eq!(one(&[good.clone(), entry]).to_string(), text);
+        }
+        assert!(one(&[("burst", Value::Integer(5))]).to_string().contains("without a rate"));
+        for operation in ["", "Read", "1read", "a b", &"a".repeat(65)] {
+            let error = one(&[good.clone(), ("operation", text(operation))]);
+            assert!(error.to_string().contains("the operation of a limit"), "{operation}");
+        }
+    }
+
+    #[test]
+    fn limits_of_one_list_have_different_names() {
+        let twice = [Limit::new("a", 1), Limit::new("a", 2)];
+        assert!(check("limits", &twice).unwrap_err().to_string().contains("two limits named 'a'"));
+        let nine: Vec<Limit> = (0..9).map(|it| Limit::new(format!("a{it}"), 1)).collect();
+        assert!(check("limits", &nine).is_err() && check("limits", &nine[1..]).is_ok());
+        assert!(
+            check("limits", &[Limit::new("a", 0)]).is_err() && check("limits", &[Limit::new("a", u64::MAX)]).is_err()
+        );
+        assert!(check_own(&[Limit::new("a", 1)]).is_ok());
+        let error = check_own(&[Limit::new("a", 1).per(Per::Agent)]).unwrap_err().to_string();
+        assert!(error.contains("'a' is per agent"), "{error}");
+        assert!(super::read("limits", Value::List(vec![Value::Integer(5)])).is_err());
+        let nameless = Value::List(vec![map(&[("rate", Value::Integer(5))])]);
+        assert!(super::read("limits", nameless).unwrap_err().to_string().contains("without a name"));
+    }
+}
