@@ -6,27 +6,27 @@ use crate::error::Error;
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 pub(crate) fn is_base62(text: &[u8]) -> bool {
-    // Without an early end, so that the compiler looks at many bytes at once.
+    // Has no early return, so that the compiler can check many bytes at once.
     text.iter().fold(true, |all, it| all & it.is_ascii_alphanumeric())
 }
 
-/// What each byte counts as a digit, 62 for those that are none.
-const WORTH: [u8; 256] = {
-    let mut worth = [62; 256];
+/// The value of each byte as a digit, 62 for a byte that is not a digit.
+const DIGIT_VALUES: [u8; 256] = {
+    let mut values = [62; 256];
     let mut rest: &[u8] = DIGITS;
     while let [before @ .., last] = rest {
-        if let Some(of) = worth.split_at_mut(*last as usize).1.first_mut() {
-            *of = before.len() as u8;
+        if let Some(value) = values.split_at_mut(*last as usize).1.first_mut() {
+            *value = before.len() as u8;
         }
         rest = before;
     }
-    worth
+    values
 };
 
-/// The number that a few digits make.
+/// The number of a few digits; `None` if it does not fit, or if a byte is not a digit.
 pub(crate) fn number(digits: &[u8]) -> Option<u64> {
-    let worth = |it: &u8| WORTH.get(usize::from(*it)).copied().filter(|it| *it < 62);
-    digits.iter().try_fold(0_u64, |sum, it| sum.checked_mul(62)?.checked_add(worth(it)?.into()))
+    let value = |byte: &u8| DIGIT_VALUES.get(usize::from(*byte)).copied().filter(|value| *value < 62);
+    digits.iter().try_fold(0_u64, |sum, digit| sum.checked_mul(62)?.checked_add(value(digit)?.into()))
 }
 
 /// A number as `N` digits, left-padded with zeros.
@@ -39,14 +39,14 @@ pub(crate) fn padded<const N: usize>(mut number: u64) -> [u8; N] {
     out
 }
 
-/// Random digits, each equally likely: bytes past the last multiple of 62 are drawn again.
+/// Random digits, each equally likely: it discards bytes past the last multiple of 62.
 pub(crate) fn random(length: usize) -> Result<zeroize::Zeroizing<String>, Error> {
     const FAIR: u8 = 62 * 4;
     let mut out = zeroize::Zeroizing::new(String::with_capacity(length));
     let mut pool = zeroize::Zeroizing::new([0_u8; 64]);
     while out.len() < length {
         entropy::fill(pool.as_mut_slice())?;
-        let fair = pool.iter().filter(|it| **it < FAIR).map(|it| char::from(pick(u64::from(it % 62))));
+        let fair = pool.iter().filter(|byte| **byte < FAIR).map(|byte| char::from(pick(u64::from(byte % 62))));
         let wanted = length - out.len();
         out.extend(fair.take(wanted));
     }

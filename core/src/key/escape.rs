@@ -3,53 +3,53 @@
 
 use std::borrow::Cow;
 
-/// How often a text may be escaped over: a URL in a URL, JSON in JSON.
+/// The depth of escapes that are resolved: a URL in a URL, JSON in JSON.
 const ROUNDS: usize = 3;
 
-/// A text whose escaped characters stand plain, as far as keys can hold them.
-pub(super) struct Resolved<'a> {
+/// A text without the escapes of characters that a key can contain.
+pub(super) struct Unescaped<'a> {
     pub(super) text: Cow<'a, str>,
-    /// For each byte of the text, where it begins in the source, and the end of the source. Empty where nothing is escaped.
-    places: Vec<usize>,
+    /// The offset of each byte in the source, and the length of the source. Empty if nothing is escaped.
+    offsets: Vec<usize>,
 }
 
-impl<'a> Resolved<'a> {
+impl<'a> Unescaped<'a> {
     pub(super) fn of(source: &'a str) -> Self {
-        let mut resolved = Self { text: source.into(), places: Vec::new() };
+        let mut unescaped = Self { text: source.into(), offsets: Vec::new() };
         for _ in 0..ROUNDS {
-            match resolved.once_more() {
-                Some(next) => resolved = next,
+            match unescaped.once_more() {
+                Some(next) => unescaped = next,
                 None => break,
             }
         }
-        resolved
+        unescaped
     }
 
-    /// Where a byte of the text begins in the source.
+    /// The offset in the source of a byte of the text.
     pub(super) fn source(&self, at: usize) -> usize {
-        if self.places.is_empty() { at } else { self.places.get(at).copied().unwrap_or_default() }
+        if self.offsets.is_empty() { at } else { self.offsets.get(at).copied().unwrap_or_default() }
     }
 
-    /// `None` where nothing is escaped.
+    /// Resolves one level of escapes. `None` if nothing is escaped.
     fn once_more(&self) -> Option<Self> {
-        let (mut text, mut places) = (String::new(), Vec::new());
+        let (mut text, mut offsets) = (String::new(), Vec::new());
         let mut done = 0;
         let mut at = self.text.find(['%', '\\'])?;
-        let copy = |from: usize, to: usize, text: &mut String, places: &mut Vec<usize>| {
+        let copy = |from: usize, to: usize, text: &mut String, offsets: &mut Vec<usize>| {
             text.push_str(self.text.get(from..to).unwrap_or_default());
-            places.extend((from..to).map(|it| self.source(it)));
+            offsets.extend((from..to).map(|it| self.source(it)));
         };
         loop {
             let rest = self.text.get(at..).unwrap_or_default();
             let next = match escaped(rest) {
                 Some((character, length)) => {
-                    copy(done, at, &mut text, &mut places);
+                    copy(done, at, &mut text, &mut offsets);
                     text.push(character);
-                    places.push(self.source(at));
+                    offsets.push(self.source(at));
                     done = at + length;
                     done
                 }
-                // A run of backslashes is looked at once.
+                // Skips a run of backslashes as a whole, so that the time stays linear.
                 None => at + slashes(rest).max(1),
             };
             match self.text.get(next..).and_then(|it| it.find(['%', '\\'])) {
@@ -60,9 +60,9 @@ impl<'a> Resolved<'a> {
         if done == 0 {
             return None;
         }
-        copy(done, self.text.len(), &mut text, &mut places);
-        places.push(self.source(self.text.len()));
-        Some(Self { text: text.into(), places })
+        copy(done, self.text.len(), &mut text, &mut offsets);
+        offsets.push(self.source(self.text.len()));
+        Some(Self { text: text.into(), offsets })
     }
 }
 
@@ -70,8 +70,8 @@ fn slashes(text: &str) -> usize {
     text.bytes().take_while(|it| *it == b'\\').count()
 }
 
-/// The character that an escape at the beginning of a text stands for, and the length of the escape. Only what a key may
-/// hold is resolved, and what may begin an escape in turn.
+/// The character of an escape at the beginning of a text, and the length of the escape. It resolves only characters that a
+/// key can contain, and characters that can begin another escape.
 fn escaped(text: &str) -> Option<(char, usize)> {
     let slashes = slashes(text);
     let after = text.get(slashes..)?;
@@ -91,6 +91,6 @@ fn escaped(text: &str) -> Option<(char, usize)> {
         return None;
     }
     let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
-    let counts = character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '%' | '\\');
-    counts.then_some((character, length))
+    let is_relevant = character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '%' | '\\');
+    is_relevant.then_some((character, length))
 }

@@ -1,18 +1,19 @@
-use super::{Fresh, PatternSyntax, base62};
+use super::base62;
+use super::pattern::PatternSyntax;
 use crate::error::Error;
 use crate::input::nearest;
 use crate::record::ApiKey;
 
 pub(crate) const DEFAULT: &str = "{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}";
 
-/// No text of more bytes than this is a key.
+/// The length of the longest key, in bytes.
 pub const LONGEST: usize = 256;
 
 /// Digits of a CRC-32 in base62: 62^6 > 2^32.
 const CHECKSUM: usize = 6;
 
-/// A template with the brand filled in. Lengths of all fields but the environment are fixed, so that a text is
-/// taken apart without guessing although literals and environments may hold any letter.
+/// A template with its brand. All fields but the environment have fixed lengths, so that a text has only one reading although
+/// literals and environments may contain any letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Format {
     parts: Vec<Part>,
@@ -26,17 +27,25 @@ enum Part {
     Environment,
     Lookup(usize),
     Secret(usize),
-    /// CRC-32 (IEEE 802.3) of all that stands before it, in base62.
+    /// CRC-32 (IEEE 802.3) of everything before it, in base62.
     Checksum,
 }
 
-/// A text taken apart.
+/// The parts of a key's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shape<'a> {
+pub(crate) struct KeyParts<'a> {
     pub(crate) environment: &'a str,
     pub(crate) prefix: &'a str,
     pub(crate) lookup: &'a str,
     pub(crate) secret: &'a str,
+}
+
+/// The text of a new key, and its parts.
+pub(crate) struct GeneratedKey {
+    pub(crate) api_key: ApiKey,
+    pub(crate) prefix: String,
+    pub(crate) lookup: String,
+    pub(crate) secret: zeroize::Zeroizing<String>,
 }
 
 impl Format {
@@ -68,7 +77,7 @@ impl Format {
             rest = after;
         }
         let fixed = parts.iter().map(Part::length).sum();
-        let format = Self { fixed, template: parts.iter().map(Part::spelt).collect(), parts };
+        let format = Self { fixed, template: parts.iter().map(Part::template).collect(), parts };
         format.check(field)?;
         Ok(format)
     }
@@ -104,13 +113,13 @@ impl Format {
         self.parts.contains(&Part::Environment)
     }
 
-    /// The template with the brand in it and every length written out: what a stored row says of its text.
+    /// The template with the brand and all lengths. A stored row carries it, so that the row says how to read its text.
     pub(crate) fn template(&self) -> &str {
         &self.template
     }
 
-    /// Makes a text with fresh randomness.
-    pub(crate) fn issue(&self, environment: &str) -> Result<Fresh, Error> {
+    /// Makes a new text, with new randomness.
+    pub(crate) fn issue(&self, environment: &str) -> Result<GeneratedKey, Error> {
         let mut text = String::with_capacity(LONGEST);
         let (mut prefix, mut lookup, mut secret) = (String::new(), String::new(), zeroize::Zeroizing::default());
         for part in &self.parts {
@@ -132,14 +141,14 @@ impl Format {
                 }
             }
         }
-        Ok(Fresh { api_key: ApiKey::new(text), prefix, lookup, secret })
+        Ok(GeneratedKey { api_key: ApiKey::new(text), prefix, lookup, secret })
     }
 
-    /// Takes a text apart that has one of the format's beginnings, from known lengths alone, and checks what follows:
-    /// literals, alphabet and checksum.
-    pub(crate) fn read<'a>(&self, text: &'a [u8], beginning: usize, environment: &'a str) -> Option<Shape<'a>> {
+    /// Splits a text that begins with one of the format's starts, by the known lengths, and checks literals, alphabet and
+    /// checksum.
+    pub(crate) fn read<'a>(&self, text: &'a [u8], start: usize, environment: &'a str) -> Option<KeyParts<'a>> {
         let (mut prefix, mut lookup, mut secret) = (&[][..], &[][..], &[][..]);
-        let mut at = beginning;
+        let mut at = start;
         for part in self.parts.iter().skip_while(|it| !matches!(it, Part::Lookup(_))) {
             let (before, rest) = text.split_at_checked(at)?;
             let here = rest.get(..part.length())?;
@@ -162,10 +171,10 @@ impl Format {
             }
         }
         let [prefix, lookup, secret] = [prefix, lookup, secret].map(|it| str::from_utf8(it).ok());
-        Some(Shape { environment, prefix: prefix?, lookup: lookup?, secret: secret? })
+        Some(KeyParts { environment, prefix: prefix?, lookup: lookup?, secret: secret? })
     }
 
-    /// A regular expression for its texts, of the plainest kind, so that every scanner reads it.
+    /// A regular expression for its texts. It uses the simplest syntax, so that every scanner can read it.
     pub(crate) fn pattern(&self, environments: &[String], syntax: PatternSyntax) -> String {
         let mut out = String::new();
         let mut run = 0;
@@ -189,18 +198,18 @@ impl Format {
         out
     }
 
-    /// The length of a text with such a beginning.
-    pub(crate) fn length(&self, beginning: usize) -> usize {
-        self.parts.iter().skip_while(|it| !matches!(it, Part::Lookup(_))).map(Part::length).sum::<usize>() + beginning
+    /// The length of a text whose start has this length.
+    pub(crate) fn length(&self, start: usize) -> usize {
+        self.parts.iter().skip_while(|it| !matches!(it, Part::Lookup(_))).map(Part::length).sum::<usize>() + start
     }
 
-    /// What texts of it begin with, up to the lookup, for each environment.
-    pub(crate) fn heads(&self, environments: &[String]) -> Vec<String> {
-        let head = |environment: &str| -> String {
+    /// The fixed start of its texts, up to the lookup, for each environment.
+    pub(crate) fn starts(&self, environments: &[String]) -> Vec<String> {
+        let start = |environment: &str| -> String {
             let before = self.parts.iter().take_while(|it| !matches!(it, Part::Lookup(_)));
             before.map(|it| if let Part::Literal(text) = it { text } else { environment }).collect()
         };
-        if self.has_environment() { environments.iter().map(|it| head(it)).collect() } else { vec![head("")] }
+        if self.has_environment() { environments.iter().map(|it| start(it)).collect() } else { vec![start("")] }
     }
 
     pub(crate) fn lookup_length(&self) -> usize {
@@ -208,19 +217,19 @@ impl Format {
     }
 
     /// The literal between lookup and secret.
-    pub(crate) fn joint(&self) -> &str {
+    pub(crate) fn separator(&self) -> &str {
         let mut after = self.parts.iter().skip_while(|it| !matches!(it, Part::Lookup(_))).skip(1);
         if let Some(Part::Literal(text)) = after.next() { text } else { "" }
     }
 
-    /// Whether some text has both shapes.
+    /// Whether some text has both formats.
     pub(crate) fn overlaps(&self, other: &Self, environments: &[String]) -> bool {
         let mine = self.masks(environments);
         let theirs = other.masks(environments);
         mine.iter().any(|a| theirs.iter().any(|b| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| meets(*a, *b))))
     }
 
-    /// Per environment: what stands at each place, `None` for any base62 digit.
+    /// For each environment the byte at each position, `None` for any base62 digit.
     fn masks(&self, environments: &[String]) -> Vec<Vec<Option<u8>>> {
         let mask = |environment: &str| -> Vec<Option<u8>> {
             let spread = |part: &Part| match part {
@@ -243,7 +252,7 @@ fn meets(a: Option<u8>, b: Option<u8>) -> bool {
 }
 
 impl Part {
-    fn spelt(&self) -> String {
+    fn template(&self) -> String {
         match self {
             Self::Literal(it) => it.clone(),
             Self::Environment => "{env}".to_owned(),

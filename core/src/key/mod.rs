@@ -1,4 +1,4 @@
-//! The text of a key: how it is made, read and recognised. Nothing here is proof of anything.
+//! The text of a key: making, reading and recognising it. A well-formed text proves nothing.
 
 mod base62;
 mod escape;
@@ -9,48 +9,39 @@ mod redact;
 pub use format::LONGEST as LONGEST_TEXT;
 pub use pattern::PatternSyntax;
 
-pub(crate) use format::{Format, Shape};
+pub(crate) use format::{Format, GeneratedKey, KeyParts};
 
 use crate::error::Error;
-use crate::record::{ApiKey, Parsed};
+use crate::record::Parsed;
 
-/// The formats an engine knows: the first makes new keys, all are read.
+/// The formats of an engine. The current one makes new keys; all of them are read.
 #[derive(Debug, Clone)]
 pub(crate) struct Formats {
     current: Format,
     accepted: Vec<Format>,
     environments: Vec<String>,
-    heads: Vec<Head>,
+    starts: Vec<TextStart>,
 }
 
-/// What texts of one format and environment begin with, and how long they are.
+/// The fixed start of the texts of one format and environment, and their length.
 #[derive(Debug, Clone)]
-struct Head {
+struct TextStart {
     text: String,
     length: usize,
-    /// Its place among all formats.
+    /// The index of the format: 0 is the current one.
     format: usize,
     environment: String,
 }
 
-/// A text without its beginning, which is that of the format and environment in this place of all there are. The two
-/// say as much as the whole text.
+/// A text that has one of the known starts: the index of the start, and the rest. The two determine the whole text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tail<'a> {
-    pub(crate) head: usize,
+pub(crate) struct MatchedText<'a> {
+    pub(crate) start: usize,
     pub(crate) rest: &'a [u8],
 }
 
-/// A key text just made.
-pub(crate) struct Fresh {
-    pub(crate) api_key: ApiKey,
-    pub(crate) prefix: String,
-    pub(crate) lookup: String,
-    pub(crate) secret: zeroize::Zeroizing<String>,
-}
-
 impl Formats {
-    /// Refuses weak formats, and two that could read one text.
+    /// Refuses weak formats, and two formats that could read the same text.
     pub(crate) fn new(
         brand: Option<&str>,
         key_format: Option<&str>,
@@ -75,34 +66,35 @@ impl Formats {
     }
 
     fn of(current: Format, accepted: Vec<Format>, environments: Vec<String>) -> Self {
-        let head = |format: usize, it: &Format| -> Vec<Head> {
-            let texts = it.heads(&environments).into_iter().zip(&environments);
-            let head = |(text, environment): (String, &String)| Head {
-                length: it.length(text.len()),
+        let starts = |index: usize, format: &Format| -> Vec<TextStart> {
+            let texts = format.starts(&environments).into_iter().zip(&environments);
+            let start = |(text, environment): (String, &String)| TextStart {
+                length: format.length(text.len()),
                 text,
-                format,
+                format: index,
                 environment: environment.clone(),
             };
-            texts.map(head).collect()
+            texts.map(start).collect()
         };
-        let heads = std::iter::once(&current).chain(&accepted).enumerate().flat_map(|(at, it)| head(at, it)).collect();
-        Self { current, accepted, environments, heads }
+        let formats = std::iter::once(&current).chain(&accepted).enumerate();
+        let starts = formats.flat_map(|(index, format)| starts(index, format)).collect();
+        Self { current, accepted, environments, starts }
     }
 
-    /// How many different beginnings a text may have.
-    pub(crate) fn heads(&self) -> usize {
-        self.heads.len()
+    /// The number of different starts that a text may have.
+    pub(crate) fn start_count(&self) -> usize {
+        self.starts.len()
     }
 
-    /// Looks at length and beginning alone: what is refused here is no key of ours, what is not may be one.
-    pub(crate) fn tail<'a>(&self, text: &'a [u8]) -> Option<Tail<'a>> {
-        self.begun(text).next().map(|(head, _, rest)| Tail { head, rest })
+    /// Matches length and start alone, as a first filter. `None` means that the text is not a key of this engine.
+    pub(crate) fn match_start<'a>(&self, text: &'a [u8]) -> Option<MatchedText<'a>> {
+        self.matching(text).next().map(|(start, _, rest)| MatchedText { start, rest })
     }
 
-    /// The heads that may be those of a text, and what stands after each.
-    fn begun<'a, 'b>(&'b self, text: &'a [u8]) -> impl Iterator<Item = (usize, &'b Head, &'a [u8])> {
-        let of_length = self.heads.iter().enumerate().filter(|(_, it)| it.length == text.len());
-        of_length.filter_map(|(at, it)| Some((at, it, text.strip_prefix(it.text.as_bytes())?)))
+    /// The starts that match a text, and the rest of the text after each.
+    fn matching<'a, 'b>(&'b self, text: &'a [u8]) -> impl Iterator<Item = (usize, &'b TextStart, &'a [u8])> {
+        let of_length = self.starts.iter().enumerate().filter(|(_, start)| start.length == text.len());
+        of_length.filter_map(|(index, start)| Some((index, start, text.strip_prefix(start.text.as_bytes())?)))
     }
 
     /// The format of new keys.
@@ -114,22 +106,22 @@ impl Formats {
         std::iter::once(&self.current).chain(&self.accepted)
     }
 
-    /// Reads a text whole: length, alphabet, literals, environment and checksum. Costs no I/O and no allocation.
-    pub(crate) fn read<'a>(&'a self, text: &'a [u8]) -> Option<(&'a Format, Shape<'a>)> {
-        self.begun(text).find_map(|(_, head, _)| {
-            let format = head.format.checked_sub(1).map_or(Some(&self.current), |it| self.accepted.get(it))?;
-            Some((format, format.read(text, head.text.len(), &head.environment)?))
+    /// Reads a whole text: length, alphabet, literals, environment and checksum. It needs no I/O and no allocation.
+    pub(crate) fn read<'a>(&'a self, text: &'a [u8]) -> Option<(&'a Format, KeyParts<'a>)> {
+        self.matching(text).find_map(|(_, start, _)| {
+            let format = start.format.checked_sub(1).map_or(Some(&self.current), |it| self.accepted.get(it))?;
+            Some((format, format.read(text, start.text.len(), &start.environment)?))
         })
     }
 
     pub(crate) fn parse(&self, text: &str) -> Option<Parsed> {
-        let (format, shape) = self.read(text.as_bytes())?;
+        let (format, parts) = self.read(text.as_bytes())?;
         let standard = self.environments.first().map_or("", String::as_str);
-        let environment = if format.has_environment() { shape.environment } else { standard };
+        let environment = if format.has_environment() { parts.environment } else { standard };
         Some(Parsed {
             environment: environment.to_owned(),
-            prefix: shape.prefix.to_owned(),
-            lookup: shape.lookup.to_owned(),
+            prefix: parts.prefix.to_owned(),
+            lookup: parts.lookup.to_owned(),
         })
     }
 
@@ -138,19 +130,19 @@ impl Formats {
         if self.accepted.is_empty() { patterns.concat() } else { syntax.any_of(&patterns) }
     }
 
-    /// Masks the secret part of everything in `text` that begins like one of these formats.
+    /// Masks the secret part of everything in `text` that starts like one of these formats.
     pub(crate) fn redact(&self, text: &str) -> String {
         redact::mask(text, self.all(), &self.environments)
     }
 
-    /// Whether `text` holds something that [`redact`](Self::redact) would mask.
+    /// Whether `text` contains anything that [`redact`](Self::redact) would mask.
     pub(crate) fn exposed(&self, text: &str) -> bool {
-        // Most texts begin like no key, and are not worth a copy.
-        let may_hold = self.heads.iter().any(|it| text.contains(&it.text)) || text.contains(['%', '\\']);
-        may_hold && self.redact(text) != text
+        // Most texts contain no start of a key, and need no copy.
+        let may_contain = self.starts.iter().any(|start| text.contains(&start.text)) || text.contains(['%', '\\']);
+        may_contain && self.redact(text) != text
     }
 
-    /// Refuses a whole key where something else belongs: it would stand in lists and logs for ever.
+    /// Refuses a field that contains a whole key, which lists and logs would show for ever.
     pub(crate) fn harmless(&self, field: &str, text: Option<&str>) -> Result<(), Error> {
         if text.is_some_and(|it| self.exposed(it)) {
             return Err(Error::validation_failed(

@@ -13,15 +13,15 @@ use crate::input::chosen;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PatternSyntax {
-    /// That of Perl, which Python, JavaScript, Rust and most secret scanners read. Groups capture nothing.
+    /// Perl's syntax, which Python, JavaScript, Rust and most secret scanners read. Groups are non-capturing.
     #[default]
     Perl,
-    /// POSIX extended regular expressions, as `grep -E` reads them.
+    /// POSIX extended regular expressions, the syntax of `grep -E`.
     Ere,
 }
 
 impl PatternSyntax {
-    /// A group that matches any of some patterns.
+    /// A group that matches any of the patterns.
     pub(super) fn any_of(self, patterns: &[String]) -> String {
         let open = match self {
             Self::Perl => "(?:",

@@ -1,25 +1,25 @@
 use std::ops::Range;
 
-use super::Format;
-use super::escape::Resolved;
+use super::escape::Unescaped;
+use super::format::Format;
 
 const MASK: &str = "[redacted]";
 
-/// What texts of one format and environment begin with, and how the secret follows.
-struct Shape<'a> {
-    head: String,
+/// The fixed start of the texts of one format and environment, with its next position in the text.
+struct StartSearch<'a> {
+    start: String,
     format: &'a Format,
-    /// Where the head stands next, at or after the place that was read up to; `None` when nowhere.
+    /// The next position of the start that is not yet read; `None` if there is none.
     next: Option<usize>,
 }
 
-/// Masks what follows a head and a whole lookup, also when it is shorter than a secret: a cut key is a leak too. Escaped
-/// characters count as what they stand for.
+/// Masks everything that follows a start and a whole lookup, even if it is shorter than a secret: a truncated key is a leak
+/// too. Escaped characters count as the characters that they stand for.
 pub(super) fn mask<'a>(text: &str, formats: impl Iterator<Item = &'a Format>, environments: &[String]) -> String {
-    let resolved = Resolved::of(text);
+    let unescaped = Unescaped::of(text);
     let (mut out, mut done) = (String::with_capacity(text.len()), 0);
-    for secret in secrets(&resolved.text, formats, environments) {
-        let (from, to) = (resolved.source(secret.start), resolved.source(secret.end));
+    for secret in secrets(&unescaped.text, formats, environments) {
+        let (from, to) = (unescaped.source(secret.start), unescaped.source(secret.end));
         out.push_str(text.get(done..from).unwrap_or_default());
         out.push_str(MASK);
         done = to;
@@ -28,19 +28,19 @@ pub(super) fn mask<'a>(text: &str, formats: impl Iterator<Item = &'a Format>, en
     out
 }
 
-/// Where secrets stand in a text. Where several heads fit, the longest public part counts, so that no lookup is taken for
-/// a secret.
+/// The ranges of secrets in a text. If several starts match, the longest public part wins, so that no lookup is taken for a
+/// secret.
 fn secrets<'a>(text: &str, formats: impl Iterator<Item = &'a Format>, environments: &[String]) -> Vec<Range<usize>> {
-    let shape = |format: &'a Format| {
-        let heads = format.heads(environments).into_iter();
-        heads.map(move |head| Shape { next: text.find(&head), head, format })
+    let search = |format: &'a Format| {
+        let starts = format.starts(environments).into_iter();
+        starts.map(move |start| StartSearch { next: text.find(&start), start, format })
     };
-    let mut shapes: Vec<Shape<'_>> = formats.flat_map(shape).collect();
+    let mut searches: Vec<StartSearch<'_>> = formats.flat_map(search).collect();
     let (mut found, mut done) = (Vec::new(), 0);
-    while let Some(at) = shapes.iter().filter_map(|it| it.next).min() {
+    while let Some(at) = searches.iter().filter_map(|it| it.next).min() {
         let rest = text.get(at..).unwrap_or_default();
-        let fitting = shapes.iter().filter(|it| it.next == Some(at)).filter_map(|it| it.public(rest));
-        let kept = fitting.max().unwrap_or(0);
+        let matching = searches.iter().filter(|search| search.next == Some(at));
+        let kept = matching.filter_map(|search| search.public_length(rest)).max().unwrap_or(0);
         let after = rest.get(kept..).unwrap_or_default();
         let secret = if kept > 0 {
             run(after, usize::MAX, |it| matches!(it, '0'..='9' | 'A'..='Z' | 'a'..='z' | '_' | '-'))
@@ -52,21 +52,22 @@ fn secrets<'a>(text: &str, formats: impl Iterator<Item = &'a Format>, environmen
         }
         done = (at + kept + secret).max(done);
         let from = done.max(at + 1);
-        for shape in shapes.iter_mut().filter(|it| it.next.is_some_and(|next| next < from)) {
-            shape.next = text.get(from..).and_then(|it| it.find(&shape.head)).map(|it| from + it);
+        for search in searches.iter_mut().filter(|search| search.next.is_some_and(|next| next < from)) {
+            search.next = text.get(from..).and_then(|rest| rest.find(&search.start)).map(|at| from + at);
         }
     }
     found
 }
 
-impl Shape<'_> {
-    /// The length of head, lookup and what joins the secret to it, where `text` begins with them.
-    fn public(&self, text: &str) -> Option<usize> {
-        let after = text.strip_prefix(self.head.as_str())?;
+impl StartSearch<'_> {
+    /// The length of start, lookup and separator, if `text` begins with them.
+    fn public_length(&self, text: &str) -> Option<usize> {
+        let after = text.strip_prefix(self.start.as_str())?;
         let lookup = run(after, self.format.lookup_length(), |it| it.is_ascii_alphanumeric());
-        let joint = self.format.joint();
-        let joined = after.get(lookup..)?.starts_with(joint);
-        (lookup == self.format.lookup_length()).then(|| self.head.len() + lookup + if joined { joint.len() } else { 0 })
+        let separator = self.format.separator();
+        let is_separated = after.get(lookup..)?.starts_with(separator);
+        let separator = if is_separated { separator.len() } else { 0 };
+        (lookup == self.format.lookup_length()).then(|| self.start.len() + lookup + separator)
     }
 }
 
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_that_another_head_begins_is_left_whole() {
+    fn a_prefix_that_begins_like_another_start_stays_whole() {
         let environments = || vec!["live".to_owned(), "live2".to_owned()];
         let near = Formats::new(Some("liq"), Some("liq_{env}{lookup}{secret}{checksum}"), &[], environments()).unwrap();
         let accepted = ["liq_{lookup:10}_{secret:32}{checksum}".to_owned()];
