@@ -1,3 +1,5 @@
+//! The text of a stored verifier.
+
 use std::fmt;
 
 use argon2::password_hash::phc::PasswordHash;
@@ -5,20 +7,20 @@ use base64ct::{Base64Unpadded, Encoding};
 
 use super::argon2id;
 
-/// How many characters of a stored verifier name its scheme and pepper: `$hmac-sha256$v=1,p=0123456789abcdef`.
+/// The length of the part of a stored verifier that names scheme and pepper: `$hmac-sha256$v=1,p=0123456789abcdef`.
 pub(crate) const TAG: usize = 35;
 
 const HMAC: &str = "$hmac-sha256$v=1,p=";
 
-/// A verifier as the database keeps it: text that begins with its scheme and says all that is needed to check it.
+/// A verifier as the database stores it. Its text starts with the scheme and has everything that a check needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Stored {
+pub(crate) enum StoredVerifier {
     HmacSha256 { pepper: String, mac: [u8; 32] },
     Argon2id(Box<PasswordHash>),
 }
 
-impl Stored {
-    /// `None` for what no release wrote, and for parameters above the caps.
+impl StoredVerifier {
+    /// `None` for a text that no release wrote, and for parameters above the caps.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix(HMAC) {
             let (pepper, mac) = rest.split_once('$')?;
@@ -41,7 +43,7 @@ impl Stored {
     }
 }
 
-impl fmt::Display for Stored {
+impl fmt::Display for StoredVerifier {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HmacSha256 { pepper, mac } => write!(out, "{HMAC}{pepper}${}", Base64Unpadded::encode_string(mac)),
@@ -59,10 +61,10 @@ mod tests {
 
     #[test]
     fn texts_are_read_and_written_alike() {
-        assert_eq!(Stored::parse(GOOD).unwrap().to_string(), GOOD);
-        assert_eq!(Stored::pepper_of(&GOOD[..TAG]), Some("0123456789abcdef"));
+        assert_eq!(StoredVerifier::parse(GOOD).unwrap().to_string(), GOOD);
+        assert_eq!(StoredVerifier::pepper_of(&GOOD[..TAG]), Some("0123456789abcdef"));
         let argon = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
-        assert_eq!(Stored::parse(argon).unwrap().to_string(), argon);
+        assert_eq!(StoredVerifier::parse(argon).unwrap().to_string(), argon);
     }
 
     #[test]
@@ -80,15 +82,15 @@ mod tests {
             "$argon2i$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
             "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA",
         ] {
-            assert_eq!(Stored::parse(bad), None, "{bad}");
+            assert_eq!(StoredVerifier::parse(bad), None, "{bad}");
         }
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "\\PC{0,90}", cut in 0_usize..80) {
-            let _ = Stored::parse(&text);
-            let _ = Stored::parse(&format!("{}{text}", &GOOD[..cut.min(GOOD.len())]));
+            let _ = StoredVerifier::parse(&text);
+            let _ = StoredVerifier::parse(&format!("{}{text}", &GOOD[..cut.min(GOOD.len())]));
         }
     }
 }

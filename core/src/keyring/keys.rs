@@ -7,15 +7,14 @@ use crate::audit::AuditDraft;
 use crate::clock::{self, Millis};
 use crate::error::{Error, UnavailableCause};
 use crate::events::{Event, EventKind};
-use crate::hash::Claim;
+use crate::hash::{BoundSecret, Hasher};
 use crate::idempotency::IdempotentRequest;
 use crate::input::meant;
-use crate::key::Fresh;
+use crate::key::GeneratedKey;
 use crate::lifecycle::{self, Life, Term};
 use crate::record::{IssuedKey, Key, KeyId, Page};
 use crate::rights::Bounds;
 use crate::store::{KeyEdit, KeyFilter, KeyRow, KeyRule, KeyView, PageCursor, SecretRow, Store, Tenant};
-use crate::verify::filter;
 use crate::{entropy, record};
 
 /// How often a meeting of random ids is drawn again. One is already beyond all likelihood.
@@ -501,7 +500,7 @@ impl Engine {
 
     /// Tells of a revocation, and of the keys that it took along.
     async fn tell_revoked(&self, key: &Key, actor: &Option<String>) {
-        if self.verifier.hot.here().events.is_none() {
+        if self.verifier.runtime.process().events.is_none() {
             return;
         }
         let now = self.now();
@@ -568,22 +567,26 @@ impl Engine {
 
     async fn draw_secret(&self, key_id: &str, environment: &str, now: Millis) -> Result<Drawn, Error> {
         let format = self.verifier.formats.current();
-        let Fresh { api_key, prefix, lookup, secret } = format.issue(environment)?;
-        let claim =
-            Claim { environment: environment.to_owned(), key_id: key_id.to_owned(), lookup: lookup.clone(), secret };
+        let GeneratedKey { api_key, prefix, lookup, secret } = format.issue(environment)?;
+        let bound = BoundSecret {
+            environment: environment.to_owned(),
+            key_id: key_id.to_owned(),
+            lookup: lookup.clone(),
+            secret,
+        };
         let verifier = if self.verifier.hasher.makes_slow() {
-            let (hasher, claim) = (Arc::clone(&self.verifier.hasher), claim.clone());
-            let permits = self.verifier.hot.here().permits.clone();
-            let make = move || permits.within(hasher.memory_to_make(), || hasher.make(&claim));
+            let (hasher, bound) = (Arc::clone(&self.verifier.hasher), bound.clone());
+            let memory = self.verifier.runtime.process().hash_memory.clone();
+            let make = move || memory.within(hasher.memory_to_make(), || hasher.make(&bound));
             self.verifier.slow.run(make).await?
         } else {
-            self.verifier.hasher.make(&claim)?
+            self.verifier.hasher.make(&bound)?
         };
         let row = SecretRow {
             term: Term { lookup, grace_ends_at: None },
             prefix,
             format: format.template().to_owned(),
-            filter: filter(&verifier, &claim, &self.store().info().filter_key),
+            filter: Hasher::filter(&verifier, &bound, &self.store().info().filter_key),
             verifier: verifier.to_string(),
             created_at: now,
         };

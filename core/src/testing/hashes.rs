@@ -1,10 +1,12 @@
+//! The hash functions, for the test vectors.
+
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::hash::{Claim, Hasher, Pepper, Stored, Verdict, hex, hmac_sha256, raw_argon2id, salted};
+use crate::hash::{BoundSecret, Hasher, Pepper, SecretCheck, StoredVerifier, hex, hmac_sha256, raw_argon2id, salted};
 use crate::input::{Casing, Fields, Value};
 
-/// Runs one case of the hash vectors: `op` and `input` as `tests/vectors/hash.json` has them; gives what it expects.
+/// Runs one case of `tests/vectors/hash.json`: takes its `op` and `input`, and returns the result to compare with `expect`.
 ///
 /// ```
 /// use keywright::input::Value;
@@ -34,28 +36,28 @@ pub fn hash_case(op: &str, input: Value) -> Result<Value, Error> {
             let stored = match scheme.as_str() {
                 "hmac-sha256" => {
                     let hasher = Hasher::new(None, vec![input.pepper()?], vec![], vec![])?;
-                    hasher.make(&input.claim()?)?
+                    hasher.make(&input.secret()?)?
                 }
-                _ => salted(&input.claim()?, &input.bytes("salt")?)?,
+                _ => StoredVerifier::Argon2id(salted(&input.secret()?, &input.bytes("salt")?)?),
             };
             Ok(answer("stored", stored.to_string()))
         }
         "filter" => {
             let key = input.bytes("key")?;
-            Ok(answer("filter", hex(&input.claim()?.filter(&key))))
+            Ok(answer("filter", hex(&input.secret()?.filter(&key))))
         }
         "check" => {
             let peppers = input.0.given("peppers").map_or(Ok(vec![]), |it| it.into_texts("peppers"))?;
             let peppers = peppers.iter().map(|it| Pepper::new("peppers", it.as_bytes())).collect::<Result<_, _>>()?;
             let hasher = Hasher::new(None, peppers, vec![], vec![])?;
-            let verdict = match Stored::parse(&input.text("stored")?) {
-                Some(stored) => hasher.check(&stored, &input.claim()?),
-                None => Verdict::Unusable,
+            let check = match StoredVerifier::parse(&input.text("stored")?) {
+                Some(stored) => hasher.check(&stored, &input.secret()?),
+                None => SecretCheck::Unusable,
             };
-            let word = match verdict {
-                Verdict::Match => "match",
-                Verdict::Mismatch => "mismatch",
-                Verdict::Unusable => "unavailable",
+            let word = match check {
+                SecretCheck::Match => "match",
+                SecretCheck::Mismatch => "mismatch",
+                SecretCheck::Unusable => "unavailable",
             };
             Ok(answer("result", word.to_owned()))
         }
@@ -90,8 +92,8 @@ impl Input {
         Pepper::new("pepper", self.text("pepper")?.as_bytes())
     }
 
-    fn claim(&mut self) -> Result<Claim, Error> {
-        Ok(Claim {
+    fn secret(&mut self) -> Result<BoundSecret, Error> {
+        Ok(BoundSecret {
             environment: self.text("environment")?,
             key_id: self.text("key_id")?,
             lookup: self.text("lookup")?,

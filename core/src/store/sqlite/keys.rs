@@ -8,7 +8,7 @@ use super::{audit, graces, orgs};
 use crate::audit::AuditDraft;
 use crate::clock::Millis;
 use crate::error::Error;
-use crate::hash::{Stored, TAG};
+use crate::hash::{StoredVerifier, TAG};
 use crate::level;
 use crate::lifecycle::{self, Life, Term};
 use crate::record::Limit;
@@ -364,7 +364,7 @@ pub(super) fn peppers(on: &Connection, now: Millis) -> Result<Vec<String>, Error
     ))?;
     let (mut tag, mut out) = (String::new(), Vec::new());
     while let Some(found) = next.query_row([&tag], |row| row.get::<_, Option<String>>(0))? {
-        if let Some(pepper) = Stored::pepper_of(&found)
+        if let Some(pepper) = StoredVerifier::pepper_of(&found)
             && live.query_row(params![now, found], |row| row.get(0))?
         {
             out.push(pepper.to_owned());
