@@ -82,7 +82,7 @@ impl Http {
             Opening::Done(found, once) => (found, once),
             Opening::Asked(Asked { text, needs, but, once }) => {
                 let ask = self.ask(head, &needs.request, &agent);
-                (self.judged(self.kw.weigh(text, ask).await, but), once)
+                (self.judged(self.kw.dry_run(text, ask).await, but), once)
             }
         };
         match found.and_then(|it| proved(it, agent, once)) {

@@ -36,7 +36,7 @@ impl Keys {
         engine.store().get(&self.tenant, &id, now).await?.ok_or_else(unknown)?;
         let mut found: BTreeMap<Arc<str>, Counts> = BTreeMap::new();
         let mut add = |it: AgentCounts| found.entry(it.agent).or_default().add(it.counts);
-        match &engine.verifier.hot.here().usage {
+        match &engine.verifier.runtime.process().usage {
             None => engine.store().agents(&id).await?.into_iter().for_each(add),
             Some(usage) => {
                 let pause = usage.pause_flushes().await;

@@ -86,7 +86,7 @@ pub fn end_events() {
         fork::lock(&OPEN).iter().filter_map(Weak::upgrade).collect()
     };
     for engine in engines {
-        if let Some(events) = &engine.verifier.hot.here().events {
+        if let Some(events) = &engine.verifier.runtime.process().events {
             block_on(events.finish());
         }
         block_on(engine.store().finish_reports());
@@ -329,7 +329,7 @@ impl Keywright {
     /// # kw.close().await; Ok(()) }) }
     /// ```
     pub async fn flush_events(&self) {
-        if let Some(events) = &self.0.verifier.hot.here().events {
+        if let Some(events) = &self.0.verifier.runtime.process().events {
             events.flush().await;
         }
     }
@@ -349,11 +349,11 @@ impl Keywright {
     pub async fn close(&self) {
         self.0.verifier.closed.store(true, Ordering::Release);
         self.0.verifier.slow.finish().await;
-        if let Some(usage) = &self.0.verifier.hot.here().usage {
+        if let Some(usage) = &self.0.verifier.runtime.process().usage {
             // Nobody is left to tell that the counts could not be written; the key's rights are not concerned.
             let _ = usage.close().await;
         }
-        if let Some(events) = &self.0.verifier.hot.here().events {
+        if let Some(events) = &self.0.verifier.runtime.process().events {
             events.finish().await;
         }
         self.0.store().close().await;
@@ -379,7 +379,7 @@ impl Keywright {
 
     /// Refuses what the host cannot have meant.
     pub(crate) fn admit(&self, request: &Request) -> Result<(), Error> {
-        self.0.verifier.admit(request)
+        self.0.verifier.check_request(request)
     }
 
     /// As [`try_verify`](Self::try_verify), of a request that says of itself more than its needs do.
@@ -393,8 +393,8 @@ impl Keywright {
     }
 
     /// As [`judge`](Self::judge), but nothing is counted, and no limit is charged or judged.
-    pub(crate) async fn weigh(&self, text: &[u8], ask: RequestContext<'_>) -> Decision {
-        self.0.verifier.weigh(&Tenant::Every, text.into(), ask).await
+    pub(crate) async fn dry_run(&self, text: &[u8], ask: RequestContext<'_>) -> Decision {
+        self.0.verifier.dry_run(&Tenant::Every, text.into(), ask).await
     }
 
     /// Counts attestations that a key makes; the seconds until there is room for them, where there is none.
@@ -497,7 +497,7 @@ impl Engine {
     }
 
     async fn flush(&self) -> Result<(), Error> {
-        match &self.verifier.hot.here().usage {
+        match &self.verifier.runtime.process().usage {
             _ if self.verifier.closed.load(Ordering::Acquire) => Err(Error::Closed),
             Some(usage) => usage.flush().await,
             None => Ok(()),
@@ -509,7 +509,7 @@ impl Engine {
         &self,
         read: impl FnOnce() -> F,
     ) -> Result<Vec<KeyView>, Error> {
-        let Some(usage) = &self.verifier.hot.here().usage else { return read().await };
+        let Some(usage) = &self.verifier.runtime.process().usage else { return read().await };
         let pause = usage.pause_flushes().await;
         let mut found = read().await?;
         pause.add_pending(&mut found);
@@ -518,7 +518,7 @@ impl Engine {
 
     /// Tells whoever listens, once it has happened.
     fn tell(&self, event: impl FnOnce() -> Event) {
-        if let Some(events) = &self.verifier.hot.here().events {
+        if let Some(events) = &self.verifier.runtime.process().events {
             events.offer(QueuedEvent::Event(Box::new(event())));
         }
     }

@@ -23,7 +23,7 @@ use crate::record::Limit;
 use crate::scope::Catalogue;
 use crate::store::sqlite::{Sqlite, files};
 use crate::store::{AuditKey, DatabaseInfo, Store};
-use crate::verify::{Hot, Listening, Verifier};
+use crate::verify::{EventsFactory, Runtime, Verifier};
 use crate::wait::block_on;
 use crate::worker::Workers;
 use crate::{clock, entropy};
@@ -464,10 +464,10 @@ impl Plan {
         let (clock, events, writes) = (self.clock.clone(), Arc::clone(&store), !self.read_only);
         let listening = self.subscription.map(|subscription| {
             let new = move || Events::new(subscription.clone(), clock.clone(), Arc::clone(&events), writes);
-            Box::new(new) as Listening
+            Box::new(new) as EventsFactory
         });
         let verifier = Verifier {
-            hot: Hot::new(&self.formats, self.keys_in_memory, self.clock.clone(), metered, listening),
+            runtime: Runtime::new(&self.formats, self.keys_in_memory, self.clock.clone(), metered, listening),
             formats: Arc::new(self.formats),
             accepted: self.accepted,
             catalogue: self.catalogue,

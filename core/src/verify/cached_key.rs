@@ -1,3 +1,5 @@
+//! A key in memory.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,35 +14,36 @@ use crate::record::{Key, Level};
 use crate::store::{KeyView, LookupResult, Tenant};
 use crate::usage::{Meter, Metered};
 
-/// A key and one of its secrets as last read: what is judged lies open, the rest is packed until somebody asks for it.
-pub(crate) struct State {
-    /// The id, the lookup of the secret that proved the key, the org, the environment and the scopes, in one text.
-    words: Box<str>,
-    ends: Ends,
+/// A key and one of its secrets, as last read from the store. The fields that decide a request are directly readable. The
+/// rest is serialized until somebody asks for it, because a cached key has to stay small.
+pub(crate) struct CachedKey {
+    /// The id, the lookup of the verified secret, the org, the environment and the scopes, in one text.
+    texts: Box<str>,
+    ends: TextEnds,
     accepted: bool,
     level: Option<Level>,
     org_disabled: bool,
     disabled: bool,
     revoked: bool,
     integer_ids: bool,
-    /// [`NEVER`] for no end.
+    /// [`NEVER`] for a key that does not expire.
     expires_at: Millis,
-    /// When the secret that proved the key is over, [`NEVER`] for a current one.
+    /// The end of the grace of the verified secret, [`NEVER`] for the current secret.
     grace_ends_at: Millis,
-    /// `None` where nothing but time and scopes bounds the key, as it is with most.
-    bounds: Option<Box<Bounds>>,
+    /// `None` for the usual key, which only time and scopes restrict.
+    restrictions: Option<Box<KeyRestrictions>>,
     read_at: Millis,
-    /// Even, so that the next number is free for the same reading without the former secret.
+    /// Even: the next number is for the same snapshot after the grace of the former secret.
     reading: u64,
-    /// Until when a former secret is listed, [`NEVER`] without one.
+    /// The time from which the record no longer lists a former secret, [`NEVER`] without one.
     former_until: Millis,
     meter: Meter,
-    /// A [`KeyView`] without what stands in `words`.
+    /// A serialized [`KeyView`] without the texts that are in `texts`.
     view: Box<[u8]>,
 }
 
-/// Where in the text of words each of them ends; the scopes stand last.
-struct Ends {
+/// The end of each text in `texts`. The scopes come last.
+struct TextEnds {
     id: u16,
     lookup: u16,
     org: u16,
@@ -49,14 +52,14 @@ struct Ends {
 
 const NEVER: Millis = Millis::MAX;
 
-struct Bounds {
-    /// Those of the key and those of its org.
+struct KeyRestrictions {
+    /// The networks of the key and those of its org.
     networks: [Option<Box<[IpNet]>>; 2],
-    /// `None` when the key has a tier that the engine does not know.
+    /// `None` if the engine does not know the key's tier.
     limits: Option<Box<[AnyKeyLimit]>>,
 }
 
-impl State {
+impl CachedKey {
     pub(crate) fn new(
         found: LookupResult,
         accepted: &[String],
@@ -66,15 +69,16 @@ impl State {
     ) -> Self {
         static READINGS: AtomicU64 = AtomicU64::new(2);
         let LookupResult { secret, mut view, org_disabled, org_networks } = found;
-        let stored = |it: &Option<Vec<String>>| it.as_deref().map(network::stored);
-        let bounds = Bounds { networks: [stored(&view.key.networks), stored(&org_networks)], limits };
-        let bounded =
-            bounds.networks.iter().any(Option::is_some) || bounds.limits.as_ref().is_none_or(|it| !it.is_empty());
+        let networks = |texts: &Option<Vec<String>>| texts.as_deref().map(network::stored);
+        let restrictions =
+            KeyRestrictions { networks: [networks(&view.key.networks), networks(&org_networks)], limits };
+        let is_restricted = restrictions.networks.iter().any(Option::is_some)
+            || restrictions.limits.as_ref().is_none_or(|it| !it.is_empty());
         let accepted = accepted.contains(&view.key.environment);
-        let (words, ends) = take_words(&mut view, secret.term.lookup);
+        let (texts, ends) = take_texts(&mut view, secret.term.lookup);
         let KeyView { key, .. } = &view;
         Self {
-            words,
+            texts,
             ends,
             accepted,
             level: key.level,
@@ -84,7 +88,7 @@ impl State {
             integer_ids,
             expires_at: key.life.expires_at.unwrap_or(NEVER),
             grace_ends_at: secret.term.grace_ends_at.unwrap_or(NEVER),
-            bounds: bounded.then(|| Box::new(bounds)),
+            restrictions: is_restricted.then(|| Box::new(restrictions)),
             read_at,
             reading: READINGS.fetch_add(2, Ordering::Relaxed),
             former_until: view.secrets.iter().filter_map(|it| it.term.grace_ends_at).min().unwrap_or(NEVER),
@@ -93,42 +97,43 @@ impl State {
         }
     }
 
-    fn words(&self, from: u16, to: u16) -> &str {
-        self.words.get(from.into()..to.into()).unwrap_or_default()
+    fn text(&self, from: u16, to: u16) -> &str {
+        self.texts.get(from.into()..to.into()).unwrap_or_default()
     }
 
     pub(crate) fn org(&self) -> &str {
-        self.words(self.ends.lookup, self.ends.org)
+        self.text(self.ends.lookup, self.ends.org)
     }
 
     fn environment(&self) -> &str {
-        self.words(self.ends.org, self.ends.environment)
+        self.text(self.ends.org, self.ends.environment)
     }
 
     fn scopes(&self) -> &str {
-        self.words.get(self.ends.environment.into()..).unwrap_or_default()
+        self.texts.get(self.ends.environment.into()..).unwrap_or_default()
     }
 
     pub(crate) fn is_of(&self, tenant: &Tenant) -> bool {
         tenant.sees(self.org())
     }
 
-    /// Whether it was read at a time that, by a step of the clock, is still to come: what was over then was left out.
+    /// Whether the clock went back to before the time of the read. The read left out secrets whose grace was over then,
+    /// which may be valid again now.
     pub(crate) fn is_ahead(&self, now: Millis) -> bool {
         now.saturating_add(COARSE_LAG) < self.read_at
     }
 
-    /// The first instant at which the verdict may change by itself.
-    pub(crate) fn turns_at(&self) -> Millis {
+    /// The first time at which the verdict can change without a change of the key.
+    pub(crate) fn changes_at(&self) -> Millis {
         self.expires_at.min(self.grace_ends_at)
     }
 
-    /// [`Millis::MAX`] for a current secret.
+    /// [`Millis::MAX`] for the current secret.
     pub(crate) fn grace_ends_at(&self) -> Millis {
         self.grace_ends_at
     }
 
-    /// Judges the proved secret.
+    /// Judges the verified secret.
     pub(crate) fn judge(&self, context: RequestContext<'_>, grace_over: bool, now: Millis) -> Result<(), Box<Denial>> {
         let facts = KeyFacts {
             environment: self.environment(),
@@ -140,32 +145,40 @@ impl State {
             },
             grace_over,
             org_disabled: self.org_disabled,
-            networks: self.bounds.as_ref().map_or([None, None], |it| it.networks.each_ref().map(Option::as_deref)),
+            networks: self.networks(),
             level: self.level,
             scopes: self.scopes(),
         };
         judge(&facts, context, now)
     }
 
-    pub(crate) fn limits(&self) -> Option<&[AnyKeyLimit]> {
-        self.bounds.as_ref().map_or(Some(&[]), |it| it.limits.as_deref())
+    fn networks(&self) -> [Option<&[IpNet]>; 2] {
+        match &self.restrictions {
+            Some(restrictions) => restrictions.networks.each_ref().map(Option::as_deref),
+            None => [None, None],
+        }
     }
 
-    pub(crate) fn proved(self: Arc<Self>, now: Millis, charged: ChargeOutcome) -> VerifiedKey {
+    /// `None` if the engine does not know the key's tier.
+    pub(crate) fn limits(&self) -> Option<&[AnyKeyLimit]> {
+        self.restrictions.as_ref().map_or(Some(&[]), |it| it.limits.as_deref())
+    }
+
+    pub(crate) fn verified(self: Arc<Self>, now: Millis, charged: ChargeOutcome) -> VerifiedKey {
         let grace_ends_at = if now < self.grace_ends_at { self.grace_ends_at } else { NEVER };
         VerifiedKey::new(self, now, grace_ends_at, charged)
     }
 }
 
-/// Takes out of a view what is kept as words: a key is held once, and not twice.
-fn take_words(view: &mut KeyView, lookup: String) -> (Box<str>, Ends) {
-    let mut words = String::new();
-    let mut add = |word: &str| {
-        words.push_str(word);
-        u16::try_from(words.len()).unwrap_or(u16::MAX)
+/// Moves the texts out of a view, so that memory holds each of them once.
+fn take_texts(view: &mut KeyView, lookup: String) -> (Box<str>, TextEnds) {
+    let mut texts = String::new();
+    let mut add = |text: &str| {
+        texts.push_str(text);
+        u16::try_from(texts.len()).unwrap_or(u16::MAX)
     };
     let key = &mut view.key;
-    let ends = Ends {
+    let ends = TextEnds {
         id: add(&std::mem::take(&mut key.id)),
         lookup: add(&lookup),
         org: add(&std::mem::take(&mut key.org)),
@@ -177,20 +190,20 @@ fn take_words(view: &mut KeyView, lookup: String) -> (Box<str>, Ends) {
         secret.prefix.truncate(secret.prefix.len() - lookup.len());
         secret.term.lookup.clear();
     }
-    (words.into(), ends)
+    (texts.into(), ends)
 }
 
-impl Metered for State {
+impl Metered for CachedKey {
     fn meter(&self) -> &Meter {
         &self.meter
     }
 
     fn key_id(&self) -> &str {
-        self.words(0, self.ends.id)
+        self.text(0, self.ends.id)
     }
 
     fn lookup(&self) -> &str {
-        self.words(self.ends.id, self.ends.lookup)
+        self.text(self.ends.id, self.ends.lookup)
     }
 
     fn is_former(&self) -> bool {
@@ -198,9 +211,9 @@ impl Metered for State {
     }
 }
 
-impl KeySnapshot for State {
+impl KeySnapshot for CachedKey {
     fn key(&self, now: Millis) -> Key {
-        // What was packed here is read here: it cannot be damaged.
+        // These are bytes that `new` has written, so that they cannot be damaged.
         let mut view: KeyView = postcard::from_bytes(&self.view).unwrap_or_default();
         let key = &mut view.key;
         (key.id, key.org) = (self.key_id().to_owned(), self.org().to_owned());

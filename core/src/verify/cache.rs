@@ -1,0 +1,228 @@
+//! The cache of a process: the secrets that were verified, and their keys as last read.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use siphasher::sip128::SipHasher24;
+
+use super::cached_key::CachedKey;
+use crate::clock::Millis;
+use crate::entropy;
+use crate::error::Error;
+use crate::key::MatchedText;
+use crate::store::{AnyStore, ChangeCursor, Store};
+use crate::usage::Metered;
+
+/// Asks the store again after this many milliseconds, even if nothing has changed, to notice a database that was removed.
+const MAX_AGE: u64 = 1_000;
+
+/// A keyed hash (SipHash-2-4 with a key and a result of 128 bits; Aumasson and Bernstein, 2012) of a whole text, or of a
+/// stored verifier. It is a pseudorandom function: without the key, which never leaves this process, nobody finds a second
+/// text with the same fingerprint, nor the text of a fingerprint. A wrong text passes by chance once in
+/// 2^128 / number of entries.
+type Fingerprint = [u8; 16];
+
+type SipKey = [u8; 16];
+
+/// A verified secret, and its key as last read. A change of the key removes the key only. The secret stays while its stored
+/// verifier is the same, so that a change of one key makes no other key hash again.
+struct CacheEntry {
+    /// The second half of the text's fingerprint. The first half is the slot.
+    rest: u64,
+    verifier: Fingerprint,
+    key: Option<Arc<CachedKey>>,
+    id_hash: IdHash,
+    used: AtomicBool,
+}
+
+/// A hash of a key's id. Two keys that collide lose their entries' keys together.
+type IdHash = u32;
+
+pub(super) struct VerificationCache {
+    /// One for each start that a text may have.
+    text_keys: Vec<SipKey>,
+    /// For verifiers and ids.
+    own_key: SipKey,
+    capacity: usize,
+    entries: papaya::HashMap<u64, CacheEntry, FingerprintHash>,
+    /// The store's stamp from before the changes that were applied last; 0 for none.
+    confirmed: AtomicU64,
+    /// The time at which the store was last asked.
+    asked_at: AtomicI64,
+    index: tokio::sync::Mutex<CacheIndex>,
+}
+
+/// The parts of the cache that only one task changes at a time.
+#[derive(Default)]
+struct CacheIndex {
+    generation: u64,
+    known: Option<ChangeCursor>,
+    /// The slots of each key.
+    slots: BTreeSet<(IdHash, u64)>,
+    /// All slots, in the order of eviction.
+    queue: VecDeque<u64>,
+}
+
+/// The changes that were known at the time of a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Generation(u64);
+
+impl VerificationCache {
+    /// A cache for texts with this many different starts. Without randomness it caches nothing.
+    pub(super) fn new(starts: usize, capacity: usize) -> Self {
+        let keys = (0..=starts).map(|_| entropy::bytes()).collect::<Result<Vec<_>, _>>();
+        let capacity = if keys.is_ok() { capacity } else { 0 };
+        let mut text_keys = keys.unwrap_or_default();
+        Self {
+            own_key: text_keys.pop().unwrap_or_default(),
+            text_keys,
+            capacity,
+            entries: papaya::HashMap::builder().hasher(FingerprintHash::default()).build(),
+            confirmed: AtomicU64::new(0),
+            asked_at: AtomicI64::new(0),
+            index: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Whether the cache has all changes up to `stamp`, and the store answered recently.
+    pub(super) fn is_fresh(&self, stamp: NonZeroU64, now: Millis) -> bool {
+        self.confirmed.load(Ordering::Acquire) == stamp.get()
+            && now.abs_diff(self.asked_at.load(Ordering::Relaxed)) < MAX_AGE
+    }
+
+    /// The key of a text that was verified, unless the key has changed.
+    pub(super) fn key(&self, text: MatchedText<'_>) -> Option<Arc<CachedKey>> {
+        self.with_entry(text, |entry| entry.key.clone())?
+    }
+
+    fn with_entry<T>(&self, text: MatchedText<'_>, with: impl FnOnce(&CacheEntry) -> T) -> Option<T> {
+        let [slot, rest] = halves(fingerprint(self.text_keys.get(text.start)?, text.rest));
+        let pinned = self.entries.pin();
+        // Compares the whole fingerprint, each half at once, so that the time does not tell where two differ.
+        let entry = pinned.get(&slot).filter(|entry| entry.rest == rest)?;
+        if !entry.used.load(Ordering::Relaxed) {
+            entry.used.store(true, Ordering::Relaxed);
+        }
+        Some(with(entry))
+    }
+
+    /// Whether this text was verified against this stored verifier.
+    pub(super) fn is_verified(&self, text: MatchedText<'_>, verifier: &str) -> bool {
+        let verifier = self.own_fingerprint(verifier);
+        let same = |entry: &CacheEntry| constant_time_eq::constant_time_eq_16(&entry.verifier, &verifier);
+        self.with_entry(text, same).unwrap_or(false)
+    }
+
+    /// Reads the changes since the last call, and drops the keys that they concern. Returns the generation with which a
+    /// later read from the store may be cached.
+    pub(super) async fn catch_up(&self, store: &AnyStore, now: Millis) -> Result<Generation, Error> {
+        let mut index = self.index.lock().await;
+        if store.commit_stamp().is_some_and(|stamp| self.is_fresh(stamp, now)) {
+            return Ok(Generation(index.generation));
+        }
+        // Loads the stamp before it reads the changes: the next call sees a commit that comes in between.
+        let stamp = store.read_commit_stamp().await?;
+        self.asked_at.store(now, Ordering::Relaxed);
+        if self.confirmed.load(Ordering::Relaxed) != stamp.get() {
+            let changes = store.changes(index.known).await?;
+            let entries = self.entries.pin();
+            if changes.all {
+                entries.iter().for_each(|(slot, _)| self.drop_key(*slot, |_| true));
+            } else {
+                for id_hash in changes.keys.iter().map(|id| self.id_hash(id)) {
+                    let slots = index.slots.range((id_hash, 0)..=(id_hash, u64::MAX));
+                    slots.for_each(|(_, slot)| self.drop_key(*slot, |_| true));
+                }
+                if !changes.orgs.is_empty() {
+                    let concerned = |key: &CachedKey| changes.orgs.iter().any(|org| org == key.org());
+                    entries.iter().for_each(|(slot, _)| self.drop_key(*slot, concerned));
+                }
+            }
+            if changes.all || index.known != Some(changes.cursor) {
+                index.generation += 1;
+            }
+            index.known = Some(changes.cursor);
+            self.confirmed.store(stamp.get(), Ordering::Release);
+        }
+        Ok(Generation(index.generation))
+    }
+
+    fn drop_key(&self, slot: u64, concerned: impl Fn(&CachedKey) -> bool) {
+        let pinned = self.entries.pin();
+        let Some(entry) = pinned.get(&slot) else { return };
+        if entry.key.as_ref().is_some_and(|key| concerned(key)) {
+            let used = AtomicBool::new(entry.used.load(Ordering::Relaxed));
+            pinned.insert(slot, CacheEntry { key: None, used, ..*entry });
+        }
+    }
+
+    /// Caches a verified secret. Leaves its key out if something has changed since the read.
+    pub(super) async fn insert(&self, text: MatchedText<'_>, verifier: &str, read: (Generation, Arc<CachedKey>)) {
+        let Some(text_key) = self.text_keys.get(text.start).filter(|_| self.capacity > 0) else { return };
+        let [slot, rest] = halves(fingerprint(text_key, text.rest));
+        let (generation, key) = read;
+        let (verifier, id_hash) = (self.own_fingerprint(verifier), self.id_hash(key.key_id()));
+        let mut index = self.index.lock().await;
+        let key = (generation.0 == index.generation).then_some(key);
+        let pinned = self.entries.pin();
+        let entry = CacheEntry { rest, verifier, key, id_hash, used: AtomicBool::new(false) };
+        match pinned.insert(slot, entry) {
+            Some(former) => _ = index.slots.remove(&(former.id_hash, slot)),
+            None => index.queue.push_back(slot),
+        }
+        index.slots.insert((id_hash, slot));
+        while index.queue.len() > self.capacity {
+            let Some(slot) = index.queue.pop_front() else { break };
+            // An entry that was used since it was last in front gets a second chance.
+            if pinned.get(&slot).is_some_and(|entry| entry.used.swap(false, Ordering::Relaxed)) {
+                index.queue.push_back(slot);
+            } else if let Some(former) = pinned.remove(&slot) {
+                index.slots.remove(&(former.id_hash, slot));
+            }
+        }
+    }
+
+    fn own_fingerprint(&self, verifier: &str) -> Fingerprint {
+        fingerprint(&self.own_key, verifier.as_bytes())
+    }
+
+    fn id_hash(&self, id: &str) -> IdHash {
+        let [first, _] = halves(fingerprint(&self.own_key, id.as_bytes()));
+        // Any 32 bits of a fingerprint are a hash.
+        (first >> 32) as IdHash
+    }
+}
+
+fn fingerprint(key: &SipKey, bytes: &[u8]) -> Fingerprint {
+    SipHasher24::new_with_key(key).hash(bytes).as_bytes()
+}
+
+fn halves(fingerprint: Fingerprint) -> [u64; 2] {
+    let whole = u128::from_le_bytes(fingerprint);
+    [whole as u64, (whole >> 64) as u64]
+}
+
+/// Takes a number as its own hash: half a fingerprint is as good as random.
+#[derive(Default, Clone, Copy)]
+struct IdentityHasher(u64);
+
+type FingerprintHash = BuildHasherDefault<IdentityHasher>;
+
+impl Hasher for IdentityHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}

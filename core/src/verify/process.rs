@@ -1,0 +1,92 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::cache::VerificationCache;
+use super::cached_key::CachedKey;
+use super::coalesce::CoalescedChecks;
+use super::memory_budget::MemoryBudget;
+use super::upgrade::VerifierUpgrades;
+use crate::clock::{Clock, Millis};
+use crate::events::Events;
+use crate::fork::PerProcess;
+use crate::key::Formats;
+use crate::lifecycle::ENDED;
+use crate::limit::AnyLimiter;
+use crate::store::AnyStore;
+use crate::usage::{EndedGraces, Metered, Usage};
+
+/// The state of an engine that lives in memory.
+pub(crate) struct Runtime {
+    /// Distinguishes the engines of a process.
+    pub(super) engine: u64,
+    current: PerProcess<ProcessState>,
+    make: Box<dyn Fn() -> ProcessState + Send + Sync>,
+}
+
+/// Per-process state of an engine. A forked child builds its own.
+pub(crate) struct ProcessState {
+    pub(super) cache: VerificationCache,
+    pub(super) limiter: AnyLimiter,
+    pub(crate) hash_memory: MemoryBudget,
+    pub(super) checks: CoalescedChecks,
+    pub(super) upgrades: VerifierUpgrades,
+    graces: Arc<EndedGraces>,
+    /// `None` for a read-only engine.
+    pub(crate) usage: Option<Usage>,
+    /// `None` without a listener.
+    pub(crate) events: Option<Arc<Events>>,
+}
+
+/// Makes the events of a process.
+pub(crate) type EventsFactory = Box<dyn Fn() -> Events + Send + Sync>;
+
+impl Runtime {
+    pub(crate) fn new(
+        formats: &Formats,
+        capacity: usize,
+        clock: Clock,
+        metered: Option<Arc<AnyStore>>,
+        events: Option<EventsFactory>,
+    ) -> Self {
+        static ENGINES: AtomicU64 = AtomicU64::new(1);
+        let starts = formats.start_count();
+        let make = move || {
+            let events = events.as_ref().map(|make| Arc::new(make()));
+            let graces = Arc::<EndedGraces>::default();
+            let usage = |store| Usage::new(store, clock.clone(), Arc::clone(&graces), events.clone());
+            ProcessState {
+                cache: VerificationCache::new(starts, capacity),
+                limiter: AnyLimiter::new(),
+                hash_memory: MemoryBudget::default(),
+                checks: CoalescedChecks::default(),
+                upgrades: VerifierUpgrades::new(metered.is_none()),
+                usage: metered.clone().map(usage),
+                graces,
+                events,
+            }
+        };
+        let engine = ENGINES.fetch_add(1, Ordering::Relaxed);
+        Self { engine, current: PerProcess::new(make()), make: Box::new(make) }
+    }
+
+    pub(crate) fn process(&self) -> &ProcessState {
+        self.current.get(&self.make)
+    }
+}
+
+impl ProcessState {
+    /// Whether the grace of a former secret is over. Once over it stays over, whatever the clock says later: this process
+    /// remembers it at once, and other processes see it as soon as it is written.
+    pub(super) fn is_grace_over(&self, key: &Arc<CachedKey>, now: Millis) -> bool {
+        if now < key.grace_ends_at() {
+            return self.graces.contains(key.lookup());
+        }
+        if key.grace_ends_at() != ENDED
+            && self.graces.insert(key.lookup())
+            && let Some(usage) = &self.usage
+        {
+            usage.end_grace(key);
+        }
+        true
+    }
+}
