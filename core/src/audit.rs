@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
 use crate::hash::{HmacSha256, frame, keyed};
-use crate::rights::Mandate;
+use crate::rights::ChangeAuthority;
 
 /// The hash before the first entry.
 pub(crate) const GENESIS_HASH: AuditHash = [0; 32];
@@ -25,7 +25,7 @@ pub(crate) struct AuditDraft {
     pub(crate) reason: Option<String>,
     pub(crate) details: serde_json::Map<String, serde_json::Value>,
     /// The rights of the caller, if the caller is a key.
-    pub(crate) mandate: Option<Arc<Mandate>>,
+    pub(crate) authority: Option<Arc<ChangeAuthority>>,
 }
 
 impl AuditDraft {

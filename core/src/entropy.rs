@@ -1,4 +1,4 @@
-//! Randomness, from the operating system for every draw, so that a forked child never repeats its parent.
+//! Randomness. Every call asks the operating system, so that a forked child never repeats its parent.
 
 use rand::TryRng;
 use rand::rngs::SysRng;

@@ -1,4 +1,4 @@
-//! Which methods a level allows.
+//! Permission levels, and the HTTP methods that they allow.
 
 use crate::error::Error;
 use crate::input::chosen;
@@ -10,8 +10,8 @@ pub(crate) fn parse(text: &str) -> Result<Level, Error> {
     chosen("level", text, "is no level", &LEVELS.map(|it| (it.as_str(), it)))
 }
 
-/// Methods are compared as they come: RFC 9110 section 9.1 makes them case-sensitive.
-/// A method that is not known is not allowed: a host that forgets to tell it must not open a restricted key.
+/// Whether a level allows a method. Methods are case-sensitive (RFC 9110, section 9.1). A restricted level does not allow a
+/// request without a method, so that a host that forgets to pass it does not open a restricted key.
 pub(crate) fn allows(level: Level, method: Option<&str>) -> bool {
     match level {
         Level::Full => true,
@@ -20,7 +20,7 @@ pub(crate) fn allows(level: Level, method: Option<&str>) -> bool {
     }
 }
 
-/// The refusal's text. A method that is no short word is not echoed.
+/// The message of a refusal. It echoes only a method that is a short word.
 pub(crate) fn refusal(level: Level, method: Option<&str>) -> String {
     let Some(method) = method else {
         return format!("API key permission level '{}' cannot be judged without the request's method", level.as_str());

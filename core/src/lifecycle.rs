@@ -1,4 +1,4 @@
-//! The states of a key as a pure machine: what may follow what, and when a secret is over.
+//! The states of a key and its secrets, as a pure state machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,16 +6,16 @@ use crate::clock::{Millis, SECOND};
 use crate::error::Error;
 use crate::record::Status;
 
-/// The times that decide a key's state.
+/// The times that determine the state of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Life {
+pub(crate) struct Lifecycle {
     pub(crate) expires_at: Option<Millis>,
     pub(crate) disabled_at: Option<Millis>,
     pub(crate) revoked_at: Option<Millis>,
 }
 
-impl Life {
-    /// An instant equal to an end is past it.
+impl Lifecycle {
+    /// The state at `now`. A key has expired at the exact time of its expiry.
     pub(crate) fn status(&self, now: Millis) -> Status {
         if self.revoked_at.is_some() {
             Status::Revoked
@@ -28,7 +28,7 @@ impl Life {
         }
     }
 
-    fn unless(&self, now: Millis, refused: &[Status], done: &str) -> Result<(), Error> {
+    fn refuse_if(&self, now: Millis, refused: &[Status], done: &str) -> Result<(), Error> {
         let status = self.status(now);
         if refused.contains(&status) {
             let fix = if status == Status::Disabled { "enable it first" } else { "create a new key" };
@@ -37,40 +37,40 @@ impl Life {
         Ok(())
     }
 
-    /// Whether fields may be changed.
+    /// Refuses a change of the fields of a revoked key.
     pub(crate) fn may_update(&self, now: Millis) -> Result<(), Error> {
-        self.unless(now, &[Status::Revoked], "changed")
+        self.refuse_if(now, &[Status::Revoked], "changed")
     }
 
-    /// Whether agents may claim to use it.
+    /// Refuses an attestation by a key that is not active.
     pub(crate) fn may_attest(&self, now: Millis) -> Result<(), Error> {
-        self.unless(now, &[Status::Revoked, Status::Expired, Status::Disabled], "attested with")
+        self.refuse_if(now, &[Status::Revoked, Status::Expired, Status::Disabled], "attested with")
     }
 
-    /// The life with another expiry, which only a key that has not expired may get.
+    /// Changes the expiry. An expired key keeps its expiry.
     pub(crate) fn expiring(self, at: Option<Millis>, now: Millis) -> Result<Self, Error> {
-        self.unless(now, &[Status::Revoked, Status::Expired], "extended")?;
+        self.refuse_if(now, &[Status::Revoked, Status::Expired], "extended")?;
         Ok(Self { expires_at: at, ..self })
     }
 
-    /// Revoked; `None` when it already was.
+    /// Revokes the key; `None` if it is revoked already.
     pub(crate) fn revoked(self, now: Millis) -> Option<Self> {
         self.revoked_at.is_none().then_some(Self { revoked_at: Some(now), ..self })
     }
 
-    /// Disabled; `None` when it already was.
+    /// Disables the key; `None` if it is disabled already.
     pub(crate) fn disabled(self, now: Millis) -> Result<Option<Self>, Error> {
-        self.unless(now, &[Status::Revoked], "disabled")?;
+        self.refuse_if(now, &[Status::Revoked], "disabled")?;
         Ok(self.disabled_at.is_none().then_some(Self { disabled_at: Some(now), ..self }))
     }
 
-    /// Enabled; `None` when it already was.
+    /// Enables the key; `None` if it is enabled already.
     pub(crate) fn enabled(self, now: Millis) -> Result<Option<Self>, Error> {
-        self.unless(now, &[Status::Revoked], "enabled")?;
+        self.refuse_if(now, &[Status::Revoked], "enabled")?;
         Ok(self.disabled_at.is_some().then_some(Self { disabled_at: None, ..self }))
     }
 
-    /// Whether `purge` may wipe it.
+    /// Refuses a purge of a key that was not revoked at least 30 days ago.
     pub(crate) fn may_purge(&self, now: Millis) -> Result<(), Error> {
         const KEPT: Millis = 30 * crate::clock::DAY;
         match self.revoked_at {
@@ -81,20 +81,20 @@ impl Life {
     }
 }
 
-/// The refusal of a change that gives power to a key of a disabled org.
+/// The error for a change that would give power to a key of a disabled org.
 pub(crate) fn org_disabled() -> Error {
     let reason = "is disabled: its keys can only be revoked, disabled, purged or their graces ended";
     Error::conflict("org", reason, "enable the org first")
 }
 
-/// A secret's part in a key's life. The current one has no end.
+/// The lifetime of a secret. The current secret has no end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Term {
+pub(crate) struct SecretLifetime {
     pub(crate) lookup: String,
     pub(crate) grace_ends_at: Option<Millis>,
 }
 
-impl Term {
+impl SecretLifetime {
     pub(crate) fn is_over(&self, now: Millis) -> bool {
         self.grace_ends_at.is_some_and(|it| now >= it)
     }
@@ -104,41 +104,47 @@ impl Term {
     }
 }
 
-/// The end of a grace that is over for ever: it lies before every time, so that no step of a clock undoes it.
+/// The end of a grace that is over for ever. It is before every time, so that a clock that goes back does not undo it.
 pub(crate) const ENDED: Millis = 0;
 
-/// How a rotation treats the secrets there are.
+/// The effect of a rotation on the existing secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// The current one lives on for so long; refused during a grace.
+pub(crate) enum RotationMode {
+    /// The current secret stays valid for this long. A rotation in this mode is refused during a grace.
     Grace(Millis),
-    /// All end now.
-    AtOnce,
-    /// The current one ends now; the former keeps its end.
+    /// All secrets end now.
+    Immediate,
+    /// The current secret ends now; the former one keeps its end.
     ReplaceCurrent,
 }
 
-/// Which secrets end when, as a rotation asks: at most two live afterwards.
-pub(crate) fn rotate(life: Life, terms: &[Term], turn: Turn, now: Millis) -> Result<Vec<Term>, Error> {
-    life.unless(now, &[Status::Revoked, Status::Expired, Status::Disabled], "rotated")?;
-    let in_grace = terms.iter().any(|it| it.in_grace(now));
-    let end = |term: &Term, at: Millis| Term { lookup: term.lookup.clone(), grace_ends_at: Some(at) };
-    let current = terms.iter().filter(|it| it.grace_ends_at.is_none());
-    match turn {
-        Turn::Grace(_) if in_grace => Err(Error::conflict(
+/// The secrets that a rotation ends, with their new ends. At most two secrets are valid afterwards, with the new one.
+pub(crate) fn rotate(
+    life: Lifecycle,
+    secrets: &[SecretLifetime],
+    mode: RotationMode,
+    now: Millis,
+) -> Result<Vec<SecretLifetime>, Error> {
+    life.refuse_if(now, &[Status::Revoked, Status::Expired, Status::Disabled], "rotated")?;
+    let in_grace = secrets.iter().any(|it| it.in_grace(now));
+    let end =
+        |secret: &SecretLifetime, at: Millis| SecretLifetime { lookup: secret.lookup.clone(), grace_ends_at: Some(at) };
+    let current = secrets.iter().filter(|it| it.grace_ends_at.is_none());
+    match mode {
+        RotationMode::Grace(_) if in_grace => Err(Error::conflict(
             "id",
             "the key is in the grace of its last rotation",
             "wait, end the grace, or rotate with grace 0 or replace_current",
         )),
-        Turn::Grace(grace) => {
+        RotationMode::Grace(grace) => {
             let latest = now.saturating_add(grace);
             let latest = life.expires_at.map_or(latest, |it| it.min(latest));
             let whole = latest - latest.rem_euclid(SECOND);
             Ok(current.map(|it| end(it, if whole > now { whole } else { ENDED })).collect())
         }
-        Turn::AtOnce => Ok(terms.iter().filter(|it| !it.is_over(now)).map(|it| end(it, ENDED)).collect()),
-        Turn::ReplaceCurrent if in_grace => Ok(current.map(|it| end(it, ENDED)).collect()),
-        Turn::ReplaceCurrent => Err(Error::conflict(
+        RotationMode::Immediate => Ok(secrets.iter().filter(|it| !it.is_over(now)).map(|it| end(it, ENDED)).collect()),
+        RotationMode::ReplaceCurrent if in_grace => Ok(current.map(|it| end(it, ENDED)).collect()),
+        RotationMode::ReplaceCurrent => Err(Error::conflict(
             "id",
             "the key is in no grace, so that no former secret would go on",
             "rotate with grace 0 to end the current secret now",
@@ -146,11 +152,15 @@ pub(crate) fn rotate(life: Life, terms: &[Term], turn: Turn, now: Millis) -> Res
     }
 }
 
-/// The former secrets still in grace, ended now.
-pub(crate) fn end_grace(life: Life, terms: &[Term], now: Millis) -> Result<Vec<Term>, Error> {
-    life.unless(now, &[Status::Revoked], "changed")?;
-    let former = terms.iter().filter(|it| it.in_grace(now));
-    Ok(former.map(|it| Term { lookup: it.lookup.clone(), grace_ends_at: Some(ENDED) }).collect())
+/// Ends the grace of all former secrets, and returns them.
+pub(crate) fn end_grace(
+    life: Lifecycle,
+    secrets: &[SecretLifetime],
+    now: Millis,
+) -> Result<Vec<SecretLifetime>, Error> {
+    life.refuse_if(now, &[Status::Revoked], "changed")?;
+    let former = secrets.iter().filter(|it| it.in_grace(now));
+    Ok(former.map(|it| SecretLifetime { lookup: it.lookup.clone(), grace_ends_at: Some(ENDED) }).collect())
 }
 
 #[cfg(test)]
@@ -158,54 +168,62 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn term(lookup: &str, grace_ends_at: Option<Millis>) -> Term {
-        Term { lookup: lookup.into(), grace_ends_at }
+    fn secret(lookup: &str, grace_ends_at: Option<Millis>) -> SecretLifetime {
+        SecretLifetime { lookup: lookup.into(), grace_ends_at }
     }
 
     #[test]
     fn the_instant_of_expiry_is_expired() {
-        let life = Life { expires_at: Some(1_000), ..Life::default() };
+        let life = Lifecycle { expires_at: Some(1_000), ..Lifecycle::default() };
         assert_eq!((life.status(999), life.status(1_000)), (Status::Active, Status::Expired));
     }
 
     #[test]
     fn a_grace_is_cut_at_the_expiry_and_to_whole_seconds() {
-        let terms = [term("a", None)];
-        let end = |life, grace, now| rotate(life, &terms, Turn::Grace(grace), now).unwrap()[0].grace_ends_at.unwrap();
-        assert_eq!(end(Life::default(), 5_000, 1_234), 6_000);
-        assert_eq!(end(Life { expires_at: Some(4_700), ..Life::default() }, 5_000, 1_234), 4_000);
-        assert_eq!(end(Life { expires_at: Some(1_900), ..Life::default() }, 5_000, 1_234), ENDED);
+        let secrets = [secret("a", None)];
+        let end = |life, grace, now| {
+            rotate(life, &secrets, RotationMode::Grace(grace), now).unwrap()[0].grace_ends_at.unwrap()
+        };
+        assert_eq!(end(Lifecycle::default(), 5_000, 1_234), 6_000);
+        assert_eq!(end(Lifecycle { expires_at: Some(4_700), ..Lifecycle::default() }, 5_000, 1_234), 4_000);
+        assert_eq!(end(Lifecycle { expires_at: Some(1_900), ..Lifecycle::default() }, 5_000, 1_234), ENDED);
     }
 
     #[test]
-    fn what_a_second_rotation_may_do() {
-        let terms = [term("new", None), term("old", Some(9_000))];
-        assert_eq!(rotate(Life::default(), &terms, Turn::Grace(1), 1).unwrap_err().code(), "conflict");
+    fn a_second_rotation_ends_secrets_by_its_mode() {
+        let secrets = [secret("new", None), secret("old", Some(9_000))];
+        assert_eq!(rotate(Lifecycle::default(), &secrets, RotationMode::Grace(1), 1).unwrap_err().code(), "conflict");
         assert_eq!(
-            rotate(Life::default(), &terms, Turn::AtOnce, 1).unwrap(),
-            [term("new", Some(ENDED)), term("old", Some(ENDED))]
+            rotate(Lifecycle::default(), &secrets, RotationMode::Immediate, 1).unwrap(),
+            [secret("new", Some(ENDED)), secret("old", Some(ENDED))]
         );
-        assert_eq!(rotate(Life::default(), &terms, Turn::ReplaceCurrent, 1).unwrap(), [term("new", Some(ENDED))]);
-        assert_eq!(rotate(Life::default(), &terms[..1], Turn::ReplaceCurrent, 1).unwrap_err().code(), "conflict");
-        assert!(rotate(Life::default(), &terms, Turn::Grace(1), 9_000).is_ok());
+        assert_eq!(
+            rotate(Lifecycle::default(), &secrets, RotationMode::ReplaceCurrent, 1).unwrap(),
+            [secret("new", Some(ENDED))]
+        );
+        assert_eq!(
+            rotate(Lifecycle::default(), &secrets[..1], RotationMode::ReplaceCurrent, 1).unwrap_err().code(),
+            "conflict"
+        );
+        assert!(rotate(Lifecycle::default(), &secrets, RotationMode::Grace(1), 9_000).is_ok());
     }
 
     proptest! {
         #[test]
         fn no_sequence_of_rotations_leaves_three_live_secrets(turns in prop::collection::vec((0_u8..4, 0_i64..9_000), 1..30)) {
-            let (mut terms, mut now) = (vec![term("0", None)], 0);
+            let (mut secrets, mut now) = (vec![secret("0", None)], 0);
             for (index, (kind, amount)) in turns.into_iter().enumerate() {
-                let turn = match kind { 0 => Turn::Grace(amount), 1 => Turn::AtOnce, 2 => Turn::ReplaceCurrent, _ => { now += amount; continue } };
-                if let Ok(ends) = rotate(Life::default(), &terms, turn, now) {
+                let mode = match kind { 0 => RotationMode::Grace(amount), 1 => RotationMode::Immediate, 2 => RotationMode::ReplaceCurrent, _ => { now += amount; continue } };
+                if let Ok(ends) = rotate(Lifecycle::default(), &secrets, mode, now) {
                     for end in ends {
-                        let old = terms.iter_mut().find(|it| it.lookup == end.lookup).unwrap();
+                        let old = secrets.iter_mut().find(|it| it.lookup == end.lookup).unwrap();
                         prop_assert!(old.grace_ends_at.is_none_or(|it| it >= end.grace_ends_at.unwrap()));
                         *old = end;
                     }
-                    terms.push(term(&(index + 1).to_string(), None));
+                    secrets.push(secret(&(index + 1).to_string(), None));
                 }
-                prop_assert!(terms.iter().filter(|it| !it.is_over(now)).count() <= 2);
-                prop_assert_eq!(terms.iter().filter(|it| it.grace_ends_at.is_none()).count(), 1);
+                prop_assert!(secrets.iter().filter(|it| !it.is_over(now)).count() <= 2);
+                prop_assert_eq!(secrets.iter().filter(|it| it.grace_ends_at.is_none()).count(), 1);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Addresses and the networks a key may be used from.
+//! Allow lists: the networks from which a key may be used.
 
 use std::net::IpAddr;
 
@@ -6,14 +6,14 @@ use ipnet::IpNet;
 
 use crate::error::Error;
 
-const MOST: usize = 100;
+const MAX_ENTRIES: usize = 100;
 
-/// Reads an allow list into canonical text: sorted, each once, IPv4-mapped networks as IPv4.
+/// Reads an allow list into canonical text: sorted, without duplicates, IPv4-mapped networks as IPv4.
 pub(crate) fn parse(texts: Vec<String>) -> Result<Vec<String>, Error> {
-    if texts.len() > MOST {
+    if texts.len() > MAX_ENTRIES {
         return Err(Error::validation_failed(
             "networks",
-            format!("has more than {MOST} entries"),
+            format!("has more than {MAX_ENTRIES} entries"),
             "join networks into larger ones",
         ));
     }
@@ -23,9 +23,9 @@ pub(crate) fn parse(texts: Vec<String>) -> Result<Vec<String>, Error> {
     Ok(nets.iter().map(ToString::to_string).collect())
 }
 
-/// An address, or an address and the length of its prefix. Numbers with leading zeros are refused, because some
+/// Parses an address, or an address with the length of its prefix. It refuses numbers with leading zeros, because some
 /// programs read them as octal (CVE-2021-29922).
-fn strictly(text: &str) -> Option<IpNet> {
+fn parse_strict(text: &str) -> Option<IpNet> {
     let Some((address, length)) = text.split_once('/') else {
         return text.parse::<IpAddr>().ok().map(IpNet::from);
     };
@@ -35,7 +35,7 @@ fn strictly(text: &str) -> Option<IpNet> {
 }
 
 fn parse_one(text: &str) -> Result<IpNet, Error> {
-    let Some(net) = strictly(text) else {
+    let Some(net) = parse_strict(text) else {
         return Err(Error::validation_failed(
             "networks",
             "holds an entry that is no address or network",
@@ -49,7 +49,8 @@ fn parse_one(text: &str) -> Result<IpNet, Error> {
     Ok(canonical_net(net))
 }
 
-/// Only the IPv4-mapped form (RFC 4291, section 2.5.5.2) equals an IPv4 network; translated and compatible ones do not.
+/// Only the IPv4-mapped form (RFC 4291, section 2.5.5.2) is equal to an IPv4 network. The translated and the compatible form
+/// are not.
 fn canonical_net(net: IpNet) -> IpNet {
     let IpNet::V6(six) = net else { return net };
     match (six.addr().to_ipv4_mapped(), six.prefix_len().checked_sub(96)) {
@@ -58,12 +59,12 @@ fn canonical_net(net: IpNet) -> IpNet {
     }
 }
 
-/// A stored allow list, ready to be judged. What no release wrote allows nobody.
+/// Parses a stored allow list. An entry that no release wrote allows nobody.
 pub(crate) fn stored(texts: &[String]) -> Box<[IpNet]> {
     texts.iter().filter_map(|it| it.parse().ok()).collect()
 }
 
-/// Whether an address may use what is restricted to `networks`. No address may not.
+/// Whether `networks` allow an address. Networks allow no request without an address.
 pub(crate) fn allows(networks: Option<&[IpNet]>, address: Option<IpAddr>) -> bool {
     let Some(networks) = networks else { return true };
     let Some(address) = address.map(|it| it.to_canonical()) else { return false };

@@ -1,14 +1,14 @@
-//! What a key may do, compared: a key that makes or changes others never gives more than it has.
+//! The rights of a key, and their comparison: a key that creates or changes others never gives more than it has.
 
 use ipnet::IpNet;
 
 use crate::clock::Millis;
 use crate::error::Error;
-use crate::lifecycle::{Life, Term};
+use crate::lifecycle::{Lifecycle, SecretLifetime};
 use crate::record::{Key, KeyId, Level, Limit, Status};
 use crate::{network, scope};
 
-/// All in which one key can have more than another.
+/// Every dimension in which one key can have more rights than another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rights {
     pub(crate) environment: String,
@@ -20,26 +20,32 @@ pub(crate) struct Rights {
     pub(crate) expires_at: Option<Millis>,
 }
 
-/// A key that acts on others of its org.
+/// A key that manages other keys of its org.
 #[derive(Debug, Clone)]
-pub(crate) struct Bounds {
+pub(crate) struct ManagingKey {
     pub(crate) id: KeyId,
     pub(crate) rights: Rights,
-    /// Whether those that it makes are revoked with it.
+    /// Whether the keys that it creates are revoked with it.
     pub(crate) revoke_children: bool,
 }
 
-/// On what a change by a key stands: the secret that it presented, and what it might do when that was verified.
+/// The authority for a change that a key makes: the secret that it presented, and its rights at the time of verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mandate {
+pub(crate) struct ChangeAuthority {
     pub(crate) lookup: String,
     pub(crate) grace_ends_at: Option<Millis>,
     pub(crate) rights: Rights,
 }
 
-impl Mandate {
-    /// Refuses a change where the key, by the time it is written, is another than was verified.
-    pub(crate) fn admit(&self, rights: &Rights, life: Life, secret: &Term, now: Millis) -> Result<(), Error> {
+impl ChangeAuthority {
+    /// Refuses a change if the key has changed between its verification and the write.
+    pub(crate) fn recheck(
+        &self,
+        rights: &Rights,
+        life: Lifecycle,
+        secret: &SecretLifetime,
+        now: Millis,
+    ) -> Result<(), Error> {
         let lives = life.status(now) == Status::Active && secret.grace_ends_at.is_none_or(|it| now < it);
         if lives && secret.grace_ends_at == self.grace_ends_at && *rights == self.rights {
             return Ok(());
@@ -96,8 +102,8 @@ impl Rights {
     }
 }
 
-impl Bounds {
-    /// Refuses to act on a key that may do more, and on the acting key itself.
+impl ManagingKey {
+    /// Refuses to manage a key with more rights, and the managing key itself.
     pub(crate) fn admit(&self, id: &str, rights: &Rights) -> Result<(), Error> {
         if self.id.to_string() == id {
             return Err(Error::forbidden(
@@ -114,7 +120,7 @@ fn exceeds(field: &str, reason: impl Into<String>) -> Error {
     Error::forbidden(field, reason, "give no more than the managing key has, or use a session")
 }
 
-/// No level judges no method, which is as much as the highest.
+/// A key without a level may use any method, like one with the highest level.
 fn rank(level: Option<Level>) -> u8 {
     match level {
         Some(Level::Read) => 0,
@@ -136,7 +142,7 @@ fn nets_cover(bound: Option<&[String]>, networks: Option<&[String]>) -> bool {
         (Some(bound), Some(networks)) => {
             let bound = network::stored(bound);
             let stored = network::stored(networks);
-            // What cannot be read lets nobody in, and so reaches no further.
+            // An entry that cannot be parsed allows no address, so it cannot exceed the bound.
             stored.iter().all(|it: &IpNet| bound.iter().any(|other| other.contains(it)))
         }
     }
@@ -199,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_key_does_not_manage_itself() {
-        let bounds = Bounds { id: KeyId::Integer(7), rights: rights(), revoke_children: false };
+        let bounds = ManagingKey { id: KeyId::Integer(7), rights: rights(), revoke_children: false };
         assert_eq!(bounds.admit("7", &rights()).unwrap_err().field(), Some("id"));
         assert_eq!(bounds.admit("8", &rights()), Ok(()));
     }

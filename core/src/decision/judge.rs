@@ -10,7 +10,7 @@ use super::denial::Denial;
 use super::verified::KeySnapshot;
 use crate::clock::Millis;
 use crate::error::Error;
-use crate::lifecycle::Life;
+use crate::lifecycle::Lifecycle;
 use crate::limit::{Charge, ChargeOutcome, ChargedLimit};
 use crate::record::{Level, Status};
 use crate::{level, network, scope};
@@ -20,7 +20,7 @@ pub(crate) struct KeyFacts<'a> {
     pub(crate) environment: &'a str,
     /// Whether the engine accepts that environment.
     pub(crate) accepted: bool,
-    pub(crate) life: Life,
+    pub(crate) life: Lifecycle,
     pub(crate) grace_over: bool,
     pub(crate) org_disabled: bool,
     pub(crate) networks: [Option<&'a [IpNet]>; 2],
@@ -111,7 +111,7 @@ mod tests {
         let mut facts = KeyFacts {
             environment: "live",
             accepted: false,
-            life: Life { expires_at: Some(5), disabled_at: Some(1), revoked_at: Some(1) },
+            life: Lifecycle { expires_at: Some(5), disabled_at: Some(1), revoked_at: Some(1) },
             grace_over: true,
             org_disabled: true,
             networks: [None, Some(&[])],

@@ -161,7 +161,7 @@ impl Dispatcher {
     /// The event for the use of a secret; `None` if its key cannot be read.
     async fn use_of(&self, kind: EventKind, key_id: &str, lookup: &str, now: Millis) -> Option<Event> {
         let view = self.store.get(&Tenant::Every, key_id, now).await.ok()??;
-        let secret = view.secrets.iter().find(|secret| secret.term.lookup == lookup).cloned();
+        let secret = view.secrets.iter().find(|secret| secret.lifetime.lookup == lookup).cloned();
         let key = view.into_record(self.store.info().integer_ids, now);
         let event = Event::of(kind, &key, time(now));
         let code = (kind == EventKind::RefusedAfterRevocation).then_some(Code::Revoked);

@@ -43,7 +43,7 @@ pub(super) fn draft(action: &'static str, org: &str, target: &str, change: &Chan
         target: Some(target.to_owned()),
         reason: change.reason.clone(),
         details: agent.collect(),
-        mandate: change.mandate.clone(),
+        authority: change.authority.clone(),
     }
 }
 
@@ -187,7 +187,7 @@ impl Audit {
             target: None,
             reason: None,
             details: serde_json::Map::new(),
-            mandate: None,
+            authority: None,
         };
         self.engine.store().prune(before, audit).await
     }

@@ -11,9 +11,9 @@ use crate::hash::{BoundSecret, Hasher};
 use crate::idempotency::IdempotentRequest;
 use crate::input::meant;
 use crate::key::GeneratedKey;
-use crate::lifecycle::{self, Life, Term};
+use crate::lifecycle::{self, Lifecycle, SecretLifetime};
 use crate::record::{IssuedKey, Key, KeyId, Page};
-use crate::rights::Bounds;
+use crate::rights::ManagingKey;
 use crate::store::{KeyEdit, KeyFilter, KeyRow, KeyRule, KeyView, PageCursor, SecretRow, Store, Tenant};
 use crate::{entropy, record};
 
@@ -36,7 +36,7 @@ pub struct Keys {
     pub(super) engine: Arc<Engine>,
     pub(super) tenant: Tenant,
     /// The key on whose behalf this handle acts.
-    pub(super) bounds: Option<Arc<Bounds>>,
+    pub(super) bounds: Option<Arc<ManagingKey>>,
     /// The request under which this handle makes one change.
     pub(super) attempt: Option<IdempotentRequest>,
 }
@@ -53,7 +53,7 @@ impl Keys {
     }
 
     /// The handle of a key: what it makes and changes has no more rights than it has itself.
-    pub(crate) fn bounded(self, bounds: Bounds) -> Self {
+    pub(crate) fn bounded(self, bounds: ManagingKey) -> Self {
         Self { bounds: Some(Arc::new(bounds)), ..self }
     }
 
@@ -112,7 +112,7 @@ impl Keys {
                 actor: new.created_by.clone(),
                 reason: None,
                 agent: new.agent.clone(),
-                mandate: new.mandate.clone(),
+                authority: new.authority.clone(),
             };
             let mut draft = draft("key.create", &key, &change, now);
             note(&mut draft, "prefix", drawn.row.prefix.as_str());
@@ -287,16 +287,16 @@ impl Keys {
         engine.harmless("reason", rotation.change.reason.as_deref())?;
         engine.harmless("actor", rotation.change.actor.as_deref())?;
         let id = engine.id_text("id", &id.into())?.ok_or_else(unknown)?;
-        let (turn, now) = (rotation.turn(), engine.now());
+        let (mode, now) = (rotation.mode(), engine.now());
         let view = engine.store().get(&self.tenant, &id, now).await?.ok_or_else(unknown)?;
         // Judged here as well, so that no slow hash is made for a key that cannot rotate.
-        lifecycle::rotate(view.key.life, &view.terms(), turn, now)?;
+        lifecycle::rotate(view.key.life, &view.secret_lifetimes(), mode, now)?;
         let drawn = engine.draw_secret(&id, &view.key.environment, now).await?;
         let actor = rotation.change.actor.clone();
         let (row, change, bounds) = (drawn.row, rotation.change, self.bounds.clone());
         let rule = move |view: &KeyView, now: Millis| {
             admitted(bounds.as_deref(), &view.key)?;
-            let ends = lifecycle::rotate(view.key.life, &view.terms(), turn, now)?;
+            let ends = lifecycle::rotate(view.key.life, &view.secret_lifetimes(), mode, now)?;
             let key = KeyRow { updated_at: now, ..view.key.clone() };
             let mut draft = draft("key.rotate", &key, &change, now);
             note(&mut draft, "prefix", row.prefix.as_str());
@@ -328,7 +328,7 @@ impl Keys {
     pub async fn end_grace(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
         let change = self.allowed(change.into())?;
         self.change(id.into(), move |view, now| {
-            let ends = lifecycle::end_grace(view.key.life, &view.terms(), now)?;
+            let ends = lifecycle::end_grace(view.key.life, &view.secret_lifetimes(), now)?;
             if ends.is_empty() {
                 return Ok(None);
             }
@@ -357,7 +357,7 @@ impl Keys {
     pub async fn revoke(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
         let (change, is_new) = (change.into(), Arc::new(AtomicBool::new(false)));
         let (actor, noted) = (change.actor.clone(), Arc::clone(&is_new));
-        let step = move |life: Life, now| {
+        let step = move |life: Lifecycle, now| {
             let revoked = life.revoked(now);
             noted.store(revoked.is_some(), Ordering::Release);
             Ok(revoked)
@@ -441,7 +441,7 @@ impl Keys {
         id: KeyId,
         action: &'static str,
         change: Change,
-        step: impl FnOnce(Life, Millis) -> Result<Option<Life>, Error> + Send + 'static,
+        step: impl FnOnce(Lifecycle, Millis) -> Result<Option<Lifecycle>, Error> + Send + 'static,
     ) -> Result<Key, Error> {
         let change = self.allowed(change)?;
         self.change(id, move |view, now| {
@@ -583,7 +583,7 @@ impl Engine {
             self.verifier.hasher.make(&bound)?
         };
         let row = SecretRow {
-            term: Term { lookup, grace_ends_at: None },
+            lifetime: SecretLifetime { lookup, grace_ends_at: None },
             prefix,
             format: format.template().to_owned(),
             filter: Hasher::filter(&verifier, &bound, &self.store().info().filter_key),
@@ -595,7 +595,7 @@ impl Engine {
 }
 
 /// Refuses a key that may do more than the one that acts on it.
-pub(super) fn admitted(bounds: Option<&Bounds>, key: &KeyRow) -> Result<(), Error> {
+pub(super) fn admitted(bounds: Option<&ManagingKey>, key: &KeyRow) -> Result<(), Error> {
     bounds.map_or(Ok(()), |it| it.admit(&key.id, &key.rights()))
 }
 

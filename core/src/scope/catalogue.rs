@@ -4,7 +4,7 @@ use super::{check, covers};
 use crate::error::Error;
 use crate::input::{Value, meant};
 
-/// The scopes a product has, with a description of each. It checks what is asked and granted; it grants nothing.
+/// The scopes of a product, each with a description. It checks the scopes that are required and granted; it grants nothing.
 ///
 /// ```
 /// let scopes = keywright::Catalogue::new([("deals:read", "Read deals"), ("deals:write", "Create deals")])?;
@@ -15,7 +15,7 @@ use crate::input::{Value, meant};
 pub struct Catalogue(BTreeMap<String, String>);
 
 impl Catalogue {
-    /// A catalogue of (scope, description); refuses wildcards, since it says what exists.
+    /// A catalogue of (scope, description). It refuses wildcards, because it lists the scopes that exist.
     pub fn new<S: Into<String>, D: Into<String>>(scopes: impl IntoIterator<Item = (S, D)>) -> Result<Self, Error> {
         let scopes: BTreeMap<String, String> = scopes.into_iter().map(|(s, d)| (s.into(), d.into())).collect();
         for scope in scopes.keys() {
@@ -59,12 +59,12 @@ impl Catalogue {
         self.0.iter().map(|(scope, text)| (scope.as_str(), text.as_str()))
     }
 
-    /// Refuses scopes that are not in it, and wildcards that cover nothing in it.
+    /// Refuses scopes that are not in the catalogue, and wildcards that cover nothing in it.
     pub(crate) fn admit(&self, scopes: &[String]) -> Result<(), Error> {
         let known = |scope: &&String| self.0.keys().any(|it| covers(scope, it));
-        let Some(stranger) = scopes.iter().find(|it| !known(it)) else { return Ok(()) };
-        let fix = meant(stranger, self.0.keys().map(String::as_str), "use a scope of the catalogue, or add it there");
-        Err(Error::validation_failed("scopes", format!("'{stranger}' is not in the catalogue"), fix))
+        let Some(unknown) = scopes.iter().find(|it| !known(it)) else { return Ok(()) };
+        let fix = meant(unknown, self.0.keys().map(String::as_str), "use a scope of the catalogue, or add it there");
+        Err(Error::validation_failed("scopes", format!("'{unknown}' is not in the catalogue"), fix))
     }
 }
 

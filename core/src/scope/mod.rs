@@ -1,4 +1,4 @@
-//! Scopes: what they look like, what covers what, and the catalogue that names those a product has.
+//! Scopes: their syntax, which scope covers which, and the catalogue of a product.
 
 mod catalogue;
 
@@ -7,12 +7,12 @@ pub use catalogue::Catalogue;
 use crate::error::Error;
 use crate::input::Value;
 
-const MOST: usize = 100;
-const LONGEST: usize = 64;
+const MAX_SCOPES: usize = 100;
+const MAX_SEGMENT: usize = 64;
 
-/// Texts and lists that are read as scopes: `"deals:read,deals:write"`, or a list of one scope each.
+/// Texts and lists of scopes: `"deals:read,deals:write"`, or a list with one scope in each item.
 pub trait IntoScopes {
-    /// The scopes in canonical order: sorted, each once.
+    /// The scopes in canonical order: sorted, without duplicates.
     fn into_scopes(self) -> Result<Vec<String>, Error>;
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn read(value: Value) -> Result<Vec<String>, Error> {
     }
 }
 
-/// Splits at commas and spaces. An item left out between commas is a mistake worth telling.
+/// Splits at commas and spaces. It reports an empty item between commas, which is probably a mistake.
 fn split(text: &str) -> Result<Vec<String>, Error> {
     if text.trim_matches(' ').is_empty() {
         return Ok(Vec::new());
@@ -59,10 +59,10 @@ fn split(text: &str) -> Result<Vec<String>, Error> {
 }
 
 fn canonical(mut scopes: Vec<String>) -> Result<Vec<String>, Error> {
-    if scopes.len() > MOST {
+    if scopes.len() > MAX_SCOPES {
         return Err(Error::validation_failed(
             "scopes",
-            format!("has more than {MOST} scopes"),
+            format!("has more than {MAX_SCOPES} scopes"),
             "use wildcards like deals:*",
         ));
     }
@@ -74,7 +74,8 @@ fn canonical(mut scopes: Vec<String>) -> Result<Vec<String>, Error> {
     Ok(scopes)
 }
 
-/// Two or three segments; `*` only as the last. The letters are within RFC 6749's scope-token (section 3.3).
+/// Checks the syntax: two or three segments, `*` only as the last one. All characters are valid in a scope token of RFC 6749
+/// (section 3.3).
 pub(crate) fn check(scope: &str) -> Result<(), Error> {
     const FIX: &str = "write resource:action in a-z, 0-9, _ . and -, like deals:read or deals:*";
     if scope == "*" {
@@ -90,7 +91,7 @@ pub(crate) fn check(scope: &str) -> Result<(), Error> {
             "" => "holds a scope with an empty segment",
             "*" if index == last => continue,
             "*" => "holds a scope with * before the last segment",
-            it if it.len() > LONGEST => "holds a segment longer than 64 characters",
+            it if it.len() > MAX_SEGMENT => "holds a segment longer than 64 characters",
             it if it.bytes().all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-')) => continue,
             it if it.contains('*') => "holds a * inside a segment",
             it if it.bytes().any(|it| it.is_ascii_uppercase()) => "holds an upper-case letter",
@@ -101,7 +102,7 @@ pub(crate) fn check(scope: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether a granted scope covers a required one. Segments are compared whole.
+/// Whether a granted scope covers a required one. It compares whole segments.
 pub(crate) fn covers(granted: &str, required: &str) -> bool {
     covers_bytes(granted.as_bytes(), required.as_bytes())
 }
@@ -113,10 +114,10 @@ fn covers_bytes(granted: &[u8], required: &[u8]) -> bool {
     }
 }
 
-/// Those of `required` that nothing in `granted` covers, which is a text of scopes with a space after each but the last.
+/// The scopes of `required` that nothing in `granted` covers. `granted` is a text of scopes, separated by single spaces.
 pub(crate) fn missing(granted: &str, required: &[String]) -> Vec<String> {
     let covered = |scope: &&String| {
-        // Bytes, since this is on the path of every verification.
+        // Compares bytes, because every verification runs this.
         granted.as_bytes().split(|it| *it == b' ').any(|it| covers_bytes(it, scope.as_bytes()))
     };
     if required.iter().all(|it| covered(&it)) {

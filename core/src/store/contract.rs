@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::idempotency::{
     IdempotentRequest, LEASE_DURATION, MAX_BYTES_PER_CALLER, RETENTION, RequestLease, RequestOutcome, StoredResponse,
 };
-use crate::lifecycle::{Life, Term};
+use crate::lifecycle::{Lifecycle, SecretLifetime};
 use crate::record::{Limit, Status};
 use crate::store::{
     AgentCounts, AnyStore, AuditFilter, Counts, KeyEdit, KeyFilter, KeyRow, KeyView, MOST_AGENTS, OTHER_AGENTS,
@@ -85,7 +85,7 @@ fn key(id: &str, org: &str) -> KeyRow {
         created_at: NOW,
         created_by: Some("alice".to_owned()),
         updated_at: NOW,
-        life: Life::default(),
+        life: Lifecycle::default(),
         reason: None,
         parent: None,
     }
@@ -93,7 +93,7 @@ fn key(id: &str, org: &str) -> KeyRow {
 
 fn secret(lookup: &str) -> SecretRow {
     SecretRow {
-        term: Term { lookup: lookup.to_owned(), grace_ends_at: None },
+        lifetime: SecretLifetime { lookup: lookup.to_owned(), grace_ends_at: None },
         prefix: format!("liq_live_{lookup}"),
         format: "liq_{env}_{lookup:12}_{secret:32}{checksum:6}".to_owned(),
         verifier: format!("verifier of {lookup}"),
@@ -111,7 +111,7 @@ fn draft(action: &'static str, org: &str, target: &str) -> AuditDraft {
         target: Some(target.to_owned()),
         reason: None,
         details: serde_json::Map::new(),
-        mandate: None,
+        authority: None,
     }
 }
 
@@ -291,9 +291,9 @@ async fn a_grace_that_was_over_stays_over(store: &AnyStore) -> Check {
     made(store, "grace-1", "grace").await?;
     let (tenant, former) = (one("grace"), lookup("grace-1"));
     let until = |end: Option<Millis>| {
-        let term = Term { lookup: former.clone(), grace_ends_at: end };
+        let lifetime = SecretLifetime { lookup: former.clone(), grace_ends_at: end };
         let rule =
-            Box::new(move |view: &KeyView, _| Ok(Some(KeyEdit { grace_ends: vec![term], ..edit(view, |_| ()) })));
+            Box::new(move |view: &KeyView, _| Ok(Some(KeyEdit { grace_ends: vec![lifetime], ..edit(view, |_| ()) })));
         let (tenant, clock) = (tenant.clone(), clock());
         async move { store.change(&tenant, "grace-1", &clock, rule, None).await.map_err(told) }
     };
@@ -306,7 +306,7 @@ async fn a_grace_that_was_over_stays_over(store: &AnyStore) -> Check {
         store.add_usage([used.clone()].into(), NOW + 5).await.map_err(told)?;
     }
     let found = store.find(&former, NOW).await.map_err(told)?.ok_or("the lookup found nothing")?;
-    hold(found.secret.term.is_over(0), "a clock that steps back brings a former secret back")?;
+    hold(found.secret.lifetime.is_over(0), "a clock that steps back brings a former secret back")?;
     hold(chain(store).await?.len() == before + 1, "the end of a grace is not told once")?;
     hold(until(Some(NOW + 5)).await.is_err(), "the end of a grace was taken back")
 }
@@ -317,7 +317,7 @@ async fn statuses_agree_with_the_lifecycle(store: &AnyStore) -> Check {
     for (index, (expires_at, gone)) in times.iter().flat_map(|it| (0..4).map(move |gone| (*it, gone))).enumerate() {
         let id = format!("states-{index}");
         made(store, &id, "states").await?;
-        let life = Life {
+        let life = Lifecycle {
             expires_at,
             disabled_at: (gone & 1 == 1).then_some(NOW - 5),
             revoked_at: (gone & 2 == 2).then_some(NOW - 5),

@@ -15,7 +15,7 @@ use crate::audit::{AuditDraft, AuditHash};
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::idempotency::{IdempotentRequest, RequestLease, StoredOutcome, StoredResponse};
-use crate::lifecycle::{Life, Term};
+use crate::lifecycle::{Lifecycle, SecretLifetime};
 use crate::record::{AuditEntry, Level, Limit};
 use crate::rights::Rights;
 
@@ -61,7 +61,7 @@ pub(crate) struct KeyRow {
     pub(crate) created_at: Millis,
     pub(crate) created_by: Option<String>,
     pub(crate) updated_at: Millis,
-    pub(crate) life: Life,
+    pub(crate) life: Lifecycle,
     pub(crate) reason: Option<String>,
     /// The key that created this key, if revoking that one revokes this one too.
     pub(crate) parent: Option<String>,
@@ -70,7 +70,7 @@ pub(crate) struct KeyRow {
 /// A secret's row: its verifier, and the time at which it ends.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SecretRow {
-    pub(crate) term: Term,
+    pub(crate) lifetime: SecretLifetime,
     pub(crate) prefix: String,
     /// The template of its text.
     pub(crate) format: String,
@@ -83,7 +83,7 @@ pub(crate) struct SecretRow {
 /// The public part of a secret's row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SecretView {
-    pub(crate) term: Term,
+    pub(crate) lifetime: SecretLifetime,
     pub(crate) prefix: String,
     pub(crate) created_at: Millis,
     pub(crate) last_used_at: Option<Millis>,
@@ -171,15 +171,15 @@ impl KeyRow {
 }
 
 impl KeyView {
-    pub(crate) fn terms(&self) -> Vec<Term> {
-        self.secrets.iter().map(|secret| secret.term.clone()).collect()
+    pub(crate) fn secret_lifetimes(&self) -> Vec<SecretLifetime> {
+        self.secrets.iter().map(|secret| secret.lifetime.clone()).collect()
     }
 }
 
 impl SecretRow {
     pub(crate) fn view(&self) -> SecretView {
         SecretView {
-            term: self.term.clone(),
+            lifetime: self.lifetime.clone(),
             prefix: self.prefix.clone(),
             created_at: self.created_at,
             last_used_at: None,
@@ -276,7 +276,7 @@ pub(crate) struct AuditKey {
 /// A change of one key. A rule computes it inside the store's transaction.
 pub(crate) struct KeyEdit {
     pub(crate) key: KeyRow,
-    pub(crate) grace_ends: Vec<Term>,
+    pub(crate) grace_ends: Vec<SecretLifetime>,
     pub(crate) new_secret: Option<SecretRow>,
     pub(crate) audit: AuditDraft,
 }

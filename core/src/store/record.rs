@@ -9,7 +9,7 @@ impl KeyView {
     pub(crate) fn into_record(self, integer_ids: bool, now: Millis) -> Key {
         let Self { key, mut secrets, usage } = self;
         // Some may be over since they were read.
-        secrets.retain(|it| !it.term.is_over(now));
+        secrets.retain(|it| !it.lifetime.is_over(now));
         let id = match key.id.parse() {
             Ok(number) if integer_ids => KeyId::Integer(number),
             _ => KeyId::Text(key.id),
@@ -51,7 +51,7 @@ impl SecretView {
         Secret {
             prefix: self.prefix,
             created_at: time(self.created_at),
-            grace_ends_at: self.term.grace_ends_at.map(time),
+            grace_ends_at: self.lifetime.grace_ends_at.map(time),
             last_used_at: self.last_used_at.map(time),
         }
     }

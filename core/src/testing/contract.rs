@@ -1,7 +1,8 @@
 use crate::keyring::Config;
 use crate::store::contract;
 
-/// Runs what every store must do on the database of `config`, which must be new, and names the checks that passed.
+/// Runs the suite that every store must pass on the database of `config`, which must be new. Returns the names of the checks
+/// that passed.
 ///
 /// # Errors
 /// The first check that failed, in words.

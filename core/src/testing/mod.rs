@@ -1,5 +1,5 @@
-//! For tests of the engine and of what is built on it: a clock moved by hand, the raw hash functions that vectors
-//! speak of, rows planted as an older release left them, and the suite that any store must pass.
+//! Tools for tests of the engine and of programs around it: a clock that is moved by hand, the hash functions of the test
+//! vectors, rows as an older release wrote them, and the suite that any store must pass.
 
 mod contract;
 mod hashes;
@@ -12,8 +12,8 @@ pub use contract::contract;
 pub use hashes::hash_case;
 pub use plant::plant;
 
-/// Asks so many times whether memory knows of every change that any process has made to the database, as each
-/// verification does first, and answers whether it always did. For who measures what that costs.
+/// Repeats the first step of a verification: it checks this many times whether memory has every change that any process has
+/// made to the database. Returns whether it always had. Benchmarks measure the cost of this step with it.
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> {

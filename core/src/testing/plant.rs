@@ -3,12 +3,12 @@ use crate::clock::Millis;
 use crate::error::Error;
 use crate::input::{Casing, Fields, Value};
 use crate::keyring::Keywright;
-use crate::lifecycle::Term;
+use crate::lifecycle::SecretLifetime;
 use crate::scope;
 use crate::store::{KeyRow, SecretRow, Store};
 use crate::wait::block_on;
 
-/// Writes a key's row as an earlier release left it: the fields of `row` in `tests/vectors/stored_rows.json`.
+/// Writes a key's row as an earlier release wrote it: the fields of `row` in `tests/vectors/stored_rows.json`.
 ///
 /// # Errors
 /// As `keys.create`; `invalid_request` for a missing field, `conflict` for a row that is there.
@@ -28,7 +28,7 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
         ..KeyRow::default()
     };
     let secret = SecretRow {
-        term: Term { lookup: text("lookup")?, grace_ends_at: None },
+        lifetime: SecretLifetime { lookup: text("lookup")?, grace_ends_at: None },
         prefix: text("prefix")?,
         format: text("format")?,
         verifier: text("verifier")?,
@@ -47,7 +47,7 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
         target: Some(key.id.clone()),
         reason: None,
         details: serde_json::Map::new(),
-        mandate: None,
+        authority: None,
     };
     let made = kw.engine().store().create(KeyRow { scopes, ..key }, secret, draft, None);
     if block_on(made)? { Ok(()) } else { Err(Error::conflict("key_id", "is there already", "use another id")) }

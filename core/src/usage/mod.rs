@@ -213,7 +213,7 @@ impl FlushPause<'_> {
         for view in views {
             for (lookup, counts) in pending.get(view.key.id.as_str()).into_iter().flatten() {
                 view.usage.add(*counts);
-                for secret in view.secrets.iter_mut().filter(|secret| secret.term.lookup == *lookup) {
+                for secret in view.secrets.iter_mut().filter(|secret| secret.lifetime.lookup == *lookup) {
                     secret.last_used_at = secret.last_used_at.max(counts.last_used_at);
                 }
             }

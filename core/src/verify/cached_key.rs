@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::clock::{COARSE_LAG, Millis};
 use crate::decision::{Denial, KeyFacts, KeySnapshot, RequestContext, VerifiedKey, judge};
-use crate::lifecycle::Life;
+use crate::lifecycle::Lifecycle;
 use crate::limit::{AnyKeyLimit, ChargeOutcome, LimitRule};
 use crate::network;
 use crate::record::{Key, Level};
@@ -75,7 +75,7 @@ impl CachedKey {
         let is_restricted = restrictions.networks.iter().any(Option::is_some)
             || restrictions.limits.as_ref().is_none_or(|it| !it.is_empty());
         let accepted = accepted.contains(&view.key.environment);
-        let (texts, ends) = take_texts(&mut view, secret.term.lookup);
+        let (texts, ends) = take_texts(&mut view, secret.lifetime.lookup);
         let KeyView { key, .. } = &view;
         Self {
             texts,
@@ -87,11 +87,11 @@ impl CachedKey {
             revoked: key.life.revoked_at.is_some(),
             integer_ids,
             expires_at: key.life.expires_at.unwrap_or(NEVER),
-            grace_ends_at: secret.term.grace_ends_at.unwrap_or(NEVER),
+            grace_ends_at: secret.lifetime.grace_ends_at.unwrap_or(NEVER),
             restrictions: is_restricted.then(|| Box::new(restrictions)),
             read_at,
             reading: READINGS.fetch_add(2, Ordering::Relaxed),
-            former_until: view.secrets.iter().filter_map(|it| it.term.grace_ends_at).min().unwrap_or(NEVER),
+            former_until: view.secrets.iter().filter_map(|it| it.lifetime.grace_ends_at).min().unwrap_or(NEVER),
             meter: Meter::default(),
             view: postcard::to_allocvec(&view).unwrap_or_default().into(),
         }
@@ -138,7 +138,7 @@ impl CachedKey {
         let facts = KeyFacts {
             environment: self.environment(),
             accepted: self.accepted,
-            life: Life {
+            life: Lifecycle {
                 expires_at: Some(self.expires_at),
                 disabled_at: self.disabled.then_some(0),
                 revoked_at: self.revoked.then_some(0),
@@ -185,10 +185,10 @@ fn take_texts(view: &mut KeyView, lookup: String) -> (Box<str>, TextEnds) {
         environment: add(&std::mem::take(&mut key.environment)),
     };
     add(&std::mem::take(&mut key.scopes).join(" "));
-    let own = view.secrets.iter_mut().find(|it| it.term.lookup == lookup);
+    let own = view.secrets.iter_mut().find(|it| it.lifetime.lookup == lookup);
     if let Some(secret) = own.filter(|it| it.prefix.ends_with(&lookup)) {
         secret.prefix.truncate(secret.prefix.len() - lookup.len());
-        secret.term.lookup.clear();
+        secret.lifetime.lookup.clear();
     }
     (texts.into(), ends)
 }
@@ -219,8 +219,8 @@ impl KeySnapshot for CachedKey {
         (key.id, key.org) = (self.key_id().to_owned(), self.org().to_owned());
         key.environment = self.environment().to_owned();
         key.scopes = self.scopes().split_terminator(' ').map(str::to_owned).collect();
-        if let Some(own) = view.secrets.iter_mut().find(|it| it.term.lookup.is_empty()) {
-            own.term.lookup.push_str(self.lookup());
+        if let Some(own) = view.secrets.iter_mut().find(|it| it.lifetime.lookup.is_empty()) {
+            own.lifetime.lookup.push_str(self.lookup());
             own.prefix.push_str(self.lookup());
         }
         view.into_record(self.integer_ids, now)

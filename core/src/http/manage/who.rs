@@ -9,7 +9,7 @@ use crate::http::message::Message;
 use crate::http::refusal::Refusal;
 use crate::http::{Http, Principal, Session};
 use crate::keyring::{Change, Keys};
-use crate::rights::{Bounds, Mandate, Rights};
+use crate::rights::{ChangeAuthority, ManagingKey, Rights};
 use crate::scope;
 
 /// Who manages, and on whose behalf.
@@ -26,18 +26,18 @@ pub(super) enum Caller {
 impl Who {
     /// A change as the audit tells who made it.
     pub(super) fn change(&self) -> Change {
-        let (actor, mandate) = match &self.caller {
+        let (actor, authority) = match &self.caller {
             Caller::Session(session) => (session.actor.clone(), None),
             Caller::Key(key) => {
-                let mandate = Mandate {
+                let authority = ChangeAuthority {
                     lookup: key.lookup().to_owned(),
                     grace_ends_at: key.grace_ends_at().map(|it| it.timestamp_millis()),
                     rights: Rights::of(key),
                 };
-                (Some(format!("key:{}", key.id)), Some(Arc::new(mandate)))
+                (Some(format!("key:{}", key.id)), Some(Arc::new(authority)))
             }
         };
-        Change { actor, reason: None, agent: self.agent.as_deref().map(str::to_owned), mandate }
+        Change { actor, reason: None, agent: self.agent.as_deref().map(str::to_owned), authority }
     }
 
     pub(super) fn org(&self) -> &str {
@@ -162,7 +162,7 @@ impl Http {
             Caller::Session(_) => keys,
             Caller::Key(key) => {
                 let revoke_children = self.plan.revoke_children;
-                keys.bounded(Bounds { id: key.id.clone(), rights: Rights::of(key), revoke_children })
+                keys.bounded(ManagingKey { id: key.id.clone(), rights: Rights::of(key), revoke_children })
             }
         })
     }

@@ -4,8 +4,8 @@ use super::LONGEST_NAME;
 use crate::clock::{self, Millis};
 use crate::error::Error;
 use crate::input::{self, Fields, Value, plain};
-use crate::lifecycle::Turn;
-use crate::rights::Mandate;
+use crate::lifecycle::RotationMode;
+use crate::rights::ChangeAuthority;
 
 const LONGEST_GRACE: Millis = 365 * clock::DAY;
 const STANDARD_GRACE: Millis = clock::DAY;
@@ -22,7 +22,7 @@ pub struct Change {
     /// The agent that the call is made on behalf of.
     pub(crate) agent: Option<String>,
     /// On what it stands, where a key makes it.
-    pub(crate) mandate: Option<Arc<Mandate>>,
+    pub(crate) authority: Option<Arc<ChangeAuthority>>,
 }
 
 impl Change {
@@ -144,13 +144,13 @@ impl Rotation {
         self.change.check()
     }
 
-    pub(crate) fn turn(&self) -> Turn {
+    pub(crate) fn mode(&self) -> RotationMode {
         let compromised = self.change.reason.as_deref() == Some("compromised");
         match self.grace.unwrap_or(STANDARD_GRACE) {
-            _ if compromised => Turn::AtOnce,
-            _ if self.replace_current => Turn::ReplaceCurrent,
-            0 => Turn::AtOnce,
-            grace => Turn::Grace(grace),
+            _ if compromised => RotationMode::Immediate,
+            _ if self.replace_current => RotationMode::ReplaceCurrent,
+            0 => RotationMode::Immediate,
+            grace => RotationMode::Grace(grace),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::input::{Fields, plain};
 use crate::network;
 use crate::record::{Level, Limit};
-use crate::rights::{Mandate, Rights};
+use crate::rights::{ChangeAuthority, Rights};
 use crate::scope::IntoScopes;
 
 /// A key to be made: `keys.create`.
@@ -28,7 +28,7 @@ pub struct NewKey {
     /// The agent on whose behalf the key is created.
     pub(crate) agent: Option<String>,
     /// The rights of the key that creates this one, if a key does.
-    pub(crate) mandate: Option<Arc<Mandate>>,
+    pub(crate) authority: Option<Arc<ChangeAuthority>>,
 }
 
 impl NewKey {
@@ -39,7 +39,7 @@ impl NewKey {
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
         let settings = KeySettings { name: Some(name.into()), ..KeySettings::default() };
-        Self { settings, environment: None, created_by: None, agent: None, mandate: None }
+        Self { settings, environment: None, created_by: None, agent: None, authority: None }
     }
 
     /// Free text about the key: up to 1,000 characters, which may be several lines.
@@ -123,7 +123,7 @@ impl NewKey {
     }
 
     pub(crate) fn by(self, who: Change) -> Self {
-        Self { created_by: who.actor, agent: who.agent, mandate: who.mandate, ..self }
+        Self { created_by: who.actor, agent: who.agent, authority: who.authority, ..self }
     }
 
     /// Takes the rights that the caller left out from the key that creates this one.
@@ -154,7 +154,7 @@ impl NewKey {
             return Err(Error::invalid_request("name", "is missing", "say what the key is for"));
         }
         let (environment, created_by) = (fields.text("environment")?, fields.text("created_by")?);
-        let new = Self { settings, environment, created_by, agent: None, mandate: None };
+        let new = Self { settings, environment, created_by, agent: None, authority: None };
         new.check()?;
         Ok(new)
     }

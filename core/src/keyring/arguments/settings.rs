@@ -57,7 +57,8 @@ impl KeySettings {
             scopes: fields.take("scopes").map(scope::read).transpose()?,
             level: clearable(fields, "level", |level| level::parse(&level.into_text("level")?))?,
             tier: clearable(fields, "tier", |tier| tier.into_text("tier"))?,
-            limits: clearable(fields, "limits", |limits| limit::read::read("limits", limits))?.map(Option::unwrap_or_default),
+            limits: clearable(fields, "limits", |limits| limit::read::read("limits", limits))?
+                .map(Option::unwrap_or_default),
             networks: clearable(fields, "networks", read_networks)?,
             metadata: clearable(fields, "metadata", |data| metadata::read("metadata", data))?
                 .map(Option::unwrap_or_default),

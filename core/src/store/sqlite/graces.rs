@@ -48,7 +48,7 @@ pub(super) fn end(
             target: row.get(1)?,
             reason: None,
             details: details.into_iter().collect(),
-            mandate: None,
+            authority: None,
         })
     })?;
     let drafts = drafts.collect::<Result<Vec<_>, _>>()?;

@@ -10,9 +10,9 @@ use crate::clock::Millis;
 use crate::error::Error;
 use crate::hash::{StoredVerifier, TAG};
 use crate::level;
-use crate::lifecycle::{self, Life, Term};
+use crate::lifecycle::{self, Lifecycle, SecretLifetime};
 use crate::record::Limit;
-use crate::rights::Mandate;
+use crate::rights::ChangeAuthority;
 use crate::store::{
     AuditFilter, AuditKey, AuditRow, AuditRule, Counts, KeyFilter, KeyRow, KeyRule, KeyView, LookupResult, PageCursor,
     SecretRow, SecretView, StatusFilter, Tenant,
@@ -53,7 +53,7 @@ pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<
             None => found.insert(LookupResult {
                 view: KeyView { key: key(row)?, secrets: Vec::with_capacity(1), usage: total(row, at(9))? },
                 secret: SecretRow {
-                    term: Term { lookup: row.get(at(0))?, grace_ends_at: row.get(at(1))? },
+                    lifetime: SecretLifetime { lookup: row.get(at(0))?, grace_ends_at: row.get(at(1))? },
                     prefix: row.get(at(2))?,
                     format: row.get(at(3))?,
                     verifier: row.get(at(4))?,
@@ -162,7 +162,7 @@ pub(super) fn list(
     Ok(out.into_iter().map(newest_first).collect())
 }
 
-/// The conditions of `lifecycle::Life::status`, for the index to skip what is not asked for; the contract holds them equal.
+/// The conditions of `lifecycle::Lifecycle::status`, for the index to skip what is not asked for; the contract holds them equal.
 fn status(filter: StatusFilter) -> &'static str {
     match filter {
         StatusFilter::All => "?1 IS NOT NULL",
@@ -189,7 +189,7 @@ pub(super) fn create(
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM keys WHERE id = ?1) OR EXISTS (SELECT 1 FROM secrets WHERE lookup = ?2)",
         )?
-        .query_row([&key.id, &secret.term.lookup], |row| row.get(0))?;
+        .query_row([&key.id, &secret.lifetime.lookup], |row| row.get(0))?;
     if taken {
         return Ok(false);
     }
@@ -233,14 +233,14 @@ fn insert_secret(on: &Transaction<'_>, key_id: &str, secret: &SecretRow) -> Resu
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
-        secret.term.lookup,
+        secret.lifetime.lookup,
         key_id,
         secret.prefix,
         secret.format,
         secret.verifier,
         secret.filter,
         secret.created_at,
-        secret.term.grace_ends_at
+        secret.lifetime.grace_ends_at
     ])?;
     Ok(())
 }
@@ -276,9 +276,9 @@ pub(super) fn change(
         // Else a clock that steps back would bring a third secret to life.
         graces::end(on, &graces::over(on, id, now)?, now, audit_key)?;
     }
-    for term in &edit.grace_ends {
+    for lifetime in &edit.grace_ends {
         on.prepare_cached("UPDATE secrets SET grace_ends_at = ?2 WHERE lookup = ?1")?
-            .execute(params![term.lookup, term.grace_ends_at])?;
+            .execute(params![lifetime.lookup, lifetime.grace_ends_at])?;
     }
     if let Some(secret) = &edit.new_secret {
         insert_secret(on, id, secret)?;
@@ -313,10 +313,10 @@ fn uphold(on: &Connection, draft: &AuditDraft) -> Result<(), Error> {
     {
         return Err(lifecycle::org_disabled());
     }
-    let Some(mandate) = &draft.mandate else { return Ok(()) };
-    let found = find(on, &mandate.lookup, draft.at)?.filter(|it| !it.org_disabled);
-    let LookupResult { secret, view: KeyView { key, .. }, .. } = found.ok_or_else(Mandate::ended)?;
-    mandate.admit(&key.rights(), key.life, &secret.term, draft.at)
+    let Some(authority) = &draft.authority else { return Ok(()) };
+    let found = find(on, &authority.lookup, draft.at)?.filter(|it| !it.org_disabled);
+    let LookupResult { secret, view: KeyView { key, .. }, .. } = found.ok_or_else(ChangeAuthority::ended)?;
+    authority.recheck(&key.rights(), key.life, &secret.lifetime, draft.at)
 }
 
 pub(super) fn revoked_with(on: &Connection, id: &str, now: Millis) -> Result<Vec<KeyView>, Error> {
@@ -378,7 +378,7 @@ pub(super) fn peppers(on: &Connection, now: Millis) -> Result<Vec<String>, Error
 /// The current secret first, then the former one. There are two at most: sorting them here spares SQLite a sort of
 /// whole rows.
 fn newest_first(mut view: KeyView) -> KeyView {
-    view.secrets.sort_by_key(|it| (it.term.grace_ends_at.is_some(), std::cmp::Reverse(it.created_at)));
+    view.secrets.sort_by_key(|it| (it.lifetime.grace_ends_at.is_some(), std::cmp::Reverse(it.created_at)));
     view
 }
 
@@ -396,7 +396,7 @@ fn key(row: &Row<'_>) -> Result<KeyRow, Error> {
         created_at: row.get(8)?,
         created_by: row.get(9)?,
         updated_at: row.get(10)?,
-        life: Life { expires_at: row.get(11)?, disabled_at: row.get(12)?, revoked_at: row.get(13)? },
+        life: Lifecycle { expires_at: row.get(11)?, disabled_at: row.get(12)?, revoked_at: row.get(13)? },
         reason: row.get(14)?,
         tier: row.get(15)?,
         limits: limits(row.get_ref(16)?)?,
@@ -418,7 +418,7 @@ fn limits(column: ValueRef<'_>) -> Result<Vec<Limit>, Error> {
 
 fn view(row: &Row<'_>, from: usize) -> rusqlite::Result<SecretView> {
     Ok(SecretView {
-        term: Term { lookup: row.get(from)?, grace_ends_at: row.get(from + 1)? },
+        lifetime: SecretLifetime { lookup: row.get(from)?, grace_ends_at: row.get(from + 1)? },
         prefix: row.get(from + 2)?,
         created_at: row.get(from + 3)?,
         last_used_at: row.get(from + 4)?,

@@ -26,7 +26,7 @@ pub(super) fn ensure(on: &Transaction<'_>, id: &str, first: &AuditDraft, audit_k
         target: Some(id.to_owned()),
         reason: None,
         details: serde_json::Map::new(),
-        mandate: None,
+        authority: None,
     };
     audit::append(on, &draft, audit_key)
 }
