@@ -21,10 +21,13 @@ KEYS = 12
 
 LOCK = "import sqlite3, sys; it = sqlite3.connect(sys.argv[1], isolation_level=None); it.execute('BEGIN IMMEDIATE'); print(); input()"
 
+# A child of a background job inherits that SIGINT is ignored, and Python then raises no KeyboardInterrupt.
 HEAD = """
-import asyncio, sys, threading
+import asyncio, signal, sys, threading
 import trio
 from keywright import AsyncKeywright, Keywright
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def opened(kind=Keywright):
     return kind(sys.argv[1], brand="liq", pepper="pepper for tests, thirty-two bytes or more", busy_timeout="1h")

@@ -197,7 +197,8 @@ def main(server: str, app: str) -> None:
             wrong += plainly(site, "" if server == "uvicorn" else "/api")
         finally:
             site.close()
-    sys.exit("\n".join(wrong))
+    if wrong:
+        sys.exit("\n".join(wrong))
 
 
 main(*sys.argv[1:])
