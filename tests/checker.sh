@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Looks for a verification in Rust, Python or Node that shows what an acknowledged change has ended.
+# Looks for a verification in Rust, Python or Node that missed an acknowledged change.
 # `checker.sh --verifications 20000000 --seconds 7200` looks for longer.
 set -euo pipefail
 . "$(dirname "$0")/setup.sh"

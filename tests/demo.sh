@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Issues, verifies, rotates and revokes keys from Rust, Python and Node on one SQLite file, and says what happened.
+# Issues, verifies, rotates and revokes keys from Rust, Python and Node on one SQLite file, and prints each step.
 set -euo pipefail
 . "$(dirname "$0")/setup.sh"
 
@@ -7,7 +7,7 @@ say "Preparing (the first time takes a few minutes: everything is built) ..."
 tools && python_packages && node_packages && build_python && build_node
 cargo build --quiet --package keywright-tests --example demo
 
-# Node finds `keywright` as the package that the program stands in.
+# Node resolves `keywright` to the package around the program.
 exec "$python" tests/demo/demo.py \
   rust="cargo run --quiet --package keywright-tests --example demo --" \
   python="$python tests/demo/python/demo.py" \

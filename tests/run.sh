@@ -6,7 +6,7 @@
 # tests/all.sh runs all of these in this order:
 #
 #   setup      the tools, .venv and node_modules
-#   lint       formatters, clippy, ruff, mypy, the version in all files, the workflows
+#   lint       formatters, clippy, ruff, mypy; versions, documents and vectors against what they name; the workflows
 #   rust       tests in Rust; FILTER is a folder of tests/rust, or part of the name of a test or a module
 #   rustdoc    examples in the documentation of the crate, the guide among them; FILTER is part of a name or a page
 #   python     tests in Python, types among them; FILTER is a file (`test_wsgi`) or an expression of `pytest -k`
@@ -35,8 +35,10 @@ step_lint() {
     && "$bin"/ruff check --quiet . \
     && "$bin"/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/python/timing.py \
       tests/bench/python/hot.py tests/checker/checker.py tests/seeds/check.py tests/http/drive.py tests/http/openapi.py \
-      tests/packages/metadata.py \
+      tests/packages/metadata.py tests/documents.py tests/schema/check.py \
     && "$python" tests/packages/metadata.py \
+    && "$python" tests/documents.py \
+    && "$python" tests/schema/check.py \
     && "$bin"/zizmor --quiet --offline --persona auditor .github
 }
 

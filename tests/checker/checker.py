@@ -1,4 +1,4 @@
-"""Programs in Rust, Python and Node verify and change keys on one SQLite file at once; nobody may see what is over.
+"""Programs in Rust, Python and Node verify and change keys on one SQLite file at once; no verification may miss an acknowledged change.
 
     checker.py rust=COMMAND python=COMMAND node=COMMAND [--verifications N] [--seconds N]
 
@@ -33,7 +33,7 @@ LEAST_OF_EACH = 150_000
 
 
 class Program:
-    """A running program, which tells its time and count when asked."""
+    """A running program, which reports its time and its count on request."""
 
     def __init__(self, language: str, command: list[str], order: dict[str, Any], pepper: str) -> None:
         self.language, self.name, self.base = language, order["name"], int(order["base"])
@@ -47,7 +47,7 @@ class Program:
         )
 
     def ask(self) -> None:
-        """Learns the count, and proves that the program's clock is ours: its time lies between two of ours, exactly."""
+        """Reads the count, and proves that the program uses our clock: its time lies between two of ours."""
         assert self.process.stdin and self.process.stdout
         before = time.monotonic_ns() - self.base
         self.process.stdin.write(f"{before}\n")
@@ -102,7 +102,7 @@ class Check:
         return sum(program.verified for program in self.programs)
 
     def end(self) -> tuple[dict[str, Report], list[Event]]:
-        """Stops all, and judges what was seen, by language."""
+        """Stops all programs, and judges their verdicts by language."""
         self.ask()
         for program in self.programs:
             program.stop()
@@ -131,7 +131,7 @@ class Check:
         return Run(text, code, count, (times[0], times[1]), (times[2], times[3]))
 
     def agree_afterwards(self, history: dict[str, Any]) -> None:
-        """One that comes later finds each text in its last state, and a whole chain."""
+        """A program that starts later finds each text in its last state, and an unbroken audit chain."""
         with Keywright(f"sqlite:{self.folder / 'keys.db'}", brand="check", pepper=self.pepper) as kw:
             for line in self.lines("announced"):
                 name, text = line.split(" ")
@@ -144,10 +144,10 @@ class Check:
 
 
 def finds(commands: dict[str, str], language: str) -> bool:
-    """Whether an old verdict of one language is found, and laid to none of the others."""
+    """Whether the judge finds an old verdict of one language, and blames no other language."""
     began = time.monotonic()
     wrong = dict.fromkeys(LANGUAGES, 0)
-    # On a busy machine a verification seldom meets a change, so that it is tried again.
+    # On a busy machine few verifications meet a change, so this is tried again.
     while not any(wrong.values()) and time.monotonic() - began < PATIENCE:
         with tempfile.TemporaryDirectory() as folder, Check(commands, Path(folder), stale=language) as check:
             time.sleep(8)

@@ -1,4 +1,4 @@
-"""Judges what verifiers saw against what changers did, on one clock.
+"""Compares the verdicts of verifiers with the changes of changers, on one clock.
 
 The states of a text follow one another: state `i` has one verdict. It may hold from when the change that brought it
 began until the change that ended it was acknowledged, and nobody can say more exactly when. A verification is wrong
@@ -66,7 +66,7 @@ class Report:
     ends: int = 0
     """Verifications that started after an acknowledged end and within one second of it."""
     pairs: int = 0
-    """Ends that a thread met with a text it had just allowed."""
+    """Ends of a text that the thread had just allowed."""
     met_hot: int = 0
     """Ends that a thread first verified within a millisecond."""
     within_milli: int = 0
@@ -134,7 +134,7 @@ def judge_run(report: Report, thread: str, run: Run, known: list[State], seen: f
 
 
 def measure(report: Report, runs: list[Run], known: list[State]) -> None:
-    """How hard the ends of states were tried by one thread."""
+    """How closely the verifications of one thread met the ends of states."""
     for state in known[1:]:
         if state.code == "allowed":
             continue

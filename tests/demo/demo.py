@@ -1,4 +1,4 @@
-"""Three programs, in Rust, Python and Node, work on one SQLite file at the same time. Says what happens; fails if it is not right.
+"""Three programs, in Rust, Python and Node, work on one SQLite file at the same time. Prints each step; fails if one is wrong.
 
 The command line of each program is given as one argument: `demo.py rust=... python=... node=...`.
 """
@@ -54,7 +54,7 @@ class Demo:
         return [program for program in self.programs if program is not than]
 
     def keep(self, key: dict[str, Any]) -> dict[str, Any]:
-        """Remembers the secret part, to look for it in the file at the end."""
+        """Keeps the secret part, to search the file for it at the end."""
         self.issued.append(key["api_key"].removeprefix(key["prefix"]))
         return key
 

@@ -1,5 +1,5 @@
-# Sourced by each area's run.sh: installs the area's pinned programs, runs its cases and counts them.
-# FIELD_ALL is not empty when the larger matrix is wanted.
+# Each area's run.sh sources this file. It installs the area's pinned programs, runs its cases and counts them.
+# FIELD_ALL is not empty when the larger matrix runs.
 
 area=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)
 . "$(dirname "${BASH_SOURCE[0]}")/../setup.sh"
@@ -27,7 +27,7 @@ finish() {
   exit
 }
 
-# Installs requirements.txt of the area into the area's own .venv; keywright and the tools of these tests are found on PYTHONPATH.
+# Installs requirements.txt of the area into the area's own .venv; PYTHONPATH leads to keywright and the tools of these tests.
 # Sets $area_python.
 python_programs() {
   area_python="$area/.venv/bin/python"

@@ -30,13 +30,13 @@ PEPPER = "a pepper of the seeds, thirty-two bytes or more"
 PATIENCE = 300
 SILENT = ("prose", "heading", "portal")
 
-# What stands in a document for what is new each time.
+# Placeholders of the documents for values that are new each time.
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 TIME = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z"
 
 
 class Answer(NamedTuple):
-    """What came back."""
+    """The response of an example."""
 
     status: int
     headers: dict[str, str]
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 
     @property
     def json(self) -> Any:
-        """The body, read."""
+        """The body as JSON."""
         return json.loads(self.body)
 
 
@@ -68,7 +68,7 @@ class Site:
         return answer
 
     def curl(self, command: str) -> str:
-        """Sends what a document's command sends, with texts in place of its examples."""
+        """Sends the request of a document's command, with real keys in place of its examples."""
         for example, text in self.texts.items():
             command = command.replace(example, text)
         words = iter(shlex.split(command.replace("\\\n", " "))[1:])
@@ -89,7 +89,7 @@ class Site:
 
 @contextmanager
 def running(command: list[str], url: str, **engine: Any) -> Iterator[Site]:
-    """Starts an example, which says at which port it listens and ends with its input."""
+    """Starts an example, which prints its port and ends with its input."""
     app = subprocess.Popen([*command[:2], url, PEPPER, *command[2:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert app.stdin is not None
     assert app.stdout is not None
@@ -106,7 +106,7 @@ def running(command: list[str], url: str, **engine: Any) -> Iterator[Site]:
 
 
 def block(site: Site, lines: list[str], examples: dict[str, str]) -> list[str]:
-    """What an answer shows, line by line as the document prints it; an error where a line is another."""
+    """Returns the answer line by line as the document prints it; a line that differs is an error."""
     shown = json.dumps(site.answer.json, indent=2).splitlines()
     for line, found in zip([*lines, *[""] * len(shown)], shown, strict=False):
         wanted = re.escape(line.strip())

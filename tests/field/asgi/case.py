@@ -1,4 +1,4 @@
-"""`case.py SERVER APP`: a WebSocket opens with a key alone, and what was counted is written down when the server is told to stop."""
+"""`case.py SERVER APP`: a WebSocket opens only with a key, and the counts are written when the server stops."""
 
 import http.client
 import os
@@ -24,7 +24,7 @@ SERVERS = {
     "granian": ["granian", "--interface", "asgi", "--port", "{port}", "served:app"],
     "daphne": ["daphne", "--port", "{port}", "served:app"],
 }
-# Of a WebSocket that is not accepted these servers tell the client no more than 403.
+# These servers answer 403 without a body when the application accepts no WebSocket.
 TERSE = ("daphne",)
 REQUESTS = 5
 

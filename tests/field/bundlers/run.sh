@@ -14,7 +14,7 @@ project() {
     && node "$area/guide.mjs" "$root/core/guide/bundling.md" .
 }
 
-# runs FOLDER PROGRAM: the program verifies a key in a copy of the folder, where it finds no other file of the project.
+# runs FOLDER PROGRAM: the program verifies a key in a copy of the folder, without the other files of the project.
 runs() {
   mkdir "$work/deployed" && cp -R "$1/." "$work/deployed" && cd "$work/deployed" || return 1
   local said

@@ -1,4 +1,4 @@
-// One framework with its usual CORS layer in front of the guard, and without: what a preflight of a browser gets.
+// One framework with its usual CORS layer in front of the guard, and without one: the answer to a browser's preflight.
 import assert from "node:assert";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-"""One framework with its usual CORS layer in front of the guard, and without: what a preflight of a browser gets."""
+"""One framework with its usual CORS layer in front of the guard, and without one: the answer to a browser's preflight."""
 
 from __future__ import annotations
 

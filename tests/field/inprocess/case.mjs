@@ -1,4 +1,4 @@
-// case.mjs NAME: asks an application in this process by one program.
+// case.mjs NAME: sends requests to an application in this process by one client.
 
 import awsLambdaFastify from "@fastify/aws-lambda";
 import serverlessExpress from "@vendia/serverless-express";

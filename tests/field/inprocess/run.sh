@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Asks applications without a server: by the test clients of Express and Fastify, and as functions of Lambda.
+# Sends requests to applications without a server: by the test clients of Express and Fastify, and as functions of Lambda.
 . "$(dirname "$0")/../area.sh"
 node_programs || exit 1
 

@@ -44,7 +44,7 @@ def fastmcp(method: Any) -> Ask:
         options = {"client_auth_method": method, "required_scopes": ["deals:read"]}
         verifier = IntrospectionTokenVerifier(introspection_url=SITE["url"], client_id=client_id, client_secret=secret, **options)
         told = await verifier.verify_token(token)
-        # It says the same of a token that is not active as of an endpoint that refuses.
+        # It reports a token that is not active like an endpoint that refuses.
         return (401, {"active": False}) if told is None else (200, told.claims)
 
     return ask

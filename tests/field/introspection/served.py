@@ -1,4 +1,4 @@
-"""Mounts management on a real server, and runs a client with what it needs: `served.py COMMAND...`.
+"""Mounts management on a real server, and runs a client with its environment: `served.py COMMAND...`.
 
 The client finds the endpoint and the keys as JSON in the environment variable SITE.
 """

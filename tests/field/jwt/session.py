@@ -1,4 +1,4 @@
-"""Holds that an engine takes the good tokens of sign.py or sign.mjs, read from standard input, and refuses the bad ones."""
+"""Checks that an engine accepts the good tokens of sign.py or sign.mjs, read from standard input, and refuses the bad ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts a proxy as the guide's page sets it up, and a service behind it that tells what reached it."""
+"""Starts a proxy as the guide's page sets it up, and a service behind it that reports the request that reached it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ START_SECONDS = 300
 
 
 class Api(BaseHTTPRequestHandler):
-    """The service behind the proxy: its answer tells each header line that reached it, and the body."""
+    """The service behind the proxy: its answer lists each header line that reached it, and the body."""
 
     protocol_version = "HTTP/1.1"
 

@@ -16,7 +16,7 @@ another() {
 }
 
 python_programs || { say "the programs of $area cannot be installed"; exit 1; }
-# Debian keeps both where only root's PATH may lead.
+# Debian installs both in a folder that only root's PATH may contain.
 PATH="$PATH:/usr/sbin"
 need nginx nginx-light nginx -v
 need HAProxy haproxy haproxy -v

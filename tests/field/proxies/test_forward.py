@@ -1,4 +1,4 @@
-"""Forward authentication behind a real proxy: GATEWAY says which, PROGRAM is its program."""
+"""Forward authentication behind a real proxy: GATEWAY names it, PROGRAM is its program."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_what_belongs_to_an_answer_reaches_the_client(site: Site) -> None:
     answer = site.ask("GET", "/deals", *lines)
     assert (answer.status, answer.sent("x-request-id")) == (200, ["mine"])
     if GATEWAY == "traefik":
-        # It hands nothing of our answer to the client: the service can.
+        # Traefik passes no header of our answer on to the client; the service can.
         shown = {name: answer.sent(name) for name in ("x-api-key-deprecated", "x-api-key-grace-period-ends", "ratelimit")}
     else:
         shown = answer.headers

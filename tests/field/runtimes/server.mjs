@@ -1,4 +1,4 @@
-// server.mjs NAME: serves one route in the runtime that runs this, and asks it over its socket.
+// server.mjs NAME: serves one route in the runtime that runs this, and sends it requests over its socket.
 
 import { once } from "node:events";
 import { createServer, request } from "node:http";

@@ -12,7 +12,7 @@ RULES = [
     {"path": "/deals/{name}", "scopes": "deals:admin"},
 ]
 OPTIONS = {"brand": "acme", "pepper": "a pepper of 32 bytes for servers"}
-# Where a server takes the mount from a header, the host says which one it expects.
+# If a server takes the mount from a header, the host names the one that it expects.
 HTTP: dict[str, Any] = {"routes": RULES} | ({"mount": os.environ["MOUNT"]} if "MOUNT" in os.environ else {})
 PATHS = ("/static/", "/deals/")
 
@@ -79,7 +79,7 @@ def django_asgi() -> Any:
 
 
 def plain_asgi() -> Any:
-    """A router that looks at the whole path, as one that knows no mounts does."""
+    """A router that matches the whole path, because it knows no mounts."""
     from keywright.asgi import KeywrightMiddleware
 
     async def app(scope: Any, _receive: Any, send: Any) -> None:

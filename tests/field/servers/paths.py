@@ -1,4 +1,4 @@
-"""Rules judge the path that a router gets: paths.py SERVER APP starts the server with an application of apps.py and asks it."""
+"""Rules judge the path that a router gets: paths.py SERVER APP starts the server with an application of apps.py and sends it requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ backend app
 
 
 def command(server: str, app: str, port: int, mount: str) -> list[str]:
-    """How to start a server, which tells its application that it is mounted there."""
+    """Returns the command for a server that mounts its application there."""
     name, at = "served:app", f"127.0.0.1:{port}"
     module = [sys.executable, "-m"]
     root = ["--root-path", mount] if mount else []
@@ -170,7 +170,7 @@ SPELLINGS = [
 
 
 def cunningly(site: Site) -> list[str]:
-    """No client leads a request without a key, or with one that may less, to a handler that needs more."""
+    """No spelling of a path brings a request without a key, or with too few rights, to a handler."""
     wrong = []
     claims = [("/static/deals/7", {name: value}) for name in CLAIMS for value in ("/static", "/static/", "/deals/7")]
     for target, lines in claims + [(it, {}) for it in SPELLINGS]:

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../area.sh"
 
 python_programs || { say "the programs of this area cannot be installed"; exit 1; }
-# Debian keeps it where only root's PATH may lead.
+# Debian installs it in a folder that only root's PATH may contain.
 PATH="$PATH:/usr/sbin"
 need HAProxy haproxy haproxy -v
 

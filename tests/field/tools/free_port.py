@@ -1,4 +1,4 @@
-"""A free port for a program that has to be told its port: `free_port.py` prints one."""
+"""Finds a free port for a program that cannot choose one: `free_port.py` prints it."""
 
 import random
 import socket
@@ -9,7 +9,7 @@ PORTS = range(12_000, 32_000)
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on."""
+    """Returns a port of 127.0.0.1 on which nothing listens."""
     for port in random.sample(PORTS, k=1_000):
         with socket.socket() as trial:
             try:

@@ -23,7 +23,7 @@ export async function name(): Promise<string> {
 export const guards = [express(kw), fastify(kw), hono(kw), next(kw), tokenVerifier(kw), KeywrightModule.forRoot(kw)];
 export const needs: Needs = new Http(kw, {}).needs("deals:read");
 
-// @ts-expect-error: no such option, which only real types can tell
+// @ts-expect-error: no such option; only real types refuse it
 express(kw, { error: "xml" });
 // @ts-expect-error: the same
 fastify(kw, { error: "xml" });

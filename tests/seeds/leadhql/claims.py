@@ -1,4 +1,4 @@
-"""What the document of LeadHQL promises."""
+"""The claims of the document of LeadHQL."""
 
 from __future__ import annotations
 
@@ -94,11 +94,11 @@ def remembered(site: Site) -> tuple[str, str]:
 
 
 def metadata_only(site: Site) -> tuple[str, str]:
-    # The document lists one key: the others go.
+    # The document lists one key, so the others are revoked.
     for key in site.kw.org("acme").keys.list():
         if key.id != site.texts["a1b2c3d4-..."]:
             site.kw.org("acme").keys.revoke(key.id)
-    # What is counted is written each second; the list itself says what this process has not yet.
+    # Counts are written each second; the list adds those that this process has not written yet.
     site.kw.flush()
     answer = site.ask("GET", "/api-keys", **session(site))
     assert "key" not in answer.json[0], answer.body

@@ -1,4 +1,4 @@
-"""What the document of LendIQ promises. Its snippets run as they are typed, each against the database that the other has left."""
+"""The claims of the document of LendIQ. Its snippets run as they are typed, each on the database that the other has left."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SCOPES = {
 
 
 class Snippets:
-    """Both examples: their databases, sources, and what each has printed."""
+    """Both examples: their databases, sources and output."""
 
     def __init__(self, url: str) -> None:
         self.kw: dict[str, Keywright] = {}
@@ -64,7 +64,7 @@ class Snippets:
             self.shown[language] = done.stdout.splitlines()
 
     def typed(self, line: str) -> str:
-        """In which example a line of the document stands."""
+        """Returns the example that a line of the document belongs to."""
         found = [language for language, lines in self.sources.items() if line.strip() in lines]
         assert found, "no example has this line"
         return " and ".join(found)

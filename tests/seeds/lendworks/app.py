@@ -1,4 +1,4 @@
-"""LendWorks on FastAPI: levels, tiers, and a rotation that whoever sends the former key is told of."""
+"""LendWorks on FastAPI: levels, tiers, and a rotation that a client with the former key learns of from headers."""
 
 import socket
 import sys
@@ -24,7 +24,7 @@ api_key = install(app, kw, credentials=["Authorization"], errors="list", realm="
 
 @app.api_route("/v1/leads", methods=["GET", "POST", "PATCH", "PUT", "DELETE"])
 async def leads(key: Annotated[Key, Security(api_key)]) -> dict[str, str]:
-    """The leads of the org that owns the key: nobody passes an org."""
+    """Returns the leads of the org that owns the key; no request names an org."""
     return {"org": key.org}
 
 
@@ -33,7 +33,7 @@ server = uvicorn.Server(uvicorn.Config(app, log_level="critical", proxy_headers=
 
 
 def watch() -> None:
-    """Ends with whoever started it."""
+    """Ends when the program that started it ends."""
     sys.stdin.read()
     server.should_exit = True
 

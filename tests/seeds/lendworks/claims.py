@@ -1,4 +1,4 @@
-"""What the document of LendWorks promises."""
+"""The claims of the document of LendWorks."""
 
 from __future__ import annotations
 

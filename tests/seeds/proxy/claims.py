@@ -1,4 +1,4 @@
-"""What the document of Proxy promises."""
+"""The claims of the document of Proxy."""
 
 from __future__ import annotations
 
