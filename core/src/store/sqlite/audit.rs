@@ -1,7 +1,10 @@
 //! The table of audit entries.
 
+use std::sync::LazyLock;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
+use super::table::{AUDIT, Columns};
 use crate::audit::{AuditDraft, AuditFields, AuditHash, GENESIS_HASH, entry_hash};
 use crate::clock::{Millis, time};
 use crate::error::Error;
@@ -9,7 +12,8 @@ use crate::hash::hex;
 use crate::record::AuditEntry;
 use crate::store::{AuditFilter, AuditKey, AuditRow, Tenant};
 
-const COLUMNS: &str = "seq, at, org, actor, action, target, reason, details, pepper, hash";
+static INSERT: LazyLock<String> = LazyLock::new(|| AUDIT.insert());
+static SELECT: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM audit a", AUDIT.select("a")));
 
 /// Appends one entry to the chain, in the transaction of the change that it records.
 pub(super) fn append(on: &Transaction<'_>, draft: &AuditDraft, audit_key: &AuditKey) -> Result<(), Error> {
@@ -36,19 +40,10 @@ fn append_after(
         details: &details,
     };
     let hash = entry_hash(&before, &entry, audit_key.key.as_deref().map(|key| &**key));
-    on.prepare_cached(&format!("INSERT INTO audit ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"))?
-        .execute(params![
-            entry.seq,
-            entry.at,
-            entry.org,
-            entry.actor,
-            entry.action,
-            entry.target,
-            entry.reason,
-            details,
-            audit_key.pepper,
-            hash
-        ])?;
+    let AuditFields { seq, at, org, actor, action, target, reason, details } = entry;
+    let values: [&dyn ToSql; AUDIT.len()] =
+        [&seq, &at, &org, &actor, &action, &target, &reason, &details, &audit_key.pepper, &hash];
+    on.prepare_cached(&INSERT)?.execute(values.as_slice())?;
     Ok(())
 }
 
@@ -67,7 +62,7 @@ pub(super) fn list(
     before: Option<u64>,
     limit: usize,
 ) -> Result<Vec<AuditRow>, Error> {
-    let mut sql = format!("SELECT {COLUMNS} FROM audit WHERE seq < ?1");
+    let mut sql = format!("{} WHERE seq < ?1", *SELECT);
     // The most selective condition comes first: each column has an index.
     if filter.target.is_some() {
         sql.push_str(" AND target = ?2");
@@ -87,7 +82,7 @@ pub(super) fn list(
 }
 
 pub(super) fn scan(on: &Connection, after: u64, limit: usize) -> Result<Vec<AuditRow>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+    let sql = format!("{} WHERE seq > ?1 ORDER BY seq LIMIT ?2", *SELECT);
     rows(on.prepare_cached(&sql)?, params![after, limit])
 }
 
@@ -101,20 +96,25 @@ fn rows(mut statement: CachedStatement<'_>, values: &[&dyn ToSql]) -> Result<Vec
 }
 
 fn read(row: &Row<'_>) -> Result<AuditRow, Error> {
-    let (at, details, hash): (Millis, String, AuditHash) = (row.get(1)?, row.get(7)?, row.get(9)?);
+    let mut columns = Columns::at(row, 0);
+    let (seq, at): (u64, Millis) = (columns.next()?, columns.next()?);
+    let (org, actor, action) = (columns.next()?, columns.next()?, columns.next()?);
+    let (target, reason) = (columns.next()?, columns.next()?);
+    let details: String = columns.next()?;
+    let (pepper, hash): (_, AuditHash) = (columns.next()?, columns.next()?);
     let entry = AuditEntry {
-        seq: row.get(0)?,
+        seq,
         at: time(at),
-        org: row.get(2)?,
-        actor: row.get(3)?,
-        action: row.get(4)?,
-        target: row.get(5)?,
-        reason: row.get(6)?,
+        org,
+        actor,
+        action,
+        target,
+        reason,
         // `audit.verify` reports a damaged text.
         details: serde_json::from_str(&details).unwrap_or_default(),
         hash: hex(&hash),
     };
-    Ok(AuditRow { entry, at, details, pepper: row.get(8)?, hash })
+    Ok(AuditRow { entry, at, details, pepper, hash })
 }
 
 pub(super) fn prune(

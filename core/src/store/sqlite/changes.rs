@@ -1,16 +1,16 @@
-//! What has changed since a place in the sequence that the triggers raise.
+//! The changes since a cursor in the sequence that the triggers raise.
 
 use rusqlite::Connection;
 
 use crate::error::Error;
 use crate::store::{ChangeCursor, Changes};
 
-/// More changed rows than this in one table are not worth naming.
-const MANY: usize = 1_000;
+/// With more changed rows than this in one table, it is cheaper to say that everything has changed.
+const MAX_NAMED: usize = 1_000;
 
 pub(super) fn since(on: &Connection, after: Option<ChangeCursor>) -> Result<Changes, Error> {
     let snapshot = on.unchecked_transaction()?;
-    // A copy that is brought back through SQLite has another past, and raises the number of the schema (as VACUUM does).
+    // Restoring a copy through SQLite raises the version of the schema, as VACUUM does. So it stands for the generation.
     let (cursor, deleted): (ChangeCursor, i64) = snapshot
         .prepare_cached("SELECT seq, schema_version, deleted_seq FROM meta, pragma_schema_version")?
         .query_row([], |row| Ok((ChangeCursor { seq: row.get(0)?, generation: row.get(1)? }, row.get(2)?)))?;
@@ -24,18 +24,18 @@ pub(super) fn since(on: &Connection, after: Option<ChangeCursor>) -> Result<Chan
                 while let Some(row) = rows.next()? {
                     let names = into(&mut changes);
                     names.push(row.get(0)?);
-                    changes.all |= names.len() > MANY;
+                    changes.all |= names.len() > MAX_NAMED;
                     if changes.all {
                         break;
                     }
                 }
                 Ok::<_, Error>(())
             };
-            named("SELECT id FROM keys WHERE changed_seq > ?1", |it| &mut it.keys)?;
-            named("SELECT key_id FROM secrets WHERE changed_seq > ?1", |it| &mut it.keys)?;
-            named("SELECT id FROM orgs WHERE changed_seq > ?1", |it| &mut it.orgs)?;
+            named("SELECT id FROM keys WHERE changed_seq > ?1", |changes| &mut changes.keys)?;
+            named("SELECT key_id FROM secrets WHERE changed_seq > ?1", |changes| &mut changes.keys)?;
+            named("SELECT id FROM orgs WHERE changed_seq > ?1", |changes| &mut changes.orgs)?;
         }
-        // The first look, a row that is gone and cannot be named, or an older copy in place of the database.
+        // The first call, a deleted row, which has no name here, or an older copy in place of the database.
         _ => changes.all = true,
     }
     Ok(changes)

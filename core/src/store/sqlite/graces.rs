@@ -1,4 +1,4 @@
-//! The ends of graces, written down so that a clock that steps back takes none of them back.
+//! The ends of graces. They are stored, so that a clock that steps back revives no secret.
 
 use rusqlite::{Connection, Transaction, params};
 
@@ -10,7 +10,7 @@ use crate::lifecycle::ENDED;
 use crate::record::wire_time;
 use crate::store::AuditKey;
 
-/// The former secrets of a key whose grace is over by now, and may come back with a clock that steps back.
+/// The former secrets of a key whose grace is over by the clock alone, so that a clock that steps back could revive them.
 pub(super) fn over(on: &Connection, key_id: &str, now: Millis) -> Result<Vec<String>, Error> {
     let mut statement = on.prepare_cached(
         "SELECT lookup FROM secrets WHERE key_id = ?1 AND grace_ends_at > ?2 AND grace_ends_at <= ?3",
@@ -19,7 +19,7 @@ pub(super) fn over(on: &Connection, key_id: &str, now: Millis) -> Result<Vec<Str
     Ok(lookups.collect::<Result<_, _>>()?)
 }
 
-/// Ends graces for ever, and writes an audit row for each that was not ended before.
+/// Ends graces for ever, and appends an audit row for each that was not ended before.
 pub(super) fn end(
     on: &Transaction<'_>,
     lookups: &[impl AsRef<str>],
@@ -60,5 +60,5 @@ pub(super) fn end(
          WHERE lookup IN (SELECT value FROM json_each(?1)) AND grace_ends_at > ?2",
     )?
     .execute(params![lookups, ENDED])?;
-    drafts.iter().try_for_each(|it| audit::append(on, it, audit_key))
+    drafts.iter().try_for_each(|draft| audit::append(on, draft, audit_key))
 }

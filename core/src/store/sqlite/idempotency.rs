@@ -1,8 +1,11 @@
 //! The table of idempotent requests and their outcomes.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
 use super::error::foreign_row;
+use super::table::{Columns, IDEMPOTENCY};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::idempotency::{
@@ -13,12 +16,17 @@ use crate::idempotency::{
 /// How many expired rows one statement deletes at most.
 const DELETED_AT_ONCE: usize = 100;
 
+static INSERT: LazyLock<String> = LazyLock::new(|| IDEMPOTENCY.insert_or_replace());
+static GET: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM idempotency i WHERE i.org = ?1 AND i.name = ?2 AND i.expires_at > ?3",
+        IDEMPOTENCY.select("i")
+    )
+});
+
 /// The stored outcome of a request, or `Full` for a new request of a caller that has reached its bound.
 pub(super) fn get(on: &Connection, request: &IdempotentRequest) -> Result<Option<StoredOutcome>, Error> {
-    let mut statement = on.prepare_cached(
-        "SELECT request, token IS NOT NULL, changed, status, headers, body FROM idempotency \
-         WHERE org = ?1 AND name = ?2 AND expires_at > ?3",
-    )?;
+    let mut statement = on.prepare_cached(&GET)?;
     let mut rows = statement.query(params![request.org, request.name, request.at])?;
     match rows.next()? {
         Some(row) => read(row).map(Some),
@@ -50,19 +58,24 @@ pub(super) fn begin(
         return Ok(Some(memory));
     }
     make_room(on, request)?;
-    on.prepare_cached(
-        "INSERT OR REPLACE INTO idempotency (org, name, request, expires_at, caller, token) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![
-        request.org,
-        request.name,
-        request.content,
-        request.at + LEASE_DURATION,
-        request.caller,
-        token
-    ])?;
+    insert(on, request, LEASE_DURATION, Some(token), None)?;
     Ok(None)
+}
+
+/// Inserts a request that runs under a lease, or one that changed the record with an id.
+fn insert(
+    on: &Transaction<'_>,
+    request: &IdempotentRequest,
+    lifetime: Millis,
+    token: Option<[u8; 16]>,
+    changed: Option<String>,
+) -> Result<(), Error> {
+    let IdempotentRequest { org, name, caller, content, at } = request;
+    let (expires_at, none) = (at + lifetime, rusqlite::types::Null);
+    let values: [&dyn ToSql; IDEMPOTENCY.len()] =
+        [org, name, content, caller, &expires_at, &token, &changed, &none, &none, &none];
+    on.prepare_cached(&INSERT)?.execute(values.as_slice())?;
+    Ok(())
 }
 
 /// Ends a lease: stores the response, or deletes the row without one.
@@ -124,18 +137,7 @@ pub(super) fn run_once<T>(
     let done = change()?;
     if let Some(changed) = changed_id(&done) {
         make_room(on, request)?;
-        on.prepare_cached(
-            "INSERT OR REPLACE INTO idempotency (org, name, request, expires_at, caller, changed) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
-            request.org,
-            request.name,
-            request.content,
-            request.at + RETENTION,
-            request.caller,
-            changed
-        ])?;
+        insert(on, request, RETENTION, None, Some(changed))?;
     }
     Ok(done)
 }
@@ -161,13 +163,22 @@ pub(super) fn delete_expired(on: &Transaction<'_>, now: Millis) -> Result<(), Er
 }
 
 fn read(row: &Row<'_>) -> Result<StoredOutcome, Error> {
-    let outcome = match (row.get(1)?, row.get(2)?, row.get(3)?) {
-        (true, _, _) => RequestOutcome::Running,
-        (false, Some(changed), _) => RequestOutcome::Changed(changed),
-        (false, None, Some(status)) => {
-            RequestOutcome::Answered(StoredResponse { status, headers: row.get(4)?, body: row.get(5)? })
+    let mut columns = Columns::at(row, 0);
+    // The primary key is that of the request.
+    columns.skip();
+    columns.skip();
+    let content = columns.next()?;
+    // The caller is that of the request too, and the row has not expired.
+    columns.skip();
+    columns.skip();
+    let token: Option<[u8; 16]> = columns.next()?;
+    let outcome = match (token, columns.next()?, columns.next()?) {
+        (Some(_), _, _) => RequestOutcome::Running,
+        (None, Some(changed), _) => RequestOutcome::Changed(changed),
+        (None, None, Some(status)) => {
+            RequestOutcome::Answered(StoredResponse { status, headers: columns.next()?, body: columns.next()? })
         }
-        (false, None, None) => return Err(foreign_row()),
+        (None, None, None) => return Err(foreign_row()),
     };
-    Ok(StoredOutcome { content: row.get(0)?, outcome })
+    Ok(StoredOutcome { content, outcome })
 }

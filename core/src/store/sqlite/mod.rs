@@ -1,4 +1,4 @@
-//! The store on one SQLite file. Reads answer on the caller's thread; writes go through one writer thread.
+//! The store in one SQLite file. Reads run on the caller's thread; writes run on one writer thread.
 
 mod audit;
 mod changes;
@@ -7,10 +7,13 @@ mod error;
 pub(crate) mod files;
 mod graces;
 mod idempotency;
+mod key_edits;
 mod keys;
 mod lock_wait;
 mod orgs;
+mod rows;
 mod schema;
+mod table;
 mod usage;
 mod wal_index;
 
@@ -33,8 +36,8 @@ use crate::health::{Health, Operation};
 use crate::idempotency::{IdempotentRequest, RequestLease, StoredOutcome, StoredResponse};
 use crate::worker::Workers;
 
-/// Writes that wait for the disk; past this many the answer is `unavailable`.
-const WAITING: usize = 4_096;
+/// How many writes may wait for the disk. Past this number, a write is `unavailable`.
+const MAX_QUEUED_WRITES: usize = 4_096;
 
 pub(crate) struct Sqlite {
     connections: Arc<Connections>,
@@ -45,7 +48,7 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the file, and makes or migrates it.
+    /// Opens the file. Creates the tables or migrates them, unless it is opened with `read_only`.
     pub(crate) fn open(
         path: &Path,
         read_only: bool,
@@ -56,19 +59,25 @@ impl Sqlite {
         health: Arc<Health>,
     ) -> Result<Self, Error> {
         let (connections, info) = Connections::open(path, read_only, lock_timeout, without_wal_index, new_database)?;
-        Ok(Self { connections, info, audit_key, writer: Workers::new("keywright-writer", 1, WAITING), health })
+        Ok(Self {
+            connections,
+            info,
+            audit_key,
+            writer: Workers::new("keywright-writer", 1, MAX_QUEUED_WRITES),
+            health,
+        })
     }
 
-    fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        self.noted(Operation::Read, self.connections.read(look))
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        self.record(Operation::Read, self.connections.read(read))
     }
 
-    /// Waits until what was to be reported of this store is, and reports no more.
+    /// Waits until all reports on the health of this store are made, and makes no more.
     pub(crate) async fn finish_reports(&self) {
         self.health.finish().await;
     }
 
-    fn noted<T>(&self, operation: Operation, outcome: Result<T, Error>) -> Result<T, Error> {
+    fn record<T>(&self, operation: Operation, outcome: Result<T, Error>) -> Result<T, Error> {
         self.health.note(operation, &outcome);
         outcome
     }
@@ -99,7 +108,7 @@ impl Store for Sqlite {
     }
 
     async fn read_commit_stamp(&self) -> Result<NonZeroU64, Error> {
-        self.noted(Operation::Read, self.connections.read_commit_stamp())
+        self.record(Operation::Read, self.connections.read_commit_stamp())
     }
 
     async fn changes(&self, after: Option<ChangeCursor>) -> Result<Changes, Error> {
@@ -107,7 +116,7 @@ impl Store for Sqlite {
     }
 
     async fn find(&self, lookup: &str, now: Millis) -> Result<Option<LookupResult>, Error> {
-        self.noted(Operation::Read, self.connections.read_unchecked(|on| keys::find(on, lookup, now)))
+        self.record(Operation::Read, self.connections.read_unchecked(|on| keys::find(on, lookup, now)))
     }
 
     async fn get(&self, tenant: &Tenant, id: &str, now: Millis) -> Result<Option<KeyView>, Error> {
@@ -137,7 +146,7 @@ impl Store for Sqlite {
         request: Option<IdempotentRequest>,
     ) -> Result<bool, Error> {
         self.write(move |on, audit_key| {
-            let change = || keys::create(on, &key, &secret, &draft, audit_key);
+            let change = || key_edits::create(on, &key, &secret, &draft, audit_key);
             idempotency::run_once(on, request.as_ref(), change, |made| made.then(|| key.id.clone()))
         })
         .await
@@ -153,8 +162,8 @@ impl Store for Sqlite {
     ) -> Result<Option<KeyView>, Error> {
         let (tenant, id, clock) = (tenant.clone(), id.to_owned(), clock.clone());
         self.write(move |on, audit_key| {
-            let change = || keys::change(on, &tenant, &id, clock.now(), rule, audit_key);
-            idempotency::run_once(on, request.as_ref(), change, |it| it.as_ref().map(|it| it.key.id.clone()))
+            let change = || key_edits::change(on, &tenant, &id, clock.now(), rule, audit_key);
+            idempotency::run_once(on, request.as_ref(), change, |view| view.as_ref().map(|view| view.key.id.clone()))
         })
         .await
     }
@@ -173,7 +182,7 @@ impl Store for Sqlite {
     ) -> Result<Option<Vec<AuditRow>>, Error> {
         let (tenant, id, clock) = (tenant.clone(), id.to_owned(), clock.clone());
         self.write(move |on, audit_key| {
-            let change = || keys::append_audit(on, &tenant, &id, clock.now(), rule, audit_key);
+            let change = || key_edits::append_audit(on, &tenant, &id, clock.now(), rule, audit_key);
             let named = |it: &Option<Vec<AuditRow>>| {
                 let told = it.as_ref()?;
                 Some(format!("{}+{}", told.first()?.entry.seq, told.len()))
@@ -190,14 +199,14 @@ impl Store for Sqlite {
         to: String,
         filter: Option<Vec<u8>>,
     ) -> Result<(), Error> {
-        self.write(move |on, _| keys::replace_verifier(on, &lookup, &from, &to, filter.as_deref())).await
+        self.write(move |on, _| key_edits::replace_verifier(on, &lookup, &from, &to, filter.as_deref())).await
     }
 
     async fn add_usage(&self, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {
         self.write(move |on, audit_key| {
             usage::add(on, &used)?;
-            let over: Vec<&str> = used.iter().filter(|it| it.grace_over).map(|it| it.lookup.as_str()).collect();
-            graces::end(on, &over, now, audit_key)?;
+            let ended = used.iter().filter(|used| used.grace_over).map(|used| used.lookup.as_str());
+            graces::end(on, &ended.collect::<Vec<_>>(), now, audit_key)?;
             idempotency::delete_expired(on, now)
         })
         .await
@@ -228,7 +237,7 @@ impl Store for Sqlite {
         let id = id.to_owned();
         self.write(move |on, audit_key| {
             let change = || orgs::change(on, &id, rule, audit_key);
-            idempotency::run_once(on, request.as_ref(), change, |it| it.as_ref().map(|it| it.id.clone()))
+            idempotency::run_once(on, request.as_ref(), change, |org| org.as_ref().map(|org| org.id.clone()))
         })
         .await
     }
@@ -243,7 +252,7 @@ impl Store for Sqlite {
         let org = org.to_owned();
         self.write(move |on, audit_key| {
             let change = || orgs::revoke_keys(on, &org, reason.as_deref(), draft, audit_key);
-            idempotency::run_once(on, request.as_ref(), change, |it| it.map(|it| it.to_string()))
+            idempotency::run_once(on, request.as_ref(), change, |revoked| revoked.map(|count| count.to_string()))
         })
         .await
     }

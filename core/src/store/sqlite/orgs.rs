@@ -1,20 +1,38 @@
-use rusqlite::{Connection, Row, Transaction, params};
+//! The table of orgs.
+
+use std::sync::LazyLock;
+
+use rusqlite::types::{ToSqlOutput, Value};
+use rusqlite::{Connection, Row, ToSql, Transaction, params, params_from_iter};
 
 use super::audit;
-use super::keys::{join, words_or_none};
+use super::rows::{join, words_or_none};
+use super::table::{Columns, ORGS};
 use crate::audit::AuditDraft;
 use crate::error::Error;
 use crate::store::{AuditKey, OrgRow, OrgRule, PageCursor};
 
-const ORG: &str = "id, networks, created_at, updated_at, disabled_at, reason";
+static INSERT: LazyLock<String> = LazyLock::new(|| format!("{} ON CONFLICT (id) DO NOTHING", ORGS.insert()));
+static UPDATE: LazyLock<String> = LazyLock::new(|| ORGS.update());
+static GET: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM orgs o WHERE o.id = ?1", ORGS.select("o")));
+static LIST: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM orgs o WHERE (o.created_at, o.id) < (?1, ?2) ORDER BY o.created_at DESC, o.id DESC LIMIT ?3",
+        ORGS.select("o")
+    )
+});
 
-/// Makes the org on its first use.
+/// Creates the org on its first use.
 pub(super) fn ensure(on: &Transaction<'_>, id: &str, first: &AuditDraft, audit_key: &AuditKey) -> Result<(), Error> {
-    let made = on
-        .prepare_cached(
-            "INSERT INTO orgs (id, created_at, updated_at) VALUES (?1, ?2, ?2) ON CONFLICT (id) DO NOTHING",
-        )?
-        .execute(params![id, first.at])?;
+    let org = OrgRow {
+        id: id.to_owned(),
+        networks: None,
+        created_at: first.at,
+        updated_at: first.at,
+        disabled_at: None,
+        reason: None,
+    };
+    let made = on.prepare_cached(&INSERT)?.execute(params_from_iter(values(&org)?))?;
     if made == 0 {
         return Ok(());
     }
@@ -32,12 +50,12 @@ pub(super) fn ensure(on: &Transaction<'_>, id: &str, first: &AuditDraft, audit_k
 }
 
 pub(super) fn get(on: &Connection, id: &str) -> Result<Option<OrgRow>, Error> {
-    let mut statement = on.prepare_cached(&format!("SELECT {ORG} FROM orgs WHERE id = ?1"))?;
+    let mut statement = on.prepare_cached(&GET)?;
     let mut rows = statement.query([id])?;
     rows.next()?.map(read).transpose()
 }
 
-/// An org without a row has had no key yet, and nobody has disabled it.
+/// An org without a row has had no key yet, and so is not disabled.
 pub(super) fn is_disabled(on: &Connection, id: &str) -> Result<bool, Error> {
     Ok(on
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM orgs WHERE id = ?1 AND disabled_at IS NOT NULL)")?
@@ -45,10 +63,8 @@ pub(super) fn is_disabled(on: &Connection, id: &str) -> Result<bool, Error> {
 }
 
 pub(super) fn list(on: &Connection, after: Option<&PageCursor>, limit: usize) -> Result<Vec<OrgRow>, Error> {
-    let mut statement = on.prepare_cached(&format!(
-        "SELECT {ORG} FROM orgs WHERE (created_at, id) < (?1, ?2) ORDER BY created_at DESC, id DESC LIMIT ?3"
-    ))?;
-    let (at, id) = after.map_or((i64::MAX, ""), |it| (it.at, it.id.as_str()));
+    let mut statement = on.prepare_cached(&LIST)?;
+    let (at, id) = after.map_or((i64::MAX, ""), |cursor| (cursor.at, cursor.id.as_str()));
     let mut rows = statement.query(params![at, id, limit])?;
     let mut out = Vec::new();
     while let Some(row) = rows.next()? {
@@ -66,8 +82,7 @@ pub(super) fn change(
     let Some(before) = get(on, id)? else { return Ok(None) };
     let Some(edit) = rule(&before)? else { return Ok(Some(before)) };
     let org = edit.org;
-    on.prepare_cached("UPDATE orgs SET networks = ?2, updated_at = ?3, disabled_at = ?4, reason = ?5 WHERE id = ?1")?
-        .execute(params![id, join(org.networks.as_deref()), org.updated_at, org.disabled_at, org.reason])?;
+    on.prepare_cached(&UPDATE)?.execute(params_from_iter(values(&org)?))?;
     audit::append(on, &edit.audit, audit_key)?;
     Ok(Some(org))
 }
@@ -94,13 +109,27 @@ pub(super) fn revoke_keys(
     Ok(Some(u64::try_from(revoked).unwrap_or(u64::MAX)))
 }
 
+/// The values of a row, in the order of [`ORGS`].
+fn values(org: &OrgRow) -> Result<[ToSqlOutput<'_>; ORGS.len()], Error> {
+    let OrgRow { id, networks, created_at, updated_at, disabled_at, reason } = org;
+    Ok([
+        id.to_sql()?,
+        created_at.to_sql()?,
+        ToSqlOutput::Owned(Value::from(join(networks.as_deref()))),
+        updated_at.to_sql()?,
+        disabled_at.to_sql()?,
+        reason.to_sql()?,
+    ])
+}
+
 fn read(row: &Row<'_>) -> Result<OrgRow, Error> {
+    let mut columns = Columns::at(row, 0);
     Ok(OrgRow {
-        id: row.get(0)?,
-        networks: words_or_none(row.get(1)?),
-        created_at: row.get(2)?,
-        updated_at: row.get(3)?,
-        disabled_at: row.get(4)?,
-        reason: row.get(5)?,
+        id: columns.next()?,
+        created_at: columns.next()?,
+        networks: words_or_none(columns.next()?),
+        updated_at: columns.next()?,
+        disabled_at: columns.next()?,
+        reason: columns.next()?,
     })
 }

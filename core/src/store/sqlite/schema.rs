@@ -1,11 +1,11 @@
-//! The schema's versions, and how a database is made or brought up to date.
+//! The versions of the schema, and the creation and migration of a database.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::error::{Error, UnavailableCause};
 use crate::store::DatabaseInfo;
 
-/// "KYWT": what marks a file as ours in its header.
+/// "KYWT": the mark of our files in the header of SQLite.
 const APPLICATION: i32 = 0x4B59_5754;
 
 struct Migration {
@@ -29,9 +29,9 @@ const MIGRATIONS: [Migration; 9] = [
 /// The newest schema this release writes.
 const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-/// Makes or migrates the database. Safe when many processes do so at once: only one finds work to do. After `Locked` nothing
-/// is done, and it can be tried again.
-pub(super) fn migrate(connection: &mut Connection, fresh: &DatabaseInfo) -> Result<DatabaseInfo, Error> {
+/// Creates or migrates the database. Several processes may do so at once: only one finds work to do. After `Locked` nothing
+/// is done, and the caller can try again.
+pub(super) fn migrate(connection: &mut Connection, new_database: &DatabaseInfo) -> Result<DatabaseInfo, Error> {
     state(connection)?.admit()?;
     write_ahead(connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -47,7 +47,7 @@ pub(super) fn migrate(connection: &mut Connection, fresh: &DatabaseInfo) -> Resu
             transaction.execute(
                 "INSERT INTO meta (one, schema, oldest_reader, seq, deleted_seq, id_style, filter_key, cursor_key, created_at) \
                  VALUES (1, 1, 1, 0, 0, ?1, ?2, ?3, ?4)",
-                params![style(fresh), fresh.filter_key, fresh.cursor_key, fresh.created_at],
+                params![id_style(new_database), new_database.filter_key, new_database.cursor_key, new_database.created_at],
             )?;
         }
         transaction.execute("UPDATE meta SET schema = ?1, oldest_reader = ?2", params![number, step.oldest_reader])?;
@@ -56,7 +56,7 @@ pub(super) fn migrate(connection: &mut Connection, fresh: &DatabaseInfo) -> Resu
     info(connection)
 }
 
-/// Checks a database that may not be written.
+/// Checks a database that is opened with `read_only`.
 pub(super) fn check(connection: &Connection) -> Result<DatabaseInfo, Error> {
     if state(connection)?.admit()? == State::Empty {
         return Err(Error::unavailable(
@@ -80,7 +80,7 @@ pub(super) fn check(connection: &Connection) -> Result<DatabaseInfo, Error> {
 enum State {
     Empty,
     Ours,
-    /// Our tables without the mark, as SQL text restores them.
+    /// Our tables without the mark, as in a database that was restored from SQL text.
     Unmarked,
     Foreign,
 }
@@ -100,7 +100,7 @@ impl State {
 }
 
 fn state(connection: &Connection) -> Result<State, Error> {
-    // One statement, which is one snapshot: another process may be making the database.
+    // One statement reads one snapshot. Another process may be creating the database at this time.
     let both = "SELECT (SELECT application_id FROM pragma_application_id), count(*), \
          count(*) FILTER (WHERE type = 'table' AND name = 'meta'), \
          count(*) FILTER (WHERE type = 'table' AND name IN ('meta', 'orgs', 'keys', 'secrets', 'audit')) FROM sqlite_schema";
@@ -151,11 +151,11 @@ fn info(connection: &Connection) -> Result<DatabaseInfo, Error> {
     Ok(connection.query_row("SELECT id_style, filter_key, cursor_key, created_at FROM meta", [], read)?)
 }
 
-fn style(info: &DatabaseInfo) -> &'static str {
+fn id_style(info: &DatabaseInfo) -> &'static str {
     if info.integer_ids { "integer" } else { "uuid" }
 }
 
-/// Turning WAL on takes a lock for which SQLite does not wait by itself.
+/// Turns WAL on. This takes a lock for which SQLite does not wait.
 fn write_ahead(connection: &Connection) -> Result<(), Error> {
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode == "wal" {
@@ -166,4 +166,10 @@ fn write_ahead(connection: &Connection) -> Result<(), Error> {
         "the database cannot use a write-ahead log here",
         "put it on a local disk",
     ))
+}
+
+/// Creates the tables alone.
+#[cfg(test)]
+pub(super) fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+    MIGRATIONS.iter().try_for_each(|migration| connection.execute_batch(migration.sql))
 }
