@@ -8,6 +8,7 @@
 #   setup      the tools, .venv and node_modules
 #   lint       formatters, clippy, ruff, mypy; versions, documents and vectors against what they name; the workflows
 #   rust       tests in Rust; FILTER is a folder of tests/rust, or part of the name of a test or a module
+#   portable   tests in Rust with the code for systems that are not Unix; FILTER is part of the name of a test or a module
 #   rustdoc    examples in the documentation of the crate, the guide among them; FILTER is part of a name or a page
 #   python     tests in Python, types among them; FILTER is a file (`test_wsgi`) or an expression of `pytest -k`
 #   node       tests in Node, types among them; FILTER is a file (`express`) or part of a test's name
@@ -66,6 +67,8 @@ step_rust() {
   grep -q '[1-9][0-9]* passed\|FAILED' "$said" || { say "no test in Rust matches $filter"; code=2; }
   return "$code"
 }
+
+step_portable() { bash tests/portable.sh "$@"; }
 
 step_rustdoc() {
   cargo test --quiet --workspace --doc --features keywright/testing,keywright/axum ${1+-- "$1"} || return 1

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
-use rustix::time::{ClockId, clock_gettime};
+
+use crate::sys;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, the unit in which the core compares and stores times.
 pub(crate) type Millis = i64;
@@ -39,8 +40,7 @@ impl Clock {
         if self.0.is_some() {
             return self.now();
         }
-        let coarse = clock_gettime(ClockId::RealtimeCoarse);
-        coarse.tv_sec.saturating_mul(SECOND).saturating_add(coarse.tv_nsec / 1_000_000).max(0)
+        sys::coarse_millis().max(0)
     }
 
     /// The time to compare with `end`: `coarse`, or the exact time if the end is so near that it matters.
@@ -55,10 +55,7 @@ impl Clock {
                 let since = manual.millis.load(Ordering::SeqCst).saturating_sub(manual.start);
                 since.max(0).unsigned_abs().saturating_mul(1_000)
             }
-            None => {
-                let now = clock_gettime(ClockId::Monotonic);
-                now.tv_sec.unsigned_abs().saturating_mul(1_000_000).saturating_add(now.tv_nsec.unsigned_abs() / 1_000)
-            }
+            None => sys::monotonic_micros(),
         }
     }
 }

@@ -39,6 +39,7 @@ mod record;
 mod rights;
 mod scope;
 mod store;
+mod sys;
 mod usage;
 mod verify;
 mod worker;

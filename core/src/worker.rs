@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, UnavailableCause};
 use crate::fork::{self, Process, Relation, lock};
+use crate::sys;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -103,7 +104,7 @@ impl Workers {
         } else if jobs.running < self.threads {
             let (queue, nice) = (Arc::clone(&current.queue), self.nice);
             let work = move || {
-                lower_priority(nice);
+                sys::lower_priority(nice);
                 queue.work();
             };
             match std::thread::Builder::new().name(self.name.to_owned()).spawn(work) {
@@ -186,17 +187,6 @@ impl JobQueue {
     }
 }
 
-/// Lowers the priority of the calling thread. Only Linux has one per thread; elsewhere it is that of the whole process.
-fn lower_priority(nice: i32) {
-    #[cfg(target_os = "linux")]
-    if nice > 0 {
-        // If the system refuses, the work is done all the same.
-        let _ = rustix::process::nice(nice);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = nice;
-}
-
 fn stopped() -> Error {
     Error::unavailable(UnavailableCause::Io, "the work was not done: its thread stopped", "try again")
 }
@@ -220,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(keywright_portable)))]
     fn only_the_worker_threads_have_a_lower_priority() {
         let priority = || rustix::process::getpriority_process(None).unwrap();
         let before = priority();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the core from the ground up. A module imports from its own layer and from those before it.
 const LAYERS: [&[&str]; 7] = [
-    &["error", "clock", "entropy", "record", "input", "wait", "fork", "worker", "health"],
+    &["sys", "error", "clock", "entropy", "record", "input", "wait", "fork", "worker", "health"],
     &["key", "hash", "scope", "level", "network", "limit", "idempotency"],
     &["lifecycle", "decision", "rights", "audit"],
     &["store"],
@@ -226,6 +226,11 @@ fn faults(source: &Source, engines: &[&str]) -> Vec<String> {
     for name in FRAMEWORKS.iter().filter(|it| own != "integrations" && used.contains(*it)) {
         out.push(format!("{}: the core may not see {name}", source.file));
     }
+    let system =
+        ["rustix", "libc", "windows_sys"].iter().any(|name| used.contains(name)) || source.code.contains("std::os::");
+    if own != "sys" && system {
+        out.push(format!("{}: only sys may depend on the operating system", source.file));
+    }
     if source.file != UNSAFE && source.code.split(|it| !is_word(it)).any(|it| it == "unsafe") {
         out.push(format!("{}: unsafe code is only in {UNSAFE}", source.file));
     }
@@ -353,6 +358,9 @@ fn each_forbidden_line_is_caught() {
         ("entropy.rs", "fn f() { unsafe { g() } }", 1),
         ("entropy.rs", "#![deny(unsafe_code)]\n// unsafe\n", 0),
         ("store/sqlite/wal_index.rs", "unsafe { g() }", 0),
+        ("sys/unix.rs", "use std::os::unix::fs::MetadataExt;\nuse rustix::time::ClockId;", 0),
+        ("clock.rs", "use rustix::time::ClockId;", 1),
+        ("store/sqlite/files.rs", "use std::os::unix::fs::MetadataExt;", 1),
         ("stray.rs", "", 1),
     ] {
         assert_eq!(caught(file, text), expected, "{file}: {text}");

@@ -1,11 +1,12 @@
 //! Where the keys of session tokens come from: a text, or a file that is read again when it changes.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::error::Error;
+use crate::sys::FileVersion;
 
 const LARGEST_FILE: u64 = 256 * 1024;
 
@@ -19,29 +20,9 @@ pub(super) enum KeySource {
     File(PathBuf),
 }
 
-/// Tells whether a file is still the one that was read.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct FileVersion {
-    modified: SystemTime,
-    size: u64,
-    #[cfg(unix)]
-    inode: u64,
-}
-
-impl FileVersion {
-    fn of(metadata: &Metadata) -> Option<Self> {
-        Some(Self {
-            modified: metadata.modified().ok()?,
-            size: metadata.len(),
-            #[cfg(unix)]
-            inode: std::os::unix::fs::MetadataExt::ino(metadata),
-        })
-    }
-
-    /// Whether the file has rested long enough that any later change shows in its time.
-    fn is_settled(&self) -> bool {
-        SystemTime::now().duration_since(self.modified).is_ok_and(|age| age >= STEP)
-    }
+/// Whether the file was written so long ago that any later change shows in its times.
+fn is_settled(version: &FileVersion) -> bool {
+    SystemTime::now().duration_since(version.modified()).is_ok_and(|age| age >= STEP)
 }
 
 impl KeySource {
@@ -71,7 +52,7 @@ impl KeySource {
         if text.len() as u64 > LARGEST_FILE {
             return Err(Error::validation_failed(&field, "is larger than 256 KiB", "name the file that holds the key"));
         }
-        Ok((text, version.filter(FileVersion::is_settled)))
+        Ok((text, version.filter(is_settled)))
     }
 
     /// Whether this is a file that is no longer the version that was read.

@@ -7,13 +7,14 @@ use jsonwebtoken::{Algorithm, crypto};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::source::{FileVersion, KeySource};
+use super::source::KeySource;
 use super::verification_key::{VerificationKey, algorithm, chosen_algorithm};
 use super::{Session, jwks};
 use crate::clock::{Millis, SECOND};
 use crate::error::Error;
 use crate::input::{identifier, plain};
 use crate::scope;
+use crate::sys::FileVersion;
 
 /// A longer text is no token: browsers and servers cut headers at this size.
 const LONGEST: usize = 8 * 1024;

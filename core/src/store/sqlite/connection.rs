@@ -8,13 +8,14 @@ use arc_swap::ArcSwapOption;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::files::{self, DatabaseFiles, FileIdentities, FileVersion};
+use super::files::{self, DatabaseFiles, FileIdentities};
 use super::lock_wait::LockWait;
 use super::schema;
 use super::wal_index::WalIndex;
 use crate::error::{Error, UnavailableCause};
 use crate::fork::{self, Forkable, Process, Relation, lock};
 use crate::store::DatabaseInfo;
+use crate::sys::{self, FileVersion};
 
 /// The page cache of a connection in KiB, which the pragma takes as a negative number.
 const CACHE_SIZE: i64 = -16_384;
@@ -109,7 +110,7 @@ impl Connections {
             files: DatabaseFiles::of(path),
             read_only,
             lock_timeout,
-            without_wal_index,
+            without_wal_index: without_wal_index || !sys::MAPS_WAL_INDEX,
             state: Mutex::new(state),
             writer: Mutex::new(None),
             wal_index: ArcSwapOption::empty(),

@@ -1,12 +1,10 @@
 //! The files of a database: their names, their creation, and the places that they may be in.
 
-use std::fs::{DirBuilder, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use crate::error::{Error, UnavailableCause};
+use crate::sys::{self, FileIdentity, FileVersion};
 
 /// Parses `sqlite:path`.
 pub(crate) fn parse_url(url: &str) -> Result<PathBuf, Error> {
@@ -41,17 +39,18 @@ pub(crate) fn parse_url(url: &str) -> Result<PathBuf, Error> {
     Ok(PathBuf::from(path))
 }
 
-/// Returns the absolute path of the file. Creates the file (mode 0600) and its folders (0700) if they are new.
+/// Returns the absolute path of the file. Creates the file and its folders if they are new, for their owner alone where the
+/// system knows owners.
 pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
     let file =
         path.file_name().ok_or_else(|| Error::validation_failed("url", "names no file", "write sqlite:keys.db"))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !read_only && !folder.exists() {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| io_error(&error, "the folder of the database cannot be made"))?;
+        sys::create_private_folders(folder)
+            .map_err(|error| io_error(&error, "the folder of the database cannot be made"))?;
     }
     let folder =
-        folder.canonicalize().map_err(|error| io_error(&error, "the folder of the database cannot be opened"))?;
+        sys::canonicalize(folder).map_err(|error| io_error(&error, "the folder of the database cannot be opened"))?;
     let whole = folder.join(file);
     match whole.symlink_metadata() {
         Ok(meta) if meta.is_symlink() => {
@@ -67,7 +66,7 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
             return Err(Error::unavailable(UnavailableCause::Access, format!("the path names {what}"), fix));
         }
         // SQLite would look for another write-ahead log under the other name.
-        Ok(meta) if meta.nlink() > 1 => {
+        Ok(meta) if sys::has_second_name(&meta) => {
             return Err(Error::unavailable(
                 UnavailableCause::Location,
                 "the database file has a second name",
@@ -83,10 +82,8 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
             ));
         }
         // A file that somebody created beforehand becomes private before its first byte is written.
-        Ok(meta) if meta.len() == 0 && meta.mode() & 0o077 != 0 && !read_only => {
-            let private = std::fs::Permissions::from_mode(0o600);
-            std::fs::set_permissions(&whole, private)
-                .map_err(|error| io_error(&error, "the file cannot be made private"))?;
+        Ok(meta) if meta.len() == 0 && !sys::is_private(&meta) && !read_only => {
+            sys::make_private(&whole).map_err(|error| io_error(&error, "the file cannot be made private"))?;
         }
         Ok(_) => {}
         Err(_) if read_only => {
@@ -97,13 +94,26 @@ pub(super) fn prepare(path: &Path, read_only: bool) -> Result<PathBuf, Error> {
             ));
         }
         // This opens only a file that does not exist yet: closing one that SQLite has open would drop its locks.
-        Err(_) => match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&whole) {
-            Ok(_) => {}
+        Err(_) => match sys::create_private_file(&whole) {
+            Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(io_error(&error, "the database file cannot be made")),
         },
     }
-    check_file_system(&folder, &whole)?;
+    if let Some(name) = sys::remote_file_system(&folder) {
+        return Err(Error::unavailable(
+            UnavailableCause::Location,
+            format!("the database is on {name}"),
+            "put it on a local disk of the one machine whose programs use it",
+        ));
+    }
+    if sys::is_mounted(&whole) {
+        return Err(Error::unavailable(
+            UnavailableCause::Location,
+            "the database is a file mounted on its own, so that its -wal and -shm files would be elsewhere",
+            "mount the folder that holds it",
+        ));
+    }
     Ok(whole)
 }
 
@@ -114,18 +124,9 @@ pub(super) struct DatabaseFiles {
     index: PathBuf,
 }
 
-/// The files behind these paths, by device and inode; `None` for one that does not exist.
+/// The files behind these paths; `None` for one that does not exist.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct FileIdentities([Option<(u64, u64)>; 3]);
-
-/// The version of a database file that no program has open, by its size and times.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct FileVersion {
-    file: (u64, u64),
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
+pub(super) struct FileIdentities([Option<FileIdentity>; 3]);
 
 impl DatabaseFiles {
     pub(super) fn of(database: PathBuf) -> Self {
@@ -142,12 +143,7 @@ impl DatabaseFiles {
     pub(super) fn version(&self) -> Option<FileVersion> {
         let no_log = std::fs::metadata(&self.log).map_or(true, |log| log.len() == 0);
         let file = std::fs::metadata(&self.database).ok().filter(|_| no_log && !self.index.exists())?;
-        Some(FileVersion {
-            file: (file.dev(), file.ino()),
-            size: file.len(),
-            modified: (file.mtime(), file.mtime_nsec()),
-            changed: (file.ctime(), file.ctime_nsec()),
-        })
+        FileVersion::of(&file)
     }
 
     /// Whether there is a log that holds changes, but no index of it.
@@ -158,8 +154,13 @@ impl DatabaseFiles {
     /// The URI with which SQLite takes no locks and looks for no log.
     pub(super) fn immutable_uri(&self) -> String {
         let mut uri = String::from("file:");
-        for byte in self.database.as_os_str().as_bytes() {
+        // A path that begins with a drive needs a slash before it.
+        if !self.database.as_os_str().as_encoded_bytes().starts_with(b"/") {
+            uri.push('/');
+        }
+        for byte in self.database.as_os_str().as_encoded_bytes() {
             match byte {
+                separator if char::from(*separator) == MAIN_SEPARATOR => uri.push('/'),
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => uri.push(char::from(*byte)),
                 _ => uri.push_str(&format!("%{byte:02X}")),
             }
@@ -168,10 +169,7 @@ impl DatabaseFiles {
     }
 
     pub(super) fn identities(&self) -> FileIdentities {
-        FileIdentities(
-            [&self.database, &self.log, &self.index]
-                .map(|path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))),
-        )
+        FileIdentities([&self.database, &self.log, &self.index].map(|path| FileIdentity::of(path)))
     }
 }
 
@@ -188,47 +186,6 @@ fn io_error(error: &std::io::Error, reason: &str) -> Error {
         _ => (UnavailableCause::Access, "look at the path and at who may write there"),
     };
     Error::unavailable(trouble, format!("{reason} ({})", error.kind()), fix)
-}
-
-/// Refuses a file system that is not local: SQLite's WAL needs locks and memory that processes share.
-fn check_file_system(folder: &Path, file: &Path) -> Result<(), Error> {
-    const FIX: &str = "put it on a local disk of the one machine whose programs use it";
-    let refused =
-        |what: &str| Err(Error::unavailable(UnavailableCause::Location, format!("the database is on {what}"), FIX));
-    if let Ok(stat) = rustix::fs::statfs(folder)
-        && let Some(name) = remote_file_system(stat.f_type)
-    {
-        return refused(name);
-    }
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mounted = |line: &str| line.split(' ').nth(4).is_some_and(|at| unescape(at) == file.to_string_lossy());
-    if mounts.lines().any(mounted) {
-        return Err(Error::unavailable(
-            UnavailableCause::Location,
-            "the database is a file mounted on its own, so that its -wal and -shm files would be elsewhere",
-            "mount the folder that holds it",
-        ));
-    }
-    Ok(())
-}
-
-/// The name of a file system that is not local, by its magic number (`linux/magic.h` and the file systems' own headers).
-fn remote_file_system(magic: i64) -> Option<&'static str> {
-    match magic & 0xFFFF_FFFF {
-        0x6969 => Some("a network file system (NFS)"),
-        0xFF53_4D42 | 0xFE53_4D42 | 0x517B => Some("a network file system (SMB)"),
-        0x6573_5546 => Some("a FUSE file system"),
-        0x0102_1997 => Some("a 9p file system"),
-        0x00C3_6400 => Some("a network file system (Ceph)"),
-        0x5346_414F => Some("a network file system (AFS)"),
-        0x4750_4653 | 0x0BD0_0BD0 => Some("a cluster file system"),
-        _ => None,
-    }
-}
-
-/// Decodes the octal escapes of mountinfo (proc(5)): space, tab, line feed and backslash.
-fn unescape(text: &str) -> String {
-    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
 #[cfg(test)]
@@ -256,20 +213,16 @@ mod tests {
     }
 
     #[test]
-    fn remote_file_systems_are_known_by_number() {
-        assert!(remote_file_system(0x6969).is_some() && remote_file_system(0x6573_5546).is_some());
-        assert!(remote_file_system(0xEF53).is_none() && remote_file_system(0x0102_1994).is_none());
-    }
-
-    #[test]
-    fn links_are_not_followed_and_new_places_are_private() {
+    fn a_link_is_refused_and_a_missing_file_is_not_made_to_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let made = prepare(&folder.path().join("new/keys.db"), false).unwrap();
-        assert_eq!(made.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(made.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o700);
-        let link = folder.path().join("link.db");
-        std::os::unix::fs::symlink(&made, &link).unwrap();
-        assert_eq!(prepare(&link, false).unwrap_err().unavailable_cause(), Some(UnavailableCause::Location));
+        assert_eq!(made.metadata().unwrap().len(), 0);
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link.db");
+            std::os::unix::fs::symlink(&made, &link).unwrap();
+            assert_eq!(prepare(&link, false).unwrap_err().unavailable_cause(), Some(UnavailableCause::Location));
+        }
         assert_eq!(
             prepare(&folder.path().join("none.db"), true).unwrap_err().unavailable_cause(),
             Some(UnavailableCause::Access)

@@ -179,6 +179,7 @@ fn a_read_only_file_system_is_told() {
 
 /// Its log would lie beside the other name, where nobody else looks for it.
 #[test]
+#[cfg(not(keywright_portable))]
 fn a_file_mounted_on_its_own_is_refused() {
     let Some((folder, _)) = inside() else {
         let site = Site::new();

@@ -1,0 +1,83 @@
+//! Any system, by the standard library alone. The guide says what is missing here.
+
+use std::fs::{Metadata, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime};
+
+/// Whether commits of other processes show in SQLite's own mapping of the WAL index. Here each verification asks SQLite.
+pub(crate) const MAPS_WAL_INDEX: bool = false;
+
+/// When the file was created, where the file system keeps that.
+pub(super) type Identity = Option<SystemTime>;
+
+/// Nothing: the time of the last write has to do.
+pub(super) type ChangeTime = ();
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub(crate) fn coarse_millis() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Microseconds of a clock that never goes back, since an arbitrary origin.
+pub(crate) fn monotonic_micros() -> u64 {
+    static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(ORIGIN.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Threads keep their priority.
+pub(crate) fn lower_priority(_nice: i32) {}
+
+pub(super) fn identity(file: &Metadata) -> Identity {
+    file.created().ok()
+}
+
+pub(super) fn change_time(_file: &Metadata) -> ChangeTime {}
+
+/// Hard links are not seen.
+pub(crate) fn has_second_name(_file: &Metadata) -> bool {
+    false
+}
+
+/// The rights to a file are those of its folder.
+pub(crate) fn is_private(_file: &Metadata) -> bool {
+    true
+}
+
+/// The rights to a file are those of its folder.
+pub(crate) fn make_private(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Creates an empty file. It fails if the file exists.
+pub(crate) fn create_private_file(path: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path).map(drop)
+}
+
+/// Creates a folder, and those above it.
+pub(crate) fn create_private_folders(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+/// The absolute path, without links. Windows adds a prefix to it that other programs do not read; a path with a drive works
+/// without.
+pub(crate) fn canonicalize(path: &Path) -> io::Result<PathBuf> {
+    let whole = path.canonicalize()?;
+    let plain = whole.to_str().and_then(|text| text.strip_prefix(r"\\?\"));
+    Ok(match plain.filter(|text| text.as_bytes().get(1) == Some(&b':')) {
+        Some(plain) => PathBuf::from(plain),
+        None => whole,
+    })
+}
+
+/// Network file systems are not recognised.
+pub(crate) fn remote_file_system(_folder: &Path) -> Option<&'static str> {
+    None
+}
+
+/// Mounts of single files are not recognised.
+pub(crate) fn is_mounted(_file: &Path) -> bool {
+    false
+}
