@@ -74,6 +74,13 @@ build_python() { quiet "$bin/maturin" develop; }
 
 build_node() { quiet npm run build:debug; }
 
+# A real browser, for the page on which people manage keys.
+browser() {
+  export CHROMIUM=${CHROMIUM:-chromium}
+  need Chromium chromium "$CHROMIUM" --version || return 1
+  CHROMIUM=$(command -v "$CHROMIUM")
+}
+
 # Sets everything up and builds it, for a script that may be the first one to run.
 ready() { [ -x "$python" ] || { tools && python_packages && node_packages && build_python && build_node; }; }
 

@@ -47,6 +47,9 @@ test("the packed package installs offline and works from ESM, CommonJS and TypeS
       console.log((await kw.authenticate(made.api_key)).name, typeof Denied);
       await kw.close();`);
     assert.equal((await node(home, "use.mjs")).stdout, "CI function\n");
+    // A page that is rendered on a server imports the element there too.
+    await writeFile(join(home, "page.mjs"), 'import { KeywrightKeys } from "keywright/element"; console.log(typeof KeywrightKeys);');
+    assert.equal((await node(home, "page.mjs")).stdout, "function\n");
   });
 
   await t.test("CommonJS", async () => {
@@ -90,7 +93,7 @@ test("the packed package installs offline and works from ESM, CommonJS and TypeS
 
 test("each subpath has its program and its types, for resolvers that know `exports` and for those that do not", async () => {
   const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
-  const { ".": whole, "./package.json": itself, ...subpaths } = manifest.exports;
+  const { ".": whole, "./package.json": itself, "./element": element, ...subpaths } = manifest.exports;
   const lib = "./bindings-node/lib";
   const ways = (name) => ({
     import: { types: `${lib}/${name}.d.mts`, default: `${lib}/${name}.mjs` },
@@ -99,12 +102,15 @@ test("each subpath has its program and its types, for resolvers that know `expor
   const names = (await readdir(join(root, lib))).filter((file) => file.endsWith(".d.cts")).map((file) => file.slice(0, -6));
   const wanted = names.filter((name) => name !== "index").sort();
   assert.deepEqual([whole, itself], [ways("index"), "./package.json"]);
+  // The page for keys is a script of browsers, and so an ES module alone.
+  assert.deepEqual(element, { types: `${lib}/element.d.mts`, default: "./core/src/console/element.mjs" });
+  assert.deepEqual(manifest.typesVersions["*"].element, [`${lib}/element.d.mts`]);
   assert.deepEqual(Object.keys(subpaths).sort(), wanted.map((name) => `./${name}`));
   for (const name of wanted) {
     assert.deepEqual(subpaths[`./${name}`], ways(name));
     assert.deepEqual(manifest.typesVersions["*"][name], [`${lib}/${name}.d.cts`]);
   }
-  assert.equal(Object.keys(manifest.typesVersions["*"]).length, wanted.length);
+  assert.equal(Object.keys(manifest.typesVersions["*"]).length, wanted.length + 1);
   const program = await readFile(join(root, "tests/field/typescript/program.ts"), "utf8");
   assert.deepEqual([...program.matchAll(/from "keywright\/(.+)"/g)].map(([, name]) => name).sort(), wanted);
 });

@@ -1,0 +1,48 @@
+// Bundles the element: `npm run build:element`, or `node build.mjs FOLDER` to write it elsewhere.
+import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { build, transform } from "esbuild";
+import { minify } from "terser";
+
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+const LICENCES = "/* Keywright, MIT OR Apache-2.0. Holds Lit: Copyright Google LLC, BSD-3-Clause, see LICENSE-lit. */";
+const target = ["chrome123", "firefox128", "safari17.5"];
+
+/** esbuild leaves templates as they are; these two hold CSS, and HTML with its indentation. */
+const templates = {
+  name: "templates",
+  setup(build) {
+    build.onLoad({ filter: /console\/(.*\/)?[a-z]+\.ts$/ }, async ({ path }) => {
+      let contents = await readFile(path, "utf8");
+      const [, style] = /css`([^`]*)`/.exec(contents) ?? [];
+      if (style) contents = contents.replace(style, (await transform(style, { loader: "css", minify: true, target })).code.trim());
+      return { contents, loader: "ts" };
+    });
+  },
+};
+
+const { outputFiles } = await build({
+  entryPoints: { element: at("index.ts"), "element.de": at("german.ts") },
+  outdir: process.argv[2] ?? at("../../core/src/console"),
+  outExtension: { ".js": ".mjs" },
+  external: ["./element.de.mjs"],
+  absWorkingDir: at("../.."),
+  tsconfig: at("tsconfig.json"),
+  inject: [at("globals.js")],
+  plugins: [templates],
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target,
+  charset: "utf8",
+  // Names that Lit's packages share with each other alone.
+  mangleProps: /^_\$/,
+  legalComments: "none",
+  logLevel: "warning",
+  write: false,
+});
+for (const { path, text } of outputFiles) {
+  const { code } = await minify(text, { module: true, ecma: 2022, compress: { passes: 2 }, format: { preamble: LICENCES } });
+  // A line that is indented stands in HTML, where it is one space, or none between two tags.
+  await writeFile(path, `${code.replace(/>\n {2,}</g, "><").replace(/\n {2,}/g, " ")}\n`);
+}

@@ -1,0 +1,92 @@
+import { type TemplateResult, html, nothing } from "lit";
+import type { Attempt } from "../attempts.js";
+import { copy, download } from "../clipboard.js";
+import { type Key, formerSecrets } from "../key.js";
+import type { Page } from "../page.js";
+import type { Word } from "../words.js";
+import { button } from "../view/button.js";
+import { Dialog } from "./dialog.js";
+
+/** Shows a secret, the only time that anybody sees it. It closes when somebody says to have saved it. */
+export class RevealDialog extends Dialog {
+  readonly #attempt: Attempt;
+  readonly #key: Key;
+  #apiKey: string;
+  #told: Word | null = null;
+  #isSaved = false;
+  readonly #warn = (event: BeforeUnloadEvent) => event.preventDefault();
+
+  constructor(page: Page, attempt: Attempt, key: Key, apiKey: string) {
+    super(page);
+    this.#attempt = attempt;
+    this.#key = key;
+    this.#apiKey = apiKey;
+    addEventListener("beforeunload", this.#warn);
+  }
+
+  get title(): string {
+    return this.page.words.say(this.#attempt.kind === "create" ? "reveal_title" : "reveal_title_rotated");
+  }
+
+  override get mayClose(): boolean {
+    return this.#isSaved;
+  }
+
+  override refuseToClose(): void {
+    this.#tell("saved_hint");
+  }
+
+  override closed(): void {
+    removeEventListener("beforeunload", this.#warn);
+    this.#apiKey = "";
+    if (this.#isSaved) this.page.attempts.end(this.#attempt.id);
+    else this.page.attempts.leave(this.#attempt.id);
+  }
+
+  #tell(word: Word): void {
+    this.#told = word;
+    this.page.show();
+  }
+
+  async #copy({ target }: Event): Promise<void> {
+    const code = (target as Element).closest("form")?.querySelector("code") as HTMLElement;
+    this.#tell((await copy(this.#apiKey, code)) ? "copied" : "copy_failed");
+    if (this.#told === "copy_failed") select(code);
+  }
+
+  #download(): void {
+    const name = this.#key.name.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "") || "key";
+    const comment = this.#key.name.replace(/\p{C}+/gu, " ");
+    download(`${name}.env`, `# ${comment}\n${this.page.choices.envName}=${this.#apiKey}\n`);
+  }
+
+  render(): TemplateResult {
+    const { words, format } = this.page;
+    const former = formerSecrets(this.#key)[0]?.grace_ends_at;
+    const save = (event: Event) => {
+      event.preventDefault();
+      this.#isSaved = true;
+      this.page.close();
+    };
+    return html`<form @submit=${save}>
+      <p>${words.say("reveal_text", { name: this.#key.name })}</p>
+      <div class="secret" part="secret">
+        <code tabindex="0" role="textbox" aria-readonly="true" aria-label=${words.say("api_key")} @focus=${(event: Event) => select(event.target as Node)}>${this.#apiKey}</code>
+        ${button(words.say("copy"), { press: (event) => void this.#copy(event), kind: "primary", hasFocus: true })}
+      </div>
+      <p class="told ${this.#told ?? ""}" role="status">${this.#told ? words.say(this.#told) : nothing}</p>
+      ${this.#attempt.kind === "rotate"
+        ? html`<p>${former ? words.say("reveal_former", { time: format.moment(former) }) : words.say("reveal_former_ended")}</p>`
+        : nothing}
+      <slot name="reveal"></slot>
+      <div class="buttons">
+        ${button(words.say("download"), { press: () => this.#download() })}
+        ${button(words.say("saved"), {})}
+      </div>
+    </form>`;
+  }
+}
+
+function select(node: Node): void {
+  getSelection()?.selectAllChildren(node);
+}

@@ -1,0 +1,67 @@
+import { type TemplateResult, html, nothing } from "lit";
+import type { Key } from "../key.js";
+import type { Page } from "../page.js";
+import { Dialog } from "./dialog.js";
+
+/** Asks for the name of a key, and revokes it. */
+export class RevokeDialog extends Dialog {
+  readonly #key: Key;
+  #typed = "";
+  #isWrong = false;
+
+  constructor(page: Page, key: Key) {
+    super(page);
+    this.#key = key;
+  }
+
+  get title(): string {
+    return this.page.words.say("revoke_title", { name: this.#label });
+  }
+
+  /** What is typed to confirm. */
+  get #label(): string {
+    return this.#key.name || String(this.#key.prefix ?? this.#key.id);
+  }
+
+  #revoke(event: Event): void {
+    event.preventDefault();
+    if (this.mustWait) return;
+    this.#isWrong = typeable(this.#typed) !== typeable(this.#label);
+    this.page.show();
+    if (this.#isWrong) {
+      (event.target as HTMLFormElement).querySelector("input")?.focus();
+      return;
+    }
+    void this.run(async () => {
+      const now = new Date().toISOString();
+      const key = (await this.page.api.revoke(this.#key.id)) ?? { ...this.#key, status: "revoked" as const, revoked_at: now };
+      this.page.close();
+      this.page.changed("revoked", { ...key, name: key.name || this.#key.name }, "done_revoked");
+    });
+  }
+
+  render(): TemplateResult {
+    const { words, format } = this.page;
+    const { last_used_at: used } = this.#key;
+    const type = (event: Event) => {
+      this.#typed = (event.target as HTMLInputElement).value;
+    };
+    return html`<form @submit=${(event: Event) => this.#revoke(event)}>
+      <p>${words.say("revoke_text")}</p>
+      <p>${used ? words.say("revoke_used", { time: format.relative(used) }) : words.say("revoke_unused")}</p>
+      <div class="field">
+        <label for="confirmation">${words.say("revoke_confirm", { name: this.#label })}</label>
+        <input part="input" id="confirmation" autocomplete="off" autocapitalize="off" spellcheck="false" dir="auto" autofocus aria-invalid=${this.#isWrong}
+          aria-describedby=${this.#isWrong ? "confirmation-error" : nothing} @input=${type} />
+        ${this.#isWrong ? html`<small class="wrong" id="confirmation-error" role="alert">${words.say("revoke_wrong")}</small>` : nothing}
+      </div>
+      ${this.notice()}
+      <div class="buttons">${this.cancelButton()}${this.submitButton(words.say("revoke_go"), "danger")}</div>
+    </form>`;
+  }
+}
+
+/** A name as people can type it: without what is not seen, and in one form of its letters. */
+function typeable(text: string): string {
+  return text.normalize("NFC").replace(/\p{Cf}/gu, "").replace(/\s+/gu, " ").trim();
+}

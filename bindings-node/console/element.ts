@@ -1,0 +1,225 @@
+import { LitElement, type PropertyValues, type TemplateResult, html } from "lit";
+import type { Connection, HeaderSource } from "./api.js";
+import type { Dialog } from "./dialog/dialog.js";
+import { Format } from "./format.js";
+import type { Key } from "./key.js";
+import type { Messages } from "./messages.js";
+import { type Choices, type Host, type KeyEvent, Page } from "./page.js";
+import { styles } from "./styles.js";
+import { readFilter } from "./url.js";
+import { pageView } from "./view/page.js";
+import { Words } from "./words.js";
+
+/** With another value of these, all is loaded anew. */
+const PLACES = ["mount", "path", "fetch", "headers", "csrfHeader", "csrfToken", "readonly", "urlState"];
+
+/** Where management is mounted when it serves this very script; null where another server does. */
+const OWN_MOUNT = new URL(import.meta.url).pathname.endsWith("/element.js") ? new URL(".", import.meta.url).href.replace(/\/$/, "") : null;
+
+const listed = (list: string | null) => (list ?? "").split(/[\s,]+/).filter(Boolean);
+const numbers = (list: string | null) => listed(list).map(Number).filter((number) => number > 0);
+
+/** The words of a language that has a bundle of its own. */
+const BUNDLES: Record<string, () => Promise<Partial<Messages>>> = {
+  // @ts-expect-error: the file stands beside the bundle.
+  de: async () => ((await import("./element.de.mjs")) as { de: Messages }).de,
+};
+
+/** `<keywright-keys>`: the keys of an org, for the settings page of a product. */
+export class KeywrightKeys extends LitElement implements Host {
+  static override styles = styles;
+  static override properties = {
+    mount: {},
+    path: {},
+    readonly: { type: Boolean },
+    fields: {},
+    environments: {},
+    tiers: {},
+    graces: {},
+    expiries: {},
+    defaultExpiry: { attribute: "default-expiry", type: Number },
+    envName: { attribute: "env-name" },
+    urlState: { attribute: "url-state" },
+    timeZone: { attribute: "time-zone" },
+    csrfHeader: { attribute: "csrf-header" },
+    csrfToken: { attribute: "csrf-token" },
+    lang: {},
+    headers: { attribute: false },
+    fetch: { attribute: false },
+    messages: { attribute: false },
+  };
+
+  declare mount: string | null;
+  declare path: string | null;
+  declare readonly: boolean;
+  declare fields: string;
+  declare environments: string;
+  declare tiers: string;
+  declare graces: string;
+  declare expiries: string;
+  declare defaultExpiry: number;
+  declare envName: string;
+  declare urlState: string | null;
+  declare timeZone: string | null;
+  declare csrfHeader: string | null;
+  declare csrfToken: string | null;
+  declare headers: HeaderSource | null;
+  declare fetch: typeof fetch | null;
+  declare messages: Partial<Messages>;
+
+  #page: Page | null = null;
+  #language = "";
+  #bundle: Partial<Messages> | null = null;
+  #opener: HTMLElement | null = null;
+  #shown: Dialog | null = null;
+
+  constructor() {
+    super();
+    this.mount = this.path = this.urlState = this.timeZone = this.csrfHeader = this.csrfToken = this.headers = this.fetch = null;
+    this.readonly = false;
+    this.fields = this.environments = this.tiers = "";
+    this.graces = "1 24 168";
+    this.expiries = "7 30 90 365";
+    this.defaultExpiry = 90;
+    this.envName = "API_KEY";
+    this.messages = {};
+  }
+
+  /** Opens the form for a new key. */
+  create(): void {
+    this.#page?.openCreate();
+  }
+
+  /** Loads the keys again. */
+  async reload(): Promise<void> {
+    await this.#page?.reload();
+  }
+
+  show(): void {
+    this.requestUpdate();
+  }
+
+  emit(event: KeyEvent | "session-ended", detail: { key?: Key }): void {
+    this.dispatchEvent(new CustomEvent(event, { detail, bubbles: true, composed: true }));
+  }
+
+  focusHeading(): void {
+    this.renderRoot.querySelector("h2")?.focus();
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.requestUpdate();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#page?.stop();
+    this.#page = null;
+  }
+
+  protected override willUpdate(changed: PropertyValues): void {
+    if (!this.isConnected) return;
+    const isElsewhere = PLACES.some((name) => changed.has(name));
+    if (this.#page && changed.size === 0) return;
+    const lang = this.lang || this.closest<HTMLElement>("[lang]")?.lang || navigator.language;
+    this.#load(lang.split("-")[0] ?? "");
+    const words = new Words(lang, this.#bundle ?? {}, this.messages);
+    const shown = { words, format: new Format(words.lang, this.timeZone ?? undefined), choices: this.#choices() };
+    if (this.#page && !isElsewhere) {
+      Object.assign(this.#page, shown);
+      return;
+    }
+    this.#page?.stop();
+    const { urlState, readonly: isReadOnly } = this;
+    this.#page = new Page(this, this.#connection(), shown, { filter: readFilter(urlState), urlState, isReadOnly });
+  }
+
+  /** Loads the words of another language. Until they are there, none are shown; should they not come, those in English are. */
+  #load(language: string): void {
+    if (language === this.#language) return;
+    this.#language = language;
+    const load = BUNDLES[language];
+    this.#bundle = load ? null : {};
+    void load?.()
+      .catch(() => ({}))
+      .then((bundle) => {
+        if (language !== this.#language) return;
+        this.#bundle = bundle;
+        this.requestUpdate("messages");
+      });
+  }
+
+  #choices(): Choices {
+    return {
+      fields: listed(this.fields),
+      environments: listed(this.environments),
+      tiers: listed(this.tiers),
+      graces: numbers(this.graces),
+      expiries: numbers(this.expiries),
+      defaultExpiry: this.defaultExpiry,
+      envName: this.envName,
+    };
+  }
+
+  #connection(): Connection {
+    const at = (place: string) => new URL(place, document.baseURI).href.replace(/\/$/, "");
+    const beside = at(this.path ?? this.mount ?? OWN_MOUNT ?? "/manage");
+    const { headers, csrfHeader, csrfToken } = this;
+    const guarded = async () => {
+      const all = new Headers(typeof headers === "function" ? await headers() : (headers ?? undefined));
+      all.set(csrfHeader ?? "", csrfToken ?? "");
+      return all;
+    };
+    return { keys: this.path === null ? `${beside}/keys` : beside, beside, headers: csrfHeader ? guarded : headers, fetch: this.fetch };
+  }
+
+  protected override render(): TemplateResult | null {
+    const page = this.#page;
+    if (!page || !this.#bundle) return null;
+    const { dialog } = page;
+    return html`${pageView(page)}
+      <dialog part="dialog" tabindex="-1" aria-labelledby="dialog-title" @cancel=${this.#cancel} @close=${this.#closed} @keydown=${this.#pressed}>
+        ${dialog ? html`<h2 id="dialog-title" part="dialog-title">${dialog.title}</h2>${dialog.render()}` : null}
+      </dialog>`;
+  }
+
+  protected override updated(): void {
+    const dialog = this.renderRoot.querySelector("dialog");
+    if (!dialog) return;
+    const isWanted = this.#page?.dialog != null;
+    if (isWanted && !dialog.open) {
+      this.#opener ??= this.shadowRoot?.activeElement as HTMLElement | null;
+      dialog.showModal();
+    } else if (isWanted && this.#page?.dialog !== this.#shown) {
+      // Another dialog has taken the place of the one before.
+      (dialog.querySelector<HTMLElement>("[autofocus]") ?? dialog).focus();
+    } else if (!isWanted && dialog.open) {
+      dialog.close();
+    }
+    this.#shown = this.#page?.dialog ?? null;
+  }
+
+  /** Esc. Some browsers close a dialog at the second one, whatever the page says. */
+  #cancel(event: Event): void {
+    event.preventDefault();
+    const dialog = this.#page?.dialog;
+    if (dialog?.mayClose) this.#page?.close();
+    else dialog?.refuseToClose();
+  }
+
+  #pressed(event: KeyboardEvent): void {
+    if (event.key === "Escape") this.#cancel(event);
+  }
+
+  #closed(): void {
+    if (this.#page?.dialog) {
+      // Closed by the browser: it is opened again.
+      this.requestUpdate();
+      return;
+    }
+    if (this.#opener?.isConnected) this.#opener.focus();
+    else this.focusHeading();
+    this.#opener = null;
+  }
+}

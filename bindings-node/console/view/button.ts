@@ -1,0 +1,18 @@
+import { type TemplateResult, html, nothing } from "lit";
+
+export interface ButtonOptions {
+  /** What it does; without it, it sends the form around it. */
+  press?: (event: Event) => void;
+  kind?: "primary" | "danger" | "quiet" | "quiet-danger";
+  isDisabled?: boolean;
+  /** It is working: pressed again, it does nothing. */
+  isBusy?: boolean;
+  hasFocus?: boolean;
+  /** What it is called where its label alone is not enough. */
+  name?: string;
+}
+
+export function button(label: string, { press, kind, isDisabled = false, isBusy, hasFocus = false, name }: ButtonOptions): TemplateResult {
+  return html`<button type=${press ? "button" : "submit"} class=${kind ?? nothing} part="button ${kind ? `${kind}-button` : ""}" aria-label=${name ?? nothing}
+    aria-disabled=${isBusy ?? nothing} ?disabled=${isDisabled} ?autofocus=${hasFocus} @click=${press}>${label}</button>`;
+}

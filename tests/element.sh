@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The page on which people manage keys, in a real browser. Pictures of every state are in target/element.
+set -uo pipefail
+. "$(dirname "$0")/setup.sh"
+
+ready && browser || exit 1
+node_modules/.bin/tsc -p bindings-node/console || exit 1
+node --test --test-concurrency=1 tests/element/*.test.mjs >target/element.log 2>&1
+code=$?
+[ "$code" = 0 ] || grep -A 30 '^ *not ok' target/element.log
+tail -n 8 target/element.log
+exit "$code"

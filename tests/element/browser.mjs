@@ -1,0 +1,55 @@
+// A real browser, and what may never happen in it.
+import assert from "node:assert/strict";
+import { after } from "node:test";
+import { chromium } from "playwright-core";
+
+/** Milliseconds: longer than anything takes on a busy machine. */
+export const PATIENCE = 120_000;
+
+/** Root needs the first; `site.test` is a site without TLS, which `localhost` counts as having. */
+const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP site.test 127.0.0.1"];
+
+let browser;
+after(() => browser?.close());
+
+/**
+ * Opens a page. What a browser complains of fails the test: errors of scripts, breaches of the content security policy, requests
+ * to other origins. `refusals` says that the server refuses something, which a browser writes to its console.
+ */
+export async function openPage(t, url, { refusals = false, init, ...options } = {}) {
+  browser ??= await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-US", timezoneId: "UTC", ...options });
+  context.setDefaultTimeout(PATIENCE);
+  const page = await context.newPage();
+  const { origin } = new URL(url);
+  const complaints = [];
+  context.on("request", (request) => {
+    const asked = request.url();
+    if (!asked.startsWith(origin) && !/^(data|blob):/.test(asked)) complaints.push(`a request to ${asked}`);
+  });
+  context.on("console", (message) => {
+    const isRefusal = message.text().startsWith("Failed to load resource");
+    if (["error", "warning"].includes(message.type()) && !(refusals && isRefusal)) complaints.push(message.text());
+  });
+  context.on("weberror", (error) => complaints.push(String(error.error())));
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(complaints, []);
+  });
+  if (init) await page.addInitScript(init);
+  page.complaints = complaints;
+  await page.goto(url);
+  return page;
+}
+
+/** The element of a page, once it has shown its list or what is wrong with it. */
+export async function settled(page) {
+  const element = page.locator("keywright-keys").first();
+  await element.locator("table, .empty, .notice.error").first().waitFor();
+  return element;
+}
+
+/** The row of a key by its name. */
+export function rowOf(page, name) {
+  return page.getByRole("row").filter({ has: page.getByRole("button", { name: `Details of \u2068${name}\u2069`, exact: true }) });
+}

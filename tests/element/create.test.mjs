@@ -1,0 +1,243 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openPage, rowOf, settled } from "./browser.mjs";
+import { startSite } from "./site.mjs";
+
+const dialog = (page) => page.getByRole("dialog");
+const inDialog = (page, name) => dialog(page).getByRole("button", { name, exact: true });
+const secret = (page) => page.getByRole("textbox", { name: "API key" });
+
+async function fill(page, name) {
+  await page.getByRole("button", { name: "Create key" }).first().click();
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("deals:read").check();
+}
+
+test("a key is created with what was chosen, and shown once", async (t) => {
+  const site = await startSite(t, {
+    engine: { environments: ["live", "test"], tiers: { basic: 100, premium: 1_000 }, environment: "*" },
+    attributes: 'fields="level networks" environments="live test" tiers="basic premium" env-name="ACME_API_KEY"',
+  });
+  const page = await openPage(t, site.url, { permissions: ["clipboard-read", "clipboard-write"], acceptDownloads: true });
+  const events = await listen(page);
+  await settled(page);
+  await page.getByRole("button", { name: "Create key" }).first().click();
+  assert.equal(await dialog(page).getByRole("checkbox", { checked: true }).count(), 0);
+  assert.match(await page.getByText(/^Expires on/).innerText(), new RegExp(`${new Date(Date.now() + 90 * 86_400_000).getUTCFullYear()}`));
+  await page.getByLabel("Expiration").selectOption("Never");
+  await page.getByText("Works until somebody revokes it.").waitFor();
+  await page.getByLabel("Expiration").selectOption("30");
+  await page.getByLabel("Name", { exact: true }).fill("  Importer <b>7</b> ");
+  await page.getByLabel("deals:read").check();
+  await page.getByLabel("webhooks:manage").check();
+  await page.getByLabel("Environment").last().selectOption("test");
+  await page.getByLabel("Rate limit tier").selectOption("premium");
+  await page.getByLabel("Read and write").check();
+  await page.getByLabel("Allowed IP addresses").fill("203.0.113.0/24\n2001:db8::/32");
+  await inDialog(page, "Create key").dblclick();
+  const text = await secret(page).innerText();
+
+  const [key, ...others] = (await site.org.keys.list()).data;
+  assert.deepEqual(others, []);
+  assert.deepEqual([key.name, key.environment, key.tier, key.level], ["Importer <b>7</b>", "test", "premium", "read_write"]);
+  assert.deepEqual([key.scopes, key.networks], [["deals:read", "webhooks:manage"], ["203.0.113.0/24", "2001:db8::/32"]]);
+  assert.equal(Math.round((key.expires_at - key.created_at) / 86_400_000), 30);
+  assert.ok(text.startsWith(key.prefix));
+
+  await inDialog(page, "Copy").click();
+  await page.getByText("Copied.").waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), text);
+  const download = page.waitForEvent("download");
+  await inDialog(page, "Download .env").click();
+  const file = await download;
+  assert.match(file.suggestedFilename(), /\.env$/);
+  const chunks = [];
+  for await (const chunk of await file.createReadStream()) chunks.push(chunk);
+  assert.equal(Buffer.concat(chunks).toString(), `# Importer <b>7</b>\nACME_API_KEY=${text}\n`);
+
+  // Neither Esc, nor several of them, nor a click beside it closes it.
+  for (let turn = 0; turn < 3; turn += 1) await page.keyboard.press("Escape");
+  await page.mouse.click(5, 5);
+  await page.getByText("Save the key first").waitFor();
+  assert.equal(await secret(page).innerText(), text);
+  await inDialog(page, "I have saved it").click();
+  await rowOf(page, "Importer <b>7</b>").waitFor();
+  assert.ok(!(await page.content()).includes(text));
+  assert.equal(await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage })), "{}");
+  assert.deepEqual(await events(), [["created", key.id, false]]);
+});
+
+test("a copy on plain HTTP works, and one that fails says so", async (t) => {
+  const site = await startSite(t);
+  const page = await openPage(t, site.url.replace("localhost", "site.test"));
+  assert.equal(await page.evaluate(() => isSecureContext), false);
+  await settled(page);
+  await fill(page, "CI");
+  await inDialog(page, "Create key").click();
+  const text = await secret(page).innerText();
+  await inDialog(page, "Copy").click();
+  await page.getByText("Copied.").waitFor();
+  // What was copied is pasted into a field of the page below.
+  await page.evaluate(() => (document.execCommand = () => false));
+  await inDialog(page, "Copy").click();
+  await page.getByText("Your browser did not allow copying.").waitFor();
+  assert.equal(await page.evaluate(() => getSelection().toString()), text);
+  await inDialog(page, "I have saved it").click();
+  await page.getByLabel("Search keys").focus();
+  await page.keyboard.press("Control+V");
+  assert.equal(await page.getByLabel("Search keys").inputValue(), text);
+});
+
+test("a create whose answer was lost is found, and its secret replaced", async (t) => {
+  const site = await startSite(t);
+  const page = await openPage(t, site.url, { refusals: true });
+  await settled(page);
+  await fill(page, "Lost");
+  let cut = 0;
+  site.fault = (request, response) => {
+    // The engine makes the key, and the answer never comes.
+    if (request.method !== "POST" || cut > 0) return false;
+    cut += 1;
+    response.end = () => response.destroy();
+    return false;
+  };
+  await inDialog(page, "Create key").click();
+  await page.getByRole("heading", { name: "The key was not delivered" }).waitFor();
+  await inDialog(page, "Get a new secret").click();
+  const text = await secret(page).innerText();
+  assert.equal((await site.kw.verify(text)).allowed, true);
+  await inDialog(page, "I have saved it").click();
+  const keys = (await site.org.keys.list()).data;
+  assert.deepEqual(keys.map((key) => key.name), ["Lost"]);
+  assert.equal(site.asked.filter((line) => line === "POST /manage/keys").length, 2);
+  assert.equal(await page.evaluate(() => localStorage.length), 0);
+});
+
+test("a page that closes before the answer, or before the secret is saved, leaves it to the next one", async (t) => {
+  const site = await startSite(t);
+  const page = await openPage(t, site.url, { refusals: true });
+  await settled(page);
+  await fill(page, "Closed");
+  // The key is made when the page has gone.
+  const asked = new Promise((resolve) => {
+    site.fault = (request, response, next) => {
+      if (request.method !== "POST") return false;
+      site.fault = null;
+      response.end = () => response.destroy();
+      resolve();
+      next();
+      return true;
+    };
+  });
+  await inDialog(page, "Create key").click();
+  await asked;
+  await page.close();
+
+  const second = await page.context().newPage();
+  await second.goto(site.url);
+  await second.getByText("\u2068Closed\u2069 was asked for").waitFor();
+  await second.getByRole("button", { name: "Finish" }).click();
+  await second.getByRole("heading", { name: "The key was not delivered" }).waitFor();
+  await inDialog(second, "Get a new secret").click();
+  const seen = await secret(second).innerText();
+  second.on("dialog", (warning) => warning.accept());
+  // Another tab does not offer what this one is about.
+  const other = await page.context().newPage();
+  await other.goto(site.url);
+  await settled(other);
+  assert.equal(await other.getByText(/nobody confirmed/).count(), 0);
+  await other.close();
+  await second.reload();
+  await second.getByText("The secret of \u2068Closed\u2069 was shown").waitFor();
+  await second.getByRole("button", { name: "Get a new secret" }).click();
+  await inDialog(second, "Get a new secret").click();
+  const text = await secret(second).innerText();
+  await inDialog(second, "I have saved it").click();
+  assert.equal((await site.kw.verify(seen)).allowed, false);
+  assert.equal((await site.kw.verify(text)).allowed, true);
+  assert.equal((await site.org.keys.list()).data.length, 1);
+  await second.reload();
+  await settled(second);
+  assert.equal(await second.getByRole("alert").count(), 0);
+});
+
+test("a session that ends in the middle loses nothing that was typed", async (t) => {
+  const site = await startSite(t);
+  const page = await openPage(t, site.url, { refusals: true });
+  await settled(page);
+  await fill(page, "Patient");
+  site.signedIn = false;
+  await inDialog(page, "Create key").click();
+  await page.getByText("Your session has ended.").waitFor();
+  site.signedIn = true;
+  await inDialog(page, "Create key").click();
+  await secret(page).waitFor();
+  await inDialog(page, "I have saved it").click();
+  await rowOf(page, "Patient").waitFor();
+  assert.equal((await site.org.keys.list()).data.length, 1);
+});
+
+const FAULTS = {
+  "HTML with 200": [(response) => response.type("html").send("<h1>Hello</h1>"), /does not understand/],
+  "an error of a proxy": [(response) => response.status(502).type("html").send("<h1>Bad gateway</h1>"), /had a problem/],
+  "500": [(response) => response.status(500).json({ code: "UNAVAILABLE", detail: "The store cannot be reached" }), /had a problem.*The store cannot be reached/s],
+  "a redirect": [(response) => response.redirect("/login"), /sent this page elsewhere/],
+  "a body that ends early": [(response) => response.type("json").set("content-length", "500").write('{"id": "1", "na') && setTimeout(() => response.destroy(), 50), /incomplete|cannot be reached/],
+  "another shape": [(response) => response.json({ hello: "world" }), /does not understand/],
+  "no answer": [(response) => response.destroy(), /cannot be reached/],
+};
+
+test("whatever the server answers, the page says what happened and shows no key that is not made", async (t) => {
+  const site = await startSite(t);
+  const page = await openPage(t, site.url, { refusals: true });
+  for (const [name, [answer, told]] of Object.entries(FAULTS)) {
+    site.fault = (_, response) => (answer(response), true);
+    await page.reload();
+    await page.getByRole("alert").filter({ hasText: told }).waitFor();
+    site.fault = null;
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByText("No API keys yet").waitFor();
+    await fill(page, name);
+    site.fault = (_, response) => (answer(response), true);
+    await inDialog(page, "Create key").click();
+    await page.getByRole("heading", { name: "No answer yet" }).waitFor();
+    await page.getByRole("alert").filter({ hasText: told }).waitFor();
+    site.fault = null;
+    await inDialog(page, "Check again").click();
+    await secret(page).waitFor();
+    await inDialog(page, "I have saved it").click();
+    const [key, ...others] = (await site.org.keys.list()).data;
+    assert.deepEqual([key.name, others], [name, []]);
+    await site.org.keys.revoke(key.id);
+    await page.reload();
+    await settled(page);
+  }
+  // A refusal that is certain keeps the form; one that asks to wait is waited for.
+  await fill(page, "Busy");
+  site.fault = (_, response) => (response.status(429).set("retry-after", "2").json({ code: "RATE_LIMITED", detail: "Slow down" }), true);
+  await inDialog(page, "Create key").click();
+  await page.getByText(/Try again in \d second/).waitFor();
+  assert.equal(await inDialog(page, "Create key").isDisabled(), true);
+  site.fault = null;
+  await page.getByText(/Try again in \d second/).waitFor({ state: "detached" });
+  await inDialog(page, "Create key").click();
+  await secret(page).waitFor();
+  await inDialog(page, "I have saved it").click();
+  await page.context().setOffline(true);
+  await page.getByLabel("Status").selectOption("all");
+  await page.getByRole("alert").filter({ hasText: "cannot be reached" }).waitFor();
+  await page.context().setOffline(false);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await rowOf(page, "Busy").waitFor();
+});
+
+/** What the host hears, and whether any of it holds a secret. */
+async function listen(page) {
+  await page.evaluate(() => {
+    window.heard = [];
+    for (const name of ["created", "rotated", "revoked"]) {
+      document.addEventListener(name, ({ type, detail }) => window.heard.push([type, detail.key.id, "api_key" in detail.key]));
+    }
+  });
+  return () => page.evaluate(() => window.heard);
+}
