@@ -1,4 +1,4 @@
-//! Makes keys, announces them, and lets them go through their states, each change with the times between which it fell.
+//! Makes keys, announces them, and takes them through their states. Each change is recorded with the times of its start and end.
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
@@ -111,7 +111,7 @@ impl Changer<'_> {
         Ok(text)
     }
 
-    /// Long enough for every verifier to know the state by heart, and for no run of verdicts to span it.
+    /// Long enough that every verifier has the state in memory, and that no run of verdicts spans it.
     fn hold(&mut self) {
         thread::sleep(Duration::from_millis(150 + self.dice.below(250) as u64));
     }

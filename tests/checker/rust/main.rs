@@ -14,7 +14,7 @@ use keywright::blocking::Keywright;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
-/// What all threads of this process share.
+/// State that all threads of this process share.
 pub(crate) struct Site {
     kw: Keywright,
     folder: PathBuf,
@@ -49,7 +49,7 @@ impl Site {
     }
 }
 
-/// As good as random, and enough to choose by.
+/// Pseudorandom: good enough for choices.
 pub(crate) struct Dice(u64);
 
 impl Dice {

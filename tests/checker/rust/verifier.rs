@@ -1,4 +1,4 @@
-//! Verifies what is announced in a tight loop, and keeps of each text runs of equal verdicts.
+//! Verifies announced texts in a tight loop, and records runs of equal verdicts for each text.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,7 +15,7 @@ const SPAN: i64 = 100_000_000;
 /// Between two looks for new texts.
 const LOOK: i64 = 2_000_000;
 
-/// A revoked text is verified so long at full rate, and now and then afterwards.
+/// How long a revoked text is verified at full rate; afterwards it is verified now and then.
 const INTEREST: i64 = 1_200_000_000;
 
 struct Run {
