@@ -182,7 +182,7 @@ def test_every_record_survives_pickle(kw: Keywright, clock: ManualClock, new: Ne
 
 
 def test_repr_names_class_and_fields(kw: Keywright, new: NewKey) -> None:
-    assert repr(new).startswith(f"NewKey(id={new.id!r}, name='CI', org='default', ")
+    assert repr(new).startswith(f"NewKey(id={new.id!r}, name='CI', ")
     assert repr(kw.keys.get(new.id)).startswith("Key(id=")
     assert repr(kw.audit.head()) == f"AuditHead(seq={kw.audit.head().seq}, hash={kw.audit.head().hash!r})"
     assert repr(kw.keys.list()).startswith("Page(data=[Key(id=")
