@@ -124,7 +124,7 @@ impl Engine {
         let parsed = match read(given)? {
             // What is no text of Unicode is no key.
             Value::BrokenText => json(&()),
-            given => given.into_text("text").and_then(|it| json(&self.0.texts().parse(&it))),
+            given => given.into_text("text").and_then(|it| json(&self.0.key_formats().parse(&it))),
         };
         Ok(answer(parsed))
     }
@@ -133,14 +133,14 @@ impl Engine {
     #[napi(catch_unwind)]
     pub fn key_pattern(&self, given: Unknown<'_>) -> Result<Answer> {
         let syntax = read(given)?.into_text("syntax").and_then(|word| word.parse());
-        Ok(answer(syntax.map(|it| self.0.texts().key_pattern_in(it))))
+        Ok(answer(syntax.map(|it| self.0.key_formats().key_pattern_in(it))))
     }
 
     /// A text with our keys masked. Lone surrogates come out as U+FFFD: a log line never fails.
     #[napi(catch_unwind)]
     pub fn redact(&self, given: Unknown<'_>) -> Result<Answer> {
         let text = lossy(given)?.ok_or_else(|| misuse("text", "must be text", "give text"));
-        Ok(answer(text.map(|it| self.0.texts().redact(&it))))
+        Ok(answer(text.map(|it| self.0.key_formats().redact(&it))))
     }
 }
 

@@ -77,7 +77,7 @@ impl Config {
     }
 
     fn texts(&self, py: Python<'_>) -> PyResult<Texts> {
-        checked(py, self.0.texts()).map(Texts)
+        checked(py, self.0.key_formats()).map(Texts)
     }
 
     /// The id of an org, or the complaint about it.
@@ -93,7 +93,7 @@ pub(crate) struct Unopened;
 
 /// What is known of key texts alone, without a database.
 #[pyclass(frozen, module = "keywright")]
-pub(crate) struct Texts(keywright::Texts);
+pub(crate) struct Texts(keywright::KeyFormats);
 
 #[pymethods]
 impl Texts {
@@ -196,7 +196,7 @@ impl Keywright {
 
     /// What the text of a key says about itself. Nothing is proved by it.
     fn parse(&self, text: &Bound<'_, PyAny>) -> PyResult<Option<Parsed>> {
-        Texts(self.0.texts()).parse(text)
+        Texts(self.0.key_formats()).parse(text)
     }
 
     /// The regular expression of this engine's keys, for secret scanners.
@@ -204,12 +204,12 @@ impl Keywright {
     /// syntax: `"perl"`, which Python reads too (when left out), or `"ere"`, which `grep -E` reads.
     #[pyo3(signature = (syntax = None))]
     fn key_pattern(&self, syntax: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
-        Texts(self.0.texts()).key_pattern(syntax)
+        Texts(self.0.key_formats()).key_pattern(syntax)
     }
 
     /// The text with the secret of every key in it masked.
     fn redact(&self, text: &Bound<'_, PyAny>) -> PyResult<String> {
-        Texts(self.0.texts()).redact(text)
+        Texts(self.0.key_formats()).redact(text)
     }
 
     /// Makes the engine speak HTTP; the adapters do so themselves.

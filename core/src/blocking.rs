@@ -1,4 +1,4 @@
-//! The same engine for programs without `async`: each call returns when it is done.
+//! The same engine for programs without `async`: each call blocks until it is done.
 //!
 //! ```
 //! # fn main() -> Result<(), keywright::Error> {
@@ -20,28 +20,28 @@ use crate::{
     Request, Rotation,
 };
 
-/// [`crate::Keywright`], waiting. The pure calls of the engine are on [`engine`](Self::engine).
+/// Blocking [`crate::Keywright`]. Calls that never wait are on [`engine`](Self::engine).
 #[derive(Clone)]
 pub struct Keywright(crate::Keywright);
 
-/// [`crate::Org`], waiting.
+/// Blocking [`crate::Org`].
 #[derive(Clone)]
 pub struct Org(crate::Org);
 
-/// [`crate::Keys`], waiting.
+/// Blocking [`crate::Keys`].
 #[derive(Clone)]
 pub struct Keys(crate::Keys);
 
-/// [`crate::Orgs`], waiting.
+/// Blocking [`crate::Orgs`].
 #[derive(Clone)]
 pub struct Orgs(crate::Orgs);
 
-/// [`crate::Audit`], waiting.
+/// Blocking [`crate::Audit`].
 #[derive(Clone)]
 pub struct Audit(crate::Audit);
 
-/// Methods that wait for those of the same name.
-macro_rules! waiting {
+/// Defines methods that block on the method of the same name.
+macro_rules! blocking {
     ($($(#[$doc:meta])* $name:ident $(<$life:lifetime>)? ($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
         $($(#[$doc])* #[allow(clippy::missing_errors_doc)] pub fn $name $(<$life>)? (&self, $($argument: $kind),*) -> $answer {
             block_on(self.0.$name($($argument),*))
@@ -50,7 +50,7 @@ macro_rules! waiting {
 }
 
 impl Keywright {
-    /// Opens the engine of a set-up.
+    /// Opens the engine of a configuration.
     ///
     /// # Errors
     /// As [`Config::build`].
@@ -58,7 +58,7 @@ impl Keywright {
         block_on(config.build()).map(Self)
     }
 
-    /// The engine itself.
+    /// The engine with its `async` calls.
     #[must_use]
     pub fn engine(&self) -> &crate::Keywright {
         &self.0
@@ -73,7 +73,7 @@ impl Keywright {
     /// See [`crate::Keywright::org`].
     ///
     /// # Errors
-    /// `validation_failed` for what is no id of an org.
+    /// `validation_failed` for an invalid id.
     pub fn org(&self, id: &str) -> Result<Org, Error> {
         self.0.org(id).map(Org)
     }
@@ -99,7 +99,7 @@ impl Keywright {
     /// See [`crate::Keywright::verify`].
     pub fn verify<'a>(&self, presented: impl Into<Presented<'a>>, request: &Request) -> Decision {
         let presented = presented.into();
-        // Most are answered without a future.
+        // Memory answers most calls without a future.
         self.0.try_verify(presented, request).unwrap_or_else(|| block_on(self.0.verify(presented, request)))
     }
 
@@ -108,7 +108,7 @@ impl Keywright {
         self.0.try_verify(presented, request)
     }
 
-    waiting! {
+    blocking! {
         /// See [`crate::Keywright::authenticate`].
         authenticate<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Result<Allowed, Box<Denial>>;
         /// See [`crate::Keywright::flush`].
@@ -137,14 +137,14 @@ impl Org {
         self.0.try_verify(presented, request).unwrap_or_else(|| block_on(self.0.verify(presented, request)))
     }
 
-    waiting! {
+    blocking! {
         /// See [`crate::Org::authenticate`].
         authenticate<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Result<Allowed, Box<Denial>>;
     }
 }
 
 impl Keys {
-    waiting! {
+    blocking! {
         /// See [`crate::Keys::create`].
         create(new: NewKey) -> Result<IssuedKey, Error>;
         /// See [`crate::Keys::list`].
@@ -175,7 +175,7 @@ impl Keys {
 }
 
 impl Orgs {
-    waiting! {
+    blocking! {
         /// See [`crate::Orgs::get`].
         get(id: &str) -> Result<OrgRecord, Error>;
         /// See [`crate::Orgs::list`].
@@ -192,7 +192,7 @@ impl Orgs {
 }
 
 impl Audit {
-    waiting! {
+    blocking! {
         /// See [`crate::Audit::list`].
         list(query: ListAudit) -> Result<Page<AuditEntry>, Error>;
         /// See [`crate::Audit::head`].

@@ -1,4 +1,4 @@
-//! The guide: what to know beyond single calls.
+//! The user guide: topics beyond single calls.
 
 #[doc = include_str!("../guide/verification.md")]
 pub mod verification {}

@@ -1,10 +1,10 @@
 //! Keywright: the API-key engine that a SaaS back end embeds.
 //!
-//! It issues keys and shows them once, stores only a verifier, decides each request in the caller's process, rotates
-//! without downtime and revokes for good, on one SQLite file that Rust, Python and Node programs share.
+//! It issues keys and shows each once, stores only a verifier, decides each request in the caller's process, rotates keys
+//! without downtime and revokes them for good. Rust, Python and Node programs share one SQLite file.
 //!
-//! Begin with [`Keywright::builder`]; [`blocking`] has the same calls for programs without `async`. A key that does
-//! not verify is no [`Error`] but a [`Decision`] with exactly one [`Code`].
+//! Start with [`Keywright::builder`]; [`blocking`] has the same calls for programs without `async`. A key that does not verify
+//! gives a [`Decision`] with exactly one [`Code`], not an [`Error`].
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test may panic"))]
 
@@ -51,8 +51,8 @@ pub use events::{Event, EventKind};
 pub use hash::Scheme;
 pub use key::{LONGEST_TEXT, PatternSyntax};
 pub use keyring::{
-    Attestation, Audit, Change, Config, KeyUpdate, Keys, Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org,
-    OrgUpdate, Orgs, Redacting, Rotation, Texts, end_events, flush_open,
+    Attestation, Audit, Change, Config, KeyFormats, KeyUpdate, Keys, Keywright, ListAudit, ListKeys, ListOrgs, NewKey,
+    Org, OrgUpdate, Orgs, RedactingWriter, Rotation, end_events, flush_open,
 };
 pub use record::{
     AgentUsage, ApiKey, AuditCheck, AuditEntry, AuditHead, HIDDEN, IssuedKey, Key, KeyId, Level, Limit, LimitState,

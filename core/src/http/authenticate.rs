@@ -222,7 +222,7 @@ impl Http {
 
     /// The id of a request; a new one in place of a client's own that holds the secret of a key.
     pub(super) fn request_id(&self, head: &Head<'_>) -> Cow<'static, str> {
-        request_id::of(head, |id| self.kw.harmless("x-request-id", Some(id)).is_err())
+        request_id::of(head, |id| self.kw.refuse_api_key("x-request-id", Some(id)).is_err())
     }
 
     pub(super) fn open<'a>(&'a self, head: &Head<'a>, needs: Option<&'a Needs>) -> Opening<'a> {
@@ -262,7 +262,7 @@ impl Http {
     /// On whose behalf a request is made. Whoever asks for it refuses nobody for it who is not proved.
     pub(super) fn agent(&self, head: &Head<'_>) -> agent::Found {
         let agent = agent::of(self.plan.agent_header.as_deref(), head)?;
-        self.kw.harmless("agent", agent.as_deref())?;
+        self.kw.refuse_api_key("agent", agent.as_deref())?;
         Ok(agent)
     }
 

@@ -143,7 +143,7 @@ impl Formats {
     }
 
     /// Refuses a field that contains a whole key, which lists and logs would show for ever.
-    pub(crate) fn harmless(&self, field: &str, text: Option<&str>) -> Result<(), Error> {
+    pub(crate) fn refuse_api_key(&self, field: &str, text: Option<&str>) -> Result<(), Error> {
         if text.is_some_and(|it| self.exposed(it)) {
             return Err(Error::validation_failed(
                 field,

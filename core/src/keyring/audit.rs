@@ -12,9 +12,10 @@ use crate::input::{self, Value};
 use crate::record::{AuditCheck, AuditEntry, AuditHead, Page};
 use crate::store::{AuditFilter, AuditRow, PageCursor, Store, Tenant};
 
-const STEP: usize = 1_000;
+/// How many entries `verify` reads at a time.
+const BATCH: usize = 1_000;
 
-/// What was changed, by whom and why: one chain per database, of which each org lists its own entries.
+/// The audit of changes: the change, its actor and the reason. A database has one chain, and each org lists its own entries.
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -28,11 +29,11 @@ const STEP: usize = 1_000;
 pub struct Audit {
     engine: Arc<Engine>,
     tenant: Tenant,
-    /// Whether the whole chain may be pruned here, which concerns every org.
+    /// Whether the handle may read and prune the chain of all orgs.
     whole: bool,
 }
 
-/// What is told of a change, before it has its place in the chain.
+/// An audit entry of a change, before the chain gives it a sequence number and a seal.
 pub(super) fn draft(action: &'static str, org: &str, target: &str, change: &Change, now: Millis) -> AuditDraft {
     let agent = change.agent.iter().map(|it| ("agent".to_owned(), it.as_str().into()));
     AuditDraft {
@@ -52,12 +53,12 @@ impl Audit {
         Self { engine, whole: tenant == Tenant::Every, tenant }
     }
 
-    /// The entries of the standard org, and the chain of the database.
+    /// The entries of the default org, and the chain of the database.
     pub(super) fn of_database(engine: Arc<Engine>) -> Self {
         Self { engine, tenant: Tenant::One(DEFAULT_ORG.to_owned()), whole: true }
     }
 
-    /// A page of entries, newest first.
+    /// Lists entries, newest first, one page per call.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -70,7 +71,7 @@ impl Audit {
     /// ```
     ///
     /// # Errors
-    /// `validation_failed` for a limit out of 1..=1,000, what is no id of an agent, or a foreign cursor.
+    /// `validation_failed` for a limit out of 1..=1,000, an invalid agent id, or a cursor of another list.
     pub async fn list(&self, query: ListAudit) -> Result<Page<AuditEntry>, Error> {
         query.check()?;
         let store = self.engine.store();
@@ -80,19 +81,19 @@ impl Audit {
         };
         let filter = AuditFilter { target, action: query.action, agent: query.agent };
         let (secret, list) = (&store.info().cursor_key, format!("audit {:?} {filter:?}", self.tenant));
-        let after = query.cursor.map(|it| cursor::read(secret, &list, &it)).transpose()?;
+        let after = query.cursor.map(|text| cursor::read(secret, &list, &text)).transpose()?;
         let before = after.map(|it| it.at.unsigned_abs());
         let limit = query.limit.get();
         let mut found = store.audit(&self.tenant, &filter, before, limit + 1).await?;
         let has_more = found.len() > limit;
         found.truncate(limit);
         let place =
-            |it: &AuditRow| PageCursor { at: i64::try_from(it.entry.seq).unwrap_or(i64::MAX), id: String::new() };
-        let next_cursor = found.last().filter(|_| has_more).map(|it| cursor::write(secret, &list, &place(it)));
+            |row: &AuditRow| PageCursor { at: i64::try_from(row.entry.seq).unwrap_or(i64::MAX), id: String::new() };
+        let next_cursor = found.last().filter(|_| has_more).map(|row| cursor::write(secret, &list, &place(row)));
         Ok(Page { data: found.into_iter().map(|it| it.entry).collect(), has_more, next_cursor })
     }
 
-    /// The end of the chain, to be kept elsewhere.
+    /// Returns the end of the chain. Keep it outside the database: it reveals a database that was replaced by an older copy.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -109,12 +110,12 @@ impl Audit {
         self.whole()?;
         let last = self.engine.store().audit(&Tenant::Every, &AuditFilter::default(), None, 1).await?;
         Ok(match last.into_iter().next() {
-            Some(it) => AuditHead { seq: it.entry.seq, hash: it.entry.hash },
+            Some(row) => AuditHead { seq: row.entry.seq, hash: row.entry.hash },
             None => AuditHead { seq: 0, hash: hex(&GENESIS_HASH) },
         })
     }
 
-    /// Recomputes the whole chain and tells its first fault.
+    /// Recomputes the whole chain, and reports its first fault.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -131,35 +132,35 @@ impl Audit {
     pub async fn verify(&self) -> Result<AuditCheck, Error> {
         self.whole()?;
         let mut check = AuditCheck { ok: true, checked: 0, first_seq: None, last_seq: None, problem: None };
-        let mut link = Link { seq: 0, hash: GENESIS_HASH, keyed: false };
+        let mut previous = PreviousEntry { seq: 0, hash: GENESIS_HASH, keyed: false };
         loop {
-            let rows = self.engine.store().audit_scan(link.seq, STEP).await?;
+            let rows = self.engine.store().audit_scan(previous.seq, BATCH).await?;
             if check.checked == 0
                 && let Some(first) = rows.first().filter(|it| it.entry.seq > 1)
             {
                 check.first_seq = Some(first.entry.seq);
                 match self.checkpoint(first.entry.seq).await? {
-                    Some(hash) => link = Link { seq: first.entry.seq - 1, hash, keyed: false },
+                    Some(hash) => previous = PreviousEntry { seq: first.entry.seq - 1, hash, keyed: false },
                     None => return Ok(check.failed(format!("the entries before {} are missing", first.entry.seq))),
                 }
             }
             for row in &rows {
-                if let Some(problem) = self.fault(&link, row) {
+                if let Some(problem) = self.fault(&previous, row) {
                     return Ok(check.failed(problem));
                 }
                 check.first_seq.get_or_insert(row.entry.seq);
                 check.last_seq = Some(row.entry.seq);
                 check.checked += 1;
-                link = Link { seq: row.entry.seq, hash: row.hash, keyed: row.pepper.is_some() };
+                previous = PreviousEntry { seq: row.entry.seq, hash: row.hash, keyed: row.pepper.is_some() };
             }
-            if rows.len() < STEP {
+            if rows.len() < BATCH {
                 return Ok(check);
             }
         }
     }
 
-    /// Deletes the entries made before a time, which must not lie ahead, and leaves an entry that tells of it, so
-    /// that the chain still verifies. Says how many were deleted.
+    /// Deletes the entries before a time that has passed, and returns how many it deleted. It adds a checkpoint entry, so that the
+    /// chain still verifies.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -172,7 +173,7 @@ impl Audit {
     /// ```
     ///
     /// # Errors
-    /// `validation_failed` for a time ahead, `invalid_request` on the handle of one org, `unavailable`.
+    /// `validation_failed` for a time in the future, `invalid_request` on the handle of one org, `unavailable`.
     pub async fn prune(&self, before: DateTime<Utc>) -> Result<u64, Error> {
         self.whole()?;
         let (before, now) = (before.timestamp_millis(), self.engine.now());
@@ -195,12 +196,12 @@ impl Audit {
     /// Reads the argument of a `prune` call.
     ///
     /// # Errors
-    /// `invalid_request` for what is no time, `validation_failed` for a time without an offset.
+    /// `invalid_request` for a value that is not a time, `validation_failed` for a time without an offset.
     pub fn read_before(value: Value) -> Result<DateTime<Utc>, Error> {
         input::Value::into_time(value, "before").map(crate::clock::time)
     }
 
-    /// Refuses, on the handle of one org, what concerns every org.
+    /// Refuses a call for the whole chain on the handle of one org.
     fn whole(&self) -> Result<(), Error> {
         if self.whole {
             return Ok(());
@@ -212,23 +213,24 @@ impl Audit {
         ))
     }
 
-    /// The seal before `first`, as the newest checkpoint tells it.
+    /// The seal of the entry before `first`, from the newest checkpoint.
     async fn checkpoint(&self, first: u64) -> Result<Option<AuditHash>, Error> {
         let filter = AuditFilter { action: Some("audit.prune".to_owned()), ..AuditFilter::default() };
         let newest = self.engine.store().audit(&Tenant::Every, &filter, None, 1).await?;
         let Some(details) = newest.into_iter().next().map(|it| it.entry.details) else { return Ok(None) };
         let fits = details.get("through_seq").and_then(serde_json::Value::as_u64) == Some(first - 1);
-        let told = details.get("through_hash").and_then(serde_json::Value::as_str).filter(|_| fits);
-        Ok(told.and_then(unhex))
+        let hash = details.get("through_hash").and_then(serde_json::Value::as_str).filter(|_| fits);
+        Ok(hash.and_then(unhex))
     }
 
-    fn fault(&self, link: &Link, row: &AuditRow) -> Option<String> {
+    /// The fault of an entry, if it does not follow the previous one.
+    fn fault(&self, previous: &PreviousEntry, row: &AuditRow) -> Option<String> {
         let entry = &row.entry;
-        if entry.seq != link.seq + 1 {
-            return Some(format!("the entries between {} and {} are missing", link.seq, entry.seq));
+        if entry.seq != previous.seq + 1 {
+            return Some(format!("the entries between {} and {} are missing", previous.seq, entry.seq));
         }
         let key = match &row.pepper {
-            None if link.keyed => return Some(format!("entry {} is sealed without the pepper", entry.seq)),
+            None if previous.keyed => return Some(format!("entry {} is sealed without the pepper", entry.seq)),
             None => None,
             Some(pepper) => match self.engine.verifier.hasher.audit_key(Some(pepper)) {
                 Some((_, key)) => Some(key),
@@ -245,13 +247,13 @@ impl Audit {
             reason: entry.reason.as_deref(),
             details: &row.details,
         };
-        (entry_hash(&link.hash, &fields, key.as_ref()) != row.hash)
+        (entry_hash(&previous.hash, &fields, key.as_ref()) != row.hash)
             .then(|| format!("entry {} does not fit its seal", entry.seq))
     }
 }
 
-/// The entry that the next one is sealed to.
-struct Link {
+/// The entry before the one to check, whose seal covers it.
+struct PreviousEntry {
     seq: u64,
     hash: AuditHash,
     keyed: bool,

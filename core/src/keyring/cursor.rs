@@ -1,4 +1,4 @@
-//! Opaque marks of where a page ended, bound to the list that made them.
+//! Opaque cursors for the next page of a list. A cursor is authenticated and serves only the list that wrote it.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 
@@ -6,23 +6,24 @@ use crate::error::Error;
 use crate::hash::{frame, hmac_sha256};
 use crate::store::PageCursor;
 
-const MARK: usize = 16;
+/// The length of the authentication tag in bytes.
+const TAG: usize = 16;
 
-/// A cursor for what follows `place` in the list that `list` describes: its kind, tenant and filters.
+/// Writes a cursor for the rows after `place`. `list` describes the list: its kind, tenant and filters.
 pub(super) fn write(key: &[u8], list: &str, place: &PageCursor) -> String {
     let mut bytes = place.at.to_be_bytes().to_vec();
     bytes.extend(place.id.as_bytes());
-    let mark = mark(key, list, &bytes);
-    bytes.extend(mark);
+    let tag = tag(key, list, &bytes);
+    bytes.extend(tag);
     Base64UrlUnpadded::encode_string(&bytes)
 }
 
-/// Refuses what this database did not write for this list.
+/// Reads a cursor, and refuses one that this database did not write for this list.
 pub(super) fn read(key: &[u8], list: &str, cursor: &str) -> Result<PageCursor, Error> {
     let place = || {
         let bytes = Base64UrlUnpadded::decode_vec(cursor.get(..cursor.len().min(512))?).ok()?;
-        let (place, found) = bytes.split_at_checked(bytes.len().checked_sub(MARK)?)?;
-        if !constant_time_eq::constant_time_eq(&mark(key, list, place), found) {
+        let (place, found) = bytes.split_at_checked(bytes.len().checked_sub(TAG)?)?;
+        if !constant_time_eq::constant_time_eq(&tag(key, list, place), found) {
             return None;
         }
         let (at, id) = place.split_first_chunk()?;
@@ -31,17 +32,17 @@ pub(super) fn read(key: &[u8], list: &str, cursor: &str) -> Result<PageCursor, E
     place().ok_or_else(|| {
         Error::validation_failed(
             "cursor",
-            "is none of this list's",
+            "does not belong to this list",
             "give the next_cursor of the page before, with the same filters and org",
         )
     })
 }
 
-fn mark(key: &[u8], list: &str, place: &[u8]) -> [u8; MARK] {
+fn tag(key: &[u8], list: &str, place: &[u8]) -> [u8; TAG] {
     let parts = [list.as_bytes(), place].into_iter();
-    let message: Vec<u8> = parts.flat_map(|it| frame(it).into_iter().chain(it.iter().copied())).collect();
+    let message: Vec<u8> = parts.flat_map(|part| frame(part).into_iter().chain(part.iter().copied())).collect();
     let long = hmac_sha256(key, &message);
-    let mut out = [0; MARK];
+    let mut out = [0; TAG];
     out.iter_mut().zip(long).for_each(|(to, from)| *to = from);
     out
 }

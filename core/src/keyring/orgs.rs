@@ -13,7 +13,7 @@ use crate::store::{OrgEdit, OrgRow, PageCursor, Store};
 
 const LIST: &str = "orgs";
 
-/// The tenants themselves. An org is made on the first use of a key in it.
+/// Manages the orgs. The first key of an org creates it.
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -26,21 +26,21 @@ const LIST: &str = "orgs";
 #[derive(Clone)]
 pub struct Orgs {
     engine: Arc<Engine>,
-    /// The request under which this handle makes one change.
-    attempt: Option<IdempotentRequest>,
+    /// The idempotent request whose outcome is stored together with the change.
+    request: Option<IdempotentRequest>,
 }
 
 impl Orgs {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, attempt: None }
+        Self { engine, request: None }
     }
 
-    /// See [`Keys::under`](super::Keys::under).
-    pub(crate) fn under(self, attempt: Option<IdempotentRequest>) -> Self {
-        Self { attempt, ..self }
+    /// See [`Keys::for_request`](super::Keys::for_request).
+    pub(crate) fn for_request(self, request: Option<IdempotentRequest>) -> Self {
+        Self { request, ..self }
     }
 
-    /// One org.
+    /// Returns one org.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -52,13 +52,13 @@ impl Orgs {
     /// ```
     ///
     /// # Errors
-    /// `not_found` for one that has had no key yet.
+    /// `not_found` for an org that has never had a key.
     pub async fn get(&self, id: &str) -> Result<OrgRecord, Error> {
         check_id("id", id)?;
-        Ok(self.engine.store().org(id).await?.ok_or_else(unknown)?.into_record())
+        Ok(self.engine.store().org(id).await?.ok_or_else(unknown_org)?.into_record())
     }
 
-    /// A page of orgs, newest first.
+    /// Lists orgs, newest first, one page per call.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -70,23 +70,23 @@ impl Orgs {
     /// ```
     ///
     /// # Errors
-    /// `validation_failed` for a limit out of 1..=1,000 or a foreign cursor.
+    /// `validation_failed` for a limit out of 1..=1,000 or a cursor of another list.
     pub async fn list(&self, query: ListOrgs) -> Result<Page<OrgRecord>, Error> {
         query.limit.check()?;
         let store = self.engine.store();
         let secret = &store.info().cursor_key;
-        let after = query.cursor.map(|it| cursor::read(secret, LIST, &it)).transpose()?;
+        let after = query.cursor.map(|text| cursor::read(secret, LIST, &text)).transpose()?;
         let limit = query.limit.get();
         let mut found = store.orgs(after.as_ref(), limit + 1).await?;
         let has_more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| has_more);
         let next_cursor =
-            last.map(|it| cursor::write(secret, LIST, &PageCursor { at: it.created_at, id: it.id.clone() }));
+            last.map(|org| cursor::write(secret, LIST, &PageCursor { at: org.created_at, id: org.id.clone() }));
         Ok(Page { data: found.into_iter().map(OrgRow::into_record).collect(), has_more, next_cursor })
     }
 
-    /// Changes what is named of an org.
+    /// Changes the fields of an org that the update names.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -109,7 +109,7 @@ impl Orgs {
         .await
     }
 
-    /// Switches an org off: all its keys are denied as `disabled`.
+    /// Disables an org: all its keys are denied as `disabled`.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -130,7 +130,7 @@ impl Orgs {
         .await
     }
 
-    /// Switches a disabled org on again.
+    /// Enables a disabled org.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -151,7 +151,7 @@ impl Orgs {
         .await
     }
 
-    /// Revokes every key of an org in one transaction, and says how many were not revoked before.
+    /// Revokes every key of an org in one transaction, and returns how many it revoked.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -165,17 +165,17 @@ impl Orgs {
     /// # Errors
     /// `not_found`, `unavailable`.
     pub async fn revoke_keys(&self, id: &str, change: impl Into<Change>) -> Result<u64, Error> {
-        let change = self.allowed(id, change.into())?;
+        let change = self.checked_change(id, change.into())?;
         let audit = draft("org.revoke_keys", id, id, &change, self.engine.now());
         let (at, actor) = (audit.at, change.actor);
         let revoked = self
             .engine
             .store()
-            .revoke_keys(id, change.reason, audit, self.attempt.clone())
+            .revoke_keys(id, change.reason, audit, self.request.clone())
             .await?
-            .ok_or_else(unknown)?;
+            .ok_or_else(unknown_org)?;
         if revoked > 0 {
-            self.engine.tell(|| Event::of_org(id, revoked, time(at)).by(actor));
+            self.engine.emit(|| Event::of_org(id, revoked, time(at)).by(actor));
         }
         Ok(revoked)
     }
@@ -187,23 +187,23 @@ impl Orgs {
         change: Change,
         step: impl FnOnce(&OrgRow, &Change, Millis) -> Option<OrgRow> + Send + 'static,
     ) -> Result<OrgRecord, Error> {
-        let (change, now) = (self.allowed(id, change)?, self.engine.now());
+        let (change, now) = (self.checked_change(id, change)?, self.engine.now());
         let rule = move |before: &OrgRow| {
-            let after = step(before, &change, now).filter(|it| it != before);
+            let after = step(before, &change, now).filter(|after| after != before);
             Ok(after.map(|org| OrgEdit {
                 audit: draft(action, &org.id, &org.id, &change, now),
                 org: OrgRow { updated_at: now, ..org },
             }))
         };
         let store = self.engine.store();
-        Ok(store.change_org(id, Box::new(rule), self.attempt.clone()).await?.ok_or_else(unknown)?.into_record())
+        Ok(store.change_org(id, Box::new(rule), self.request.clone()).await?.ok_or_else(unknown_org)?.into_record())
     }
 
-    fn allowed(&self, id: &str, change: Change) -> Result<Change, Error> {
+    fn checked_change(&self, id: &str, change: Change) -> Result<Change, Error> {
         check_id("id", id)?;
         change.check()?;
-        self.engine.harmless("reason", change.reason.as_deref())?;
-        self.engine.harmless("actor", change.actor.as_deref())?;
+        self.engine.refuse_api_key("reason", change.reason.as_deref())?;
+        self.engine.refuse_api_key("actor", change.actor.as_deref())?;
         Ok(change)
     }
 }
@@ -212,6 +212,6 @@ pub(super) fn check_id(field: &str, id: &str) -> Result<(), Error> {
     identifier(field, id, "is no id of an org")
 }
 
-fn unknown() -> Error {
+fn unknown_org() -> Error {
     Error::not_found("id", "belongs to no org here", "an org is made with its first key")
 }

@@ -196,7 +196,7 @@ impl Verifier {
             return Ok(());
         }
         request.check(self.catalogue.as_ref(), &self.rules, &self.accepted)?;
-        self.formats.harmless("agent", request.agent.as_deref())?;
+        self.formats.refuse_api_key("agent", request.agent.as_deref())?;
         request.mark_validated_by(self.runtime.engine);
         Ok(())
     }

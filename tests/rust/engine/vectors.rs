@@ -58,7 +58,7 @@ fn key(shared: &mut Shared, case: &KeyCase) -> Check {
         "parse" => serde_json::to_value(kw.parse(&text)).unwrap(),
         "redact" => kw.redact(&text).into(),
         "pattern" => match &case.syntax {
-            Some(syntax) => kw.texts().key_pattern_in(syntax.parse().unwrap()).into(),
+            Some(syntax) => kw.key_formats().key_pattern_in(syntax.parse().unwrap()).into(),
             None => kw.key_pattern().into(),
         },
         other => panic!("unknown op {other}"),

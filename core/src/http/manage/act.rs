@@ -25,7 +25,7 @@ impl Http {
         who: &Who,
         attempt: Option<IdempotentRequest>,
     ) -> Result<Value, Refusal> {
-        let keys = self.keys_of(who)?.under(attempt.clone());
+        let keys = self.keys_of(who)?.for_request(attempt.clone());
         match route {
             Route::Create => {
                 let mut new = NewKey::read(given)?;
@@ -34,7 +34,7 @@ impl Http {
                 }
                 new = new.by(who.change());
                 // Nobody makes keys for every org: an operator's are those of the org it belongs to.
-                let keys = if who.is_operator() { self.kw.org(who.org())?.keys().under(attempt) } else { keys };
+                let keys = if who.is_operator() { self.kw.org(who.org())?.keys().for_request(attempt) } else { keys };
                 shown(&keys.create(new).await?.reveal())
             }
             Route::List => shown(&keys.list(ListKeys::read(given)?).await?),
@@ -69,7 +69,7 @@ impl Http {
             Route::RotateSelf | Route::RevokeSelf | Route::AttestSelf => {
                 let Caller::Key(key) = &who.caller else { return Err(Refusal::not_found()) };
                 // Bounded handles leave the acting key alone; this one is about nothing else.
-                let keys = self.kw.org(who.org())?.keys().under(attempt);
+                let keys = self.kw.org(who.org())?.keys().for_request(attempt);
                 match route {
                     Route::RotateSelf => rotate(&keys, key.id.clone(), given, who).await,
                     Route::AttestSelf => self.attest(&keys, key.id.clone(), given, who).await,
@@ -101,7 +101,7 @@ impl Http {
         who: &Who,
         attempt: Option<IdempotentRequest>,
     ) -> Result<Value, Refusal> {
-        let orgs = self.kw.orgs().under(attempt);
+        let orgs = self.kw.orgs().for_request(attempt);
         match route {
             Route::Orgs => shown(&orgs.list(ListOrgs::read(given)?).await?),
             Route::UpdateOrg => {

@@ -72,7 +72,7 @@ impl Http {
             Route::Attest | Route::AttestSelf => {
                 let (first, count) = changed.split_once('+').unwrap_or_default();
                 let (first, count) = (first.parse().unwrap_or_default(), count.parse().unwrap_or_default());
-                Ok(json!({"data": self.keys_of(who)?.told(first, count).await?}))
+                Ok(json!({"data": self.keys_of(who)?.attested(first, count).await?}))
             }
             Route::RevokeKeys => Ok(json!({"revoked": changed.parse::<u64>().ok()})),
             _ => {

@@ -3,16 +3,16 @@ use super::metadata::{self, Metadata};
 use crate::error::Error;
 use crate::input::{Fields, Value, identifier};
 
-/// How many agents one call speaks of.
-const MOST: usize = 100;
+/// The largest number of agents in one call.
+const MAX_AGENTS: usize = 100;
 
-/// How many agents one call by a key speaks of, and how many bytes their claims have together. The audit keeps them, and
-/// the holder of a key is a stranger to it.
-const MOST_BY_KEY: usize = 10;
-const LARGEST_BY_KEY: usize = 8 * 1024;
+/// The largest number of agents, and of bytes of all claims, in one call by a key. The audit stores the claims, and the host does
+/// not know the holder of a key.
+const MAX_AGENTS_BY_KEY: usize = 10;
+const MAX_BYTES_BY_KEY: usize = 8 * 1024;
 
-/// What agents claim to do with a key, for the audit: `keys.attest`. Each claim has the bounds of metadata, 16 KiB of JSON
-/// and 8 levels, and up to 100 are written together.
+/// The arguments of `keys.attest`: claims of agents about their use of a key, for the audit. One call has up to 100 agents. The
+/// claims of an agent have the bounds of metadata: 16 KiB of JSON and 8 levels.
 ///
 /// ```
 /// use serde_json::json;
@@ -24,36 +24,36 @@ const LARGEST_BY_KEY: usize = 8 * 1024;
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Attestation {
-    pub(crate) all: Vec<Attested>,
+    pub(crate) all: Vec<AgentClaims>,
     pub(crate) change: Change,
 }
 
-/// What one agent claims.
+/// The claims of one agent.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Attested {
+pub(crate) struct AgentClaims {
     pub(crate) agent: String,
     pub(crate) claims: Metadata,
 }
 
 impl Attestation {
-    /// What an agent claims: 1 to 128 of `A-Za-z0-9_.:-`, and data that JSON can say.
+    /// The claims of one agent. Its id has 1 to 128 of `A-Za-z0-9_.:-`.
     pub fn of(agent: impl Into<String>, claims: Metadata) -> Self {
-        Self { all: vec![Attested { agent: agent.into(), claims }], change: Change::default() }
+        Self { all: vec![AgentClaims { agent: agent.into(), claims }], change: Change::default() }
     }
 
-    /// What another claims, or the same one claims further.
+    /// Adds the claims of another agent, or more claims of the same one.
     pub fn and(mut self, agent: impl Into<String>, claims: Metadata) -> Self {
-        self.all.push(Attested { agent: agent.into(), claims });
+        self.all.push(AgentClaims { agent: agent.into(), claims });
         self
     }
 
-    /// Who says so (1 to 200 characters).
+    /// The actor that reports the claims (1 to 200 characters).
     pub fn actor(self, actor: impl Into<String>) -> Self {
         Self { change: self.change.actor(actor), ..self }
     }
 
-    pub(crate) fn by(self, who: Change) -> Self {
-        Self { change: self.change.by(who), ..self }
+    pub(crate) fn by(self, change: Change) -> Self {
+        Self { change: self.change.by(change), ..self }
     }
 
     /// Reads the arguments of an `attest` call: `agent` and `claims`, or a list of both as `attestations`; `actor`.
@@ -61,17 +61,17 @@ impl Attestation {
         Self::read_of(fields.only(&["agent", "claims", "attestations", "actor"])?, None)
     }
 
-    /// As [`read`](Self::read), for a request that is made on behalf of `agent`: it speaks of no other.
+    /// As [`read`](Self::read), for a request on behalf of `agent`, which may report only claims of that agent.
     pub(crate) fn read_of(mut fields: Fields, agent: Option<&str>) -> Result<Self, Error> {
         let all = match fields.given("attestations") {
-            None => vec![Attested::take(&mut fields, agent)?],
+            None => vec![AgentClaims::take(&mut fields, agent)?],
             Some(several) => {
                 if fields.given("agent").is_some() || fields.given("claims").is_some() {
                     let fix = "give one agent with its claims, or a list of both";
                     return Err(Error::invalid_request("attestations", "is given together with agent or claims", fix));
                 }
                 let items = several.into_list("attestations")?.into_iter();
-                items.map(|it| Attested::read(&fields, it, agent)).collect::<Result<_, _>>()?
+                items.map(|it| AgentClaims::read(&fields, it, agent)).collect::<Result<_, _>>()?
             }
         };
         let change = Change { actor: fields.text("actor")?, ..Change::default() };
@@ -80,28 +80,29 @@ impl Attestation {
         Ok(attestation)
     }
 
-    /// What no type rules out.
+    /// Checks what the types of the arguments do not rule out.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if !(1..=MOST).contains(&self.all.len()) {
-            let reason = if self.all.is_empty() { "is empty".into() } else { format!("has more than {MOST} items") };
-            return Err(Error::validation_failed("attestations", reason, format!("give 1 to {MOST}")));
+        if !(1..=MAX_AGENTS).contains(&self.all.len()) {
+            let reason =
+                if self.all.is_empty() { "is empty".into() } else { format!("has more than {MAX_AGENTS} items") };
+            return Err(Error::validation_failed("attestations", reason, format!("give 1 to {MAX_AGENTS}")));
         }
-        for it in &self.all {
-            identifier("agent", &it.agent, "is no id of an agent")?;
-            metadata::check("claims", &it.claims)?;
+        for agent in &self.all {
+            identifier("agent", &agent.agent, "is no id of an agent")?;
+            metadata::check("claims", &agent.claims)?;
         }
         self.change.check()
     }
 
-    /// The narrower bounds of a call that a key makes.
+    /// Checks the narrower bounds of a call by a key.
     pub(crate) fn check_by_key(&self) -> Result<(), Error> {
-        if self.all.len() > MOST_BY_KEY {
-            let reason = format!("has more than {MOST_BY_KEY} items, which is the most from a key");
+        if self.all.len() > MAX_AGENTS_BY_KEY {
+            let reason = format!("has more than {MAX_AGENTS_BY_KEY} items, which is the most from a key");
             return Err(Error::validation_failed("attestations", reason, "send fewer together"));
         }
-        let size = |it: &Attested| serde_json::Value::Object(it.claims.clone()).to_string().len();
-        if self.all.iter().map(size).sum::<usize>() > LARGEST_BY_KEY {
-            let reason = format!("has more than {LARGEST_BY_KEY} bytes in all, which is the most from a key");
+        let size = |agent: &AgentClaims| metadata::text(&agent.claims).len();
+        if self.all.iter().map(size).sum::<usize>() > MAX_BYTES_BY_KEY {
+            let reason = format!("has more than {MAX_BYTES_BY_KEY} bytes in all, which is the most from a key");
             return Err(Error::validation_failed(
                 "claims",
                 reason,
@@ -112,7 +113,7 @@ impl Attestation {
     }
 }
 
-impl Attested {
+impl AgentClaims {
     fn read(outer: &Fields, item: Value, agent: Option<&str>) -> Result<Self, Error> {
         let mut fields = Fields::new(outer.casing(), item.into_map("attestations")?).only(&["agent", "claims"])?;
         Self::take(&mut fields, agent)

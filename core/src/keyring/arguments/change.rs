@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
-use super::LONGEST_NAME;
+use super::MAX_NAME;
 use crate::clock::{self, Millis};
 use crate::error::Error;
 use crate::input::{self, Fields, Value, plain};
 use crate::lifecycle::RotationMode;
 use crate::rights::ChangeAuthority;
 
-const LONGEST_GRACE: Millis = 365 * clock::DAY;
-const STANDARD_GRACE: Millis = clock::DAY;
+const MAX_GRACE: Millis = 365 * clock::DAY;
+const DEFAULT_GRACE: Millis = clock::DAY;
 
-/// Who makes a change and why; `()` says neither.
+/// The actor and the reason of a change; `()` gives neither.
 ///
 /// ```
 /// let change = keywright::Change::because("leaked in a log").actor("alice");
@@ -19,9 +19,9 @@ const STANDARD_GRACE: Millis = clock::DAY;
 pub struct Change {
     pub(crate) actor: Option<String>,
     pub(crate) reason: Option<String>,
-    /// The agent that the call is made on behalf of.
+    /// The agent on whose behalf the call is made.
     pub(crate) agent: Option<String>,
-    /// On what it stands, where a key makes it.
+    /// The rights of the key that makes the change, if a key does.
     pub(crate) authority: Option<Arc<ChangeAuthority>>,
 }
 
@@ -32,18 +32,18 @@ impl Change {
         Self { reason: Some(reason.into()), ..Self::default() }
     }
 
-    /// Who makes it (1 to 200 characters).
+    /// The actor of the change (1 to 200 characters).
     #[must_use]
     pub fn actor(self, actor: impl Into<String>) -> Self {
         Self { actor: Some(actor.into()), ..self }
     }
 
-    /// The same change, made by whoever `who` says.
-    pub(crate) fn by(self, who: Self) -> Self {
-        Self { reason: self.reason, ..who }
+    /// The same change with another actor, agent and mandate.
+    pub(crate) fn by(self, change: Self) -> Self {
+        Self { reason: self.reason, ..change }
     }
 
-    /// Reads the arguments of `revoke`, `disable` and their like.
+    /// Reads the arguments of a call with a reason and an actor, such as `revoke`.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         Self::take(&mut fields.only(&["reason", "actor"])?)
     }
@@ -57,7 +57,7 @@ impl Change {
     pub(crate) fn check(&self) -> Result<(), Error> {
         for (field, text) in [("reason", &self.reason), ("actor", &self.actor)] {
             if let Some(text) = text {
-                plain(field, text, LONGEST_NAME)?;
+                plain(field, text, MAX_NAME)?;
             }
         }
         Ok(())
@@ -70,7 +70,7 @@ impl From<()> for Change {
     }
 }
 
-/// How a key gets a new secret: `keys.rotate`.
+/// The arguments of `keys.rotate`.
 ///
 /// ```
 /// use keywright::Rotation;
@@ -86,10 +86,9 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// Lets the former secret verify for so long: a whole number with `s`, `m`, `h` or `d`, up to 365 days. The
-    /// standard is 24 hours.
+    /// The grace of the former secret: a whole number with `s`, `m`, `h` or `d`, up to 365 days. Default: 24 hours.
     pub fn grace(grace: &str) -> Result<Self, Error> {
-        let grace = input::span("grace", Value::Text(grace.to_owned()), LONGEST_GRACE)?;
+        let grace = input::span("grace", Value::Text(grace.to_owned()), MAX_GRACE)?;
         Ok(Self { grace: Some(grace), ..Self::default() })
     }
 
@@ -99,33 +98,33 @@ impl Rotation {
         Self { grace: Some(0), ..Self::default() }
     }
 
-    /// During a grace: ends the newest secret now, and lets the former one keep its end.
+    /// During a grace: ends the newest secret now, and keeps the end of the former one.
     #[must_use]
     pub fn replace_current() -> Self {
         Self { replace_current: true, ..Self::default() }
     }
 
-    /// Why; `compromised` ends all former secrets now.
+    /// The reason; `compromised` ends all former secrets now.
     #[must_use]
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self { change: Change { reason: Some(reason.into()), ..self.change }, ..self }
     }
 
-    /// Who rotates.
+    /// The actor of the rotation.
     #[must_use]
     pub fn actor(self, actor: impl Into<String>) -> Self {
         Self { change: self.change.actor(actor), ..self }
     }
 
-    pub(crate) fn by(self, who: Change) -> Self {
-        Self { change: self.change.by(who), ..self }
+    pub(crate) fn by(self, change: Change) -> Self {
+        Self { change: self.change.by(change), ..self }
     }
 
     /// Reads the arguments of a `rotate` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&["grace", "replace_current", "reason", "actor"])?;
         let rotation = Self {
-            grace: fields.given("grace").map(|it| input::span("grace", it, LONGEST_GRACE)).transpose()?,
+            grace: fields.given("grace").map(|it| input::span("grace", it, MAX_GRACE)).transpose()?,
             replace_current: fields.given("replace_current").map_or(Ok(false), |it| it.into_bool("replace_current"))?,
             change: Change::take(&mut fields)?,
         };
@@ -146,7 +145,7 @@ impl Rotation {
 
     pub(crate) fn mode(&self) -> RotationMode {
         let compromised = self.change.reason.as_deref() == Some("compromised");
-        match self.grace.unwrap_or(STANDARD_GRACE) {
+        match self.grace.unwrap_or(DEFAULT_GRACE) {
             _ if compromised => RotationMode::Immediate,
             _ if self.replace_current => RotationMode::ReplaceCurrent,
             0 => RotationMode::Immediate,

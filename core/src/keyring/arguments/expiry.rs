@@ -2,9 +2,9 @@ use crate::clock::{self, Millis};
 use crate::error::Error;
 use crate::input::{Fields, Value};
 
-const LONGEST_LIFE_DAYS: i64 = 36_500;
+const MAX_DAYS: i64 = 36_500;
 
-/// When a key expires, as a caller says it.
+/// The expiry of a key, as the caller gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expiry {
     Never,
@@ -13,6 +13,7 @@ pub(crate) enum Expiry {
 }
 
 impl Expiry {
+    /// Takes `expires_in_days` or `expires_at` out of the arguments of a call.
     pub(super) fn take(fields: &mut Fields) -> Result<Option<Self>, Error> {
         let (days, at) = (fields.take("expires_in_days"), fields.take("expires_at"));
         match (days, at) {
@@ -22,7 +23,7 @@ impl Expiry {
                 "give one of the two",
             )),
             (Some(days), _) if days != Value::Null => {
-                Ok(Some(Self::InDays(days.into_integer("expires_in_days", 1, LONGEST_LIFE_DAYS)?)))
+                Ok(Some(Self::InDays(days.into_integer("expires_in_days", 1, MAX_DAYS)?)))
             }
             (_, Some(at)) if at != Value::Null => Ok(Some(Self::At(at.into_time("expires_at")?))),
             (None, None) => Ok(None),
@@ -30,18 +31,16 @@ impl Expiry {
         }
     }
 
-    /// The instant, which must lie ahead.
+    /// The time of the expiry, which must be in the future.
     pub(crate) fn at(self, now: Millis) -> Result<Option<Millis>, Error> {
         let (field, at) = match self {
             Self::Never => return Ok(None),
-            Self::InDays(days) if (1..=LONGEST_LIFE_DAYS).contains(&days) => {
-                ("expires_in_days", now + days * clock::DAY)
-            }
+            Self::InDays(days) if (1..=MAX_DAYS).contains(&days) => ("expires_in_days", now + days * clock::DAY),
             Self::InDays(_) => {
                 return Err(Error::validation_failed(
                     "expires_in_days",
                     "is out of range",
-                    format!("give 1 to {LONGEST_LIFE_DAYS}"),
+                    format!("give 1 to {MAX_DAYS}"),
                 ));
             }
             Self::At(at) => ("expires_at", at),

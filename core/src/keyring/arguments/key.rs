@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::expiry::Expiry;
 use super::metadata::Metadata;
 use super::settings::KeySettings;
-use super::{Change, LONGEST_NAME};
+use super::{Change, MAX_NAME};
 use crate::error::Error;
 use crate::input::{Fields, plain};
 use crate::network;
@@ -13,7 +13,7 @@ use crate::record::{Level, Limit};
 use crate::rights::{ChangeAuthority, Rights};
 use crate::scope::IntoScopes;
 
-/// A key to be made: `keys.create`.
+/// The arguments of `keys.create`.
 ///
 /// ```
 /// use keywright::NewKey;
@@ -35,14 +35,14 @@ impl NewKey {
     /// The names of the arguments that every caller may give. `created_by` is for the host alone.
     pub(crate) const NAMES: &'static [&'static str] = KeySettings::NAMES;
 
-    /// A key of that name (1 to 200 characters) that may do nothing yet and never expires.
+    /// A key with a name (1 to 200 characters), without scopes and without an expiry.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
         let settings = KeySettings { name: Some(name.into()), ..KeySettings::default() };
         Self { settings, environment: None, created_by: None, agent: None, authority: None }
     }
 
-    /// Free text about the key: up to 1,000 characters, which may be several lines.
+    /// Free text about the key: up to 1,000 characters on one or more lines.
     ///
     /// ```
     /// let new = keywright::NewKey::named("CI").description("Publishes the nightly builds.\nAsk the platform team.");
@@ -52,26 +52,26 @@ impl NewKey {
         Self { settings: KeySettings { description: Some(Some(text.into())), ..self.settings }, ..self }
     }
 
-    /// What it may do: up to 100 scopes, as `"deals:read,deals:write"` or a list.
+    /// The scopes to grant: up to 100, as `"deals:read,deals:write"` or a list.
     pub fn scopes(self, scopes: impl IntoScopes) -> Result<Self, Error> {
         let settings = KeySettings { scopes: Some(scopes.into_scopes()?), ..self.settings };
         Ok(Self { settings, ..self })
     }
 
-    /// Which HTTP methods it may use.
+    /// The permission level: the HTTP methods that the key allows.
     #[must_use]
     pub fn level(self, level: Level) -> Self {
         Self { settings: KeySettings { level: Some(Some(level)), ..self.settings }, ..self }
     }
 
-    /// The tier whose limits it has, one of the engine's.
+    /// The tier: one of the engine's, whose limits the key has.
     #[must_use]
     pub fn tier(self, tier: impl Into<String>) -> Self {
         Self { settings: KeySettings { tier: Some(Some(tier.into())), ..self.settings }, ..self }
     }
 
-    /// A limit of its own, beside those of every key and of its tier, and named unlike them. Called again it adds one,
-    /// up to 8. It counts this key alone; where the engine has limits by operation, its operation is one of theirs.
+    /// A limit of this key alone, beside those of every key and of its tier, with another name. Each call adds one, up to 8. If the
+    /// engine has limits by operation, the operation of this limit is one of theirs.
     ///
     /// ```
     /// use keywright::{Limit, NewKey};
@@ -83,7 +83,7 @@ impl NewKey {
         self
     }
 
-    /// The networks it may be used from, up to 100; none of them means from nowhere.
+    /// The networks from which the key verifies, up to 100; an empty list allows none.
     pub fn networks<T: Into<String>>(self, networks: impl IntoIterator<Item = T>) -> Result<Self, Error> {
         let networks = network::parse(networks.into_iter().map(Into::into).collect())?;
         let settings = KeySettings { networks: Some(Some(networks)), ..self.settings };
@@ -96,34 +96,34 @@ impl NewKey {
         Self { settings: KeySettings { metadata: Some(metadata), ..self.settings }, ..self }
     }
 
-    /// The environment it works in, instead of the engine's own.
+    /// The environment of the key, in place of the engine's own.
     #[must_use]
     pub fn environment(self, environment: impl Into<String>) -> Self {
         Self { environment: Some(environment.into()), ..self }
     }
 
-    /// Expires after so many days of 24 hours: 1 to 36,500.
+    /// The key expires after so many days of 24 hours: 1 to 36,500.
     #[must_use]
     pub fn expires_in_days(self, days: i64) -> Self {
         let expiry = Some(Expiry::InDays(days));
         Self { settings: KeySettings { expiry, ..self.settings }, ..self }
     }
 
-    /// Expires at a time ahead, to the millisecond.
+    /// The key expires at a time in the future, with a precision of a millisecond.
     #[must_use]
     pub fn expires_at(self, at: DateTime<Utc>) -> Self {
         let expiry = Some(Expiry::At(at.timestamp_millis()));
         Self { settings: KeySettings { expiry, ..self.settings }, ..self }
     }
 
-    /// Who makes it.
+    /// The actor that creates the key (1 to 200 characters).
     #[must_use]
     pub fn created_by(self, actor: impl Into<String>) -> Self {
         Self { created_by: Some(actor.into()), ..self }
     }
 
-    pub(crate) fn by(self, who: Change) -> Self {
-        Self { created_by: who.actor, agent: who.agent, authority: who.authority, ..self }
+    pub(crate) fn by(self, change: Change) -> Self {
+        Self { created_by: change.actor, agent: change.agent, authority: change.authority, ..self }
     }
 
     /// Takes the rights that the caller left out from the key that creates this one.
@@ -162,11 +162,11 @@ impl NewKey {
     /// Checks what the types of the arguments do not rule out.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.settings.check()?;
-        self.created_by.as_deref().map_or(Ok(()), |actor| plain("created_by", actor, LONGEST_NAME))
+        self.created_by.as_deref().map_or(Ok(()), |actor| plain("created_by", actor, MAX_NAME))
     }
 }
 
-/// What to change of a key: `keys.update`. What is not named stays.
+/// The arguments of `keys.update`. A field that is not set stays as it is.
 ///
 /// ```
 /// let update = keywright::KeyUpdate::new().name("CI").expires_at(None);
@@ -184,43 +184,43 @@ impl KeyUpdate {
         None => &[],
     };
 
-    /// A change of nothing.
+    /// An update without a change.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Another name.
+    /// A new name.
     #[must_use]
     pub fn name(self, name: impl Into<String>) -> Self {
         Self { settings: KeySettings { name: Some(name.into()), ..self.settings }, ..self }
     }
 
-    /// Another description, or `None` for none.
+    /// A new description; `None` clears it.
     #[must_use]
     pub fn description(self, text: Option<String>) -> Self {
         Self { settings: KeySettings { description: Some(text), ..self.settings }, ..self }
     }
 
-    /// Other scopes in place of all it has.
+    /// New scopes, in place of all former ones.
     pub fn scopes(self, scopes: impl IntoScopes) -> Result<Self, Error> {
         let settings = KeySettings { scopes: Some(scopes.into_scopes()?), ..self.settings };
         Ok(Self { settings, ..self })
     }
 
-    /// Another level, or `None` to judge methods no longer.
+    /// A new permission level; `None` allows every HTTP method.
     #[must_use]
     pub fn level(self, level: Option<Level>) -> Self {
         Self { settings: KeySettings { level: Some(level), ..self.settings }, ..self }
     }
 
-    /// Another tier, or `None` for none.
+    /// A new tier; `None` clears it.
     #[must_use]
     pub fn tier(self, tier: Option<String>) -> Self {
         Self { settings: KeySettings { tier: Some(tier), ..self.settings }, ..self }
     }
 
-    /// Other limits in place of all of its own; see [`NewKey::limit`].
+    /// New limits of this key alone, in place of all former ones; see [`NewKey::limit`].
     ///
     /// ```
     /// use keywright::{KeyUpdate, Limit};
@@ -232,40 +232,40 @@ impl KeyUpdate {
         Self { settings: KeySettings { limits, ..self.settings }, ..self }
     }
 
-    /// Other networks, or `None` for no restriction.
+    /// New networks; `None` lifts the restriction.
     pub fn networks(self, networks: Option<Vec<String>>) -> Result<Self, Error> {
         let networks = Some(networks.map(network::parse).transpose()?);
         Ok(Self { settings: KeySettings { networks, ..self.settings }, ..self })
     }
 
-    /// Other metadata in place of all it has.
+    /// New metadata, in place of the former.
     #[must_use]
     pub fn metadata(self, metadata: Metadata) -> Self {
         Self { settings: KeySettings { metadata: Some(metadata), ..self.settings }, ..self }
     }
 
-    /// Expires so many days from now. Refused once it has expired.
+    /// The key expires so many days from now. An expired key refuses this.
     #[must_use]
     pub fn expires_in_days(self, days: i64) -> Self {
         let expiry = Some(Expiry::InDays(days));
         Self { settings: KeySettings { expiry, ..self.settings }, ..self }
     }
 
-    /// Expires at another time, or `None` for never. Refused once it has expired.
+    /// The key expires at a new time; `None` is never. An expired key refuses this.
     #[must_use]
     pub fn expires_at(self, at: Option<DateTime<Utc>>) -> Self {
         let expiry = Some(at.map_or(Expiry::Never, |at| Expiry::At(at.timestamp_millis())));
         Self { settings: KeySettings { expiry, ..self.settings }, ..self }
     }
 
-    /// Who changes it.
+    /// The actor of the change (1 to 200 characters).
     #[must_use]
     pub fn actor(self, actor: impl Into<String>) -> Self {
         Self { change: self.change.actor(actor), ..self }
     }
 
-    pub(crate) fn by(self, who: Change) -> Self {
-        Self { change: self.change.by(who), ..self }
+    pub(crate) fn by(self, change: Change) -> Self {
+        Self { change: self.change.by(change), ..self }
     }
 
     /// Reads the arguments of an `update` call; null clears every field but name and scopes.

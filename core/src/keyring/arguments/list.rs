@@ -1,21 +1,21 @@
-use super::LONGEST_NAME;
+use super::MAX_NAME;
 use crate::error::Error;
 use crate::input::{Fields, Value, chosen, identifier, plain};
 use crate::record::{KeyId, Status};
 use crate::store::StatusFilter;
 
-const LARGEST_PAGE: i64 = 1_000;
-const STANDARD_PAGE: usize = 100;
-const LONGEST_IDLE: u32 = 36_500;
+const MAX_PAGE: i64 = 1_000;
+const DEFAULT_PAGE: usize = 100;
+const MAX_IDLE_DAYS: u32 = 36_500;
 
-/// Which keys to list: `keys.list`. The standard is all but revoked ones, 100 a page.
+/// The arguments of `keys.list`. Default: all keys except revoked ones, 100 per page.
 ///
 /// ```
 /// let expired = keywright::ListKeys::new().status(keywright::Status::Expired).limit(1_000);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListKeys {
-    pub(crate) limit: Limit,
+    pub(crate) limit: PageLength,
     pub(crate) cursor: Option<String>,
     pub(crate) status: StatusFilter,
     pub(crate) environment: Option<String>,
@@ -26,25 +26,25 @@ pub struct ListKeys {
 impl ListKeys {
     pub(crate) const NAMES: [&'static str; 6] = ["limit", "cursor", "status", "environment", "name", "idle_days"];
 
-    /// The first page of all but revoked keys.
+    /// The first page of all keys except revoked ones.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many on a page: 1 to 1,000.
+    /// The length of a page: 1 to 1,000.
     #[must_use]
     pub fn limit(self, limit: usize) -> Self {
-        Self { limit: Limit(limit), ..self }
+        Self { limit: PageLength(limit), ..self }
     }
 
-    /// Goes on where a page ended.
+    /// The `next_cursor` of the page before.
     #[must_use]
     pub fn cursor(self, cursor: impl Into<String>) -> Self {
         Self { cursor: Some(cursor.into()), ..self }
     }
 
-    /// Only keys in this state.
+    /// Only keys with this status.
     #[must_use]
     pub fn status(self, status: Status) -> Self {
         let status = match status {
@@ -56,7 +56,7 @@ impl ListKeys {
         Self { status, ..self }
     }
 
-    /// Keys in every state.
+    /// Keys with any status.
     #[must_use]
     pub fn any_status(self) -> Self {
         Self { status: StatusFilter::All, ..self }
@@ -74,7 +74,7 @@ impl ListKeys {
         Self { name: Some(name.into()), ..self }
     }
 
-    /// Only keys that were last used, or made and never used, at least so many days ago: 1 to 36,500.
+    /// Only keys that were last used at least so many days ago, or created then and never used: 1 to 36,500.
     #[must_use]
     pub fn idle_days(self, days: u32) -> Self {
         Self { idle_days: Some(days), ..self }
@@ -84,13 +84,13 @@ impl ListKeys {
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&Self::NAMES)?;
         let query = Self {
-            limit: Limit::take(&mut fields)?,
+            limit: PageLength::take(&mut fields)?,
             cursor: fields.text("cursor")?,
             status: fields.text("status")?.map_or(Ok(StatusFilter::default()), |it| read_status(&it))?,
             environment: fields.text("environment")?,
             name: fields.text("name")?,
             idle_days: match fields.given("idle_days") {
-                Some(days) => u32::try_from(days.into_integer("idle_days", 1, LONGEST_IDLE.into())?).ok(),
+                Some(days) => u32::try_from(days.into_integer("idle_days", 1, MAX_IDLE_DAYS.into())?).ok(),
                 None => None,
             },
         };
@@ -100,22 +100,22 @@ impl ListKeys {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.limit.check()?;
-        if self.idle_days.is_some_and(|it| !(1..=LONGEST_IDLE).contains(&it)) {
-            let fix = format!("give 1 to {LONGEST_IDLE}");
-            return Err(Error::validation_failed("idle_days", format!("is out of 1..={LONGEST_IDLE}"), fix));
+        if self.idle_days.is_some_and(|it| !(1..=MAX_IDLE_DAYS).contains(&it)) {
+            let fix = format!("give 1 to {MAX_IDLE_DAYS}");
+            return Err(Error::validation_failed("idle_days", format!("is out of 1..={MAX_IDLE_DAYS}"), fix));
         }
-        self.name.as_deref().map_or(Ok(()), |it| plain("name", it, LONGEST_NAME))
+        self.name.as_deref().map_or(Ok(()), |it| plain("name", it, MAX_NAME))
     }
 }
 
-/// Which audit entries to list: `audit.list`, newest first.
+/// The arguments of `audit.list`, which returns the newest entries first.
 ///
 /// ```
 /// let revocations = keywright::ListAudit::new().action("key.revoke");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListAudit {
-    pub(crate) limit: Limit,
+    pub(crate) limit: PageLength,
     pub(crate) cursor: Option<String>,
     pub(crate) key_id: Option<KeyId>,
     pub(crate) action: Option<String>,
@@ -125,37 +125,37 @@ pub struct ListAudit {
 impl ListAudit {
     pub(crate) const NAMES: [&'static str; 5] = ["limit", "cursor", "key_id", "action", "agent"];
 
-    /// The newest entries.
+    /// The page with the newest entries.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many on a page: 1 to 1,000.
+    /// The length of a page: 1 to 1,000.
     #[must_use]
     pub fn limit(self, limit: usize) -> Self {
-        Self { limit: Limit(limit), ..self }
+        Self { limit: PageLength(limit), ..self }
     }
 
-    /// Goes on where a page ended.
+    /// The `next_cursor` of the page before.
     #[must_use]
     pub fn cursor(self, cursor: impl Into<String>) -> Self {
         Self { cursor: Some(cursor.into()), ..self }
     }
 
-    /// Only what was done to this key.
+    /// Only entries about this key.
     #[must_use]
     pub fn key_id(self, id: impl Into<KeyId>) -> Self {
         Self { key_id: Some(id.into()), ..self }
     }
 
-    /// Only this action, like `key.revoke`.
+    /// Only entries with this action, like `key.revoke`.
     #[must_use]
     pub fn action(self, action: impl Into<String>) -> Self {
         Self { action: Some(action.into()), ..self }
     }
 
-    /// Only what this agent claimed, or what was changed on its behalf.
+    /// Only the claims of this agent, and changes on its behalf.
     #[must_use]
     pub fn agent(self, agent: impl Into<String>) -> Self {
         Self { agent: Some(agent.into()), ..self }
@@ -165,7 +165,7 @@ impl ListAudit {
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&Self::NAMES)?;
         let query = Self {
-            limit: Limit::take(&mut fields)?,
+            limit: PageLength::take(&mut fields)?,
             cursor: fields.text("cursor")?,
             key_id: fields.given("key_id").map(|it| KeyId::read_as("key_id", it)).transpose()?,
             action: fields.text("action")?,
@@ -181,14 +181,14 @@ impl ListAudit {
     }
 }
 
-/// Which orgs to list: `orgs.list`, newest first.
+/// The arguments of `orgs.list`, which returns the newest orgs first.
 ///
 /// ```
 /// let first = keywright::ListOrgs::new().limit(10);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListOrgs {
-    pub(crate) limit: Limit,
+    pub(crate) limit: PageLength,
     pub(crate) cursor: Option<String>,
 }
 
@@ -201,13 +201,13 @@ impl ListOrgs {
         Self::default()
     }
 
-    /// How many on a page: 1 to 1,000.
+    /// The length of a page: 1 to 1,000.
     #[must_use]
     pub fn limit(self, limit: usize) -> Self {
-        Self { limit: Limit(limit), ..self }
+        Self { limit: PageLength(limit), ..self }
     }
 
-    /// Goes on where a page ended.
+    /// The `next_cursor` of the page before.
     #[must_use]
     pub fn cursor(self, cursor: impl Into<String>) -> Self {
         Self { cursor: Some(cursor.into()), ..self }
@@ -216,29 +216,27 @@ impl ListOrgs {
     /// Reads the arguments of an `orgs.list` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&Self::NAMES)?;
-        let query = Self { limit: Limit::take(&mut fields)?, cursor: fields.text("cursor")? };
+        let query = Self { limit: PageLength::take(&mut fields)?, cursor: fields.text("cursor")? };
         query.limit.check()?;
         Ok(query)
     }
 }
 
-/// How many items a page has.
+/// The length of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limit(usize);
+pub(crate) struct PageLength(usize);
 
-impl Default for Limit {
+impl Default for PageLength {
     fn default() -> Self {
-        Self(STANDARD_PAGE)
+        Self(DEFAULT_PAGE)
     }
 }
 
-impl Limit {
+impl PageLength {
     fn take(fields: &mut Fields) -> Result<Self, Error> {
         match fields.given("limit") {
             None => Ok(Self::default()),
-            Some(value) => {
-                value.into_integer("limit", 1, LARGEST_PAGE).map(|it| Self(usize::try_from(it).unwrap_or(1)))
-            }
+            Some(value) => value.into_integer("limit", 1, MAX_PAGE).map(|it| Self(usize::try_from(it).unwrap_or(1))),
         }
     }
 
@@ -248,7 +246,7 @@ impl Limit {
 
     pub(crate) fn check(self) -> Result<(), Error> {
         let number = i64::try_from(self.0).unwrap_or(i64::MAX);
-        Value::Integer(number.into()).into_integer("limit", 1, LARGEST_PAGE).map(drop)
+        Value::Integer(number.into()).into_integer("limit", 1, MAX_PAGE).map(drop)
     }
 }
 

@@ -1,22 +1,22 @@
-//! Data of the host's own, beside a key or in a claim: how much of it, how deep, and in which form.
+//! JSON data of the host, in the metadata of a key or in a claim: its size, depth and form.
 
 use crate::error::Error;
 use crate::input::Value;
 
-const LARGEST: usize = 16 * 1024;
-const DEEPEST: usize = 8;
+const MAX_BYTES: usize = 16 * 1024;
+const MAX_DEPTH: usize = 8;
 
 pub(super) type Metadata = serde_json::Map<String, serde_json::Value>;
 
 pub(super) fn read(field: &str, value: Value) -> Result<Metadata, Error> {
-    if depth(&value) > DEEPEST {
+    if depth(&value) > MAX_DEPTH {
         return Err(too_deep(field));
     }
     let entries = value.into_map(field)?;
     entries.into_iter().map(|(name, it)| Ok((name, it.into_json(field)?))).collect()
 }
 
-/// The data as JSON text, in which form the store keeps it.
+/// The data as JSON text, which is the form of the store.
 pub(super) fn text(metadata: &Metadata) -> String {
     serde_json::Value::Object(metadata.clone()).to_string()
 }
@@ -26,13 +26,13 @@ fn depth(value: &Value) -> usize {
         Value::List(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
         Value::Map(entries) => 1 + entries.iter().map(|it| depth(&it.1)).max().unwrap_or(0),
         Value::Converted { value, .. } => depth(value),
-        Value::TooDeep => DEEPEST + 1,
+        Value::TooDeep => MAX_DEPTH + 1,
         _ => 0,
     }
 }
 
 fn too_deep(field: &str) -> Error {
-    Error::validation_failed(field, format!("is nested deeper than {DEEPEST} levels"), "flatten it")
+    Error::validation_failed(field, format!("is nested deeper than {MAX_DEPTH} levels"), "flatten it")
 }
 
 pub(super) fn check(field: &str, metadata: &Metadata) -> Result<(), Error> {
@@ -47,21 +47,23 @@ pub(super) fn check(field: &str, metadata: &Metadata) -> Result<(), Error> {
         match value {
             serde_json::Value::String(text) => text.contains('\0'),
             serde_json::Value::Array(items) => items.iter().any(holds_nul),
-            serde_json::Value::Object(entries) => entries.iter().any(|(name, it)| name.contains('\0') || holds_nul(it)),
+            serde_json::Value::Object(entries) => {
+                entries.iter().any(|(name, value)| name.contains('\0') || holds_nul(value))
+            }
             _ => false,
         }
     }
-    if 1 + metadata.values().map(levels).max().unwrap_or(0) > DEEPEST {
+    if 1 + metadata.values().map(levels).max().unwrap_or(0) > MAX_DEPTH {
         return Err(too_deep(field));
     }
-    if metadata.iter().any(|(name, it)| name.contains('\0') || holds_nul(it)) {
+    if metadata.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)) {
         return Err(Error::validation_failed(field, "holds a NUL character", "remove it"));
     }
     let size = serde_json::to_string(metadata).map_or(usize::MAX, |it| it.len());
-    if size > LARGEST {
+    if size > MAX_BYTES {
         return Err(Error::validation_failed(
             field,
-            format!("is larger than {LARGEST} bytes of JSON"),
+            format!("is larger than {MAX_BYTES} bytes of JSON"),
             "keep large data elsewhere",
         ));
     }

@@ -1,4 +1,4 @@
-//! The arguments of the management calls: builders for Rust, and their reading from named values for everyone else.
+//! The arguments of the management calls: builders for Rust, and readers of named values for the other languages.
 
 mod attestation;
 mod change;
@@ -9,8 +9,8 @@ mod metadata;
 mod org;
 mod settings;
 
+pub(super) use attestation::AgentClaims;
 pub use attestation::Attestation;
-pub(super) use attestation::Attested;
 pub use change::{Change, Rotation};
 pub use key::{KeyUpdate, NewKey};
 pub use list::{ListAudit, ListKeys, ListOrgs};
@@ -22,11 +22,11 @@ use crate::input::Value;
 use crate::network;
 use crate::record::KeyId;
 
-/// The longest name, actor or reason, in characters.
-const LONGEST_NAME: usize = 200;
+/// The length of the longest name, actor or reason in characters.
+const MAX_NAME: usize = 200;
 
 impl KeyId {
-    /// Reads the `id` argument of a call.
+    /// Reads the argument `id` of a call.
     pub fn read(value: Value) -> Result<Self, Error> {
         Self::read_as("id", value)
     }
@@ -39,7 +39,7 @@ impl KeyId {
             Value::Float(_) => {
                 Err(Error::validation_failed(field, "is not a whole number", "give the id as the key shows it"))
             }
-            // Text that cannot be stored names nothing.
+            // The store cannot hold this text, so it is no key's id.
             Value::BrokenText => Ok(Self::Text(String::new())),
             Value::Text(text) => Ok(Self::Text(text)),
             _ => Err(Error::invalid_request(field, "is no id", "give the id as the key shows it, text or an integer")),

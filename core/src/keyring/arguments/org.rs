@@ -3,7 +3,7 @@ use crate::error::Error;
 use crate::input::{Fields, Value};
 use crate::network;
 
-/// What to change of an org: `orgs.update`. What is not named stays.
+/// The arguments of `orgs.update`. A field that is not set stays as it is.
 ///
 /// ```
 /// let open = keywright::OrgUpdate::new().networks(None)?;
@@ -16,33 +16,33 @@ pub struct OrgUpdate {
 }
 
 impl OrgUpdate {
-    /// A change of nothing.
+    /// An update without a change.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The networks its keys may be used from, or `None` for no restriction.
+    /// The networks from which the org's keys verify; `None` lifts the restriction.
     pub fn networks(self, networks: Option<Vec<String>>) -> Result<Self, Error> {
         Ok(Self { networks: Some(networks.map(network::parse).transpose()?), ..self })
     }
 
-    /// Who changes it.
+    /// The actor of the change (1 to 200 characters).
     #[must_use]
     pub fn actor(self, actor: impl Into<String>) -> Self {
         Self { change: self.change.actor(actor), ..self }
     }
 
-    pub(crate) fn by(self, who: Change) -> Self {
-        Self { change: self.change.by(who), ..self }
+    pub(crate) fn by(self, change: Change) -> Self {
+        Self { change: self.change.by(change), ..self }
     }
 
     /// Reads the arguments of an `orgs.update` call; null lifts the restriction.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&["networks", "actor"])?;
-        let networks = fields.take("networks").map(|it| match it {
+        let networks = fields.take("networks").map(|value| match value {
             Value::Null => Ok(None),
-            it => read_networks(it).map(Some),
+            value => read_networks(value).map(Some),
         });
         let change = Change { actor: fields.text("actor")?, ..Change::default() };
         change.check()?;

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::LONGEST_NAME;
+use super::MAX_NAME;
 use super::expiry::Expiry;
 use super::metadata::{self, Metadata};
 use super::read_networks;
@@ -13,8 +13,8 @@ use crate::record::{Level, Limit};
 use crate::scope;
 use crate::store::KeyRow;
 
-/// The longest description, in characters.
-const LONGEST_DESCRIPTION: usize = 1_000;
+/// The length of the longest description in characters.
+const MAX_DESCRIPTION: usize = 1_000;
 
 /// The fields of a key that `create` sets and `update` changes. `None` leaves a field as it is, `Some(None)` clears it.
 ///
@@ -69,8 +69,8 @@ impl KeySettings {
     /// Checks what the types of the fields do not rule out.
     pub(super) fn check(&self) -> Result<(), Error> {
         let Self { name, description, scopes: _, level: _, tier: _, limits, networks: _, metadata, expiry: _ } = self;
-        name.as_deref().map_or(Ok(()), |name| plain("name", name, LONGEST_NAME))?;
-        description.iter().flatten().try_for_each(|text| prose("description", text, LONGEST_DESCRIPTION))?;
+        name.as_deref().map_or(Ok(()), |name| plain("name", name, MAX_NAME))?;
+        description.iter().flatten().try_for_each(|text| prose("description", text, MAX_DESCRIPTION))?;
         limit::read::check_own(limits.as_deref().unwrap_or_default())?;
         metadata.as_ref().map_or(Ok(()), |metadata| metadata::check("metadata", metadata))
     }

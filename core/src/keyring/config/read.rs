@@ -1,6 +1,6 @@
 use zeroize::Zeroizing;
 
-use super::{Bytes, Config, MOST_DAYS, MOST_MEMORY};
+use super::{Config, MAX_DAYS, MAX_KEYS_IN_MEMORY, SecretBytes};
 use crate::clock;
 use crate::error::Error;
 use crate::hash::Scheme;
@@ -9,7 +9,7 @@ use crate::limit::{self, Limits, MAX_PROCESSES};
 use crate::scope::Catalogue;
 
 impl Config {
-    /// Reads the constructor's arguments and refuses all that can be refused without touching a file.
+    /// Reads the arguments of a constructor, and checks everything that can be checked without the database.
     pub fn read(url: Value, fields: Fields) -> Result<Self, Error> {
         let fields = fields.only(&[
             "brand",
@@ -39,7 +39,7 @@ impl Config {
         Ok(Self { casing, ..config })
     }
 
-    /// Why something is no listener, for a binding that was given it.
+    /// The error for an `on_event` that is not a listener. Bindings raise it.
     #[must_use]
     pub fn no_listener(is_async: bool) -> Error {
         let reason = if is_async { "is a coroutine function, which nobody would await" } else { "is no function" };
@@ -48,7 +48,7 @@ impl Config {
 
     fn take(url: Value, mut fields: Fields) -> Result<Self, Error> {
         if fields.given("clock").is_some() {
-            // A binding takes a real one out before.
+            // A binding has already taken out a real clock.
             return Err(Error::invalid_request(
                 "clock",
                 "is no clock",
@@ -56,7 +56,7 @@ impl Config {
             ));
         }
         if fields.given("on_event").is_some() {
-            // Likewise.
+            // A binding has already taken out a real listener.
             return Err(Self::no_listener(false));
         }
         let mut config = Self::new(url.into_text("url")?);
@@ -69,7 +69,7 @@ impl Config {
         config.scopes = fields.given("scopes").map(Catalogue::read).transpose()?;
         if let Some(peppers) = fields.take("pepper") {
             if peppers == Value::Null {
-                // An unset variable must not quietly mean the slow scheme.
+                // An unset variable must not silently select the slow scheme.
                 return Err(Error::invalid_request(
                     "pepper",
                     "is null",
@@ -93,14 +93,14 @@ impl Config {
             retired.iter().map(|it| Scheme::parse("retired_hashes", it)).collect::<Result<_, _>>()?;
         config.integer_ids = fields.text("id_style")?.map(|it| integer_style(&it)).transpose()?;
         config.read_only = fields.given("read_only").map_or(Ok(false), |it| it.into_bool("read_only"))?;
-        config.patience =
+        config.busy_timeout =
             fields.given("busy_timeout").map(|it| span("busy_timeout", it, clock::DAY / 24)).transpose()?;
         config.limits = Limits {
             tiers: fields.given("tiers").map(limit::read::read_tiers).transpose()?.unwrap_or_default(),
             every: fields.given("limits").map_or(Ok(vec![]), |it| limit::read::read("limits", it))?,
             processes: fields.given("processes").map_or(Ok(1), processes)?,
         };
-        let keys = fields.given("keys_in_memory").map(|it| it.into_integer("keys_in_memory", 0, MOST_MEMORY));
+        let keys = fields.given("keys_in_memory").map(|it| it.into_integer("keys_in_memory", 0, MAX_KEYS_IN_MEMORY));
         config.keys_in_memory = keys.transpose()?.and_then(|it| usize::try_from(it).ok());
         config.expiring_days = fields.given("expiring_days").map(|it| days("expiring_days", it)).transpose()?;
         config.idle_days = fields.given("idle_days").map(|it| days("idle_days", it)).transpose()?;
@@ -116,7 +116,7 @@ fn one_or_more(field: &str, value: Value) -> Result<Vec<String>, Error> {
     }
 }
 
-fn secrets(field: &str, value: Value) -> Result<Vec<Bytes>, Error> {
+fn secrets(field: &str, value: Value) -> Result<Vec<SecretBytes>, Error> {
     let items = if let Value::List(items) = value { items } else { vec![value] };
     let bytes = |it| match it {
         Value::Bytes(bytes) => Ok(Zeroizing::new(bytes)),
@@ -130,7 +130,7 @@ fn integer_style(text: &str) -> Result<bool, Error> {
 }
 
 fn days(field: &str, value: Value) -> Result<u32, Error> {
-    Ok(u32::try_from(value.into_integer(field, 0, MOST_DAYS.into())?).unwrap_or(MOST_DAYS))
+    Ok(u32::try_from(value.into_integer(field, 0, MAX_DAYS.into())?).unwrap_or(MAX_DAYS))
 }
 
 fn processes(value: Value) -> Result<u64, Error> {

@@ -1,4 +1,4 @@
-//! What is remembered of requests under an idempotency key.
+//! Idempotent requests: their leases and stored outcomes.
 
 use super::Keywright;
 use crate::entropy;
@@ -7,18 +7,18 @@ use crate::idempotency::{BeginOutcome, IdempotentRequest, RequestLease, RequestO
 use crate::store::Store;
 
 impl Keywright {
-    /// What came of the same request before.
+    /// Returns the stored outcome of the same request.
     ///
     /// # Errors
-    /// `idempotency_mismatch` where it was another one, `in_progress` while it runs, `unavailable`.
+    /// `idempotency_mismatch` for another request, `in_progress` while the same one runs, `unavailable`.
     pub(crate) async fn repeated(&self, attempt: &IdempotentRequest) -> Result<Option<RequestOutcome>, Error> {
         let memory = self.0.store().stored_outcome(attempt).await?;
         memory.map(|it| it.replay(attempt)).transpose()
     }
 
-    /// Gives a request its turn, unless it came before.
+    /// Starts a request: takes a lease, or returns the stored outcome if there is one.
     pub(crate) async fn begin(&self, attempt: IdempotentRequest) -> Result<BeginOutcome, Error> {
-        // A look needs no lock, and most that were here before are done.
+        // A read needs no lock, and most repeated requests are done.
         if let Some(outcome) = self.repeated(&attempt).await? {
             return Ok(BeginOutcome::Repeated(outcome));
         }
@@ -34,7 +34,7 @@ impl Keywright {
         }
     }
 
-    /// Ends a turn, with the answer or without one. Nothing is changed where another has the turn by now.
+    /// Ends a lease, with the answer to store or without one. Does nothing when the lease is over and another request has it.
     pub(crate) async fn settle(&self, lease: RequestLease, kept: Option<StoredResponse>) -> Result<(), Error> {
         self.0.store().finish_request(lease, kept, self.now()).await
     }

@@ -1,8 +1,8 @@
 use std::io::{self, Write};
 
-use super::Texts;
+use super::KeyFormats;
 
-/// A writer that masks API keys in what passes through it, line by line: put it between a logger and its output.
+/// A writer that masks API keys line by line. Put it between a logger and its output.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> { keywright::wait::block_on(async {
@@ -16,48 +16,48 @@ use super::Texts;
 /// assert_eq!(String::from_utf8(log)?, format!("got {}_[redacted]\n", new.prefix));
 /// # kw.close().await; Ok(()) }) }
 /// ```
-pub struct Redacting<W: Write> {
-    texts: Texts,
+pub struct RedactingWriter<W: Write> {
+    formats: KeyFormats,
     line: Vec<u8>,
     to: W,
 }
 
-impl<W: Write> Redacting<W> {
-    pub(super) fn new(texts: Texts, to: W) -> Self {
-        Self { texts, line: Vec::new(), to }
+impl<W: Write> RedactingWriter<W> {
+    pub(super) fn new(formats: KeyFormats, to: W) -> Self {
+        Self { formats, line: Vec::new(), to }
     }
 
-    /// Passes on the first `length` bytes. Those that are no text can hold no key, and are shown as such.
-    fn pass(&mut self, length: usize) -> io::Result<()> {
+    /// Writes the first `length` bytes of the buffer. Bytes that are not UTF-8 cannot be part of a key: they become U+FFFD.
+    fn write_out(&mut self, length: usize) -> io::Result<()> {
         let rest = self.line.split_off(length.min(self.line.len()));
         let line = std::mem::replace(&mut self.line, rest);
-        self.to.write_all(self.texts.redact(&String::from_utf8_lossy(&line)).as_bytes())
+        self.to.write_all(self.formats.redact(&String::from_utf8_lossy(&line)).as_bytes())
     }
 }
 
-impl<W: Write> Write for Redacting<W> {
+impl<W: Write> Write for RedactingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.line.extend_from_slice(bytes);
         if let Some(end) = self.line.iter().rposition(|it| *it == b'\n') {
-            self.pass(end + 1)?;
+            self.write_out(end + 1)?;
         }
         Ok(bytes.len())
     }
 
-    /// Holds back what could be the first half of a key.
+    /// Writes the buffer up to the last character that cannot be part of a key.
     fn flush(&mut self) -> io::Result<()> {
-        // An escaped character of a key holds % or a backslash, and perhaps braces.
-        let separates = |it: &u8| !(it.is_ascii_alphanumeric() || b"_-%\\{}".contains(it));
+        // An escaped character of a key can hold %, a backslash and braces.
+        let separates = |byte: &u8| !(byte.is_ascii_alphanumeric() || b"_-%\\{}".contains(byte));
         if let Some(end) = self.line.iter().rposition(separates) {
-            self.pass(end + 1)?;
+            self.write_out(end + 1)?;
         }
         self.to.flush()
     }
 }
 
-impl<W: Write> Drop for Redacting<W> {
+impl<W: Write> Drop for RedactingWriter<W> {
     fn drop(&mut self) {
-        let _ = self.pass(usize::MAX);
+        let _ = self.write_out(usize::MAX);
         let _ = self.to.flush();
     }
 }

@@ -1,0 +1,163 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Config, MAX_DAYS, MAX_KEYS_IN_MEMORY, SecretBytes};
+use crate::clock::{self, Clock};
+use crate::error::Error;
+use crate::events::Subscription;
+use crate::hash::{Hasher, Pepper};
+use crate::health::Health;
+use crate::input::meant;
+use crate::key::Formats;
+use crate::limit::Limits;
+use crate::scope::Catalogue;
+use crate::store::sqlite::files;
+
+const MAX_ENVIRONMENTS: usize = 16;
+const MAX_FORMATS: usize = 16;
+const DEFAULT_BUSY_TIMEOUT: i64 = 5_000;
+const DEFAULT_KEYS_IN_MEMORY: usize = 100_000;
+const DEFAULT_EXPIRING_DAYS: u32 = 14;
+const DEFAULT_IDLE_DAYS: u32 = 90;
+
+/// A checked configuration: from here on only the database can fail.
+pub(super) struct CheckedConfig {
+    pub(super) path: PathBuf,
+    pub(super) environments: Vec<String>,
+    pub(super) accepted: Vec<String>,
+    pub(super) formats: Formats,
+    pub(super) hasher: Hasher,
+    pub(super) catalogue: Option<Catalogue>,
+    pub(super) integer_ids: Option<bool>,
+    pub(super) read_only: bool,
+    pub(super) busy_timeout: Duration,
+    pub(super) keys_in_memory: usize,
+    pub(super) unwatched: bool,
+    pub(super) limits: Limits,
+    pub(super) clock: Clock,
+    pub(super) subscription: Option<Subscription>,
+    pub(super) health: Arc<Health>,
+}
+
+impl Config {
+    /// Checks everything that can be checked without the database.
+    pub(super) fn checked(&self) -> Result<CheckedConfig, Error> {
+        let path = self.folder.join(files::parse_url(&self.url)?);
+        if let Some(brand) = &self.brand
+            && (!is_word(brand) || brand.ends_with('_'))
+        {
+            return Err(Error::validation_failed(
+                "brand",
+                "is no short name",
+                "use 1 to 32 of a-z, 0-9 and _, beginning with a letter",
+            ));
+        }
+        let environments = self.environments.clone().unwrap_or_else(|| vec!["live".into(), "test".into()]);
+        check_environments(&environments)?;
+        let accepted = accepted(self.environment.as_deref(), &environments)?;
+        if self.accept_formats.len() > MAX_FORMATS {
+            return Err(Error::validation_failed(
+                "accept_formats",
+                format!("has more than {MAX_FORMATS} formats"),
+                "drop those no key has",
+            ));
+        }
+        let formats = Formats::new(
+            self.brand.as_deref(),
+            self.key_format.as_deref(),
+            &self.accept_formats,
+            environments.clone(),
+        )?;
+        let peppers = |field: &str, bytes: &[SecretBytes]| {
+            bytes.iter().map(|it| Pepper::new(field, it)).collect::<Result<Vec<_>, _>>()
+        };
+        let hasher = Hasher::new(
+            self.hash,
+            peppers("pepper", &self.peppers)?,
+            peppers("retired_peppers", &self.retired_peppers)?,
+            self.retired_hashes.clone(),
+        )?;
+        let busy_timeout = self.busy_timeout.unwrap_or(DEFAULT_BUSY_TIMEOUT);
+        if !(0..=clock::DAY / 24).contains(&busy_timeout) {
+            return Err(Error::validation_failed("busy_timeout", "is longer than an hour", "give 0 to \"1h\""));
+        }
+        let keys_in_memory = self.keys_in_memory.unwrap_or(DEFAULT_KEYS_IN_MEMORY);
+        if i64::try_from(keys_in_memory).is_ok_and(|it| it > MAX_KEYS_IN_MEMORY) {
+            let fix = format!("give 0 to {MAX_KEYS_IN_MEMORY}");
+            return Err(Error::validation_failed("keys_in_memory", format!("is more than {MAX_KEYS_IN_MEMORY}"), fix));
+        }
+        self.limits.check()?;
+        for (field, days) in [("expiring_days", self.expiring_days), ("idle_days", self.idle_days)] {
+            if days.is_some_and(|it| it > MAX_DAYS) {
+                return Err(Error::validation_failed(
+                    field,
+                    format!("is more than {MAX_DAYS}"),
+                    "give days, or 0 for never",
+                ));
+            }
+        }
+        let subscription = self.listener.clone().map(|listener| Subscription {
+            listener,
+            expiring_days: self.expiring_days.unwrap_or(DEFAULT_EXPIRING_DAYS),
+            idle_days: self.idle_days.unwrap_or(DEFAULT_IDLE_DAYS),
+        });
+        Ok(CheckedConfig {
+            path,
+            environments,
+            accepted,
+            formats,
+            hasher,
+            catalogue: self.scopes.clone(),
+            integer_ids: self.integer_ids,
+            read_only: self.read_only,
+            busy_timeout: Duration::from_millis(busy_timeout.unsigned_abs()),
+            keys_in_memory,
+            unwatched: self.unwatched,
+            limits: self.limits.clone(),
+            clock: self.clock.clone(),
+            subscription,
+            health: self.health.clone().unwrap_or_else(|| Arc::new(self.new_health())),
+        })
+    }
+}
+
+/// Whether a text is a brand or an environment: 1 to 32 of a-z, 0-9 and _, beginning with a letter.
+fn is_word(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.starts_with(|it: char| it.is_ascii_lowercase())
+        && text.bytes().all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+fn check_environments(environments: &[String]) -> Result<(), Error> {
+    const FIX: &str = "name 1 to 16, each once, of a-z, 0-9 and _, beginning with a letter";
+    let distinct =
+        environments.iter().enumerate().all(|(at, it)| environments.iter().position(|other| other == it) == Some(at));
+    if !(1..=MAX_ENVIRONMENTS).contains(&environments.len()) || !distinct || !environments.iter().all(|it| is_word(it))
+    {
+        return Err(Error::validation_failed("environments", "is no list of environments", FIX));
+    }
+    Ok(())
+}
+
+/// The environments whose keys the engine accepts.
+fn accepted(asked: Option<&[String]>, environments: &[String]) -> Result<Vec<String>, Error> {
+    match asked {
+        None => Ok(environments.iter().take(1).cloned().collect()),
+        Some([all]) if all == "*" => Ok(environments.to_vec()),
+        Some([]) => {
+            Err(Error::validation_failed("environment", "accepts nothing", "name one of the environments, or \"*\""))
+        }
+        Some(several) => match several.iter().find(|it| !environments.contains(it)) {
+            None => Ok(several.to_vec()),
+            Some(stranger) => {
+                let fix = meant(
+                    stranger,
+                    environments.iter().map(String::as_str),
+                    format!("use one of {}", environments.join(", ")),
+                );
+                Err(Error::validation_failed("environment", "is none of the environments", fix))
+            }
+        },
+    }
+}

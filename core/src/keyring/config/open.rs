@@ -1,0 +1,87 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use zeroize::Zeroizing;
+
+use super::check::CheckedConfig;
+use crate::entropy;
+use crate::error::{Error, UnavailableCause};
+use crate::events::Events;
+use crate::keyring::{Engine, Keywright};
+use crate::limit::LimitRules;
+use crate::store::sqlite::Sqlite;
+use crate::store::{AuditKey, DatabaseInfo, Store};
+use crate::verify::{EventsFactory, Runtime, Verifier};
+use crate::wait::block_on;
+use crate::worker::Workers;
+
+/// The length of the queue of slow hashes. Beyond it the answer is `unavailable`.
+const HASH_QUEUE: usize = 128;
+
+/// The niceness of the threads for slow hashes. On busy cores they still get a tenth of the share of a normal thread.
+const HASH_NICENESS: i32 = 10;
+
+impl CheckedConfig {
+    /// Opens the database, creates it if it is new, and starts the engine.
+    pub(super) fn open(self) -> Result<Keywright, Error> {
+        let now = self.clock.now();
+        let fresh = DatabaseInfo {
+            integer_ids: self.integer_ids.unwrap_or(false),
+            filter_key: entropy::bytes()?,
+            cursor_key: entropy::bytes()?,
+            created_at: now,
+        };
+        let audit_key = match self.hasher.audit_key(None) {
+            Some((pepper, key)) => {
+                AuditKey { pepper: Some(pepper.to_owned()), key: Some(Arc::new(Zeroizing::new(key))) }
+            }
+            None => AuditKey { pepper: None, key: None },
+        };
+        let store = Sqlite::open(
+            &self.path,
+            self.read_only,
+            self.busy_timeout,
+            self.unwatched,
+            &fresh,
+            audit_key,
+            self.health,
+        )?;
+        if self.integer_ids.is_some_and(|it| it != store.info().integer_ids) {
+            let style = if store.info().integer_ids { "integer" } else { "uuid" };
+            return Err(Error::validation_failed(
+                "id_style",
+                format!("is not the one this database was made with, which is {style}"),
+                "leave it out, or use another database",
+            ));
+        }
+        let named = block_on(store.peppers(now))?;
+        if let Some(stranger) = named.iter().find(|it| !self.hasher.knows_pepper(it)) {
+            return Err(Error::unavailable(
+                UnavailableCause::Pepper,
+                format!("keys of this database were made with a pepper that was not given (its id is {stranger})"),
+                "give the same pepper as before, and new ones beside it",
+            ));
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (store, hasher) = (Arc::new(store), Arc::new(self.hasher));
+        let metered = (!self.read_only).then(|| Arc::clone(&store));
+        let (clock, events, writes) = (self.clock.clone(), Arc::clone(&store), !self.read_only);
+        let listening = self.subscription.map(|subscription| {
+            let new = move || Events::new(subscription.clone(), clock.clone(), Arc::clone(&events), writes);
+            Box::new(new) as EventsFactory
+        });
+        let verifier = Verifier {
+            runtime: Runtime::new(&self.formats, self.keys_in_memory, self.clock.clone(), metered, listening),
+            formats: Arc::new(self.formats),
+            accepted: self.accepted,
+            catalogue: self.catalogue,
+            hasher,
+            clock: self.clock,
+            store,
+            slow: Workers::new("keywright-hash", cores, HASH_QUEUE).with_niceness(HASH_NICENESS),
+            closed: AtomicBool::new(false),
+            rules: LimitRules::new(self.limits),
+        };
+        Ok(Keywright::new(Engine { verifier, environments: self.environments }))
+    }
+}
