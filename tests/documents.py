@@ -1,6 +1,7 @@
 """Holds the documents for those who work on Keywright against the sources.
 
-Every link and every path in backticks leads to a file, and every name in the glossary of ARCHITECTURE.md is there in the sources.
+Every link and every path in backticks leads to a file, every name in the glossary of
+ARCHITECTURE.md is in the sources, and every module of the core is in its table of layers.
 """
 
 import re
@@ -47,9 +48,17 @@ def glossary() -> list[str]:
     return [f"ARCHITECTURE.md: no source has {name}" for name in sorted(names - words)]
 
 
+def layers() -> list[str]:
+    """Returns the modules of the core that the table of layers leaves out."""
+    _, _, rest = (ROOT / "ARCHITECTURE.md").read_text("utf-8").partition("## Layers")
+    named = set(re.findall(r"`(\w+)`", rest.partition("\n## ")[0]))
+    modules = {path.relative_to(ROOT / "core/src").parts[0].removesuffix(".rs") for path in tracked("core/src/*.rs")}
+    return [f"ARCHITECTURE.md: no layer has {module}" for module in sorted(modules - named)]
+
+
 def main() -> int:
     pages = [page for page in tracked("*.md") if "vectors" not in page.parts and page.name != "CHANGELOG.md"]
-    found = [fault for page in pages for fault in faults(page)] + glossary()
+    found = [fault for page in pages for fault in faults(page)] + glossary() + layers()
     print("\n".join(found), end="\n" if found else "")
     return int(bool(found))
 
