@@ -70,9 +70,10 @@ node_packages() {
   quiet npm install --no-save --no-audit --no-fund --ignore-scripts && touch node_modules/.package-lock.json
 }
 
-build_python() { quiet "$bin/maturin" develop; }
+# Tests need the hooks of the feature `testing`. Packages are built without it.
+build_python() { quiet "$bin/maturin" develop --features testing; }
 
-build_node() { quiet npm run build:debug; }
+build_node() { quiet npm run build:debug -- --features testing; }
 
 # A real browser, for the page on which people manage keys.
 browser() {

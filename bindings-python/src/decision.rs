@@ -1,298 +1,219 @@
-//! The outcome of a verification. Its parts become Python values when somebody asks for one.
+//! The outcome of a verification. Its fields become Python values on first access.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::sync::OnceLock;
 
 use keywright::Decision as Outcome;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyTuple, PyType};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::{classes, raised};
-use crate::field::Time;
-use crate::recall;
-use crate::record::{self, Key, LimitState, Shown, Word};
-use crate::schema::{self, Described};
+use crate::cache::{ByReading, Cache, by_reading};
+use crate::error::{classes, exception};
+use crate::field::{EnumText, Time};
+use crate::record::{IntoField, fields, record_methods};
+use crate::records::{Key, LimitState};
+use crate::schema::JsonSchema;
 
-/// What a verification found. It is true when the key is allowed.
+/// The outcome of a verification. It is true when the key is allowed.
 #[pyclass(frozen, subclass, mapping, weakref, module = "keywright")]
 pub(crate) struct Decision {
-    /// What the parts are made of; `None` where they came out of a pickle.
+    /// The core's decision; `None` after unpickling.
     outcome: Option<Outcome>,
-    parts: OnceLock<Box<Parts>>,
+    /// The fields, made from the outcome on first access.
+    data: OnceLock<Box<DecisionData>>,
 }
 
-/// The parts, and what is known of them by name.
-macro_rules! parts {
-    ($($field:ident: $type:ty,)*) => {
-        #[derive(PartialEq, Serialize, Deserialize)]
-        struct Parts {
-            $($field: $type,)*
-        }
-
-        impl Parts {
-            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
-
-            /// A part in plain data.
-            fn plain<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-                match name {
-                    $(stringify!($field) => record::to_dict(py, &self.$field),)*
-                    _ => Err(record::unknown(name)),
-                }
-            }
-        }
-
-        impl Described for Decision {
-            fn described() -> serde_json::Value {
-                schema::object("Decision", &[$((stringify!($field), <$type>::described())),*])
-            }
-        }
-    };
+fields! {
+    struct DecisionData {
+        allowed: bool,
+        code: Option<EnumText>,
+        message: String,
+        status: u16,
+        key: Option<ProvedKey>,
+        missing_scopes: Vec<String>,
+        limits: Vec<LimitState>,
+        retry_after_seconds: Option<u64>,
+        deprecated: bool,
+        grace_ends_at: Option<Time>,
+        agent: Option<String>,
+    }
 }
 
-parts! {
-    allowed: bool,
-    code: Option<Word>,
-    message: String,
-    status: u16,
-    key: Option<Proved>,
-    missing_scopes: Vec<String>,
-    limits: Vec<LimitState>,
-    retry_after_seconds: Option<u64>,
-    deprecated: bool,
-    grace_ends_at: Option<Time>,
-    agent: Option<String>,
-}
-
-impl Parts {
-    fn of(py: Python<'_>, outcome: &Outcome) -> PyResult<Self> {
+impl DecisionData {
+    fn new(py: Python<'_>, outcome: &Outcome) -> PyResult<Self> {
         Ok(Self {
             allowed: outcome.is_allowed(),
-            code: outcome.code().map(|it| it.as_str().into()),
+            code: outcome.code().into_field(),
             message: outcome.message().to_owned(),
             status: outcome.status(),
             key: match outcome {
-                Outcome::Allowed(allowed) => Some(Proved(recall::key(py, allowed)?.unbind())),
-                Outcome::Denied(denial) => denial.key().map(|it| Proved::new(py, it.clone())).transpose()?,
+                Outcome::Allowed(allowed) => Some(ProvedKey(Key::of(py, allowed)?.unbind())),
+                Outcome::Denied(denial) => denial.key().map(|key| ProvedKey::new(py, key.clone())).transpose()?,
             },
             missing_scopes: outcome.missing_scopes().to_vec(),
-            limits: outcome.limits().shown(),
+            limits: outcome.limits().into_field(),
             retry_after_seconds: outcome.retry_after_seconds(),
             deprecated: outcome.grace_ends_at().is_some(),
-            grace_ends_at: outcome.grace_ends_at().shown(),
+            grace_ends_at: outcome.grace_ends_at().into_field(),
             agent: outcome.agent().map(str::to_owned),
         })
     }
 }
 
+thread_local! {
+    /// Decisions that allow a key and carry nothing else.
+    static DECISIONS: ByReading<Decision> = const { RefCell::new(Cache::EMPTY) };
+}
+
 impl Decision {
-    /// Raises what is a mistake of the host.
-    pub(crate) fn of(py: Python<'_>, outcome: Outcome) -> PyResult<Self> {
-        if let Outcome::Denied(it) = &outcome
-            && let Some(error) = it.misuse()
+    /// Returns the decision for an outcome. A plain "allowed" is one object per reading of the key and thread. Raises the
+    /// error of a request without meaning.
+    pub(crate) fn of(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, Self>> {
+        match outcome.plain() {
+            Some(reading) => by_reading(py, &DECISIONS, reading, || Bound::new(py, Self::new(py, outcome)?)),
+            None => Bound::new(py, Self::new(py, outcome)?),
+        }
+    }
+
+    fn new(py: Python<'_>, outcome: Outcome) -> PyResult<Self> {
+        if let Outcome::Denied(denial) = &outcome
+            && let Some(error) = denial.misuse()
         {
-            return Err(raised(py, error));
+            return Err(exception(py, error));
         }
-        Ok(Self { outcome: Some(outcome), parts: OnceLock::new() })
+        Ok(Self { outcome: Some(outcome), data: OnceLock::new() })
     }
 
-    pub(crate) fn thawed(text: &str) -> serde_json::Result<Self> {
-        Ok(Self { outcome: None, parts: OnceLock::from(serde_json::from_str::<Box<Parts>>(text)?) })
+    pub(crate) fn unpickled(json: &str) -> serde_json::Result<Self> {
+        Ok(Self { outcome: None, data: OnceLock::from(serde_json::from_str::<Box<DecisionData>>(json)?) })
     }
 
-    fn parts(&self, py: Python<'_>) -> PyResult<&Parts> {
-        if let (None, Some(outcome)) = (self.parts.get(), &self.outcome) {
-            // Another thread may have been first: then its parts stay.
-            let _ = self.parts.set(Parts::of(py, outcome)?.into());
+    fn data(&self, py: Python<'_>) -> PyResult<&DecisionData> {
+        if let (None, Some(outcome)) = (self.data.get(), &self.outcome) {
+            // When another thread was first, its data stay.
+            let _ = self.data.set(DecisionData::new(py, outcome)?.into());
         }
-        self.parts
-            .get()
-            .map(Box::as_ref)
-            .ok_or_else(|| pyo3::exceptions::PyRuntimeError::new_err("this decision has no parts"))
+        self.data.get().map(Box::as_ref).ok_or_else(|| PyRuntimeError::new_err("this decision has no data"))
     }
 
-    /// The key, or `Denied` with `this`.
-    pub(crate) fn key_or_denied<'py>(&self, this: &Bound<'py, Self>) -> PyResult<Bound<'py, Key>> {
+    /// Returns the key, or raises `Denied` with this decision.
+    pub(crate) fn key_or_denied<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, Key>> {
         let py = this.py();
-        let parts = self.parts(py)?;
-        match &parts.key {
-            Some(key) if parts.allowed => Ok(key.0.bind(py).clone()),
+        let data = this.get().data(py)?;
+        match &data.key {
+            Some(key) if data.allowed => Ok(key.0.bind(py).clone()),
             _ => {
                 let class = classes(py)?.getattr("Denied")?;
-                Err(PyErr::from_value(class.call1((parts.message.as_str(), this))?))
+                Err(PyErr::from_value(class.call1((data.message.as_str(), this))?))
             }
         }
     }
 }
 
-#[pymethods]
-impl Decision {
+record_methods! { Decision: DecisionData, hash by message {
     #[getter]
     fn allowed(&self, py: Python<'_>) -> PyResult<bool> {
         match &self.outcome {
             Some(outcome) => Ok(outcome.is_allowed()),
-            None => Ok(self.parts(py)?.allowed),
+            None => Ok(self.data(py)?.allowed),
         }
     }
 
     #[getter]
-    fn code(&self, py: Python<'_>) -> PyResult<Option<Word>> {
+    fn code(&self, py: Python<'_>) -> PyResult<Option<EnumText>> {
         match &self.outcome {
-            Some(outcome) => Ok(outcome.code().map(|it| it.as_str().into())),
-            None => Ok(self.parts(py)?.code.clone()),
+            Some(outcome) => Ok(outcome.code().into_field()),
+            None => Ok(self.data(py)?.code.clone()),
         }
     }
 
     #[getter]
     fn message(&self, py: Python<'_>) -> PyResult<&str> {
-        Ok(&self.parts(py)?.message)
+        Ok(&self.data(py)?.message)
     }
 
     #[getter]
     fn status(&self, py: Python<'_>) -> PyResult<u16> {
-        Ok(self.parts(py)?.status)
+        Ok(self.data(py)?.status)
     }
 
     #[getter]
-    fn key(&self, py: Python<'_>) -> PyResult<Option<&Proved>> {
-        Ok(self.parts(py)?.key.as_ref())
+    fn key(&self, py: Python<'_>) -> PyResult<Option<&ProvedKey>> {
+        Ok(self.data(py)?.key.as_ref())
     }
 
     #[getter]
     fn missing_scopes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        Ok(self.parts(py)?.missing_scopes.clone())
+        Ok(self.data(py)?.missing_scopes.clone())
     }
 
     #[getter]
     fn limits(&self, py: Python<'_>) -> PyResult<Vec<LimitState>> {
-        Ok(self.parts(py)?.limits.clone())
+        Ok(self.data(py)?.limits.clone())
     }
 
     #[getter]
     fn retry_after_seconds(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-        Ok(self.parts(py)?.retry_after_seconds)
+        Ok(self.data(py)?.retry_after_seconds)
     }
 
     #[getter]
     fn deprecated(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.parts(py)?.deprecated)
+        Ok(self.data(py)?.deprecated)
     }
 
     #[getter]
     fn grace_ends_at(&self, py: Python<'_>) -> PyResult<Option<Time>> {
-        Ok(self.parts(py)?.grace_ends_at)
+        Ok(self.data(py)?.grace_ends_at)
     }
 
     #[getter]
     fn agent(&self, py: Python<'_>) -> PyResult<Option<&str>> {
-        Ok(self.parts(py)?.agent.as_deref())
+        Ok(self.data(py)?.agent.as_deref())
     }
 
     fn __bool__(&self, py: Python<'_>) -> PyResult<bool> {
         self.allowed(py)
     }
+} }
 
-    /// The names of its fields: with them `dict(decision)` is as `to_dict()`.
-    fn keys(&self) -> &'static [&'static str] {
-        Parts::FIELDS
-    }
+/// The key of a proved secret. Every access returns the same object.
+pub(crate) struct ProvedKey(Py<Key>);
 
-    fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        self.parts(py)?.plain(py, name)
-    }
-
-    /// The JSON Schema of its plain data.
-    #[staticmethod]
-    fn _json_schema(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        schema::of::<Self>(py)
-    }
-
-    #[classmethod]
-    fn __get_pydantic_core_schema__<'py>(
-        cls: &Bound<'py, PyType>,
-        _source: &Bound<'py, PyAny>,
-        _handler: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        schema::pydantic(cls)
-    }
-
-    #[classmethod]
-    fn __get_pydantic_json_schema__<'py>(
-        cls: &Bound<'py, PyType>,
-        _schema: &Bound<'py, PyAny>,
-        _handler: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        cls.call_method0("_json_schema")
-    }
-
-    /// Plain data for JSON; times as RFC 3339 text.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        record::to_dict(py, self.parts(py)?)
-    }
-
-    fn __eq__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let other = other.cast_exact::<Self>().ok();
-        let equal = other.map(|it| Ok::<_, PyErr>(slf.get().parts(py)? == it.get().parts(py)?)).transpose()?;
-        record::compared(py, equal)
-    }
-
-    fn __hash__(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(record::hashed(&self.parts(py)?.message))
-    }
-
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        record::repr(slf, Parts::FIELDS)
-    }
-
-    fn __copy__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
-        slf
-    }
-
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        record::frozen(py, "Decision", self.parts(py)?)
-    }
-}
-
-/// The key of a proved secret: one object however often it is asked for.
-struct Proved(Py<Key>);
-
-impl Proved {
+impl ProvedKey {
     fn new(py: Python<'_>, key: keywright::Key) -> PyResult<Self> {
         Py::new(py, Key::from(key)).map(Self)
     }
 }
 
-impl Described for Proved {
-    fn described() -> serde_json::Value {
-        Key::described()
+impl JsonSchema for ProvedKey {
+    fn json_schema() -> serde_json::Value {
+        Key::json_schema()
     }
 }
 
-impl PartialEq for Proved {
+impl PartialEq for ProvedKey {
     fn eq(&self, other: &Self) -> bool {
         self.0.get() == other.0.get()
     }
 }
 
-impl Serialize for Proved {
+impl Serialize for ProvedKey {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.0.get().serialize(to)
     }
 }
 
-impl<'de> Deserialize<'de> for Proved {
+impl<'de> Deserialize<'de> for ProvedKey {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let key = Key::deserialize(from)?;
         Python::attach(|py| Py::new(py, key)).map(Self).map_err(serde::de::Error::custom)
     }
 }
 
-impl<'py> IntoPyObject<'py> for &Proved {
+impl<'py> IntoPyObject<'py> for &ProvedKey {
     type Target = Key;
     type Output = Bound<'py, Key>;
     type Error = Infallible;

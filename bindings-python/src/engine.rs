@@ -1,55 +1,45 @@
-//! `Keywright` itself, and the checked options from which `AsyncKeywright` opens one.
+//! `Keywright`, and the checked options from which `AsyncKeywright` opens one.
 
 use keywright::input::{Casing, Fields};
 use keywright::wait::block_on;
 use keywright::{Error, Request};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
+use crate::clock::ManualClock;
 use crate::decision::Decision;
-use crate::error::{checked, waited};
+use crate::error::or_raise;
 use crate::event::{listener, log};
-use crate::handle::handle;
+use crate::handle::cached_handle;
 use crate::http::Http;
-use crate::input::{self, entries, value_of};
+use crate::input::{Keywords, entries, value_of};
 use crate::keys::Keys;
 use crate::org::{Audit, Org, Orgs};
-use crate::record::Parsed;
-use crate::testing::ManualClock;
-use crate::verify::{Judge, Verifier};
-use crate::wait::{wait, wait_for_end, wait_through, was_interrupted};
+use crate::records::Parsed;
+use crate::texts::Texts;
+use crate::verify::{Backend, Verifier};
+use crate::wait::{wait, wait_and_finish, wait_for_shutdown, wait_or_raise, was_interrupted};
 
-type Given<'a, 'py> = &'a Bound<'py, PyDict>;
-
-/// Checked options, from which `AsyncKeywright` opens.
+/// The checked options of an engine.
 #[pyclass(frozen, module = "keywright")]
 pub(crate) struct Config(pub(crate) keywright::Config);
 
 impl Config {
-    fn read(url: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Self> {
+    fn read(url: &Bound<'_, PyAny>, keywords: Option<Keywords<'_, '_>>) -> PyResult<Self> {
         let py = url.py();
-        let clock = given.map(|it| it.get_item("clock")).transpose()?.flatten();
-        let clock = clock.as_ref().and_then(|it| it.cast::<ManualClock>().ok());
-        let mut entries = entries(given)?;
-        entries.retain(|it| clock.is_none() || it.0 != "clock");
-        let on_event = given.map(|it| it.get_item("on_event")).transpose()?.flatten().filter(|it| !it.is_none());
-        let listener = on_event.as_ref().map(listener).transpose()?;
-        entries.retain(|it| listener.is_none() || it.0 != "on_event");
-        let config = checked(py, keywright::Config::read(value_of(url)?, Fields::new(Casing::Snake, entries)))?;
-        let config = config.log(log);
-        let config = match clock {
-            Some(clock) => config.clock(clock.get().0.clone()),
-            None => config,
-        };
-        Ok(Self(match listener {
-            Some(listener) => config.on_event(listener),
-            None => config,
-        }))
+        let clock = keywords.map(|keywords| keywords.get_item("clock")).transpose()?.flatten();
+        let clock = clock.as_ref().and_then(|clock| clock.cast::<ManualClock>().ok());
+        let on_event = keywords.map(|keywords| keywords.get_item("on_event")).transpose()?.flatten();
+        let listener = on_event.as_ref().filter(|function| !function.is_none()).map(listener).transpose()?;
+        let mut entries = entries(keywords)?;
+        entries.retain(|(name, _)| !(name == "clock" && clock.is_some() || name == "on_event" && listener.is_some()));
+        let config = or_raise(py, keywright::Config::read(value_of(url)?, Fields::new(Casing::Snake, entries)))?;
+        let config = clock.into_iter().fold(config.log(log), |config, clock| config.clock(clock.get().0.clone()));
+        Ok(Self(listener.into_iter().fold(config, keywright::Config::on_event)))
     }
 
     fn opened(&self, py: Python<'_>) -> PyResult<PyClassInitializer<Keywright>> {
-        waited(py, self.0.clone().build()).map(Keywright::over)
+        wait_or_raise(py, self.0.clone().build()).map(Keywright::over)
     }
 }
 
@@ -57,66 +47,40 @@ impl Config {
 impl Config {
     #[new]
     #[pyo3(signature = (url, **options))]
-    fn new(url: &Bound<'_, PyAny>, options: Option<Given<'_, '_>>) -> PyResult<Self> {
-        Self::read(url, options).map(|it| Self(it.0.opened_by_calls()))
+    fn new(url: &Bound<'_, PyAny>, options: Option<Keywords<'_, '_>>) -> PyResult<Self> {
+        Self::read(url, options).map(|config| Self(config.0.opened_by_calls()))
     }
 
     fn open(&self, py: Python<'_>) -> PyResult<Py<Keywright>> {
         Py::new(py, self.opened(py)?)
     }
 
-    /// As `open`, but trouble in the store is an `Unopened`, since a verification answers with a decision then.
+    /// Opens the engine for a verification: a store that cannot be opened gives an `Unopened`, whose decisions are
+    /// `unavailable`, where `open` raises.
     fn open_to_verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match wait(py, self.0.clone().build())? {
-            Err(trouble @ Error::Unavailable { .. }) => {
-                let verifier = PyClassInitializer::from(Verifier(Judge::Unopened(trouble)));
+            Err(error @ Error::Unavailable { .. }) => {
+                let verifier = PyClassInitializer::from(Verifier(Backend::Unopened(error)));
                 Ok(Bound::new(py, verifier.add_subclass(Unopened))?.into_any())
             }
-            opened => Ok(Bound::new(py, Keywright::over(checked(py, opened)?))?.into_any()),
+            opened => Ok(Bound::new(py, Keywright::over(or_raise(py, opened)?))?.into_any()),
         }
     }
 
     fn texts(&self, py: Python<'_>) -> PyResult<Texts> {
-        checked(py, self.0.key_formats()).map(Texts)
+        or_raise(py, self.0.texts()).map(Texts)
     }
 
-    /// The id of an org, or the complaint about it.
+    /// Reads the id of an org.
     #[staticmethod]
     fn read_org(id: &Bound<'_, PyAny>) -> PyResult<String> {
-        checked(id.py(), keywright::Keywright::read_org(value_of(id)?))
+        or_raise(id.py(), keywright::Keywright::read_org(value_of(id)?))
     }
 }
 
-/// What judges while the store cannot be opened: every text is `unavailable`, and misuse still raises.
+/// A verifier for a store that cannot be opened: every decision is `unavailable`. A request without meaning still raises.
 #[pyclass(frozen, extends = Verifier, module = "keywright")]
 pub(crate) struct Unopened;
-
-/// What is known of key texts alone, without a database.
-#[pyclass(frozen, module = "keywright")]
-pub(crate) struct Texts(keywright::KeyFormats);
-
-#[pymethods]
-impl Texts {
-    /// What the text of a key says about itself. Nothing is proved by it.
-    fn parse(&self, text: &Bound<'_, PyAny>) -> PyResult<Option<Parsed>> {
-        Ok(self.0.parse(&input::text("text", text)?).map(Parsed::from))
-    }
-
-    /// The regular expression of these keys, for secret scanners.
-    ///
-    /// syntax: `"perl"`, which Python reads too (when left out), or `"ere"`, which `grep -E` reads.
-    #[pyo3(signature = (syntax = None))]
-    fn key_pattern(&self, syntax: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
-        let Some(given) = syntax else { return Ok(self.0.key_pattern()) };
-        let syntax = checked(given.py(), input::text("syntax", given)?.parse())?;
-        Ok(self.0.key_pattern_in(syntax))
-    }
-
-    /// The text with the secret of every key in it masked.
-    fn redact(&self, text: &Bound<'_, PyAny>) -> PyResult<String> {
-        Ok(self.0.redact(&input::text("text", text)?))
-    }
-}
 
 /// The engine: issues, verifies and revokes keys in one database. Thread-safe, and safe across `os.fork`.
 ///
@@ -154,7 +118,7 @@ pub(crate) struct Keywright(pub(crate) keywright::Keywright);
 
 impl Keywright {
     fn over(kw: keywright::Keywright) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(Verifier(Judge::Engine(kw.clone()))).add_subclass(Self(kw))
+        PyClassInitializer::from(Verifier(Backend::Engine(kw.clone()))).add_subclass(Self(kw))
     }
 }
 
@@ -165,38 +129,38 @@ impl Keywright {
         signature = (url, **options),
         text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, keys_in_memory=None, tiers=None, limits=None, processes=None, on_event=None, expiring_days=None, idle_days=None, clock=None)"
     )]
-    fn new(url: &Bound<'_, PyAny>, options: Option<Given<'_, '_>>) -> PyResult<PyClassInitializer<Self>> {
+    fn new(url: &Bound<'_, PyAny>, options: Option<Keywords<'_, '_>>) -> PyResult<PyClassInitializer<Self>> {
         Config::read(url, options)?.opened(url.py())
     }
 
     #[classattr]
     fn keys(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        handle(py, c"keys", c"The keys of the org `default`.", |it: &Self| Keys(it.0.keys()))
+        cached_handle(py, c"keys", c"The keys of the org `default`.", |kw: &Self| Keys(kw.0.keys()))
     }
 
     #[classattr]
     fn orgs(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        handle(py, c"orgs", c"The orgs themselves.", |it: &Self| Orgs(it.0.orgs()))
+        cached_handle(py, c"orgs", c"The orgs themselves.", |kw: &Self| Orgs(kw.0.orgs()))
     }
 
     #[classattr]
     fn audit(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        handle(py, c"audit", c"The audit chain, as the org `default` sees it.", |it: &Self| Audit(it.0.audit()))
+        cached_handle(py, c"audit", c"The audit chain, as the org `default` sees it.", |kw: &Self| Audit(kw.0.audit()))
     }
 
     /// A handle that sees, makes and verifies only this org's keys.
     fn org(&self, id: &Bound<'_, PyAny>) -> PyResult<Py<Org>> {
-        Org::over(id.py(), checked(id.py(), self.0.org(&Config::read_org(id)?))?)
+        Org::new(id.py(), or_raise(id.py(), self.0.org(&Config::read_org(id)?))?)
     }
 
     /// The only handle across orgs.
     fn every_org(&self, py: Python<'_>) -> PyResult<Py<Org>> {
-        Org::over(py, self.0.every_org())
+        Org::new(py, self.0.every_org())
     }
 
     /// What the text of a key says about itself. Nothing is proved by it.
     fn parse(&self, text: &Bound<'_, PyAny>) -> PyResult<Option<Parsed>> {
-        Texts(self.0.key_formats()).parse(text)
+        Texts(self.0.texts()).parse(text)
     }
 
     /// The regular expression of this engine's keys, for secret scanners.
@@ -204,12 +168,12 @@ impl Keywright {
     /// syntax: `"perl"`, which Python reads too (when left out), or `"ere"`, which `grep -E` reads.
     #[pyo3(signature = (syntax = None))]
     fn key_pattern(&self, syntax: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
-        Texts(self.0.key_formats()).key_pattern(syntax)
+        Texts(self.0.texts()).key_pattern(syntax)
     }
 
     /// The text with the secret of every key in it masked.
     fn redact(&self, text: &Bound<'_, PyAny>) -> PyResult<String> {
-        Texts(self.0.key_formats()).redact(text)
+        Texts(self.0.texts()).redact(text)
     }
 
     /// Makes the engine speak HTTP; the adapters do so themselves.
@@ -257,14 +221,14 @@ impl Keywright {
         signature = (**options),
         text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, rate_limit_headers=None, session=None, keys_may_manage=None, revoke_children=None, self_service=None, origins=None, preflight=None, forward_auth=None, agent_header=None, path=None, mount=None, rewrites=None, casing=None, list=None, secret_field=None, revoked=None, fields=None, nulls=None, created_status=None)"
     )]
-    fn http(&self, py: Python<'_>, options: Option<Given<'_, '_>>) -> PyResult<Http> {
-        Http::of(&self.0, py, options)
+    fn http(&self, py: Python<'_>, options: Option<Keywords<'_, '_>>) -> PyResult<Http> {
+        Http::new(&self.0, py, options)
     }
 
     /// Writes down what was counted until now. It happens by itself each second, in `close`, and when Python exits.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         let kw = self.0.clone();
-        checked(py, wait_through(py, async move { kw.flush().await })?)
+        or_raise(py, wait_and_finish(py, async move { kw.flush().await })?)
     }
 
     /// Waits until `on_event` was called with what has happened by now, or was too slow for it.
@@ -275,11 +239,11 @@ impl Keywright {
     /// Writes down what was counted, and closes the database. A second call does nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let kw = self.0.clone();
-        wait_through(py, async move { kw.close().await })
+        wait_and_finish(py, async move { kw.close().await })
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        // No credential is judged without the store, and a closed engine is told before it.
+        // Verifying no credential needs no store. It raises when the engine is closed.
         Decision::of(slf.py(), keywright::wait::block_on(slf.get().0.verify(None::<&str>, &Request::new())))?;
         Ok(slf)
     }
@@ -289,7 +253,7 @@ impl Keywright {
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
         if was_interrupted() {
             let kw = self.0.clone();
-            wait_for_end(py, move || block_on(kw.close()));
+            wait_for_shutdown(py, move || block_on(kw.close()));
             return Ok(());
         }
         self.close(py)
@@ -303,7 +267,7 @@ impl Keywright {
 /// Writes down what open engines have counted, and tells what is left to tell, before Python ends.
 #[pyfunction]
 pub(crate) fn _flush_open(py: Python<'_>) {
-    wait_for_end(py, || {
+    wait_for_shutdown(py, || {
         keywright::flush_open();
         keywright::end_events();
     });

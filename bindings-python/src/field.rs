@@ -1,5 +1,6 @@
-//! What the fields of records hold, as Python sees it.
+//! The types of record fields and their Python values.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -10,6 +11,9 @@ use pyo3::types::{PyDict, PyInt, PyList, PyString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::time;
+
+/// The text of a core enum, such as `active`.
+pub(crate) type EnumText = Cow<'static, str>;
 
 /// An aware `datetime` in UTC; RFC 3339 text with milliseconds in plain data.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,7 +37,7 @@ impl<'py> IntoPyObject<'py> for Time {
     type Error = PyErr;
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
-        time::shown(py, self.0)
+        time::to_python(py, self.0)
     }
 }
 
@@ -48,8 +52,8 @@ pub(crate) enum Id {
 impl From<KeyId> for Id {
     fn from(id: KeyId) -> Self {
         match id {
-            KeyId::Integer(it) => Self::Integer(it),
-            KeyId::Text(it) => Self::Text(it),
+            KeyId::Integer(id) => Self::Integer(id),
+            KeyId::Text(id) => Self::Text(id),
         }
     }
 }
@@ -61,13 +65,13 @@ impl<'py> IntoPyObject<'py> for Id {
 
     fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Infallible> {
         Ok(match self {
-            Self::Integer(it) => PyInt::new(py, it).into_any(),
-            Self::Text(it) => PyString::new(py, &it).into_any(),
+            Self::Integer(id) => PyInt::new(py, id).into_any(),
+            Self::Text(id) => PyString::new(py, &id).into_any(),
         })
     }
 }
 
-/// The host's own data: a fresh dict each time it is asked for.
+/// JSON data of the host. Each access returns a new dict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Json(pub(crate) serde_json::Map<String, serde_json::Value>);
@@ -85,24 +89,24 @@ impl<'py> IntoPyObject<'py> for Json {
 fn dict<'py>(py: Python<'py>, entries: &serde_json::Map<String, serde_json::Value>) -> PyResult<Bound<'py, PyDict>> {
     let out = PyDict::new(py);
     for (name, value) in entries {
-        out.set_item(name, plain(py, value)?)?;
+        out.set_item(name, to_python(py, value)?)?;
     }
     Ok(out)
 }
 
-/// Plain data as Python's own.
-pub(crate) fn plain<'py>(py: Python<'py>, value: &serde_json::Value) -> PyResult<Bound<'py, PyAny>> {
+/// Converts JSON data into Python objects.
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &serde_json::Value) -> PyResult<Bound<'py, PyAny>> {
     match value {
         serde_json::Value::Null => Ok(py.None().into_bound(py)),
-        serde_json::Value::Bool(it) => it.into_bound_py_any(py),
-        serde_json::Value::Number(it) => match (it.as_i64(), it.as_u64()) {
-            (Some(it), _) => it.into_bound_py_any(py),
-            (None, Some(it)) => it.into_bound_py_any(py),
-            (None, None) => it.as_f64().into_bound_py_any(py),
+        serde_json::Value::Bool(value) => value.into_bound_py_any(py),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(integer), _) => integer.into_bound_py_any(py),
+            (None, Some(integer)) => integer.into_bound_py_any(py),
+            (None, None) => number.as_f64().into_bound_py_any(py),
         },
-        serde_json::Value::String(it) => it.into_bound_py_any(py),
+        serde_json::Value::String(text) => text.into_bound_py_any(py),
         serde_json::Value::Array(items) => {
-            let items: Vec<_> = items.iter().map(|it| plain(py, it)).collect::<PyResult<_>>()?;
+            let items: Vec<_> = items.iter().map(|item| to_python(py, item)).collect::<PyResult<_>>()?;
             Ok(PyList::new(py, items)?.into_any())
         }
         serde_json::Value::Object(entries) => Ok(dict(py, entries)?.into_any()),

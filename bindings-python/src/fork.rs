@@ -1,11 +1,12 @@
-//! Tells the core of every fork of this process, by whatever means Python or a library forks.
+//! Reports every fork of this process to the core, however Python or a library forks.
 
 #![allow(unsafe_code)] // One call of the C library, which has no safe form.
 
 use std::sync::OnceLock;
 
-/// Once for the process, however many interpreters load this module: handlers that ran twice would wait for themselves.
-pub(crate) fn watched() -> bool {
+/// Registers the handlers once per process, even when several interpreters load this module: a second run of a handler
+/// would wait for the first one for ever.
+pub(crate) fn is_watched() -> bool {
     static WATCHED: OnceLock<bool> = OnceLock::new();
     *WATCHED.get_or_init(register)
 }

@@ -1,5 +1,6 @@
-//! What Python gives, as the core's values. Nothing is judged here.
+//! Conversion of Python arguments into values of the core, which validates them.
 
+use keywright::Error;
 use keywright::input::{Casing, Fields, Value};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -8,38 +9,46 @@ use pyo3::types::{
     PyString, PyTuple, PyType,
 };
 
-use crate::error::checked;
+use crate::error::or_raise;
 use crate::time;
 
-/// How deep a structure is followed; one that holds itself ends here.
+/// The greatest depth of a structure. It ends structures that contain themselves.
 const DEEPEST: usize = 64;
 
-/// How many parts a structure may have, since one that holds each part twice has more than any memory.
-const MOST: usize = 100_000;
+/// The greatest number of parts of a structure. It ends structures in which each part contains the next one twice.
+const LARGEST: usize = 100_000;
 
-/// The keyword arguments of one call.
-pub(crate) fn fields(given: Option<&Bound<'_, PyDict>>) -> PyResult<Fields> {
-    Ok(Fields::new(Casing::Snake, entries(given)?))
+/// The `**kwargs` of a method.
+pub(crate) type Keywords<'a, 'py> = &'a Bound<'py, PyDict>;
+
+/// Reads the keyword arguments of a call with one of the core's readers.
+pub(crate) fn arguments<T>(
+    py: Python<'_>,
+    keywords: Option<Keywords<'_, '_>>,
+    read: impl FnOnce(Fields) -> Result<T, Error>,
+) -> PyResult<T> {
+    or_raise(py, read(Fields::new(Casing::Snake, entries(keywords)?)))
 }
 
-pub(crate) fn entries(given: Option<&Bound<'_, PyDict>>) -> PyResult<Vec<(String, Value)>> {
+pub(crate) fn entries(keywords: Option<Keywords<'_, '_>>) -> PyResult<Vec<(String, Value)>> {
     let mut entries = Vec::new();
-    for (name, value) in given.into_iter().flat_map(|it| it.iter()) {
+    for (name, value) in keywords.into_iter().flat_map(|keywords| keywords.iter()) {
         entries.push((name.cast::<PyString>()?.to_string_lossy().into_owned(), value_of(&value)?));
     }
     Ok(entries)
 }
 
-/// The text of a positional argument.
+/// Reads a positional argument as text.
 pub(crate) fn text(field: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
-    checked(given.py(), value_of(given)?.into_text(field))
+    or_raise(given.py(), value_of(given)?.into_text(field))
 }
 
 pub(crate) fn value_of(given: &Bound<'_, PyAny>) -> PyResult<Value> {
-    Ok(read(given, 0, &mut { MOST })?.unwrap_or(Value::TooDeep))
+    Ok(read(given, 0, &mut { LARGEST })?.unwrap_or(Value::TooDeep))
 }
 
-/// `None` when it is too deep or too large: the whole value then is, since one that holds itself twice would never end.
+/// Returns `None` for a structure that is too deep or too large. The whole value is refused then: reading the rest of a
+/// structure that contains itself twice would never end.
 fn read(given: &Bound<'_, PyAny>, depth: usize, left: &mut usize) -> PyResult<Option<Value>> {
     match left.checked_sub(1) {
         Some(fewer) => *left = fewer,
@@ -65,7 +74,7 @@ fn read(given: &Bound<'_, PyAny>, depth: usize, left: &mut usize) -> PyResult<Op
             }
         }
         let list = Value::List(items);
-        // A set has no order, a range no members of its own, a named tuple names: as arrays they lose that.
+        // A set, a range or a named tuple loses something when it becomes an array.
         return Ok(Some(if is_json_array {
             list
         } else {
@@ -92,9 +101,9 @@ fn scalar(given: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     let value = if given.is_none() {
         Value::Null
     } else if let Ok(text) = given.cast::<PyString>() {
-        text.to_str().map_or(Value::BrokenText, |it| Value::Text(it.to_owned()))
-    } else if let Ok(it) = given.cast::<PyBool>() {
-        Value::Bool(it.is_true())
+        text.to_str().map_or(Value::BrokenText, |text| Value::Text(text.to_owned()))
+    } else if let Ok(boolean) = given.cast::<PyBool>() {
+        Value::Bool(boolean.is_true())
     } else if let Ok(number) = given.cast::<PyInt>() {
         integer(number)
     } else if let Ok(number) = given.cast::<PyFloat>() {
@@ -113,13 +122,13 @@ fn scalar(given: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     Ok(Some(value))
 }
 
-/// An integer of another library, such as numpy's.
+/// Reads an integer of another library, such as numpy.
 fn indexed(given: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     if given.is_instance_of::<PyType>() || !given.hasattr("__index__")? {
         return Ok(None);
     }
     match given.call_method0("__index__") {
-        // A boolean is none here either.
+        // A boolean is no integer here either.
         Ok(number) if number.is_instance_of::<PyBool>() => Ok(None),
         Ok(number) => Ok(number.cast::<PyInt>().ok().map(integer)),
         Err(refusal) if refusal.is_instance_of::<PyTypeError>(given.py()) => Ok(None),
@@ -140,10 +149,10 @@ fn is_list(given: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 fn type_name(given: &Bound<'_, PyAny>) -> String {
-    given.get_type().name().map_or_else(|_| "unknown".into(), |it| it.to_string_lossy().into_owned())
+    given.get_type().name().map_or_else(|_| "unknown".into(), |name| name.to_string_lossy().into_owned())
 }
 
-/// An integer beyond 128 bits is as good as infinite: no field takes one.
+/// Converts an integer. One beyond 128 bits becomes infinity, which no field accepts.
 fn integer(number: &Bound<'_, PyInt>) -> Value {
     number.extract::<i128>().map_or(Value::Float(f64::INFINITY), Value::Integer)
 }

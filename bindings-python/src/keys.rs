@@ -1,32 +1,30 @@
-//! The handle of an org's keys: each method reads its arguments, calls the core once, and shows the answer.
+//! The handle of an org's keys. Each method reads its arguments, makes one call of the core, and converts the result.
 
 use keywright::input::{Casing, Fields};
-use keywright::{Attestation, Change, KeyId, KeyUpdate, ListKeys, NewKey as Wanted, Rotation};
+use keywright::{Attestation, Change, KeyId, KeyUpdate, ListKeys, Rotation};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
-use crate::error::{checked, waited};
-use crate::input::{entries, fields, text, value_of};
+use crate::error::or_raise;
+use crate::input::{Keywords, arguments, entries, text, value_of};
 use crate::new_key::NewKey;
 use crate::page::{Items, Page};
-use crate::record::{AgentUsage, AuditEntry, Key};
-
-type Given<'a, 'py> = &'a Bound<'py, PyDict>;
+use crate::records::{AgentUsage, AuditEntry, Key};
+use crate::wait::wait_or_raise;
 
 /// The keys of an org.
 #[pyclass(frozen, dict, weakref, module = "keywright")]
 pub(crate) struct Keys(pub(crate) keywright::Keys);
 
 fn key_id(given: &Bound<'_, PyAny>) -> PyResult<KeyId> {
-    checked(given.py(), KeyId::read(value_of(given)?))
+    or_raise(given.py(), KeyId::read(value_of(given)?))
 }
 
-/// A method that takes an id, a reason and an actor.
+/// Makes a call that takes an id, a reason and an actor.
 macro_rules! change {
-    ($keys:ident.$method:ident($id:ident, $given:ident)) => {{
+    ($keys:ident.$method:ident($id:ident, $keywords:ident)) => {{
         let (py, id) = ($id.py(), key_id($id)?);
-        let change = checked(py, Change::read(fields($given)?))?;
-        waited(py, $keys.0.$method(&id, change)).map(Key::from)
+        let change = arguments(py, $keywords, Change::read)?;
+        wait_or_raise(py, $keys.0.$method(&id, change)).map(Key::from)
     }};
 }
 
@@ -50,12 +48,12 @@ impl Keys {
     /// expires_at: in its place, an aware datetime that lies ahead.
     /// created_by: who makes it, 1 to 200 characters.
     #[pyo3(
-        signature = (**given),
+        signature = (**keywords),
         text_signature = "($self, *, name, description=None, scopes=None, level=None, tier=None, limits=None, networks=None, metadata=None, environment=None, expires_in_days=None, expires_at=None, created_by=None)"
     )]
-    fn create<'py>(&self, py: Python<'py>, given: Option<Given<'_, 'py>>) -> PyResult<Bound<'py, NewKey>> {
-        let wanted = checked(py, Wanted::read(fields(given)?))?;
-        NewKey::issued(py, waited(py, self.0.create(wanted))?)
+    fn create<'py>(&self, py: Python<'py>, keywords: Option<Keywords<'_, 'py>>) -> PyResult<Bound<'py, NewKey>> {
+        let new = arguments(py, keywords, keywright::NewKey::read)?;
+        NewKey::new(py, wait_or_raise(py, self.0.create(new))?)
     }
 
     /// Lists keys, newest first: all but the revoked ones unless `status` asks for them.
@@ -67,27 +65,27 @@ impl Keys {
     /// name: only keys of exactly this name.
     /// idle_days: only keys last used, or made and never used, so many days ago or longer; 1 to 36,500.
     #[pyo3(
-        signature = (**given),
+        signature = (**keywords),
         text_signature = "($self, *, limit=100, cursor=None, status=None, environment=None, name=None, idle_days=None)"
     )]
-    fn list(&self, py: Python<'_>, given: Option<Given<'_, '_>>) -> PyResult<Page> {
+    fn list(&self, py: Python<'_>, keywords: Option<Keywords<'_, '_>>) -> PyResult<Page> {
         let keys = self.0.clone();
-        Page::first(py, given, move |py, fields| {
-            let list = checked(py, ListKeys::read(fields))?;
-            Items::of::<_, Key>(py, waited(py, keys.list(list))?)
+        Page::first(py, keywords, move |py, fields| {
+            let list = or_raise(py, ListKeys::read(fields))?;
+            Items::of::<_, Key>(py, wait_or_raise(py, keys.list(list))?)
         })
     }
 
     /// The key of this id.
     fn get(&self, id: &Bound<'_, PyAny>) -> PyResult<Key> {
         let (py, id) = (id.py(), key_id(id)?);
-        waited(py, self.0.get(&id)).map(Key::from)
+        wait_or_raise(py, self.0.get(&id)).map(Key::from)
     }
 
     /// The key with this prefix, as logs show it.
     fn find(&self, prefix: &Bound<'_, PyAny>) -> PyResult<Key> {
         let (py, prefix) = (prefix.py(), text("prefix", prefix)?);
-        waited(py, self.0.find(&prefix)).map(Key::from)
+        wait_or_raise(py, self.0.find(&prefix)).map(Key::from)
     }
 
     /// Changes what is given; what is left out stays. A revoked key is refused, as is an expiry of an expired one.
@@ -97,13 +95,13 @@ impl Keys {
     /// expires_in_days, expires_at: as for `create`, from now; `expires_at=None` is never.
     /// actor: who changes it, 1 to 200 characters, for the audit chain.
     #[pyo3(
-        signature = (id, **given),
+        signature = (id, **keywords),
         text_signature = "($self, id, *, name=..., description=..., scopes=..., level=..., tier=..., limits=..., networks=..., metadata=..., expires_in_days=..., expires_at=..., actor=None)"
     )]
-    fn update(&self, id: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Key> {
+    fn update(&self, id: &Bound<'_, PyAny>, keywords: Option<Keywords<'_, '_>>) -> PyResult<Key> {
         let (py, id) = (id.py(), key_id(id)?);
-        let update = checked(py, KeyUpdate::read(fields(given)?))?;
-        waited(py, self.0.update(&id, update)).map(Key::from)
+        let update = arguments(py, keywords, KeyUpdate::read)?;
+        wait_or_raise(py, self.0.update(&id, update)).map(Key::from)
     }
 
     /// Gives the key a new secret; the former one verifies until its grace is over.
@@ -116,44 +114,44 @@ impl Keys {
     ///
     /// Raises `Conflict` during the grace of the last rotation, unless all former secrets end now or the current one is replaced.
     #[pyo3(
-        signature = (id, **given),
+        signature = (id, **keywords),
         text_signature = "($self, id, *, grace='24h', reason=None, replace_current=False, actor=None)"
     )]
-    fn rotate<'py>(&self, id: &Bound<'py, PyAny>, given: Option<Given<'_, 'py>>) -> PyResult<Bound<'py, NewKey>> {
+    fn rotate<'py>(&self, id: &Bound<'py, PyAny>, keywords: Option<Keywords<'_, 'py>>) -> PyResult<Bound<'py, NewKey>> {
         let (py, id) = (id.py(), key_id(id)?);
-        let rotation = checked(py, Rotation::read(fields(given)?))?;
-        NewKey::issued(py, waited(py, self.0.rotate(&id, rotation))?)
+        let rotation = arguments(py, keywords, Rotation::read)?;
+        NewKey::new(py, wait_or_raise(py, self.0.rotate(&id, rotation))?)
     }
 
     /// Ends the former secret now.
-    #[pyo3(signature = (id, **given), text_signature = "($self, id, *, reason=None, actor=None)")]
-    fn end_grace(&self, id: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Key> {
-        change!(self.end_grace(id, given))
+    #[pyo3(signature = (id, **keywords), text_signature = "($self, id, *, reason=None, actor=None)")]
+    fn end_grace(&self, id: &Bound<'_, PyAny>, keywords: Option<Keywords<'_, '_>>) -> PyResult<Key> {
+        change!(self.end_grace(id, keywords))
     }
 
     /// Revokes the key with all its secrets, for ever. A second call changes nothing.
-    #[pyo3(signature = (id, **given), text_signature = "($self, id, *, reason=None, actor=None)")]
-    fn revoke(&self, id: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Key> {
-        change!(self.revoke(id, given))
+    #[pyo3(signature = (id, **keywords), text_signature = "($self, id, *, reason=None, actor=None)")]
+    fn revoke(&self, id: &Bound<'_, PyAny>, keywords: Option<Keywords<'_, '_>>) -> PyResult<Key> {
+        change!(self.revoke(id, keywords))
     }
 
     /// Switches the key off until `enable`.
-    #[pyo3(signature = (id, **given), text_signature = "($self, id, *, reason=None, actor=None)")]
-    fn disable(&self, id: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Key> {
-        change!(self.disable(id, given))
+    #[pyo3(signature = (id, **keywords), text_signature = "($self, id, *, reason=None, actor=None)")]
+    fn disable(&self, id: &Bound<'_, PyAny>, keywords: Option<Keywords<'_, '_>>) -> PyResult<Key> {
+        change!(self.disable(id, keywords))
     }
 
     /// Switches a disabled key on again.
-    #[pyo3(signature = (id, **given), text_signature = "($self, id, *, reason=None, actor=None)")]
-    fn enable(&self, id: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Key> {
-        change!(self.enable(id, given))
+    #[pyo3(signature = (id, **keywords), text_signature = "($self, id, *, reason=None, actor=None)")]
+    fn enable(&self, id: &Bound<'_, PyAny>, keywords: Option<Keywords<'_, '_>>) -> PyResult<Key> {
+        change!(self.enable(id, keywords))
     }
 
     /// What was counted for the agents that have used the key, the last used first. Up to 1,000 are counted by themselves, and
     /// all others together, as `None`.
     fn agents(&self, id: &Bound<'_, PyAny>) -> PyResult<Vec<AgentUsage>> {
         let (py, id) = (id.py(), key_id(id)?);
-        Ok(waited(py, self.0.agents(&id))?.into_iter().map(AgentUsage::from).collect())
+        Ok(wait_or_raise(py, self.0.agents(&id))?.into_iter().map(AgentUsage::from).collect())
     }
 
     /// Writes down what agents claim to do with the key, and gives the audit entries: one of the action `agent.attest` for
@@ -166,7 +164,7 @@ impl Keys {
     ///
     /// Raises `Conflict` for a revoked, expired or disabled key.
     #[pyo3(
-        signature = (id, agent=None, claims=None, **given),
+        signature = (id, agent=None, claims=None, **keywords),
         text_signature = "($self, id, agent=None, claims=None, *, attestations=None, actor=None)"
     )]
     fn attest(
@@ -174,24 +172,24 @@ impl Keys {
         id: &Bound<'_, PyAny>,
         agent: Option<&Bound<'_, PyAny>>,
         claims: Option<&Bound<'_, PyAny>>,
-        given: Option<Given<'_, '_>>,
+        keywords: Option<Keywords<'_, '_>>,
     ) -> PyResult<Vec<AuditEntry>> {
         let (py, id) = (id.py(), key_id(id)?);
-        let mut entries = entries(given)?;
-        for (name, given) in [("agent", agent), ("claims", claims)] {
-            if let Some(given) = given {
-                entries.push((name.to_owned(), value_of(given)?));
+        let mut entries = entries(keywords)?;
+        for (name, argument) in [("agent", agent), ("claims", claims)] {
+            if let Some(argument) = argument {
+                entries.push((name.to_owned(), value_of(argument)?));
             }
         }
-        let attestation = checked(py, Attestation::read(Fields::new(Casing::Snake, entries)))?;
-        Ok(waited(py, self.0.attest(&id, attestation))?.into_iter().map(AuditEntry::from).collect())
+        let attestation = or_raise(py, Attestation::read(Fields::new(Casing::Snake, entries)))?;
+        Ok(wait_or_raise(py, self.0.attest(&id, attestation))?.into_iter().map(AuditEntry::from).collect())
     }
 
     /// Wipes the fields of a key that can name a person. The key must have been revoked over 30 days ago.
     ///
     /// Audit entries keep their actor and reason, until `audit.prune`. The key's id and revocation stay.
-    #[pyo3(signature = (id, **given), text_signature = "($self, id, *, reason=None, actor=None)")]
-    fn purge(&self, id: &Bound<'_, PyAny>, given: Option<Given<'_, '_>>) -> PyResult<Key> {
-        change!(self.purge(id, given))
+    #[pyo3(signature = (id, **keywords), text_signature = "($self, id, *, reason=None, actor=None)")]
+    fn purge(&self, id: &Bound<'_, PyAny>, keywords: Option<Keywords<'_, '_>>) -> PyResult<Key> {
+        change!(self.purge(id, keywords))
     }
 }

@@ -1,5 +1,8 @@
-//! Keywright for Python: convert in, one core call, convert out. No rule about keys lives here.
+//! Keywright for Python. Each call converts its arguments, makes one call of the core, and converts the result. All rules
+//! about keys live in the core.
 
+mod cache;
+mod clock;
 mod decision;
 mod engine;
 mod error;
@@ -7,17 +10,22 @@ mod event;
 mod field;
 mod fork;
 mod handle;
+mod head;
 mod http;
+mod http_config;
 mod input;
 mod keys;
 mod new_key;
 mod org;
 mod page;
-mod recall;
+mod pickle;
 mod record;
+mod records;
+mod response;
 mod schema;
+#[cfg(feature = "testing")]
 mod testing;
-mod thaw;
+mod texts;
 mod time;
 mod verify;
 mod wait;
@@ -25,11 +33,17 @@ mod wait;
 #[pyo3::pymodule(name = "_native")]
 mod native {
     #[pymodule_export]
+    use super::clock::ManualClock;
+    #[pymodule_export]
     use super::decision::Decision;
     #[pymodule_export]
-    use super::engine::{_flush_open, Config, Keywright, Texts, Unopened};
+    use super::engine::{_flush_open, Config, Keywright, Unopened};
     #[pymodule_export]
-    use super::http::{_request_id, Answer, Http, HttpConfig, Lease, Needs, Passed, Response, Target};
+    use super::head::Target;
+    #[pymodule_export]
+    use super::http::{_request_id, Http, Needs};
+    #[pymodule_export]
+    use super::http_config::HttpConfig;
     #[pymodule_export]
     use super::keys::Keys;
     #[pymodule_export]
@@ -39,15 +53,20 @@ mod native {
     #[pymodule_export]
     use super::page::Page;
     #[pymodule_export]
-    use super::record::{
+    use super::pickle::_unpickle;
+    #[pymodule_export]
+    use super::records::{
         AgentUsage, AuditCheck, AuditEntry, AuditHead, Event, Key, Limit, LimitState, OrgRecord, Parsed, Secret,
     };
     #[pymodule_export]
-    use super::testing::{ManualClock, hash_case, plant};
+    use super::response::{Lease, Passed, PendingResponse, Response};
+    #[cfg(feature = "testing")]
     #[pymodule_export]
-    use super::thaw::_thaw;
+    use super::testing::{_hash_case, _plant};
     #[pymodule_export]
-    use super::verify::{Later, Verifier};
+    use super::texts::Texts;
+    #[pymodule_export]
+    use super::verify::{PendingVerification, Verifier};
     #[pymodule_export]
     use super::wait::_call_unless_left;
     use std::sync::OnceLock;
@@ -57,14 +76,14 @@ mod native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        // The classes belong to the interpreter that made them. Python before 3.12 would hand them to another one.
+        // The classes belong to the interpreter that loaded them. Python before 3.12 would share them with another one.
         static HOME: OnceLock<usize> = OnceLock::new();
         let here = module.py().import("sys")?.as_ptr() as usize;
         if *HOME.get_or_init(|| here) != here {
             return Err(PyImportError::new_err("keywright is loaded by another interpreter of this process"));
         }
-        if !super::fork::watched() {
-            return Err(PyImportError::new_err("this process cannot register what keeps Keywright safe across a fork"));
+        if !super::fork::is_watched() {
+            return Err(PyImportError::new_err("this process cannot register the handlers that keep Keywright safe across a fork"));
         }
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }

@@ -1,35 +1,36 @@
-//! A key just made. Whatever shows the record as a whole hides its text.
+//! A new key. Everything that shows the record as a whole hides its text.
 
 use keywright::{ApiKey, Error, FieldError, HIDDEN, IssuedKey};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::error::raised;
-use crate::record::{self, Key};
-use crate::schema::{self, Described};
+use crate::error::exception;
+use crate::record;
+use crate::records::Key;
+use crate::schema::{self, JsonSchema};
 
-/// A key just made or rotated, with the only copy of its text.
+/// A key that was just created or rotated, with the only copy of its text.
 #[pyclass(frozen, extends = Key, mapping, module = "keywright")]
 pub(crate) struct NewKey {
-    /// `None` in a record that was pickled: the text stays in the process that made it.
+    /// `None` after unpickling: the text never leaves the process that created the key.
     text: Option<ApiKey>,
 }
 
 impl NewKey {
-    pub(crate) fn issued(py: Python<'_>, issued: IssuedKey) -> PyResult<Bound<'_, Self>> {
-        Self::made(py, issued.key.into(), Some(issued.api_key))
+    pub(crate) fn new(py: Python<'_>, issued: IssuedKey) -> PyResult<Bound<'_, Self>> {
+        Self::build(py, issued.key.into(), Some(issued.api_key))
     }
 
-    pub(crate) fn thawed(py: Python<'_>, key: Key) -> PyResult<Bound<'_, Self>> {
-        Self::made(py, key, None)
+    pub(crate) fn unpickled(py: Python<'_>, key: Key) -> PyResult<Bound<'_, Self>> {
+        Self::build(py, key, None)
     }
 
-    fn made(py: Python<'_>, key: Key, text: Option<ApiKey>) -> PyResult<Bound<'_, Self>> {
+    fn build(py: Python<'_>, key: Key, text: Option<ApiKey>) -> PyResult<Bound<'_, Self>> {
         Bound::new(py, PyClassInitializer::from(key).add_subclass(Self { text }))
     }
 
-    fn shown<'py>(slf: &Bound<'py, Self>, text: &str) -> PyResult<Bound<'py, PyAny>> {
+    fn with_text<'py>(slf: &Bound<'py, Self>, text: &str) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let out = record::to_dict(py, slf.as_super().get())?;
         out.cast::<PyDict>()?.set_item("api_key", text)?;
@@ -37,27 +38,27 @@ impl NewKey {
     }
 }
 
-impl Described for NewKey {
-    fn described() -> serde_json::Value {
-        let mut fields = Key::fields();
-        fields.push(("api_key", String::described()));
+impl JsonSchema for NewKey {
+    fn json_schema() -> serde_json::Value {
+        let mut fields = Key::field_schemas();
+        fields.push(("api_key", String::json_schema()));
         schema::object("NewKey", &fields)
     }
 }
 
 #[pymethods]
 impl NewKey {
-    /// The text itself. Everything that shows the record as a whole hides it.
+    /// The text of the key. Everything that shows the record as a whole hides it.
     #[getter]
     fn api_key(&self) -> &str {
         self.text.as_ref().map_or(HIDDEN, ApiKey::reveal)
     }
 
-    /// As `to_dict`, with the text in it, for the one response that shows it.
+    /// Returns `to_dict()` with the text in it, for the one response that shows it.
     fn reveal<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         match &slf.get().text {
-            Some(text) => Self::shown(slf, text.reveal()),
-            None => Err(raised(
+            Some(text) => Self::with_text(slf, text.reveal()),
+            None => Err(exception(
                 slf.py(),
                 &Error::Conflict(FieldError {
                     field: "api_key".into(),
@@ -68,7 +69,7 @@ impl NewKey {
         }
     }
 
-    /// The names of its fields: with them `dict(record)` is as `to_dict()`.
+    /// Returns the field names, so that `dict(record)` equals `to_dict()`.
     fn keys(&self) -> Vec<&'static str> {
         Key::FIELDS.iter().copied().chain(["api_key"]).collect()
     }
@@ -76,31 +77,31 @@ impl NewKey {
     fn __getitem__<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         match name {
             "api_key" => HIDDEN.into_bound_py_any(slf.py()),
-            _ => slf.as_super().get().plain(slf.py(), name),
+            _ => slf.as_super().get().field(slf.py(), name),
         }
     }
 
-    /// The JSON Schema of its plain data.
+    /// Returns the JSON Schema of the plain data.
     #[staticmethod]
     fn _json_schema(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        schema::of::<Self>(py)
+        schema::to_python::<Self>(py)
     }
 
-    /// Plain data for JSON, the text hidden.
+    /// Returns plain data for JSON, with the text hidden.
     fn to_dict<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        Self::shown(slf, HIDDEN)
+        Self::with_text(slf, HIDDEN)
     }
 
     fn __eq__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let equal = other
             .cast_exact::<Self>()
             .ok()
-            .map(|it| slf.as_super().get() == it.as_super().get() && slf.get().text == it.get().text);
-        record::compared(slf.py(), equal)
+            .map(|other| slf.as_super().get() == other.as_super().get() && slf.get().text == other.get().text);
+        record::comparison(slf.py(), equal)
     }
 
     fn __hash__(slf: &Bound<'_, Self>) -> u64 {
-        record::hashed(&slf.as_super().get().id)
+        record::hash(&slf.as_super().get().id)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
@@ -108,15 +109,7 @@ impl NewKey {
         Ok(format!("{}, api_key='{HIDDEN}')", shown.strip_suffix(')').unwrap_or(&shown)))
     }
 
-    fn __copy__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
-        slf
-    }
-
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
-        record::frozen(slf.py(), "NewKey", slf.as_super().get())
+        record::reduce(slf.py(), "NewKey", slf.as_super().get())
     }
 }

@@ -1,4 +1,4 @@
-//! Pages of a list, and the walk over all of them.
+//! Pages of a list, and the iteration over all of them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,12 +7,12 @@ use pyo3::BoundObject;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyGenericAlias, PyList, PyType};
 
-use crate::input::entries;
-use crate::record::{compared, hashed, repr, unknown};
+use crate::input::{Keywords, entries};
+use crate::record::{comparison, hash, repr, unknown_field};
 
 const FIELDS: &[&str] = &["data", "has_more", "next_cursor"];
 
-/// What the core answered, its items made Python objects.
+/// A page of the core, with its items as Python objects.
 pub(crate) struct Items {
     data: Vec<Py<PyAny>>,
     has_more: bool,
@@ -24,34 +24,34 @@ impl Items {
     where
         R: From<T> + for<'py> IntoPyObject<'py, Error = PyErr>,
     {
-        let data = page.data.into_iter().map(|it| Ok(R::from(it).into_pyobject(py)?.into_any().unbind()));
+        let data = page.data.into_iter().map(|item| Ok(R::from(item).into_pyobject(py)?.into_any().unbind()));
         Ok(Self { data: data.collect::<PyResult<_>>()?, has_more: page.has_more, next_cursor: page.next_cursor })
     }
 }
 
-type Ask = dyn Fn(Python<'_>, Fields) -> PyResult<Items> + Send + Sync;
+type Fetch = dyn Fn(Python<'_>, Fields) -> PyResult<Items> + Send + Sync;
 
-/// One page of a list. Iterating it walks this page and all that follow.
+/// One page of a list. Iteration covers this page and all that follow.
 #[pyclass(frozen, mapping, weakref, module = "keywright")]
 pub(crate) struct Page {
     items: Items,
-    /// The arguments of the call: with another cursor they ask for the next page.
-    given: Vec<(String, Value)>,
-    ask: Arc<Ask>,
+    /// The arguments of the call. With another cursor they fetch the next page.
+    arguments: Vec<(String, Value)>,
+    fetch: Arc<Fetch>,
 }
 
 impl Page {
     pub(crate) fn first(
         py: Python<'_>,
-        given: Option<&Bound<'_, PyDict>>,
-        ask: impl Fn(Python<'_>, Fields) -> PyResult<Items> + Send + Sync + 'static,
+        keywords: Option<Keywords<'_, '_>>,
+        fetch: impl Fn(Python<'_>, Fields) -> PyResult<Items> + Send + Sync + 'static,
     ) -> PyResult<Self> {
-        Self::asked(py, entries(given)?, Arc::new(ask))
+        Self::fetched(py, entries(keywords)?, Arc::new(fetch))
     }
 
-    fn asked(py: Python<'_>, given: Vec<(String, Value)>, ask: Arc<Ask>) -> PyResult<Self> {
-        let items = ask(py, Fields::new(Casing::Snake, given.clone()))?;
-        Ok(Self { items, given, ask })
+    fn fetched(py: Python<'_>, arguments: Vec<(String, Value)>, fetch: Arc<Fetch>) -> PyResult<Self> {
+        let items = fetch(py, Fields::new(Casing::Snake, arguments.clone()))?;
+        Ok(Self { items, arguments, fetch })
     }
 }
 
@@ -59,7 +59,7 @@ impl Page {
 impl Page {
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.items.data.iter().map(|it| it.bind(py)))
+        PyList::new(py, self.items.data.iter().map(|item| item.bind(py)))
     }
 
     #[getter]
@@ -72,23 +72,23 @@ impl Page {
         self.items.next_cursor.as_deref()
     }
 
-    /// The page after this one, if there is one.
+    /// Returns the next page, or `None` for the last one.
     fn _next(&self, py: Python<'_>) -> PyResult<Option<Self>> {
         let Some(cursor) = self.items.next_cursor.as_ref().filter(|_| self.items.has_more) else {
             return Ok(None);
         };
-        let mut given: Vec<_> = self.given.iter().filter(|it| it.0 != "cursor").cloned().collect();
-        given.push(("cursor".into(), Value::Text(cursor.clone())));
-        Self::asked(py, given, Arc::clone(&self.ask)).map(Some)
+        let mut arguments: Vec<_> = self.arguments.iter().filter(|(name, _)| name != "cursor").cloned().collect();
+        arguments.push(("cursor".into(), Value::Text(cursor.clone())));
+        Self::fetched(py, arguments, Arc::clone(&self.fetch)).map(Some)
     }
 
-    /// The names of its fields: with them `dict(page)` is as `to_dict()`.
+    /// Returns the field names, so that `dict(page)` equals `to_dict()`.
     fn keys(&self) -> &'static [&'static str] {
         FIELDS
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        self.to_dict(py)?.get_item(name)?.ok_or_else(|| unknown(name))
+        self.to_dict(py)?.get_item(name)?.ok_or_else(|| unknown_field(name))
     }
 
     #[classmethod]
@@ -100,9 +100,9 @@ impl Page {
         cls.py().import("keywright.schema")?.call_method1("page", (cls, source, handler))
     }
 
-    /// Plain data for JSON; times as RFC 3339 text.
+    /// Returns plain data for JSON, with times as RFC 3339 text.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let plain = self.items.data.iter().map(|it| it.bind(py).call_method0("to_dict"));
+        let plain = self.items.data.iter().map(|item| item.bind(py).call_method0("to_dict"));
         let out = PyDict::new(py);
         out.set_item("data", plain.collect::<PyResult<Vec<_>>>()?)?;
         out.set_item("has_more", self.items.has_more)?;
@@ -110,8 +110,8 @@ impl Page {
         Ok(out)
     }
 
-    fn __iter__(slf: Py<Self>) -> Walk {
-        Walk(Mutex::new((slf, 0)))
+    fn __iter__(slf: Py<Self>) -> PageIterator {
+        PageIterator(Mutex::new((slf, 0)))
     }
 
     fn __eq__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -123,11 +123,11 @@ impl Page {
             }
             Err(_) => None,
         };
-        compared(py, equal)
+        comparison(py, equal)
     }
 
     fn __hash__(&self) -> u64 {
-        hashed(&self.items.next_cursor)
+        hash(&self.items.next_cursor)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
@@ -143,15 +143,15 @@ impl Page {
     }
 }
 
-/// The walk over a page and all that follow it.
-#[pyclass(frozen, name = "PageIterator", module = "keywright")]
-pub(crate) struct Walk(Mutex<(Py<Page>, usize)>);
+/// Iterates over a page and all pages that follow.
+#[pyclass(frozen, module = "keywright")]
+pub(crate) struct PageIterator(Mutex<(Py<Page>, usize)>);
 
-impl Walk {
-    /// The item whose turn it is, or the page that has no more.
-    fn step(&self, py: Python<'_>) -> Result<Py<PyAny>, Py<Page>> {
+impl PageIterator {
+    /// Returns the next item of the current page, or the page when it has no more items.
+    fn next_in_page(&self, py: Python<'_>) -> Result<Py<PyAny>, Py<Page>> {
         let mut at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match at.0.get().items.data.get(at.1).map(|it| it.clone_ref(py)) {
+        match at.0.get().items.data.get(at.1).map(|item| item.clone_ref(py)) {
             Some(item) => {
                 at.1 += 1;
                 Ok(item)
@@ -162,18 +162,18 @@ impl Walk {
 }
 
 #[pymethods]
-impl Walk {
+impl PageIterator {
     fn __iter__(slf: Py<Self>) -> Py<Self> {
         slf
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         loop {
-            let done = match self.step(py) {
+            let done = match self.next_in_page(py) {
                 Ok(item) => return Ok(Some(item)),
                 Err(done) => done,
             };
-            // The lock is not held here: other threads may walk on while this one waits.
+            // The lock is not held here, so other threads can iterate while this one waits.
             let Some(next) = done.get()._next(py)? else {
                 return Ok(None);
             };

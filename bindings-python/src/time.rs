@@ -1,5 +1,5 @@
-//! Times as Python has them. The class is `datetime` itself: tools that freeze the clock of tests put a subclass in its
-//! place, for as long as a test runs.
+//! Conversion between core times and `datetime`. It uses the real `datetime` class: tools that freeze the clock in tests
+//! replace `datetime.datetime` by a subclass while a test runs.
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Timelike, Utc};
 use keywright::input::Value;
@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDelta, PyDeltaAccess, PyType, PyTzInfo};
 
-/// The class `datetime` that has no other `datetime` above it, whatever its module names now.
+/// Finds the real `datetime` class, even while its module names a subclass.
 fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let find = || {
@@ -23,20 +23,20 @@ fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     Ok(CLASS.get_or_try_init(py, find)?.bind(py))
 }
 
-/// An aware `datetime` in UTC.
-pub(crate) fn shown(py: Python<'_>, time: DateTime<Utc>) -> PyResult<Bound<'_, PyAny>> {
+/// Returns an aware `datetime` in UTC.
+pub(crate) fn to_python(py: Python<'_>, time: DateTime<Utc>) -> PyResult<Bound<'_, PyAny>> {
     let date = (time.year(), time.month(), time.day());
     let clock = (time.hour(), time.minute(), time.second(), time.timestamp_subsec_micros());
     class(py)?.call1((date.0, date.1, date.2, clock.0, clock.1, clock.2, clock.3, &*PyTzInfo::utc(py)?))
 }
 
-/// The value of a `datetime`; `None` for anything else.
+/// Reads a `datetime`. Returns `None` for any other object.
 pub(crate) fn read(given: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     if !given.is_instance(class(given.py())?)? {
         return Ok(None);
     }
     let offset = match given.call_method0("utcoffset") {
-        // The time of pandas that is none (`NaT`) has this class as well.
+        // `NaT`, the missing time of pandas, is an instance of `datetime` too.
         Err(error) if error.is_instance_of::<PyValueError>(given.py()) => return Ok(Some(Value::NaiveTime)),
         offset => offset?,
     };
@@ -54,7 +54,7 @@ fn part<'py, T: FromPyObjectOwned<'py>>(time: &Bound<'py, PyAny>, name: &str) ->
     time.getattr(name)?.extract().map_err(Into::into)
 }
 
-/// A `timedelta` in whole milliseconds.
+/// Returns the whole milliseconds of a `timedelta`.
 pub(crate) fn millis(span: &Bound<'_, PyDelta>) -> i64 {
     let seconds = i64::from(span.get_days()) * 86_400 + i64::from(span.get_seconds());
     seconds * 1_000 + i64::from(span.get_microseconds()) / 1_000

@@ -1,5 +1,5 @@
-//! Waiting without the interpreter, and not past a signal: Ctrl-C raises `KeyboardInterrupt` while the core waits for a lock,
-//! a disk or a hash. The threads of the core finish a change that has begun.
+//! Waits for the core with the interpreter released. A signal ends the wait: Ctrl-C raises `KeyboardInterrupt` while the
+//! core waits for a lock, a disk or a hash. The threads of the core finish a change that has begun.
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -12,16 +12,16 @@ use keywright::wait::{block_for, block_on, is_locked_out};
 use keywright::{Error, UnavailableCause};
 use pyo3::prelude::*;
 
-use crate::error::raised;
+use crate::error::{exception, or_raise};
 
-/// How long a signal waits for its handler at most.
+/// The longest delay between a signal and its handler.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Whether a wait was interrupted. After that the end of an engine does not wait for a lock.
+/// Set once a wait was interrupted. Closing an engine then no longer waits for a lock.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// Says whether the caller has left the call that this thread makes.
+    /// A callable that tells whether the caller has given up the call on this thread.
     static IS_LEFT: RefCell<Option<Py<PyAny>>> = const { RefCell::new(None) };
 }
 
@@ -32,31 +32,40 @@ pub(crate) fn wait<T: Send>(py: Python<'_>, future: impl Future<Output = T> + Se
         if let Some(done) = py.detach(|| block_for(future.as_mut(), SLICE)) {
             return Ok(done);
         }
-        go_on_waiting(py).inspect_err(|_| INTERRUPTED.store(true, Ordering::Relaxed))?;
+        check_interrupt(py).inspect_err(|_| INTERRUPTED.store(true, Ordering::Relaxed))?;
     }
 }
 
-/// Raises what interrupts a wait: a signal on the main thread, and on another a lock that the caller does not wait for.
-fn go_on_waiting(py: Python<'_>) -> PyResult<()> {
+/// Raises when the wait must end: on the main thread for a signal, on any other for a lock that the caller no longer
+/// waits for.
+fn check_interrupt(py: Python<'_>) -> PyResult<()> {
     py.check_signals()?;
-    let is_left = IS_LEFT.with_borrow(|is_left| is_left.as_ref().map(|call| call.clone_ref(py)));
+    let is_left = IS_LEFT.with_borrow(|is_left| is_left.as_ref().map(|callable| callable.clone_ref(py)));
     if is_locked_out()
         && let Some(is_left) = is_left
         && is_left.call0(py)?.is_truthy(py)?
     {
         let reason = "the caller left while another program held a lock of the database".to_owned();
         let fix = "read whether the change has happened before you repeat it".to_owned();
-        return Err(raised(py, &Error::Unavailable { cause: UnavailableCause::Locked, reason, fix }));
+        return Err(exception(py, &Error::Unavailable { cause: UnavailableCause::Locked, reason, fix }));
     }
     Ok(())
+}
+
+/// Waits for a call of the core, and raises its error; see [`wait`].
+pub(crate) fn wait_or_raise<T: Send>(
+    py: Python<'_>,
+    call: impl Future<Output = Result<T, Error>> + Send,
+) -> PyResult<T> {
+    or_raise(py, wait(py, call)?)
 }
 
 pub(crate) fn was_interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// As [`wait`], for a future that must not end half done: after an interrupt a thread finishes it.
-pub(crate) fn wait_through<T: Send + 'static>(
+/// Waits like [`wait`] for a future that must run to its end. After an interrupt a thread finishes it.
+pub(crate) fn wait_and_finish<T: Send + 'static>(
     py: Python<'_>,
     future: impl Future<Output = T> + Send + 'static,
 ) -> PyResult<T> {
@@ -68,30 +77,30 @@ pub(crate) fn wait_through<T: Send + 'static>(
     done
 }
 
-/// Waits for the end of an engine. After an interrupt it does not wait for a lock: a thread finishes the end.
-pub(crate) fn wait_for_end(py: Python<'_>, end: impl FnOnce() + Send + 'static) {
+/// Waits while an engine shuts down. After an interrupt it does not wait for a lock: a thread finishes the shutdown.
+pub(crate) fn wait_for_shutdown(py: Python<'_>, shut_down: impl FnOnce() + Send + 'static) {
     py.detach(|| {
         if !was_interrupted() {
-            return end();
+            return shut_down();
         }
-        let (say, ended) = channel();
-        let ending = move || {
-            end();
-            let _ = say.send(());
+        let (done, is_done) = channel();
+        let run = move || {
+            shut_down();
+            let _ = done.send(());
         };
-        // Where no thread can start, the process ends it.
-        if thread::Builder::new().name("keywright-end".into()).spawn(ending).is_ok() {
-            while ended.recv_timeout(SLICE) == Err(RecvTimeoutError::Timeout) && !is_locked_out() {}
+        // When no thread can start, the end of the process does it.
+        if thread::Builder::new().name("keywright-end".into()).spawn(run).is_ok() {
+            while is_done.recv_timeout(SLICE) == Err(RecvTimeoutError::Timeout) && !is_locked_out() {}
         }
     });
 }
 
 fn finish_on_thread<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) {
-    // Where no thread can start, the future ends here.
+    // When no thread can start, the future is dropped here.
     let _ = thread::Builder::new().name("keywright-rest".into()).spawn(move || drop(block_on(future)));
 }
 
-/// Calls `call`. Its waits for a lock of another program end once `is_left` says so.
+/// Runs `call`. Its waits for a lock of another program end as soon as `is_left()` is true.
 #[pyfunction]
 pub(crate) fn _call_unless_left<'py>(call: &Bound<'py, PyAny>, is_left: Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
     IS_LEFT.set(Some(is_left));

@@ -220,6 +220,7 @@ def test_a_loop_may_end_before_its_calls(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys\nfrom keywright import AsyncKeywright, Keywright\n"
         "async def main():\n"
+        "    asyncio.get_running_loop().slow_callback_duration = 600\n"
         f"    kw = AsyncKeywright(sys.argv[1], brand='liq', pepper={PEPPER!r})\n"
         "    await kw.open()\n"
         "    return [asyncio.create_task(kw.keys.create(name='CI')) for _ in range(20)], await asyncio.sleep(0)\n"

@@ -13,7 +13,7 @@ import pytest
 
 import keywright
 from keywright import Conflict, Decision, Key, Keywright, NewKey
-from keywright._native import _thaw
+from keywright._native import _unpickle
 from keywright.testing import ManualClock
 from records import uncounted
 
@@ -146,12 +146,12 @@ def test_nothing_shows_the_text_but_api_key_and_reveal(kw: Keywright, new: NewKe
 
 
 def test_pickle_leaves_the_text_behind(new: NewKey) -> None:
-    thawed = pickle.loads(pickle.dumps(new))
-    assert (type(thawed), thawed.api_key, thawed.id, thawed.metadata) == (NewKey, HIDDEN, new.id, new.metadata)
-    assert thawed.to_dict() == new.to_dict()
-    assert thawed != new
+    unpickled = pickle.loads(pickle.dumps(new))
+    assert (type(unpickled), unpickled.api_key, unpickled.id, unpickled.metadata) == (NewKey, HIDDEN, new.id, new.metadata)
+    assert unpickled.to_dict() == new.to_dict()
+    assert unpickled != new
     with pytest.raises(Conflict, match="rotate the key"):
-        thawed.reveal()
+        unpickled.reveal()
 
 
 def test_copies_of_the_immutable_are_itself(new: NewKey) -> None:
@@ -176,9 +176,9 @@ def test_every_record_survives_pickle(kw: Keywright, clock: ManualClock, new: Ne
     ]
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         for record in records:
-            thawed = pickle.loads(pickle.dumps(record, protocol))
-            assert (thawed, hash(thawed), repr(thawed)) == (record, hash(record), repr(record))
-            assert type(thawed) is type(record)
+            unpickled = pickle.loads(pickle.dumps(record, protocol))
+            assert (unpickled, hash(unpickled), repr(unpickled)) == (record, hash(record), repr(record))
+            assert type(unpickled) is type(record)
 
 
 def test_repr_names_class_and_fields(kw: Keywright, new: NewKey) -> None:
@@ -215,7 +215,7 @@ def test_a_decision_is_true_when_allowed(kw: Keywright, clock: ManualClock, new:
 def test_an_audit_check_is_true_when_the_chain_is_whole(kw: Keywright) -> None:
     whole = kw.audit.verify()
     assert (bool(whole), whole.ok) == (True, True)
-    broken = _thaw("AuditCheck", json.dumps(whole.to_dict() | {"ok": False, "problem": "entry 1 was changed"}))
+    broken = _unpickle("AuditCheck", json.dumps(whole.to_dict() | {"ok": False, "problem": "entry 1 was changed"}))
     assert (bool(broken), broken.ok) == (False, False)
 
 
@@ -225,8 +225,8 @@ def test_a_key_holds_its_own_limits(kw: Keywright) -> None:
     (limit,) = new.limits
     assert type(limit) is keywright.Limit
     assert {it: getattr(limit, it) for it in plain} == limit.to_dict() == plain
-    thawed = pickle.loads(pickle.dumps(limit))
-    assert (thawed, hash(thawed), repr(thawed)) == (limit, hash(limit), repr(limit))
+    unpickled = pickle.loads(pickle.dumps(limit))
+    assert (unpickled, hash(unpickled), repr(unpickled)) == (limit, hash(limit), repr(limit))
     again = kw.keys.update(new.id, limits=[it.to_dict() for it in new.limits])
     assert again.limits == new.limits
     assert pickle.loads(pickle.dumps(again)) == again
@@ -236,13 +236,13 @@ def test_a_decision_holds_the_state_of_limits(kw: Keywright) -> None:
     """No limit is judged yet, so that the plain form of one stands in."""
     state = {"name": "calls", "limit": 60, "remaining": 59, "reset_seconds": 1, "shared": True}
     decision = kw.verify("x")
-    limited = _thaw("Decision", json.dumps(decision.to_dict() | {"limits": [state]}))
+    limited = _unpickle("Decision", json.dumps(decision.to_dict() | {"limits": [state]}))
     assert limited.to_dict() == decision.to_dict() | {"limits": [state]}
     (limit,) = limited.limits
     assert type(limit) is keywright.LimitState
     assert {it: getattr(limit, it) for it in state} == state
-    thawed = pickle.loads(pickle.dumps(limit))
-    assert (thawed, hash(thawed), repr(thawed)) == (limit, hash(limit), repr(limit))
+    unpickled = pickle.loads(pickle.dumps(limit))
+    assert (unpickled, hash(unpickled), repr(unpickled)) == (limit, hash(limit), repr(limit))
 
 
 def test_pages_walk_on(kw: Keywright, clock: ManualClock) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hooks import plant
 from keywright import Keywright
-from keywright.testing import plant
 
 CREATE = """
 new_key = client.keys.create(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
 import sysconfig
 import venv
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from keywright import AsyncKeywright, Keywright
 
 FRAMEWORKS = (
     "asgiref",
@@ -43,6 +47,14 @@ def test_types(name: str) -> None:
     env = os.environ | {"DJANGO_SETTINGS_MODULE": "django.conf.global_settings"}
     done = subprocess.run([sys.executable, "-m", *COMMANDS[name]], cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["verify", "authenticate"])
+def test_the_asyncio_engine_takes_the_same_options(name: str) -> None:
+    def parameters(cls: type[Any]) -> list[tuple[str, Any]]:
+        return [(it.name, it.kind) for it in inspect.signature(getattr(cls, name)).parameters.values()][2:]
+
+    assert parameters(AsyncKeywright) == parameters(Keywright)
 
 
 def test_every_public_type_is_known(tmp_path: Path) -> None:

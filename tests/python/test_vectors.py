@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import keywright
+from hooks import hash_case, plant
 from keywright import Keywright, KeywrightError
 from keywright.errors import BY_CODE
-from keywright.testing import hash_case, plant
 from vectors import Case, Mode, World, load, matches, only, refused
 
 BASE = {"brand": "liq", "pepper": "pepper for vectors, thirty-two bytes or more"}

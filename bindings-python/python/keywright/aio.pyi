@@ -1,28 +1,26 @@
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
-from typing import Any, Generic, Literal, NoReturn, TypeAlias, TypeVar
+from typing import Any, Literal, NoReturn, TypeAlias
 
 from keywright._native import (
     AgentUsage,
     AuditCheck,
     AuditEntry,
     AuditHead,
-    Decision,
     Event,
     Key,
     ManualClock,
     NewKey,
     OrgRecord,
-    Page,
     Parsed,
 )
+from keywright.engine import AsyncEngine, Handle
 from keywright.http import AsyncHttp
-from keywright.threads import Threads
+from keywright.page import AsyncPage, Listing
+from keywright.verifier import AsyncVerifier
 
 __all__ = ["AsyncAudit", "AsyncKeys", "AsyncKeywright", "AsyncOrg", "AsyncOrgs", "AsyncPage", "Listing"]
-
-T = TypeVar("T", covariant=True)
 
 _Texts: TypeAlias = Sequence[str] | AbstractSet[str]
 _Status: TypeAlias = Literal["active", "disabled", "expired", "revoked"]
@@ -34,7 +32,7 @@ _Entries: TypeAlias = list[AuditEntry]
 _Agents: TypeAlias = list[AgentUsage]
 _Rules: TypeAlias = Mapping[str, _Rule] | Sequence[Mapping[str, int | str | None]]
 
-class AsyncKeywright:
+class AsyncKeywright(AsyncVerifier, AsyncEngine):
     """``Keywright`` for asyncio and trio: the same methods, awaited."""
 
     def __init__(
@@ -96,8 +94,6 @@ class AsyncKeywright:
         clock: a ``ManualClock`` of ``keywright.testing``, for tests.
         """
 
-    _source: Any
-
     @property
     def keys(self) -> AsyncKeys:
         """The keys of the org ``default``."""
@@ -115,46 +111,6 @@ class AsyncKeywright:
 
     def every_org(self) -> AsyncOrg:
         """The only handle across orgs."""
-
-    async def verify(
-        self,
-        text: str | bytes | bytearray | None,
-        *,
-        scopes: str | _Texts | None = None,
-        method: str | None = None,
-        ip: str | None = None,
-        environment: str | None = None,
-        operation: str | None = None,
-        cost: int | None = None,
-        agent: str | None = None,
-    ) -> Decision:
-        """Judges the text of a key. A bad key, and trouble in the store, is a decision and no exception.
-
-        text: the key as it came, text or bytes; ``None`` is no credential, code ``missing``.
-        scopes: what the request needs, all of it, as ``"deals:read,deals:write"`` or a list.
-        method: its HTTP method, in capitals. Left out, a key with a level other than full is denied ``method_not_allowed``.
-        ip: the client's address. Left out, a key with networks, of its own or of its org, is denied ``ip_not_allowed``.
-        environment: the only one accepted for this request, out of those of the engine.
-        operation: its class, for limits that count only one; one that a limit of the engine names.
-        cost: how much of each limit it takes, 1 when left out.
-        agent: the logical identity on whose behalf the key is used, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
-
-        Raises ``InvalidRequest`` or ``ValidationFailed`` for arguments without meaning, and ``Closed`` after ``close``.
-        """
-
-    async def authenticate(
-        self,
-        text: str | bytes | bytearray | None,
-        *,
-        scopes: str | _Texts | None = None,
-        method: str | None = None,
-        ip: str | None = None,
-        environment: str | None = None,
-        operation: str | None = None,
-        cost: int | None = None,
-        agent: str | None = None,
-    ) -> Key:
-        """As ``verify``, with the same arguments, but gives the key, or raises ``Denied``."""
 
     def parse(self, text: str) -> Parsed | None:
         """What the text of a key says about itself. Nothing is proved by it."""
@@ -200,20 +156,9 @@ class AsyncKeywright:
     ) -> AsyncHttp:
         """Makes the engine speak HTTP; see ``Keywright.http``. The options are checked at once."""
 
-    async def open(self) -> AsyncKeywright:
-        """Opens the database now, where it is not open yet."""
-
-    async def flush(self) -> None:
-        """Writes down what was counted until now. It happens by itself each second, in ``close``, and when Python exits."""
-
-    async def close(self) -> None:
-        """Closes the database. A second call does nothing."""
-
-    async def __aenter__(self) -> AsyncKeywright: ...
-    async def __aexit__(self, kind: type[BaseException] | None = None, *exception: object) -> None: ...
     def __reduce__(self) -> NoReturn: ...
 
-class AsyncOrg:
+class AsyncOrg(AsyncVerifier):
     """One org, or every org."""
 
     @property
@@ -224,35 +169,7 @@ class AsyncOrg:
     def audit(self) -> AsyncAudit:
         """The audit chain, as this org sees it."""
 
-    async def verify(
-        self,
-        text: str | bytes | bytearray | None,
-        *,
-        scopes: str | _Texts | None = None,
-        method: str | None = None,
-        ip: str | None = None,
-        environment: str | None = None,
-        operation: str | None = None,
-        cost: int | None = None,
-        agent: str | None = None,
-    ) -> Decision:
-        """As ``AsyncKeywright.verify``, for keys of this org only."""
-
-    async def authenticate(
-        self,
-        text: str | bytes | bytearray | None,
-        *,
-        scopes: str | _Texts | None = None,
-        method: str | None = None,
-        ip: str | None = None,
-        environment: str | None = None,
-        operation: str | None = None,
-        cost: int | None = None,
-        agent: str | None = None,
-    ) -> Key:
-        """As ``AsyncKeywright.authenticate``, for keys of this org only."""
-
-class AsyncKeys:
+class AsyncKeys(Handle):
     """The keys of an org."""
 
     async def create(
@@ -349,7 +266,7 @@ class AsyncKeys:
     async def purge(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
         """Wipes the fields of a key long revoked that can name a person; see ``Keys.purge``."""
 
-class AsyncOrgs:
+class AsyncOrgs(Handle):
     """The orgs of a database."""
 
     async def get(self, id: str) -> OrgRecord:
@@ -370,7 +287,7 @@ class AsyncOrgs:
     async def revoke_keys(self, id: str, *, reason: str | None = None, actor: str | None = None) -> int:
         """Revokes every key of the org; answers how many were revoked."""
 
-class AsyncAudit:
+class AsyncAudit(Handle):
     """The audit chain."""
 
     def list(
@@ -392,33 +309,3 @@ class AsyncAudit:
 
     async def prune(self, before: datetime) -> int:
         """Removes the entries before a time and leaves a checkpoint; answers how many were removed."""
-
-class AsyncPage(Generic[T]):
-    """One page of a list. ``async for`` walks this page and all that follow."""
-
-    def __init__(self, page: Page[T], threads: Threads) -> None: ...
-    @property
-    def data(self) -> list[T]: ...
-    @property
-    def has_more(self) -> bool: ...
-    @property
-    def next_cursor(self) -> str | None: ...
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
-
-    def keys(self) -> list[str]:
-        """The names of its fields: with them ``dict(page)`` is as ``to_dict()``."""
-
-    def __getitem__(self, name: str) -> Any: ...
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any: ...
-    def __aiter__(self) -> AsyncIterator[T]: ...
-    def __eq__(self, other: object) -> bool: ...
-    def __hash__(self) -> int: ...
-
-class Listing(Generic[T]):
-    """A list that was asked for: await it for one page, or iterate it for all."""
-
-    def __init__(self, ask: Callable[[], Awaitable[Page[T]]], threads: Threads) -> None: ...
-    def __await__(self) -> Generator[Any, None, AsyncPage[T]]: ...
-    def __aiter__(self) -> AsyncIterator[T]: ...

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from keywright._native import (
     AgentUsage,
-    Answer,
     AuditCheck,
     AuditEntry,
     AuditHead,
-    Config,
     Decision,
     Event,
     Http,
@@ -26,15 +24,14 @@ from keywright._native import (
     Page,
     Parsed,
     Passed,
+    PendingResponse,
     Response,
     Secret,
     Target,
 )
+from keywright.engine import AsyncEngine, LazyEngine
 from keywright.errors import Closed, Unavailable
 from keywright.threads import Threads
-
-if TYPE_CHECKING:
-    from keywright.aio import AsyncKeywright
 
 __all__ = [
     "BY_RULE",
@@ -89,9 +86,9 @@ UNIX: str = "unix:"
 class _Contract:
     """``Http`` of an engine that may open later; the options are checked at once."""
 
-    __slots__ = ("_config", "_engine", "_http", "_source", "_threads")
+    __slots__ = ("_config", "_engine", "_http", "_lazy", "_threads")
 
-    def __init__(self, keywright: Keywright | AsyncKeywright, **options: Any) -> None:
+    def __init__(self, keywright: Keywright | AsyncEngine, **options: Any) -> None:
         self._http: Http | None = None
         self._engine: Keywright | None = None
         if isinstance(keywright, Keywright):
@@ -99,9 +96,9 @@ class _Contract:
             self._http = keywright.http(**options)
             self._threads: Threads = Threads()
         else:
-            self._source: Any = keywright._source
-            self._config: HttpConfig = HttpConfig(self._source.config, **options)
-            self._threads = self._source.threads
+            self._lazy: LazyEngine = keywright._engine
+            self._config: HttpConfig = HttpConfig(self._lazy.config, **options)
+            self._threads = self._lazy.threads
 
     def manages(self, target: bytes) -> bool:
         """Whether management answers a target, see ``Http.manages``."""
@@ -114,7 +111,7 @@ class _Contract:
         return wanted
 
     def _flush(self) -> None:
-        engine: Keywright | None = self._engine or self._source.engine
+        engine: Keywright | None = self._engine or self._lazy.engine
         if engine is not None:
             # The store may be in trouble, or the host have closed it, and the process ends all the same.
             with suppress(Unavailable, Closed):
@@ -172,7 +169,7 @@ class SyncHttp(_Contract):
         return (self._http or self._open()).explain(method, target, headers, peer, needs)
 
     def _open(self) -> Http:
-        self._http = http = self._config.open(self._source.opened(Config.open))
+        self._http = http = self._config.open(self._lazy.opened())
         return http
 
 
@@ -198,7 +195,7 @@ class AsyncHttp(_Contract):
             except (Unavailable, Closed):
                 return self._config.unavailable(method, target, headers)
         answer = http._begin(method, target, headers, peer, needs, earlier)
-        return await self._threads.run(answer.wait) if isinstance(answer, Answer) else answer
+        return await self._threads.run(answer.wait) if isinstance(answer, PendingResponse) else answer
 
     async def manage(self, method: str, target: bytes, headers: Any, peer: str | None, body: bytes, session: Any = None) -> Response:
         """Answers a management request, see ``Http.manage``."""
@@ -207,7 +204,7 @@ class AsyncHttp(_Contract):
         except (Unavailable, Closed):
             return self._config.unavailable(method, target, headers)
         answer = http._begin_manage(method, target, headers, peer, body, session)
-        return cast("Response", await self._threads.run(answer.wait)) if isinstance(answer, Answer) else answer
+        return cast("Response", await self._threads.run(answer.wait)) if isinstance(answer, PendingResponse) else answer
 
     async def once(self, passed: Passed, body: bytes) -> Lease | Response | None:
         """Asks, before a request with ``once`` is done, whether it was done before, see ``Http.once``."""
@@ -245,7 +242,7 @@ class AsyncHttp(_Contract):
     async def _open(self) -> Http:
         http = self._http
         if http is None:
-            self._http = http = cast("Http", await self._source.run(self._config.open))
+            self._http = http = cast("Http", await self._lazy.run(self._config.open))
         return http
 
 

@@ -130,10 +130,13 @@ impl Request {
         Some(Self { scopes, environment, operation, cost, ..self.clone() })
     }
 
+    /// The options of a `verify` call. The bindings are checked against this list.
+    #[doc(hidden)]
+    pub const FIELDS: [&'static str; 7] = ["scopes", "method", "ip", "environment", "operation", "cost", "agent"];
+
     /// Reads the options of a `verify` call.
     pub fn read(fields: Fields) -> Result<Self, Error> {
-        let known = ["scopes", "method", "ip", "environment", "operation", "cost", "agent"];
-        let mut fields = fields.only(&known)?;
+        let mut fields = fields.only(&Self::FIELDS)?;
         let mut request = Self::new();
         if let Some(value) = fields.given("scopes") {
             request.scopes = scope::read(value)?;

@@ -12,7 +12,6 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from keywright import AsyncKeywright, Keywright
-from keywright._native import Config
 from keywright.errors import KeywrightError
 from keywright.http import AsyncHttp, Needs, SyncHttp, needed
 
@@ -66,7 +65,7 @@ def declared(scopes: str | list[str] | None = None, **needs: Any) -> Needs:
 
 def engine() -> Keywright:
     """The engine, open: for your own code, as ``engine().org("acme").keys.create(name="CI")``."""
-    opened: Keywright = site().engine._source.opened(Config.open)
+    opened: Keywright = site().engine._engine.opened()
     return opened
 
 

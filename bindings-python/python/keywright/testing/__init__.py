@@ -1,8 +1,8 @@
-"""For tests: a clock moved by hand, and what the shared test vectors need.
+"""For the tests of applications: a clock that a test moves by hand.
 
 Fixtures for pytest are in :mod:`keywright.testing.fixtures`.
 """
 
-from keywright._native import ManualClock, hash_case, plant
+from keywright._native import ManualClock
 
-__all__ = ["ManualClock", "hash_case", "plant"]
+__all__ = ["ManualClock"]

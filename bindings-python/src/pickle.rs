@@ -1,0 +1,37 @@
+//! Unpickling of records.
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use serde::de::DeserializeOwned;
+
+use crate::decision::Decision;
+use crate::new_key::NewKey;
+use crate::records::{AuditCheck, AuditEntry, AuditHead, Key, Limit, LimitState, OrgRecord, Parsed, Secret};
+
+/// Makes a record from its class name and its plain data as JSON.
+#[pyfunction]
+pub(crate) fn _unpickle<'py>(py: Python<'py>, class: &str, json: &str) -> PyResult<Bound<'py, PyAny>> {
+    match class {
+        "Key" => read::<Key>(json)?.into_bound_py_any(py),
+        "NewKey" => NewKey::unpickled(py, read(json)?)?.into_bound_py_any(py),
+        "Secret" => read::<Secret>(json)?.into_bound_py_any(py),
+        "Limit" => read::<Limit>(json)?.into_bound_py_any(py),
+        "LimitState" => read::<LimitState>(json)?.into_bound_py_any(py),
+        "Decision" => Decision::unpickled(json).map_err(invalid)?.into_bound_py_any(py),
+        "OrgRecord" => read::<OrgRecord>(json)?.into_bound_py_any(py),
+        "AuditEntry" => read::<AuditEntry>(json)?.into_bound_py_any(py),
+        "AuditHead" => read::<AuditHead>(json)?.into_bound_py_any(py),
+        "AuditCheck" => read::<AuditCheck>(json)?.into_bound_py_any(py),
+        "Parsed" => read::<Parsed>(json)?.into_bound_py_any(py),
+        other => Err(PyValueError::new_err(format!("no record of Keywright is called {other}"))),
+    }
+}
+
+fn read<T: DeserializeOwned>(json: &str) -> PyResult<T> {
+    serde_json::from_str(json).map_err(invalid)
+}
+
+fn invalid(error: serde_json::Error) -> PyErr {
+    PyValueError::new_err(format!("this pickle holds no such record: {error}"))
+}
