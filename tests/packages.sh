@@ -30,8 +30,10 @@ programs() {
 uses_wheel() {
   python3 -m venv "$folder/venv" && "$folder/venv/bin/python" -m pip install --quiet --no-index "$wheel" || return 1
   (cd "$folder" && venv/bin/python - <<'PYTHON'
-from keywright import Keywright
+from keywright import Keywright, _native
 
+hooks = {"_hash_case", "_plant"} & vars(_native).keys()
+assert not hooks, f"the wheel has hooks of the tests: {hooks}"
 with Keywright("sqlite:python.db", brand="kw", pepper="p" * 32) as kw:
     new = kw.keys.create(name="from the wheel")
     assert kw.verify(new.api_key), "the wheel does not verify its own key"
@@ -79,6 +81,15 @@ packs_crate() {
   tar -tzf "$CARGO_TARGET_DIR"/package/keywright-*.crate | grep -q '/README.md$'
 }
 
+# The addon without the hooks of the tests.
+has_no_hooks() {
+  node -e '
+const addon = require(process.argv[1]);
+const hooks = ["hashCase", "panicLater", "panicNow"].filter((name) => name in addon);
+if ("plant" in addon.Engine.prototype) hooks.push("plant");
+if (hooks.length > 0) throw new Error(`the addon has hooks of the tests: ${hooks}`);' "$1"
+}
+
 # carries LIST NAME...: every name is in the list of an archive's files.
 carries() {
   local list=$1 name
@@ -98,7 +109,8 @@ tarball=$(echo "$folder"/keywright-*.tgz)
 
 check "the wheel names what it runs on" carries "$wheel" cp310-abi3 manylinux_2_17
 check "the addon asks for no newer C library" old_enough "$folder/$addon"
-check "the wheel is used without a network" uses_wheel
+check "the addon has no hooks of the tests" has_no_hooks "$folder/$addon"
+check "the wheel has no hooks of the tests, and is used without a network" uses_wheel
 check "the tarball is used without a network" uses_tarball
 check twine "$bin"/twine check --strict "$folder"/wheel/*
 check check-wheel-contents "$bin"/check-wheel-contents "$wheel"

@@ -1,21 +1,21 @@
 "use strict";
 
-// Loads the compiled engine: the file beside this folder, else the package that npm installs for the platform.
-// Every name is a literal inside a `try`, so that bundlers and file tracers find what is there and pass over the rest.
+// Loads the addon: the file beside this folder, else the package that npm installs for the platform.
+// Every name is a literal inside a `try`, so that bundlers and file tracers find the files that exist and skip the others.
 
 const target = `${process.platform}-${process.arch}${abi()}`;
 const causes = [];
 
 module.exports = beside() ?? installed() ?? fail();
 
-/** The last part of a target's name: the C library of Linux, the compiler's conventions on Windows. */
+/** Returns the last part of a target's name: the C library on Linux, the ABI on Windows. */
 function abi() {
   if (process.platform === "win32") return "-msvc";
   if (process.platform !== "linux") return "";
   return usesMusl() ? "-musl" : "-gnu";
 }
 
-/** Only a process on glibc reports a version of it. */
+/** Tells whether the C library is musl. Only a process on glibc reports a glibc version. */
 function usesMusl() {
   const { report } = process;
   if (typeof report?.getReport !== "function") return false;
@@ -78,7 +78,7 @@ function fail() {
   throw new AggregateError(causes, `keywright cannot load its addon for ${target}${reason()}`);
 }
 
-/** The cause with the fix that belongs to it. */
+/** Returns the cause with its fix. */
 function reason() {
   if (causes.length === 0) return ": there is none for this platform";
   const broken = causes.find((error) => error?.code !== "MODULE_NOT_FOUND");

@@ -1,12 +1,12 @@
 "use strict";
 
-/** The longest body that management reads. */
+/** The longest body of a management request, in bytes. */
 const LARGEST_BODY = 65_536;
 
-/** The longest body of a request that can be done once. */
+/** The longest body of an idempotent request, in bytes. */
 const LARGEST_ONCE = 1_048_576;
 
-/** The beginning of a body, as far as it is looked at. */
+/** Buffers the first bytes of a body, up to one chunk beyond a limit. */
 class Beginning {
   #chunks = [];
   #length = 0;
@@ -16,7 +16,7 @@ class Beginning {
     this.#most = most;
   }
 
-  /** Whether there is more of it than is looked at. */
+  /** Whether the body is longer than the limit. */
   get isFull() {
     return this.#length > this.#most;
   }
@@ -28,7 +28,7 @@ class Beginning {
     this.#length += bytes.length;
   }
 
-  /** The same of a chunk whose memory its owner may use for something else: a copy of what is looked at. */
+  /** Adds a copy of a chunk, since its owner may reuse the memory. */
   addCopy(chunk, encoding) {
     if (this.isFull) return;
     this.add(typeof chunk === "string" ? chunk : Buffer.from(chunk.subarray?.(0, this.#most + 1) ?? chunk), encoding);
@@ -39,10 +39,10 @@ class Beginning {
   }
 }
 
-/** A body, up to the first part that is too much. */
+/** Reads a body, up to the first chunk beyond the limit. */
 async function bodyOf(stream, most = LARGEST_BODY) {
   const beginning = new Beginning(most);
-  // To cancel one of two branches would wait for the other.
+  // Canceling one branch of a tee would wait for the other one.
   for await (const chunk of stream?.values?.({ preventCancel: true }) ?? stream ?? []) {
     beginning.add(chunk);
     if (beginning.isFull) break;
@@ -52,7 +52,7 @@ async function bodyOf(stream, most = LARGEST_BODY) {
 
 const brokeOff = () => new Error("the body of the request broke off");
 
-/** What another middleware has read and kept elsewhere must not count as none: what it said would be left out. */
+/** A body that another middleware has consumed must not count as empty: its content would be ignored. */
 function readElsewhere() {
   return new Error("another middleware has read the body and kept it: mount Keywright before it");
 }

@@ -4,10 +4,10 @@ const addon = require("./addon.cjs");
 const { checked } = require("./error.cjs");
 const { noMore, strict } = require("./strict.cjs");
 
-/** Under which a clock has its native part, for other copies of this package too. */
+/** The key of the native part of a clock, also for other copies of this package. */
 const CLOCK = Symbol.for("keywright.clock");
 
-/** The native part of a clock; undefined for what is none. */
+/** Returns the native part of a clock, or undefined for any other value. */
 const nativeOf = (value) => value?.[CLOCK];
 
 /** A clock that stands still until a test moves it. */

@@ -5,9 +5,9 @@ const { isMainThread } = require("node:worker_threads");
 const TASKS = Symbol.for("keywright.exit");
 
 /**
- * Functions to run before the process or the worker exits: sets of them and one listener for all copies of this package.
- * `exit` runs also after `process.exit`, and waits for nothing; what `before` does is waited for, once, where the event loop of
- * the process has nothing left to do.
+ * Returns the functions to run before the process or the worker exits. All copies of this package share them and their
+ * listeners. The functions in `exit` also run after `process.exit`, and cannot wait. Those in `before` run once, when the
+ * event loop of the process is empty, and the process waits for them.
  */
 function exitTasks() {
   if (process[TASKS] === undefined) Object.defineProperty(process, TASKS, { value: listened() });
@@ -19,7 +19,7 @@ function listened() {
   process.on("exit", () => {
     for (const task of exit) task();
   });
-  // A worker that ends must not end the events of the other threads.
+  // The end of a worker must not end the events of the other threads.
   if (isMainThread) {
     process.once("beforeExit", () => {
       for (const task of before) void task();

@@ -9,8 +9,8 @@ const { managing } = require("./principal.cjs");
 const { isPromise } = require("./promise.cjs");
 
 /**
- * Guards an Express application: `app.use(keys)` judges by the rules of paths, `keys.requires("deals:read")` by what one
- * route needs, `keys.management()` is to be mounted. The options are those of `Http`; wrong ones are refused here.
+ * Guards an Express application: `app.use(keys)` applies the rules of paths, `keys.requires("deals:read")` the needs of one
+ * route, and `keys.management()` is a handler to mount. Takes the options of `Http`, and throws for wrong ones.
  */
 function guard(kw, options) {
   const http = new Http(kw, options);
@@ -36,11 +36,11 @@ function guard(kw, options) {
   });
 }
 
-/** Waits for what is found, and has it done once where it is to be. */
+/** Waits for the outcome, and starts an idempotent request. */
 async function judgedOnce(http, waited, request, response, next) {
   const found = await waited;
   const turn = found.once && (await http.once(found, await bodyBefore(request)));
-  // A host that does not wait any longer, such as one with a time limit, has answered by itself.
+  // The host may have responded meanwhile, for example after a timeout.
   if (response.headersSent) return turn?.release?.();
   if (turn?.allowed) keep(response, turn);
   judged(turn?.allowed === false ? turn : found, request, response, next);
@@ -55,7 +55,7 @@ function judged(found, request, response, next) {
 
 function management(http, principal) {
   return async (request, response, next) => {
-    // Where it is mounted, all that comes is its own.
+    // Under a mount path, every request belongs to management.
     if (request.baseUrl === "" && !http.manages(request.url)) return next();
     try {
       const session = principal ? await principal(request) : undefined;
@@ -70,7 +70,7 @@ function management(http, principal) {
   };
 }
 
-/** The key of a request that was let in, null where it came without. */
+/** Returns the key of a request that the guard let through, or null if there is none. */
 function getApiKey(request) {
   return request.keywright?.key ?? null;
 }

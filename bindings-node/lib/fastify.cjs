@@ -9,19 +9,19 @@ const { managing } = require("./principal.cjs");
 const { isPromise } = require("./promise.cjs");
 const { below } = require("./target.cjs");
 
-/** Fastify's own mark of a plugin whose hooks hold for whoever registers it. */
+/** Fastify's mark for a plugin whose hooks apply to the instance that registers it. */
 const SHARED = Symbol.for("skip-override");
 const MANAGES = Symbol.for("keywright.management");
 
 /**
- * Guards a Fastify application: `app.register(keys)` judges by the rules of paths, `onRequest: keys.requires("deals:read")`
- * by what one route needs, `app.register(keys.management(), { prefix })` answers about keys. The options are those of `Http`;
- * wrong ones are refused here.
+ * Guards a Fastify application: `app.register(keys)` applies the rules of paths, `onRequest: keys.requires("deals:read")` the
+ * needs of one route, and `app.register(keys.management(), { prefix })` serves management. Takes the options of `Http`, and
+ * throws for wrong ones.
  */
 function guard(kw, options) {
   const http = new Http(kw, options);
   const hook = (needs) => (request, reply, done) => {
-    // Management judges by itself who asks it.
+    // Management authenticates its own callers.
     if (request.server[MANAGES]) return done();
     const { method, url, socket } = request.raw;
     let found;
@@ -35,7 +35,7 @@ function guard(kw, options) {
   };
   const plugin = (app, _options, done) => {
     app.addHook("onRequest", hook(undefined));
-    // A host that has closed the engine itself has written all down.
+    // If the host has closed the engine, its counters are written already.
     app.addHook("onClose", () => kw.flush().catch(() => {}));
     done();
   };
@@ -51,11 +51,11 @@ function guard(kw, options) {
   });
 }
 
-/** Waits for what is found, and has it done once where it is to be. */
+/** Waits for the outcome, and starts an idempotent request. */
 async function judgedOnce(http, waited, request, reply, done) {
   const found = await waited;
   const turn = found.once && (await http.once(found, await bodyBefore(request)));
-  // A host that does not wait any longer, such as one with a time limit, has answered by itself.
+  // The host may have responded meanwhile, for example after a timeout.
   if (reply.sent) return turn?.release?.();
   if (turn?.allowed) keep(reply.raw, turn);
   judged(turn?.allowed === false ? turn : found, request, reply, done);
@@ -70,11 +70,11 @@ function judged(found, request, reply, done) {
 
 function send(reply, { status, headers, body }) {
   for (let at = 0; at < headers.length; at += 2) reply.header(headers[at], headers[at + 1]);
-  // An empty buffer would be given a type.
+  // Fastify would set a content type for an empty buffer.
   return reply.code(status).send(body.length === 0 ? undefined : body);
 }
 
-/** Answers before Fastify looks at the body, since what it makes of one is not what came. */
+/** Responds before Fastify parses the body, since management needs the body as it was sent. */
 async function manage(http, principal, request, reply, target) {
   const session = principal ? await principal(request) : undefined;
   const { method, socket } = request.raw;
@@ -100,7 +100,7 @@ function amongOthers(http, principal) {
   return Object.assign(async (app) => void app.addHook("onRequest", hook), { [SHARED]: true });
 }
 
-/** The key of a request that was let in, null where it came without. */
+/** Returns the key of a request that the guard let through, or null if there is none. */
 function getApiKey(request) {
   return request.keywright?.key ?? null;
 }

@@ -7,15 +7,15 @@ const { LARGEST_KEPT } = require("./once.cjs");
 const FETCHED = { get: (it, name) => it.headers.get(name), set: (it, name, value) => it.headers.set(name, value) };
 
 /**
- * The parts of a WHATWG request, which has joined the lines of a repeated header with commas, and resolved what dots are
- * in its path: a host that routes by the target as it came hands that on.
+ * Returns the parts of a WHATWG request. Such a request has joined repeated headers with commas and resolved the dots in its
+ * path, so a host that routes by the original target passes that one.
  */
 function partsOf(request, peer, target) {
   const { pathname, search } = new URL(request.url);
   return { method: request.method, target: target ?? pathname + search, rawHeaders: [...request.headers].flat(), peer };
 }
 
-/** Those whose answers have no body, which no `Response` of theirs takes (Fetch, "null body status"). */
+/** Statuses whose `Response` must have no body (Fetch, "null body status"). */
 const BODILESS = new Set([204, 205, 304]);
 
 function responseOf({ status, headers, body }, method) {
@@ -25,9 +25,9 @@ function responseOf({ status, headers, body }, method) {
 }
 
 /**
- * Authenticates a WHATWG `Request`: `allowed` with what is known of it and `finish(response)`, which adds our headers to
- * whatever response it gets, and keeps it where the request is to be done once; else `response` is the answer. A handler that
- * fails is told with `release()`.
+ * Authenticates a WHATWG `Request`. If it is allowed, the result has the fields of the pass and `finish(response)`, which adds
+ * the headers of the contract and stores the response of an idempotent request; `release()` reports that the handler failed.
+ * Otherwise `response` is the response to send.
  */
 async function authenticateRequest(http, request, { peer, needs, target, earlier } = {}) {
   const parts = { ...partsOf(request, peer, target), earlier };
@@ -37,7 +37,7 @@ async function authenticateRequest(http, request, { peer, needs, target, earlier
   return { allowed: true, ...known, finish, release };
 }
 
-/** The same for an adapter that knows the parts of a request. */
+/** Authenticates a request whose parts the adapter knows. */
 async function admit(http, request, parts, needs) {
   const found = await http.authenticate(parts, needs);
   if (!found.allowed) return { refused: found };
@@ -58,7 +58,7 @@ async function admit(http, request, parts, needs) {
   return { found, finish, release };
 }
 
-/** The body of a response, with whose end a lease ends. */
+/** Returns the body of a response. The end of the body ends the lease. */
 async function kept({ body, status, headers }, lease) {
   const beginning = new Beginning(LARGEST_KEPT);
   const finish = () => lease.finish(status, [...headers].flat(), beginning.bytes());
@@ -85,7 +85,7 @@ async function kept({ body, status, headers }, lease) {
   return new ReadableStream({ pull, cancel });
 }
 
-/** Answers a WHATWG `Request` about keys; `mount` is the path that management stands under. */
+/** Serves management for a WHATWG `Request`; `mount` is the path of management. */
 async function manageRequest(http, request, { peer, principal, target, earlier, mount = "" } = {}) {
   const session = principal ? await principal(request) : undefined;
   const parts = partsOf(request, peer, target);

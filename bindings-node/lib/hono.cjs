@@ -8,9 +8,9 @@ const { managing } = require("./principal.cjs");
 const { below } = require("./target.cjs");
 
 /**
- * Guards a Hono application: `app.use(keys)` judges by the rules of paths, `keys.requires("deals:read")` by what one route
- * needs, `app.all("/manage/*", keys.management())` answers about keys. The options are those of `Http`, and `peer`; wrong ones
- * are refused here.
+ * Guards a Hono application: `app.use(keys)` applies the rules of paths, `keys.requires("deals:read")` the needs of one route,
+ * and `app.all("/manage/*", keys.management())` serves management. Takes the options of `Http`, and `peer`, and throws for
+ * wrong ones.
  */
 function guard(kw, { peer, ...options } = {}) {
   if (peer !== undefined && typeof peer !== "function") throw new TypeError("peer must be a function that takes a context");
@@ -26,7 +26,7 @@ function guard(kw, { peer, ...options } = {}) {
       await release();
       throw error;
     }
-    // Hono has made a response of an error as well. Without the first step it would put back what headers were before.
+    // Hono has turned an error into a response too. Without the first assignment it would restore the earlier headers.
     const answer = await finish(c.res);
     c.res = undefined;
     c.res = answer;
@@ -53,17 +53,17 @@ function answered(c, { status, headers, body }) {
   return c.body(body.length ? body : null, status);
 }
 
-/** A request as `@hono/node-server` hands it on; elsewhere as the runtime tells it. */
+/** Returns the parts of a request from `@hono/node-server`, or from the request itself on other runtimes. */
 function arrived(c, peer) {
   const incoming = (c.env?.server ?? c.env)?.incoming;
   const parts = taken(c.req.raw, incoming, peer ? peer(c) : peerOf(incoming?.socket));
   if (parts.target.split("?", 1)[0] === c.req.path) return parts;
   const { pathname, search } = new URL(c.req.raw.url);
-  // An application that says with `getPath` what it routes by.
+  // An application with `getPath` routes by a path of its own.
   return [pathname, readable(pathname)].includes(c.req.path) ? parts : { ...parts, target: c.req.path.replace(/[^!-~]+/g, encodeURI) + search };
 }
 
-/** A path as Hono shows it to its router. */
+/** Decodes a path as Hono does for its router. */
 function readable(path) {
   return path.replace(/(?:%[0-9A-F]{2})+/gi, (some) => {
     try {
@@ -74,7 +74,7 @@ function readable(path) {
   });
 }
 
-/** The key of a request that was let in, null where it came without. */
+/** Returns the key of a request that the guard let through, or null if there is none. */
 function getApiKey(c) {
   return c.get("keywright")?.key ?? null;
 }

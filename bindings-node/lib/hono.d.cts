@@ -1,41 +1,41 @@
-// @ts-ignore: Hono is optional: where its types are missing, they are `any`.
+// @ts-ignore: Hono is optional: without its types, they are `any`.
 import type { Context, MiddlewareHandler } from "hono";
 import type { Explanation, HttpOptions, NeedsOptions, Passed, Principal } from "./http.cjs";
 import type { Key, Keywright, Scopes } from "./index.cjs";
 
-/** What a guard leaves for the handlers after it: `new Hono<KeywrightEnv>()` has `c.var.keywright` everywhere. */
+/** The variables that a guard sets for later handlers: `new Hono<KeywrightEnv>()` has `c.var.keywright` everywhere. */
 export interface KeywrightEnv {
   Variables: {
-    /** What is known of a request that was let in. */
+    /** The pass of a request that the guard let through. */
     keywright: Passed;
   };
 }
 
 export interface GuardOptions extends HttpOptions {
   /**
-   * The address of the socket's other end, or `unix:`, where `@hono/node-server` does not serve. Without one a key that is bound to
-   * networks is refused. Never a header that a client may send.
+   * Returns the address of the peer, or `unix:`, on servers other than `@hono/node-server`. Without it, a key with networks is
+   * refused. Never read it from a header that a client can send.
    */
   peer?: ((c: Context) => string | undefined) | undefined;
 }
 
-/** `app.use(guard)` judges by the rules of paths. */
+/** `app.use(guard)` applies the rules of paths. */
 export interface Guard extends MiddlewareHandler<KeywrightEnv> {
-  /** A middleware for a route that needs these scopes, and whatever else. */
+  /** Returns a middleware for a route with these needs. */
   requires(scopes?: Scopes, more?: NeedsOptions): MiddlewareHandler<KeywrightEnv>;
   /**
-   * Key management, for all that is below a path: `app.all("/manage/*", guard.management({ principal }))`; with the option
+   * Returns the handler of management for everything below a path: `app.all("/manage/*", guard.management({ principal }))`; with the option
    * `path`, before the guard: `app.use(guard.management({ principal }))`.
    */
   management(options?: {
     principal?: ((c: Context) => Principal | null | undefined | Promise<Principal | null | undefined>) | undefined;
   }): MiddlewareHandler;
-  /** Why a request is let in or refused where a route needs this, or else by the rule of its path. */
+  /** Explains why a request is let through or refused, by these needs or by the rule of its path. */
   explain(c: Context, scopes?: Scopes, more?: NeedsOptions): Promise<Explanation>;
 }
 
-/** Guards a Hono application; wrong options are refused here. */
+/** Guards a Hono application. Throws for wrong options. */
 export function guard(kw: Keywright, options?: GuardOptions): Guard;
 
-/** The key of a request that was let in, null where it came without. */
+/** Returns the key of a request that the guard let through, or null if there is none. */
 export function getApiKey(c: Context<any>): Key | null;

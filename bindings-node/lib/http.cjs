@@ -8,7 +8,7 @@ const { Lease } = require("./once.cjs");
 const { isPromise } = require("./promise.cjs");
 const { Key } = require("./record.cjs");
 
-/** A request that may go on. */
+/** A request that the contract lets through. */
 class Passed {
   #every;
   #more;
@@ -35,7 +35,7 @@ class Passed {
   }
 }
 
-/** A whole response, to be sent as it is. */
+/** A complete response. */
 class Refused {
   constructor({ status, headers, body }) {
     this.status = status;
@@ -50,31 +50,31 @@ class Refused {
 
 const MOST_KEYS = 10_000;
 
-/** What says nothing but its key. */
+/** The fields of a plain pass, which has nothing but its key. */
 const PLAIN = { headers: [], org: undefined, actor: undefined, agent: undefined, once: undefined };
 
-/** What a route needs, made once for each. */
+/** The needs of a route, made once per route. */
 class Needs {
   constructor(options) {
     this.options = options;
     this.native = checked(addon.needs(options));
   }
 
-  /** Scopes, and whatever else a route needs. */
+  /** Makes needs of scopes and other options. */
   static of(scopes, more) {
     return new Needs(scopes === undefined ? more : { ...more, scopes });
   }
 }
 
-/** An engine that speaks HTTP. */
+/** The HTTP contract of an engine. */
 class Http {
   #addon;
   #native;
   #reads;
   #every;
-  // Keys by their readings: what was read once is the same until the key changes.
+  // Keys by their readings: a key that is read again has another reading.
   #keys = new Map();
-  // Needs as the engine's addon has them, where another copy of this package has loaded it.
+  // Needs made by the addon of the engine, if another copy of this package has loaded it.
   #needs = new WeakMap();
 
   constructor(kw, options) {
@@ -85,14 +85,14 @@ class Http {
     this.#every = this.#native.headers;
   }
 
-  /** What a route needs; what nobody could meet is refused. */
+  /** Makes the needs of a route. Throws if no request could meet them. */
   needs(scopes, more) {
     const needs = Needs.of(scopes, more);
     checked(this.#native.check(this.#needed(needs)));
     return needs;
   }
 
-  /** The pass or the answer at once, where nothing has to be waited for; else a promise of it. */
+  /** Authenticates a request. Returns the outcome, or a promise when the call has to wait. */
   begin(method, target, rawHeaders, peer, earlier, needs, rewritten) {
     const judged = this.#native.authenticate(this.#head(method, target, rawHeaders, peer, earlier, rewritten), this.#needed(needs));
     if (!isPromise(judged)) return this.#told(judged);
@@ -110,7 +110,7 @@ class Http {
     try {
       return new Refused(checked(answer));
     } catch (error) {
-      // A mistake of the host, of which no framework must make an answer to the client.
+      // An error of the host. No framework may turn it into a response to the client.
       throw new TypeError(`principal: ${error.message}`, { cause: error });
     }
   }
@@ -146,7 +146,7 @@ class Http {
   #key(reading) {
     const known = this.#keys.get(reading);
     if (known !== undefined) return known;
-    const key = new Key(JSON.parse(this.#addon.letIn()));
+    const key = new Key(JSON.parse(this.#addon.lastKey()));
     if (this.#keys.size >= MOST_KEYS) this.#keys.clear();
     this.#keys.set(reading, key);
     return key;
@@ -159,7 +159,7 @@ class Http {
     return known;
   }
 
-  /** The head in one text, with those header lines that are looked at: each that crosses to the addon costs something. */
+  /** Writes the head as one text with the headers that the contract reads: each argument that crosses to the addon costs time. */
   #head(method, target, rawHeaders, peer, earlier, rewritten) {
     let lines = 5;
     let text = `\n${method}\n${target}\n${rewritten ? 1 : ""}\n${peer ?? ""}\n${earlier ?? ""}`;
@@ -173,10 +173,10 @@ class Http {
   }
 }
 
-/** The needs of a guard of one route that leaves them to the rule of the path. */
+/** The needs of a guard on one route that applies the rule of the path. */
 const BY_RULE = new Needs({ access: "rule" });
 
-/** What a route needs, where that is said. */
+/** Makes the needs of a route, or undefined without arguments. */
 const asked = (http, scopes, more) => (scopes === undefined && more === undefined ? undefined : http.needs(scopes, more));
 
 module.exports = { BY_RULE, Http, Needs, Passed, Refused, asked, authenticateRequest, manageRequest };

@@ -1,6 +1,6 @@
 import type { ManualClock } from "./testing.cjs";
 
-// As TypeScript declares them from 5.2 on, in a library that older versions lack.
+// TypeScript 5.2 and later declare these themselves, in a library that older versions lack.
 declare global {
   interface SymbolConstructor {
     readonly asyncDispose: unique symbol;
@@ -10,89 +10,89 @@ declare global {
   }
 }
 
-/** Scopes as a list, or as one text with commas or spaces. */
+/** Scopes as a list, or as one text separated by commas or spaces. */
 export type Scopes = string | readonly string[];
-/** Data that JSON can say. */
+/** Any JSON value. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 export type Status = "active" | "disabled" | "expired" | "revoked";
 /** `read` is GET, HEAD and OPTIONS; `read_write` adds POST, PUT and PATCH; `full` is every method. */
 export type Level = "read" | "read_write" | "full";
-/** Whose requests a rate limit counts together. */
+/** The requests that a rate limit counts together: those of a key, an org or an agent. */
 export type Per = "key" | "org" | "agent";
 /** Text, or a number in a database made with `idStyle: "integer"`. */
 export type KeyId = string | number;
 
-/** A rate limit as it is asked for. */
+/** A rate limit as an option. */
 export interface LimitRule {
-  /** `[a-z][a-z0-9_.-]{0,63}`; may be left out where the limit stands under its name. */
+  /** `[a-z][a-z0-9_.-]{0,63}`. Optional for a limit in an object, whose property name it takes. */
   name?: string | null | undefined;
-  /** Requests a minute, 1 to 1000000000. */
+  /** Requests per minute, 1 to 1000000000. */
   rate: number;
-  /** Requests that may come at once: as many as the rate unless said. */
+  /** Requests allowed at once; the rate by default. */
   burst?: number | null | undefined;
-  /** `key` unless said, which is all that a key's own limits may be. */
+  /** `key` by default, and always for the limits of a key. */
   per?: Per | null | undefined;
-  /** The class of operations that it is for: every request unless said. */
+  /** The class of operations that the limit counts; every request by default. */
   operation?: string | null | undefined;
 }
-/** Up to 8 limits by their names, a number being requests a minute, or as a list of limits that have names. */
+/** Up to 8 limits by name, where a number means requests per minute, or a list of named limits. */
 export type LimitRules =
   | { readonly [name: string]: number | LimitRule }
   | readonly (LimitRule & { name: string })[];
 
 /** The options of `new Keywright`. */
 export interface Options {
-  /** What every key text begins with. */
+  /** The prefix of every key. */
   brand?: string | undefined;
-  /** The environments there are; `["live", "test"]` unless said. */
+  /** All environments; `["live", "test"]` by default. */
   environments?: readonly string[] | undefined;
-  /** The ones this engine accepts: the first unless said, `"*"` for all. */
+  /** The environments that this engine accepts: the first by default, `"*"` for all. */
   environment?: string | readonly string[] | undefined;
-  /** The template of key texts; `{brand}_{env}_{lookup}_{secret}{checksum}` unless said. */
+  /** The format of new keys; `{brand}_{env}_{lookup}_{secret}{checksum}` by default. */
   keyFormat?: string | undefined;
-  /** Older templates whose keys still verify. */
+  /** Older formats whose keys still verify. */
   acceptFormats?: readonly string[] | undefined;
-  /** The catalogue of scopes, by name with a description or as a list. Without it any well-formed scope will do. */
+  /** The scopes of the product, as an object of descriptions or as a list. Without it, any well-formed scope is accepted. */
   scopes?: { readonly [name: string]: string } | readonly string[] | undefined;
   /**
-   * At least 32 bytes that the database does not hold; of several the first signs and all verify. Null and undefined are
-   * refused, so that a variable nobody set is noticed.
+   * A secret of at least 32 bytes outside the database, or a list of them: the first signs, all verify. Null and undefined
+   * throw, so that an environment variable that is not set does not go unnoticed.
    */
   pepper?: string | Uint8Array | readonly (string | Uint8Array)[];
-  /** Peppers that still verify until their keys are hashed again. */
+  /** Peppers that still verify. Their keys are rehashed with the first pepper on their next use. */
   retiredPeppers?: string | Uint8Array | readonly (string | Uint8Array)[] | null | undefined;
-  /** `hmac-sha256` with a pepper, `argon2id` without, unless said. */
+  /** `hmac-sha256` by default with a pepper, `argon2id` by default without one. */
   hash?: "hmac-sha256" | "argon2id" | null | undefined;
-  /** Schemes that still verify until their keys are hashed again. */
+  /** Schemes that still verify. Their keys are rehashed with the current scheme on their next use. */
   retiredHashes?: string | readonly string[] | null | undefined;
-  /** How ids look; fixed when the database is made. */
+  /** The form of key ids. It cannot change once the database exists. */
   idStyle?: "uuid" | "integer" | undefined;
-  /** Verify only; nothing is written. */
+  /** Verifies and lists, and writes nothing. */
   readOnly?: boolean | undefined;
-  /** How long to wait for another writer, like `"5s"`. */
+  /** The longest wait for another writer, like `"5s"`. */
   busyTimeout?: string | undefined;
-  /** How many keys are remembered, so that verifying them again asks no database: 0 to 10,000,000, 100,000 by standard. */
+  /** The number of keys cached in memory, which verify without the database: 0 to 10,000,000, 100,000 by default. */
   keysInMemory?: number | undefined;
   /**
-   * Sets of limits that keys are given by name: requests a minute, a limit, or up to 8 of them. A limit without a name has
-   * the tier's.
+   * Named sets of limits for keys: requests per minute, a limit, or up to 8 limits. A limit without a name takes the name of
+   * its tier.
    */
   tiers?: { readonly [name: string]: number | LimitRule | readonly (number | LimitRule)[] } | null | undefined;
   /** The limits of every key. */
   limits?: LimitRules | null | undefined;
-  /** How many processes divide each limit between them, 1 to 4096; 1 unless said. */
+  /** The number of processes that share each limit, 1 to 4096; 1 by default. */
   processes?: number | null | undefined;
   /**
-   * Called with what happens to keys by this process, soon after it has: made, rotated, revoked, soon to expire, long unused,
-   * a former secret used, a revoked one presented. It holds up nothing and does not keep the process alive; what it throws is
-   * a warning.
+   * Receives each event of this process shortly after it: a key was created, rotated or revoked, expires soon, was long unused,
+   * a former secret was used, a revoked one was presented. It blocks nothing and does not keep the process alive. An exception
+   * in it becomes a warning.
    */
   onEvent?: ((event: Event) => unknown) | null | undefined;
-  /** Tells each day of keys that expire within so many days, 0 to 3650; 14 unless said, 0 is never. */
+  /** Reports daily the keys that expire within this many days, 0 to 3650; 14 by default, 0 reports none. */
   expiringDays?: number | null | undefined;
-  /** Tells each day of keys that were not used for so many days, 0 to 3650; 90 unless said, 0 is never. */
+  /** Reports daily the keys that were unused for this many days, 0 to 3650; 90 by default, 0 reports none. */
   idleDays?: number | null | undefined;
-  /** A clock moved by hand, for tests. */
+  /** A manual clock, for tests. */
   clock?: ManualClock | null | undefined;
 }
 
@@ -115,11 +115,11 @@ export interface KeySettings {
 }
 
 export interface CreateKey extends KeySettings {
-  /** What people call it, 1 to 200 characters. */
+  /** A display name, 1 to 200 characters. */
   name: string;
   scopes?: Scopes | null | undefined;
   environment?: string | null | undefined;
-  /** 1 to 36500; not together with `expires_at`. */
+  /** 1 to 36500. Excludes `expires_at`. */
   expires_in_days?: number | null | undefined;
   created_by?: string | null | undefined;
 }
@@ -132,44 +132,44 @@ export interface UpdateKey extends KeySettings {
   actor?: string | null | undefined;
 }
 
-/** Why, and who. */
+/** The reason and the actor of a change. */
 export interface Change {
   reason?: string | null | undefined;
   actor?: string | null | undefined;
 }
 
 export interface RotateKey extends Change {
-  /** How long the former secret still verifies: `"24h"` unless said, `0` for not at all. */
+  /** How long the former secret still verifies: `"24h"` by default, `0` for not at all. */
   grace?: string | 0 | null | undefined;
-  /** During a grace: the newest secret dies and the former keeps its end. */
+  /** During a grace: ends the newest secret now, while the former one keeps its end. */
   replace_current?: boolean | null | undefined;
 }
 
 export interface Paging {
-  /** 1 to 1000, 100 unless said. */
+  /** 1 to 1000, 100 by default. */
   limit?: number | null | undefined;
-  /** `next_cursor` of the page before. */
+  /** `next_cursor` of the previous page. */
   cursor?: string | null | undefined;
 }
 
 export interface ListKeys extends Paging {
-  /** All but revoked keys unless said. */
+  /** All but revoked keys by default. */
   status?: Status | "all" | null | undefined;
   environment?: string | null | undefined;
   /** The exact name. */
   name?: string | null | undefined;
-  /** Only keys last used, or made and never used, so many days ago or longer: 1 to 36,500. */
+  /** Only keys that were last used, or created and never used, at least this many days ago: 1 to 36,500. */
   idle_days?: number | null | undefined;
 }
 
 export interface ListAudit extends Paging {
   key_id?: KeyId | null | undefined;
   action?: string | null | undefined;
-  /** Only what this agent claimed, or what was changed on its behalf. */
+  /** Only claims of this agent, and changes on its behalf. */
   agent?: string | null | undefined;
 }
 
-/** What an agent claims. */
+/** An agent and its claims. */
 export interface Attested {
   /** 1 to 128 of `A-Za-z0-9_.:-`. */
   agent: string;
@@ -177,7 +177,7 @@ export interface Attested {
   claims: { readonly [name: string]: Json };
 }
 
-/** One agent with its claims, or up to 100 of both. */
+/** One agent with its claims, or a list of up to 100. */
 export type Attest = (Attested | { attestations: readonly Attested[] }) & { actor?: string | null | undefined };
 
 export interface UpdateOrg {
@@ -186,31 +186,31 @@ export interface UpdateOrg {
 }
 
 /**
- * What a request needs. Scopes and environment that are left out are not judged; a key with networks is denied when
- * `ip` is left out, and a key with a level other than `full` when `method` is.
+ * The needs of a request. Without scopes or environment, those are not checked. Without `ip`, a key with networks is denied.
+ * Without `method`, a key with a level other than `full` is denied.
  */
 export interface Request {
   scopes?: Scopes | null | undefined;
-  /** The HTTP method, which a key with a level other than `full` cannot do without. */
+  /** The HTTP method, in capitals. A key with a level other than `full` requires it. */
   method?: string | null | undefined;
-  /** The caller's address, which a key with networks, its own or its org's, cannot do without. */
+  /** The client's address. A key with networks, of its own or of its org, requires it. */
   ip?: string | null | undefined;
   environment?: string | null | undefined;
-  /** The class of the operation, for limits that count only one; one that a limit of the engine names. */
+  /** The class of the request, for limits that count only one class; one that a limit of the engine names. */
   operation?: string | null | undefined;
-  /** How much of each limit it takes; 1 when left out. */
+  /** How much of each limit the request takes; 1 by default. */
   cost?: number | null | undefined;
   /** The logical identity on whose behalf the key is used: 1 to 128 of `A-Za-z0-9_.:-`. */
   agent?: string | null | undefined;
 }
 
-/** What a caller presented. Null and undefined are `missing`; whatever is no key of ours is `invalid`. */
+/** The credential of a request. Null and undefined give `missing`; text of another shape gives `invalid`. */
 export type Presented = string | Uint8Array | null | undefined;
 
 interface SecretFields<Time> {
   readonly prefix: string;
   readonly created_at: Time;
-  /** From when on it no longer verifies; null for the current one. */
+  /** The end of its grace, after which it no longer verifies; null for the current secret. */
   readonly grace_ends_at: Time | null;
   readonly last_used_at: Time | null;
 }
@@ -220,12 +220,12 @@ export interface Secret extends SecretFields<Date> {}
 /** A rate limit. */
 export interface Limit {
   readonly name: string;
-  /** Requests a minute. */
+  /** Requests per minute. */
   readonly rate: number;
-  /** Requests that may come at once. */
+  /** Requests allowed at once. */
   readonly burst: number;
   readonly per: Per;
-  /** The class of operations that it is for; null is every request. */
+  /** The class of operations that the limit counts; null for every request. */
   readonly operation: string | null;
 }
 
@@ -255,7 +255,7 @@ interface KeyFields<Time> {
   readonly last_used_at: Time | null;
   readonly usage_count: number;
   readonly denied_count: number;
-  /** Those that still verify, newest first: the current one, and in grace the former one. */
+  /** The secrets that still verify, newest first: the current one and, during its grace, the former one. */
   readonly secrets: readonly SecretFields<Time>[];
 }
 
@@ -268,16 +268,16 @@ export class Key {
   toJSON(): PlainKey;
 }
 
-/** A key just made or rotated, with the only copy of its text. */
+/** A key that was just created or rotated, with the only copy of its text. */
 export class NewKey extends Key {
-  /** The text. Inspection, JSON, copies and errors do not show it. */
+  /** The text of the key. Inspection, JSON, copies and errors do not show it. */
   get api_key(): string;
-  /** Everything with the text in it, for the one response that shows it. */
+  /** Returns all fields and the text, for the one response that shows it. */
   reveal(): PlainKey & { readonly api_key: string };
   toJSON(): PlainKey & { readonly api_key: string };
 }
 
-/** One page, newest first. `for await` over it goes on through the pages that follow. */
+/** One page, newest first. `for await` covers this page and all that follow. */
 export class Page<Item> implements AsyncIterable<Item> {
   protected constructor();
   readonly data: readonly Item[];
@@ -287,7 +287,7 @@ export class Page<Item> implements AsyncIterable<Item> {
   toJSON(): { data: object[]; has_more: boolean; next_cursor: string | null };
 }
 
-/** The promise of the first page, and the iteration over all items of all pages. Begins when awaited or iterated. */
+/** A promise of the first page that also iterates over the items of all pages. It starts when it is awaited or iterated. */
 export type Pages<Item> = Promise<Page<Item>> & AsyncIterable<Item>;
 
 export class OrgRecord {
@@ -316,10 +316,10 @@ export class AuditEntry {
   toJSON(): object;
 }
 
-/** What was counted for one agent of a key. */
+/** The counters of one agent of a key. */
 export class AgentUsage {
   protected constructor();
-  /** Null for all beyond the first thousand of a key. */
+  /** Null for all agents after the first thousand of a key. */
   readonly agent: string | null;
   readonly usage_count: number;
   readonly denied_count: number;
@@ -327,7 +327,7 @@ export class AgentUsage {
   toJSON(): object;
 }
 
-/** What happened to a key. Nothing in it is secret. */
+/** An event of a key or of the database. It contains no secret. */
 export class Event {
   protected constructor();
   readonly kind:
@@ -341,25 +341,25 @@ export class Event {
     | "store_failed"
     | "store_recovered";
   readonly at: Date;
-  /** Null for what concerns the database. */
+  /** Null for an event of the database. */
   readonly org: string | null;
-  /** Null where every key of the org was revoked. */
+  /** Null if every key of the org was revoked. */
   readonly key_id: KeyId | null;
   readonly name: string | null;
   readonly environment: string | null;
-  /** The public part of the secret that it is about: the newest, or the one that was presented. */
+  /** The public part of the secret: the newest one, or the one that was presented. */
   readonly prefix: string | null;
   readonly actor: string | null;
-  /** Why a verification was denied. */
+  /** The code of a denied verification. */
   readonly code: DenialCode | null;
-  /** Why the database cannot be used, and what to do about it. */
+  /** The reason why the database cannot be used, and the fix. */
   readonly reason: string | null;
-  /** How often, since it was last written down; of a revocation, how many keys it ended. */
+  /** The number of occurrences since the last flush; for a revocation, the number of revoked keys. */
   readonly count: number;
   readonly expires_at: Date | null;
   readonly grace_ends_at: Date | null;
   readonly last_used_at: Date | null;
-  /** How many events before this one were dropped, since the listener was too slow for them. */
+  /** The number of events dropped before this one because the listener was too slow. */
   readonly lost: number;
   toJSON(): object;
 }
@@ -428,36 +428,36 @@ export interface Refused extends Verdict {
   readonly code: DenialCode;
   readonly message: string;
   readonly status: 401 | 403 | 429 | 503;
-  /** Only for a proved secret. */
+  /** Null unless the secret was proved. */
   readonly key: Key | null;
 }
 
-/** An object, so always truthy: ask `allowed`. */
+/** The outcome of a verification. An object is always truthy, so read `allowed`. */
 export type Decision = Allowed | Refused;
 
 export interface Keys {
   create(fields: CreateKey): Promise<NewKey>;
   list(fields?: ListKeys): Pages<Key>;
   get(id: KeyId): Promise<Key>;
-  /** By its public prefix. */
+  /** Finds a key by its public prefix. */
   find(prefix: string): Promise<Key>;
   update(id: KeyId, fields: UpdateKey): Promise<Key>;
-  /** A new secret for the same key; the former one verifies until the end of the grace. */
+  /** Gives the key a new secret. The former one verifies until its grace ends. */
   rotate(id: KeyId, fields?: RotateKey): Promise<NewKey>;
   /** Ends the former secret now. */
   endGrace(id: KeyId, fields?: Change): Promise<Key>;
-  /** Final, for every secret of the key. */
+  /** Revokes the key with all its secrets, for ever. */
   revoke(id: KeyId, fields?: Change): Promise<Key>;
   disable(id: KeyId, fields?: Change): Promise<Key>;
   enable(id: KeyId, fields?: Change): Promise<Key>;
   /**
-   * What was counted for the agents that have used the key, the last used first. Up to 1000 are counted by themselves, and
-   * all others together, as null.
+   * Returns the counters of the agents that have used the key, the most recent first. The first 1000 agents have counters of
+   * their own; all others share one, as null.
    */
   agents(id: KeyId): Promise<readonly AgentUsage[]>;
   /**
-   * Writes down what agents claim to do with the key: an audit entry of the action `agent.attest` for each, all or none.
-   * `Conflict` for a revoked, expired or disabled key; no claim is judged.
+   * Records what agents claim to do with the key: one audit entry of the action `agent.attest` each, all or none. The claims
+   * are not checked. Throws `Conflict` for a revoked, expired or disabled key.
    */
   attest(id: KeyId, fields: Attest): Promise<readonly AuditEntry[]>;
   /** Wipes the fields of a key that can name a person. The key must have been revoked over 30 days ago. */
@@ -470,7 +470,7 @@ export interface Orgs {
   update(id: string, fields: UpdateOrg): Promise<OrgRecord>;
   disable(id: string, fields?: Change): Promise<OrgRecord>;
   enable(id: string, fields?: Change): Promise<OrgRecord>;
-  /** Revokes every key of an org; answers how many there were. */
+  /** Revokes every key of an org. Returns their number. */
   revokeKeys(id: string, fields?: Change): Promise<number>;
 }
 
@@ -478,19 +478,19 @@ export interface Audit {
   list(fields?: ListAudit): Pages<AuditEntry>;
   /** Checks the whole chain. */
   verify(): Promise<AuditCheck>;
-  /** The end of the chain; kept elsewhere, it reveals that the database was replaced by an older copy. */
+  /** Returns the end of the chain. Kept elsewhere, it reveals that the database was replaced by an older copy. */
   head(): Promise<AuditHead>;
-  /** Drops the entries before a time, leaving a checkpoint; answers how many there were. */
+  /** Removes the entries before a time and leaves a checkpoint. Returns their number. */
   prune(before: Date): Promise<number>;
 }
 
-/** What one org, or everybody, can do. */
+/** The calls that one org, or every org, has. */
 export interface View {
   readonly keys: Keys;
   readonly audit: Audit;
-  /** Judges a text. Never rejects for a bad key. */
+  /** Verifies the text of a key. Never rejects for a bad key. */
   verify(text: Presented, request?: Request): Promise<Decision>;
-  /** The key, or {@link Denied}. */
+  /** Verifies and returns the key. Throws {@link Denied} for a denied key. */
   authenticate(text: Presented, request?: Request): Promise<Key>;
 }
 
@@ -499,33 +499,33 @@ export interface Org extends View {}
 export interface Keywright extends View, AsyncDisposable {}
 export class Keywright {
   /**
-   * Checks the options. The database is opened by `open()` or by the first call. `url` is `sqlite:` and a path on a local disk;
-   * a relative one stands in the working folder of this call.
+   * Checks the options. `open()` or the first call opens the database. `url` is `sqlite:` and a path on a local disk; a relative
+   * path starts in the working directory of this call.
    */
   constructor(url: string, options?: Options);
   readonly orgs: Orgs;
   open(): Promise<this>;
-  /** The view of one tenant: it sees, makes and verifies only keys of its own. */
+  /** Returns a handle for one org. It sees, creates and verifies only the keys of this org. */
   org(id: string): Org;
-  /** The one view across tenants. */
+  /** Returns the only handle across orgs. */
   everyOrg(): Org;
-  /** What the text of a key says about itself, null when it is none of ours. Nothing is proved by it. */
+  /** Parses the text of a key; null for text of another shape. This proves nothing about the key. */
   parse(text: string): Parsed | null;
   /**
-   * The regular expression by which a secret scanner finds our keys: `perl`, which JavaScript reads too (unless said), or `ere`,
-   * which `grep -E` reads.
+   * Returns the regular expression of these keys for secret scanners: `perl` (the default), which JavaScript reads too, or
+   * `ere`, which `grep -E` reads.
    */
   keyPattern(syntax?: "perl" | "ere"): string;
-  /** The text with everything of our keys' shape masked. */
+  /** Masks everything in a text that has the shape of these keys. */
   redact(text: string): string;
-  /** Writes down what was counted until now; it happens by itself each second, in `close`, and at exit. */
+  /** Writes the counters to the database. This also happens every second, in `close`, and at exit. */
   flush(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * The stream, with everything of our keys' shape masked in what is written to it. What could be the first half of a key
- * (what follows the last character outside `[0-9A-Za-z_-]`) waits for the next write or the end.
+ * Wraps a stream and masks everything written to it that has the shape of the engine's keys. Text that may be the start of a
+ * key (after the last character outside `[0-9A-Za-z_-]`) waits for the next write or the end.
  */
 export function redacted<Stream extends { write: Function }>(kw: Keywright, stream: Stream): Stream;
 
@@ -540,16 +540,16 @@ export type ErrorCode =
   | "unavailable"
   | "closed";
 
-/** What every error of this package extends. */
+/** Base class of all errors of this package. */
 export class KeywrightError extends Error {
   protected constructor();
   readonly code: ErrorCode | DenialCode;
-  /** The argument or option at fault, where one is. */
+  /** The argument or option at fault, if there is one. */
   readonly field: string | null;
   /** The HTTP status that goes with the code. */
   readonly status: number;
 }
-/** A wrong type, an unknown option, a missing argument, two options that exclude each other. */
+/** A wrong type, an unknown option, a missing argument, or two options that exclude each other. */
 export class InvalidRequest extends KeywrightError {}
 /** The right type with a value that is not allowed. */
 export class ValidationFailed extends KeywrightError {}
@@ -562,7 +562,7 @@ export class IdempotencyMismatch extends KeywrightError {}
 export class Unavailable extends KeywrightError {}
 /** Use after `close`. */
 export class Closed extends KeywrightError {}
-/** What `authenticate` throws. */
+/** Thrown by `authenticate` for a denied key. */
 export class Denied extends KeywrightError {
   readonly code: DenialCode;
   readonly decision: Refused;

@@ -4,28 +4,28 @@ const addon = require("./addon.cjs");
 const { nativeOf } = require("./clock.cjs");
 const { Denied, checked, settle } = require("./error.cjs");
 const { AgentUsage, AuditEntry, Decision, Key, NewKey, OrgRecord, frozen, pages } = require("./record.cjs");
-const { heard, warn } = require("./event.cjs");
+const { eventCallback, warn } = require("./event.cjs");
 const { exitTasks } = require("./exit.cjs");
 const { isPromise } = require("./promise.cjs");
 const { numberOf } = require("./request.cjs");
 const { noMore, strict } = require("./strict.cjs");
 
-// What is counted is written down when the process or the worker ends, whoever forgot to close an engine.
+// Writes the counters of every engine that is still open when the process or the worker ends.
 const ending = exitTasks();
 ending.before.add(addon.endOpen);
 ending.exit.add(addon.flushOpen);
 
-// Properties under symbols, which a proxy of an object has too, and no private fields, which it has not.
+// Symbol properties instead of private fields: a proxy of an object has them too.
 const ENGINE = Symbol.for("keywright.engine");
 const HANDLE = Symbol("keywright handle");
 
-/** Keeps a value on an object where no listing of its properties shows it. */
+/** Stores a value in a property that is not enumerable. */
 const hide = (object, name, value) => Object.defineProperty(object, name, { value });
 
-// Whom a call concerns: one org by its id, every org, or (no org named) the default org's keys and anybody's text.
+// The org of a call is an id, this for every org, or undefined: then keys are those of the default org, and every text is verified.
 const EVERY = null;
 
-/** One engine as one org, or everybody, sees it. */
+/** An engine, limited to one org or not. */
 class Handle {
   #engine;
   #number;
@@ -45,10 +45,10 @@ class Handle {
     return pages(Item, (cursor) => this.call(name, undefined, cursor === undefined ? fields : { ...fields, cursor }));
   }
 
-  /** The decision, where memory has it; else a promise of it. */
+  /** Returns the decision, or a promise when memory does not have it. */
   verify(text, fields) {
     const request = numberOf(fields);
-    const known = request === null ? null : addon.recall(this.#number, this.#org, request, text);
+    const known = request === null ? null : addon.verifyCached(this.#number, this.#org, request, text);
     if (typeof known === "number") return decisions.get(known) ?? remembered(known);
     if (known !== null) return new Decision(settle(known));
     return this.#ask(text, fields);
@@ -60,12 +60,12 @@ class Handle {
   }
 }
 
-// Decisions by the reading of the key that they are about: what is plainly allowed is the same until the key changes.
+// Plain "allowed" decisions by the reading of their key: a key that changes has another reading.
 const decisions = new Map();
 const MOST_DECISIONS = 10_000;
 
 function remembered(reading) {
-  const decision = new Decision(JSON.parse(addon.recalled()));
+  const decision = new Decision(JSON.parse(addon.lastDecision()));
   if (decisions.size >= MOST_DECISIONS) decisions.clear();
   decisions.set(reading, decision);
   return decision;
@@ -156,7 +156,7 @@ class Orgs {
     return new OrgRecord(await this[HANDLE].call("orgs.enable", id, fields));
   }
 
-  /** Revokes every key of an org; answers how many there were. */
+  /** Revokes every key of an org. Returns their number. */
   async revokeKeys(id, fields) {
     return this[HANDLE].call("orgs.revoke_keys", id, fields);
   }
@@ -179,13 +179,13 @@ class Audit {
     return frozen(await this[HANDLE].call("audit.head"));
   }
 
-  /** Drops the entries before a time, leaving a checkpoint; answers how many there were. */
+  /** Removes the entries before a time and leaves a checkpoint. Returns their number. */
   async prune(before) {
     return this[HANDLE].call("audit.prune", before);
   }
 }
 
-/** What one org, or everybody, can do. */
+/** The calls that one org, or every org, has. */
 class View {
   constructor(handle) {
     hide(this, HANDLE, handle);
@@ -208,7 +208,7 @@ class View {
 
 class Org extends View {}
 
-/** The native engine of a Keywright with its addon, which another copy of this package may have loaded. */
+/** Returns the native engine of a Keywright and its addon, which another copy of this package may have loaded. */
 function engineOf(kw) {
   const found = kw?.[ENGINE];
   if (found === undefined) throw new TypeError("kw must be a Keywright");
@@ -221,26 +221,26 @@ function engineOf(kw) {
 class Keywright extends View {
   constructor(url, options) {
     noMore("Keywright", arguments, 2);
-    const engine = checked(addon.engine(url, options, nativeOf(options?.clock), heard(options?.onEvent), warn));
+    const engine = checked(addon.engine(url, options, nativeOf(options?.clock), eventCallback(options?.onEvent), warn));
     const handle = new Handle(engine);
     super(handle);
     hide(this, ENGINE, { engine, addon });
     this.orgs = new Orgs(handle);
   }
 
-  /** Opens the database now; any other call does so when it is the first. */
+  /** Opens the database now. Otherwise the first call opens it. */
   async open() {
     checked(await this[ENGINE].engine.open());
     return this;
   }
 
-  /** The view of one tenant: it sees, makes and verifies only keys of its own. */
+  /** Returns a handle for one org. It sees, creates and verifies only the keys of this org. */
   org(id) {
     checked(addon.checkOrg(id));
     return new Org(new Handle(this[ENGINE].engine, id));
   }
 
-  /** The one view across tenants. */
+  /** Returns the only handle across orgs. */
   everyOrg() {
     return new Org(new Handle(this[ENGINE].engine, EVERY));
   }
@@ -257,7 +257,7 @@ class Keywright extends View {
     return checked(this[ENGINE].engine.redact(text));
   }
 
-  /** Writes down what was counted until now; it happens by itself each second, in `close`, and at exit. */
+  /** Writes the counters to the database. This also happens every second, in `close`, and at exit. */
   async flush() {
     checked(await this[ENGINE].engine.flush());
   }

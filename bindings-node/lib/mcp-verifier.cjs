@@ -2,12 +2,12 @@
 
 const { Needs } = require("./http.cjs");
 
-/** What a token without an end is said to hold: the SDK takes none, and asks again with each request. */
+/** The lifetime reported for a key that never expires. The SDK requires one, and verifies every request anyway. */
 const ASSUMED_SECONDS = 3_600;
 
 /**
- * Makes `tokenVerifier` of the SDK's errors. The SDK comes twice, for `import` and for `require`, and knows only the errors
- * of the one that its host has.
+ * Makes `tokenVerifier` from the SDK's errors. The SDK has one copy for `import` and one for `require`, and each recognizes
+ * only its own error classes.
  */
 function verifying({ InsufficientScopeError, InvalidTokenError, ServerError, TooManyRequestsError }) {
   const refusals = { insufficient_scope: InsufficientScopeError, rate_limited: TooManyRequestsError, unavailable: ServerError };
@@ -32,7 +32,7 @@ function end(...moments) {
   return known.length ? Math.min(...known) : Math.floor(Date.now() / 1000) + ASSUMED_SECONDS;
 }
 
-/** The key behind a tool's `extra`, or behind a request that the SDK's middleware let in; null where there is none. */
+/** Returns the key behind a tool's `extra`, or behind a request that the SDK's middleware let through; null if there is none. */
 function getApiKey({ authInfo, auth }) {
   return (authInfo ?? auth)?.extra?.key ?? null;
 }

@@ -1,24 +1,24 @@
-// @ts-ignore: The MCP SDK is optional: where its types are missing, they are `any`.
+// @ts-ignore: The MCP SDK is optional: without its types, they are `any`.
 import type { AuthInfo } from "@modelcontextprotocol/sdk/server/auth/types.js";
 import type { Key, Request, View } from "./index.cjs";
 
-/** What every token must do; a key whose networks are limited is refused, since the SDK tells no address. */
+/** The needs of every token. A key with networks is refused, since the SDK does not pass the address of the client. */
 export interface TokenVerifierOptions extends Pick<Request, "scopes" | "operation" | "cost" | "environment"> {
-  /** The HTTP method to judge by, which a key with a level other than `full` cannot do without; MCP asks by `POST`. */
+  /** The HTTP method to verify with. A key with a level other than `full` requires it; MCP uses `POST`. */
   method?: string | undefined;
 }
 
-/** What the SDK's `requireBearerAuth({ verifier })` takes. */
+/** The verifier for the SDK's `requireBearerAuth({ verifier })`. */
 export interface TokenVerifier {
   /**
-   * Who a key is: its id as `clientId`, itself as `extra.key`. Throws the SDK's `InvalidTokenError`, `InsufficientScopeError`,
-   * `TooManyRequestsError`, or, where nobody can say now, `ServerError`.
+   * Returns the id of the key as `clientId` and the key as `extra.key`. Throws the SDK's `InvalidTokenError`,
+   * `InsufficientScopeError`, `TooManyRequestsError`, or `ServerError` if the store is unavailable.
    */
   verifyAccessToken(token: string): Promise<AuthInfo & { expiresAt: number; extra: { key: Key } }>;
 }
 
-/** A verifier of access tokens by API keys; wrong options are refused here. */
+/** Makes a verifier that takes API keys as access tokens. Throws for wrong options. */
 export function tokenVerifier(kw: Pick<View, "verify">, options?: TokenVerifierOptions): TokenVerifier;
 
-/** The key behind a tool's `extra`, or behind a request that the SDK's middleware let in; null where there is none. */
+/** Returns the key behind a tool's `extra`, or behind a request that the SDK's middleware let through; null if there is none. */
 export function getApiKey(from: { authInfo?: AuthInfo | undefined; auth?: AuthInfo | undefined }): Key | null;

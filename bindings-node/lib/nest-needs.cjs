@@ -4,22 +4,22 @@ const { Needs } = require("./http.cjs");
 
 const NEEDS = "keywright:needs";
 
-// What @nestjs/swagger reads: by name, so that an application can do without it.
+// Metadata of @nestjs/swagger, by name, so that the package stays optional.
 const SECURITY = "swagger/apiSecurity";
 const SCHEME = "api_key";
 
-/** Marks a route, or a controller for those of its routes that say nothing else. */
+/** Decorates a route, or a controller for its routes without needs of their own. */
 const marking = (needs, security) => (target, name, descriptor) => {
-  // By its name, since another decorator may put another function in its place.
+  // By name, since another decorator may replace the function.
   const place = descriptor ? [target, name] : [target];
   if (Reflect.hasOwnMetadata(NEEDS, ...place)) throw new TypeError("give @Requires or @Public, and once");
   Reflect.defineMetadata(NEEDS, needs, ...place);
-  // Documents add what a controller says to what its route says, so that each route is told for itself.
+  // OpenAPI documents merge a controller with its routes, so each route is described separately.
   const routes = descriptor ? [descriptor.value] : methods(target).filter((it) => !Reflect.hasMetadata(SECURITY, it));
   for (const route of routes) Reflect.defineMetadata(SECURITY, security, route);
 };
 
-/** What a handler needs: as its name says, or its controller. */
+/** Returns the needs of a handler, or those of its controller. */
 function needsOf(Class, handler) {
   const name = nameOf(Class.prototype, handler);
   return (name && Reflect.getMetadata(NEEDS, Class.prototype, name)) ?? Reflect.getMetadata(NEEDS, Class);
@@ -37,14 +37,14 @@ function methods({ prototype }) {
   return Object.values(own).flatMap(({ value }) => (typeof value === "function" ? [value] : []));
 }
 
-/** What a route needs. */
+/** Declares the needs of a route. */
 function Requires(scopes, more) {
   const needs = Needs.of(scopes, more);
   const list = typeof scopes === "string" ? scopes.split(/[\s,]+/) : [...(scopes ?? [])];
   return marking(needs, [{ [SCHEME]: list }]);
 }
 
-/** Lets everybody in, with or without a key. */
+/** Makes a route public. */
 function Public() {
   return marking(new Needs({ access: "public" }), [{}]);
 }

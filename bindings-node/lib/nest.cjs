@@ -12,10 +12,10 @@ const { isPromise } = require("./promise.cjs");
 
 const BOTH = Symbol("keywright engine and contract");
 
-/** The key of the request, as a parameter of a route. */
+/** Parameter decorator: the key of the request. */
 const ApiKey = createParamDecorator((_data, context) => getApiKey(context.switchToHttp().getRequest()));
 
-/** A request that goes no further. Filters of the host may answer it in their own way. */
+/** Exception for a refused request. Filters of the host may change the response. */
 class Refused extends HttpException {
   constructor(answer) {
     super(told(answer.body), answer.status);
@@ -23,7 +23,7 @@ class Refused extends HttpException {
   }
 }
 
-/** What a body says; an answer that is repeated may be anything. */
+/** Parses a body. A repeated response may have a body of any kind. */
 function told(body) {
   try {
     return JSON.parse(body);
@@ -49,13 +49,13 @@ class KeywrightGuard {
   }
 
   canActivate(context) {
-    // Of what comes in another way nobody knows who sends it.
+    // Messages of other transports have no authenticated sender.
     if (context.getType() !== "http") throw new Error(`keywright/nest guards HTTP, and this is ${context.getType()}`);
     const needs = needsOf(context.getClass(), context.getHandler()) ?? BY_RULE;
     const [request, response] = context.getArgs();
     const raw = request.raw ?? request;
     const { method, url, socket } = raw;
-    // Fastify routes by what its own option has made of the target.
+    // Fastify may route by a target that its option has rewritten.
     const { target, rewritten } = request.raw ? { target: url } : routed(raw);
     const earlier = request.keywright?.earlier;
     const found = this.#http.begin(method, target, linesOf(raw), peerOf(socket), earlier, needs, rewritten);
@@ -64,7 +64,7 @@ class KeywrightGuard {
   }
 }
 
-/** Waits for what is found, and has it done once where it is to be. */
+/** Waits for the outcome, and starts an idempotent request. */
 async function judgedOnce(http, waited, request, response) {
   const found = await waited;
   const turn = found.once && (await http.once(found, await bodyBefore(request)));
@@ -80,7 +80,7 @@ function judged(found, request, response) {
   return true;
 }
 
-/** Guards every route of an application, and opens and closes the engine with it. The options are those of `Http`. */
+/** Guards every route of an application, and opens and closes the engine with it. Takes the options of `Http`. */
 class KeywrightModule {
   #kw;
 
@@ -88,7 +88,7 @@ class KeywrightModule {
     this.#kw = kw;
   }
 
-  /** Wrong options are refused here. */
+  /** Throws for wrong options. */
   static forRoot(kw, options) {
     const both = { kw, http: new Http(kw, options) };
     return guarding(() => both);
@@ -128,7 +128,7 @@ function guarding(useFactory, inject = [], imports = []) {
   };
 }
 
-/** The key of a request that was let in, null where it came without. */
+/** Returns the key of a request that the guard let through, or null if there is none. */
 function getApiKey(request) {
   return request.keywright?.key ?? null;
 }

@@ -1,17 +1,17 @@
-// @ts-ignore: Nest is optional: where its types are missing, they are `any`.
+// @ts-ignore: Nest is optional: without its types, they are `any`.
 import type { DynamicModule, HttpException, ModuleMetadata } from "@nestjs/common";
 import type { HttpOptions, NeedsOptions, Passed, Refused as Answer } from "./http.cjs";
 import type { Key, Keywright, Scopes } from "./index.cjs";
 
 /**
- * Guards every route of an application, on Express or Fastify; opens the engine with it and closes it at its end. It also
- * provides `Keywright`, and `Http` of `keywright/http`.
+ * Guards every route of an application, on Express or Fastify. Opens the engine with the application and closes it at its end.
+ * Also provides `Keywright`, and `Http` of `keywright/http`.
  */
 export class KeywrightModule {
   constructor(kw: Keywright);
-  /** Wrong options are refused here. */
+  /** Throws for wrong options. */
   static forRoot(kw: Keywright, options?: HttpOptions): DynamicModule;
-  /** The same from what the application provides; `useFactory` gives the engine as `kw`, with the options. */
+  /** Takes engine and options from the application: `useFactory` returns the engine as `kw`, with the options. */
   static forRootAsync(from: {
     imports?: ModuleMetadata["imports"];
     inject?: any[] | undefined;
@@ -19,20 +19,20 @@ export class KeywrightModule {
   }): DynamicModule;
 }
 
-/** What a route needs, or each route of a controller that says nothing else; told in documents as `api_key`. */
+/** Declares the needs of a route, or of every route of a controller that has none of its own. OpenAPI documents show `api_key`. */
 export function Requires(scopes?: Scopes, more?: NeedsOptions): MethodDecorator & ClassDecorator;
 
-/** Lets everybody in, with or without a key. */
+/** Makes a route public. */
 export function Public(): MethodDecorator & ClassDecorator;
 
-/** The key of the request as a parameter: `@ApiKey() key: Key`; null where it came without. */
+/** The key of the request as a parameter: `@ApiKey() key: Key`; null if there is none. */
 export const ApiKey: () => ParameterDecorator;
 
-/** A request that goes no further; a filter of the host that catches it answers in its own way. */
+/** Exception for a refused request. A filter of the host may catch it and change the response. */
 export class Refused extends HttpException {
   constructor(answer: Answer);
   readonly answer: Answer;
 }
 
-/** The key of a request that was let in, null where it came without. */
+/** Returns the key of a request that the guard let through, or null if there is none. */
 export function getApiKey(request: { keywright?: Passed }): Key | null;

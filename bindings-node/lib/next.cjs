@@ -11,24 +11,24 @@ const { below } = require("./target.cjs");
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-// What Node's server has taken, for whatever runs because of it; and what is known of requests that were let in.
+// The request of Node's server for the current async context, and the passes of requests.
 const incoming = new AsyncLocalStorage();
 const known = new WeakMap();
 
 /**
- * For `instrumentation.js`: from now on a route knows the address, the path and the headers that came over the socket, of
- * which Next's request tells less.
+ * Call this in `instrumentation.js`. A route then knows the address, path and headers of the socket, of which Next's request
+ * has less.
  */
 function register() {
   subscribe("http.server.request.start", began);
 }
 
-/** Keeps what Next changes in it. */
+/** Copies the parts that Next changes. */
 function began({ request: { method, url, rawHeaders, socket } }) {
   incoming.enterWith({ method, url, rawHeaders, address: peerOf(socket) });
 }
 
-/** Guards route handlers of Next. The options are those of `Http`, and `peer`; wrong ones are refused here. */
+/** Guards route handlers of Next. Takes the options of `Http`, and `peer`, and throws for wrong ones. */
 function guard(kw, { peer, ...options } = {}) {
   if (peer !== undefined && typeof peer !== "function") throw new TypeError("peer must be a function that takes a request");
   const http = new Http(kw, options);
@@ -36,7 +36,7 @@ function guard(kw, { peer, ...options } = {}) {
     const came = incoming.getStore();
     return taken(request, came, peer ? peer(request) : came?.address);
   };
-  // Routes are written below the `basePath` of the configuration.
+  // Routes are relative to the `basePath` of the configuration.
   const routed = (request) => {
     const { target, ...parts } = arrived(request);
     const base = request.nextUrl?.basePath ?? "";
@@ -75,16 +75,16 @@ function guard(kw, { peer, ...options } = {}) {
   };
 }
 
-/** A configuration of Next in which the addon stays out of bundles. */
+/** Extends a configuration of Next so that bundles leave the addon out. */
 function withKeywright(config = {}) {
   if (typeof config === "function") return async (...given) => withKeywright(await config(...given));
   return { ...config, serverExternalPackages: [...(config.serverExternalPackages ?? []), "keywright"] };
 }
 
-/** What is known of a request that was let in. */
+/** Returns the pass of a request that the guard let through. */
 const getCaller = (request) => known.get(request) ?? null;
 
-/** The key of a request that was let in, null where it came without. */
+/** Returns the key of a request that the guard let through, or null if there is none. */
 const getApiKey = (request) => getCaller(request)?.key ?? null;
 
 module.exports = { guard, getApiKey, getCaller, register, withKeywright };

@@ -6,19 +6,19 @@ const { setGiven } = require("./node-response.cjs");
 const { LARGEST_KEPT } = require("./once.cjs");
 
 /**
- * Keeps the body of a response of Node, and ends the lease with it before the client has the whole of it. Parts go out as they
- * are written; the end of the response waits until the answer is kept, and with it the part that completes a Content-Length.
+ * Stores the response of an idempotent request, and ends the lease before the client has all of it. Chunks go out as they are
+ * written. The end of the response waits until the response is stored, and so does the chunk that completes a Content-Length.
  */
 function keep(response, lease) {
   const { writeHead, write, end, destroy } = response;
   const beginning = new Beginning(LARGEST_KEPT);
   let headers = null;
-  // "open", "held" while the answer is being kept, "over" from the call of the response's own `end` on.
+  // "open"; "held" while the response is being stored; "over" once the response's own `end` is called.
   let phase = "open";
   let isStreamed = false;
   let written = 0;
   const waiting = [];
-  // As the host says them: a middleware in front may change the body, and headers with it.
+  // The headers that the host set: an outer middleware may change the body, and headers with it.
   const head = () => Object.entries(response.getHeaders()).flatMap(([name, value]) => [name, String(value)]);
 
   response.writeHead = function (status, ...given) {
@@ -31,7 +31,7 @@ function keep(response, lease) {
   };
   response.write = function (chunk, ...rest) {
     if (phase === "held") return false;
-    // An `end` of its own may write the last part by this method.
+    // The original `end` may write the last chunk with this method.
     if (phase === "over" || !isChunk(chunk)) return write.call(this, chunk, ...rest);
     const [encoding] = rest;
     written += typeof chunk === "string" ? Buffer.byteLength(chunk, encoding) : chunk.length;
@@ -43,7 +43,7 @@ function keep(response, lease) {
     const bytes = Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8");
     beginning.add(bytes);
     waiting.push(bytes);
-    // A handler may call `end` only then.
+    // A handler may wait for this callback before it calls `end`.
     const done = rest.find((given) => typeof given === "function");
     if (done) process.nextTick(done);
     return true;
@@ -51,7 +51,7 @@ function keep(response, lease) {
   response.end = function (...given) {
     if (phase === "held") return this;
     if (phase === "over" || isRefused(this, given[0])) return end.apply(this, given);
-    // Of a stream whose client has left nobody knows whether this is its end.
+    // When the client of a stream has left, this may not be its real end.
     const isWhole = !(isStreamed && (this.destroyed || this.stream?.destroyed));
     if (isChunk(given[0])) beginning.addCopy(...given);
     const kept = isWhole ? lease.finish(this.statusCode | 0, headers ?? head(), beginning.bytes()) : lease.release();
@@ -78,19 +78,19 @@ function keep(response, lease) {
 
 const isChunk = (chunk) => typeof chunk === "string" || types.isUint8Array(chunk);
 
-/** Whether `end` throws: then it must do so while its caller can catch it. */
+/** Tells whether `end` would throw. It must then throw while its caller can catch the error. */
 function isRefused({ statusCode }, chunk) {
   const isWrong = chunk !== undefined && chunk !== null && typeof chunk !== "function" && !isChunk(chunk);
   return isWrong || (statusCode | 0) < 100 || (statusCode | 0) > 999;
 }
 
-/** Shows a response as ended, and gives a function that shows it as it is, with the head that it has now. */
+/** Makes a response appear ended. Returns a function that restores it with the head that it has now. */
 function freeze(response) {
   const { statusCode } = response;
   const headers = response.getHeaders();
-  // HTTP/2 has none, and warns of its use.
+  // HTTP/2 has no status message, and warns about it.
   const phrase = Object.hasOwn(response, "statusMessage") ? response.statusMessage : undefined;
-  // By this frameworks ask whether a response was made.
+  // Frameworks read this to tell whether there is a response.
   Object.defineProperty(response, "writableEnded", { value: true, configurable: true });
   return () => {
     delete response.writableEnded;
@@ -102,7 +102,7 @@ function freeze(response) {
   };
 }
 
-/** The error that Node throws where a second answer begins. */
+/** The error of Node for a second response. */
 function headersSent() {
   const error = new Error("Cannot write headers after they are sent to the client");
   return Object.assign(error, { code: "ERR_HTTP_HEADERS_SENT" });

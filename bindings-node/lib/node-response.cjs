@@ -6,19 +6,19 @@ const ADDS = Symbol.for("keywright.adds");
 const HEADERS = { get: (it, name) => it.getHeader(name), set: (it, name, value) => it.setHeader(name, value) };
 
 /**
- * Adds the headers of `request.keywright`, whose response of Node this is, when that begins: a host that answers with an error
- * drops what was set before.
+ * Adds the headers of `request.keywright` when the response starts: a host that responds with an error drops headers that were
+ * set earlier.
  */
 function adding(response) {
   const shared = application(response);
   if (shared) patch(shared);
-  // Another middleware may have put its own there, over that of the prototype as it was.
+  // Another middleware may have replaced this method, on top of the one of the prototype.
   if (!shared || Object.hasOwn(response, "writeHead")) patch(response);
 }
 
 /**
- * The prototype that Express gives the responses of an application, the outermost of those that are mounted in each other: a
- * property more of each response would cost microseconds there.
+ * Returns the prototype that Express gives the responses of an application, the outermost one of nested applications. An own
+ * property of each response would cost microseconds.
  */
 function application(response) {
   let found = null;
@@ -39,13 +39,13 @@ function patch(it) {
   };
 }
 
-/** Sets the headers that `writeHead` is given, as Node does it over those that were set before, and returns the phrase. */
+/** Sets the headers of a `writeHead` call over those that were set earlier, as Node does, and returns the phrase. */
 function setGiven(response, [reason, more]) {
   const phrase = typeof reason === "string" ? [reason] : [];
   const headers = phrase.length ? more : (more ?? reason);
   if (Array.isArray(headers)) {
     const flat = Array.isArray(headers[0]) ? headers.flat() : headers;
-    // Node says what is wrong with it.
+    // Node throws for it.
     if (flat.length % 2) return [...phrase, headers];
     for (let at = 0; at < flat.length; at += 2) response.removeHeader(flat[at]);
     for (let at = 0; at < flat.length; at += 2) response.appendHeader(flat[at], flat[at + 1]);
@@ -55,7 +55,7 @@ function setGiven(response, [reason, more]) {
   return phrase;
 }
 
-/** Answers with a whole response. */
+/** Sends a complete response. */
 function send(response, method, { status, headers, body }) {
   response.statusCode = status;
   for (let at = 0; at < headers.length; at += 2) response.setHeader(headers[at], headers[at + 1]);

@@ -1,9 +1,9 @@
 "use strict";
 
-/** The longest body of an answer that is kept for a repeat. */
+/** The longest body of a stored response, in bytes. */
 const LARGEST_KEPT = 65_536;
 
-/** A request that nobody else does meanwhile; its end is to be told. */
+/** The exclusive right to handle an idempotent request, until `finish` or `release`. */
 class Lease {
   #native;
   #lease;
@@ -17,13 +17,13 @@ class Lease {
     return true;
   }
 
-  /** Ends it with the answer of the host, which goes its way whether or not it could be kept. */
+  /** Ends the lease with the response of the host. The response is sent even if it cannot be stored. */
   async finish(status, rawHeaders, body) {
     const lease = this.#taken();
     if (lease !== null) await this.#native.finish(lease, status, rawHeaders, Buffer.from(body));
   }
 
-  /** Ends it without an answer: the request may be done anew. */
+  /** Ends the lease without a response: the request may run again. */
   async release() {
     const lease = this.#taken();
     if (lease !== null) await this.#native.release(lease);

@@ -1,6 +1,6 @@
 "use strict";
 
-/** The options of management, in which a function alone would be lost. */
+/** Checks the options of management. A bare function would be ignored, so it is refused. */
 function managing(options = {}, names = ["principal"]) {
   if (typeof options !== "object" || options === null) throw new TypeError("management takes its options in an object: management({ principal })");
   const odd = Object.keys(options).find((name) => !names.includes(name));

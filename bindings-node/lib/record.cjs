@@ -6,7 +6,7 @@ const HIDDEN = "<hidden: send new.reveal() once>";
 
 const time = (at) => (at === null ? null : new Date(at));
 
-/** Freezes what came out of JSON, to its depth. */
+/** Freezes parsed JSON deeply. */
 function frozen(value) {
   if (value !== null && typeof value === "object") {
     for (const name in value) frozen(value[name]);
@@ -15,7 +15,7 @@ function frozen(value) {
   return value;
 }
 
-/** Plain data with times as RFC 3339 text. */
+/** Returns plain data with times as RFC 3339 text. */
 function plain(value) {
   if (types.isDate(value)) return value.toISOString();
   if (Array.isArray(value)) return value.map(plain);
@@ -29,7 +29,7 @@ class Record {
   }
 }
 
-/** A key. Its row comes in the order in which `src/row.rs` writes it: a page of rows parses in half the time of objects. */
+/** A key. `src/key_row.rs` writes its row in this order: a page of rows parses in half the time of objects. */
 class Key extends Record {
   constructor(row) {
     super();
@@ -70,7 +70,7 @@ function secret(row) {
   });
 }
 
-/** A key just made or rotated. Its text is no own property: only who asks for `api_key` by name, or `reveal()`, gets it. */
+/** A key that was just created or rotated. Its text is no own property: only `api_key` and `reveal()` return it. */
 class NewKey extends Key {
   #text;
 
@@ -81,7 +81,7 @@ class NewKey extends Key {
   }
 
   get api_key() {
-    // A library that copies objects by their prototype makes one without the text.
+    // A copy that a library makes from the prototype has no text.
     return #text in this ? this.#text : HIDDEN;
   }
 
@@ -150,7 +150,7 @@ class Event extends Record {
   }
 }
 
-/** One page of a list; `for await` over it goes on through the pages that follow. */
+/** One page of a list. `for await` covers this page and all that follow. */
 class Page extends Record {
   #turn;
 
@@ -174,14 +174,14 @@ class Page extends Record {
 }
 
 /**
- * The promise of the first page, which is also the iteration over all items of all pages. It asks for nothing before
- * somebody listens, so that a list nobody awaits cannot reject unheard, which would end the process.
+ * A promise of the first page that also iterates over the items of all pages. It sends no request before `then` is called: a
+ * list that nobody awaits cannot reject without a handler, which would end the process.
  */
 class Pages extends Promise {
   #turn;
   #first;
 
-  // What `then` gives is a plain promise: this constructor takes no executor.
+  // `then` returns a plain promise, since this constructor takes no executor.
   static get [Symbol.species]() {
     return Promise;
   }
@@ -191,7 +191,7 @@ class Pages extends Promise {
     this.#turn = turn;
   }
 
-  // `await`, `catch`, `finally` and `Promise.all` come here too.
+  // `await`, `catch`, `finally` and `Promise.all` call this too.
   then(...listeners) {
     this.#first ??= this.#turn();
     return this.#first.then(...listeners);

@@ -3,13 +3,13 @@
 const { StringDecoder } = require("node:string_decoder");
 const { exitTasks } = require("./exit.cjs");
 
-// The standard streams are never ended: what is held back for them is written when the process exits.
+// The standard streams never end: text held back for them is written when the process exits.
 const unfinished = exitTasks().exit;
 
-// Letters, digits, _ and -, and what escapes one of them: %5F, \u005f, \u{5f}.
+// Letters, digits, _ and -, and the characters of their escapes: %5F, \u005f, \u{5f}.
 const inKeys = (unit) => /[\w\-%\\{}]/.test(String.fromCharCode(unit));
 
-/** Cuts what comes in after the last character that is in no key, and holds back the rest: the next one may go on. */
+/** Cuts text after the last character that no key contains, and holds back the rest, since the next chunk may continue it. */
 class Cutter {
   #decoder = new StringDecoder();
   #held = "";
@@ -19,9 +19,9 @@ class Cutter {
   }
 
   next(chunk) {
-    // The decoder holds back half a character of bytes, which text after it leaves a half.
+    // The decoder holds back an incomplete character. Text after it leaves it incomplete.
     const text = typeof chunk === "string" ? this.#decoder.end() + chunk : this.#decoder.write(chunk);
-    // Only the new text is searched: many chunks without a separator shall not take quadratic time.
+    // Only the new text is searched, so that many chunks without a separator take linear time.
     let end = text.length;
     while (end > 0 && inKeys(text.charCodeAt(end - 1))) end--;
     const whole = end === 0 ? "" : this.#held + text.slice(0, end);
@@ -38,7 +38,7 @@ class Cutter {
 
 const isText = (chunk) => typeof chunk === "string" || ArrayBuffer.isView(chunk);
 
-/** What is written as bytes, or as text that spells bytes, comes as bytes and is passed on as UTF-8. */
+/** Decodes hex and base64 chunks to bytes. Bytes are passed on as UTF-8. */
 function read(chunk, encoding, ...rest) {
   if (typeof encoding !== "string") return [chunk, encoding, ...rest];
   if (typeof chunk !== "string") return [chunk, "utf8", ...rest];
@@ -46,7 +46,7 @@ function read(chunk, encoding, ...rest) {
 }
 
 /**
- * A log stream behind which no key of ours is readable: whatever is written to it passes `kw.redact` first.
+ * Wraps a log stream so that no key in it is readable: everything written to it passes through `kw.redact`.
  * `new Console(redacted(kw, process.stdout))`, `pino(redacted(kw, process.stdout))`.
  */
 function redacted(kw, stream) {
@@ -63,7 +63,7 @@ function redacted(kw, stream) {
       const [chunk, ...rest] = read(...given);
       const whole = cutter.next(chunk);
       if (isStandard) unfinished[cutter.holds ? "add" : "delete"](finish);
-      // Also when it is empty: the answer, the callback and the errors are the stream's.
+      // Also an empty chunk is written: the stream supplies the return value, the callback and the errors.
       return stream.write(kw.redact(whole), ...rest);
     },
     end(...given) {
@@ -82,7 +82,7 @@ function redacted(kw, stream) {
       const value = Reflect.get(target, name, target);
       if (typeof value !== "function") return value;
       if (Object.hasOwn(methods, name)) return methods[name];
-      // What gives the stream back for chaining gives this one.
+      // A method that returns the stream for chaining returns this proxy.
       return (...given) => {
         const answer = value.apply(target, given);
         return answer === target ? proxy : answer;

@@ -3,28 +3,28 @@
 const addon = require("./addon.cjs");
 const { checked } = require("./error.cjs");
 
-/** What follows some names and values: the number of the request that ends there, and the steps on. */
+/** A node of the request tree: the number of the request that ends here, and the nodes that follow. */
 class Node {
   number = undefined;
   next = new Map();
 }
 
-// Requests in a tree: from the root each name and each value of the options leads one step on. So an object costs the
-// same whether it is new or reused, and nothing is kept of it.
+// Requests form a tree. From the root, each name and each value of the options leads to the next node. So a new object costs the
+// same as a reused one, and no reference to it is kept.
 const root = new Node();
 const LIST = Symbol("list");
 const MOST = 4_096;
 let count = 0;
 const own = Object.prototype.hasOwnProperty;
 
-/** Whether an object has properties of its own alone, as the addon reads them. */
+/** Tells whether an object has only own properties, as the addon reads them. */
 function isPlain(fields) {
   if (typeof fields !== "object" || fields === null) return false;
   const parent = Object.getPrototypeOf(fields);
   return parent === Object.prototype || parent === null;
 }
 
-/** The number by which the addon knows the request that some options make; null for options that it reads each time. */
+/** Returns the number of the request in the addon, or null for options that the addon parses on each call. */
 function numberOf(fields) {
   if (fields !== undefined && !isPlain(fields)) return null;
   return find(fields) ?? add(fields);
@@ -51,7 +51,7 @@ function findList(node, list) {
   return node;
 }
 
-/** Whether a text says all of a value, and requests share it: each address or agent would take a number for good. */
+/** Tells whether requests share a value that JSON represents. Each address or agent would occupy a number for ever. */
 function isShared(name, value) {
   if (name === "ip" || name === "agent") return false;
   if (Array.isArray(value)) return value.every((it) => typeof it === "string");
@@ -60,7 +60,7 @@ function isShared(name, value) {
 
 function add(fields) {
   if (count >= MOST) return null;
-  // The addon reads this copy: a getter could say something else the second time.
+  // The addon reads this copy, since a getter could return another value the second time.
   const copy = Object.create(null);
   const steps = [];
   for (const [name, given] of Object.entries(fields ?? {})) {
@@ -69,7 +69,7 @@ function add(fields) {
     copy[name] = value;
     steps.push(name, ...(Array.isArray(value) ? [LIST, value.length, ...value] : [value]));
   }
-  const number = checked(addon.request(JSON.stringify(copy), copy));
+  const number = checked(addon.requestNumber(JSON.stringify(copy), copy));
   if (number === null) return null;
   let node = root;
   for (const step of steps) {

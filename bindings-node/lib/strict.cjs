@@ -3,7 +3,7 @@
 const { types } = require("node:util");
 const { InvalidRequest } = require("./error.cjs");
 
-/** Refuses arguments after those that are known: they were meant to change something. Undefined is left out. */
+/** Throws for surplus arguments, which were meant to have an effect. `undefined` counts as left out. */
 function noMore(name, given, known) {
   for (let index = known; index < given.length; index++) {
     if (given[index] === undefined) continue;
@@ -16,7 +16,7 @@ function noMore(name, given, known) {
   }
 }
 
-/** Has every method of a class refuse such arguments, in the way in which it answers: by a rejection where it is async. */
+/** Makes every method of a class refuse surplus arguments. An async method rejects. */
 function strict(Class) {
   for (const name of Object.getOwnPropertyNames(Class.prototype)) {
     const method = Class.prototype[name];

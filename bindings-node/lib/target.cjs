@@ -1,6 +1,6 @@
 "use strict";
 
-/** The rest of a target below a path, which may have parameters: both have the same segments before it. */
+/** Returns a function that removes a mount path from a target. The path may have parameters, so segments are counted. */
 function below(path) {
   const mount = new RegExp(`^(?:/[^/?]*){${path.split("/").filter(Boolean).length}}`);
   return (target) => target.replace(mount, "");

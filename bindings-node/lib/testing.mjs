@@ -1,3 +1,3 @@
 import testing from "./testing.cjs";
 
-export const { ManualClock, hashCase, plant } = testing;
+export const { ManualClock } = testing;

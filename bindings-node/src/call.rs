@@ -1,4 +1,4 @@
-//! The management calls by their names: read the arguments, ask the core once, write the answer.
+//! The management calls by name. Each reads its arguments, makes one call of the core, and returns JSON.
 
 use keywright::input::{Casing, Fields, Value};
 use keywright::{
@@ -7,35 +7,35 @@ use keywright::{
 };
 use serde::Serialize;
 
-use crate::row::{Issued, Row};
+use crate::key_row::{KeyRow, NewKeyRow};
 
-/// One call as JavaScript makes it.
+/// A management call from JavaScript.
 pub(crate) struct Call {
     pub(crate) name: String,
-    pub(crate) org: Tenant,
-    /// The argument before the options: an id, a prefix, a time.
+    pub(crate) org: OrgSelector,
+    /// The positional argument before the options: an id, a prefix or a time.
     pub(crate) subject: Value,
     pub(crate) fields: Fields,
 }
 
-/// On whose behalf a call is made.
-pub(crate) enum Tenant {
+/// The org that a call is limited to.
+pub(crate) enum OrgSelector {
     Default,
     One(String),
     Every,
 }
 
-impl Tenant {
-    /// Undefined is nobody in particular and null is everybody.
+impl OrgSelector {
+    /// Reads `undefined` as the default, `null` as every org, and any other value as the id of one.
     pub(crate) fn read(org: Option<Value>) -> Result<Self, Error> {
         match org {
             None => Ok(Self::Default),
             Some(Value::Null) => Ok(Self::Every),
-            Some(org) => Keywright::read_org(org).map(Self::One),
+            Some(id) => Keywright::read_org(id).map(Self::One),
         }
     }
 
-    /// The handle, which the engine's own calls stand in for when no org was named.
+    /// Returns the handle of the org. `None` means the calls of the engine itself.
     pub(crate) fn of(&self, kw: &Keywright) -> Result<Option<Org>, Error> {
         match self {
             Self::Default => Ok(None),
@@ -54,17 +54,17 @@ impl Call {
         let orgs = kw.orgs();
         let id = |subject: Value| subject.into_text("id");
         match name.as_str() {
-            "keys.create" => json(&Issued(&keys.create(NewKey::read(fields)?).await?)),
+            "keys.create" => json(&NewKeyRow(&keys.create(NewKey::read(fields)?).await?)),
             "keys.list" => json(&rows(&keys.list(ListKeys::read(fields)?).await?)),
-            "keys.get" => json(&Row(&keys.get(KeyId::read(subject)?).await?)),
-            "keys.find" => json(&Row(&keys.find(&subject.into_text("prefix")?).await?)),
-            "keys.update" => json(&Row(&keys.update(KeyId::read(subject)?, KeyUpdate::read(fields)?).await?)),
-            "keys.rotate" => json(&Issued(&keys.rotate(KeyId::read(subject)?, Rotation::read(fields)?).await?)),
-            "keys.end_grace" => json(&Row(&keys.end_grace(KeyId::read(subject)?, Change::read(fields)?).await?)),
-            "keys.revoke" => json(&Row(&keys.revoke(KeyId::read(subject)?, Change::read(fields)?).await?)),
-            "keys.disable" => json(&Row(&keys.disable(KeyId::read(subject)?, Change::read(fields)?).await?)),
-            "keys.enable" => json(&Row(&keys.enable(KeyId::read(subject)?, Change::read(fields)?).await?)),
-            "keys.purge" => json(&Row(&keys.purge(KeyId::read(subject)?, Change::read(fields)?).await?)),
+            "keys.get" => json(&KeyRow(&keys.get(KeyId::read(subject)?).await?)),
+            "keys.find" => json(&KeyRow(&keys.find(&subject.into_text("prefix")?).await?)),
+            "keys.update" => json(&KeyRow(&keys.update(KeyId::read(subject)?, KeyUpdate::read(fields)?).await?)),
+            "keys.rotate" => json(&NewKeyRow(&keys.rotate(KeyId::read(subject)?, Rotation::read(fields)?).await?)),
+            "keys.end_grace" => json(&KeyRow(&keys.end_grace(KeyId::read(subject)?, Change::read(fields)?).await?)),
+            "keys.revoke" => json(&KeyRow(&keys.revoke(KeyId::read(subject)?, Change::read(fields)?).await?)),
+            "keys.disable" => json(&KeyRow(&keys.disable(KeyId::read(subject)?, Change::read(fields)?).await?)),
+            "keys.enable" => json(&KeyRow(&keys.enable(KeyId::read(subject)?, Change::read(fields)?).await?)),
+            "keys.purge" => json(&KeyRow(&keys.purge(KeyId::read(subject)?, Change::read(fields)?).await?)),
             "keys.agents" => json(&keys.agents(KeyId::read(subject)?).await?),
             "keys.attest" => json(&keys.attest(KeyId::read(subject)?, Attestation::read(fields)?).await?),
             "orgs.get" => json(&orgs.get(&id(subject)?).await?),
@@ -77,43 +77,43 @@ impl Call {
             "audit.verify" => json(&audit().verify().await?),
             "audit.head" => json(&audit().head().await?),
             "audit.prune" => json(&audit().prune(Audit::read_before(subject)?).await?),
-            _ => Err(misuse("call", "is unknown", "install addon and library of one version")),
+            _ => Err(invalid_request("call", "is unknown", "install addon and library of one version")),
         }
     }
 }
 
-/// Named arguments out of an options object, which may be left out.
+/// Reads an optional object of named options.
 pub(crate) fn fields(casing: Casing, options: Option<Value>) -> Result<Fields, Error> {
     match options {
         None => Ok(Fields::new(casing, Vec::new())),
         Some(Value::Map(entries)) => Ok(Fields::new(casing, entries)),
-        Some(_) => Err(misuse("options", "must be an object", "give named options in an object")),
+        Some(_) => Err(invalid_request("options", "must be an object", "give named options in an object")),
     }
 }
 
-pub(crate) fn misuse(field: &str, reason: &str, fix: &str) -> Error {
+pub(crate) fn invalid_request(field: &str, reason: &str, fix: &str) -> Error {
     Error::InvalidRequest(FieldError { field: field.into(), reason: reason.into(), fix: fix.into() })
 }
 
-/// A page of keys as rows.
+/// Converts a page of keys into rows.
 fn rows(page: &Page<keywright::Key>) -> impl Serialize {
     #[derive(Serialize)]
     struct Rows<'a> {
-        data: Vec<Row<'a>>,
+        data: Vec<KeyRow<'a>>,
         has_more: bool,
         next_cursor: Option<&'a str>,
     }
     Rows {
-        data: page.data.iter().map(Row).collect(),
+        data: page.data.iter().map(KeyRow).collect(),
         has_more: page.has_more,
         next_cursor: page.next_cursor.as_deref(),
     }
 }
 
 pub(crate) fn json(record: &impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(record).map_err(|it| Error::Unavailable {
+    serde_json::to_string(record).map_err(|error| Error::Unavailable {
         cause: keywright::UnavailableCause::Io,
-        reason: format!("the answer could not be written: {it}"),
+        reason: format!("the answer could not be written: {error}"),
         fix: "report this".into(),
     })
 }

@@ -1,111 +1,154 @@
-//! An engine that opens late: its options are checked at once, its file is opened by the first call.
+//! The engine as the addon exports it. A panic becomes an exception and never ends the process.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use keywright::Keywright;
+use keywright::input::{Casing, Value};
+use keywright::wait::Ready;
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
 
-use keywright::input::{Fields, Value};
-use keywright::testing::ManualClock;
-use keywright::wait::{Ready, now_or_later};
-use keywright::{Config, Decision, Error, KeyFormats, Keywright, Request};
-use tokio::sync::OnceCell;
+use crate::cached::EngineNumber;
+use crate::call::{Call, OrgSelector, fields, invalid_request, json};
+use crate::clock::ManualClock;
+use crate::event::EventCallback;
+use crate::lazy_engine::LazyEngine;
+use crate::result::{CallResult, Failure, to_result};
+use crate::value::{constructor_options, lossy_text, optional, read};
 
-use crate::call::{Call, Tenant};
-use crate::event::{Heard, listener, written};
-use crate::verdict;
+/// The version of the addon. The JavaScript around it has the same one.
+#[napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-#[derive(Clone)]
-pub(crate) struct Late(Arc<Inner>);
+/// The engine of a `Keywright` in `lib/keywright.cjs`.
+#[napi]
+pub struct Engine(pub(crate) LazyEngine, EngineNumber);
 
-struct Inner {
-    config: Config,
-    key_formats: KeyFormats,
-    engine: OnceCell<Keywright>,
-    closed: AtomicBool,
+/// Checks the options of an engine; the first call opens it.
+#[napi(catch_unwind)]
+pub fn engine(
+    url: Unknown<'_>,
+    options: Unknown<'_>,
+    clock: Option<&ManualClock>,
+    on_event: Option<EventCallback>,
+    log: EventCallback,
+) -> Result<Either<Engine, Failure>> {
+    let (url, mut options) = (read(url)?, constructor_options(options)?);
+    if let Some(Value::Map(options)) = &mut options {
+        let read_here = [("clock", clock.is_some()), ("onEvent", on_event.is_some())];
+        options.retain(|(name, _)| !read_here.contains(&(name.as_str(), true)));
+    }
+    let clock = clock.map(|clock| clock.0.clone());
+    let options = fields(Casing::Camel, options);
+    Ok(match options.and_then(|options| LazyEngine::read(url, options, clock, on_event, log)) {
+        Ok(engine) => {
+            let number = EngineNumber::of(&engine);
+            Either::A(Engine(engine, number))
+        }
+        Err(error) => Either::B(error.into()),
+    })
 }
 
-impl Late {
-    /// Checks the options, and touches no file.
-    pub(crate) fn read(
-        url: Value,
-        options: Fields,
-        clock: Option<ManualClock>,
-        heard: Option<Heard>,
-        log: Heard,
-    ) -> Result<Self, Error> {
-        let config = clock.into_iter().fold(Config::read(url, options)?, Config::clock);
-        let config = heard.into_iter().map(listener).fold(config, Config::on_event);
-        let config = config.log(written(log)).opened_by_calls();
-        let key_formats = config.key_formats()?;
-        Ok(Self(Arc::new(Inner { config, key_formats, engine: OnceCell::new(), closed: AtomicBool::new(false) })))
+#[napi]
+impl Engine {
+    /// Opens the database.
+    #[napi(catch_unwind)]
+    pub fn open<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, CallResult>> {
+        let engine = self.0.clone();
+        env.spawn_future(async move { Ok(to_result(engine.open().await.and_then(|_| json(&())))) })
     }
 
-    pub(crate) fn config(&self) -> &Config {
-        &self.0.config
+    /// The number of the engine for `verifyCached`.
+    #[napi(getter, catch_unwind)]
+    pub fn number(&self) -> u32 {
+        self.1.0
     }
 
-    pub(crate) fn key_formats(&self) -> &KeyFormats {
-        &self.0.key_formats
+    /// Writes the counters to the database.
+    #[napi(catch_unwind)]
+    pub fn flush<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, CallResult>> {
+        let engine = self.0.clone();
+        env.spawn_future(async move { Ok(to_result(engine.flush().await.and_then(|()| json(&())))) })
     }
 
-    /// The engine, where it is open.
-    pub(crate) fn opened(&self) -> Option<&Keywright> {
-        self.0.engine.get().filter(|_| !self.0.closed.load(Ordering::SeqCst))
-    }
-
-    /// The engine, opened once for all who wait for it; after a failure the next caller tries again.
-    pub(crate) async fn open(&self) -> Result<&Keywright, Error> {
-        let Inner { config, engine, closed, .. } = &*self.0;
-        let is_closed = || closed.load(Ordering::SeqCst);
-        if is_closed() {
-            return Err(Error::Closed);
-        }
-        let kw = engine.get_or_try_init(|| config.clone().build()).await?;
-        if is_closed() {
-            // Closed while it was being opened.
-            kw.close().await;
-            return Err(Error::Closed);
-        }
-        Ok(kw)
-    }
-
-    /// Nothing was counted before the engine was open.
-    pub(crate) async fn flush(&self) -> Result<(), Error> {
-        match self.0.engine.get() {
-            _ if self.0.closed.load(Ordering::SeqCst) => Err(Error::Closed),
-            Some(kw) => kw.flush().await,
-            None => Ok(()),
-        }
-    }
-
-    pub(crate) async fn close(&self) {
-        self.0.closed.store(true, Ordering::SeqCst);
-        // Waits for an opening that is under way, and begins none.
-        if let Ok(kw) = self.0.engine.get_or_try_init(|| async { Err(Error::Closed) }).await {
-            kw.close().await;
-        }
-    }
-
-    pub(crate) async fn call(&self, call: Call) -> Result<String, Error> {
-        call.run(self.open().await?).await
-    }
-
-    /// Answers on this thread where nothing has to be waited for.
-    pub(crate) fn verify(&self, org: Tenant, text: Value, request: Request) -> Ready<Result<String, Error>> {
-        let late = self.clone();
-        now_or_later(async move {
-            let text = verdict::presented(text)?;
-            let decision = match late.open().await {
-                Ok(kw) => ask(kw, &org, text.as_deref(), &request).await?,
-                Err(error) => return verdict::unopened(error),
-            };
-            verdict::outcome(&decision)
+    /// Closes the database. Never fails.
+    #[napi(catch_unwind)]
+    pub fn close<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, ()>> {
+        let engine = self.0.clone();
+        env.spawn_future(async move {
+            engine.close().await;
+            Ok(())
         })
     }
+
+    /// Makes the management call with this name.
+    #[napi(catch_unwind)]
+    pub fn call<'env>(
+        &self,
+        env: &'env Env,
+        name: String,
+        org: Unknown<'_>,
+        subject: Unknown<'_>,
+        options: Unknown<'_>,
+    ) -> Result<PromiseRaw<'env, CallResult>> {
+        let (engine, org, subject, options) = (self.0.clone(), optional(org)?, read(subject)?, optional(options)?);
+        env.spawn_future(async move {
+            let call =
+                || Ok(Call { name, org: OrgSelector::read(org)?, subject, fields: fields(Casing::Snake, options)? });
+            Ok(to_result(match call() {
+                Ok(call) => engine.call(call).await,
+                Err(error) => Err(error),
+            }))
+        })
+    }
+
+    /// Verifies the text of a key. Returns the decision, or a promise when the call has to wait.
+    #[napi(catch_unwind)]
+    pub fn verify<'env>(
+        &self,
+        env: &'env Env,
+        org: Unknown<'_>,
+        text: Unknown<'_>,
+        options: Unknown<'_>,
+    ) -> Result<Either<CallResult, PromiseRaw<'env, CallResult>>> {
+        let (org, text, options) = (optional(org)?, read(text)?, optional(options)?);
+        let request =
+            || Ok((OrgSelector::read(org)?, fields(Casing::Snake, options).and_then(keywright::Request::read)?));
+        match request() {
+            Err(error) => Ok(Either::A(to_result(Err(error)))),
+            Ok((org, request)) => match self.0.verify(org, text, request) {
+                Ready::Now(outcome) => Ok(Either::A(to_result(outcome))),
+                Ready::Later(future) => env.spawn_future(async { Ok(to_result(future.await)) }).map(Either::B),
+            },
+        }
+    }
+
+    /// Parses the text of a key. Returns JSON.
+    #[napi(catch_unwind)]
+    pub fn parse(&self, text: Unknown<'_>) -> Result<CallResult> {
+        let parsed = match read(text)? {
+            // Text with lone surrogates is no key.
+            Value::BrokenText => json(&()),
+            text => text.into_text("text").and_then(|text| json(&self.0.texts().parse(&text))),
+        };
+        Ok(to_result(parsed))
+    }
+
+    /// Returns the regular expression of the keys in the named syntax.
+    #[napi(catch_unwind)]
+    pub fn key_pattern(&self, syntax: Unknown<'_>) -> Result<CallResult> {
+        let syntax = read(syntax)?.into_text("syntax").and_then(|word| word.parse());
+        Ok(to_result(syntax.map(|syntax| self.0.texts().key_pattern_in(syntax))))
+    }
+
+    /// Masks the keys in a text. Lone surrogates become U+FFFD, so that a log line never fails.
+    #[napi(catch_unwind)]
+    pub fn redact(&self, text: Unknown<'_>) -> Result<CallResult> {
+        let text = lossy_text(text)?.ok_or_else(|| invalid_request("text", "must be text", "give text"));
+        Ok(to_result(text.map(|text| self.0.texts().redact(&text))))
+    }
 }
 
-async fn ask(kw: &Keywright, org: &Tenant, text: Option<&[u8]>, request: &Request) -> Result<Decision, Error> {
-    Ok(match org.of(kw)? {
-        Some(org) => org.verify(text, request).await,
-        None => kw.verify(text, request).await,
-    })
+/// Checks the id of an org.
+#[napi(catch_unwind)]
+pub fn check_org(org: Unknown<'_>) -> Result<Option<Failure>> {
+    Ok(Keywright::read_org(read(org)?).err().map(Failure::from))
 }

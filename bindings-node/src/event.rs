@@ -1,4 +1,4 @@
-//! Events and reports as JavaScript hears them: on its own thread, when that has time for them.
+//! Delivery of events and reports to JavaScript, on its own thread.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -9,35 +9,35 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
 use crate::call::json;
 
-/// A function of JavaScript that takes the JSON of an event, or a line of a report. It keeps no process alive.
-pub(crate) type Heard = ThreadsafeFunction<String, (), String, Status, false, true>;
+/// A JavaScript function that takes the JSON of an event or a line of a report. It does not keep the process alive.
+pub(crate) type EventCallback = ThreadsafeFunction<String, (), String, Status, false, true>;
 
-/// How long one event may keep the next ones waiting. After it they queue up in Node.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest wait for one callback. After it, the next events queue up in Node.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Hands each event over and waits until it was heard, so that closing an engine waits for the last one.
-pub(crate) fn listener(heard: Heard) -> impl Fn(&Event) + Send + Sync {
+/// Returns a listener that waits until the callback has run, so that closing an engine waits for the last event.
+pub(crate) fn event_listener(callback: EventCallback) -> impl Fn(&Event) + Send + Sync {
     move |event| {
         if let Ok(text) = json(event) {
-            hand_over(&heard, text);
+            call_and_wait(&callback, text);
         }
     }
 }
 
-/// Hands each line of a report over, likewise.
-pub(crate) fn written(log: Heard) -> impl Fn(EventKind, &str) + Send + Sync {
-    move |_, line| hand_over(&log, line.to_owned())
+/// Returns a log function that waits in the same way.
+pub(crate) fn log_writer(callback: EventCallback) -> impl Fn(EventKind, &str) + Send + Sync {
+    move |_, line| call_and_wait(&callback, line.to_owned())
 }
 
-fn hand_over(heard: &Heard, text: String) {
+fn call_and_wait(callback: &EventCallback, text: String) {
     let (reply, done) = channel();
-    let tell = move |_: napi::Result<()>, _| {
+    let on_return = move |_: napi::Result<()>, _| {
         let _ = reply.send(());
         Ok(())
     };
-    // A thread of JavaScript that has ended drops what it was to tell, and with it the reply.
-    let status = heard.call_with_return_value(text, ThreadsafeFunctionCallMode::NonBlocking, tell);
+    // A JavaScript thread that has ended drops the call, and with it the sender of the reply.
+    let status = callback.call_with_return_value(text, ThreadsafeFunctionCallMode::NonBlocking, on_return);
     if status == Status::Ok {
-        let _ = done.recv_timeout(PATIENCE);
+        let _ = done.recv_timeout(TIMEOUT);
     }
 }

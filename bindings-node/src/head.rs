@@ -1,16 +1,16 @@
-//! The head of a request as JavaScript hands it over.
+//! The head of a request as JavaScript passes it.
 
 use keywright::Error;
 use keywright::http::{Earlier, Head, Message};
 
-use crate::call::misuse;
+use crate::call::invalid_request;
 
 type Line<'a> = (&'a [u8], &'a [u8]);
 
-/// All in one text, since each that crosses costs something: a line each for how many lines follow, the method, the
-/// target, whether that was rewritten, the peer and what a guard in front has found, the last three empty where there is
-/// nothing to say, and then for each header its name and its value.
-pub(crate) struct Lines<'a> {
+/// The head in one text, since each argument that crosses to the addon costs time. Its lines are: the number of lines
+/// that follow, the method, the target, whether the target was rewritten, the peer, the result of an earlier guard, and
+/// then for each header its name and its value. The three before the headers may be empty.
+pub(crate) struct RequestHead<'a> {
     method: &'a str,
     target: &'a str,
     is_rewritten: bool,
@@ -19,8 +19,8 @@ pub(crate) struct Lines<'a> {
     headers: Vec<Line<'a>>,
 }
 
-impl<'a> Lines<'a> {
-    /// The count is there for a line feed within a line, which no server lets in: it must not make two of one.
+impl<'a> RequestHead<'a> {
+    /// Parses the text. The count guards against a line feed within a line, which no server accepts.
     pub(crate) fn read(text: &'a str) -> Result<Self, Error> {
         let read = || {
             let mut lines = text.split('\n');
@@ -33,7 +33,11 @@ impl<'a> Lines<'a> {
             (headers.len() * 2 + fixed.len() == count).then_some((fixed, headers))
         };
         let Some(([method, target, rewritten, peer, earlier], headers)) = read() else {
-            return Err(misuse("request", "has a line break in its head", "hand it on as the server has read it"));
+            return Err(invalid_request(
+                "request",
+                "has a line break in its head",
+                "pass it on as the server has read it",
+            ));
         };
         let earlier = if earlier.is_empty() { None } else { Some(earlier.parse()?) };
         Ok(Self { method, target, is_rewritten: !rewritten.is_empty(), peer: Some(peer), earlier, headers })
@@ -47,6 +51,6 @@ impl<'a> Lines<'a> {
     pub(crate) fn message(&self, body: &[u8]) -> Message {
         let message = Message::new(self.method, self.target).peer(self.peer).body(body);
         let message = message.earlier(self.earlier.clone());
-        self.headers.iter().fold(message, |it, (name, value)| it.header(*name, *value))
+        self.headers.iter().fold(message, |message, (name, value)| message.header(*name, *value))
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP contract: a request's parts in, one call of the core, a pass or a whole response out.
+//! The HTTP contract: the parts of a request in, one call of the core, a pass or a complete response out.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,89 +10,89 @@ use keywright::{Error, Keywright};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::answer::{Answer, Failure, answer};
-use crate::call::{fields, json, misuse};
-use crate::engine::Late;
-use crate::export::Engine;
-use crate::head::Lines;
-use crate::row::Row;
-use crate::value::{borrowed, given, settings};
+use crate::call::{fields, invalid_request, json};
+use crate::engine::Engine;
+use crate::head::RequestHead;
+use crate::key_row::KeyRow;
+use crate::lazy_engine::LazyEngine;
+use crate::result::{CallResult, Failure, to_result};
+use crate::value::{buffered_text, constructor_options, optional};
 
-/// An engine of `lib/http.cjs` that speaks HTTP, once it is open.
+/// The HTTP contract of an engine that may open later, for `Http` in `lib/http.cjs`.
 #[napi]
 #[derive(Clone)]
 pub struct Http(Arc<Inner>);
 
 struct Inner {
-    late: Late,
+    engine: LazyEngine,
     config: Config,
     http: OnceLock<keywright::http::Http>,
 }
 
-/// What a route needs.
+/// The needs of a route.
 #[napi]
 pub struct Needs(Arc<keywright::http::Needs>);
 
-/// What becomes of a request, where it is more than a plain pass.
+/// The outcome of a request that is more than a plain pass.
 #[napi(object, object_from_js = false)]
-pub struct Judged {
-    /// The status of the answer; 0 where the request may go on.
+pub struct HttpOutcome {
+    /// The status of the response; 0 for a pass.
     pub status: u16,
-    /// The headers of the answer, or those of a pass that most responses have not: name, value, name, value.
+    /// The headers of the response, or the extra headers of a pass: name, value, name, value.
     pub headers: Vec<String>,
-    /// The answer's body.
+    /// The body of the response.
     pub body: Option<Buffer>,
-    /// What a guard behind needs to know, in one text: the reading of the key, and the id of the exchange.
+    /// The result for a later guard, as one text: the reading of the key and the request id.
     pub earlier: Option<String>,
     /// The org of a session.
     pub org: Option<String>,
-    /// Who the session is of.
+    /// The actor of a session.
     pub actor: Option<String>,
-    /// On whose behalf the request is made.
+    /// The agent on whose behalf the request is made.
     pub agent: Option<String>,
-    /// What `once` takes, where the request is to be done once.
-    pub once: Option<Once>,
+    /// The argument of `once` for an idempotent request.
+    pub once: Option<IdempotentRequest>,
 }
 
-/// A request that was let in, and is to be done once.
+/// An idempotent request that was let through.
 #[napi]
-pub struct Once(Arc<Passed>);
+pub struct IdempotentRequest(Arc<Passed>);
 
-/// The right to do a request.
+/// The exclusive right to handle an idempotent request.
 #[napi]
 pub struct Lease(Mutex<Option<contract::Lease>>);
 
-/// What becomes of a request that is to be done once.
+/// The outcome of `once`: a stored response, or a lease.
 #[napi(object, object_from_js = false)]
-pub struct Turn {
-    /// The answer, where it is not to be done.
-    pub answer: Option<Judged>,
-    /// Whose end is to be told, where it is.
+pub struct OnceOutcome {
+    /// The stored response of an earlier request with the same key.
+    pub answer: Option<HttpOutcome>,
+    /// The lease, for a request that must run.
     pub lease: Option<Lease>,
 }
 
-/// A pass that says nothing but its key is its `earlier` alone.
-type Told = Either<String, Judged>;
+/// A plain pass of a key is its text `earlier` alone; anything else is an object.
+type HttpResult = Either<String, HttpOutcome>;
 
 /// Checks the options of an adapter.
 #[napi(catch_unwind)]
 pub fn http(engine: &Engine, options: Unknown<'_>) -> Result<Either<Http, Failure>> {
-    let options = settings(options)?;
+    let options = constructor_options(options)?;
     let read = || {
         let config = Config::read(fields(Casing::Camel, options)?)?;
         config.check(engine.0.config())?;
         Ok::<_, Error>(config)
     };
     Ok(match read() {
-        Ok(config) => Either::A(Http(Arc::new(Inner { late: engine.0.clone(), config, http: OnceLock::new() }))),
+        Ok(config) => Either::A(Http(Arc::new(Inner { engine: engine.0.clone(), config, http: OnceLock::new() }))),
         Err(error) => Either::B(error.into()),
     })
 }
 
-/// What a route needs, made once for each.
+/// Reads the needs of a route.
 #[napi(catch_unwind)]
 pub fn needs(options: Unknown<'_>) -> Result<Either<Needs, Failure>> {
-    let options = given(options)?;
+    let options = optional(options)?;
     Ok(match fields(Casing::Snake, options).and_then(keywright::http::Needs::read) {
         Ok(needs) => Either::A(Needs(Arc::new(needs))),
         Err(error) => Either::B(error.into()),
@@ -101,62 +101,63 @@ pub fn needs(options: Unknown<'_>) -> Result<Either<Needs, Failure>> {
 
 #[napi]
 impl Http {
-    /// The names, in lower case, of all headers that are looked at.
+    /// The lower-case names of all headers that the contract reads.
     #[napi(getter, catch_unwind)]
     pub fn reads(&self) -> Vec<String> {
         self.0.config.reads().map(str::to_owned).collect()
     }
 
-    /// The headers of every response but for its request's id.
+    /// The headers of every response, without the request id.
     #[napi(getter, catch_unwind)]
     pub fn headers(&self) -> Vec<String> {
         flat(pairs(&self.0.config.headers()))
     }
 
-    /// Refuses needs that nobody could meet.
+    /// Checks that a request can meet the needs.
     #[napi(catch_unwind)]
     pub fn check(&self, needs: &Needs) -> Option<Failure> {
-        let Inner { config, late, .. } = &*self.0;
-        config.check_needs(late.config(), &needs.0).err().map(Into::into)
+        let Inner { config, engine, .. } = &*self.0;
+        config.check_needs(engine.config(), &needs.0).err().map(Into::into)
     }
 
-    /// Whether management answers a target.
+    /// Tells whether management serves a target.
     #[napi(catch_unwind)]
     pub fn manages(&self, target: String) -> bool {
         self.0.config.manages(&target)
     }
 
-    /// Judges a request: at once where nothing has to be waited for. Its head is that of `head.rs`.
+    /// Authenticates a request. Returns a promise only when the call has to wait. `head.rs` has the format of the head.
     #[napi(catch_unwind)]
     pub fn authenticate<'env>(
         &self,
         env: &'env Env,
         head: Unknown<'_>,
         needs: Option<&Needs>,
-    ) -> Result<Either3<String, Judged, Either<PromiseRaw<'env, Told>, Failure>>> {
+    ) -> Result<Either3<String, HttpOutcome, Either<PromiseRaw<'env, HttpResult>, Failure>>> {
         let mut buffer = [0; 2_048];
-        let text = borrowed(head, &mut buffer)?;
-        let lines = match Lines::read(&text) {
+        let text = buffered_text(head, &mut buffer)?;
+        let lines = match RequestHead::read(&text) {
             Ok(lines) => lines,
             Err(error) => return Ok(Either3::C(Either::B(error.into()))),
         };
-        let ready = match self.0.late.opened().and_then(|it| self.0.http(it).ok()) {
-            Some(http) => http.begin(&lines.head(), needs.map(|it| &*it.0)),
+        let ready = match self.0.engine.opened().and_then(|it| self.0.http(it).ok()) {
+            Some(http) => http.begin(&lines.head(), needs.map(|needs| &*needs.0)),
             None => {
-                let (inner, text, needs) = (Arc::clone(&self.0), text.into_owned(), needs.map(|it| Arc::clone(&it.0)));
-                now_or_later(async move { inner.late(&text, needs.as_deref()).await })
+                let (inner, text, needs) =
+                    (Arc::clone(&self.0), text.into_owned(), needs.map(|needs| Arc::clone(&needs.0)));
+                now_or_later(async move { inner.authenticate_when_open(&text, needs.as_deref()).await })
             }
         };
         match ready {
-            Ready::Now(outcome) => Ok(match judged(outcome) {
-                Either::A(plain) => Either3::A(plain),
-                Either::B(judged) => Either3::B(judged),
+            Ready::Now(outcome) => Ok(match to_javascript(outcome) {
+                Either::A(earlier) => Either3::A(earlier),
+                Either::B(outcome) => Either3::B(outcome),
             }),
             Ready::Later(future) => later(env, future).map(|it| Either3::C(Either::A(it))),
         }
     }
 
-    /// Answers a management request.
+    /// Handles a management request.
     #[napi(catch_unwind)]
     pub fn manage<'env>(
         &self,
@@ -164,12 +165,12 @@ impl Http {
         head: String,
         body: Buffer,
         session: Unknown<'_>,
-    ) -> Result<Either<PromiseRaw<'env, Told>, Failure>> {
-        let session = match given(session)? {
+    ) -> Result<Either<PromiseRaw<'env, HttpResult>, Failure>> {
+        let session = match optional(session)? {
             None | Some(Value::Null) => Ok(None),
-            Some(said) => session_of(said).map(Some),
+            Some(principal) => session_of(principal).map(Some),
         };
-        let read = session.and_then(|it| Ok((it, Lines::read(&head)?.message(&body))));
+        let read = session.and_then(|session| Ok((session, RequestHead::read(&head)?.message(&body))));
         let (session, message) = match read {
             Ok(read) => read,
             Err(error) => return Ok(Either::B(error.into())),
@@ -184,24 +185,31 @@ impl Http {
         .map(Either::A)
     }
 
-    /// Whether a request was done before.
+    /// Starts an idempotent request.
     #[napi(catch_unwind)]
-    pub fn once<'env>(&self, env: &'env Env, passed: &Once, body: Buffer) -> Result<PromiseRaw<'env, Turn>> {
+    pub fn once<'env>(
+        &self,
+        env: &'env Env,
+        passed: &IdempotentRequest,
+        body: Buffer,
+    ) -> Result<PromiseRaw<'env, OnceOutcome>> {
         let (inner, passed) = (Arc::clone(&self.0), Arc::clone(&passed.0));
         let turn = async move {
-            // It has let the request in, and answers also where the engine was closed meanwhile.
+            // It let the request through, so it exists, even if the engine was closed since.
             let http = inner.http.get().ok_or_else(|| napi::Error::from_reason(Error::Closed.to_string()))?;
             Ok(http.once(&passed, &body).await)
         };
         env.spawn_future_with_callback(turn, |_, turn| {
             Ok(match turn {
-                contract::Turn::Answered(it) => Turn { answer: Some(answered(it)), lease: None },
-                contract::Turn::Run(lease) => Turn { answer: None, lease: lease.map(|it| Lease(Mutex::new(Some(it)))) },
+                contract::Turn::Answered(response) => OnceOutcome { answer: Some(refusal(response)), lease: None },
+                contract::Turn::Run(lease) => {
+                    OnceOutcome { answer: None, lease: lease.map(|it| Lease(Mutex::new(Some(it)))) }
+                }
             })
         })
     }
 
-    /// Ends a lease with the answer of the host.
+    /// Ends a lease with the response of the host.
     #[napi(catch_unwind)]
     pub fn finish<'env>(
         &self,
@@ -221,7 +229,7 @@ impl Http {
         })
     }
 
-    /// Ends a lease without an answer.
+    /// Ends a lease without a response.
     #[napi(catch_unwind)]
     pub fn release<'env>(&self, env: &'env Env, lease: &Lease) -> Result<PromiseRaw<'env, Option<Failure>>> {
         let (inner, lease) = (Arc::clone(&self.0), lease.take()?);
@@ -234,29 +242,29 @@ impl Http {
         })
     }
 
-    /// Why a request is let in or refused, as JSON.
+    /// Explains why a request is let through or refused. Returns JSON.
     #[napi(catch_unwind)]
     pub fn explain<'env>(
         &self,
         env: &'env Env,
         head: String,
         needs: Option<&Needs>,
-    ) -> Result<PromiseRaw<'env, Answer>> {
-        let (inner, needs) = (Arc::clone(&self.0), needs.map(|it| Arc::clone(&it.0)));
+    ) -> Result<PromiseRaw<'env, CallResult>> {
+        let (inner, needs) = (Arc::clone(&self.0), needs.map(|needs| Arc::clone(&needs.0)));
         env.spawn_future(async move {
-            let told = async {
-                let (http, lines) = (inner.opened().await?, Lines::read(&head)?);
+            let explanation = async {
+                let (http, lines) = (inner.opened().await?, RequestHead::read(&head)?);
                 json(&http.explain(&lines.head(), needs.as_deref()).await)
             };
-            Ok(answer(told.await))
+            Ok(to_result(explanation.await))
         })
     }
 
-    /// The management endpoints as an OpenAPI document, as JSON.
+    /// Returns the OpenAPI document of the management endpoints as JSON.
     #[napi(catch_unwind)]
-    pub fn openapi<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Answer>> {
+    pub fn openapi<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, CallResult>> {
         let inner = Arc::clone(&self.0);
-        env.spawn_future(async move { Ok(answer(inner.opened().await.and_then(|it| json(&it.openapi())))) })
+        env.spawn_future(async move { Ok(to_result(inner.opened().await.and_then(|it| json(&it.openapi())))) })
     }
 }
 
@@ -270,48 +278,48 @@ impl Lease {
 impl Inner {
     fn http(&self, kw: &Keywright) -> std::result::Result<&keywright::http::Http, Error> {
         if self.http.get().is_none() {
-            // Another thread may have been first: then its stays.
+            // When another thread was first, its object stays.
             let _ = self.http.set(kw.http(self.config.clone())?);
         }
         self.http.get().ok_or(Error::Closed)
     }
 
     async fn opened(&self) -> std::result::Result<&keywright::http::Http, Error> {
-        self.http(self.late.open().await?)
+        self.http(self.engine.open().await?)
     }
 
-    /// Once the engine is open.
-    async fn late(&self, head: &str, needs: Option<&keywright::http::Needs>) -> Outcome {
-        match (self.opened().await, Lines::read(head)) {
+    /// Authenticates once the engine is open.
+    async fn authenticate_when_open(&self, head: &str, needs: Option<&keywright::http::Needs>) -> Outcome {
+        match (self.opened().await, RequestHead::read(head)) {
             (Ok(http), Ok(lines)) => http.authenticate(&lines.head(), needs).await,
             _ => Outcome::Refused(self.unavailable(head)),
         }
     }
 
     fn unavailable(&self, head: &str) -> Response {
-        match Lines::read(head) {
+        match RequestHead::read(head) {
             Ok(lines) => self.config.unavailable(&lines.head()),
             Err(_) => self.config.unavailable(&Head::new("", "")),
         }
     }
 }
 
-fn session_of(said: Value) -> std::result::Result<Session, Error> {
-    match said {
-        Value::Map(_) => Session::read(fields(Casing::Snake, Some(said))?),
-        _ => Err(misuse("principal", "must give an object or null", "give org, actor and may")),
+fn session_of(principal: Value) -> std::result::Result<Session, Error> {
+    match principal {
+        Value::Map(_) => Session::read(fields(Casing::Snake, Some(principal))?),
+        _ => Err(invalid_request("principal", "must give an object or null", "give org, actor and may")),
     }
 }
 
 fn later<'env>(
     env: &'env Env,
     future: impl Future<Output = Outcome> + Send + 'static,
-) -> Result<PromiseRaw<'env, Told>> {
+) -> Result<PromiseRaw<'env, HttpResult>> {
     let future: Boxed<Outcome> = Box::pin(future);
-    env.spawn_future_with_callback(async { Ok(future.await) }, |_, outcome| Ok(judged(outcome)))
+    env.spawn_future_with_callback(async { Ok(future.await) }, |_, outcome| Ok(to_javascript(outcome)))
 }
 
-/// The headers of a host's answer.
+/// Pairs the headers of the host's response.
 fn lines(headers: &[String]) -> Vec<(&[u8], &[u8])> {
     headers
         .chunks_exact(2)
@@ -323,35 +331,35 @@ fn lines(headers: &[String]) -> Vec<(&[u8], &[u8])> {
 }
 
 thread_local! {
-    /// What was last let in by a key, for whoever has not seen its reading yet.
+    /// The last pass, for JavaScript that has not cached the reading of its key.
     static LAST: RefCell<Option<Box<Passed>>> = const { RefCell::new(None) };
 }
 
-/// The row of the key that was last let in on this thread.
+/// Returns the row of the key of the last pass on this thread.
 #[napi(catch_unwind)]
-pub fn let_in() -> Option<String> {
-    LAST.take().and_then(|it| it.key().and_then(|it| json(&Row(it)).ok()))
+pub fn last_key() -> Option<String> {
+    LAST.take().and_then(|passed| passed.key().and_then(|key| json(&KeyRow(key)).ok()))
 }
 
 fn flat<'a>(headers: impl Iterator<Item = (&'static str, &'a str)>) -> Vec<String> {
     headers.flat_map(|(name, value)| [name.to_owned(), value.to_owned()]).collect()
 }
 
-fn judged(outcome: Outcome) -> Told {
+fn to_javascript(outcome: Outcome) -> HttpResult {
     let passed = match outcome {
         Outcome::Passed(passed) => passed,
-        Outcome::Refused(it) => return Either::B(answered(it)),
+        Outcome::Refused(response) => return Either::B(refusal(response)),
     };
-    let once = passed.is_once().then(|| Once(Arc::new((*passed).clone())));
+    let once = passed.is_once().then(|| IdempotentRequest(Arc::new((*passed).clone())));
     let earlier = passed.earlier().to_string();
     let (org, actor) = match &passed.principal {
         Principal::Session(it) => (Some(it.org().to_owned()), it.actor_name().map(str::to_owned)),
         Principal::Anyone | Principal::Key(_) => (None, None),
     };
-    let told = if passed.key().is_some() && passed.more.is_empty() && passed.agent.is_none() && once.is_none() {
+    let result = if passed.key().is_some() && passed.more.is_empty() && passed.agent.is_none() && once.is_none() {
         Either::A(earlier)
     } else {
-        Either::B(Judged {
+        Either::B(HttpOutcome {
             status: 0,
             headers: flat(pairs(&passed.more)),
             body: None,
@@ -363,11 +371,11 @@ fn judged(outcome: Outcome) -> Told {
         })
     };
     LAST.set(Some(passed));
-    told
+    result
 }
 
-fn answered(response: Response) -> Judged {
-    Judged {
+fn refusal(response: Response) -> HttpOutcome {
+    HttpOutcome {
         status: response.status,
         headers: flat(pairs(&response.headers)),
         body: Some(response.body.into()),

@@ -1,15 +1,17 @@
-//! Keywright for Node: JavaScript's values in, one call of the core, one answer out. The surface that people use is in
-//! `lib/`; no rule is on either side.
+//! Keywright for Node. Each call converts its arguments, makes one call of the core, and returns one result. The API for
+//! applications is in `lib/`; all rules about keys live in the core.
 
-pub mod answer;
+pub mod cached;
 mod call;
-mod engine;
+pub mod clock;
+mod decision;
+pub mod engine;
 mod event;
-pub mod export;
 mod head;
 pub mod http;
-pub mod recall;
-mod row;
+mod key_row;
+mod lazy_engine;
+pub mod result;
+#[cfg(feature = "testing")]
 pub mod testing;
 mod value;
-mod verdict;

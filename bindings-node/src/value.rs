@@ -1,4 +1,4 @@
-//! JavaScript's values as the core's. What is refused, and in which words, is decided there.
+//! Conversion of JavaScript values into values of the core, which validates them.
 
 use std::borrow::Cow;
 
@@ -7,52 +7,52 @@ use keywright::input::Value;
 use napi::bindgen_prelude::*;
 use napi::{JsDate, JsValue, ValueType};
 
-/// How deep a structure is followed, which ends those that hold themselves.
-const DEPTH: usize = 64;
+/// The greatest depth of a structure. It ends structures that contain themselves.
+const MAX_DEPTH: usize = 64;
 
-/// How many values one structure may hold, which ends those that hold each part twice.
-const PARTS: usize = 100_000;
+/// The greatest number of values in a structure. It ends structures in which each part contains the next one twice.
+const MAX_VALUES: usize = 100_000;
 
-/// A value, where undefined is one that was left out.
-pub(crate) fn given(value: Unknown<'_>) -> Result<Option<Value>> {
+/// Reads an optional value; `undefined` means that it was left out.
+pub(crate) fn optional(value: Unknown<'_>) -> Result<Option<Value>> {
     if value.get_type()? == ValueType::Undefined { Ok(None) } else { read(value).map(Some) }
 }
 
-/// The options of an engine: a name whose value is undefined was set to something that is missing, such as a variable
-/// of the environment, and is null so that the core can refuse it.
-pub(crate) fn settings(value: Unknown<'_>) -> Result<Option<Value>> {
+/// Reads the options of a constructor. An option that is `undefined` becomes null, so that the core can refuse it: it was
+/// probably set from something that is missing, such as an environment variable.
+pub(crate) fn constructor_options(value: Unknown<'_>) -> Result<Option<Value>> {
     if value.get_type()? == ValueType::Undefined {
         return Ok(None);
     }
-    Reader { undefined_is_null: true, ..Reader::new() }.value(value, DEPTH).map(Some)
+    Reader { undefined_is_null: true, ..Reader::new() }.value(value, MAX_DEPTH).map(Some)
 }
 
-/// A value, where undefined is null.
+/// Reads a value; `undefined` is null.
 pub(crate) fn read(value: Unknown<'_>) -> Result<Value> {
-    Reader::new().value(value, DEPTH)
+    Reader::new().value(value, MAX_DEPTH)
 }
 
-/// A text with U+FFFD for each lone surrogate, where the value is text.
-pub(crate) fn lossy(value: Unknown<'_>) -> Result<Option<String>> {
+/// Reads text, with U+FFFD for each lone surrogate. Returns `None` for a value of another type.
+pub(crate) fn lossy_text(value: Unknown<'_>) -> Result<Option<String>> {
     Ok(if value.get_type()? == ValueType::String { Some(exact(value)?) } else { None })
 }
 
 struct Reader {
     left: usize,
     full: bool,
-    /// Whether the outermost object keeps names whose value is undefined, as null.
+    /// Whether the outermost object keeps an undefined property as null.
     undefined_is_null: bool,
 }
 
 impl Reader {
     fn new() -> Self {
-        Self { left: PARTS, full: false, undefined_is_null: false }
+        Self { left: MAX_VALUES, full: false, undefined_is_null: false }
     }
 
     fn value(&mut self, value: Unknown<'_>, depth: usize) -> Result<Value> {
         let Some(left) = self.left.checked_sub(1) else {
             self.full = true;
-            return Ok(Value::Other(format!("structure of more than {PARTS} values")));
+            return Ok(Value::Other(format!("structure of more than {MAX_VALUES} values")));
         };
         self.left = left;
         Ok(match value.get_type()? {
@@ -128,25 +128,25 @@ impl Reader {
     }
 }
 
-/// Text, unless it holds lone surrogates, which Node's own conversion to UTF-8 would replace.
+/// Reads text. Lone surrogates give `BrokenText`; Node's own conversion to UTF-8 would replace them.
 fn text(value: Unknown<'_>) -> Result<Value> {
     let units = value.coerce_to_string()?.into_utf16()?;
     Ok(units.as_str().map_or(Value::BrokenText, Value::Text))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-fn number(it: f64) -> Value {
-    // 2^100 is exact in both, and beyond every integer that anything asks for.
+fn number(number: f64) -> Value {
+    // 2^100 is exact in both types, and greater than every integer that an option accepts.
     const FAR: f64 = (1_u128 << 100) as f64;
-    if it.fract() == 0.0 && it.abs() < FAR { Value::Integer(it as i128) } else { Value::Float(it) }
+    if number.fract() == 0.0 && number.abs() < FAR { Value::Integer(number as i128) } else { Value::Float(number) }
 }
 
 fn big(value: Unknown<'_>) -> Result<Value> {
-    let (it, whole) = exact::<BigInt>(value)?.get_i128();
+    let (integer, whole) = exact::<BigInt>(value)?.get_i128();
     if !whole {
         return Ok(Value::Other("bigint out of range".into()));
     }
-    Ok(Value::Converted { kind: "BigInt".into(), value: Value::Integer(it).into() })
+    Ok(Value::Converted { kind: "BigInt".into(), value: Value::Integer(integer).into() })
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a date is at most 8.64e15")]
@@ -156,18 +156,18 @@ fn date(value: Unknown<'_>) -> Result<Value> {
     Ok(time.map_or(Value::NaiveTime, Value::Time))
 }
 
-/// Whether an object is no instance of a class: made by a literal, of this realm or another, or without prototype.
+/// Tells whether an object is a literal, of this realm or another one, or has no prototype.
 fn is_plain(object: Object<'_>) -> Result<bool> {
     let parent = object.get_prototype()?;
     if parent.get_type()? == ValueType::Null {
         return Ok(true);
     }
     let parent = parent.coerce_to_object()?;
-    // The root of a realm has this of its own; an object that only has no prototype would hide inherited options.
+    // `Object.prototype` of any realm owns this. Another object without a prototype would hide inherited options.
     Ok(parent.get_prototype()?.get_type()? == ValueType::Null && parent.has_own_property("hasOwnProperty")?)
 }
 
-/// The name of an object's class.
+/// Returns the name of an object's class.
 fn class(object: Object<'_>) -> Result<String> {
     let maker: Unknown<'_> = object.get_named_property_unchecked("constructor")?;
     if maker.get_type()? == ValueType::Function {
@@ -179,29 +179,29 @@ fn class(object: Object<'_>) -> Result<String> {
     Ok("object".into())
 }
 
-/// Reads a value as what it was found to be.
+/// Casts a value whose type was checked.
 #[expect(unsafe_code, reason = "napi has no checked cast")]
 fn exact<T: FromNapiValue>(value: Unknown<'_>) -> Result<T> {
     // SAFETY: value and env are alive, and the types asked for check what they are given and answer with an error.
     unsafe { value.cast() }
 }
 
-/// What is text, copied to the buffer where it is short.
-pub(crate) fn borrowed<'a>(value: Unknown<'_>, buffer: &'a mut [u8]) -> Result<Cow<'a, str>> {
-    match short(value, buffer).and_then(|it| std::str::from_utf8(it).ok()) {
+/// Returns text, in the buffer if it is short enough.
+pub(crate) fn buffered_text<'a>(value: Unknown<'_>, buffer: &'a mut [u8]) -> Result<Cow<'a, str>> {
+    match text_in(value, buffer).and_then(|bytes| std::str::from_utf8(bytes).ok()) {
         Some(text) => Ok(text.into()),
         None => value.coerce_to_string()?.into_utf8()?.into_owned().map(Cow::Owned),
     }
 }
 
-/// A text of fewer bytes than `buffer` has, copied there; `None` for a longer one and for what is no text. Lone
-/// surrogates become U+FFFD, which is in no key.
-#[expect(unsafe_code, reason = "napi copies texts to new memory only")]
-pub(crate) fn short<'a>(value: Unknown<'_>, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+/// Copies text that fits into the buffer. Returns `None` for longer text and for a value of another type. Lone surrogates
+/// become U+FFFD, which no key contains.
+#[expect(unsafe_code, reason = "napi copies text to new memory only")]
+pub(crate) fn text_in<'a>(value: Unknown<'_>, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let raw = JsValue::value(&value);
     let mut written = 0;
-    // SAFETY: value and env are alive, and Node writes at most as many bytes as it is told of, with a NUL at the end. It
-    // answers with another status for what is no text.
+    // SAFETY: value and env are alive, and Node writes at most `buffer.len()` bytes, with a NUL at the end. It returns
+    // another status for a value that is no text.
     let status = unsafe {
         napi::sys::napi_get_value_string_utf8(
             raw.env,
@@ -211,6 +211,6 @@ pub(crate) fn short<'a>(value: Unknown<'_>, buffer: &'a mut [u8]) -> Option<&'a 
             &raw mut written,
         )
     };
-    // A letter takes up to four bytes, and none is written in part: with fewer left the text may have been cut.
+    // A character takes up to four bytes and is never written in part: with fewer bytes left, the text may be cut.
     (status == napi::sys::Status::napi_ok && written + 4 < buffer.len()).then(|| buffer.get(..written)).flatten()
 }

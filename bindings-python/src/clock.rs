@@ -21,8 +21,8 @@ impl ManualClock {
     #[new]
     #[pyo3(signature = (start = None))]
     fn new(start: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let start =
-            start.map_or(Ok(DateTime::from_timestamp_millis(START).unwrap_or_default()), |start| time("start", start))?;
+        let start = start
+            .map_or(Ok(DateTime::from_timestamp_millis(START).unwrap_or_default()), |start| time("start", start))?;
         Ok(Self(testing::ManualClock::new(start)))
     }
 

@@ -53,7 +53,8 @@ impl Http {
         session: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Ready<Outcome>> {
         let message = HeaderLines::read(headers)?.message(method, target, peer, body);
-        let session = session.filter(|session| !session.is_none()).map(|session| read_session(session, py)).transpose()?;
+        let session =
+            session.filter(|session| !session.is_none()).map(|session| read_session(session, py)).transpose()?;
         let http = self.0.clone();
         Ok(now_or_later(async move { Outcome::Refused(http.manage(message, session).await) }))
     }
@@ -207,8 +208,8 @@ impl Http {
     ) -> PyResult<Bound<'py, PyAny>> {
         let target = RequestTarget::read(target)?;
         let needs = needs.map(|needs| &needs.0);
-        let explanation = HeaderLines::read(headers)?
-            .with_head(method, &target, peer, |head| block_on(self.0.explain(head, needs)));
+        let explanation =
+            HeaderLines::read(headers)?.with_head(method, &target, peer, |head| block_on(self.0.explain(head, needs)));
         record::to_dict(py, &explanation)
     }
 

@@ -83,7 +83,9 @@ mod native {
             return Err(PyImportError::new_err("keywright is loaded by another interpreter of this process"));
         }
         if !super::fork::is_watched() {
-            return Err(PyImportError::new_err("this process cannot register the handlers that keep Keywright safe across a fork"));
+            return Err(PyImportError::new_err(
+                "this process cannot register the handlers that keep Keywright safe across a fork",
+            ));
         }
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }

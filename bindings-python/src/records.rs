@@ -220,4 +220,3 @@ mirror! {
     /// What the text of a key says about itself. Nothing is proved by it.
     Parsed by prefix { environment: String, prefix: String, lookup: String, }
 }
-

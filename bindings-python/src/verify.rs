@@ -184,7 +184,8 @@ impl Verification<'_, '_> {
         let key = RequestKey::of(&self.options);
         let tried =
             |request: &Arc<Request>| backend.try_verify(text.as_deref(), request).ok_or_else(|| Arc::clone(request));
-        let cached = key.and_then(|key| REQUESTS.with_borrow(|cache| cache.get(key.slot(), &key).map(|it| tried(&it.0))));
+        let cached =
+            key.and_then(|key| REQUESTS.with_borrow(|cache| cache.get(key.slot(), &key).map(|it| tried(&it.0))));
         let request = match cached {
             Some(Ok(outcome)) => return Ok(Ready::Now(outcome)),
             Some(Err(request)) => request,

@@ -34,10 +34,11 @@ test("a record has the fields of the wire, in their order, and its type declares
   assert.deepEqual(declared("Limit"), Object.keys(key.limits[0]));
 });
 
-test("the types of create and update declare what the calls take", async (t) => {
+test("the types of create, update and verify declare what the calls take", async (t) => {
   const kw = engine(t);
   const { id } = await kw.keys.create({ name: "CI" });
   const settings = declared("KeySettings");
   assert.deepEqual([...settings, ...declared("CreateKey")].sort(), await known((options) => kw.keys.create(options)));
   assert.deepEqual([...settings, ...declared("UpdateKey")].sort(), await known((options) => kw.keys.update(id, options)));
+  assert.deepEqual(declared("Request").sort(), await known((options) => kw.verify("x", options)));
 });

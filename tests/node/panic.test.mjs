@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { test } from "node:test";
+import { addon } from "./hooks.mjs";
 
 const source = new URL("../../bindings-node/src/", import.meta.url);
 
 test("a panic is an exception, in a plain call, in a method and in a future", async () => {
-  const addon = createRequire(import.meta.url)("../../bindings-node/lib/addon.cjs");
   assert.throws(() => addon.panicNow(), /a test asked for this panic/);
   await assert.rejects(addon.panicLater(), /a test asked for this panic/);
   assert.throws(() => addon.panicNow(), /a test asked for this panic/, "and the addon works on");

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import * as keywright from "keywright";
 import { Http } from "keywright/http";
-import { ManualClock, hashCase, plant } from "keywright/testing";
+import { ManualClock } from "keywright/testing";
 import { camel, check, options, plain, value } from "./case.mjs";
 import { PEPPER, url } from "./fixture.mjs";
+import { hashCase, plant } from "./hooks.mjs";
 
 const { Keywright, KeywrightError } = keywright;
 

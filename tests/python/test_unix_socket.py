@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright import Keywright
-from keywright.asgi import parts
 from keywright.environ import parts as environ_parts
+from keywright.scope import parts
 from waiting import PATIENCE, until
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What WSGI keeps of a request: its target, header lines and body, for the contract."""
+"""Reads target, header lines and body of a request from a WSGI environ, for the HTTP contract."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ __all__ = ["UNREADABLE", "body", "parts", "target"]
 
 Decode = Callable[[bytes], bytes]
 
-# A target that no rule and no route knows.
+# A target that matches no rule and no route.
 UNREADABLE: bytes = b"*"
 
-# In place of an address on a Unix socket: gunicorn, cheroot and granian; waitress; werkzeug.
+# Values that servers set instead of an address for a Unix socket: gunicorn, cheroot and granian; waitress; werkzeug.
 ON_UNIX = ("", "localhost", "<local>")
 
-# In which a proxy says what it asks about. A server joins lines of one name with a comma, and two must not pass for one.
+# Headers in which a proxy names the request that it asks about. Servers join repeated headers with a comma: two lines must not pass
+# for one.
 TOLD = ("HTTP_X_ORIGINAL_URI", "HTTP_X_FORWARDED_URI")
 
 
 def parts(environ: WSGIEnvironment, decode: Decode = unquote_to_bytes) -> tuple[str, bytes | Target, list[tuple[bytes, bytes]], str | None]:
-    """Method, target, headers and peer of a request, as the contract takes them: the target below the mount, by which WSGI routes."""
+    """Returns method, target, headers and peer of a request for the contract. WSGI routes by the target below the mount path."""
     address = environ.get("REMOTE_ADDR")
     peer = UNIX if address in ON_UNIX else address
     return environ["REQUEST_METHOD"], _routed(environ, decode), list(_lines(environ)), peer
@@ -39,20 +40,20 @@ def _routed(environ: WSGIEnvironment, decode: Decode) -> bytes | Target:
         path, query = (_bytes(environ.get(name, "")) for name in ("PATH_INFO", "QUERY_STRING"))
         return Target(_quoted(path) + (b"?" + query if query else b""), rewritten=True)
     if not below.startswith(b"/"):
-        # Nothing is left below the mount, and routers take that for its root.
+        # The path below the mount is empty, which routers treat as its root.
         below = b"/" + below
-    # A server that takes the mount from a header tells the header as well.
+    # A server that takes the mount path from a header also passes that header on.
     is_claimed = mount and mount in environ.get("HTTP_SCRIPT_NAME", "")
     return Target(below, mount=mount) if is_claimed else below
 
 
 def target(environ: WSGIEnvironment, decode: Decode = unquote_to_bytes) -> tuple[bytes, bytes]:
-    """The target as it came, and its part below the place where the application is mounted.
+    """Returns the original target and its part below the mount path.
 
-    It counts only where it is what the application sees, merely encoded. A server that keeps nothing else has it encoded anew: then
-    the application cannot tell the spellings apart either.
+    The original target counts only if it is an encoding of the path that the application sees. If the server does not keep it, the path
+    is encoded again: the application cannot tell the spellings apart either.
 
-    decode: how the application decodes the part below.
+    decode: the function by which the application decodes the part below the mount path.
     """
     mount, path, query = (_bytes(environ.get(name, "")) for name in ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING"))
     query = b"?" + query if query else b""
@@ -60,14 +61,14 @@ def target(environ: WSGIEnvironment, decode: Decode = unquote_to_bytes) -> tuple
     if given is None:
         below = _quoted(path)
         return quote(mount).encode() + below + query, below + query
-    # It may name the host as well (RFC 9112, section 3.2.2).
+    # The target may contain the host (RFC 9112, section 3.2.2).
     whole = _bytes(re.sub("^https?://[^/?]*", "", given).partition("?")[0])
-    # A mount that the host knows of, and not the server, need not be in the target.
+    # If the host mounts the application and the server does not, the mount path need not be in the target.
     for below in (whole.removeprefix(mount), whole):
         if decode(below) == path:
             return whole + query, below + query
     if decode(b"/" + whole.lstrip(b"/")) == path:
-        # Waitress drops slashes at the start. Rules refuse a path with them, as behind every other server.
+        # Waitress drops slashes at the start. Rules refuse such a path, as they do behind every other server.
         return whole + query, whole + query
     return UNREADABLE, UNREADABLE
 
@@ -77,19 +78,19 @@ def _quoted(path: bytes) -> bytes:
 
 
 def body(environ: WSGIEnvironment, largest: int = LARGEST_BODY) -> bytes | None:
-    """The body, up to the first byte that is too many; None where it breaks off, since its beginning may say something else."""
+    """Returns the body, up to one byte beyond the limit; None if it breaks off, since its start may mean something else."""
     length = environ.get("CONTENT_LENGTH") or ""
     wanted = largest + 1
     if length:
         wanted = min(int(length), wanted)
     elif not environ.get("wsgi.input_terminated"):
-        # Without a length nobody knows where it ends.
+        # Without a length, the end of the body is unknown.
         return None if "HTTP_TRANSFER_ENCODING" in environ else b""
     read = bytearray()
     try:
         while len(read) < wanted and (part := environ["wsgi.input"].read(wanted - len(read))):
             read += part
-    except Exception:  # noqa: BLE001 - each server has errors of its own for what did not come whole
+    except Exception:  # noqa: BLE001 - each server has its own errors for an incomplete body
         return None
     return bytes(read) if len(read) == wanted or not length else None
 
@@ -104,7 +105,7 @@ def _lines(environ: WSGIEnvironment) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _bytes(text: str) -> bytes:
-    """Text of the environ as it came: in Latin-1 (PEP 3333), unless something in front has decoded it as UTF-8."""
+    """Returns the bytes of text in the environ: Latin-1 (PEP 3333), unless a middleware has decoded it as UTF-8."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:

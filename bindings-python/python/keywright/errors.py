@@ -1,4 +1,4 @@
-"""What Keywright raises. Every class has a stable ``code``; the text names the field, the reason and the fix."""
+"""The exceptions of Keywright. Every class has a stable ``code``. The message names the field, the reason and the fix."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class KeywrightError(Exception):
-    """The base of everything that Keywright raises."""
+    """Base class of all exceptions of Keywright."""
 
     code: str = "error"
     """The stable code, the same in Rust, Python and Node."""
@@ -32,7 +32,7 @@ class KeywrightError(Exception):
     """The HTTP status that goes with the code."""
 
     field: str | None
-    """The argument or option at fault, where one is."""
+    """The argument or option at fault, if there is one."""
 
     def __init__(self, message: str = "", field: str | None = None) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class KeywrightError(Exception):
 class InvalidRequest(KeywrightError, TypeError):
     """A wrong type, an unknown option, a missing argument, or two options that exclude each other.
 
-    A keyword that ``verify`` and ``authenticate`` do not have is Python's own ``TypeError``, on which this class stands.
+    An unknown keyword of ``verify`` or ``authenticate`` raises Python's own ``TypeError``, the base of this class.
     """
 
     code = "invalid_request"
@@ -57,14 +57,14 @@ class ValidationFailed(KeywrightError, ValueError):
 
 
 class Forbidden(KeywrightError):
-    """Whoever asks may not do this, at least not to this."""
+    """The caller lacks the permission for this call or object."""
 
     code = "forbidden"
     status = 403
 
 
 class NotFound(KeywrightError, LookupError):
-    """Nothing of that name in this org."""
+    """No such object in this org."""
 
     code = "not_found"
     status = 404
@@ -106,7 +106,7 @@ class Closed(KeywrightError):
 
 
 class Denied(KeywrightError):
-    """``authenticate`` refused the text. ``code`` and ``status`` are the decision's."""
+    """``authenticate`` denied the key. ``code`` and ``status`` are those of the decision."""
 
     code: str
     status: int

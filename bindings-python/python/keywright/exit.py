@@ -1,4 +1,4 @@
-"""What was counted is written down, and what is left is told, when Python ends, whoever forgot to close an engine."""
+"""Writes the counters and delivers the events of open engines when Python exits, for engines that nobody closed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["watch"]
 
 
 class _Process:
-    """What ``multiprocessing`` remembers us by."""
+    """An object that ``multiprocessing`` keeps for its hook."""
 
 
 _HERE = _Process()
 
 
 def watch() -> None:
-    """Asks to be called at the end of this process and of those that are forked from it."""
+    """Registers hooks for the exit of this process and of its forked children."""
     atexit.register(_flush_open)
-    # A child of multiprocessing ends without atexit, and drops what its parent asked to be called.
+    # A child of multiprocessing exits without atexit, and drops the hooks of its parent.
     register_after_fork(_HERE, _watch_child)
     _watch_child(_HERE)
 

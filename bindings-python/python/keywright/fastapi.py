@@ -1,6 +1,6 @@
-"""Keywright for FastAPI: a dependency that gives the key of a request, with its scopes in the OpenAPI document."""
+"""Keywright for FastAPI: a dependency that returns the key of a request, with its scopes in the OpenAPI document."""
 
-# No postponed annotations: FastAPI reads those of a callable object as they are.
+# No postponed annotations: FastAPI does not resolve those of a callable object.
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,17 +14,18 @@ from starlette.requests import HTTPConnection
 
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
-from keywright.asgi import REFUSED, App, HeadersMiddleware, Management, Parts, parts, passed, respond
-from keywright.once import begun
+from keywright.asgi import REFUSED, App, HeadersMiddleware, Management, passed, respond
+from keywright.once import start_idempotent
+from keywright.scope import Parts, parts
 
 __all__ = ["ApiKey", "Refused", "install"]
 
 
 class Refused(HTTPException):
-    """A request that goes no further; ``response`` is its answer."""
+    """Exception for a refused request; ``response`` is the response to send."""
 
     def __init__(self, response: contract.Response) -> None:
-        # An application that is mounted knows it as an HTTPException alone, and hands these headers on.
+        # A mounted application treats it as an HTTPException, and passes these headers on.
         super().__init__(response.status, headers={REFUSED.decode(): ""})
         self.response = response
 
@@ -32,12 +33,11 @@ class Refused(HTTPException):
 class ApiKey(SecurityBase):
     """A dependency: ``key: Annotated[Key, Security(api_key, scopes=["deals:read"])]``; ``install`` makes one.
 
-    Without scopes and without ``needs`` the rule of the path counts, where there are rules. Whoever it lets in without a key, by a
-    session or because the route is public, has the key None; ``request.state.keywright`` says the rest. A WebSocket route takes it
-    as any other does.
+    Without scopes and ``needs``, the rule of the path applies, if there are rules. The key is None for a session or a public route;
+    ``request.state.keywright`` has the rest. A WebSocket route can use the dependency too.
 
-    A test gives a key of its own by ``app.dependency_overrides[api_key]``, whatever the scopes; that of a route with needs by
-    ``app.dependency_overrides[api_key.needs(cost=5)]``, in the same words as the route.
+    A test overrides the key with ``app.dependency_overrides[api_key]``, for any scopes. For a route with needs it uses
+    ``app.dependency_overrides[api_key.needs(cost=5)]`` with the same arguments as the route.
     """
 
     def __init__(self, http: contract.AsyncHttp, model: Model, needs: dict[str, Any], alike: "dict[str, ApiKey] | None" = None) -> None:
@@ -45,33 +45,33 @@ class ApiKey(SecurityBase):
         self.scheme_name = "ApiKey"
         self._http = http
         self._given = needs
-        # Equal declarations are one dependency, so that ``dependency_overrides`` finds them.
+        # Equal declarations share one dependency, so that ``dependency_overrides`` finds them.
         self._alike: dict[str, ApiKey] = {repr([]): self} if alike is None else alike
         self._needs: dict[tuple[str, ...], contract.Needs] = {}
 
     def needs(self, **needs: Any) -> "ApiKey":
-        """The dependency of a route that also has an ``operation``, a ``cost``, an ``environment`` or an ``access``; see ``Needs``."""
+        """Returns the dependency of a route with an ``operation``, a ``cost``, an ``environment`` or an ``access``; see ``Needs``."""
         self._http.needs(**needs)
         return self._alike.setdefault(repr(sorted(needs.items())), ApiKey(self._http, self.model, needs, self._alike))
 
     def requires(self, scopes: str | list[str] | None = None, **needs: Any) -> Any:
-        """``Security(api_key.needs(…), scopes=[…])``, but scopes that no key could have are refused when the route is declared."""
+        """Returns ``Security(api_key.needs(…), scopes=[…])``. Scopes that no key can have raise when the route is declared."""
         self._http.needs(scopes, **needs)
         return Security(self.needs(**needs), scopes=contract.listed(scopes))
 
     def management(self, principal: Callable[[Request], Any] | None = None, app: App | None = None) -> Management:
-        """Key management, for ``app.mount``, or with the option ``path`` around ``app``; ``principal`` takes the request.
+        """Returns key management for ``app.mount``, or with the option ``path`` around ``app``; ``principal`` takes the request.
 
         See ``keywright.asgi.Management``.
         """
         return Management(self._http, None if principal is None else lambda scope: principal(Request(scope)), app)
 
     async def explain(self, request: HTTPConnection, scopes: str | list[str] | None = None) -> dict[str, Any]:
-        """Why a request is let in or refused on a route that needs these scopes; see ``Http.explain``."""
+        """Explains why a request is let through or refused on a route with these scopes; see ``Http.explain``."""
         return await self._http.explain(*_parts(request.scope), contract.needed(scopes, **self._given))
 
     async def __call__(self, request: HTTPConnection, security_scopes: SecurityScopes) -> Key | None:
-        """The key of a request, or of what opens a WebSocket."""
+        """Returns the key of a request or of the request that opens a WebSocket."""
         scopes = tuple(security_scopes.scopes)
         if scopes not in self._needs:
             self._needs[scopes] = contract.needed(list(scopes) or None, **self._given)
@@ -79,7 +79,7 @@ class ApiKey(SecurityBase):
         state = request.scope.setdefault("state", {})
         if isinstance(answer, contract.Response):
             raise _refused_there(state, answer)
-        repeated = await begun(self._http, answer, state)
+        repeated = await start_idempotent(self._http, answer, state)
         if repeated is not None:
             raise _refused_there(state, repeated)
         state["keywright"] = answer
@@ -87,14 +87,14 @@ class ApiKey(SecurityBase):
 
 
 def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str | None = None, **options: Any) -> ApiKey:
-    """Makes an application answer as the contract says, and gives the dependency that its routes need.
+    """Adds the contract to an application, and returns the dependency for its routes.
 
-    It redirects no more from ``/deals/`` to ``/deals``: clients carry keys along to wherever they are sent.
+    The application no longer redirects from ``/deals/`` to ``/deals``: clients send their keys along to any redirect.
 
     keywright: a ``Keywright`` or an ``AsyncKeywright``.
-    header: the header that the OpenAPI document names for keys, or ``"Authorization: "`` with a scheme; ``Authorization: Bearer``
+    header: the header for keys in the OpenAPI document, or ``"Authorization: "`` with a scheme; ``Authorization: Bearer``
         when left out.
-    options: those of ``Keywright.http``; wrong ones are refused here.
+    options: the options of ``Keywright.http``. Wrong ones raise here.
     """
     kind, name = contract.place(header)
     named = {"in": APIKeyIn.header, "name": name}
@@ -107,14 +107,14 @@ def install(app: FastAPI, keywright: Keywright | AsyncKeywright, *, header: str 
 
 
 def _parts(scope: Any) -> Parts:
-    """The parts of a request, with the path that the application gets below its mount, be that its own or the server's."""
+    """Returns the parts of a request with the path below the mount, be it a mount of the application or of the server."""
     path, mount = scope["path"], scope.get("state", {}).get("keywright_mount", scope.get("root_path", ""))
     rest = path.removeprefix(mount)
     return parts(scope, mount, rest if rest[:1] in ("", "/") else path)
 
 
 def _refused_there(state: dict[str, Any], response: contract.Response) -> Refused:
-    # What a guard in front has found is told no more.
+    # The pass of an earlier guard no longer applies.
     state.pop("keywright", None)
     state["keywright_refusal"] = response
     return Refused(response)

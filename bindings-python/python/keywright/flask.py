@@ -27,11 +27,11 @@ V = TypeVar("V", bound=Callable[..., Any])
 class Guard:
     """The extension: ``guard = Guard(kw, app)``, or ``guard.init_app(app)`` later.
 
-    ``@guard.requires("deals:read")`` guards a view; ``app.before_request(guard)`` guards all, by the rules of their paths. A view
-    finds what is known of its request in ``g.keywright``, a ``Passed``, and its key by ``get_api_key()``.
+    ``@guard.requires("deals:read")`` guards a view. ``app.before_request(guard)`` guards all views by the rules of their paths. A view
+    reads the pass of its request, a ``Passed``, from ``g.keywright``, and its key from ``get_api_key()``.
 
     keywright: a ``Keywright``, or an ``AsyncKeywright``, which opens with the first request.
-    options: those of ``Keywright.http``; wrong ones are refused here.
+    options: the options of ``Keywright.http``. Wrong ones raise here.
     """
 
     def __init__(self, keywright: Keywright | AsyncKeywright, app: Flask | None = None, **options: Any) -> None:
@@ -40,9 +40,9 @@ class Guard:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Adds the contract's headers to every response of a request that was let in, errors among them.
+        """Adds the headers of the contract to every response of a request that was let through, including errors.
 
-        Views may answer with keys and pages.
+        Views may return keys and pages.
         """
         app.extensions["keywright"] = self
         app.after_request(self._answered)
@@ -52,11 +52,11 @@ class Guard:
             app.json.default = lambda it: dict(it) if isinstance(it, contract.RECORDS) else others(it)
 
     def __call__(self) -> Response | None:
-        """Judges a request by the rule of its path, for ``before_request`` of an application or a blueprint."""
+        """Authenticates a request by the rule of its path, for ``before_request`` of an application or a blueprint."""
         return self._refusal(None)
 
     def requires(self, scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V], V]:
-        """Guards a view by what it needs: scopes, and what else ``Needs`` knows; without any, by the rule of its path."""
+        """Guards a view by its needs: scopes, and the other arguments of ``Needs``. Without any, the rule of its path applies."""
         needed = self.http.needs(scopes, **needs)
 
         def guarding(view: V) -> V:
@@ -72,9 +72,9 @@ class Guard:
     def mount(self, app: Flask, path: str | None = None, principal: Callable[[], Any] | None = None) -> None:
         """Serves key management.
 
-        path: below which path; left out where the option ``path`` says where, among the routes of the application.
-        principal: your own function to a dict of ``org``, ``actor`` and ``may`` for whoever the request, or your session, says it is;
-            None leaves it to the session token or key that the request presents.
+        path: the path of management; None with the option ``path``, which places it among the routes of the application.
+        principal: a function of yours that returns a dict of ``org``, ``actor`` and ``may`` for the caller of the current request.
+            Without it, or when it returns None, the session token or key of the request counts.
         """
 
         def known(environ: dict[str, Any]) -> Any:
@@ -103,7 +103,7 @@ class Guard:
         return refusal
 
     def _repeated(self, passed: contract.Passed) -> contract.Response | Response | None:
-        """The answer to a request that was done before, or whose body breaks off; None where it is to be done."""
+        """Returns the stored response of a repeated request, or that to a body that breaks off; None if the request must run."""
         content = _looked_at() if {"stream", "_cached_data"} & vars(request).keys() else body(request.environ, contract.LARGEST_ONCE)
         if content is None:
             return Response(status=400)
@@ -136,14 +136,14 @@ class Guard:
 
 
 def _kept(response: Response) -> bytes:
-    """What is streamed is as good as too long to be kept, unless it says how long it is, as Flask's own errors do."""
+    """Returns the body to store. A stream counts as too long, unless it has a length, as the errors of Flask do."""
     told = response.headers.get("content-length", contract.LARGEST_KEPT + 1)
     is_long = response.direct_passthrough or (response.is_streamed and int(told) > contract.LARGEST_KEPT)
     return bytes(contract.LARGEST_KEPT + 1) if is_long else response.get_data()
 
 
 def _looked_at() -> bytes:
-    """The body of a request that something before has looked at, and may have read."""
+    """Returns the body of a request that an earlier function may have read."""
     content = request.get_data()
     if not content and (request.content_length or request.environ.get("wsgi.input_terminated")):
         raise RuntimeError("another function has read the body and kept it: let the guard come before it")
@@ -152,6 +152,6 @@ def _looked_at() -> bytes:
 
 
 def get_api_key() -> Key | None:
-    """The key of the request, None where it came without, by a session or because its route is public."""
+    """Returns the key of the request; None for a session or a public route."""
     passed: contract.Passed | None = g.get("keywright")
     return None if passed is None else passed.key

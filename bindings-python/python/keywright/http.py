@@ -1,4 +1,4 @@
-"""The HTTP contract, on which the adapters stand: the parts of a request in, a pass or a whole response out."""
+"""The HTTP contract for adapters: the parts of a request in, a pass or a complete response out."""
 
 from __future__ import annotations
 
@@ -68,23 +68,23 @@ RECORDS: tuple[type[Any], ...] = (
     Parsed,
     Secret,
 )
-"""Records that a route may return: ``dict`` of each is plain data."""
+"""Records that a route may return: ``dict(record)`` is plain data."""
 
 LARGEST_BODY: int = 65_536
-"""The longest body that management reads; a server may stop at the first byte beyond it, and hand on what it has."""
+"""The longest body of a management request, in bytes. An adapter may stop reading at the first byte beyond it and pass on that much."""
 
 LARGEST_ONCE: int = 1_048_576
-"""The longest body of a request that can be done once; likewise."""
+"""The longest body of an idempotent request, in bytes; likewise."""
 
 LARGEST_KEPT: int = 65_536
-"""The longest body of an answer that is kept for a repeat; likewise."""
+"""The longest body of a stored response, in bytes; likewise."""
 
 UNIX: str = "unix:"
-"""The peer of a request that came over a Unix socket."""
+"""The peer of a request on a Unix socket."""
 
 
 class _Contract:
-    """``Http`` of an engine that may open later; the options are checked at once."""
+    """The contract of an engine that may open later. The options are checked at once."""
 
     __slots__ = ("_config", "_engine", "_http", "_lazy", "_threads")
 
@@ -101,11 +101,11 @@ class _Contract:
             self._threads = self._lazy.threads
 
     def manages(self, target: bytes) -> bool:
-        """Whether management answers a target, see ``Http.manages``."""
+        """Tells whether management serves a target; see ``Http.manages``."""
         return (self._http or self._config).manages(target)
 
     def needs(self, scopes: str | list[str] | None = None, **needs: Any) -> Needs:
-        """As ``needed``, but refuses what nobody could meet."""
+        """Reads needs like ``needed``, and raises if no request could meet them."""
         wanted = needed(scopes, **needs)
         (self._http or self._config).check(wanted)
         return wanted
@@ -113,14 +113,14 @@ class _Contract:
     def _flush(self) -> None:
         engine: Keywright | None = self._engine or self._lazy.engine
         if engine is not None:
-            # The store may be in trouble, or the host have closed it, and the process ends all the same.
+            # The process ends even if the store is unavailable or the host has closed it.
             with suppress(Unavailable, Closed):
                 engine.flush()
             engine._flush_events()
 
 
 class SyncHttp(_Contract):
-    """``Http`` for servers with threads, of a ``Keywright`` or an ``AsyncKeywright``, which may open later."""
+    """The contract for threaded servers, of a ``Keywright`` or an ``AsyncKeywright``, which may open later."""
 
     __slots__ = ()
 
@@ -133,7 +133,7 @@ class SyncHttp(_Contract):
         needs: Needs | None = None,
         earlier: Passed | None = None,
     ) -> Passed | Response:
-        """Judges a request, see ``Http.authenticate``."""
+        """Authenticates a request; see ``Http.authenticate``."""
         try:
             http = self._http or self._open()
         except (Unavailable, Closed):
@@ -141,7 +141,7 @@ class SyncHttp(_Contract):
         return http.authenticate(method, target, headers, peer, needs, earlier)
 
     def manage(self, method: str, target: bytes, headers: Any, peer: str | None, body: bytes, session: Any = None) -> Response:
-        """Answers a management request, see ``Http.manage``."""
+        """Handles a management request; see ``Http.manage``."""
         try:
             http = self._http or self._open()
         except (Unavailable, Closed):
@@ -149,23 +149,23 @@ class SyncHttp(_Contract):
         return http.manage(method, target, headers, peer, body, session)
 
     def once(self, passed: Passed, body: bytes) -> Lease | Response | None:
-        """Asks, before a request with ``once`` is done, whether it was done before, see ``Http.once``."""
+        """Starts an idempotent request; see ``Http.once``."""
         return (self._http or self._open()).once(passed, body)
 
     def finish(self, lease: Lease, status: int, headers: Any, body: bytes) -> None:
-        """Ends a lease with the answer of the host, which it gets also where it could not be kept; see ``Http.finish``."""
+        """Ends a lease with the response of the host, which goes out even if it cannot be stored; see ``Http.finish``."""
         with suppress(Unavailable, Closed):
             (self._http or self._open()).finish(lease, status, headers, body)
 
     def release(self, lease: Lease) -> None:
-        """Ends a lease without an answer, see ``Http.release``; it ends by itself where the store cannot be reached."""
+        """Ends a lease without a response; see ``Http.release``. It expires by itself if the store cannot be reached."""
         with suppress(Unavailable, Closed):
             (self._http or self._open()).release(lease)
 
     def explain(
         self, method: str, target: bytes | Target, headers: Any, peer: str | None = None, needs: Needs | None = None
     ) -> dict[str, Any]:
-        """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""
+        """Explains the address of a request and why it is refused, with the nearest fix. Counts nothing."""
         return (self._http or self._open()).explain(method, target, headers, peer, needs)
 
     def _open(self) -> Http:
@@ -174,7 +174,7 @@ class SyncHttp(_Contract):
 
 
 class AsyncHttp(_Contract):
-    """``Http`` for asyncio and trio, of a ``Keywright`` or an ``AsyncKeywright``, which may open later."""
+    """The contract for asyncio and trio, of a ``Keywright`` or an ``AsyncKeywright``, which may open later."""
 
     __slots__ = ()
 
@@ -187,7 +187,7 @@ class AsyncHttp(_Contract):
         needs: Needs | None = None,
         earlier: Passed | None = None,
     ) -> Passed | Response:
-        """Judges a request, see ``Http.authenticate``: on this thread where memory answers, else on another."""
+        """Authenticates a request; see ``Http.authenticate``. It runs on this thread when memory has the answer, else on another."""
         http = self._http
         if http is None:
             try:
@@ -198,7 +198,7 @@ class AsyncHttp(_Contract):
         return await self._threads.run(answer.wait) if isinstance(answer, PendingResponse) else answer
 
     async def manage(self, method: str, target: bytes, headers: Any, peer: str | None, body: bytes, session: Any = None) -> Response:
-        """Answers a management request, see ``Http.manage``."""
+        """Handles a management request; see ``Http.manage``."""
         try:
             http = await self._open()
         except (Unavailable, Closed):
@@ -207,36 +207,36 @@ class AsyncHttp(_Contract):
         return cast("Response", await self._threads.run(answer.wait)) if isinstance(answer, PendingResponse) else answer
 
     async def once(self, passed: Passed, body: bytes) -> Lease | Response | None:
-        """Asks, before a request with ``once`` is done, whether it was done before, see ``Http.once``."""
+        """Starts an idempotent request; see ``Http.once``."""
         http = await self._open()
         return await self._threads.run(lambda: http.once(passed, body))
 
     async def finish(self, lease: Lease, status: int, headers: Any, body: bytes) -> None:
-        """Ends a lease with the answer of the host, which it gets also where it could not be kept; see ``Http.finish``."""
+        """Ends a lease with the response of the host, which goes out even if it cannot be stored; see ``Http.finish``."""
         http = await self._open()
         with suppress(Unavailable, Closed):
             await self._threads.run(lambda: http.finish(lease, status, headers, body))
 
     async def release(self, lease: Lease) -> None:
-        """Ends a lease without an answer, see ``Http.release``; it ends by itself where the store cannot be reached."""
+        """Ends a lease without a response; see ``Http.release``. It expires by itself if the store cannot be reached."""
         http = await self._open()
         with suppress(Unavailable, Closed):
             await self._threads.run(lambda: http.release(lease))
 
     async def flush(self) -> None:
-        """Writes down what was counted and hands out events: a server may end its process without the end of Python."""
+        """Writes the counters and delivers events: a server may end its process without the exit hooks of Python."""
         with suppress(Closed):
             await self._threads.run(self._flush)
 
     async def explain(
         self, method: str, target: bytes | Target, headers: Any, peer: str | None = None, needs: Needs | None = None
     ) -> dict[str, Any]:
-        """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it."""
+        """Explains the address of a request and why it is refused, with the nearest fix. Counts nothing."""
         http = await self._open()
         return await self._threads.run(lambda: http.explain(method, target, headers, peer, needs))
 
     async def openapi(self) -> dict[str, Any]:
-        """The management endpoints as an OpenAPI 3.1 document, see ``Http.openapi``."""
+        """Returns the OpenAPI 3.1 document of the management endpoints; see ``Http.openapi``."""
         return (await self._open()).openapi()
 
     async def _open(self) -> Http:
@@ -247,21 +247,21 @@ class AsyncHttp(_Contract):
 
 
 BY_RULE: Needs = Needs(access="rule")
-"""The needs of a guard of one route that leaves them to the rule of the path."""
+"""The needs of a guard on one route that applies the rule of the path."""
 
 
 def needed(scopes: str | list[str] | None = None, **needs: Any) -> Needs:
-    """What a route needs, see ``Needs``; ``BY_RULE`` without any."""
+    """Makes the needs of a route, see ``Needs``; ``BY_RULE`` without arguments."""
     given: dict[str, Any] = needs if scopes is None else {**needs, "scopes": scopes}
     return Needs(**given) if given else BY_RULE
 
 
 def place(header: str | None) -> tuple[str, str]:
-    """Where an OpenAPI document says that keys come: ``http`` with a scheme of ``Authorization``, or ``apiKey`` with a header."""
+    """Returns the security scheme of an OpenAPI document: ``http`` with a scheme of ``Authorization``, or ``apiKey`` with a header."""
     name, _, scheme = (header or "Authorization: Bearer").partition(":")
     return ("http", scheme.strip().lower()) if scheme else ("apiKey", name)
 
 
 def listed(scopes: str | list[str] | None) -> list[str]:
-    """Scopes one by one, for what shows them."""
+    """Returns scopes as a list."""
     return scopes.replace(",", " ").split() if isinstance(scopes, str) else list(scopes or ())

@@ -18,8 +18,9 @@ from litestar.utils.path import normalize_path
 
 from keywright import AsyncKeywright, AsyncPage, Key, Keywright
 from keywright import http as contract
-from keywright.asgi import HeadersMiddleware, Management, Parts, parts, passed
-from keywright.once import begun
+from keywright.asgi import HeadersMiddleware, Management, passed
+from keywright.once import start_idempotent
+from keywright.scope import Parts, parts
 
 __all__ = ["Guard", "KeywrightPlugin", "Refused", "get_api_key"]
 
@@ -27,7 +28,7 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 class Refused(HTTPException):
-    """A request that goes no further; ``response`` is its answer."""
+    """Exception for a refused request; ``response`` is the response to send."""
 
     def __init__(self, response: contract.Response) -> None:
         super().__init__(status_code=response.status)
@@ -43,7 +44,7 @@ class Guard:
         self.needs: contract.Needs = http.needs(scopes, **needs)
 
     def __deepcopy__(self, _memo: Any) -> Guard:
-        # Litestar copies the handlers of a controller, with all that they have.
+        # Litestar copies the handlers of a controller with their attributes.
         return self
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
@@ -53,7 +54,7 @@ class Guard:
         scope = _any(connection.scope)
         state, answer = scope["state"], await self.http.authenticate(*_parts(scope), self.needs, passed(scope))
         if not isinstance(answer, contract.Response):
-            answer = await begun(self.http, answer, state) or answer
+            answer = await start_idempotent(self.http, answer, state) or answer
         if isinstance(answer, contract.Response):
             state.pop("keywright", None)
             state["keywright_refusal"] = answer
@@ -65,16 +66,16 @@ class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):
     """The plugin: ``keys = KeywrightPlugin(kw)``, ``Litestar([...], plugins=[keys])``.
 
     ``@get("/deals", guards=[keys.requires("deals:read")])`` guards a handler; routers and the application take ``guards`` as well.
-    A handler finds what is known of its request in ``request.state.keywright``, a ``Passed``, and its key by ``get_api_key``. Errors
-    have the contract's headers as well.
+    A handler reads the pass of its request, a ``Passed``, from ``request.state.keywright``, and its key from ``get_api_key``. Errors have
+    the headers of the contract too.
 
     keywright: a ``Keywright``, or an ``AsyncKeywright``, which opens with the first request.
-    manage: the path below which keys are managed; None for nowhere.
-    principal: your own function, awaited where it is async, from the request to a dict of ``org``, ``actor`` and ``may`` for whoever you
-        know; None leaves it to the session token or key that the request presents.
-    header: the header that the OpenAPI document names for keys, or ``"Authorization: "`` with a scheme; ``Authorization: Bearer``
+    manage: the path of key management; None for no management.
+    principal: a function of yours, async or not, that returns a dict of ``org``, ``actor`` and ``may`` for the caller of a request. Without
+        it, or when it returns None, the session token or key of the request counts.
+    header: the header for keys in the OpenAPI document, or ``"Authorization: "`` with a scheme; ``Authorization: Bearer``
         when left out.
-    options: those of ``Keywright.http``; wrong ones are refused here.
+    options: the options of ``Keywright.http``. Wrong ones raise here.
     """
 
     def __init__(
@@ -94,11 +95,11 @@ class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):
         self._scheme = SecurityScheme(**_any(named))
 
     def requires(self, scopes: str | list[str] | None = None, **needs: Any) -> Guard:
-        """A guard by what a handler needs: scopes, and what else ``Needs`` knows; without any, by the rule of its path."""
+        """Returns a guard with needs: scopes, and the other arguments of ``Needs``. Without any, the rule of the path applies."""
         return Guard(self.http, scopes, **needs)
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
-        """Adds headers, answers, management and the scheme."""
+        """Adds response headers, error responses, management and the security scheme."""
         app_config.middleware.insert(0, _any(HeadersMiddleware))
         app_config.on_shutdown.append(self.http.flush)
         app_config.type_encoders = {**dict.fromkeys((*contract.RECORDS, AsyncPage), dict), **(app_config.type_encoders or {})}
@@ -113,7 +114,7 @@ class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):
         return app_config
 
     def receive_route(self, route: BaseRoute) -> None:
-        """Notes in the OpenAPI document what a handler needs."""
+        """Adds the needs of a handler to the OpenAPI document."""
         for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
             ours = [it for it in _any(handler).resolve_guards() if isinstance(it, Guard)]
             if ours and handler.security is None:
@@ -124,13 +125,13 @@ class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):
 
 
 def _parts(scope: Any) -> Parts:
-    """The parts of a request, with the path by which Litestar has found a handler: what follows the first occurrence of the mount."""
+    """Returns the parts of a request with the path by which Litestar routes: the part after the first occurrence of the mount."""
     root, raw = scope.get("root_path", ""), scope.get("raw_path") or quote(scope["path"]).encode()
     raw = raw.split(root.encode(), 1)[-1] if root else raw
     asked, path = unquote(raw.decode("latin-1")), scope["path"]
     handler = scope["route_handler"]
     if getattr(handler, "is_mount", False):
-        # There the path is what is left below one of these.
+        # For these the path is the rest below the mount.
         ends = [normalize_path(f"{mount}/{path}") for mount in handler.paths]
         is_same = any(normalize_path(asked).endswith(it) for it in ends)
     else:
@@ -141,7 +142,7 @@ def _parts(scope: Any) -> Parts:
 
 
 def get_api_key(connection: Connection) -> Key | None:
-    """The key of a request, None where it came without, by a session or because its route is public."""
+    """Returns the key of a request; None for a session or a public route."""
     found = passed(_any(connection).scope)
     return None if found is None else found.key
 
@@ -154,5 +155,5 @@ def _refused(_request: Any, refused: Refused) -> Response[bytes]:
 
 
 def _any(given: Any) -> Any:
-    # What Litestar has types of its own for.
+    # Values for which Litestar has its own types.
     return given

@@ -17,7 +17,7 @@ class Redactor(Protocol):
     """``Keywright`` or ``AsyncKeywright``."""
 
     def redact(self, text: str, /) -> str:
-        """The text with the secret of every key in it masked."""
+        """Masks the secret of every key in a text."""
         ...
 
 
@@ -35,7 +35,7 @@ class RedactingFilter(logging.Filter):
         self._redact = engine.redact
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Masks the record, and lets it pass."""
+        """Masks the record and returns True."""
         try:
             record.msg = self._text(record.getMessage())
             record.args = None
@@ -46,7 +46,7 @@ class RedactingFilter(logging.Filter):
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
             record.exc_text = self._text(record.exc_text)
-            # The text stands for it: a formatter that formats exceptions by itself would show them unmasked.
+            # The text replaces the exception: a formatter that formats exceptions itself would show them unmasked.
             record.exc_info = None
         if record.stack_info:
             record.stack_info = self._text(record.stack_info)
@@ -55,7 +55,7 @@ class RedactingFilter(logging.Filter):
         return True
 
     def _masked(self, value: Any, depth: int = 0) -> Any:
-        """The value with its texts masked, containers copied."""
+        """Returns the value with its text masked. Containers are copied."""
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, bytes | bytearray):
@@ -71,7 +71,7 @@ class RedactingFilter(logging.Filter):
         return items if isinstance(value, list) else tuple(items)
 
     def _shown(self, value: Any) -> Any:
-        """The value itself, unless its str or its repr holds a key: formatters use either."""
+        """Returns the value itself, unless its str or repr contains a key: formatters use either."""
         if value is None or isinstance(value, bool | int | float | datetime):
             return value
         for show in (str, repr):
@@ -85,5 +85,5 @@ class RedactingFilter(logging.Filter):
         return value
 
     def _text(self, text: str) -> str:
-        # Names of files may hold lone surrogates, which are no text to the engine.
+        # File names may contain lone surrogates, which the engine does not accept as text.
         return self._redact(text if text.isascii() else text.encode(errors="backslashreplace").decode())

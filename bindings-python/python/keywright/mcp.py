@@ -16,7 +16,7 @@ from keywright.http import listed, needed
 if TYPE_CHECKING:
     from mcp.server.auth.provider import TokenVerifier
 else:
-    # FastMCP takes a verifier of its own class only, which is one of the SDK as well.
+    # FastMCP accepts only verifiers of its own class, which is a verifier of the SDK too.
     try:
         from fastmcp.server.auth import TokenVerifier
     except ImportError:
@@ -26,7 +26,7 @@ __all__ = ["KeyToken", "KeyVerifier", "get_api_key"]
 
 
 class KeyToken(AccessToken, arbitrary_types_allowed=True):
-    """What the SDK knows of a request that was let in, and the key itself."""
+    """The access token of a request that was let through, with its key."""
 
     key: Key = Field(exclude=True, repr=False)
 
@@ -34,14 +34,13 @@ class KeyToken(AccessToken, arbitrary_types_allowed=True):
 class KeyVerifier(TokenVerifier):
     """A verifier of tokens, for ``MCPServer(token_verifier=…)`` of the SDK and ``FastMCP(auth=…)`` of fastmcp.
 
-    Each request is verified anew.
-    The SDK tells no address: a key that is bound to networks is refused.
+    Every request is verified. The SDK does not pass the address of the client, so a key with networks is refused.
 
     keywright: an ``AsyncKeywright``, or one of its orgs.
-    scopes: scopes that every key must have; the SDK's own ``required_scopes`` know no ``deals:*``.
-    method: the HTTP method to judge by, which a key with a level other than ``full`` cannot do without; MCP asks by ``POST``.
+    scopes: scopes that every key must have; the SDK's own ``required_scopes`` do not know ``deals:*``.
+    method: the HTTP method to verify with. A key with a level other than ``full`` requires it; MCP uses ``POST``.
     operation, cost, environment: as in ``Needs``.
-    resource: the URL of this server, where the SDK is to compare it (``validate_token_resource``).
+    resource: the URL of this server, if the SDK compares it (``validate_token_resource``).
     """
 
     def __init__(
@@ -64,10 +63,10 @@ class KeyVerifier(TokenVerifier):
         self._resource = resource
 
     async def verify_token(self, token: str) -> KeyToken | None:
-        """Who a key is, its id as ``client_id`` and its org as ``subject``; None for one that is refused.
+        """Returns the id of a key as ``client_id`` and its org as ``subject``; None for a denied key.
 
-        A limit that is used up raises ``AuthenticationError``, which the SDK answers with 400, and a store in trouble ``Unavailable``,
-        which it leaves to its server: a client that is told 401 throws its key away.
+        An exhausted limit raises ``AuthenticationError``, which the SDK turns into 400. An unavailable store raises ``Unavailable``, which
+        it leaves to its server: a client that receives 401 discards its key.
         """
         decision: Decision = await self._verify(token, **self._request)
         key = decision.key
@@ -90,6 +89,6 @@ class KeyVerifier(TokenVerifier):
 
 
 def get_api_key() -> Key | None:
-    """The key of the request that a tool serves, None where there is none."""
+    """Returns the key of the request that a tool serves; None if there is none."""
     token = get_access_token()
     return token.key if isinstance(token, KeyToken) else None

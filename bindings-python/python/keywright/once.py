@@ -1,4 +1,4 @@
-"""Requests that are done once, for ASGI: their bodies are read beforehand, and their answers kept while they are sent."""
+"""Idempotent requests for ASGI: reads the body before the application runs, and stores the response while it is sent."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from keywright._native import Lease, Passed, Response
 from keywright.http import LARGEST_KEPT, LARGEST_ONCE, AsyncHttp
 
-__all__ = ["Body", "BrokenOff", "Doing", "begun"]
+__all__ = ["Body", "BrokenOff", "IdempotentRequest", "start_idempotent"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 
-class Doing:
-    """A request that is being done; its lease ends with the last of the answer, or with ``release``."""
+class IdempotentRequest:
+    """An idempotent request in progress. Its lease ends with the end of the response, or with ``release``."""
 
     def __init__(self, http: AsyncHttp, lease: Lease | None, request: Body) -> None:
         self._http = http
@@ -29,7 +29,7 @@ class Doing:
         self._body = bytearray()
 
     async def send(self, message: Message, onward: Callable[[Message], Awaitable[None]]) -> None:
-        """Sends a part of the answer: its head with the first of its body, since a client needs no more of one without."""
+        """Sends a message of the response. The head waits for the first of the body: the head of an empty response is all of it."""
         if message["type"] == "http.response.start":
             self._start, self._status, self._headers = message, message["status"], tuple(message.get("headers") or ())
             return
@@ -38,7 +38,7 @@ class Doing:
             if message.get("more_body"):
                 self._is_streamed = True
             elif self._is_streamed and self._request.is_left:
-                # Some end a stream that nobody hears any more as if it were whole.
+                # Some applications end a stream normally after its client has left.
                 await self.release()
             elif self._lease is not None:
                 lease, self._lease = self._lease, None
@@ -49,18 +49,18 @@ class Doing:
         await onward(message)
 
     async def release(self) -> None:
-        """Lets the request be done anew, if it broke off before its answer was whole."""
+        """Lets the request run again, if it broke off before the end of its response."""
         lease, self._lease = self._lease, None
         if lease is not None:
             await self._http.release(lease)
 
 
 class BrokenOff(ConnectionError):
-    """Whoever sent a request has gone before it was whole."""
+    """The client left before the end of the request."""
 
 
 class Body:
-    """The body of a request, of which the beginning can be looked at at any time, and which ``receive`` tells whole all the same."""
+    """The body of a request. ``beginning`` reads ahead, and ``receive`` still returns every message."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -71,18 +71,18 @@ class Body:
         self.is_left: bool = False
 
     async def receive(self) -> Message:
-        """The next message, as the server tells it."""
-        return self._ahead.popleft() if self._ahead else await self._hear()
+        """Returns the next message of the server."""
+        return self._ahead.popleft() if self._ahead else await self._next_message()
 
     async def beginning(self) -> bytes:
-        """The body, up to the first byte that is too many; raises ``BrokenOff`` where its end never came."""
+        """Returns the body, up to one byte beyond the limit. Raises ``BrokenOff`` for an incomplete body."""
         while self._more and len(self._beginning) <= LARGEST_ONCE:
-            self._ahead.append(await self._hear())
+            self._ahead.append(await self._next_message())
         if self._is_broken:
             raise BrokenOff
         return bytes(self._beginning)
 
-    async def _hear(self) -> Message:
+    async def _next_message(self) -> Message:
         message = await self._receive()
         self.is_left |= message["type"] != "http.request"
         if self._more:
@@ -92,12 +92,12 @@ class Body:
         return message
 
 
-async def begun(http: AsyncHttp, passed: Passed, state: MutableMapping[str, Any]) -> Response | None:
-    """The answer to a request that was done before; None where it is to be done, which whoever sends the answer sees to."""
-    if not passed.once or "keywright_doing" in state:
+async def start_idempotent(http: AsyncHttp, passed: Passed, state: MutableMapping[str, Any]) -> Response | None:
+    """Starts an idempotent request. Returns the stored response of a repeated one, or None if the request must run."""
+    if not passed.once or "keywright_idempotent" in state:
         return None
-    turn = await http.once(passed, await state["keywright_body"].beginning())
-    if isinstance(turn, Response):
-        return turn
-    state["keywright_doing"] = Doing(http, turn, state["keywright_body"])
+    outcome = await http.once(passed, await state["keywright_body"].beginning())
+    if isinstance(outcome, Response):
+        return outcome
+    state["keywright_idempotent"] = IdempotentRequest(http, outcome, state["keywright_body"])
     return None

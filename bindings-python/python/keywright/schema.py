@@ -1,4 +1,4 @@
-"""Records as pydantic sees them: an instance comes in, plain data go out. Only pydantic asks for this, so that it is there."""
+"""Pydantic schemas of records: an instance in, plain data out. Only pydantic imports this, so it is installed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["page", "record"]
 
 
 def record(kind: type[Any]) -> CoreSchema:
-    """The schema of a record: the fields of its own class alone, so that a key just made may answer for a key."""
+    """Returns the schema of a record with the fields of this class alone, so that a new key is valid where a key is declared."""
     return _instance(kind, dict.fromkeys(kind._json_schema()["properties"], core_schema.any_schema()), getitem)
 
 
 def page(kind: type[Any], source: Any, handler: Any) -> CoreSchema:
-    """The schema of a page, of the items that an annotation names."""
+    """Returns the schema of a page with the item type of an annotation."""
     unknown = core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(dict))
     items = [handler.generate_schema(it) for it in get_args(source)]
     fields: dict[str, CoreSchema] = {

@@ -1,4 +1,4 @@
-"""Threads for calls that wait, apart from the pool of the event loop so that neither can starve the other."""
+"""Threads for calls that wait. They are separate from the pool of the event loop, so that neither can starve the other."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from keywright.errors import Closed
 
 T = TypeVar("T")
 
-MOST = 8
+MAX_THREADS = 8
 
 
 class Threads:
-    """A small pool that starts anew in a forked child, which inherits the pool but not its threads."""
+    """A small thread pool. A forked child inherits the pool without its threads, so it starts a new one."""
 
     __slots__ = ("_lock", "_pool", "_process")
 
@@ -29,7 +29,7 @@ class Threads:
         self._start()
 
     def _start(self) -> None:
-        self._pool = ThreadPoolExecutor(MOST, thread_name_prefix="keywright")
+        self._pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="keywright")
         self._lock = threading.Lock()
         self._process = os.getpid()
 
@@ -39,12 +39,12 @@ class Threads:
 
     @property
     def lock(self) -> threading.Lock:
-        """A lock that no thread of a parent process can have left held."""
+        """A lock of this process alone: after a fork, no thread of the parent can hold it."""
         self._own()
         return self._lock
 
     async def run(self, call: Callable[[], T], *, past_locks: bool = True) -> T:
-        """Awaits the call. Cancelling the await leaves the call running to its end, begun or not.
+        """Runs a call on a thread and awaits it. Cancelling the await does not cancel the call.
 
         A wait for a lock of another program ends when the loop is closed, or at once without ``past_locks``.
         """
@@ -54,12 +54,12 @@ class Threads:
         try:
             self._pool.submit(_fulfil, outcome, call, is_left)
         except RuntimeError:
-            # Its threads were let go.
+            # The pool was shut down.
             raise Closed("this Keywright is closed; open a new one") from None
         return await wait(outcome)
 
     def stop(self) -> None:
-        """Lets idle threads go; what was asked for runs to its end."""
+        """Ends idle threads. Calls in progress run to their end."""
         self._own()
         self._pool.shutdown(wait=False)
 
@@ -74,13 +74,13 @@ def _always() -> bool:
 
 
 def _trio() -> Any:
-    """The module trio, if its loop runs here."""
+    """Returns the module trio if its loop runs here."""
     trio = sys.modules.get("trio")
     return trio if trio is not None and trio.lowlevel.in_trio_task() else None
 
 
 def _waiter() -> Callable[[Future[T]], Awaitable[T]]:
-    """How the loop that runs here, of asyncio or of trio, waits for a thread."""
+    """Returns the function by which the running loop, of asyncio or trio, waits for a thread."""
     if _trio():
         return _wait_in_trio
     try:
@@ -91,7 +91,7 @@ def _waiter() -> Callable[[Future[T]], Awaitable[T]]:
 
 
 def _end_of_loop() -> Callable[[], bool]:
-    """Says later whether the loop that runs here is closed."""
+    """Returns a function that tells whether the running loop is closed."""
     trio = _trio()
     return partial(_is_trio_closed, trio.lowlevel.current_trio_token()) if trio else asyncio.get_running_loop().is_closed
 
@@ -120,6 +120,6 @@ def _is_trio_closed(token: Any) -> bool:
 def _fulfil(outcome: _Outcome[Any], call: Callable[[], Any], is_left: Callable[[], bool]) -> None:
     try:
         outcome.set_result(_call_unless_left(call, is_left))
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to who awaits
+    except BaseException as error:  # noqa: BLE001 - the awaiting caller gets any exception
         outcome.set_exception(error)
-        del outcome  # the error holds this frame, which need not hold the error
+        del outcome  # the exception refers to this frame: do not refer back to it

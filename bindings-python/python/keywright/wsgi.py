@@ -23,13 +23,13 @@ __all__ = ["KeywrightMiddleware", "Management"]
 
 
 class KeywrightMiddleware:
-    """Lets a request through when its key, or the rule of its route, allows it, and answers it otherwise.
+    """Lets a request through if its key, or the rule of its route, allows it, and responds to it otherwise.
 
-    The application finds what is known of it in ``environ["keywright"]``, a ``Passed``. Every response gets the contract's headers,
-    those of errors as well; only what a server itself answers after a crash has none.
+    The application reads the pass, a ``Passed``, from ``environ["keywright"]``. Every response gets the headers of the contract,
+    including errors, but not the response of the server itself after a crash.
 
     keywright: a ``Keywright``, or an ``AsyncKeywright``, which opens with the first request.
-    options: those of ``Keywright.http``; wrong ones are refused here.
+    options: the options of ``Keywright.http``. Wrong ones raise here.
     """
 
     def __init__(self, app: WSGIApplication, keywright: Keywright | AsyncKeywright, **options: Any) -> None:
@@ -60,7 +60,7 @@ class KeywrightMiddleware:
         return self.app(environ, start) if lease is None else self._keeping(lease, environ, start)
 
     def _keeping(self, lease: Lease, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        """Has a request done once: its answer is kept before the last of it is sent."""
+        """Runs an idempotent request. Its response is stored before the end of it is sent."""
         status, headers, kept = 500, list[tuple[str, str]](), bytearray()
 
         def note(part: bytes) -> None:
@@ -82,7 +82,7 @@ class KeywrightMiddleware:
             try:
                 for part in parts:
                     if held:
-                        # Nothing before: servers send the head with it, and of an answer without a body a client needs no more.
+                        # Nothing earlier: servers send the head with it, and the head of an empty response is all of it.
                         yield held
                     note(part)
                     held = part
@@ -105,18 +105,18 @@ class KeywrightMiddleware:
             self.http.release(lease)
             raise
         self.http.finish(lease, status, headers, bytes(kept))
-        # Of such a one a server tells the length.
+        # Servers send the length of a list.
         return parts
 
 
 class Management:
-    """Key management as a WSGI application, to be mounted where it belongs; with the option ``path``, around another.
+    """Key management as a WSGI application, to mount under a path; with the option ``path``, around another application.
 
     keywright: a ``Keywright``, an ``AsyncKeywright``, or the ``SyncHttp`` of another adapter with its options.
-    principal: your own function from the environ of a request to a dict of ``org``, ``actor`` and ``may`` for whoever you know; None
-        leaves it to the session token or key that the request presents.
-    app: who answers everything else, where management has a ``path`` among the routes of an API.
-    options: those of ``Keywright.http``.
+    principal: a function of yours that takes the environ of a request and returns a dict of ``org``, ``actor`` and ``may`` for its caller.
+        Without it, or when it returns None, the session token or key of the request counts.
+    app: the application for all other requests, if management has a ``path`` among the routes of an API.
+    options: the options of ``Keywright.http``.
     """
 
     def __init__(
@@ -144,13 +144,13 @@ class Management:
 
 
 def broken_off(start_response: StartResponse) -> Iterable[bytes]:
-    """Answers a request whose body did not come whole, if anybody still listens."""
+    """Responds to a request with an incomplete body, in case the client still listens."""
     start_response("400 Bad Request", [("content-length", "0")])
     return []
 
 
 def respond(start_response: StartResponse, response: Response) -> Iterable[bytes]:
-    """Sends a whole response."""
+    """Sends a complete response."""
     headers = [(name.decode(), value.decode()) for name, value in response.headers]
     if response.body:
         headers.append(("content-length", str(len(response.body))))

@@ -1,8 +1,8 @@
-"""Keywright for Django: ``settings.KEYWRIGHT`` describe one engine, which each process opens when it first needs it.
+"""Keywright for Django: ``settings.KEYWRIGHT`` describes one engine, which each process opens on first use.
 
-The parts: ``keywright.django`` in ``INSTALLED_APPS`` brings system checks and commands; ``keywright.django.middleware`` guards
-all requests, or only adds headers; ``requires`` guards a view, and ``keywright.django.drf`` those of Django REST framework;
-``keywright.django.urls`` is key management, to be included below some path.
+``keywright.django`` in ``INSTALLED_APPS`` adds system checks and commands. ``keywright.django.middleware`` guards all requests, or
+only adds headers. ``requires`` guards a view, and ``keywright.django.drf`` those of Django REST framework. ``keywright.django.urls`` has
+the URLs of key management, to include below a path.
 """
 
 from keywright.django.guard import KeyRequest, get_api_key, requires

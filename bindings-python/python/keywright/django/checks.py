@@ -1,4 +1,4 @@
-"""System checks: what is wrong with ``settings.KEYWRIGHT``, before any request comes."""
+"""System checks of ``settings.KEYWRIGHT``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MIDDLEWARE = {f"keywright.django.middleware.{name}" for name in ("KeywrightMiddl
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """What can be told without opening the database."""
+    """Checks everything that does not need the database."""
     return list(_settings())
 
 
 def check_deployment(**_: Any) -> list[CheckMessage]:
-    """What ``check --deploy`` finds: no pepper, a database that cannot be opened here."""
+    """Checks for ``check --deploy``: no pepper, or a database that cannot be opened."""
     return list(_deployment())
 
 
@@ -47,7 +47,7 @@ def _settings() -> Iterator[CheckMessage]:
     file = _file(given)
     if file in {Path(it["NAME"]).resolve() for it in settings.DATABASES.values() if it.get("NAME")}:
         yield Error("KEYWRIGHT names a database of DATABASES", hint="Give Keywright a file of its own.", id="keywright.E003")
-    # Views are imported with the routes, and say then what they need.
+    # Importing the routes imports the views, which declare their needs.
     get_resolver().url_patterns  # noqa: B018
     for needs in DECLARED:
         try:

@@ -1,4 +1,4 @@
-"""Keywright for Django REST framework: authentication, permission, throttle, and an exception handler with the contract's answers."""
+"""Keywright for Django REST framework: authentication, permission, throttle, and an exception handler for the responses of the contract."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["HasScopes", "KeyAuthentication", "KeyThrottle", "KeyUser", "Refused"
 
 
 class Refused(APIException):
-    """A request that goes no further; ``response`` is its answer."""
+    """Exception for a refused request; ``response`` is the response to send."""
 
     def __init__(self, response: contract.Response) -> None:
         self.response = response
         self.status_code: int = response.status
         self.detail: Any = response.body.decode("utf-8", "replace")
         with suppress(ValueError):
-            # An answer that is repeated may be anything.
+            # A repeated response may have any body.
             self.detail = json.loads(response.body)
         headers = {name: value.decode() for name, value in response.headers}
         self.auth_header: str | None = headers.get(b"www-authenticate")
@@ -40,7 +40,7 @@ class Refused(APIException):
 
 
 class HasScopes(permissions.SingleOperandHolder, permissions.BasePermission):
-    """What a view needs of a key: ``permission_classes = [HasScopes("deals:read", cost=5)]``; see ``Needs``.
+    """The needs of a view: ``permission_classes = [HasScopes("deals:read", cost=5)]``; see ``Needs``.
 
     Without any needs, the rule of the path counts. A view has one at most, which may stand beside others in ``&`` and ``|``.
     """
@@ -49,19 +49,19 @@ class HasScopes(permissions.SingleOperandHolder, permissions.BasePermission):
         self.needs: contract.Needs = declared(scopes, **needs)
 
     def __call__(self) -> HasScopes:
-        """The permission itself, since views call what they list."""
+        """Returns itself: views call the classes that they list."""
         return self
 
     def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002
-        """Whether the request was let in by exactly these needs."""
+        """Tells whether the request was let through with exactly these needs."""
         return vars(request._request).get("_keywright_needs", NotImplemented) is self.needs
 
 
 class KeyAuthentication(BaseAuthentication):
-    """Judges the key of a request by what the view's ``HasScopes`` needs, once. Without a key it leaves the request to others."""
+    """Authenticates a request once, by the ``HasScopes`` of its view. Leaves a request without a key to other authenticators."""
 
     def authenticate(self, request: Request) -> tuple[KeyUser, contract.Passed] | None:
-        """The user and the pass of a request; raises ``Refused``."""
+        """Returns the user and the pass of a request. Raises ``Refused``."""
         http_request = cast("Any", request)._request
         asked = list(_asked(cast("Any", request).parser_context["view"].get_permissions()))
         if len(asked) > 1:
@@ -76,27 +76,27 @@ class KeyAuthentication(BaseAuthentication):
             return None if answer.principal == "anyone" else (KeyUser(answer), answer)
         refused = Refused(answer)
         if refused.auth_header is not None and "error=" not in refused.auth_header:
-            # No credential came (RFC 6750, section 3.1).
+            # The request has no credential (RFC 6750, section 3.1).
             http_request._keywright_refusal = answer
             return None
         raise refused
 
     def authenticate_header(self, request: Request) -> str:
-        """The challenge."""
+        """Returns the challenge."""
         refusal = getattr(request._request, "_keywright_refusal", None)
         return "Bearer" if refusal is None else Refused(refusal).auth_header or "Bearer"
 
 
 class KeyThrottle(UserRateThrottle):
-    """In place of ``UserRateThrottle``: a request with a key was charged to the limits of that key, and counts no second time."""
+    """Replaces ``UserRateThrottle``: the limits of a key have already counted its request."""
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        """Whether the request may go on."""
+        """Tells whether the request may proceed."""
         return (isinstance(request.auth, contract.Passed) and request.auth.key is not None) or super().allow_request(request, view)
 
 
 def exception_handler(exception: Exception, context: dict[str, Any]) -> Any:
-    """For ``EXCEPTION_HANDLER``: refusals are answered as the contract says, everything else as the framework does."""
+    """For ``EXCEPTION_HANDLER``: sends the response of the contract for a refusal, and that of the framework for any other error."""
     response = exception.response if isinstance(exception, Refused) else None
     if isinstance(exception, NotAuthenticated):
         response = getattr(context["request"]._request, "_keywright_refusal", None)

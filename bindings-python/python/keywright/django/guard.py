@@ -1,4 +1,4 @@
-"""How a request of Django is judged and answered: its parts for the contract, and a decorator for views."""
+"""Authenticates requests of Django: their parts for the contract, and a decorator for views."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ _ON_CLASSES = "put it around as_view(), or on a method or dispatch with method_d
 
 
 class KeyRequest(HttpRequest):
-    """A request that was let in, for annotations."""
+    """The type of a request that was let through, for annotations."""
 
     keywright: Passed
-    """What is known of it."""
+    """The pass of the request."""
     api_key: Key | None
-    """The key, None where it came without, by a session or because its route is public."""
+    """The key; None for a session or a public route."""
 
 
 def requires(scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V], V]:
-    """Guards a view, async or not, by what it needs: scopes, and what else ``Needs`` knows; without any, by the rule of its path.
+    """Guards a view, async or not, by its needs: scopes, and the other arguments of ``Needs``. Without any, the rule of its path applies.
 
-    It goes on functions, around ``as_view()``, and with ``method_decorator`` on ``dispatch`` or a method of a class.
-    Where it needs a key, which no browser sends by itself, the view is exempt from Django's protection against forged requests.
+    It decorates functions, around ``as_view()``, and with ``method_decorator`` on ``dispatch`` or a method of a class.
+    A view that needs a key is exempt from Django's CSRF protection, since no browser sends a key by itself.
     """
     wanted = declared(scopes, **needs)
 
@@ -88,7 +88,7 @@ def requires(scopes: str | list[str] | None = None, **needs: Any) -> Callable[[V
 
 
 def _plain(request: HttpRequest) -> HttpRequest:
-    """A request as Django made it: a method of Django REST framework gets one around it."""
+    """Returns the request of Django: a method of Django REST framework gets a wrapper around it."""
     plain: object = getattr(request, "_request", request)
     if not isinstance(plain, HttpRequest):
         raise TypeError(f"requires guards functions that get a request first, and not {type(plain).__name__}; {_ON_CLASSES}")
@@ -96,7 +96,7 @@ def _plain(request: HttpRequest) -> HttpRequest:
 
 
 def _is_awaited(view: Any) -> bool:
-    """Whether the caller of a view awaits its answer. Of a method, which ``method_decorator`` hands over bound, its class says so."""
+    """Tells whether the caller of a view awaits it. For a bound method from ``method_decorator``, its class decides."""
     layer = view
     while layer is not None:
         owner = getattr(getattr(layer, "func", layer), "__self__", None)
@@ -107,34 +107,34 @@ def _is_awaited(view: Any) -> bool:
 
 
 def get_api_key(request: HttpRequest) -> Key | None:
-    """The key of a request, None where it came without, by a session or because its route is public."""
+    """Returns the key of a request; None for a session or a public route."""
     found = passed(request)
     return None if found is None else found.key
 
 
 def passed(request: HttpRequest) -> Passed | None:
-    """What is known of a request that something before has let in."""
+    """Returns the pass of a request that an earlier guard let through."""
     found: Passed | None = getattr(request, "keywright", None)
     return found
 
 
 def parts(request: HttpRequest) -> tuple[str, bytes | Target, Any, str | None]:
-    """Method, target, headers and peer of a request, as the contract takes them, with the path by which Django routes."""
+    """Returns method, target, headers and peer of a request for the contract, with the path by which Django routes."""
     known, path = cast("Any", request), request.path_info
     if isinstance(request, ASGIRequest):
         return asgi.parts(known.scope, known.scope["path"].removesuffix(path), path)
-    # Django has put its own decoded text in their place.
+    # Django has replaced them by decoded text.
     seen = {name: request.META[name].encode().decode("latin-1") for name in ("PATH_INFO", "SCRIPT_NAME")}
     return environ.parts({**known.environ, **seen}, _decoded)
 
 
 def _decoded(path: bytes) -> bytes:
-    """A path as Django decodes it under WSGI."""
+    """Decodes a path like Django under WSGI."""
     return repercent_broken_unicode(unquote_to_bytes(path)) or b"/"
 
 
 def decided(request: HttpRequest, needs: Needs | None) -> Passed | Response | None:
-    """What becomes of a request; None where its body breaks off."""
+    """Authenticates a request. Returns None if its body breaks off."""
     http = site().sync_http
     answer = http.authenticate(*parts(request), needs, passed(request))
     if isinstance(answer, Response) or not answer.once:
@@ -144,7 +144,7 @@ def decided(request: HttpRequest, needs: Needs | None) -> Passed | Response | No
 
 
 async def decided_later(request: HttpRequest, needs: Needs | None) -> Passed | Response | None:
-    """As ``decided``, awaited."""
+    """Authenticates a request in async code, like ``decided``."""
     http = site().async_http
     answer = await http.authenticate(*parts(request), needs, passed(request))
     if isinstance(answer, Response) or not answer.once:
@@ -161,11 +161,11 @@ def _leased(request: HttpRequest, answer: Passed, turn: Lease | Response | None)
 
 
 def body(request: HttpRequest, largest: int) -> bytes | None:
-    """The body, up to the first byte that is too many, which a view can read again; None where it breaks off."""
+    """Returns the body, up to one byte beyond the limit, which a view can read again; None if it breaks off."""
     known = cast("Any", request)
     is_kept = hasattr(request, "_body")
     if known._read_started and not is_kept:
-        # Another has read it, and what it said must not be left out.
+        # Another middleware has read the body, and its content must not be ignored.
         return None
     given = request.META
     if is_kept:
@@ -179,7 +179,7 @@ def body(request: HttpRequest, largest: int) -> bytes | None:
 
 
 def enter(request: HttpRequest, answer: Passed | Response | None) -> HttpResponse | None:
-    """Notes on a request what let it in; the response to one that goes no further."""
+    """Stores the pass on a request, or returns the response to a refused one."""
     known = cast("Any", request)
     found = answer if isinstance(answer, Passed) else None
     known.keywright, known.api_key = found, found and found.key
@@ -189,7 +189,7 @@ def enter(request: HttpRequest, answer: Passed | Response | None) -> HttpRespons
 
 
 def respond(response: Response) -> HttpResponse:
-    """A whole response."""
+    """Converts a complete response."""
     headers = {name.decode(): value.decode() for name, value in response.headers}
     answer = HttpResponse(response.body, status=response.status, headers=headers)
     if "content-type" not in headers:
@@ -198,7 +198,7 @@ def respond(response: Response) -> HttpResponse:
 
 
 def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Adds the contract's headers to the response to a request that was let in."""
+    """Adds the headers of the contract to the response of a request that was let through."""
     found = passed(request)
     for name, value in () if found is None else found.lacking(response.items()):
         if name == b"vary":

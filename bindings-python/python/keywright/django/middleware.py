@@ -1,4 +1,4 @@
-"""Middleware for ``MIDDLEWARE``: to guard every request, to add headers where views guard themselves, to manage keys among them."""
+"""Classes for ``MIDDLEWARE``: one guards every request, one adds headers for views with guards of their own, one serves management."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["HeadersMiddleware", "KeywrightMiddleware", "ManagementMiddleware"]
 
 
 class HeadersMiddleware:
-    """Adds the contract's headers to every response of a request that a view has let in, errors among them."""
+    """Adds the headers of the contract to every response of a request that a view let through, including errors."""
 
     sync_capable = True
     async_capable = True
@@ -53,15 +53,16 @@ class HeadersMiddleware:
 
 
 class KeywrightMiddleware(HeadersMiddleware):
-    """Lets a request to a view when its key, or the rule of its path, allows it, and answers it otherwise; what has no view is not found.
+    """Lets a request through to its view if its key, or the rule of its path, allows it, and responds to it otherwise.
 
-    The view finds what is known of it in ``request.keywright``, a ``Passed``, and its key in ``request.api_key``. Put it before Django's
-    protection against forged requests: what came with a key, which no browser sends by itself, needs none.
+    A path without a view gets 404. The view reads the pass, a ``Passed``, from ``request.keywright``, and the key from
+    ``request.api_key``. Put it before Django's CSRF middleware: a request with a key, which no browser sends by
+    itself, needs no protection.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         super().__init__(get_response)
-        # Django takes a coroutine function as it is, and gives a thread to anything else.
+        # Django awaits a coroutine function, and runs any other function on a thread.
         self.process_view: Callable[..., Any] = self._judged_later if self.is_async else self._judged
 
     def _judged(self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> HttpResponse | None:
@@ -76,7 +77,7 @@ class KeywrightMiddleware(HeadersMiddleware):
 
 
 class ManagementMiddleware(HeadersMiddleware):
-    """Answers about keys at the ``path`` that the options of ``KEYWRIGHT["http"]`` name, and leaves everything else to the views.
+    """Serves management at the ``path`` in ``KEYWRIGHT["http"]``, and leaves all other requests to the views.
 
     Put it behind the middleware that your ``principal`` needs, such as that of sessions.
     """
@@ -102,5 +103,5 @@ def _trusted(request: HttpRequest, answer: Passed | Response | None) -> HttpResp
 
 
 def _kept(response: HttpResponseBase) -> bytes:
-    # What is streamed is as good as too long to be kept.
+    # A stream counts as too long to store.
     return bytes(LARGEST_KEPT + 1) if response.streaming else cast("Any", response).content

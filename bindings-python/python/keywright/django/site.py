@@ -1,4 +1,4 @@
-"""The one engine of a process, as ``settings.KEYWRIGHT`` describe it."""
+"""The engine of a process, from ``settings.KEYWRIGHT``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["DECLARED", "Site", "async_engine", "declared", "engine", "site"]
 
 
 class Site:
-    """What the settings say: ``url`` and the options of ``Keywright``, beside ``http`` with those of ``Keywright.http``.
+    """The settings: ``url`` and the options of ``Keywright``, and ``http`` with the options of ``Keywright.http``.
 
-    ``principal`` is your own function, or where it is to be imported from: from a request to a dict of ``org``, ``actor`` and ``may``
-    for whoever manages keys with it, or None.
+    ``principal`` is a function of yours, or its import path. It takes a request and returns a dict of ``org``, ``actor`` and ``may`` for
+    its caller, or None.
     """
 
     def __init__(self, given: Any) -> None:
@@ -41,14 +41,14 @@ class Site:
 
 
 DECLARED: list[Needs] = []
-"""What views need, for the system checks: the settings may know nobody who could meet it."""
+"""The needs that views declare, for the system checks."""
 
 _lock = threading.Lock()
 _sites: list[Site] = []
 
 
 def site() -> Site:
-    """The site of this process. Nothing is opened for it."""
+    """Returns the site of this process. Opens nothing."""
     if not _sites:
         with _lock:
             if not _sites:
@@ -64,18 +64,18 @@ def declared(scopes: str | list[str] | None = None, **needs: Any) -> Needs:
 
 
 def engine() -> Keywright:
-    """The engine, open: for your own code, as ``engine().org("acme").keys.create(name="CI")``."""
+    """Returns the open engine for your own code, as in ``engine().org("acme").keys.create(name="CI")``."""
     opened: Keywright = site().engine._engine.opened()
     return opened
 
 
 def async_engine() -> AsyncKeywright:
-    """The same engine for async code; it opens with its first call."""
+    """Returns the engine for async code. Its first call opens it."""
     return site().engine
 
 
 def _changed(*, setting: str, **_: Any) -> None:
-    # Tests override settings.
+    # Tests may override settings.
     if setting == "KEYWRIGHT":
         _sites.clear()
 

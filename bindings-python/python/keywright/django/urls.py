@@ -1,4 +1,4 @@
-"""Key management, to be included where it belongs: ``path("manage/", include("keywright.django.urls"))``."""
+"""The URLs of key management, to include below a path: ``path("manage/", include("keywright.django.urls"))``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["inside", "management", "urlpatterns"]
 
 
 async def management(request: HttpRequest, rest: str) -> HttpResponse:
-    """Answers a management request."""
+    """Handles a management request."""
     principal, session = site().principal, None
     if principal is not None:
-        # One that is not async may ask the database.
+        # A function that is not async may query the database.
         session = await (principal(request) if iscoroutinefunction(principal) else sync_to_async(principal)(request))
     content = body(request, LARGEST_BODY)
     if content is None:
@@ -30,14 +30,14 @@ async def management(request: HttpRequest, rest: str) -> HttpResponse:
 
 
 def inside(request: HttpRequest, rest: str) -> bytes:
-    """The target below the place where management is included, which ends with ``rest``."""
+    """Returns the target below the path of management, which ends with ``rest``."""
     given = parts(request)[1]
     target = given.target if isinstance(given, Target) else given
     mounted = request.path_info.removesuffix(rest).encode()
     return target[len(mounted) - 1 :] if target.startswith(mounted) else environ.UNREADABLE
 
 
-# The contract has a protection of its own against forged requests.
+# The contract has its own CSRF protection.
 management.csrf_exempt = True  # type: ignore[attr-defined]
 
 

@@ -1,4 +1,4 @@
-"""The user of a request with a key, for permissions, throttles and templates that ask for one."""
+"""The user of a request with a key, for permissions, throttles and templates that read one."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class KeyUser:
         return False
 
     def has_perms(self, perm_list: Iterable[str], obj: object = None) -> bool:
-        """Only where nothing is asked for."""
+        """True only without permissions."""
         return all(self.has_perm(it, obj) for it in perm_list)
 
     def has_module_perms(self, app_label: str) -> bool:  # noqa: ARG002

@@ -1,6 +1,6 @@
-"""pytest fixtures, taken with ``pytest_plugins = ["keywright.testing.fixtures"]`` in the root ``conftest.py``.
+"""Fixtures for pytest: ``pytest_plugins = ["keywright.testing.fixtures"]`` in the root ``conftest.py``.
 
-Override ``keywright_options`` to give the engine of your application: its brand, scopes and so on.
+Override ``keywright_options`` with the options of your application: its brand, scopes and so on.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-//! What goes back to JavaScript: JSON text, or what went wrong as data from which `lib/error.cjs` makes the exception.
+//! Results for JavaScript: JSON text, or a failure as data from which `lib/error.cjs` makes the exception.
 
 use keywright::Error;
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
-/// The outcome of a call.
-pub(crate) type Answer = Either<String, Failure>;
+/// JSON text or a failure.
+pub(crate) type CallResult = Either<String, Failure>;
 
 /// An error of the core.
 #[napi(object, object_from_js = false)]
@@ -37,7 +37,7 @@ impl From<Error> for Failure {
     }
 }
 
-pub(crate) fn answer(outcome: Result<String, Error>) -> Answer {
+pub(crate) fn to_result(outcome: Result<String, Error>) -> CallResult {
     match outcome {
         Ok(json) => Either::A(json),
         Err(error) => Either::B(error.into()),

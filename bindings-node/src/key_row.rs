@@ -1,20 +1,20 @@
-//! A key as an array of its fields, in the order in which `Key` in `lib/record.cjs` reads them, with times in
-//! milliseconds. JavaScript parses a page of these in half the time that objects with names and written times take.
+//! Keys as arrays of their fields, in the order in which `Key` in `lib/record.cjs` reads them, with times in milliseconds.
+//! JavaScript parses a page of them in half the time of objects with field names and times as text.
 
 use chrono::{DateTime, Utc};
 use keywright::{IssuedKey, Key, Secret};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
-pub(crate) struct Row<'a>(pub(crate) &'a Key);
+pub(crate) struct KeyRow<'a>(pub(crate) &'a Key);
 
-/// Writes the fields of a key in their order. A field with a function is written as that converts it.
+/// Serializes the fields of a key in their order. A field with a function is converted by it.
 macro_rules! row {
     ($($field:ident $(as $convert:ident)?,)+) => {
-        impl Row<'_> {
+        impl KeyRow<'_> {
             const FIELDS: &'static [&'static str] = &[$(stringify!($field)),+];
         }
 
-        impl Serialize for Row<'_> {
+        impl Serialize for KeyRow<'_> {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 let mut row = to.serialize_tuple(Self::FIELDS.len())?;
                 $(row.serialize_element(row!(self.0.$field $(, $convert)?))?;)+
@@ -53,7 +53,7 @@ row! {
     secrets as secret_rows,
 }
 
-const _: () = assert!(keywright::same_fields(Row::FIELDS, Key::FIELDS), "a row has the core's fields, in its order");
+const _: () = assert!(keywright::same_fields(KeyRow::FIELDS, Key::FIELDS), "a row has the core's fields, in its order");
 
 pub(crate) fn millis(at: &DateTime<Utc>) -> i64 {
     at.timestamp_millis()
@@ -73,11 +73,11 @@ fn secret_rows(secrets: &[Secret]) -> Vec<SecretRow<'_>> {
     rows.collect()
 }
 
-/// A key just made, with its text.
-pub(crate) struct Issued<'a>(pub(crate) &'a IssuedKey);
+/// A new key with its text.
+pub(crate) struct NewKeyRow<'a>(pub(crate) &'a IssuedKey);
 
-impl Serialize for Issued<'_> {
+impl Serialize for NewKeyRow<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        (Row(&self.0.key), self.0.api_key.reveal()).serialize(to)
+        (KeyRow(&self.0.key), self.0.api_key.reveal()).serialize(to)
     }
 }

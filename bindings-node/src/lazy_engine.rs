@@ -1,0 +1,111 @@
+//! An engine whose options are checked at once, and whose database is opened by the first call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use keywright::input::{Fields, Value};
+use keywright::testing::ManualClock;
+use keywright::wait::{Ready, now_or_later};
+use keywright::{Config, Decision, Error, Keywright, Request, Texts};
+use tokio::sync::OnceCell;
+
+use crate::call::{Call, OrgSelector};
+use crate::decision;
+use crate::event::{EventCallback, event_listener, log_writer};
+
+#[derive(Clone)]
+pub(crate) struct LazyEngine(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    texts: Texts,
+    engine: OnceCell<Keywright>,
+    closed: AtomicBool,
+}
+
+impl LazyEngine {
+    /// Checks the options. Touches no file.
+    pub(crate) fn read(
+        url: Value,
+        options: Fields,
+        clock: Option<ManualClock>,
+        on_event: Option<EventCallback>,
+        log: EventCallback,
+    ) -> Result<Self, Error> {
+        let config = clock.into_iter().fold(Config::read(url, options)?, Config::clock);
+        let config = on_event.into_iter().map(event_listener).fold(config, Config::on_event);
+        let config = config.log(log_writer(log)).opened_by_calls();
+        let texts = config.texts()?;
+        Ok(Self(Arc::new(Inner { config, texts, engine: OnceCell::new(), closed: AtomicBool::new(false) })))
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.0.texts
+    }
+
+    /// Returns the engine if it is open.
+    pub(crate) fn opened(&self) -> Option<&Keywright> {
+        self.0.engine.get().filter(|_| !self.0.closed.load(Ordering::SeqCst))
+    }
+
+    /// Opens the engine once for all callers that wait for it. After a failure the next caller tries again.
+    pub(crate) async fn open(&self) -> Result<&Keywright, Error> {
+        let Inner { config, engine, closed, .. } = &*self.0;
+        let is_closed = || closed.load(Ordering::SeqCst);
+        if is_closed() {
+            return Err(Error::Closed);
+        }
+        let kw = engine.get_or_try_init(|| config.clone().build()).await?;
+        if is_closed() {
+            // `close` was called while the engine opened.
+            kw.close().await;
+            return Err(Error::Closed);
+        }
+        Ok(kw)
+    }
+
+    /// Writes the counters to the database. An engine that is not open has none.
+    pub(crate) async fn flush(&self) -> Result<(), Error> {
+        match self.0.engine.get() {
+            _ if self.0.closed.load(Ordering::SeqCst) => Err(Error::Closed),
+            Some(kw) => kw.flush().await,
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+        // Waits for an open in progress, but starts none.
+        if let Ok(kw) = self.0.engine.get_or_try_init(|| async { Err(Error::Closed) }).await {
+            kw.close().await;
+        }
+    }
+
+    pub(crate) async fn call(&self, call: Call) -> Result<String, Error> {
+        call.run(self.open().await?).await
+    }
+
+    /// Verifies on this thread when the call does not have to wait.
+    pub(crate) fn verify(&self, org: OrgSelector, text: Value, request: Request) -> Ready<Result<String, Error>> {
+        let engine = self.clone();
+        now_or_later(async move {
+            let text = decision::credential(text)?;
+            let decision = match engine.open().await {
+                Ok(kw) => verify(kw, &org, text.as_deref(), &request).await?,
+                Err(error) => return decision::unavailable_json(error),
+            };
+            decision::to_json(&decision)
+        })
+    }
+}
+
+async fn verify(kw: &Keywright, org: &OrgSelector, text: Option<&[u8]>, request: &Request) -> Result<Decision, Error> {
+    Ok(match org.of(kw)? {
+        Some(org) => org.verify(text, request).await,
+        None => kw.verify(text, request).await,
+    })
+}
