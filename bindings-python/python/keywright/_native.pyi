@@ -77,7 +77,7 @@ __version__: str
 
 @disjoint_base
 class Verifier:
-    """What verifies: the base of an engine, and of the handle of an org."""
+    """Base class of everything that verifies: an engine, and the handle of an org."""
 
     def verify(
         self,
@@ -91,15 +91,15 @@ class Verifier:
         cost: int | None = None,
         agent: str | None = None,
     ) -> Decision:
-        """Judges the text of a key. A bad key, and trouble in the store, is a decision and no exception.
+        """Verifies the text of a key. A bad key, and trouble in the store, is a decision and no exception.
 
-        text: the key as it came, text or bytes; ``None`` is no credential, code ``missing``.
-        scopes: what the request needs, all of it, as ``"deals:read,deals:write"`` or a list.
-        method: its HTTP method, in capitals. Left out, a key with a level other than full is denied ``method_not_allowed``.
-        ip: the client's address. Left out, a key with networks, of its own or of its org, is denied ``ip_not_allowed``.
-        environment: the only one accepted for this request, out of those of the engine.
-        operation: its class, for limits that count only one; one that a limit of the engine names.
-        cost: how much of each limit it takes, 1 when left out.
+        text: the key as the client sent it, text or bytes; ``None`` means no credential, code ``missing``.
+        scopes: the scopes that the request needs, all of them, as ``"deals:read,deals:write"`` or a list.
+        method: the HTTP method, in capitals. Without it, a key with a level other than full is denied ``method_not_allowed``.
+        ip: the client's address. Without it, a key with networks, of its own or of its org, is denied ``ip_not_allowed``.
+        environment: the only environment that this request accepts, one of the engine's.
+        operation: the class of the request, for limits that count only one class; one that a limit of the engine names.
+        cost: how much of each limit the request takes, 1 when left out.
         agent: the logical identity on whose behalf the key is used, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
 
         Raises ``InvalidRequest`` or ``ValidationFailed`` for arguments without meaning, and ``Closed`` after ``close``.
@@ -117,7 +117,7 @@ class Verifier:
         cost: int | None = None,
         agent: str | None = None,
     ) -> Key:
-        """As ``verify``, with the same arguments, but gives the key, or raises ``Denied``."""
+        """Verifies like ``verify``, with the same arguments, and returns the key. Raises ``Denied`` for a denied key."""
 
 @final
 class Keywright(Verifier):
@@ -151,34 +151,34 @@ class Keywright(Verifier):
     ) -> Keywright:
         """Opens the database.
 
-        url: ``sqlite:`` and a path on a local disk; a relative one stands in the working folder of this call. The database
-            is made when it does not exist.
-        brand: the short name that begins every key, 1 to 32 of a-z, 0-9 and _. Needed unless the formats do without it.
-        environments: the environments that keys are made for, 1 to 16; ``["live", "test"]`` when left out.
-        environment: those whose keys are accepted here, one or several, or ``"*"`` for all; the first one when left out.
-        key_format: the text of new keys; ``"{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}"`` when left out.
-        accept_formats: older formats that are still read, up to 16.
-        scopes: the scopes that the product has, as a list or as a dict with descriptions; others are refused.
+        url: ``sqlite:`` and a path on a local disk; a relative path starts in the working directory of this call. The database
+            is created if it does not exist.
+        brand: the prefix of every key, 1 to 32 of a-z, 0-9 and _. Required unless the formats do not use it.
+        environments: all environments of keys, 1 to 16; ``["live", "test"]`` when left out.
+        environment: the environments that this engine accepts, one or several, or ``"*"`` for all; the first one when left out.
+        key_format: the format of new keys; ``"{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}"`` when left out.
+        accept_formats: older formats whose keys still verify, up to 16.
+        scopes: the scopes of the product, as a list or as a dict of descriptions; any other scope is refused.
         pepper: a secret of at least 32 bytes, or a list of them: the first signs, all verify. Leave it out for argon2id;
-            ``None`` is refused, since a setting that is missing must not quietly mean the slow hash.
-        retired_peppers: peppers that still verify, and whose keys move to the first one when they are next used.
-        hash: ``"hmac-sha256"`` (the standard with a pepper) or ``"argon2id"`` (the standard without).
-        retired_hashes: hashes whose keys move to the current one when they are next used.
-        id_style: ``"uuid"`` (the standard) or ``"integer"``, fixed when the database is made.
-        read_only: verifies and lists, and changes nothing.
-        busy_timeout: how long to wait for another program's write, like ``"5s"`` or a timedelta, 0 to 1 hour; 5 seconds
-            when left out.
-        keys_in_memory: how many keys are remembered, 0 to 10,000,000; 100,000 when left out.
-        tiers: sets of limits that keys are given by name, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
+            ``None`` raises, since a missing setting must not silently select the slow hash.
+        retired_peppers: peppers that still verify. Their keys are rehashed with the first pepper on their next use.
+        hash: ``"hmac-sha256"`` (the default with a pepper) or ``"argon2id"`` (the default without one).
+        retired_hashes: hashes that still verify. Their keys are rehashed with the current hash on their next use.
+        id_style: ``"uuid"`` (the default) or ``"integer"``. It cannot change once the database exists.
+        read_only: verifies and lists, and writes nothing.
+        busy_timeout: the longest wait for another writer, like ``"5s"`` or a timedelta, 0 to 1 hour; 5 seconds when left out.
+        keys_in_memory: the number of keys cached in memory, 0 to 10,000,000; 100,000 when left out.
+        tiers: named sets of limits for keys, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
             requests a minute, or a dict of ``rate``, ``burst`` (as the rate when left out), ``per`` (``"key"`` when left out,
             ``"org"`` or ``"agent"``), ``operation`` and ``name`` (the tier's when left out), or a list of up to 8 of these.
         limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
-        processes: how many processes divide each limit between them, 1 to 4,096; 1 when left out.
-        on_event: called with each ``Event``, a function that takes one: keys made, rotated, revoked, soon to expire, long unused, a
-            former secret used, a revoked one presented. It runs on a thread of its own, after what it tells of, and holds up nothing;
-            what it raises goes to ``sys.unraisablehook``. In asyncio pass it on with ``loop.call_soon_threadsafe``.
-        expiring_days: tells each day of keys that expire within so many days, 0 to 3,650; 14 when left out, 0 is never.
-        idle_days: tells each day of keys that were not used for so many days, 0 to 3,650; 90 when left out, 0 is never.
+        processes: the number of processes that share each limit, 1 to 4,096; 1 when left out.
+        on_event: a function that receives each ``Event``: a key was created, rotated or revoked, expires soon, was long unused,
+            a former secret was used, a revoked one was presented. It runs on its own thread after the event, and blocks
+            nothing. An exception in it goes to ``sys.unraisablehook``. In asyncio, pass the event on with
+            ``loop.call_soon_threadsafe``.
+        expiring_days: reports daily the keys that expire within this many days, 0 to 3,650; 14 when left out, 0 reports none.
+        idle_days: reports daily the keys that were unused for this many days, 0 to 3,650; 90 when left out, 0 reports none.
         clock: a ``ManualClock`` of ``keywright.testing``, for tests.
         """
 
@@ -195,22 +195,22 @@ class Keywright(Verifier):
         """The audit chain, as the org ``default`` sees it."""
 
     def org(self, id: str) -> Org:
-        """A handle that sees, makes and verifies only this org's keys."""
+        """Returns a handle for one org. It sees, creates and verifies only the keys of this org."""
 
     def every_org(self) -> Org:
-        """The only handle across orgs."""
+        """Returns the only handle across orgs."""
 
     def parse(self, text: str) -> Parsed | None:
-        """What the text of a key says about itself. Nothing is proved by it."""
+        """Parses the text of a key. This proves nothing about the key."""
 
     def key_pattern(self, syntax: Literal["perl", "ere"] | None = None) -> str:
-        """The regular expression of this engine's keys, for secret scanners.
+        """Returns the regular expression of the engine's keys, for secret scanners.
 
         syntax: ``"perl"``, which Python reads too (when left out), or ``"ere"``, which ``grep -E`` reads.
         """
 
     def redact(self, text: str) -> str:
-        """The text with the secret of every key in it masked."""
+        """Masks the secret of every key in a text."""
 
     def http(
         self,
@@ -242,53 +242,52 @@ class Keywright(Verifier):
         nulls: Literal["present", "absent"] | None = None,
         created_status: Literal[200, 201] | None = None,
     ) -> Http:
-        """Makes the engine speak HTTP; the adapters do so themselves.
+        """Returns the HTTP contract of the engine. The adapters call this themselves.
 
-        credentials: the request headers in which a key may come; ``["Authorization", "Api-Key", "X-API-Key"]`` when left
-            out. ``Authorization`` stands for its scheme ``Bearer``; ``"Authorization: Api-Key"`` names another one. A request
-            with two credentials is refused.
-        realm: what a challenge names; ``"api"`` when left out.
-        trusted_proxies: the proxies whose ``X-Forwarded-For`` is believed: addresses, networks, and ``"unix:"`` for any program that
-            connects to a Unix socket.
-        routes: rules, each a dict of ``path`` (``"/deals/{id}"``, ``"/files/{*rest}"``), ``method`` (one, a list, or left out for
-            all), and what ``Needs`` has: ``scopes``, ``operation``, ``cost``, ``environment``, ``access``,
+        credentials: the request headers that may carry a key; ``["Authorization", "Api-Key", "X-API-Key"]`` when left out.
+            ``Authorization`` means its scheme ``Bearer``; ``"Authorization: Api-Key"`` names another scheme. A request with two
+            credentials is refused.
+        realm: the realm of a challenge; ``"api"`` when left out.
+        trusted_proxies: the proxies whose ``X-Forwarded-For`` is trusted: addresses, networks, and ``"unix:"`` for any program
+            that connects to a Unix socket.
+        routes: rules, each a dict of ``path`` (``"/deals/{id}"``, ``"/files/{*rest}"``), ``method`` (one, a list, or left out
+            for all), and the arguments of ``Needs``: ``scopes``, ``operation``, ``cost``, ``environment``, ``access``,
             ``idempotent``.
-        default: what becomes of a route without a rule where there are rules: ``"deny"`` (when left out) or ``"authenticated"``.
-        errors: the form of a refusal: ``"problem"`` (RFC 9457, when left out), ``"list"`` or ``"plain"``.
-        deprecation_headers: adds ``Deprecation`` and ``Sunset`` for a former secret.
+        default: the rule of any other route, if there are rules: ``"deny"`` (when left out) or ``"authenticated"``.
+        errors: the format of errors: ``"problem"`` (RFC 9457, when left out), ``"list"`` or ``"plain"``.
+        deprecation_headers: adds ``Deprecation`` and ``Sunset`` headers for a former secret.
         rate_limit_headers: ``"draft"`` (when left out) shows every limit in ``RateLimit-Policy`` and ``RateLimit``; ``"legacy"``
             shows the limit with the fewest requests left in ``X-RateLimit-Limit``, ``-Remaining`` and ``-Reset`` (in seconds
             from now); or ``"both"``.
-        session: how session tokens (JWT) are checked: a dict of ``algorithm`` with ``key`` or ``key_file``, or ``jwks`` or
+        session: the check of session tokens (JWT): a dict of ``algorithm`` with ``key`` or ``key_file``, or ``jwks`` or
             ``jwks_file`` with ``algorithms`` (accepted ones, also for keys without ``alg``); ``issuer``, ``audience``, ``org_claim``,
             ``actor_claim``, ``may``, ``may_claim``, ``leeway_seconds``. A changed file is read again.
-        keys_may_manage: lets a key with the scope ``keys:manage`` manage keys that may do no more than itself.
-        revoke_children: revokes, with a key, those that it has made.
-        self_service: the calls under ``/whoami`` by which a key asks about itself or changes itself: some of ``"show"``,
-            ``"rotate"``, ``"revoke"`` and ``"attest"``; ``["show", "revoke"]`` when left out. Any other call is answered
-            with 404.
-        origins: other origins whose pages may manage keys with a session of yours.
-        preflight: who answers a CORS preflight: the guard, with 204 and nothing behind it run (``"answer"``, when left out), or
-            a CORS layer behind the guard (``"pass"``).
-        forward_auth: answers the questions of this proxy at ``/forward-auth``, below where management is mounted.
-        agent_header: the header, like ``X-Agent-Id``, in which a request may say on whose behalf it is made: 1 to 128 of
-            A-Z, a-z, 0-9, _ . : and -. It goes into limits, counters and the audit, and gives no right; none is read when left out.
-        path: where management stands among the other routes of the API, like ``"/api-keys"``; what it does not answer there
-            is left to the host.
-        mount: the path, like ``"/api"``, at which a proxy mounts the application and tells so in a header (``SCRIPT_NAME`` for
-            gunicorn, ``Daphne-Root-Path`` for Daphne), which it sets on every request.
-        rewrites: judges a path that was rewritten in front of the guard as the router gets it; refused when left out.
-        casing: the names of fields, those of arguments too: ``"snake"`` when left out.
-        list: a list with what follows it, ``"envelope"`` when left out, or its items alone, up to 1,000 with a ``Link``.
-        secret_field: where the text of a new key stands; ``"api_key"`` when left out.
-        revoked: what a revocation answers: the ``"key"`` when left out, or with ``"success"`` ``{"success": true}``.
-        fields: the fields of a key that responses show, in their order; or such lists for ``create``, ``list``, ``get``.
-        nulls: whether what has no value is shown as null; ``"present"`` when left out.
-        created_status: the status of a response that shows a new key; 201 when left out.
+        keys_may_manage: lets a key with the scope ``keys:manage`` manage keys that have no more rights than itself.
+        revoke_children: revoking a key also revokes the keys that it has created.
+        self_service: the calls under ``/whoami`` by which a key reads or changes itself: some of ``"show"``, ``"rotate"``,
+            ``"revoke"`` and ``"attest"``; ``["show", "revoke"]`` when left out. Any other call gets 404.
+        origins: other origins whose pages may manage keys with a session.
+        preflight: whether the guard answers a CORS preflight with 204 (``"answer"``, when left out) or passes it to a CORS
+            layer behind it (``"pass"``).
+        forward_auth: serves the forward authentication of this proxy at ``/forward-auth``, below the path of management.
+        agent_header: the header, like ``X-Agent-Id``, that names the agent of a request: 1 to 128 of A-Z, a-z, 0-9, _ . : and
+            -. Limits, counters and the audit use it; it grants no rights. No header is read when left out.
+        path: the path of management among the other routes of the API, like ``"/api-keys"``. Other requests are left to the
+            host.
+        mount: the path, like ``"/api"``, at which a proxy mounts the application. The proxy sends it in a header
+            (``SCRIPT_NAME`` for gunicorn, ``Daphne-Root-Path`` for Daphne) with every request.
+        rewrites: accepts a path that was rewritten in front of the guard, and applies the rules to the new path; refused when left out.
+        casing: the casing of field names in requests and responses: ``"snake"`` when left out.
+        list: the format of a list: an object with a cursor, ``"envelope"`` when left out, or the items alone, up to 1,000 with a ``Link``.
+        secret_field: the field with the text of a new key; ``"api_key"`` when left out.
+        revoked: the response of a revocation: the ``"key"`` when left out, or with ``"success"`` ``{"success": true}``.
+        fields: the fields of a key in responses, in order; or such lists for ``create``, ``list``, ``get``.
+        nulls: whether fields without a value are null or absent; ``"present"`` when left out.
+        created_status: the status of a response with a new key; 201 when left out.
         """
 
     def flush(self) -> None:
-        """Writes down what was counted until now. It happens by itself each second, in ``close``, and when Python exits."""
+        """Writes the counters to the database. This also happens every second, in ``close``, and when Python exits."""
 
     def close(self) -> None:
         """Closes the database. A second call does nothing."""
@@ -335,23 +334,25 @@ class Keys:
         expires_at: datetime | None = None,
         created_by: str | None = None,
     ) -> NewKey:
-        """Makes a key. ``api_key`` of the answer is the only copy of its text.
+        """Creates a key. ``api_key`` of the result is the only copy of its text.
 
-        name: what people call it, 1 to 200 characters.
+        name: a display name, 1 to 200 characters.
         description: what it is for, as free text of up to 1,000 characters, which may be several lines.
-        scopes: what it may do, up to 100, as ``"deals:read,deals:write"`` or a list; nothing when left out.
-        level: its HTTP methods. ``"read"`` is GET, HEAD and OPTIONS; ``"read_write"`` those, POST, PUT and PATCH; ``"full"`` is
-            every method. Left out, methods are not judged. With another than full, ``verify`` needs ``method``.
-        tier: the name of one of the engine's tiers, whose limits it has.
-        limits: limits of its own beside those, up to 8, written as for ``Keywright`` but without ``per``, and named unlike
-            the engine's. Where the engine has limits with an operation, theirs is one of those.
-        networks: the networks it may be used from, up to 100, like ``"203.0.113.0/24"`` or ``"2001:db8::1"``; an empty list
-            is nowhere. Left out, there is no restriction. With networks, ``verify`` needs ``ip``.
-        metadata: data of your own, up to 16 KiB of JSON, 8 levels deep.
-        environment: where it works; the first that the engine accepts when left out.
-        expires_in_days: days of 24 hours until it expires, 1 to 36,500. It never expires when this is left out.
-        expires_at: in its place, an aware datetime that lies ahead.
-        created_by: who makes it, 1 to 200 characters.
+        scopes: the scopes of the key, up to 100, as ``"deals:read,deals:write"`` or a list; none when left out.
+        level: the HTTP methods of the key. ``"read"`` allows GET, HEAD and OPTIONS; ``"read_write"`` also POST, PUT and PATCH;
+            ``"full"`` every method. Without a level, methods are not checked. With a level other than full, ``verify`` needs
+            ``method``.
+        tier: the name of a tier of the engine, whose limits apply to the key.
+        limits: further limits of the key alone, up to 8, written as for ``Keywright`` but without ``per``. Their names differ
+            from those of the engine's limits. If the engine has limits with an operation, the operation of each is one of
+            those.
+        networks: the networks that may use the key, up to 100, like ``"203.0.113.0/24"`` or ``"2001:db8::1"``; none for an
+            empty list, no restriction when left out. With networks, ``verify`` needs ``ip``.
+        metadata: your own data, up to 16 KiB of JSON, 8 levels deep.
+        environment: the environment of the key; the first that the engine accepts when left out.
+        expires_in_days: days of 24 hours until the key expires, 1 to 36,500. Without it, the key never expires.
+        expires_at: an aware datetime in the future, instead of ``expires_in_days``.
+        created_by: the creator of the key, 1 to 200 characters.
         """
 
     def list(
@@ -366,19 +367,19 @@ class Keys:
     ) -> Page[Key]:
         """Lists keys, newest first: all but the revoked ones unless ``status`` asks for them.
 
-        limit: how many on a page, 1 to 1,000.
-        cursor: ``next_cursor`` of the page before; the other arguments must be the same.
+        limit: the number of items on a page, 1 to 1,000.
+        cursor: ``next_cursor`` of the previous page; the other arguments must be the same.
         status: ``"active"``, ``"disabled"``, ``"expired"`` or ``"revoked"`` for keys in that state, ``"all"`` for every key.
         environment: only keys of this environment.
         name: only keys of exactly this name.
-        idle_days: only keys last used, or made and never used, so many days ago or longer; 1 to 36,500.
+        idle_days: only keys that were last used, or created and never used, at least this many days ago; 1 to 36,500.
         """
 
     def get(self, id: str | int) -> Key:
-        """The key of this id."""
+        """Returns the key with this id."""
 
     def find(self, prefix: str) -> Key:
-        """The key with this prefix, as logs show it."""
+        """Returns the key with this prefix, as logs show it."""
 
     def update(
         self,
@@ -396,12 +397,12 @@ class Keys:
         expires_at: datetime | None = ...,
         actor: str | None = None,
     ) -> Key:
-        """Changes what is given; what is left out stays. A revoked key is refused, as is an expiry of an expired one.
+        """Changes the given fields. A revoked key is refused, and so is a new expiry of an expired one.
 
         name, description, scopes, level, tier, limits, networks, metadata: as for ``create``. Scopes, limits, networks and
             metadata replace all there was; ``None`` clears a description, level, tier, limits, networks or metadata.
-        expires_in_days, expires_at: as for ``create``, from now; ``expires_at=None`` is never.
-        actor: who changes it, 1 to 200 characters, for the audit chain.
+        expires_in_days, expires_at: as for ``create``, from now; ``expires_at=None`` removes the expiry.
+        actor: the actor in the audit chain, 1 to 200 characters.
         """
 
     def rotate(
@@ -413,13 +414,13 @@ class Keys:
         replace_current: bool = False,
         actor: str | None = None,
     ) -> NewKey:
-        """Gives the key a new secret; the former one verifies until its grace is over.
+        """Gives the key a new secret. The former one verifies until its grace ends.
 
-        grace: how long that is: a whole number with s, m, h or d, like ``"24h"``, or a timedelta, up to 365 days; 24 hours
-            when left out, and never beyond the key's expiry. 0 ends all former secrets now.
-        reason: why, 1 to 200 characters. ``"compromised"`` ends all former secrets now, whatever the grace.
+        grace: its duration: a whole number with s, m, h or d, like ``"24h"``, or a timedelta, up to 365 days; 24 hours when
+            left out, and never beyond the key's expiry. 0 ends all former secrets now.
+        reason: the reason, 1 to 200 characters. ``"compromised"`` ends all former secrets now, regardless of the grace.
         replace_current: during a grace, ends the newest secret now and lets the former one keep its end; not with ``grace``.
-        actor: who rotates, 1 to 200 characters.
+        actor: the actor in the audit chain, 1 to 200 characters.
 
         Raises ``Conflict`` during the grace of the last rotation, unless all former secrets end now or the current one is replaced.
         """
@@ -437,8 +438,8 @@ class Keys:
         """Switches a disabled key on again."""
 
     def agents(self, id: str | int) -> _Agents:
-        """What was counted for the agents that have used the key, the last used first. Up to 1,000 are counted by themselves, and
-        all others together, as ``None``.
+        """Returns the counters of the agents that have used the key, the most recent first. The first 1,000 agents have
+        counters of their own; all others share one, as ``None``.
         """
 
     def attest(
@@ -450,13 +451,13 @@ class Keys:
         attestations: Sequence[Mapping[str, Any]] | None = None,
         actor: str | None = None,
     ) -> _Entries:
-        """Writes down what agents claim to do with the key, and gives the audit entries: one of the action ``agent.attest`` for
-        each, all of them or none. Nothing of the key changes, and no claim is judged.
+        """Records what agents claim to do with the key, and returns the audit entries: one of the action ``agent.attest`` each,
+        all or none. The key does not change, and the claims are not checked.
 
-        agent: who claims it, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
-        claims: what, up to 16 KiB of JSON, 8 levels deep.
-        attestations: in place of both, a list of up to 100 dicts of ``agent`` and ``claims``.
-        actor: who says so, 1 to 200 characters.
+        agent: the agent, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
+        claims: its claims, up to 16 KiB of JSON, 8 levels deep.
+        attestations: instead of both, a list of up to 100 dicts of ``agent`` and ``claims``.
+        actor: the actor in the audit chain, 1 to 200 characters.
 
         Raises ``Conflict`` for a revoked, expired or disabled key.
         """
@@ -472,7 +473,7 @@ class Orgs:
     """The orgs of a database."""
 
     def get(self, id: str) -> OrgRecord:
-        """The org of this id."""
+        """Returns the org with this id."""
 
     def list(self, *, limit: int = 100, cursor: str | None = None) -> Page[OrgRecord]:
         """Lists orgs, newest first."""
@@ -487,7 +488,7 @@ class Orgs:
         """Lets the org's keys verify again."""
 
     def revoke_keys(self, id: str, *, reason: str | None = None, actor: str | None = None) -> int:
-        """Revokes every key of the org; answers how many were revoked."""
+        """Revokes every key of the org. Returns their number."""
 
 @final
 class Audit:
@@ -504,28 +505,28 @@ class Audit:
     ) -> Page[AuditEntry]:
         """Lists entries, newest first.
 
-        limit: how many on a page, 1 to 1,000.
-        cursor: ``next_cursor`` of the page before; the other arguments must be the same.
-        key_id: only what was done to this key.
+        limit: the number of items on a page, 1 to 1,000.
+        cursor: ``next_cursor`` of the previous page; the other arguments must be the same.
+        key_id: only changes of this key.
         action: only this action, like ``"key.revoke"``.
-        agent: only what this agent claimed, or what was changed on its behalf.
+        agent: only claims of this agent, and changes on its behalf.
         """
 
     def verify(self) -> AuditCheck:
         """Checks the whole chain."""
 
     def head(self) -> AuditHead:
-        """The chain's end, to be kept elsewhere."""
+        """Returns the end of the chain, to keep it elsewhere."""
 
     def prune(self, before: datetime) -> int:
-        """Removes the entries before a time and leaves a checkpoint; answers how many were removed."""
+        """Removes the entries before a time and leaves a checkpoint. Returns their number."""
 
 class _Record:
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; times as RFC 3339 text."""
+        """Returns plain data for JSON, with times as RFC 3339 text."""
 
     def keys(self) -> list[str]:
-        """The names of its fields: with them ``dict(record)`` is as ``to_dict()``."""
+        """Returns the field names, so that ``dict(record)`` equals ``to_dict()``."""
 
     def __getitem__(self, name: str, /) -> Any: ...
     def __eq__(self, other: object, /) -> bool: ...
@@ -541,27 +542,27 @@ class _Record:
 
 @disjoint_base
 class Key(_Record):
-    """A key as every surface shows it. Nothing in it is secret."""
+    """A key. It contains no secret."""
 
     @property
     def id(self) -> str | int:
-        """Its id, which never changes."""
+        """The id, which never changes."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The display name."""
 
     @property
     def description(self) -> str | None:
-        """What it is for, as free text."""
+        """The purpose of the key, as free text."""
 
     @property
     def org(self) -> str:
-        """The tenant that owns it."""
+        """The org that owns the key."""
 
     @property
     def environment(self) -> str:
-        """The environment it works in."""
+        """The environment of the key."""
 
     @property
     def prefix(self) -> str:
@@ -569,90 +570,90 @@ class Key(_Record):
 
     @property
     def status(self) -> _Status:
-        """Its state at the time of the call."""
+        """The state of the key at the time of the call."""
 
     @property
     def scopes(self) -> list[str]:
-        """What it may do, in canonical order."""
+        """The scopes, in canonical order."""
 
     @property
     def level(self) -> _Level | None:
-        """Which HTTP methods it may use; ``None`` leaves them unjudged."""
+        """The level, which decides about HTTP methods; ``None`` allows all."""
 
     @property
     def tier(self) -> str | None:
-        """The name of its set of rate limits."""
+        """The name of the tier."""
 
     @property
     def limits(self) -> list[Limit]:
-        """Rate limits of its own."""
+        """The rate limits of the key itself."""
 
     @property
     def networks(self) -> list[str] | None:
-        """The networks it may be used from: ``None`` is no restriction, empty is nowhere."""
+        """The networks that may use the key: no restriction for ``None``, none for an empty list."""
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The host's own data."""
+        """The data of the host."""
 
     @property
     def created_at(self) -> datetime:
-        """When it was made."""
+        """The time of its creation."""
 
     @property
     def created_by(self) -> str | None:
-        """Who made it."""
+        """The creator."""
 
     @property
     def updated_at(self) -> datetime:
-        """When it was last changed."""
+        """The time of the last change."""
 
     @property
     def expires_at(self) -> datetime | None:
-        """From when on it no longer verifies."""
+        """The time from which the key no longer verifies."""
 
     @property
     def disabled_at(self) -> datetime | None:
-        """Since when it is disabled."""
+        """The time since which the key is disabled."""
 
     @property
     def revoked_at(self) -> datetime | None:
-        """When it was revoked."""
+        """The time of the revocation."""
 
     @property
     def reason(self) -> str | None:
-        """Why it was last disabled or revoked."""
+        """The reason of the last disabling or revocation."""
 
     @property
     def last_used_at(self) -> datetime | None:
-        """When one of its secrets was last used."""
+        """The time of the last use of one of its secrets."""
 
     @property
     def usage_count(self) -> int:
-        """Allowed verifications."""
+        """The number of allowed verifications."""
 
     @property
     def denied_count(self) -> int:
-        """Refused verifications of a proved secret."""
+        """The number of denied verifications of a proved secret."""
 
     @property
     def secrets(self) -> list[Secret]:
-        """The secrets that still verify, newest first: the current one, and in grace the former one."""
+        """The secrets that still verify, newest first: the current one and, during its grace, the former one."""
 
 @final
 class NewKey(Key):
-    """A key just made or rotated, with the only copy of its text."""
+    """A key that was just created or rotated, with the only copy of its text."""
 
     @property
     def api_key(self) -> str:
-        """The text itself. Everything that shows the record as a whole hides it."""
+        """The text of the key. Everything that shows the record as a whole hides it."""
 
     def reveal(self) -> dict[str, Any]:
-        """As ``to_dict``, with the text in it, for the one response that shows it."""
+        """Returns ``to_dict()`` with the text in it, for the one response that shows it."""
 
 @final
 class Secret(_Record):
-    """What is public about one secret of a key."""
+    """The public data of one secret of a key."""
 
     @property
     def prefix(self) -> str: ...
@@ -669,7 +670,7 @@ class Limit(_Record):
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name of the limit."""
 
     @property
     def rate(self) -> int:
@@ -677,7 +678,7 @@ class Limit(_Record):
 
     @property
     def burst(self) -> int:
-        """Requests that may come at once."""
+        """Requests allowed at once."""
 
     @property
     def per(self) -> _Per:
@@ -685,15 +686,15 @@ class Limit(_Record):
 
     @property
     def operation(self) -> str | None:
-        """The class of operations that it is for; ``None`` is every request."""
+        """The class of operations that the limit counts; ``None`` for every request."""
 
 @final
 class LimitState(_Record):
-    """Where a limit stands after a verification."""
+    """The state of a limit after a verification."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name of the limit."""
 
     @property
     def limit(self) -> int:
@@ -701,19 +702,19 @@ class LimitState(_Record):
 
     @property
     def remaining(self) -> int:
-        """Requests that are allowed now."""
+        """The number of requests allowed now."""
 
     @property
     def reset_seconds(self) -> int:
-        """After how many seconds it is unused again."""
+        """The seconds until the limit is unused again."""
 
     @property
     def shared(self) -> bool:
-        """Whether all processes share it."""
+        """Whether all processes share the limit."""
 
 @final
 class OrgRecord(_Record):
-    """A tenant."""
+    """An org."""
 
     @property
     def id(self) -> str: ...
@@ -732,7 +733,7 @@ class OrgRecord(_Record):
 
 @final
 class AuditEntry(_Record):
-    """One change, as the audit chain keeps it."""
+    """One entry of the audit chain."""
 
     @property
     def seq(self) -> int: ...
@@ -755,23 +756,23 @@ class AuditEntry(_Record):
 
 @final
 class AgentUsage(_Record):
-    """What was counted for one agent of a key."""
+    """The counters of one agent of a key."""
 
     @property
     def agent(self) -> str | None:
-        """The agent; ``None`` for all beyond the first thousand of a key."""
+        """The agent; ``None`` for all agents after the first thousand of a key."""
 
     @property
     def usage_count(self) -> int:
-        """Allowed verifications."""
+        """The number of allowed verifications."""
 
     @property
     def denied_count(self) -> int:
-        """Refused verifications of a proved secret."""
+        """The number of denied verifications of a proved secret."""
 
     @property
     def last_used_at(self) -> datetime | None:
-        """When one was last allowed."""
+        """The time of the last allowed verification."""
 
 @final
 class Event(_Record):
@@ -791,63 +792,63 @@ class Event(_Record):
         "store_failed",
         "store_recovered",
     ]:
-        """What happened."""
+        """The kind of the event."""
 
     @property
     def at(self) -> datetime:
-        """When."""
+        """The time of the event."""
 
     @property
     def org(self) -> str | None:
-        """The tenant it concerns; ``None`` for what concerns the database."""
+        """The org; ``None`` for an event of the database."""
 
     @property
     def key_id(self) -> str | int | None:
-        """The key; ``None`` where every key of the org was revoked."""
+        """The key; ``None`` if every key of the org was revoked."""
 
     @property
     def name(self) -> str | None:
-        """What people call the key."""
+        """The display name of the key."""
 
     @property
     def environment(self) -> str | None:
-        """The environment it works in."""
+        """The environment of the key."""
 
     @property
     def prefix(self) -> str | None:
-        """The public part of the secret that it is about: the newest, or the one that was presented."""
+        """The public part of the secret: the newest one, or the one that was presented."""
 
     @property
     def actor(self) -> str | None:
-        """Who did it."""
+        """The actor."""
 
     @property
     def code(self) -> _Denial | None:
-        """Why a verification was denied."""
+        """The code of a denied verification."""
 
     @property
     def reason(self) -> str | None:
-        """Why the database cannot be used, and what to do about it."""
+        """The reason why the database cannot be used, and the fix."""
 
     @property
     def count(self) -> int:
-        """How often, since it was last written down; of a revocation, how many keys it ended."""
+        """The number of occurrences since the last flush; for a revocation, the number of revoked keys."""
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the key expires."""
+        """The expiry of the key."""
 
     @property
     def grace_ends_at(self) -> datetime | None:
-        """When the former secret stops."""
+        """The end of the grace of the former secret."""
 
     @property
     def last_used_at(self) -> datetime | None:
-        """When the key was last used."""
+        """The time of the last use of the key."""
 
     @property
     def lost(self) -> int:
-        """How many events before this one were dropped, since the listener was too slow for them."""
+        """The number of events dropped before this one because the listener was too slow."""
 
 @final
 class AuditHead(_Record):
@@ -860,7 +861,7 @@ class AuditHead(_Record):
 
 @final
 class AuditCheck(_Record):
-    """What a check of the audit chain found. It is true when the chain is whole."""
+    """The result of a check of the audit chain. It is true when the chain is intact."""
 
     @property
     def ok(self) -> bool: ...
@@ -876,7 +877,7 @@ class AuditCheck(_Record):
 
 @final
 class Parsed(_Record):
-    """What the text of a key says about itself."""
+    """The parts of the text of a key."""
 
     @property
     def environment(self) -> str: ...
@@ -887,7 +888,7 @@ class Parsed(_Record):
 
 @final
 class Decision(_Record):
-    """What a verification found. It is true when the key is allowed."""
+    """The outcome of a verification. It is true when the key is allowed."""
 
     @property
     def allowed(self) -> bool: ...
@@ -923,7 +924,7 @@ class Decision(_Record):
 
 @final
 class Page(_Record, Generic[_T]):
-    """One page of a list. Iterating it walks this page and all that follow."""
+    """One page of a list. Iteration covers this page and all that follow."""
 
     @property
     def data(self) -> list[_T]: ...
@@ -945,7 +946,7 @@ class ManualClock:
         """The time it shows."""
 
     def advance(self, by: int | timedelta) -> None:
-        """Moves it by so many milliseconds or a timedelta, back when negative."""
+        """Moves it by this many milliseconds or a timedelta, back when negative."""
 
     def set(self, now: datetime) -> None:
         """Sets it to ``now``."""
@@ -963,11 +964,11 @@ class Config:
 
 @final
 class Unopened(Verifier):
-    """What judges while the store cannot be opened: every text is ``unavailable``, and misuse still raises."""
+    """A verifier for a store that cannot be opened: every decision is ``unavailable``. A request without meaning still raises."""
 
 @final
 class Texts:
-    """What is known of key texts alone, without a database."""
+    """Operations on the text of keys that need no database."""
 
     def parse(self, text: str) -> Parsed | None: ...
     def key_pattern(self, syntax: Literal["perl", "ere"] | None = None) -> str: ...
@@ -988,7 +989,7 @@ _Lines: TypeAlias = Sequence[tuple[bytes, bytes] | tuple[str, str] | Sequence[by
 
 @final
 class Needs:
-    """What a route needs of who enters it."""
+    """The needs of a route."""
 
     def __new__(
         cls,
@@ -1002,42 +1003,42 @@ class Needs:
     ) -> Needs:
         """Reads the needs.
 
-        scopes: scopes of a key, all of them, as ``"deals:read,deals:write"`` or a list.
-        operation: the class of the operation, for limits that count only one.
-        cost: how much of each limit it takes, 1 when left out.
-        environment: the only one whose keys may enter.
+        scopes: the scopes that a key must have, all of them, as ``"deals:read,deals:write"`` or a list.
+        operation: the class of the operation, for limits that count only one class.
+        cost: how much of each limit the request takes, 1 when left out.
+        environment: the only environment whose keys are accepted.
         access: ``"key"`` (when left out), ``"session"``, ``"either"``, ``"public"``, or ``"rule"`` for the rule of the path.
-        idempotent: whether what is sent again under one ``Idempotency-Key`` is done once; ``"required"`` refuses what has none.
+        idempotent: whether requests with the same ``Idempotency-Key`` run once; ``"required"`` refuses a request without one.
         """
 
 @final
 class Target:
-    """The target of a request to an application that is mounted somewhere, or whose paths are rewritten in front of it."""
+    """The target of a request to an application that is mounted under a path, or behind a rewrite of paths."""
 
     def __new__(cls, target: bytes, *, whole: bytes | None = None, mount: str | None = None, rewritten: bool = False) -> Target:
         """Says what the rules judge.
 
-        target: path and query of which the router gets the path, still percent-encoded as they came.
-        whole: the whole target, where the router may look at either: the rules of both have to be met.
-        mount: the path at which a header of the request says that the application is mounted.
-        rewritten: whether the router gets another path than the one that the client asked for.
+        target: path and query, percent-encoded as the client sent them, with the path that the router gets.
+        whole: the whole target, where the router may use either path: the request must meet the rules of both.
+        mount: the path at which a header of the request mounts the application.
+        rewritten: whether the router gets another path than the client sent.
         """
 
     @property
     def target(self) -> bytes:
-        """Path and query of which the router gets the path."""
+        """Path and query, with the path that the router gets."""
 
 @final
 class Passed:
-    """A request that may go on."""
+    """A request that the contract lets through."""
 
     @property
     def principal(self) -> Literal["key", "session", "anyone"]:
-        """Who makes it: ``"anyone"`` where the route is public."""
+        """The kind of caller; ``"anyone"`` on a public route."""
 
     @property
     def key(self) -> Key | None:
-        """The key, where one was presented."""
+        """The key, if the caller presented one."""
 
     @property
     def org(self) -> str | None:
@@ -1045,42 +1046,42 @@ class Passed:
 
     @property
     def actor(self) -> str | None:
-        """Who the session is of, where it names somebody."""
+        """The actor of the session, if it names one."""
 
     @property
     def agent(self) -> str | None:
-        """On whose behalf it is made, where ``agent_header`` names a header and it came."""
+        """The agent on whose behalf the request is made, if the header that ``agent_header`` names is present."""
 
     @property
     def once(self) -> bool:
-        """Whether it is to be done once, for which it goes through ``Http.once`` with its body."""
+        """Whether the request is idempotent. If so, call ``Http.once`` with its body before handling it."""
 
     @property
     def request_id(self) -> str:
-        """The id of the exchange, for logs."""
+        """The request id, for logs."""
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """What to add to every response to it: ``vary`` to what is there, the others where they are not."""
+        """The headers of every response. Append ``vary`` to an existing one; add any other only if it is absent."""
 
     def lacking(self, lines: Iterable[tuple[bytes, bytes]] | Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-        """Those of ``headers`` that a response with these header lines still gets."""
+        """Returns the entries of ``headers`` that a response with these header lines lacks."""
 
 @final
 class Response:
-    """A whole response, to be sent as it is."""
+    """A complete response."""
 
     @property
     def status(self) -> int:
-        """The status."""
+        """The HTTP status."""
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """Its headers, with names in lower case; ``content-length`` is left to the server."""
+        """The headers, with lower-case names, without ``content-length``."""
 
     @property
     def body(self) -> bytes:
-        """Its body."""
+        """The body."""
 
 @final
 class PendingResponse:
@@ -1090,11 +1091,11 @@ class PendingResponse:
 
 @final
 class Lease:
-    """The right to do a request, which nobody else has until ``Http.finish`` or ``Http.release``, or for 60 seconds."""
+    """The exclusive right to handle an idempotent request, until ``Http.finish`` or ``Http.release``, at most for 60 seconds."""
 
 @final
 class Http:
-    """An engine that speaks HTTP; ``Keywright.http`` makes one."""
+    """The HTTP contract of an engine, from ``Keywright.http``."""
 
     def authenticate(
         self,
@@ -1105,18 +1106,18 @@ class Http:
         needs: Needs | None = None,
         earlier: Passed | None = None,
     ) -> Passed | Response:
-        """Judges a request: a ``Passed`` may go on, a ``Response`` is the answer to send.
+        """Authenticates a request. A ``Passed`` lets it through; a ``Response`` is the response to send.
 
-        method: its method.
-        target: path and query as they came, still percent-encoded.
-        headers: all header lines in their order.
-        peer: the address of the socket's other end, ``"unix:"`` on a Unix socket; None where nobody tells.
-        needs: what the route needs; left out, the rule that its path has.
-        earlier: what another guard before has found of the same request, so that it is counted and charged once.
+        method: the HTTP method.
+        target: path and query, percent-encoded as the client sent them.
+        headers: all header lines in order.
+        peer: the address of the peer, ``"unix:"`` on a Unix socket, None if it is unknown.
+        needs: the needs of the route; the rule of its path when left out.
+        earlier: the pass of an earlier guard for the same request, so that counters and limits count it once.
         """
 
     def check(self, needs: Needs) -> None:
-        """Refuses needs of a route that nobody could meet, before any request comes."""
+        """Raises if no request could meet the needs of a route."""
 
     def manage(
         self,
@@ -1127,47 +1128,48 @@ class Http:
         body: bytes,
         session: Mapping[str, Any] | None = None,
     ) -> Response:
-        """Answers a management request.
+        """Handles a management request.
 
-        target: path and query from where management is mounted, like ``b"/keys?limit=10"``.
+        target: path and query below the path of management, like ``b"/keys?limit=10"``.
         body: the body.
-        session: what the host knows of who asks: ``org``, ``actor`` and ``may``; None for what the request presents.
+        session: the caller as the host knows it: ``org``, ``actor`` and ``may``; None for the credential of the request.
         """
 
     def manages(self, target: bytes) -> bool:
-        """Whether management answers a target: with the option ``path`` its own routes alone, else every one."""
+        """Tells whether management serves a target: with the option ``path`` only its own routes, else every one."""
 
     def once(self, passed: Passed, body: bytes) -> Lease | Response | None:
-        """Asks, before a request with ``once`` is done, whether it was done before: then the answer is what it was then.
+        """Starts an idempotent request: returns a lease, or the stored response of the same request.
 
-        passed: the request that was let in.
-        body: its body; one that is longer than ``LARGEST_ONCE`` is refused, and may be cut at the first byte beyond it.
+        passed: the pass of the request.
+        body: the body of the request. A body longer than ``LARGEST_ONCE`` is refused, and may be cut at the first byte beyond
+            it.
 
-        Gives a ``Response`` to send in place of doing it, a ``Lease`` whose end is to be told, or None for a request that may be
-        done as often as it comes.
+        Returns a ``Response`` to send instead of running the request, a ``Lease`` to end, or None for a request that may run
+        every time.
         """
 
     def finish(self, lease: Lease, status: int, headers: _Lines, body: bytes) -> None:
-        """Ends a lease with the answer that the host gives, which is kept for a repeat.
+        """Ends a lease with the response of the host, which is stored for a repeat.
 
-        headers: its header lines; type, encoding, language, tag and location are kept of them.
-        body: its body; one that is longer than 64 KiB is not kept, and may be cut at the first byte beyond it. Nor is one with
-        which the answers of its caller would take more than 64 MiB.
+        headers: its header lines, of which type, encoding, language, tag and location are stored.
+        body: its body. A body longer than 64 KiB is not stored, and may be cut at the first byte beyond it. Nor is it stored if
+        the responses of its caller would then take more than 64 MiB.
         """
 
     def release(self, lease: Lease) -> None:
-        """Ends a lease without an answer: the request broke off, and may be done anew."""
+        """Ends a lease without a response: the request broke off and may run again."""
 
     def explain(
         self, method: str, target: bytes | Target, headers: _Lines, peer: str | None = None, needs: Needs | None = None
     ) -> dict[str, Any]:
-        """Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it.
+        """Explains the address of a request and why it is refused, with the nearest fix. Counts nothing.
 
-        needs: what the route needs; left out, the rule that its path has. Of management it knows nothing.
+        needs: the needs of the route; the rule of its path when left out. Of management it knows nothing.
         """
 
     def openapi(self) -> dict[str, Any]:
-        """The management endpoints as an OpenAPI 3.1 document, which ``GET /openapi.json`` also answers."""
+        """Returns the OpenAPI 3.1 document of the management endpoints, which ``GET /openapi.json`` also serves."""
 
     def _begin(
         self,
@@ -1190,7 +1192,7 @@ class Http:
 
 @final
 class HttpConfig:
-    """Checked options of an adapter, from which ``Http`` is made once the engine is open."""
+    """The checked options of an adapter. It makes the ``Http`` once the engine is open."""
 
     def __new__(cls, engine: Config, **options: Any) -> HttpConfig: ...
     def manages(self, target: bytes) -> bool: ...

@@ -41,31 +41,31 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
         return AsyncAudit(self._engine, attrgetter("audit"))
 
     def org(self, id: str) -> AsyncOrg:
-        """A handle that sees, makes and verifies only this org's keys."""
+        """Returns a handle for one org. It sees, creates and verifies only the keys of this org."""
         known = Config.read_org(id)
         return AsyncOrg(self._engine, lambda engine: engine.org(known))
 
     def every_org(self) -> AsyncOrg:
-        """The only handle across orgs."""
+        """Returns the only handle across orgs."""
         return AsyncOrg(self._engine, lambda engine: engine.every_org())
 
     def parse(self, text: str) -> Any:
-        """What the text of a key says about itself. Nothing is proved by it."""
+        """Parses the text of a key. This proves nothing about the key."""
         return self._engine.texts.parse(text)
 
     def key_pattern(self, syntax: Literal["perl", "ere"] | None = None) -> str:
-        """The regular expression of this engine's keys, for secret scanners.
+        """Returns the regular expression of the engine's keys, for secret scanners.
 
         syntax: ``"perl"``, which Python reads too (when left out), or ``"ere"``, which ``grep -E`` reads.
         """
         return self._engine.texts.key_pattern(syntax)
 
     def redact(self, text: str) -> str:
-        """The text with the secret of every key in it masked."""
+        """Masks the secret of every key in a text."""
         return self._engine.texts.redact(text)
 
     def http(self, **options: Any) -> AsyncHttp:
-        """Makes the engine speak HTTP; see ``Keywright.http``. The options are checked at once."""
+        """Returns the HTTP contract of the engine; see ``Keywright.http``. The options are checked at once."""
         return AsyncHttp(self, **options)
 
     def __reduce__(self) -> Any:
@@ -96,7 +96,7 @@ class AsyncKeys(Handle):
     """The keys of an org."""
 
     async def create(self, **fields: Any) -> Any:
-        """Makes a key; see ``Keys.create``. ``api_key`` of the answer is the only copy of its text."""
+        """Creates a key; see ``Keys.create``. ``api_key`` of the result is the only copy of its text."""
         return await self._call("create", **fields)
 
     def list(self, **fields: Any) -> Listing[Any]:
@@ -104,19 +104,19 @@ class AsyncKeys(Handle):
         return _listing(self, fields)
 
     async def get(self, id: Any) -> Any:
-        """The key of this id; see ``Keys.get``."""
+        """Returns the key with this id; see ``Keys.get``."""
         return await self._call("get", id)
 
     async def find(self, prefix: str) -> Any:
-        """The key with this prefix, as logs show it; see ``Keys.find``."""
+        """Returns the key with this prefix, as logs show it; see ``Keys.find``."""
         return await self._call("find", prefix)
 
     async def update(self, id: Any, **fields: Any) -> Any:
-        """Changes what is given; see ``Keys.update``."""
+        """Changes the given fields; see ``Keys.update``."""
         return await self._call("update", id, **fields)
 
     async def rotate(self, id: Any, **fields: Any) -> Any:
-        """Gives the key a new secret, the former one a grace; see ``Keys.rotate``."""
+        """Gives the key a new secret, and the former one a grace; see ``Keys.rotate``."""
         return await self._call("rotate", id, **fields)
 
     async def end_grace(self, id: Any, **fields: Any) -> Any:
@@ -136,11 +136,11 @@ class AsyncKeys(Handle):
         return await self._call("enable", id, **fields)
 
     async def agents(self, id: Any) -> Any:
-        """What was counted for the agents that have used the key; see ``Keys.agents``."""
+        """Returns the counters of the agents that have used the key; see ``Keys.agents``."""
         return await self._call("agents", id)
 
     async def attest(self, id: Any, agent: Any = None, claims: Any = None, **fields: Any) -> Any:
-        """Writes down what agents claim to do with the key; see ``Keys.attest``."""
+        """Records what agents claim to do with the key; see ``Keys.attest``."""
         return await self._call("attest", id, agent, claims, **fields)
 
     async def purge(self, id: Any, **fields: Any) -> Any:
@@ -152,11 +152,11 @@ class AsyncOrgs(Handle):
     """The orgs of a database."""
 
     async def get(self, id: str) -> Any:
-        """The org of this id."""
+        """Returns the org with this id."""
         return await self._call("get", id)
 
     def list(self, **fields: Any) -> Listing[Any]:
-        """Lists orgs: await it for one page, or iterate it for all."""
+        """Lists orgs, newest first. Await it for one page, or iterate it for all."""
         return _listing(self, fields)
 
     async def update(self, id: str, **fields: Any) -> Any:
@@ -172,7 +172,7 @@ class AsyncOrgs(Handle):
         return await self._call("enable", id, **fields)
 
     async def revoke_keys(self, id: str, **fields: Any) -> Any:
-        """Revokes every key of the org; answers how many were revoked."""
+        """Revokes every key of the org. Returns their number."""
         return await self._call("revoke_keys", id, **fields)
 
 
@@ -188,9 +188,9 @@ class AsyncAudit(Handle):
         return await self._call("verify")
 
     async def head(self) -> Any:
-        """The chain's end, to be kept elsewhere."""
+        """Returns the end of the chain, to keep it elsewhere."""
         return await self._call("head")
 
     async def prune(self, before: Any) -> Any:
-        """Removes the entries before a time and leaves a checkpoint; answers how many were removed."""
+        """Removes the entries before a time and leaves a checkpoint. Returns their number."""
         return await self._call("prune", before)

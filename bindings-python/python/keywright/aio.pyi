@@ -63,34 +63,34 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
     ) -> None:
         """Checks the options; the database is opened by the first call, or by ``await kw.open()``.
 
-        url: ``sqlite:`` and a path on a local disk; a relative one stands in the working folder of this call. The database
-            is made when it does not exist.
-        brand: the short name that begins every key, 1 to 32 of a-z, 0-9 and _. Needed unless the formats do without it.
-        environments: the environments that keys are made for, 1 to 16; ``["live", "test"]`` when left out.
-        environment: those whose keys are accepted here, one or several, or ``"*"`` for all; the first one when left out.
-        key_format: the text of new keys; ``"{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}"`` when left out.
-        accept_formats: older formats that are still read, up to 16.
-        scopes: the scopes that the product has, as a list or as a dict with descriptions; others are refused.
+        url: ``sqlite:`` and a path on a local disk; a relative path starts in the working directory of this call. The database
+            is created if it does not exist.
+        brand: the prefix of every key, 1 to 32 of a-z, 0-9 and _. Required unless the formats do not use it.
+        environments: all environments of keys, 1 to 16; ``["live", "test"]`` when left out.
+        environment: the environments that this engine accepts, one or several, or ``"*"`` for all; the first one when left out.
+        key_format: the format of new keys; ``"{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}"`` when left out.
+        accept_formats: older formats whose keys still verify, up to 16.
+        scopes: the scopes of the product, as a list or as a dict of descriptions; any other scope is refused.
         pepper: a secret of at least 32 bytes, or a list of them: the first signs, all verify. Leave it out for argon2id;
-            ``None`` is refused, since a setting that is missing must not quietly mean the slow hash.
-        retired_peppers: peppers that still verify, and whose keys move to the first one when they are next used.
-        hash: ``"hmac-sha256"`` (the standard with a pepper) or ``"argon2id"`` (the standard without).
-        retired_hashes: hashes whose keys move to the current one when they are next used.
-        id_style: ``"uuid"`` (the standard) or ``"integer"``, fixed when the database is made.
-        read_only: verifies and lists, and changes nothing.
-        busy_timeout: how long to wait for another program's write, like ``"5s"`` or a timedelta, 0 to 1 hour; 5 seconds
-            when left out.
-        keys_in_memory: how many keys are remembered, 0 to 10,000,000; 100,000 when left out.
-        tiers: sets of limits that keys are given by name, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
+            ``None`` raises, since a missing setting must not silently select the slow hash.
+        retired_peppers: peppers that still verify. Their keys are rehashed with the first pepper on their next use.
+        hash: ``"hmac-sha256"`` (the default with a pepper) or ``"argon2id"`` (the default without one).
+        retired_hashes: hashes that still verify. Their keys are rehashed with the current hash on their next use.
+        id_style: ``"uuid"`` (the default) or ``"integer"``. It cannot change once the database exists.
+        read_only: verifies and lists, and writes nothing.
+        busy_timeout: the longest wait for another writer, like ``"5s"`` or a timedelta, 0 to 1 hour; 5 seconds when left out.
+        keys_in_memory: the number of keys cached in memory, 0 to 10,000,000; 100,000 when left out.
+        tiers: named sets of limits for keys, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
             requests a minute, or a dict of ``rate``, ``burst`` (as the rate when left out), ``per`` (``"key"`` when left out,
             ``"org"`` or ``"agent"``), ``operation`` and ``name`` (the tier's when left out), or a list of up to 8 of these.
         limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
-        processes: how many processes divide each limit between them, 1 to 4,096; 1 when left out.
-        on_event: called with each ``Event``, a function that takes one: keys made, rotated, revoked, soon to expire, long unused, a
-            former secret used, a revoked one presented. It runs on a thread of its own, after what it tells of, and holds up nothing;
-            what it raises goes to ``sys.unraisablehook``. In asyncio pass it on with ``loop.call_soon_threadsafe``.
-        expiring_days: tells each day of keys that expire within so many days, 0 to 3,650; 14 when left out, 0 is never.
-        idle_days: tells each day of keys that were not used for so many days, 0 to 3,650; 90 when left out, 0 is never.
+        processes: the number of processes that share each limit, 1 to 4,096; 1 when left out.
+        on_event: a function that receives each ``Event``: a key was created, rotated or revoked, expires soon, was long unused,
+            a former secret was used, a revoked one was presented. It runs on its own thread after the event, and blocks
+            nothing. An exception in it goes to ``sys.unraisablehook``. In asyncio, pass the event on with
+            ``loop.call_soon_threadsafe``.
+        expiring_days: reports daily the keys that expire within this many days, 0 to 3,650; 14 when left out, 0 reports none.
+        idle_days: reports daily the keys that were unused for this many days, 0 to 3,650; 90 when left out, 0 reports none.
         clock: a ``ManualClock`` of ``keywright.testing``, for tests.
         """
 
@@ -107,22 +107,22 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
         """The audit chain, as the org ``default`` sees it."""
 
     def org(self, id: str) -> AsyncOrg:
-        """A handle that sees, makes and verifies only this org's keys."""
+        """Returns a handle for one org. It sees, creates and verifies only the keys of this org."""
 
     def every_org(self) -> AsyncOrg:
-        """The only handle across orgs."""
+        """Returns the only handle across orgs."""
 
     def parse(self, text: str) -> Parsed | None:
-        """What the text of a key says about itself. Nothing is proved by it."""
+        """Parses the text of a key. This proves nothing about the key."""
 
     def key_pattern(self, syntax: Literal["perl", "ere"] | None = None) -> str:
-        """The regular expression of this engine's keys, for secret scanners.
+        """Returns the regular expression of the engine's keys, for secret scanners.
 
         syntax: ``"perl"``, which Python reads too (when left out), or ``"ere"``, which ``grep -E`` reads.
         """
 
     def redact(self, text: str) -> str:
-        """The text with the secret of every key in it masked."""
+        """Masks the secret of every key in a text."""
 
     def http(
         self,
@@ -154,7 +154,7 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
         nulls: Literal["present", "absent"] | None = None,
         created_status: Literal[200, 201] | None = None,
     ) -> AsyncHttp:
-        """Makes the engine speak HTTP; see ``Keywright.http``. The options are checked at once."""
+        """Returns the HTTP contract of the engine; see ``Keywright.http``. The options are checked at once."""
 
     def __reduce__(self) -> NoReturn: ...
 
@@ -188,7 +188,7 @@ class AsyncKeys(Handle):
         expires_at: datetime | None = None,
         created_by: str | None = None,
     ) -> NewKey:
-        """Makes a key; see ``Keys.create``. ``api_key`` of the answer is the only copy of its text."""
+        """Creates a key; see ``Keys.create``. ``api_key`` of the result is the only copy of its text."""
 
     def list(
         self,
@@ -203,10 +203,10 @@ class AsyncKeys(Handle):
         """Lists keys, newest first; see ``Keys.list``. Await it for one page, or iterate it for all."""
 
     async def get(self, id: str | int) -> Key:
-        """The key of this id; see ``Keys.get``."""
+        """Returns the key with this id; see ``Keys.get``."""
 
     async def find(self, prefix: str) -> Key:
-        """The key with this prefix, as logs show it; see ``Keys.find``."""
+        """Returns the key with this prefix, as logs show it; see ``Keys.find``."""
 
     async def update(
         self,
@@ -224,7 +224,7 @@ class AsyncKeys(Handle):
         expires_at: datetime | None = ...,
         actor: str | None = None,
     ) -> Key:
-        """Changes what is given; see ``Keys.update``."""
+        """Changes the given fields; see ``Keys.update``."""
 
     async def rotate(
         self,
@@ -235,7 +235,7 @@ class AsyncKeys(Handle):
         replace_current: bool = False,
         actor: str | None = None,
     ) -> NewKey:
-        """Gives the key a new secret, the former one a grace; see ``Keys.rotate``."""
+        """Gives the key a new secret, and the former one a grace; see ``Keys.rotate``."""
 
     async def end_grace(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
         """Ends the former secret now; see ``Keys.end_grace``."""
@@ -250,7 +250,7 @@ class AsyncKeys(Handle):
         """Switches a disabled key on again; see ``Keys.enable``."""
 
     async def agents(self, id: str | int) -> _Agents:
-        """What was counted for the agents that have used the key; see ``Keys.agents``."""
+        """Returns the counters of the agents that have used the key; see ``Keys.agents``."""
 
     async def attest(
         self,
@@ -261,7 +261,7 @@ class AsyncKeys(Handle):
         attestations: Sequence[Mapping[str, Any]] | None = None,
         actor: str | None = None,
     ) -> _Entries:
-        """Writes down what agents claim to do with the key; see ``Keys.attest``."""
+        """Records what agents claim to do with the key; see ``Keys.attest``."""
 
     async def purge(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
         """Wipes the fields of a key long revoked that can name a person; see ``Keys.purge``."""
@@ -270,7 +270,7 @@ class AsyncOrgs(Handle):
     """The orgs of a database."""
 
     async def get(self, id: str) -> OrgRecord:
-        """The org of this id."""
+        """Returns the org with this id."""
 
     def list(self, *, limit: int = 100, cursor: str | None = None) -> Listing[OrgRecord]:
         """Lists orgs, newest first."""
@@ -285,7 +285,7 @@ class AsyncOrgs(Handle):
         """Lets the org's keys verify again."""
 
     async def revoke_keys(self, id: str, *, reason: str | None = None, actor: str | None = None) -> int:
-        """Revokes every key of the org; answers how many were revoked."""
+        """Revokes every key of the org. Returns their number."""
 
 class AsyncAudit(Handle):
     """The audit chain."""
@@ -305,7 +305,7 @@ class AsyncAudit(Handle):
         """Checks the whole chain."""
 
     async def head(self) -> AuditHead:
-        """The chain's end, to be kept elsewhere."""
+        """Returns the end of the chain, to keep it elsewhere."""
 
     async def prune(self, before: datetime) -> int:
-        """Removes the entries before a time and leaves a checkpoint; answers how many were removed."""
+        """Removes the entries before a time and leaves a checkpoint. Returns their number."""
