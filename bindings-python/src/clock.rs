@@ -31,7 +31,7 @@ impl ManualClock {
         Time(self.0.now())
     }
 
-    /// Moves it by so many milliseconds or a timedelta, back when negative.
+    /// Moves it by this many milliseconds or a timedelta, back when negative.
     fn advance(&self, by: &Bound<'_, PyAny>) -> PyResult<()> {
         let millis = match value_of(by)? {
             Value::Duration(millis) => Some(millis),

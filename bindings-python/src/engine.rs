@@ -84,34 +84,34 @@ pub(crate) struct Unopened;
 
 /// The engine: issues, verifies and revokes keys in one database. Thread-safe, and safe across `os.fork`.
 ///
-/// url: `sqlite:` and a path on a local disk; a relative one stands in the working folder of this call. The database is
-///     made when it does not exist.
-/// brand: the short name that begins every key, 1 to 32 of a-z, 0-9 and _. Needed unless the formats do without it.
-/// environments: the environments that keys are made for, 1 to 16; `["live", "test"]` when left out.
-/// environment: those whose keys are accepted here, one or several, or `"*"` for all; the first one when left out.
-/// key_format: the text of new keys; `"{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}"` when left out.
-/// accept_formats: older formats that are still read, up to 16.
-/// scopes: the scopes that the product has, as a list or as a dict with descriptions; others are refused.
+/// url: `sqlite:` and a path on a local disk; a relative path starts in the working directory of this call. The
+///     database is created if it does not exist.
+/// brand: the prefix of every key, 1 to 32 of a-z, 0-9 and _. Required unless the formats do not use it.
+/// environments: all environments of keys, 1 to 16; `["live", "test"]` when left out.
+/// environment: the environments that this engine accepts, one or several, or `"*"` for all; the first one when left out.
+/// key_format: the format of new keys; `"{brand}_{env}_{lookup:12}_{secret:32}{checksum:6}"` when left out.
+/// accept_formats: older formats whose keys still verify, up to 16.
+/// scopes: the scopes of the product, as a list or as a dict of descriptions; any other scope is refused.
 /// pepper: a secret of at least 32 bytes, or a list of them: the first signs, all verify. Leave it out for argon2id;
-///     `None` is refused, since a setting that is missing must not quietly mean the slow hash.
-/// retired_peppers: peppers that still verify, and whose keys move to the first one when they are next used.
-/// hash: `"hmac-sha256"` (the standard with a pepper) or `"argon2id"` (the standard without).
-/// retired_hashes: hashes whose keys move to the current one when they are next used.
-/// id_style: `"uuid"` (the standard) or `"integer"`, fixed when the database is made.
-/// read_only: verifies and lists, and changes nothing.
-/// keys_in_memory: how many keys are remembered, 0 to 10,000,000; 100,000 when left out.
-/// busy_timeout: how long to wait for another program's write, like `"5s"` or a timedelta, 0 to 1 hour; 5 seconds
-///     when left out.
-/// tiers: sets of limits that keys are given by name, like `{"basic": 100, "premium": {"rate": 10000, "burst": 500}}`:
+///     `None` raises, since a missing setting must not silently select the slow hash.
+/// retired_peppers: peppers that still verify. Their keys are rehashed with the first pepper on their next use.
+/// hash: `"hmac-sha256"` (the default with a pepper) or `"argon2id"` (the default without one).
+/// retired_hashes: hashes that still verify. Their keys are rehashed with the current hash on their next use.
+/// id_style: `"uuid"` (the default) or `"integer"`. It cannot change once the database exists.
+/// read_only: verifies and lists, and writes nothing.
+/// keys_in_memory: the number of keys cached in memory, 0 to 10,000,000; 100,000 when left out.
+/// busy_timeout: the longest wait for another writer, like `"5s"` or a timedelta, 0 to 1 hour; 5 seconds when left out.
+/// tiers: named sets of limits for keys, like `{"basic": 100, "premium": {"rate": 10000, "burst": 500}}`:
 ///     requests a minute, or a dict of `rate`, `burst` (as the rate when left out), `per` (`"key"` when left out,
 ///     `"org"` or `"agent"`), `operation` and `name` (the tier's when left out), or a list of up to 8 of these.
 /// limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
-/// processes: how many processes divide each limit between them, 1 to 4,096; 1 when left out.
-/// on_event: called with each `Event`, a function that takes one: keys made, rotated, revoked, soon to expire, long unused, a
-///     former secret used, a revoked one presented. It runs on a thread of its own, after what it tells of, and holds up nothing;
-///     what it raises goes to `sys.unraisablehook`. In asyncio pass it on with `loop.call_soon_threadsafe`.
-/// expiring_days: tells each day of keys that expire within so many days, 0 to 3,650; 14 when left out, 0 is never.
-/// idle_days: tells each day of keys that were not used for so many days, 0 to 3,650; 90 when left out, 0 is never.
+/// processes: the number of processes that share each limit, 1 to 4,096; 1 when left out.
+/// on_event: a function that receives each `Event`: a key was created, rotated or revoked, expires soon, was long
+///     unused, a former secret was used, a revoked one was presented. It runs on its own thread after the event, and
+///     blocks nothing. An exception in it goes to `sys.unraisablehook`. In asyncio, pass the event on with
+///     `loop.call_soon_threadsafe`.
+/// expiring_days: reports daily the keys that expire within this many days, 0 to 3,650; 14 when left out, 0 reports none.
+/// idle_days: reports daily the keys that were unused for this many days, 0 to 3,650; 90 when left out, 0 reports none.
 /// clock: a `ManualClock` of `keywright.testing`, for tests.
 #[pyclass(frozen, dict, weakref, extends = Verifier, module = "keywright")]
 pub(crate) struct Keywright(pub(crate) keywright::Keywright);
@@ -148,22 +148,22 @@ impl Keywright {
         cached_handle(py, c"audit", c"The audit chain, as the org `default` sees it.", |kw: &Self| Audit(kw.0.audit()))
     }
 
-    /// A handle that sees, makes and verifies only this org's keys.
+    /// Returns a handle for one org. It sees, creates and verifies only the keys of this org.
     fn org(&self, id: &Bound<'_, PyAny>) -> PyResult<Py<Org>> {
         Org::new(id.py(), or_raise(id.py(), self.0.org(&Config::read_org(id)?))?)
     }
 
-    /// The only handle across orgs.
+    /// Returns the only handle across orgs.
     fn every_org(&self, py: Python<'_>) -> PyResult<Py<Org>> {
         Org::new(py, self.0.every_org())
     }
 
-    /// What the text of a key says about itself. Nothing is proved by it.
+    /// Parses the text of a key. This proves nothing about the key.
     fn parse(&self, text: &Bound<'_, PyAny>) -> PyResult<Option<Parsed>> {
         Texts(self.0.texts()).parse(text)
     }
 
-    /// The regular expression of this engine's keys, for secret scanners.
+    /// Returns the regular expression of the engine's keys, for secret scanners.
     ///
     /// syntax: `"perl"`, which Python reads too (when left out), or `"ere"`, which `grep -E` reads.
     #[pyo3(signature = (syntax = None))]
@@ -171,52 +171,56 @@ impl Keywright {
         Texts(self.0.texts()).key_pattern(syntax)
     }
 
-    /// The text with the secret of every key in it masked.
+    /// Masks the secret of every key in a text.
     fn redact(&self, text: &Bound<'_, PyAny>) -> PyResult<String> {
         Texts(self.0.texts()).redact(text)
     }
 
-    /// Makes the engine speak HTTP; the adapters do so themselves.
+    /// Returns the HTTP contract of the engine. The adapters call this themselves.
     ///
-    /// credentials: the request headers in which a key may come; `["Authorization", "Api-Key", "X-API-Key"]` when left
-    ///     out. `Authorization` stands for its scheme `Bearer`; `"Authorization: Api-Key"` names another one. A request with
-    ///     two credentials is refused.
-    /// realm: what a challenge names; `"api"` when left out.
-    /// trusted_proxies: the proxies whose `X-Forwarded-For` is believed: addresses, networks, and `"unix:"` for any program
-    ///     that connects to a Unix socket.
-    /// routes: rules, each a dict of `path` (`"/deals/{id}"`, `"/files/{*rest}"`), `method` (one, a list, or left out for
-    ///     all), and what `Needs` has: `scopes`, `operation`, `cost`, `environment`, `access`,
+    /// credentials: the request headers that may carry a key; `["Authorization", "Api-Key", "X-API-Key"]` when left
+    ///     out. `Authorization` means its scheme `Bearer`; `"Authorization: Api-Key"` names another scheme. A request
+    ///     with two credentials is refused.
+    /// realm: the realm of a challenge; `"api"` when left out.
+    /// trusted_proxies: the proxies whose `X-Forwarded-For` is trusted: addresses, networks, and `"unix:"` for any
+    ///     program that connects to a Unix socket.
+    /// routes: rules, each a dict of `path` (`"/deals/{id}"`, `"/files/{*rest}"`), `method` (one, a list, or left out
+    ///     for all), and the arguments of `Needs`: `scopes`, `operation`, `cost`, `environment`, `access`,
     ///     `idempotent`.
-    /// default: what becomes of a route without a rule where there are rules: `"deny"` (when left out) or `"authenticated"`.
-    /// errors: the form of a refusal: `"problem"` (RFC 9457, when left out), `"list"` or `"plain"`.
-    /// deprecation_headers: adds `Deprecation` and `Sunset` for a former secret.
-    /// rate_limit_headers: `"draft"` (when left out) shows every limit in `RateLimit-Policy` and `RateLimit`; `"legacy"` shows the
-    ///     limit with the fewest requests left in `X-RateLimit-Limit`, `-Remaining` and `-Reset` (in seconds from now); or `"both"`.
-    /// session: how session tokens (JWT) are checked: a dict of `algorithm` with `key` or `key_file`, or `jwks` or
+    /// default: the rule of any other route, if there are rules: `"deny"` (when left out) or `"authenticated"`.
+    /// errors: the format of errors: `"problem"` (RFC 9457, when left out), `"list"` or `"plain"`.
+    /// deprecation_headers: adds `Deprecation` and `Sunset` headers for a former secret.
+    /// rate_limit_headers: `"draft"` (when left out) shows every limit in `RateLimit-Policy` and `RateLimit`;
+    ///     `"legacy"` shows the
+    ///     limit with the fewest requests left in `X-RateLimit-Limit`, `-Remaining` and `-Reset` (in seconds from now);
+    ///     or `"both"`.
+    /// session: the check of session tokens (JWT): a dict of `algorithm` with `key` or `key_file`, or `jwks` or
     ///     `jwks_file` with `algorithms` (accepted ones, also for keys without `alg`); `issuer`, `audience`, `org_claim`,
     ///     `actor_claim`, `may`, `may_claim`, `leeway_seconds`. A changed file is read again.
-    /// keys_may_manage: lets a key with the scope `keys:manage` manage keys that may do no more than itself.
-    /// revoke_children: revokes, with a key, those that it has made.
-    /// self_service: the calls under `/whoami` by which a key asks about itself or changes itself: some of `"show"`, `"rotate"`,
-    ///     `"revoke"` and `"attest"`; `["show", "revoke"]` when left out. Any other call is answered with 404.
-    /// origins: other origins whose pages may manage keys with a session of yours.
-    /// preflight: who answers a CORS preflight: the guard, with 204 and nothing behind it run (`"answer"`, when left out), or
-    ///     a CORS layer behind the guard (`"pass"`).
-    /// forward_auth: answers the questions of this proxy at `/forward-auth`, below where management is mounted.
-    /// agent_header: the header, like `X-Agent-Id`, in which a request may say on whose behalf it is made: 1 to 128 of
-    ///     A-Z, a-z, 0-9, _ . : and -. It goes into limits, counters and the audit, and gives no right; none is read when left out.
-    /// path: where management stands among the other routes of the API, like `"/api-keys"`; what it does not answer there is
-    ///     left to the host.
-    /// mount: the path, like `"/api"`, at which a proxy mounts the application and tells so in a header (`SCRIPT_NAME` for gunicorn,
-    ///     `Daphne-Root-Path` for Daphne), which it sets on every request.
-    /// rewrites: judges a path that was rewritten in front of the guard as the router gets it; refused when left out.
-    /// casing: the names of fields, those of arguments too: `"snake"` (when left out) or `"camel"`.
-    /// list: a list with what follows it, `"envelope"` (when left out), or its items alone, up to 1,000 with a `Link`: `"bare"`.
-    /// secret_field: where the text of a new key stands: `"api_key"` (when left out) or `"key"`.
-    /// revoked: what a revocation answers: the `"key"` (when left out), or with `"success"` `{"success": true}`.
-    /// fields: the fields of a key that responses show, in their order; or a dict of such lists for `create`, `list` and `get`.
-    /// nulls: whether what has no value is `"present"` (when left out) as null, or `"absent"`.
-    /// created_status: the status of a response that shows a new key: 201 (when left out) or 200.
+    /// keys_may_manage: lets a key with the scope `keys:manage` manage keys that have no more rights than itself.
+    /// revoke_children: revoking a key also revokes the keys that it has created.
+    /// self_service: the calls under `/whoami` by which a key reads or changes itself: some of `"show"`, `"rotate"`,
+    ///     `"revoke"` and `"attest"`; `["show", "revoke"]` when left out. Any other call gets 404.
+    /// origins: other origins whose pages may manage keys with a session.
+    /// preflight: whether the guard answers a CORS preflight with 204 (`"answer"`, when left out) or passes it to a
+    ///     CORS layer behind it (`"pass"`).
+    /// forward_auth: serves the forward authentication of this proxy at `/forward-auth`, below the path of management.
+    /// agent_header: the header, like `X-Agent-Id`, that names the agent of a request: 1 to 128 of A-Z, a-z, 0-9, _ . :
+    ///     and -. Limits, counters and the audit use it; it grants no rights. No header is read when left out.
+    /// path: the path of management among the other routes of the API, like `"/api-keys"`. Other requests are left to
+    ///     the host.
+    /// mount: the path, like `"/api"`, at which a proxy mounts the application. The proxy sends it in a header
+    ///     (`SCRIPT_NAME` for gunicorn, `Daphne-Root-Path` for Daphne) with every request.
+    /// rewrites: accepts a path that was rewritten in front of the guard, and applies the rules to the new path;
+    ///     refused when left out.
+    /// casing: the casing of field names in requests and responses: `"snake"` (when left out) or `"camel"`.
+    /// list: the format of a list: an object with a cursor, `"envelope"` (when left out), or the items alone, up to
+    ///     1,000 with a `Link`: `"bare"`.
+    /// secret_field: the field with the text of a new key: `"api_key"` (when left out) or `"key"`.
+    /// revoked: the response of a revocation: the `"key"` (when left out), or with `"success"` `{"success": true}`.
+    /// fields: the fields of a key in responses, in order; or a dict of such lists for `create`, `list` and `get`.
+    /// nulls: whether fields without a value are `"present"` (when left out) as null, or `"absent"`.
+    /// created_status: the status of a response with a new key: 201 (when left out) or 200.
     #[pyo3(
         signature = (**options),
         text_signature = "($self, *, credentials=None, realm=None, trusted_proxies=None, routes=None, default=None, errors=None, deprecation_headers=None, rate_limit_headers=None, session=None, keys_may_manage=None, revoke_children=None, self_service=None, origins=None, preflight=None, forward_auth=None, agent_header=None, path=None, mount=None, rewrites=None, casing=None, list=None, secret_field=None, revoked=None, fields=None, nulls=None, created_status=None)"
@@ -225,7 +229,7 @@ impl Keywright {
         Http::new(&self.0, py, options)
     }
 
-    /// Writes down what was counted until now. It happens by itself each second, in `close`, and when Python exits.
+    /// Writes the counters to the database. This also happens every second, in `close`, and when Python exits.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         let kw = self.0.clone();
         or_raise(py, wait_and_finish(py, async move { kw.flush().await })?)

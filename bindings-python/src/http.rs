@@ -70,14 +70,14 @@ fn read_session(session: &Bound<'_, PyAny>, py: Python<'_>) -> PyResult<Session>
 
 #[pymethods]
 impl Http {
-    /// Judges a request: a `Passed` may go on, a `Response` is the answer to send.
+    /// Authenticates a request. A `Passed` lets it through; a `Response` is the response to send.
     ///
-    /// method: its method.
-    /// target: path and query as they came, still percent-encoded.
-    /// headers: all header lines in their order, as pairs of bytes.
-    /// peer: the address of the socket's other end, `"unix:"` on a Unix socket; None where nobody tells.
-    /// needs: what the route needs; left out, the rule that its path has.
-    /// earlier: what another guard before has found of the same request, so that it is counted and charged once.
+    /// method: the HTTP method.
+    /// target: path and query, percent-encoded as the client sent them.
+    /// headers: all header lines in order, as pairs of bytes.
+    /// peer: the address of the peer, `"unix:"` on a Unix socket, None if it is unknown.
+    /// needs: the needs of the route; the rule of its path when left out.
+    /// earlier: the pass of an earlier guard for the same request, so that counters and limits count it once.
     #[pyo3(signature = (method, target, headers, peer=None, needs=None, earlier=None))]
     #[expect(clippy::too_many_arguments, reason = "the parts of a request")]
     fn authenticate(
@@ -93,7 +93,7 @@ impl Http {
         wait_for(py, self.start(method, target, headers, peer, needs, earlier)?)
     }
 
-    /// As `authenticate`, but answers with something to wait for where the answer is not at hand.
+    /// Authenticates like `authenticate`, but returns a `PendingResponse` instead of waiting.
     #[pyo3(signature = (method, target, headers, peer=None, needs=None, earlier=None))]
     #[expect(clippy::too_many_arguments, reason = "the parts of a request")]
     fn _begin(
@@ -109,16 +109,17 @@ impl Http {
         now_or_pending(py, self.start(method, target, headers, peer, needs, earlier)?)
     }
 
-    /// Refuses needs of a route that nobody could meet, before any request comes.
+    /// Raises if no request could meet the needs of a route.
     fn check(&self, py: Python<'_>, needs: &Needs) -> PyResult<()> {
         or_raise(py, self.0.check(&needs.0))
     }
 
     /// Answers a management request with a `Response`.
     ///
-    /// target: path and query from where management is mounted, like `b"/keys?limit=10"`.
+    /// target: path and query below the path of management, like `b"/keys?limit=10"`.
     /// body: the body.
-    /// session: what the host knows of who asks: a dict with `org`, `actor` and `may`; None for what the request presents.
+    /// session: the caller as the host knows it: a dict with `org`, `actor` and `may`; None for the credential of the
+    ///     request.
     #[pyo3(signature = (method, target, headers, peer, body, session=None))]
     #[expect(clippy::too_many_arguments, reason = "the parts of a request")]
     fn manage(
@@ -134,7 +135,7 @@ impl Http {
         wait_for(py, self.start_management(py, method, target, headers, peer, body, session)?)
     }
 
-    /// As `manage`, but answers with something to wait for where the answer is not at hand.
+    /// Handles like `manage`, but returns a `PendingResponse` instead of waiting.
     #[pyo3(signature = (method, target, headers, peer, body, session=None))]
     #[expect(clippy::too_many_arguments, reason = "the parts of a request")]
     fn _begin_manage(
@@ -150,18 +151,19 @@ impl Http {
         now_or_pending(py, self.start_management(py, method, target, headers, peer, body, session)?)
     }
 
-    /// Whether management answers a target: with the option `path` its own routes alone, else every one.
+    /// Tells whether management serves a target: with the option `path` only its own routes, else every one.
     fn manages(&self, target: &[u8]) -> bool {
         self.0.manages(target)
     }
 
-    /// Asks, before a request with `once` is done, whether it was done before: then the answer is what it was then.
+    /// Starts an idempotent request: returns a lease, or the stored response of the same request.
     ///
-    /// passed: the request that was let in.
-    /// body: its body; one that is longer than `LARGEST_ONCE` is refused, and may be cut at the first byte beyond it.
+    /// passed: the pass of the request.
+    /// body: the body of the request. A body longer than `LARGEST_ONCE` is refused, and may be cut at the first byte
+    ///     beyond it.
     ///
-    /// Gives a `Response` to send in place of doing it, a `Lease` whose end is to be told, or None for a request that may be
-    /// done as often as it comes.
+    /// Returns a `Response` to send instead of running the request, a `Lease` to end, or None for a request that may
+    /// run every time.
     fn once(&self, py: Python<'_>, passed: &Passed, body: &[u8]) -> PyResult<Py<PyAny>> {
         match wait(py, self.0.once(&passed.passed, body))? {
             Turn::Run(None) => Ok(py.None()),
@@ -170,11 +172,11 @@ impl Http {
         }
     }
 
-    /// Ends a lease with the answer that the host gives, which is kept for a repeat.
+    /// Ends a lease with the response of the host, which is stored for a repeat.
     ///
-    /// headers: its header lines; type, encoding, language, tag and location are kept of them.
-    /// body: its body; one that is longer than 64 KiB is not kept, and may be cut at the first byte beyond it. Nor is one with
-    /// which the answers of its caller would take more than 64 MiB.
+    /// headers: its header lines, of which type, encoding, language, tag and location are stored.
+    /// body: its body. A body longer than 64 KiB is not stored, and may be cut at the first byte beyond it. Nor is it
+    /// stored if the responses of its caller would then take more than 64 MiB.
     fn finish(
         &self,
         py: Python<'_>,
@@ -187,15 +189,15 @@ impl Http {
         wait_or_raise(py, self.0.finish(lease, status, HeaderLines::read(headers)?.as_bytes(), body))
     }
 
-    /// Ends a lease without an answer: the request broke off, and may be done anew.
+    /// Ends a lease without a response: the request broke off and may run again.
     fn release(&self, py: Python<'_>, lease: &Lease) -> PyResult<()> {
         let lease = lease.take()?;
         wait_or_raise(py, self.0.release(lease))
     }
 
-    /// Says which address a request has and why it is refused, with the nearest fix; nothing is counted for it.
+    /// Explains the address of a request and why it is refused, with the nearest fix. Counts nothing.
     ///
-    /// needs: what the route needs; left out, the rule that its path has.
+    /// needs: the needs of the route; the rule of its path when left out.
     #[pyo3(signature = (method, target, headers, peer=None, needs=None))]
     fn explain<'py>(
         &self,
@@ -213,20 +215,20 @@ impl Http {
         record::to_dict(py, &explanation)
     }
 
-    /// The management endpoints as an OpenAPI 3.1 document, which `GET /openapi.json` also answers.
+    /// Returns the OpenAPI 3.1 document of the management endpoints, which `GET /openapi.json` also serves.
     fn openapi<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         record::to_dict(py, &self.0.openapi())
     }
 }
 
-/// What a route needs of who enters it.
+/// The needs of a route.
 ///
-/// scopes: scopes of a key, all of them, as `"deals:read,deals:write"` or a list.
-/// operation: the class of the operation, for limits that count only one.
+/// scopes: the scopes that a key must have, all of them, as `"deals:read,deals:write"` or a list.
+/// operation: the class of the operation, for limits that count only one class.
 /// cost: how much of each limit it takes, 1 when left out.
-/// environment: the only one whose keys may enter.
+/// environment: the only environment whose keys are accepted.
 /// access: `"key"` (when left out), `"session"`, `"either"`, `"public"`, or `"rule"` for the rule of the path.
-/// idempotent: whether what is sent again under one `Idempotency-Key` is done once; `"required"` refuses what has none.
+/// idempotent: whether requests with the same `Idempotency-Key` run once; `"required"` refuses a request without one.
 #[pyclass(frozen, weakref, module = "keywright.http")]
 pub(crate) struct Needs(pub(crate) keywright::http::Needs);
 

@@ -30,23 +30,25 @@ macro_rules! change {
 
 #[pymethods]
 impl Keys {
-    /// Makes a key. `api_key` of the answer is the only copy of its text.
+    /// Creates a key. `api_key` of the result is the only copy of its text.
     ///
-    /// name: what people call it, 1 to 200 characters.
+    /// name: a display name, 1 to 200 characters.
     /// description: what it is for, as free text of up to 1,000 characters, which may be several lines.
-    /// scopes: what it may do, up to 100, as `"deals:read,deals:write"` or a list; nothing when left out.
-    /// level: its HTTP methods. `"read"` is GET, HEAD and OPTIONS; `"read_write"` those, POST, PUT and PATCH; `"full"` is
-    ///     every method. Left out, methods are not judged. With another than full, `verify` needs `method`.
-    /// tier: the name of one of the engine's tiers, whose limits it has.
-    /// limits: limits of its own beside those, up to 8, written as for `Keywright` but without `per`, and named unlike the
-    ///     engine's. Where the engine has limits with an operation, theirs is one of those.
-    /// networks: the networks it may be used from, up to 100, like `"203.0.113.0/24"` or `"2001:db8::1"`; an empty list
-    ///     is nowhere. Left out, there is no restriction. With networks, `verify` needs `ip`.
-    /// metadata: data of your own, up to 16 KiB of JSON, 8 levels deep.
-    /// environment: where it works; the first that the engine accepts when left out.
-    /// expires_in_days: days of 24 hours until it expires, 1 to 36,500. It never expires when this is left out.
-    /// expires_at: in its place, an aware datetime that lies ahead.
-    /// created_by: who makes it, 1 to 200 characters.
+    /// scopes: the scopes of the key, up to 100, as `"deals:read,deals:write"` or a list; none when left out.
+    /// level: the HTTP methods of the key. `"read"` allows GET, HEAD and OPTIONS; `"read_write"` also POST, PUT and
+    ///     PATCH; `"full"` every method. Without a level, methods are not checked. With a level other than full,
+    ///     `verify` needs `method`.
+    /// tier: the name of a tier of the engine, whose limits apply to the key.
+    /// limits: further limits of the key alone, up to 8, written as for `Keywright` but without `per`. Their names
+    ///     differ from those of the engine's limits. If the engine has limits with an operation, the operation of each
+    ///     is one of those.
+    /// networks: the networks that may use the key, up to 100, like `"203.0.113.0/24"` or `"2001:db8::1"`; none for an
+    ///     empty list, no restriction when left out. With networks, `verify` needs `ip`.
+    /// metadata: your own data, up to 16 KiB of JSON, 8 levels deep.
+    /// environment: the environment of the key; the first that the engine accepts when left out.
+    /// expires_in_days: days of 24 hours until the key expires, 1 to 36,500. Without it, the key never expires.
+    /// expires_at: an aware datetime in the future, instead of `expires_in_days`.
+    /// created_by: the creator of the key, 1 to 200 characters.
     #[pyo3(
         signature = (**keywords),
         text_signature = "($self, *, name, description=None, scopes=None, level=None, tier=None, limits=None, networks=None, metadata=None, environment=None, expires_in_days=None, expires_at=None, created_by=None)"
@@ -58,12 +60,12 @@ impl Keys {
 
     /// Lists keys, newest first: all but the revoked ones unless `status` asks for them.
     ///
-    /// limit: how many on a page, 1 to 1,000.
-    /// cursor: `next_cursor` of the page before; the other arguments must be the same.
+    /// limit: the number of items on a page, 1 to 1,000.
+    /// cursor: `next_cursor` of the previous page; the other arguments must be the same.
     /// status: `"active"`, `"disabled"`, `"expired"` or `"revoked"` for keys in that state, `"all"` for every key.
     /// environment: only keys of this environment.
     /// name: only keys of exactly this name.
-    /// idle_days: only keys last used, or made and never used, so many days ago or longer; 1 to 36,500.
+    /// idle_days: only keys that were last used, or created and never used, at least this many days ago; 1 to 36,500.
     #[pyo3(
         signature = (**keywords),
         text_signature = "($self, *, limit=100, cursor=None, status=None, environment=None, name=None, idle_days=None)"
@@ -76,24 +78,24 @@ impl Keys {
         })
     }
 
-    /// The key of this id.
+    /// Returns the key with this id.
     fn get(&self, id: &Bound<'_, PyAny>) -> PyResult<Key> {
         let (py, id) = (id.py(), key_id(id)?);
         wait_or_raise(py, self.0.get(&id)).map(Key::from)
     }
 
-    /// The key with this prefix, as logs show it.
+    /// Returns the key with this prefix, as logs show it.
     fn find(&self, prefix: &Bound<'_, PyAny>) -> PyResult<Key> {
         let (py, prefix) = (prefix.py(), text("prefix", prefix)?);
         wait_or_raise(py, self.0.find(&prefix)).map(Key::from)
     }
 
-    /// Changes what is given; what is left out stays. A revoked key is refused, as is an expiry of an expired one.
+    /// Changes the given fields. A revoked key is refused, and so is a new expiry of an expired one.
     ///
     /// name, description, scopes, level, tier, limits, networks, metadata: as for `create`. Scopes, limits, networks and
     ///     metadata replace all there was; `None` clears a description, level, tier, limits, networks or metadata.
-    /// expires_in_days, expires_at: as for `create`, from now; `expires_at=None` is never.
-    /// actor: who changes it, 1 to 200 characters, for the audit chain.
+    /// expires_in_days, expires_at: as for `create`, from now; `expires_at=None` removes the expiry.
+    /// actor: the actor in the audit chain, 1 to 200 characters.
     #[pyo3(
         signature = (id, **keywords),
         text_signature = "($self, id, *, name=..., description=..., scopes=..., level=..., tier=..., limits=..., networks=..., metadata=..., expires_in_days=..., expires_at=..., actor=None)"
@@ -104,15 +106,16 @@ impl Keys {
         wait_or_raise(py, self.0.update(&id, update)).map(Key::from)
     }
 
-    /// Gives the key a new secret; the former one verifies until its grace is over.
+    /// Gives the key a new secret. The former one verifies until its grace ends.
     ///
-    /// grace: how long that is: a whole number with s, m, h or d, like `"24h"`, or a timedelta, up to 365 days; 24 hours
+    /// grace: its duration: a whole number with s, m, h or d, like `"24h"`, or a timedelta, up to 365 days; 24 hours
     ///     when left out, and never beyond the key's expiry. 0 ends all former secrets now.
-    /// reason: why, 1 to 200 characters. `"compromised"` ends all former secrets now, whatever the grace.
+    /// reason: the reason, 1 to 200 characters. `"compromised"` ends all former secrets now, regardless of the grace.
     /// replace_current: during a grace, ends the newest secret now and lets the former one keep its end; not with `grace`.
-    /// actor: who rotates, 1 to 200 characters.
+    /// actor: the actor in the audit chain, 1 to 200 characters.
     ///
-    /// Raises `Conflict` during the grace of the last rotation, unless all former secrets end now or the current one is replaced.
+    /// Raises `Conflict` during the grace of the last rotation, unless all former secrets end now or the current one is
+    /// replaced.
     #[pyo3(
         signature = (id, **keywords),
         text_signature = "($self, id, *, grace='24h', reason=None, replace_current=False, actor=None)"
@@ -147,20 +150,20 @@ impl Keys {
         change!(self.enable(id, keywords))
     }
 
-    /// What was counted for the agents that have used the key, the last used first. Up to 1,000 are counted by themselves, and
-    /// all others together, as `None`.
+    /// Returns the counters of the agents that have used the key, the most recent first. The first 1,000 agents have
+    /// counters of their own; all others share one, as `None`.
     fn agents(&self, id: &Bound<'_, PyAny>) -> PyResult<Vec<AgentUsage>> {
         let (py, id) = (id.py(), key_id(id)?);
         Ok(wait_or_raise(py, self.0.agents(&id))?.into_iter().map(AgentUsage::from).collect())
     }
 
-    /// Writes down what agents claim to do with the key, and gives the audit entries: one of the action `agent.attest` for
-    /// each, all of them or none. Nothing of the key changes, and no claim is judged.
+    /// Records what agents claim to do with the key, and returns the audit entries: one of the action `agent.attest`
+    /// each, all or none. The key does not change, and the claims are not checked.
     ///
-    /// agent: who claims it, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
-    /// claims: what, up to 16 KiB of JSON, 8 levels deep.
-    /// attestations: in place of both, a list of up to 100 dicts of `agent` and `claims`.
-    /// actor: who says so, 1 to 200 characters.
+    /// agent: the agent, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
+    /// claims: its claims, up to 16 KiB of JSON, 8 levels deep.
+    /// attestations: instead of both, a list of up to 100 dicts of `agent` and `claims`.
+    /// actor: the actor in the audit chain, 1 to 200 characters.
     ///
     /// Raises `Conflict` for a revoked, expired or disabled key.
     #[pyo3(

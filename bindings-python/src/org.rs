@@ -50,7 +50,7 @@ macro_rules! change {
 
 #[pymethods]
 impl Orgs {
-    /// The org of this id.
+    /// Returns the org with this id.
     fn get(&self, id: &Bound<'_, PyAny>) -> PyResult<OrgRecord> {
         let (py, id) = (id.py(), text("id", id)?);
         wait_or_raise(py, self.0.get(&id)).map(OrgRecord::from)
@@ -84,7 +84,7 @@ impl Orgs {
         change!(self.enable(id, keywords, Change)).map(OrgRecord::from)
     }
 
-    /// Revokes every key of the org; answers how many were revoked.
+    /// Revokes every key of the org. Returns their number.
     #[pyo3(signature = (id, **keywords), text_signature = "($self, id, *, reason=None, actor=None)")]
     fn revoke_keys(&self, id: &Bound<'_, PyAny>, keywords: Option<Keywords<'_, '_>>) -> PyResult<u64> {
         change!(self.revoke_keys(id, keywords, Change))
@@ -99,11 +99,11 @@ pub(crate) struct Audit(pub(crate) keywright::Audit);
 impl Audit {
     /// Lists entries, newest first.
     ///
-    /// limit: how many on a page, 1 to 1,000.
-    /// cursor: `next_cursor` of the page before; the other arguments must be the same.
-    /// key_id: only what was done to this key.
+    /// limit: the number of items on a page, 1 to 1,000.
+    /// cursor: `next_cursor` of the previous page; the other arguments must be the same.
+    /// key_id: only changes of this key.
     /// action: only this action, like `"key.revoke"`.
-    /// agent: only what this agent claimed, or what was changed on its behalf.
+    /// agent: only claims of this agent, and changes on its behalf.
     #[pyo3(
         signature = (**keywords),
         text_signature = "($self, *, limit=100, cursor=None, key_id=None, action=None, agent=None)"
@@ -121,12 +121,12 @@ impl Audit {
         wait_or_raise(py, self.0.verify()).map(AuditCheck::from)
     }
 
-    /// The chain's end, to be kept elsewhere.
+    /// Returns the end of the chain, to keep it elsewhere.
     fn head(&self, py: Python<'_>) -> PyResult<AuditHead> {
         wait_or_raise(py, self.0.head()).map(AuditHead::from)
     }
 
-    /// Removes the entries before a time and leaves a checkpoint; answers how many were removed.
+    /// Removes the entries before a time and leaves a checkpoint. Returns their number.
     fn prune(&self, before: &Bound<'_, PyAny>) -> PyResult<u64> {
         let py = before.py();
         let before = or_raise(py, keywright::Audit::read_before(value_of(before)?))?;

@@ -19,55 +19,55 @@ impl Key {
 }
 
 mirror! {
-    /// A key as every surface shows it. Nothing in it is secret.
+    /// A key. It contains no secret.
     Key by id {
-        /// Its id, which never changes.
+        /// The id, which never changes.
         id: Id,
-        /// What people call it.
+        /// The display name.
         name: String,
-        /// What it is for, as free text.
+        /// The purpose of the key, as free text.
         description: Option<String>,
-        /// The tenant that owns it.
+        /// The org that owns the key.
         org: String,
-        /// The environment it works in.
+        /// The environment of the key.
         environment: String,
         /// The public part of the current secret's text.
         prefix: String,
-        /// Its state at the time of the call.
+        /// The state of the key at the time of the call.
         status: EnumText,
-        /// What it may do, in canonical order.
+        /// The scopes, in canonical order.
         scopes: Vec<String>,
-        /// Which HTTP methods it may use; `None` leaves them unjudged.
+        /// The level, which decides about HTTP methods; `None` allows all.
         level: Option<EnumText>,
-        /// The name of its set of rate limits.
+        /// The name of the tier.
         tier: Option<String>,
-        /// Rate limits of its own.
+        /// The rate limits of the key itself.
         limits: Vec<Limit>,
-        /// The networks it may be used from: `None` is no restriction, empty is nowhere.
+        /// The networks that may use the key: no restriction for `None`, none for an empty list.
         networks: Option<Vec<String>>,
-        /// The host's own data.
+        /// The data of the host.
         metadata: Json,
-        /// When it was made.
+        /// The time of its creation.
         created_at: Time,
-        /// Who made it.
+        /// The creator.
         created_by: Option<String>,
-        /// When it was last changed.
+        /// The time of the last change.
         updated_at: Time,
-        /// From when on it no longer verifies.
+        /// The time from which the key no longer verifies.
         expires_at: Option<Time>,
-        /// Since when it is disabled.
+        /// The time since which the key is disabled.
         disabled_at: Option<Time>,
-        /// When it was revoked.
+        /// The time of the revocation.
         revoked_at: Option<Time>,
-        /// Why it was last disabled or revoked.
+        /// The reason of the last disabling or revocation.
         reason: Option<String>,
-        /// When one of its secrets was last used.
+        /// The time of the last use of one of its secrets.
         last_used_at: Option<Time>,
-        /// Allowed verifications.
+        /// The number of allowed verifications.
         usage_count: u64,
-        /// Refused verifications of a proved secret.
+        /// The number of denied verifications of a proved secret.
         denied_count: u64,
-        /// The secrets that still verify, newest first: the current one, and in grace the former one.
+        /// The secrets that still verify, newest first: the current one and, during its grace, the former one.
         secrets: Vec<Secret>,
     }
 }
@@ -76,7 +76,7 @@ const _: () =
     assert!(keywright::same_fields(Key::FIELDS, keywright::Key::FIELDS), "a key has the core's fields, in its order");
 
 mirror! {
-    /// What is public about one secret of a key.
+    /// The public data of one secret of a key.
     Secret by prefix {
         prefix: String,
         created_at: Time,
@@ -88,37 +88,37 @@ mirror! {
 mirror! {
     /// A rate limit.
     Limit by name {
-        /// What it is called.
+        /// The name of the limit.
         name: String,
         /// Requests per minute.
         rate: u64,
-        /// Requests that may come at once.
+        /// Requests allowed at once.
         burst: u64,
-        /// Whose requests it counts together: `key`, `org` or `agent`.
+        /// The requests that it counts together: those of a `key`, an `org` or an `agent`.
         per: EnumText,
-        /// The class of operations that it is for; `None` is every request.
+        /// The class of operations that the limit counts; `None` for every request.
         operation: Option<String>,
     }
 }
 
 mirror! {
-    /// Where a limit stands after a verification.
+    /// The state of a limit after a verification.
     LimitState by name {
-        /// What it is called.
+        /// The name of the limit.
         name: String,
         /// Requests per minute.
         limit: u64,
-        /// Requests that are allowed now.
+        /// The number of requests allowed now.
         remaining: u64,
-        /// After how many seconds it is unused again.
+        /// The seconds until the limit is unused again.
         reset_seconds: u64,
-        /// Whether all processes share it.
+        /// Whether all processes share the limit.
         shared: bool,
     }
 }
 
 mirror! {
-    /// A tenant.
+    /// An org.
     OrgRecord by id {
         id: String,
         status: EnumText,
@@ -131,7 +131,7 @@ mirror! {
 }
 
 mirror! {
-    /// One change, as the audit chain keeps it.
+    /// One entry of the audit chain.
     AuditEntry by hash {
         seq: u64,
         at: Time,
@@ -146,52 +146,52 @@ mirror! {
 }
 
 mirror! {
-    /// What was counted for one agent of a key.
+    /// The counters of one agent of a key.
     AgentUsage by agent {
-        /// The agent; `None` for all beyond the first thousand of a key.
+        /// The agent; `None` for all agents after the first thousand of a key.
         agent: Option<String>,
-        /// Allowed verifications.
+        /// The number of allowed verifications.
         usage_count: u64,
-        /// Refused verifications of a proved secret.
+        /// The number of denied verifications of a proved secret.
         denied_count: u64,
-        /// When one was last allowed.
+        /// The time of the last allowed verification.
         last_used_at: Option<Time>,
     }
 }
 
 mirror! {
-    /// An event of a key or of the database, as `on_event` gets it. Nothing in it is secret.
+    /// An event of a key or of the database, for `on_event`. It contains no secret.
     Event by key_id {
         /// One of `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `revoked`, `refused_after_revocation`,
         /// `store_failed`, `store_recovered`.
         kind: EnumText,
-        /// When.
+        /// The time of the event.
         at: Time,
-        /// The tenant it concerns; `None` for what concerns the database.
+        /// The org; `None` for an event of the database.
         org: Option<String>,
-        /// The key; `None` where every key of the org was revoked.
+        /// The key; `None` if every key of the org was revoked.
         key_id: Option<Id>,
-        /// What people call the key.
+        /// The display name of the key.
         name: Option<String>,
-        /// The environment it works in.
+        /// The environment of the key.
         environment: Option<String>,
-        /// The public part of the secret that it is about: the newest, or the one that was presented.
+        /// The public part of the secret: the newest one, or the one that was presented.
         prefix: Option<String>,
-        /// Who did it.
+        /// The actor.
         actor: Option<String>,
-        /// Why a verification was denied.
+        /// The code of a denied verification.
         code: Option<EnumText>,
-        /// Why the database cannot be used, and what to do about it.
+        /// The reason why the database cannot be used, and the fix.
         reason: Option<String>,
-        /// How often, since it was last written down; of a revocation, how many keys it ended.
+        /// The number of occurrences since the last flush; for a revocation, the number of revoked keys.
         count: u64,
-        /// When the key expires.
+        /// The expiry of the key.
         expires_at: Option<Time>,
-        /// When the former secret stops.
+        /// The end of the grace of the former secret.
         grace_ends_at: Option<Time>,
-        /// When the key was last used.
+        /// The time of the last use of the key.
         last_used_at: Option<Time>,
-        /// How many events before this one were dropped, since the listener was too slow for them.
+        /// The number of events dropped before this one because the listener was too slow.
         lost: u64,
     }
 }
@@ -202,7 +202,7 @@ mirror! {
 }
 
 mirror! {
-    /// What a check of the audit chain found. It is true when the chain is whole.
+    /// The result of a check of the audit chain. It is true when the chain is intact.
     AuditCheck by last_seq {
         ok: bool,
         checked: u64,
@@ -217,6 +217,6 @@ mirror! {
 }
 
 mirror! {
-    /// What the text of a key says about itself. Nothing is proved by it.
+    /// Parses the text of a key. This proves nothing about the key.
     Parsed by prefix { environment: String, prefix: String, lookup: String, }
 }

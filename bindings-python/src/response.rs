@@ -80,7 +80,8 @@ impl Passed {
         &self.passed.request_id
     }
 
-    /// The headers of every response, as pairs of bytes. Append `vary` to an existing one; add any other only if it is absent.
+    /// The headers of every response, as pairs of bytes. Append `vary` to an existing one; add any other only if it is
+    /// absent.
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         pairs(py, self.passed.headers())

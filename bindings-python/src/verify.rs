@@ -82,9 +82,11 @@ macro_rules! verifier_methods {
             /// scopes: the scopes that the request needs, all of them, as `"deals:read,deals:write"` or a list.
             /// method: the HTTP method, in capitals. Without it, a key with a level other than full is denied
             ///     `method_not_allowed`.
-            /// ip: the client's address. Without it, a key with networks, of its own or of its org, is denied `ip_not_allowed`.
+            /// ip: the client's address. Without it, a key with networks, of its own or of its org, is denied
+            ///     `ip_not_allowed`.
             /// environment: the only environment that this request accepts, one of the engine's.
-            /// operation: the class of the request, for limits that count only one class; one that a limit of the engine names.
+            /// operation: the class of the request, for limits that count only one class; one that a limit of the
+            ///     engine names.
             /// cost: how much of each limit the request takes, 1 when left out.
             /// agent: the logical identity on whose behalf the key is used, 1 to 128 of A-Z, a-z, 0-9, _ . : and -.
             ///
