@@ -96,19 +96,19 @@ export interface Options {
   clock?: ManualClock | null | undefined;
 }
 
-/** The fields of a key that `create` sets and `update` changes. Null is none of it. */
+/** The fields of a key that `create` sets and `update` changes. Null means no value. */
 export interface KeySettings {
-  /** What the key is for, as free text of up to 1000 characters, which may be several lines. */
+  /** The purpose of the key: free text of up to 1000 characters, on one or more lines. */
   description?: string | null | undefined;
   level?: Level | null | undefined;
-  /** One of the engine's tiers, whose limits the key has. */
+  /** A tier of the engine, whose limits apply to the key. */
   tier?: string | null | undefined;
   /**
-   * Limits of the key's own beside those, `per` key and named unlike the engine's. Where the engine has limits with an
-   * operation, theirs is one of those. An update replaces all of them.
+   * Further limits of the key alone. Their names differ from those of the engine's limits. If the engine has limits with an
+   * operation, the operation of each is one of those. An update replaces all of them.
    */
   limits?: LimitRules | null | undefined;
-  /** Addresses and networks from which the key may be used: null is no restriction, `[]` is nobody. */
+  /** The networks that may use the key: no restriction for null, none for `[]`. */
   networks?: readonly string[] | null | undefined;
   metadata?: { readonly [name: string]: Json } | null | undefined;
   expires_at?: Date | null | undefined;
@@ -124,7 +124,7 @@ export interface CreateKey extends KeySettings {
   created_by?: string | null | undefined;
 }
 
-/** What is left out stays; null clears a field of {@link KeySettings}. */
+/** An absent field stays as it is; null clears a field of {@link KeySettings}. */
 export interface UpdateKey extends KeySettings {
   name?: string | undefined;
   scopes?: Scopes | undefined;
@@ -232,7 +232,7 @@ export interface Limit {
 interface KeyFields<Time> {
   readonly id: KeyId;
   readonly name: string;
-  /** What it is for, as free text. */
+  /** The purpose of the key, as free text. */
   readonly description: string | null;
   readonly org: string;
   readonly environment: string;

@@ -1,4 +1,4 @@
-// What the test vectors mean in JavaScript: their values that JSON cannot say, and their expectations.
+// The meaning of the test vectors in JavaScript: values that JSON cannot express, and expectations.
 
 import assert from "node:assert/strict";
 

@@ -1,4 +1,4 @@
-// What is told to whoever listens, in Node.
+// Events for listeners in Node.
 
 import assert from "node:assert";
 import { execFileSync } from "node:child_process";

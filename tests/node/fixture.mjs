@@ -40,7 +40,7 @@ export function engine(t, options = {}) {
   return kw;
 }
 
-/** Whoever asks may manage the keys of one org. */
+/** A principal that may manage the keys of one org. */
 export const managers = async () => ({ org: "acme", actor: "alice", may: ["keys:manage"] });
 
 /** Has a server of Node listen; what asks it, each time on a connection of its own. */

@@ -11,7 +11,7 @@ import { Http } from "keywright/http";
 import { ApiKey, KeywrightModule, Public, Refused, Requires, getApiKey } from "keywright/nest";
 import { PEPPER, asks, engine, url } from "./fixture.mjs";
 
-/** What a compiler makes of decorators above a method. */
+/** Applies decorators to a method like a compiler. */
 function decorate(Class, name, ...decorators) {
   for (const it of decorators) it(Class.prototype, name, Object.getOwnPropertyDescriptor(Class.prototype, name));
 }

@@ -6,7 +6,7 @@ import { asks, engine, managers } from "./fixture.mjs";
 
 const asked = (path, init) => new Request(`http://localhost:3000${path}`, init);
 
-/** What a Next server does around a route: it makes a request of what came, and loses some of it. */
+/** Does what a Next server does around a route: it makes a new request, and loses some of the original one. */
 function serving(route) {
   return createServer(async (incoming, outgoing) => {
     const request = asked(incoming.url, { method: incoming.method, headers: incoming.headers });

@@ -1,4 +1,4 @@
-// What is sent again under one idempotency key, where vectors cannot look: bodies of all sizes, and requests that meet.
+// Repeated requests with one idempotency key, beyond the vectors: bodies of all sizes, and concurrent requests.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,4 +1,4 @@
-// What a thread of worker.test.mjs does.
+// The program of a thread in worker.test.mjs.
 
 import { parentPort, workerData } from "node:worker_threads";
 import { Keywright } from "keywright";

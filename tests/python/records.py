@@ -1,4 +1,4 @@
-"""What tests compare of records."""
+"""Comparison of records in tests."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is told to whoever listens, in Python."""
+"""Events for listeners in Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Python gives is read by its exact meaning, or refused."""
+"""Python values are read by their exact meaning, or refused."""
 
 from __future__ import annotations
 

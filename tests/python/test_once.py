@@ -1,4 +1,4 @@
-"""What is sent again under one idempotency key, where vectors cannot look: bodies of all sizes, and requests that meet."""
+"""Repeated requests with one idempotency key, beyond the vectors: bodies of all sizes, and concurrent requests."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Asked = tuple[int, dict[bytes, bytes], bytes]
 
 
 class Broken(Exception):
-    """What a handler did not expect."""
+    """An unexpected error of a handler."""
 
 
 async def exchange(app: Any, path: str, text: str, key: str, told: deque[Any], kind: bytes = b"text/plain") -> list[Any]:
-    """What an ASGI application sends when it is told these messages, of which it leaves what it does not receive."""
+    """Calls an ASGI application with these messages, and returns the messages that it sends."""
     headers = [(b"api-key", text.encode()), (b"idempotency-key", key.encode()), (b"content-type", kind)]
     scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
     sent: list[Any] = []

@@ -43,7 +43,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_types(name: str) -> None:
-    # What stubtest imports of Django REST framework reads settings.
+    # stubtest imports Django REST framework, which reads settings.
     env = os.environ | {"DJANGO_SETTINGS_MODULE": "django.conf.global_settings"}
     done = subprocess.run([sys.executable, "-m", *COMMANDS[name]], cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -27,7 +27,7 @@ RULES = [{"path": "/deals", "scopes": "deals:read"}, {"path": "/health", "access
 
 
 class Answer:
-    """What a WSGI application answers, asked without a server."""
+    """Calls a WSGI application without a server, and returns its response."""
 
     def __init__(self, app: Any, path: str = "/", key: str | None = None, **environ: Any) -> None:
         given: dict[str, Any] = {

@@ -682,7 +682,7 @@ class Limit(_Record):
 
     @property
     def per(self) -> _Per:
-        """Whose requests it counts together."""
+        """The requests that it counts together: those of a key, an org or an agent."""
 
     @property
     def operation(self) -> str | None:

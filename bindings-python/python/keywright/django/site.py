@@ -57,7 +57,7 @@ def site() -> Site:
 
 
 def declared(scopes: str | list[str] | None = None, **needs: Any) -> Needs:
-    """What a view needs, see ``needed``."""
+    """Declares the needs of a view; see ``needed``."""
     wanted = needed(scopes, **needs)
     DECLARED.append(wanted)
     return wanted

@@ -1,1 +1,1 @@
-"""What ``manage.py`` finds here."""
+"""Commands for ``manage.py``."""
