@@ -127,7 +127,7 @@ impl Engine {
         let parsed = match read(text)? {
             // Text with lone surrogates is no key.
             Value::BrokenText => json(&()),
-            text => text.into_text("text").and_then(|text| json(&self.0.texts().parse(&text))),
+            text => text.into_text("text").and_then(|text| json(&self.0.key_formats().parse(&text))),
         };
         Ok(to_result(parsed))
     }
@@ -136,14 +136,14 @@ impl Engine {
     #[napi(catch_unwind)]
     pub fn key_pattern(&self, syntax: Unknown<'_>) -> Result<CallResult> {
         let syntax = read(syntax)?.into_text("syntax").and_then(|word| word.parse());
-        Ok(to_result(syntax.map(|syntax| self.0.texts().key_pattern_in(syntax))))
+        Ok(to_result(syntax.map(|syntax| self.0.key_formats().key_pattern_in(syntax))))
     }
 
     /// Masks the keys in a text. Lone surrogates become U+FFFD, so that a log line never fails.
     #[napi(catch_unwind)]
     pub fn redact(&self, text: Unknown<'_>) -> Result<CallResult> {
         let text = lossy_text(text)?.ok_or_else(|| invalid_request("text", "must be text", "give text"));
-        Ok(to_result(text.map(|text| self.0.texts().redact(&text))))
+        Ok(to_result(text.map(|text| self.0.key_formats().redact(&text))))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use keywright::input::{Fields, Value};
 use keywright::testing::ManualClock;
 use keywright::wait::{Ready, now_or_later};
-use keywright::{Config, Decision, Error, Keywright, Request, Texts};
+use keywright::{Config, Decision, Error, KeyFormats, Keywright, Request};
 use tokio::sync::OnceCell;
 
 use crate::call::{Call, OrgSelector};
@@ -18,7 +18,7 @@ pub(crate) struct LazyEngine(Arc<Inner>);
 
 struct Inner {
     config: Config,
-    texts: Texts,
+    key_formats: KeyFormats,
     engine: OnceCell<Keywright>,
     closed: AtomicBool,
 }
@@ -35,16 +35,16 @@ impl LazyEngine {
         let config = clock.into_iter().fold(Config::read(url, options)?, Config::clock);
         let config = on_event.into_iter().map(event_listener).fold(config, Config::on_event);
         let config = config.log(log_writer(log)).opened_by_calls();
-        let texts = config.texts()?;
-        Ok(Self(Arc::new(Inner { config, texts, engine: OnceCell::new(), closed: AtomicBool::new(false) })))
+        let key_formats = config.key_formats()?;
+        Ok(Self(Arc::new(Inner { config, key_formats, engine: OnceCell::new(), closed: AtomicBool::new(false) })))
     }
 
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
     }
 
-    pub(crate) fn texts(&self) -> &Texts {
-        &self.0.texts
+    pub(crate) fn key_formats(&self) -> &KeyFormats {
+        &self.0.key_formats
     }
 
     /// Returns the engine if it is open.

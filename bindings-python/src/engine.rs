@@ -13,10 +13,10 @@ use crate::event::{listener, log};
 use crate::handle::cached_handle;
 use crate::http::Http;
 use crate::input::{Keywords, entries, value_of};
+use crate::key_formats::KeyFormats;
 use crate::keys::Keys;
 use crate::org::{Audit, Org, Orgs};
 use crate::records::Parsed;
-use crate::texts::Texts;
 use crate::verify::{Backend, Verifier};
 use crate::wait::{wait, wait_and_finish, wait_for_shutdown, wait_or_raise, was_interrupted};
 
@@ -67,8 +67,8 @@ impl Config {
         }
     }
 
-    fn texts(&self, py: Python<'_>) -> PyResult<Texts> {
-        or_raise(py, self.0.texts()).map(Texts)
+    fn key_formats(&self, py: Python<'_>) -> PyResult<KeyFormats> {
+        or_raise(py, self.0.key_formats()).map(KeyFormats)
     }
 
     /// Reads the id of an org.
@@ -160,7 +160,7 @@ impl Keywright {
 
     /// Parses the text of a key. This proves nothing about the key.
     fn parse(&self, text: &Bound<'_, PyAny>) -> PyResult<Option<Parsed>> {
-        Texts(self.0.texts()).parse(text)
+        KeyFormats(self.0.key_formats()).parse(text)
     }
 
     /// Returns the regular expression of the engine's keys, for secret scanners.
@@ -168,12 +168,12 @@ impl Keywright {
     /// syntax: `"perl"`, which Python reads too (when left out), or `"ere"`, which `grep -E` reads.
     #[pyo3(signature = (syntax = None))]
     fn key_pattern(&self, syntax: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
-        Texts(self.0.texts()).key_pattern(syntax)
+        KeyFormats(self.0.key_formats()).key_pattern(syntax)
     }
 
     /// Masks the secret of every key in a text.
     fn redact(&self, text: &Bound<'_, PyAny>) -> PyResult<String> {
-        Texts(self.0.texts()).redact(text)
+        KeyFormats(self.0.key_formats()).redact(text)
     }
 
     /// Returns the HTTP contract of the engine. The adapters call this themselves.

@@ -14,6 +14,7 @@ mod head;
 mod http;
 mod http_config;
 mod input;
+mod key_formats;
 mod keys;
 mod new_key;
 mod org;
@@ -25,7 +26,6 @@ mod response;
 mod schema;
 #[cfg(feature = "testing")]
 mod testing;
-mod texts;
 mod time;
 mod verify;
 mod wait;
@@ -45,6 +45,8 @@ mod native {
     #[pymodule_export]
     use super::http_config::HttpConfig;
     #[pymodule_export]
+    use super::key_formats::KeyFormats;
+    #[pymodule_export]
     use super::keys::Keys;
     #[pymodule_export]
     use super::new_key::NewKey;
@@ -63,8 +65,6 @@ mod native {
     #[cfg(feature = "testing")]
     #[pymodule_export]
     use super::testing::{_hash_case, _plant};
-    #[pymodule_export]
-    use super::texts::Texts;
     #[pymodule_export]
     use super::verify::{PendingVerification, Verifier};
     #[pymodule_export]

@@ -18,6 +18,7 @@ __all__ = [
     "Http",
     "HttpConfig",
     "Key",
+    "KeyFormats",
     "Keys",
     "Keywright",
     "Lease",
@@ -37,7 +38,6 @@ __all__ = [
     "Response",
     "Secret",
     "Target",
-    "Texts",
     "Unopened",
     "Verifier",
     "__version__",
@@ -958,7 +958,7 @@ class Config:
     def __new__(cls, url: object, **options: object) -> Config: ...
     def open(self) -> Keywright: ...
     def open_to_verify(self) -> Keywright | Unopened: ...
-    def texts(self) -> Texts: ...
+    def key_formats(self) -> KeyFormats: ...
     @staticmethod
     def read_org(id: object) -> str: ...
 
@@ -967,7 +967,7 @@ class Unopened(Verifier):
     """A verifier for a store that cannot be opened: every decision is ``unavailable``. A request without meaning still raises."""
 
 @final
-class Texts:
+class KeyFormats:
     """Operations on the text of keys that need no database."""
 
     def parse(self, text: str) -> Parsed | None: ...

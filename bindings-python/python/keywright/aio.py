@@ -51,18 +51,18 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
 
     def parse(self, text: str) -> Any:
         """Parses the text of a key. This proves nothing about the key."""
-        return self._engine.texts.parse(text)
+        return self._engine.key_formats.parse(text)
 
     def key_pattern(self, syntax: Literal["perl", "ere"] | None = None) -> str:
         """Returns the regular expression of the engine's keys, for secret scanners.
 
         syntax: ``"perl"``, which Python reads too (when left out), or ``"ere"``, which ``grep -E`` reads.
         """
-        return self._engine.texts.key_pattern(syntax)
+        return self._engine.key_formats.key_pattern(syntax)
 
     def redact(self, text: str) -> str:
         """Masks the secret of every key in a text."""
-        return self._engine.texts.redact(text)
+        return self._engine.key_formats.redact(text)
 
     def http(self, **options: Any) -> AsyncHttp:
         """Returns the HTTP contract of the engine; see ``Keywright.http``. The options are checked at once."""

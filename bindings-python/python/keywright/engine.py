@@ -19,11 +19,11 @@ __all__ = ["AsyncEngine", "Handle", "LazyEngine"]
 class LazyEngine:
     """Opens one engine on first use, and runs calls of it on threads."""
 
-    __slots__ = ("closed", "config", "engine", "texts", "threads")
+    __slots__ = ("closed", "config", "engine", "key_formats", "threads")
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.texts = config.texts()
+        self.key_formats = config.key_formats()
         self.engine: Keywright | None = None
         self.closed = False
         self.threads = Threads()

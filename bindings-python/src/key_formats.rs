@@ -8,10 +8,10 @@ use crate::records::Parsed;
 
 /// Operations on the text of keys that need no database.
 #[pyclass(frozen, module = "keywright")]
-pub(crate) struct Texts(pub(crate) keywright::Texts);
+pub(crate) struct KeyFormats(pub(crate) keywright::KeyFormats);
 
 #[pymethods]
-impl Texts {
+impl KeyFormats {
     /// Parses the text of a key. This proves nothing about the key.
     pub(crate) fn parse(&self, text: &Bound<'_, PyAny>) -> PyResult<Option<Parsed>> {
         Ok(self.0.parse(&input::text("text", text)?).map(Parsed::from))
