@@ -7,7 +7,7 @@ use crate::idempotency::{
     IdempotentRequest, LEASE_DURATION, MAX_BYTES_PER_CALLER, RETENTION, RequestLease, RequestOutcome, StoredResponse,
 };
 use crate::lifecycle::{Lifecycle, SecretLifetime};
-use crate::record::{Limit, Status};
+use crate::record::Status;
 use crate::store::{
     AgentCounts, AnyStore, AuditFilter, Counts, KeyEdit, KeyFilter, KeyRow, KeyView, MOST_AGENTS, OTHER_AGENTS,
     OrgEdit, OrgRow, PageCursor, SecretRow, StatusFilter, Store, Tenant, UsageDelta,
@@ -70,25 +70,7 @@ fn one(org: &str) -> Tenant {
 }
 
 fn key(id: &str, org: &str) -> KeyRow {
-    KeyRow {
-        id: id.to_owned(),
-        org: org.to_owned(),
-        environment: "live".to_owned(),
-        name: format!("name of {id}; DROP TABLE keys; --"),
-        description: Some("\u{feff}first line\r\nsecond line".to_owned()),
-        scopes: vec!["deals:read".to_owned(), "deals:write".to_owned()],
-        level: Some(crate::record::Level::ReadWrite),
-        tier: Some("premium".to_owned()),
-        limits: vec![Limit::new("read", 100).burst(20).operation("read"), Limit::new("all", 1_000_000_000)],
-        networks: Some(vec!["10.0.0.0/8".to_owned()]),
-        metadata: r#"{"team":"\"quoted\" %_'"}"#.to_owned(),
-        created_at: NOW,
-        created_by: Some("alice".to_owned()),
-        updated_at: NOW,
-        life: Lifecycle::default(),
-        reason: None,
-        parent: None,
-    }
+    KeyRow::sample(id, org, NOW)
 }
 
 fn secret(lookup: &str) -> SecretRow {

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "testing")]
 pub(crate) mod contract;
+mod key;
 mod record;
 pub(crate) mod sqlite;
 
@@ -15,9 +16,10 @@ use crate::audit::{AuditDraft, AuditHash};
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::idempotency::{IdempotentRequest, RequestLease, StoredOutcome, StoredResponse};
-use crate::lifecycle::{Lifecycle, SecretLifetime};
-use crate::record::{AuditEntry, Level, Limit};
-use crate::rights::Rights;
+use crate::lifecycle::SecretLifetime;
+use crate::record::AuditEntry;
+
+pub(crate) use key::{KeyRow, KeyView};
 
 /// The orgs whose rows a call may see. Every call carries one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,30 +45,6 @@ impl Tenant {
 /// The store of an engine. It becomes an enum when PostgreSQL joins SQLite.
 pub(crate) type AnyStore = sqlite::Sqlite;
 
-/// A key's row.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct KeyRow {
-    pub(crate) id: String,
-    pub(crate) org: String,
-    pub(crate) environment: String,
-    pub(crate) name: String,
-    pub(crate) description: Option<String>,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) level: Option<Level>,
-    pub(crate) tier: Option<String>,
-    pub(crate) limits: Vec<Limit>,
-    pub(crate) networks: Option<Vec<String>>,
-    /// A JSON object, as text.
-    pub(crate) metadata: String,
-    pub(crate) created_at: Millis,
-    pub(crate) created_by: Option<String>,
-    pub(crate) updated_at: Millis,
-    pub(crate) life: Lifecycle,
-    pub(crate) reason: Option<String>,
-    /// The key that created this key, if revoking that one revokes this one too.
-    pub(crate) parent: Option<String>,
-}
-
 /// A secret's row: its verifier, and the time at which it ends.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SecretRow {
@@ -87,14 +65,6 @@ pub(crate) struct SecretView {
     pub(crate) prefix: String,
     pub(crate) created_at: Millis,
     pub(crate) last_used_at: Option<Millis>,
-}
-
-/// A key with its live secrets, newest first, and its counters.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct KeyView {
-    pub(crate) key: KeyRow,
-    pub(crate) secrets: Vec<SecretView>,
-    pub(crate) usage: Counts,
 }
 
 /// The counters of a meter: allowed verifications, denied ones of a proved secret, and the time of the last allowed one.
@@ -154,26 +124,6 @@ pub(crate) struct Changes {
     pub(crate) orgs: Vec<String>,
     /// Whether everything may have changed; the lists are then incomplete.
     pub(crate) all: bool,
-}
-
-impl KeyRow {
-    pub(crate) fn rights(&self) -> Rights {
-        Rights {
-            environment: self.environment.clone(),
-            scopes: self.scopes.clone(),
-            level: self.level,
-            tier: self.tier.clone(),
-            limits: self.limits.clone(),
-            networks: self.networks.clone(),
-            expires_at: self.life.expires_at,
-        }
-    }
-}
-
-impl KeyView {
-    pub(crate) fn secret_lifetimes(&self) -> Vec<SecretLifetime> {
-        self.secrets.iter().map(|secret| secret.lifetime.clone()).collect()
-    }
 }
 
 impl SecretRow {

@@ -1,17 +1,18 @@
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
+
 use super::MAX_NAME;
 use super::expiry::Expiry;
 use super::metadata::{self, Metadata};
-use super::read_networks;
+use super::{KeyUpdate, NewKey, read_networks};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::input::{Fields, Value, plain, prose};
-use crate::level;
-use crate::limit;
 use crate::record::{Level, Limit};
-use crate::scope;
+use crate::scope::{self, IntoScopes};
 use crate::store::KeyRow;
+use crate::{level, limit, network};
 
 /// The length of the longest description in characters.
 const MAX_DESCRIPTION: usize = 1_000;
@@ -103,6 +104,146 @@ impl KeySettings {
             ("expires_at", set(&mut key.life, life)),
         ];
         Ok(changed.into_iter().filter(|field| field.1).map(|field| field.0).collect())
+    }
+}
+
+impl NewKey {
+    /// Free text about the key: up to 1,000 characters on one or more lines.
+    ///
+    /// ```
+    /// let new = keywright::NewKey::named("CI").description("Publishes the nightly builds.\nAsk the platform team.");
+    /// ```
+    #[must_use]
+    pub fn description(self, text: impl Into<String>) -> Self {
+        Self { settings: KeySettings { description: Some(Some(text.into())), ..self.settings }, ..self }
+    }
+
+    /// The scopes to grant: up to 100, as `"deals:read,deals:write"` or a list.
+    pub fn scopes(self, scopes: impl IntoScopes) -> Result<Self, Error> {
+        let settings = KeySettings { scopes: Some(scopes.into_scopes()?), ..self.settings };
+        Ok(Self { settings, ..self })
+    }
+
+    /// The permission level: the HTTP methods that the key allows.
+    #[must_use]
+    pub fn level(self, level: Level) -> Self {
+        Self { settings: KeySettings { level: Some(Some(level)), ..self.settings }, ..self }
+    }
+
+    /// The tier: one of the engine's, whose limits the key has.
+    #[must_use]
+    pub fn tier(self, tier: impl Into<String>) -> Self {
+        Self { settings: KeySettings { tier: Some(Some(tier.into())), ..self.settings }, ..self }
+    }
+
+    /// A limit of this key alone, beside those of every key and of its tier, with another name. Each call adds one, up to 8. If the
+    /// engine has limits by operation, the operation of this limit is one of theirs.
+    ///
+    /// ```
+    /// use keywright::{Limit, NewKey};
+    /// let new = NewKey::named("Import").tier("premium").limit(Limit::new("import", 10).burst(2));
+    /// ```
+    #[must_use]
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.settings.limits.get_or_insert_default().push(limit);
+        self
+    }
+
+    /// The networks from which the key verifies, up to 100; an empty list allows none.
+    pub fn networks<T: Into<String>>(self, networks: impl IntoIterator<Item = T>) -> Result<Self, Error> {
+        let networks = network::parse(networks.into_iter().map(Into::into).collect())?;
+        let settings = KeySettings { networks: Some(Some(networks)), ..self.settings };
+        Ok(Self { settings, ..self })
+    }
+
+    /// Data of the host: up to 16 KiB of JSON, eight levels deep.
+    #[must_use]
+    pub fn metadata(self, metadata: Metadata) -> Self {
+        Self { settings: KeySettings { metadata: Some(metadata), ..self.settings }, ..self }
+    }
+
+    /// The key expires after so many days of 24 hours: 1 to 36,500.
+    #[must_use]
+    pub fn expires_in_days(self, days: i64) -> Self {
+        let expiry = Some(Expiry::InDays(days));
+        Self { settings: KeySettings { expiry, ..self.settings }, ..self }
+    }
+
+    /// The key expires at a time in the future, with a precision of a millisecond.
+    #[must_use]
+    pub fn expires_at(self, at: DateTime<Utc>) -> Self {
+        let expiry = Some(Expiry::At(at.timestamp_millis()));
+        Self { settings: KeySettings { expiry, ..self.settings }, ..self }
+    }
+}
+
+impl KeyUpdate {
+    /// A new name.
+    #[must_use]
+    pub fn name(self, name: impl Into<String>) -> Self {
+        Self { settings: KeySettings { name: Some(name.into()), ..self.settings }, ..self }
+    }
+
+    /// A new description; `None` clears it.
+    #[must_use]
+    pub fn description(self, text: Option<String>) -> Self {
+        Self { settings: KeySettings { description: Some(text), ..self.settings }, ..self }
+    }
+
+    /// New scopes, in place of all former ones.
+    pub fn scopes(self, scopes: impl IntoScopes) -> Result<Self, Error> {
+        let settings = KeySettings { scopes: Some(scopes.into_scopes()?), ..self.settings };
+        Ok(Self { settings, ..self })
+    }
+
+    /// A new permission level; `None` allows every HTTP method.
+    #[must_use]
+    pub fn level(self, level: Option<Level>) -> Self {
+        Self { settings: KeySettings { level: Some(level), ..self.settings }, ..self }
+    }
+
+    /// A new tier; `None` clears it.
+    #[must_use]
+    pub fn tier(self, tier: Option<String>) -> Self {
+        Self { settings: KeySettings { tier: Some(tier), ..self.settings }, ..self }
+    }
+
+    /// New limits of this key alone, in place of all former ones; see [`NewKey::limit`].
+    ///
+    /// ```
+    /// use keywright::{KeyUpdate, Limit};
+    /// let update = KeyUpdate::new().tier(Some("basic".into())).limits([Limit::new("import", 10)]);
+    /// ```
+    #[must_use]
+    pub fn limits(self, limits: impl IntoIterator<Item = Limit>) -> Self {
+        let limits = Some(limits.into_iter().collect());
+        Self { settings: KeySettings { limits, ..self.settings }, ..self }
+    }
+
+    /// New networks; `None` lifts the restriction.
+    pub fn networks(self, networks: Option<Vec<String>>) -> Result<Self, Error> {
+        let networks = Some(networks.map(network::parse).transpose()?);
+        Ok(Self { settings: KeySettings { networks, ..self.settings }, ..self })
+    }
+
+    /// New metadata, in place of the former.
+    #[must_use]
+    pub fn metadata(self, metadata: Metadata) -> Self {
+        Self { settings: KeySettings { metadata: Some(metadata), ..self.settings }, ..self }
+    }
+
+    /// The key expires so many days from now. An expired key refuses this.
+    #[must_use]
+    pub fn expires_in_days(self, days: i64) -> Self {
+        let expiry = Some(Expiry::InDays(days));
+        Self { settings: KeySettings { expiry, ..self.settings }, ..self }
+    }
+
+    /// The key expires at a new time; `None` is never. An expired key refuses this.
+    #[must_use]
+    pub fn expires_at(self, at: Option<DateTime<Utc>>) -> Self {
+        let expiry = Some(at.map_or(Expiry::Never, |at| Expiry::At(at.timestamp_millis())));
+        Self { settings: KeySettings { expiry, ..self.settings }, ..self }
     }
 }
 

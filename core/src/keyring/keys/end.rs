@@ -98,7 +98,7 @@ impl Keys {
         let change = self.checked_change(change.into())?;
         self.change(id.into(), move |view, now| {
             view.key.life.may_purge(now)?;
-            let key = purged(&view.key);
+            let key = view.key.clone().purged();
             if key == view.key {
                 return Ok(None);
             }
@@ -143,48 +143,5 @@ impl Engine {
             let at = key.revoked_at.unwrap_or(key.updated_at);
             self.emit(|| Event::of(EventKind::Revoked, &key, at).by(actor.clone()));
         }
-    }
-}
-
-/// The row of a key without the fields that can name a person. It names every field, so that the compiler finds a forgotten
-/// one.
-fn purged(key: &KeyRow) -> KeyRow {
-    let KeyRow {
-        id,
-        org,
-        environment,
-        name: _,
-        description: _,
-        scopes,
-        level,
-        tier,
-        limits,
-        networks,
-        metadata: _,
-        created_at,
-        created_by: _,
-        updated_at,
-        life,
-        reason: _,
-        parent,
-    } = key.clone();
-    KeyRow {
-        id,
-        org,
-        environment,
-        name: String::new(),
-        description: None,
-        scopes,
-        level,
-        tier,
-        limits,
-        networks,
-        metadata: "{}".to_owned(),
-        created_at,
-        created_by: None,
-        updated_at,
-        life,
-        reason: None,
-        parent,
     }
 }
