@@ -115,7 +115,10 @@ check "the tarball is used without a network" uses_tarball
 check twine "$bin"/twine check --strict "$folder"/wheel/*
 check check-wheel-contents "$bin"/check-wheel-contents "$wheel"
 check abi3audit "$bin"/abi3audit --strict "$wheel"
-check pyroma "$bin"/pyroma --min 9 "$folder"/wheel/*.tar.gz
+# pyroma takes Markdown for another markup when its type has parameters, and wants addresses that may not be set yet.
+skipped=AuthorEmail,ValidREST
+grep -q '^repository = "' Cargo.toml || skipped+=,Url
+check pyroma "$bin"/pyroma --min 10 --skip-tests "$skipped" "$folder"/wheel/*.tar.gz
 check "the guide is in the tarball" carries "$(tar -tzf "$tarball")" core/guide/verification.md CHANGELOG.md LICENSE-MIT SECURITY.md README.md
 if programs; then
   check publint tests/packages/node_modules/.bin/publint run "$tarball" --strict
