@@ -5,13 +5,13 @@ bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 work="$PWD/target/bench"
 data="$work/data"
-figures="$work/figures"
-rm -rf "$data" "$figures"
-mkdir -p "$data" "$figures"
+figures="$data/figures"
+rm -rf "$data"
+mkdir -p "$data"
 
 say "Preparing: release builds and the peers ..."
 tools && python_packages && node_packages
-cargo build --quiet --release --package keywright-tests --example bench --example gil --example hot
+cargo build --quiet --release --package keywright-tests --example bench --example gil --example hello --example hot
 built=$(cargo metadata --no-deps --format-version 1 | "$python" -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
 triple=$(rustc --version --verbose | sed -n 's/^host: //p')
 examples="$built/$triple/release/examples"
@@ -31,3 +31,10 @@ npm pack --silent --pack-destination "$work" >/dev/null
   quiet npm install --no-save --offline --ignore-scripts --no-audit --no-fund "$work"/keywright-*.tgz
 )
 
+# report SUITE FILE: writes the tables, and prints them instead where the work was cut short.
+report() {
+  local table=${QUICK:+/dev/stdout}
+  "$python" "$bench/report.py" "$1" "$figures" >"${table:=$bench/$2}"
+  rm -rf "$data"
+  say "Written: $table"
+}

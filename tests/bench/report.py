@@ -1,10 +1,10 @@
-"""Turns the figures of one run into the text of RESULTS.md, or of HOT.md: `report.py DATA FIGURES [hot]`."""
+"""Turns the figures of one run into the text of HOT.md, RESULTS.md or HTTP.md: `report.py hot|results|http FIGURES`."""
 
 import json
 import os
 import platform
-import re
 import sqlite3
+import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,85 +14,158 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Figure:
-    """What one subject needed for one thing, in nanoseconds."""
+    """One line of the programs: what one thing took, or a number that was counted once."""
 
-    language: str
-    figure: str
-    subject: str
-    scheme: str
-    runs: int
-    median: float
-    p99: float
-    mean: float
+    group: str
+    name: str
+    unit: str
+    rounds: list[float]
+    p99: float | None
+    calls: int | None
+
+    @property
+    def value(self) -> float:
+        return statistics.median(self.rounds)
 
 
-Figures = dict[tuple[str, str, str], Figure]
+Figures = dict[tuple[str, str], Figure]
 
-LANGUAGES = ("rust", "python", "node")
-SAID = {
-    "verify 1000": "verify, 1,000 keys",
-    "verify 100000": "verify, 100,000 keys",
-    "verify 1000000": "verify, 1,000,000 keys",
-    "unknown 1000": "well-formed text of no key, 1,000 keys",
-    "unknown 100000": "well-formed text of no key, 100,000 keys",
-    "unknown 1000000": "well-formed text of no key, 1,000,000 keys",
-    "malformed": "malformed text",
-    "create": "create",
-    "list": "list of 1,000",
-    "right": "verify, right secret",
-    "wrong": "verify, wrong secret",
-    "alone": "verify, nothing beside it",
-    "busy": "verify, beside a computing thread",
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure that is at most so many times its reference: a sum of other figures, each with its weight.
+
+    Without a reference the figure itself is at most that number.
+    """
+
+    group: str
+    name: str
+    most: float
+    reference: dict[str, float]
+
+
+SIPHASH = "one SipHash-2-4-128 of a text"
+CLOCK = "one read of the monotonic clock"
+MAP = "one papaya read"
+ATOMIC = "one atomic load and compare"
+CRC = "one CRC-32 of a text"
+SHA256 = "one SHA-256 block by sha2"
+HASHLIB = "`hashlib.sha256(text).digest()`"
+CREATE_HASH = '`createHash("sha256").update(text).digest()`'
+REUSED = "hot: `await kw.verify(text, READ)`"
+ARGON2 = "argon2id by the argon2 crate, on all cores at once"
+PEERS = ("djangorestframework-api-key", "keyshield", "better-auth")
+# 15 ns where a SipHash of a text takes 30 ns.
+HALF = {SIPHASH: 0.5}
+
+
+def select(keys: str) -> dict[str, float]:
+    return {f"the same SELECT by rusqlite, {keys}": 1}
+
+
+GOALS = {
+    "hot": (
+        Goal("Rust", "hot, scopes and meter", 1.6, {SIPHASH: 1, CLOCK: 1, MAP: 1}),
+        Goal("Rust", "one limit more", 1, {CLOCK: 1} | HALF),
+        Goal("Rust", "the check for changes by other processes", 3, {ATOMIC: 1}),
+        Goal("Rust", "malformed, of another length", 1, {SIPHASH: 1}),
+        Goal("Rust", "malformed, a wrong checksum", 1.6, {SIPHASH: 1, MAP: 1, CRC: 1}),
+        Goal("Rust", "wrong secret of a known lookup", 1.25, select("256 keys") | {SHA256: 4}),
+        Goal("Rust", "hot, scopes and meter: allocations of 128 calls", 0, {}),
+        Goal("Rust", "hot, scopes, meter and one limit: allocations of 128 calls", 0, {}),
+        Goal("Rust", "hot: system calls of 10,000 calls", 0, {}),
+        Goal("Rust", "100,000 keys in turn, memory per key", 430, {}),
+        Goal("Rust", "10,000 revocations in another process: keys that were allowed after theirs", 0, {}),
+        Goal("Rust", "a revocation beside 1,000 hot argon2id keys: keys that hash again", 0, {}),
+        Goal("Python", 'hot: `await akw.verify(text, scopes="deals:read")`', 0.7, {HASHLIB: 1}),
+        Goal("Node", REUSED, 0.5, {CREATE_HASH: 1}),
+        Goal("Node", 'hot: `await kw.verify(text, { scopes: "deals:read" })`', 1.3, {REUSED: 1}),
+        Goal("Node", "argon2id: each of 1,000 keys after a restart, 16 at once", 1.1, {ARGON2: 1}),
+        Goal("Node", "argon2id: the longest stall of the event loop meanwhile", 0.25, {ARGON2: 1}),
+    ),
+    "results": (
+        Goal("Rust", "verify, 1,000 keys", 1.25, select("1,000 keys")),
+        Goal("Rust", "verify, 100,000 keys", 1.25, select("100,000 keys")),
+        Goal("Rust", "verify, 1,000,000 keys", 1.25, select("1,000,000 keys")),
+        Goal("Rust", "create", 1.3, {"rusqlite's transaction of the same rows": 1}),
+        Goal("Rust", "argon2id: verify, right secret", 1.05, {"argon2id by the argon2 crate": 1}),
+        Goal("Rust", "argon2id: verify, wrong secret", 1.25, select("argon2id")),
+        Goal("Python", "list of 1,000", 1.2, {"list of 1,000 by the core": 1}),
+        Goal("Node", "list of 1,000", 1.8, {"list of 1,000 by the core": 1}),
+    ),
+    "http": tuple(Goal(framework, "added, keywright", 4, {"added, nothing": 1}) for framework in ("asgi", "fastapi", "express", "axum")),
 }
-# language, figure, at most so many nanoseconds
-GOALS = (
-    ("rust", "verify 1000", 10_000),
-    ("rust", "verify 100000", 10_000),
-    ("rust", "verify 1000000", 10_000),
-    ("rust", "malformed", 60),
-    ("rust", "wrong", 10_000),
-    ("python", "verify 100000", 25_000),
-    ("python", "verify 1000000", 25_000),
-    ("python", "list", 2_000_000),
-    ("node", "list", 5_000_000),
-)
-# figure, beside what, at most so many times as long
-RATIOS = (("create", "rusqlite", 1.3), ("right", "argon2", 1.05))
 
 
-def read(folder: Path) -> Figures:
-    figures: Figures = {}
-    for language in LANGUAGES:
-        for line in (folder / language).read_text().splitlines():
-            found = Figure(language, **json.loads(line))
-            figures[language, found.figure, found.subject] = found
-    return figures
+def read(file: Path) -> Figures:
+    figures = [Figure(**json.loads(line)) for line in file.read_text().splitlines()]
+    return {(it.group, it.name): it for it in figures}
 
 
-def spell(nanoseconds: float) -> str:
-    for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
-        if nanoseconds >= size:
-            return f"{nanoseconds / size:.3g} {unit}"
-    return f"{nanoseconds:.3g} ns"
+def found(figures: Figures, group: str, name: str) -> Figure:
+    """A figure of the group, else of Rust."""
+    return figures.get((group, name)) or figures["Rust", name]
 
 
-def machine(data: Path) -> list[str]:
-    cpu = next(
-        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
+def spell(number: float, unit: str) -> str:
+    if unit != "ns" or number == 0:
+        return f"{number:.3g} {unit}".strip()
+    for size, larger in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
+        if abs(number) >= size:
+            return f"{number / size:.3g} {larger}"
+    return f"{number:.3g} ns"
+
+
+def row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def goals(suite: str, figures: Figures) -> str:
+    lines = [row("of", "figure", "takes", "reference", "takes", "ratio", "goal", "met"), "|---|---|---|---|---|---|---|---|"]
+    for goal in GOALS[suite]:
+        it = figures.get((goal.group, goal.name))
+        if it is None:
+            lines.append(row(goal.group, goal.name, "not measured", "", "", "", "", ""))
+            continue
+        if goal.reference:
+            base = sum(weight * found(figures, goal.group, name).value for name, weight in goal.reference.items())
+            ratio = it.value / base if base > 0 else float("inf")
+            names = " + ".join(name if weight == 1 else f"{weight} times {name}" for name, weight in goal.reference.items())
+            cells = (names, spell(base, it.unit), f"{ratio:.2f}", f"≤ {goal.most}")
+        else:
+            ratio, cells = it.value, ("", "", "", f"≤ {spell(goal.most, it.unit)}")
+        lines.append(row(it.group, it.name, spell(it.value, it.unit), *cells, "yes" if ratio <= goal.most else "**no**"))
+    return "\n".join(lines)
+
+
+def table(group: str, figures: Figures) -> str:
+    """All figures of a group. That of a peer says how many times ours it is."""
+    lines = [row("figure", "median", "p99", "calls", "times ours"), "|---|---|---|---|---|"]
+    for it in (it for it in figures.values() if it.group == group):
+        thing, _, who = it.name.rpartition(", ")
+        ours = figures.get((group, thing)) or figures.get((group, f"{thing}, keywright"))
+        times = f"{it.value / ours.value:.2f}" if who in PEERS and ours else ""
+        p99 = "" if it.p99 is None else spell(it.p99, it.unit)
+        lines.append(row(it.name, spell(it.value, it.unit), p99, it.calls or "", times))
+    return "\n".join(lines)
+
+
+def version(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def machine(data: Path) -> str:
+    models = (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    file_system = subprocess.run(["stat", "-f", "-c", "%T", str(data)], capture_output=True, text=True).stdout.strip()
-
-    def version(*command: str) -> str:
-        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
-
-    return [
-        f"- {datetime.now(timezone.utc):%Y-%m-%d}, load {os.getloadavg()[1]:.1f} over the last 5 minutes",
-        f"- {cpu}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux {platform.release()}; {file_system}",
-        f"- {version('rustc', '--version')}; Python {platform.python_version()}; Node {version('node', '--version')}",
-        f"- peers: {peers()}",
-    ]
+    return "\n".join(
+        [
+            f"- {datetime.now(timezone.utc):%Y-%m-%d}, load {os.getloadavg()[1]:.1f} over the last 5 minutes",
+            f"- {next(models, platform.machine())}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux {platform.release()}; "
+            + version("stat", "-f", "-c", "%T", str(data)),
+            f"- {version('rustc', '--version')}; Python {platform.python_version()}; Node {version('node', '--version')}",
+            f"- peers: {peers()}",
+        ]
+    )
 
 
 def peers() -> str:
@@ -101,74 +174,26 @@ def peers() -> str:
     node = json.loads((here / "node/package.json").read_text())["dependencies"]
     return (
         f"djangorestframework-api-key {python['djangorestframework-api-key']} on Django {python['Django']} "
-        f"(Python's SQLite {sqlite3.sqlite_version}); @better-auth/api-key {node['@better-auth/api-key']} "
-        f"on libsql {node['libsql']}"
+        f"(Python's SQLite {sqlite3.sqlite_version}); keyshield {python['keyshield']}; "
+        f"@better-auth/api-key {node['@better-auth/api-key']} on libsql {node['libsql']}"
     )
 
 
-def goals(figures: Figures) -> list[str]:
-    lines = ["| goal | scheme | at most | median | p99 | met |", "|---|---|---|---|---|---|"]
-    for language, name, most in GOALS:
-        it = figures[language, name, "keywright"]
-        met = "yes" if it.median <= most else "**no**"
-        lines.append(f"| {language}: {SAID[name]} | {it.scheme} | {spell(most)} | {spell(it.median)} | {spell(it.p99)} | {met} |")
-    for name, peer, times in RATIOS:
-        it, other = figures["rust", name, "keywright"], figures["rust", name, peer]
-        ratio = it.median / other.median
-        met = "yes" if ratio <= times else "**no**"
-        lines.append(
-            f"| rust: {SAID[name]} | {it.scheme} | {times} times {peer} ({spell(other.median)}) "
-            f"| {spell(it.median)} = {ratio:.2f} times | {spell(it.p99)} | {met} |"
-        )
-    return lines
+HOW = """\
+One run of `bash tests/bench/{script}`; release builds. A figure and its reference are timed in turns, in one process, over {rounds} rounds;
+a figure is the median of the medians of its rounds, and p99 is over all calls. A goal is a ratio of the two, since absolute times differ
+from machine to machine and from day to day.
+"""
 
+TEXTS = {
+    "hot": """\
+# Figures of what memory answers
 
-def table(figures: Figures, language: str) -> list[str]:
-    lines = ["| what | who | scheme | median | p99 | mean | calls | times ours |", "|---|---|---|---|---|---|---|---|"]
-    for name, said in SAID.items():
-        rows = [it for (spoken, figure, _), it in figures.items() if spoken == language and figure == name]
-        ours = figures.get((language, name, "keywright"))
-        for it in rows:
-            ratio = "" if ours is None or it is ours else f"{it.median / ours.median:.2f}"
-            lines.append(
-                f"| {said} | {it.subject} | {it.scheme} | {spell(it.median)} | {spell(it.p99)} | {spell(it.mean)} | {it.runs} | {ratio} |"
-            )
-    return lines
-
-
-def runs_of_argon2(figures: Figures, extremes: dict[str, int]) -> str:
-    """Whether a wrong secret can have cost a run of argon2, told by time: no run is faster than the fastest."""
-    most, least = extremes["wrong_most"], extremes["argon2_least"]
-    runs = figures["rust", "wrong", "keywright"].runs
-    times = f"the slowest of {runs} wrong secrets took {spell(most)}, the fastest argon2 run {spell(least)}"
-    verdict = "argon2 ran for none of them" if most < least else "so one of them may have cost a run"
-    return f"Under argon2id {times}: {verdict}."
-
-
-def hot(folder: Path) -> list[str]:
-    lines = ["| language | what | at most | median, or count | p99 | met |", "|---|---|---|---|---|---|"]
-    for line in (folder / "hot").read_text().splitlines():
-        it = json.loads(line)
-
-        def shown(number: float | None, unit: str = it["unit"]) -> str:
-            if number is None:
-                return ""
-            return spell(number) if unit == "ns" and number > 0 else f"{number:.3g} {unit}".strip()
-
-        met = "" if it["goal"] is None else "yes" if it["value"] <= it["goal"] else "**no**"
-        cells = (shown(it["goal"]), shown(it["value"]), shown(it.get("p99")))
-        what = re.sub(r"\d{4,}", lambda number: f"{int(number[0]):,}", it["what"])
-        lines.append(f"| {it['language']} | {what} | {' | '.join(cells)} | {met} |")
-    return lines
-
-
-TEXT = """\
-# Figures
-
-One run of `bash tests/bench/run.sh`; release builds. Every call is timed alone (malformed text in Rust: a thousand at a time), by the
-wall clock, and reading the clock is part of it; the subjects of a table take turns in one process. Each verification is of another
-key, so that all of them are cold (HOT.md has what memory answers); the operating system has the files in its cache. All
-databases are in WAL mode with `synchronous=FULL`.
+{how}
+Calls are timed in windows (Rust: 128 calls; Python and Node: 20,000 with their loop), but for those that ask the store ("for the first
+time", "wrong secret"), which are timed one by one. Keys are of `hmac-sha256` unless named; verifications that memory answers run no
+scheme. Allocations and memory are counted by the allocator, for the whole process; memory is that of a new engine with all keys in use
+once. System calls are those of the verifying thread under strace. Slow hashes are counted by the time for which their threads have run.
 
 {machine}
 
@@ -176,65 +201,68 @@ databases are in WAL mode with `synchronous=FULL`.
 
 {goals}
 
-{argon2}
+"The check for changes" is one load of SQLite's WAL index through a pointer that another thread may exchange, and two loads to compare
+it with. 15 ns count as half a SipHash, which
+took 30 ns where that goal was set.
+""",
+    "results": """\
+# Figures
 
-## Rust
-
-{rust}
-
-`rusqlite` inserts the same rows in one transaction through one connection, with the same schema, triggers and settings; `argon2` is
-the crate called with the same parameters.
-
-## Python
-
-{python}
-
-`drf` is djangorestframework-api-key: `APIKey.objects.is_valid`, `create_key`, and the fields of the first 1,000 of `all()`.
-"GIL kept" and "GIL released" are one function of the core called through `ctypes.PyDLL` and `ctypes.CDLL`, beside a thread that
-computes in Python. Who releases the GIL may get it back only after the other thread's switch interval of 5 ms, which shows in
-p99 and mean: in the median only where the call outlasts the waking of the other thread.
-
-## Node
-
-{node}
-
-better-auth's limits are off; it still writes a row at every good verification, which ours does not. "well-formed text of no key" has
-no write on either side. Its list is the adapter's `findMany`, which is what `listApiKeys` calls.
-"""
-
-
-HOT = """\
-# Figures of what memory answers
-
-One run of `bash tests/bench/hot.sh`; release builds. Calls are timed in windows (Rust: of 128 calls; Python and Node: 20,000; Python's less
-what an empty loop takes), and median and p99 are over windows. What asks the store ("for the first time", "wrong secret") is timed call
-by call. Keys are of `hmac-sha256` unless named, a scheme that answers from memory do not run: they cost one keyed hash of the text.
-Allocations and memory are counted by the allocator, for the whole process; memory is that of a new engine with all keys in use once.
-System calls are those of the verifying thread under strace, between two marks. Whether a hash ran is told by the time that the threads
-for hashes have run, in units of one hash.
+{how}
+Each verification is of another key, so that all of them ask the store (HOT.md has what memory answers); the operating system has the
+files in its cache. All databases are in WAL mode with `synchronous=FULL`. Keys are of `hmac-sha256` unless named.
 
 {machine}
 
-{hot}
-"""
+## Goals
+
+{goals}
+
+rusqlite runs the SELECT of a verification and reads every column, and inserts the rows of `create` in one transaction, each through one
+connection with the engine's schema, triggers and settings. "By the core" is the call of the Rust crate in a program beside, which is
+asked in turn.
+""",
+    "http": """\
+# Figures of requests
+
+{how}
+A figure is CPU time of the server process for one request of a hello route, by one connection that is kept alive. `nothing` is a
+middleware, or a dependency of FastAPI, that adds as many bytes of headers and does nothing else. The scheme is `hmac-sha256`, the key is
+in memory; keyshield has its cache and a repository in memory, better-auth a SQLite file of 1,000 keys.
+
+{machine}
+
+## Goals
+
+{goals}
+""",
+}
+
+NOTES = {
+    ("results", "Python"): """\
+djangorestframework-api-key stores `sha512`; its calls are `APIKey.objects.is_valid`, `create_key`, and the fields of the first 1,000 of
+`all()`. "GIL kept" and "GIL released" are one function of the core called through `ctypes.PyDLL` and `ctypes.CDLL`, beside a thread that
+computes in Python. A call that releases the GIL may get it back only after the other thread's switch interval of 5 ms, which shows in
+p99: in the median only where the call outlasts the waking of the other thread.
+""",
+    ("results", "Node"): """\
+better-auth stores `sha256`, and its limits are off; it still writes a row at every good verification, which ours does not. "Well-formed
+text of no key" has no write on either side. Its list is the adapter's `findMany`, which is what `listApiKeys` calls.
+""",
+}
 
 
 def main() -> None:
-    data, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    if sys.argv[3:] == ["hot"]:
-        print(HOT.format(machine="\n".join(machine(data)[:3]), hot="\n".join(hot(folder))), end="")
-        return
-    figures = read(folder)
-    extremes = json.loads((folder / "extremes").read_text())
-    print(
-        TEXT.format(
-            machine="\n".join(machine(data)),
-            goals="\n".join(goals(figures)),
-            argon2=runs_of_argon2(figures, extremes),
-            **{language: "\n".join(table(figures, language)) for language in LANGUAGES},
-        ),
-        end="",
-    )
+    suite, file = sys.argv[1], Path(sys.argv[2])
+    figures = read(file)
+    script = {"hot": "hot.sh", "results": "run.sh", "http": "http.sh"}[suite]
+    rounds = min(len(it.rounds) for it in figures.values() if len(it.rounds) > 1)
+    how = HOW.format(script=script, rounds=rounds)
+    print(TEXTS[suite].format(how=how, machine=machine(file.parent), goals=goals(suite, figures)), end="")
+    for group in dict.fromkeys(group for group, _ in figures):
+        print(f"\n## {group}\n\n{table(group, figures)}")
+        if note := NOTES.get((suite, group)):
+            print(f"\n{note}", end="")
 
 
 main()

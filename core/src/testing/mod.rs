@@ -31,3 +31,14 @@ pub use plant::plant;
 pub fn ask_freshness(kw: &Keywright, times: usize) -> bool {
     kw.engine().ask_freshness(times)
 }
+
+/// The SQL of a verification's look-up on SQLite, with the time and the lookup as its parameters. For benchmarks that run
+/// it without the engine.
+///
+/// ```
+/// assert!(keywright::testing::find_statement().starts_with("SELECT"));
+/// ```
+#[must_use]
+pub fn find_statement() -> &'static str {
+    &crate::store::sqlite::FIND
+}

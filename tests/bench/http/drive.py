@@ -1,53 +1,42 @@
-"""CPU time of a server for one request, without keys and with: `drive.py FOLDER PYTHON NODE_FOLDER HELLO`. Writes Markdown.
+"""CPU time of a server for one request: `drive.py FOLDER FIGURES PYTHON NODE_FOLDER HELLO`.
 
-One connection to each, kept alive. Those of a framework stand side by side, warm, and are asked in turn, so that what else the
-machine does concerns all of them; the medians of the rounds count.
+One connection to each server, kept alive. The servers of a framework run side by side, warm, and are asked in turn, so that a
+disturbance hits all of them alike.
 """
 
-import os
 import socket
-import statistics
 import subprocess
 import sys
-from datetime import datetime, timezone
 from pathlib import Path
 
 from keywright import Keywright
 
-ROUNDS = 9
+sys.path.append(str(Path(__file__).parents[1] / "python"))
+from timing import ROUNDS, share, write
+
 # Requests of a round, and before the first one: just-in-time compilers settle late.
-REQUESTS = {"asgi": 3_000, "fastapi": 3_000, "express": 3_000, "axum": 20_000}
+REQUESTS = {"asgi": 1_500, "fastapi": 1_500, "express": 1_500, "axum": 8_000}
 WARM_UP = {"asgi": 2_000, "fastapi": 2_000, "express": 8_000, "axum": 20_000}
 # Peers that wait, or write, for each request.
-PEER_REQUESTS = 60
-# variant, at most so many microseconds more than its framework alone
-VARIANTS = (
-    ("asgi", None),
-    ("asgi nothing", None),
-    ("asgi keywright", 10),
-    ("fastapi", None),
-    ("fastapi nothing", None),
-    ("fastapi keywright", 30),
-    ("fastapi keyshield", None),
-    ("express", None),
-    ("express nothing", None),
-    ("express keywright", 10),
-    ("express better-auth", None),
-    ("axum", None),
-    ("axum keywright", 2),
-)
-# No peers.
-OURS = ("", "nothing", "keywright")
+PEER_REQUESTS = 30
+# The framework alone, a middleware that does nothing, ours, and peers.
+VARIANTS = {
+    "asgi": ("alone", "nothing", "keywright"),
+    "fastapi": ("alone", "nothing", "keywright", "keyshield"),
+    "express": ("alone", "nothing", "keywright", "better-auth"),
+    "axum": ("alone", "nothing", "keywright"),
+}
+PEERS = ("keyshield", "better-auth")
 
 
 def spent(process: int) -> float:
-    """Microseconds of CPU that the threads of a process have used, by the scheduler's clock, which knows nanoseconds."""
+    """Nanoseconds of CPU that the threads of a process have used, by the scheduler's clock."""
     threads = Path(f"/proc/{process}/task").glob("*/schedstat")
-    return sum(int(it.read_text().split()[0]) for it in threads) / 1_000
+    return sum(int(it.read_text().split()[0]) for it in threads)
 
 
 class Server:
-    """A hello route that stands until it is closed."""
+    """A server with a hello route."""
 
     def __init__(self, command: list[str]) -> None:
         self.command = command
@@ -58,7 +47,7 @@ class Server:
         self.connection = socket.create_connection(("127.0.0.1", int(port)))
 
     def ask(self, times: int) -> float:
-        """Microseconds of CPU for each request."""
+        """Nanoseconds of CPU for each request."""
         before = spent(self.process.pid)
         for _ in range(times):
             self.connection.sendall(self.request)
@@ -78,24 +67,23 @@ class Server:
         self.process.wait(10)
 
 
-def measured(commands: dict[str, list[str]]) -> dict[str, list[float]]:
-    """The rounds of all variants of a framework."""
-    servers = {variant: Server(command) for variant, command in commands.items()}
-
-    def requests(variant: str, of: dict[str, int]) -> int:
-        framework, _, who = variant.partition(" ")
-        return of[framework] if who in OURS else PEER_REQUESTS
-
+def measure(out: Path, framework: str, command: list[str], folder: Path) -> None:
+    servers = {variant: Server([*command, framework, variant, str(folder)]) for variant in VARIANTS[framework]}
     for variant, server in servers.items():
-        server.ask(requests(variant, WARM_UP))
-    rounds = [{variant: server.ask(requests(variant, REQUESTS)) for variant, server in servers.items()} for _ in range(ROUNDS)]
-    for server in servers.values():
+        server.ask(share(PEER_REQUESTS if variant in PEERS else WARM_UP[framework]))
+    requests = {variant: share(PEER_REQUESTS if variant in PEERS else REQUESTS[framework]) for variant in servers}
+    rounds = [{variant: server.ask(requests[variant]) for variant, server in servers.items()} for _ in range(ROUNDS)]
+    for variant, server in servers.items():
         server.close()
-    return {variant: [it[variant] for it in rounds] for variant in servers}
+        spent = [it[variant] for it in rounds]
+        write(out, framework, f"{framework}, {variant}", spent, calls=requests[variant] * ROUNDS)
+        if variant != "alone":
+            added = [one - it["alone"] for one, it in zip(spent, rounds, strict=True)]
+            write(out, framework, f"added, {variant}", added)
 
 
 def main() -> None:
-    folder, python, node, hello = (Path(it).absolute() for it in sys.argv[1:5])
+    folder, out, python, node, hello = (Path(it).absolute() for it in sys.argv[1:6])
     with Keywright(f"sqlite:{folder}/keys.db", brand="bench", pepper="a pepper of the benchmark, of 32 bytes or more") as kw:
         (folder / "key.txt").write_text(kw.keys.create(name="bench", scopes="deals:read").api_key)
     here = Path(__file__).parent
@@ -105,32 +93,8 @@ def main() -> None:
         "express": ["node", str(node / "hello.mjs")],
         "axum": [str(hello)],
     }
-    figures: dict[str, list[float]] = {}
     for framework, command in commands.items():
-        variants = [it for it, _ in VARIANTS if it.partition(" ")[0] == framework]
-        figures |= measured({it: [*command, it, str(folder)] for it in variants})
-    medians = {variant: statistics.median(of) for variant, of in figures.items()}
-
-    def added(variant: str) -> float:
-        bare = figures[variant.partition(" ")[0]]
-        return statistics.median(one - other for one, other in zip(figures[variant], bare, strict=True))
-
-    print("# Figures of requests\n")
-    print("One run of `bash tests/bench/http.sh`; release builds. CPU time of the server process for one request of a hello")
-    print(f"route, warm, by one connection that is kept alive; the medians of {ROUNDS} rounds in turn. The scheme is `hmac-sha256`,")
-    print("the key is in memory; keyshield has its cache and a repository in memory, better-auth a SQLite file of 1,000 keys.")
-    print("`nothing` is a middleware, or a dependency, that adds as many headers and does nothing else: what is not ours of what ours")
-    print("adds.\n")
-    print(f"- {datetime.now(timezone.utc):%Y-%m-%d}, load {os.getloadavg()[1]:.1f} over the last 5 minutes, {os.cpu_count()} cores\n")
-    print("| what | CPU per request | added | at most | met | times what ours adds |\n|---|---|---|---|---|---|")
-    for variant, goal in VARIANTS:
-        framework, _, who = variant.partition(" ")
-        more, ours = added(variant), added(f"{framework} keywright")
-        line = [variant, f"{medians[variant]:.1f} µs", f"{more:.1f} µs" if who else ""]
-        line += [f"{goal} µs", "yes" if more <= goal else "**no**"] if goal else ["", ""]
-        line.append(f"{more / ours:.1f}" if who not in OURS and ours > 0 else "")
-        print("|", " | ".join(line), "|")
+        measure(out, framework, command, folder)
 
 
-if __name__ == "__main__":
-    main()
+main()

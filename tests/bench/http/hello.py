@@ -1,4 +1,4 @@
-"""A hello route of one framework, without keys or with: `hello.py VARIANT FOLDER`."""
+"""A hello route of one framework, without keys or with: `hello.py FRAMEWORK VARIANT FOLDER`."""
 
 import json
 import os
@@ -13,16 +13,16 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
-VARIANT, FOLDER = sys.argv[1], Path(sys.argv[2])
+SERVER, FOLDER = tuple(sys.argv[1:3]), Path(sys.argv[3])
 BODY = json.dumps({"hello": "world"}).encode()
 
 
-# As many bytes as those of the contract, which the server has to check and write.
+# As many bytes of headers as the guard adds: the server has to check and write them.
 SAME = [(b"cache-control", b"no-store"), (b"vary", b"authorization, api-key, x-api-key"), (b"x-request-id", b"0" * 36)]
 
 
 class Headers:
-    """What any middleware costs that adds these headers to a response."""
+    """A middleware that adds these headers and does nothing else."""
 
     def __init__(self, app):
         self.app = app
@@ -36,11 +36,11 @@ class Headers:
         await self.app(scope, receive, sending)
 
 
-class Nobody(SecurityBase):
-    """What any dependency with scopes costs."""
+class Nothing(SecurityBase):
+    """A dependency with scopes that does nothing."""
 
     model = HTTPBearer()
-    scheme_name = "nobody"
+    scheme_name = "nothing"
 
     async def __call__(self, request: Request, security_scopes: SecurityScopes):
         return None if security_scopes.scopes else request
@@ -89,20 +89,20 @@ def fastapi(dependency):
 
 
 text = (FOLDER / "key.txt").read_text()
-if VARIANT == "asgi":
+if SERVER == ("asgi", "alone"):
     app = plain
-elif VARIANT == "asgi nothing":
+elif SERVER == ("asgi", "nothing"):
     app = Headers(plain)
-elif VARIANT == "asgi keywright":
+elif SERVER == ("asgi", "keywright"):
     from keywright.asgi import KeywrightMiddleware
 
     app = KeywrightMiddleware(plain, ours(), routes=[{"path": "/hello", "scopes": "deals:read"}])
-elif VARIANT == "fastapi":
+elif SERVER == ("fastapi", "alone"):
     app = fastapi(None)
-elif VARIANT == "fastapi nothing":
-    app = fastapi(Security(Nobody(), scopes=["deals:read"]))
+elif SERVER == ("fastapi", "nothing"):
+    app = fastapi(Security(Nothing(), scopes=["deals:read"]))
     app.add_middleware(Headers)
-elif VARIANT == "fastapi keywright":
+elif SERVER == ("fastapi", "keywright"):
     from keywright.fastapi import install
 
     app = FastAPI()
@@ -112,11 +112,11 @@ elif VARIANT == "fastapi keywright":
     async def hello():
         return {"hello": "world"}
 
-elif VARIANT == "fastapi keyshield":
+elif SERVER == ("fastapi", "keyshield"):
     text, needed = keyshield()
     app = fastapi(Depends(needed))
 else:
-    raise SystemExit(f"no variant {VARIANT}")
+    raise SystemExit(f"no server {SERVER}")
 
 
 def watch():

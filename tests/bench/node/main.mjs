@@ -1,48 +1,66 @@
-// Keywright and better-auth's api-key plugin from Node, in one process and in turns: `main.mjs DATA OUT`.
+// Keywright and better-auth's api-key plugin from Node, in turns: `main.mjs DATA FIGURES BENCH`.
+
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 
 import { Keywright } from "keywright";
 
 import { peer } from "./better-auth.mjs";
-import { race, record } from "./timing.mjs";
+import { race, share } from "./timing.mjs";
 
-const [data, out] = process.argv.slice(2);
+const [data, out, program] = process.argv.slice(2);
 const pepper = readFileSync(`${data}/pepper`, "utf8");
 const lines = (file) => readFileSync(`${data}/${file}`, "utf8").trim().split("\n");
 const strangers = lines("strangers.txt");
-
-async function run(subjects, rounds, block) {
-  const times = await race(subjects, rounds, block);
-  subjects.forEach((subject, index) => record(out, subject, times[index]));
-}
-
-const ours = (figure, call, items) => ({ figure, name: "keywright", scheme: "hmac-sha256", call, items });
-const theirs = (figure, call, items) => ({ figure, name: "better-auth", scheme: "sha256", call, items });
+const PEER = "better-auth";
+/** How many lists are timed at once. */
+const LISTS = 5;
 
 for (const count of [100_000, 1_000_000]) {
   const kw = new Keywright(`sqlite:${data}/keys-${count}.db`, { brand: "bench", pepper });
-  const other = await peer(`${data}/better-auth-${count}.db`, count);
-  const verify = async (text) => (await kw.verify(text)).allowed;
+  const other = await peer(`${data}/better-auth-${count}.db`, share(count));
+  const said = `${count.toLocaleString("en")} keys`;
   const refuse = async (text) => !(await kw.verify(text)).allowed;
 
-  await run(
-    [
-      ours(`verify ${count}`, verify, lines(`keys-${count}.txt`)),
-      theirs(`verify ${count}`, other.verify, other.texts),
-      ours(`unknown ${count}`, refuse, strangers),
-      theirs(`unknown ${count}`, other.refuse, other.texts.map((text) => `${text.slice(0, -1)}y`)),
-    ],
-    40,
-    50,
-  );
+  await race(out, 95, [
+    { name: `verify, ${said}`, call: async (text) => (await kw.verify(text)).allowed, items: lines(`keys-${count}.txt`) },
+    { name: `verify, ${said}, ${PEER}`, call: other.verify, items: other.texts },
+    { name: `well-formed text of no key, ${said}`, call: refuse, items: strangers },
+    {
+      name: `well-formed text of no key, ${said}, ${PEER}`,
+      call: other.refuse,
+      items: other.texts.map((text) => `${text.slice(0, -1)}y`),
+    },
+  ]);
   if (count === 100_000) {
-    await run([ours("malformed", refuse, ["nonsense"])], 40, 250);
-    const create = (name) => kw.keys.create({ name });
-    await run([ours("create", create, ["bench"]), theirs("create", other.create, ["bench"])], 40, 10);
-    const list = async (limit) => (await kw.keys.list({ limit })).data.length === limit;
-    const listed = async (limit) => (await other.list(limit)).length === limit;
-    await run([ours("list", list, [1_000]), theirs("list", listed, [1_000])], 10, 10);
+    await race(out, 450, [{ name: "malformed text", call: refuse, items: ["nonsense"] }]);
+    await race(out, 20, [
+      { name: "create", call: () => kw.keys.create({ name: "bench" }) },
+      { name: `create, ${PEER}`, call: () => other.create("bench") },
+    ]);
+    await lists(kw, other);
   }
   await kw.close();
   other.close();
+}
+
+/** Lists beside the core's own in the program `bench`, which gets its turn like every other subject. */
+async function lists(kw, other) {
+  const core = spawn(program, [data, out, "beside"], { stdio: ["pipe", "pipe", "inherit"] });
+  const answers = createInterface({ input: core.stdout })[Symbol.asyncIterator]();
+  const list = async () => {
+    for (let time = 0; time < LISTS; time++) if ((await kw.keys.list({ limit: 1_000 })).data.length !== 1_000) return false;
+    return true;
+  };
+  const byCore = async () => {
+    core.stdin.write(`${LISTS}\n`);
+    return (await answers.next()).value === "true";
+  };
+  await race(out, 2, [
+    { name: "list of 1,000", call: list, times: LISTS },
+    { name: "list of 1,000 by the core", call: byCore, times: LISTS },
+    { name: `list of 1,000, ${PEER}`, call: async () => (await other.list(1_000)).length === 1_000 },
+  ]);
+  core.stdin.end();
 }

@@ -12,7 +12,9 @@ SAMPLE = 20_000
 
 
 class Peer:
-    def __init__(self, file: Path, count: int) -> None:
+    """The keys of one file, which gets `count` more of them."""
+
+    def __init__(self, file: Path, count: int = 0) -> None:
         if not settings.configured:
             settings.configure(
                 INSTALLED_APPS=["rest_framework", "rest_framework_api_key"],

@@ -1,78 +1,73 @@
-"""Verifications that memory answers, from Python: `hot.py DATA FIGURES`. Windows of calls, since one is too short to time."""
+"""Verifications that memory answers, from Python: `hot.py DATA FIGURES`."""
 
 import asyncio
-import json
-import statistics
+import hashlib
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+from timing import Subject, race, share
 
 from keywright import AsyncKeywright, Keywright
 
-CALLS = 20_000
-WINDOWS = 60
-
-
-def median(run: Callable[[], object]) -> float:
-    """Nanoseconds of one call."""
-    spent = []
-    for _ in range(WINDOWS):
-        begin = time.perf_counter_ns()
-        run()
-        spent.append((time.perf_counter_ns() - begin) / CALLS)
-    return statistics.median(spent)
-
-
-def figure(out: Path, what: str, value: float, goal: float | None) -> None:
-    with out.open("a") as file:
-        file.write(json.dumps({"language": "Python", "what": what, "value": value, "unit": "ns", "goal": goal}) + "\n")
+# How many calls are timed at once: one is too short.
+CALLS = share(20_000)
+TURNS = range(CALLS)
 
 
 def main() -> None:
     data, out = Path(sys.argv[1]), Path(sys.argv[2])
     text = (data / "hot.txt").read_text().split()[0]
+    presented = text.encode()
     url, pepper = f"sqlite:{data}/hot.db", "a pepper of the benchmark, of 32 bytes or more"
-    turns = range(CALLS)
+    kw = Keywright(url, brand="bench", pepper=pepper)
+    akw = AsyncKeywright(url, brand="bench", pepper=pepper)
+    loop = asyncio.new_event_loop()
 
-    with Keywright(url, brand="bench", pepper=pepper) as kw:
+    def truth(_item: None) -> bool:
+        for _ in TURNS:
+            if not kw.verify(text, scopes="deals:read"):
+                raise AssertionError
+        return True
 
-        def loop() -> None:
-            for _ in turns:
-                pass
+    def method(_item: None) -> bool:
+        for _ in TURNS:
+            if not kw.verify(text, scopes="deals:read", method="GET"):
+                raise AssertionError
+        return True
 
-        def truth() -> None:
-            for _ in turns:
-                if not kw.verify(text, scopes="deals:read"):
-                    raise AssertionError
+    def key(_item: None) -> bool:
+        for _ in TURNS:
+            if kw.verify(text, scopes="deals:read").key is None:
+                raise AssertionError
+        return True
 
-        def method() -> None:
-            for _ in turns:
-                if not kw.verify(text, scopes="deals:read", method="GET"):
-                    raise AssertionError
+    async def awaited() -> bool:
+        for _ in TURNS:
+            if not await akw.verify(text, scopes="deals:read"):
+                raise AssertionError
+        return True
 
-        def key() -> None:
-            for _ in turns:
-                if kw.verify(text, scopes="deals:read").key is None:
-                    raise AssertionError
+    def digest(_item: None) -> bool:
+        for _ in TURNS:
+            if not hashlib.sha256(presented).digest():
+                raise AssertionError
+        return True
 
-        truth()
-        empty = median(loop)
-        figure(out, 'hot `if kw.verify(text, scopes="deals:read")`', median(truth) - empty, 250)
-        figure(out, "hot, scopes and method", median(method) - empty, None)
-        figure(out, "hot, and its key asked for", median(key) - empty, None)
+    def run(of: Callable[[], Awaitable[bool]]) -> Callable[[None], bool]:
+        return lambda _: loop.run_until_complete(of())
 
-    async def asynchronous() -> None:
-        async with AsyncKeywright(url, brand="bench", pepper=pepper) as akw:
-            spent = []
-            for _ in range(WINDOWS):
-                begin = time.perf_counter_ns()
-                for _ in turns:
-                    await akw.verify(text, scopes="deals:read")
-                spent.append((time.perf_counter_ns() - begin) / CALLS)
-            figure(out, 'hot `await akw.verify(text, scopes="deals:read")`', statistics.median(spent) - empty, 600)
-
-    asyncio.run(asynchronous())
+    subjects = [
+        Subject('hot: `if kw.verify(text, scopes="deals:read")`', truth, times=CALLS),
+        Subject("hot: scopes and method", method, times=CALLS),
+        Subject("hot: `.key` of the decision", key, times=CALLS),
+        Subject('hot: `await akw.verify(text, scopes="deals:read")`', run(awaited), times=CALLS),
+        Subject("`hashlib.sha256(text).digest()`", digest, times=CALLS),
+    ]
+    race(out, 3, subjects)
+    kw.close()
+    loop.run_until_complete(akw.close())
+    loop.close()
 
 
 main()

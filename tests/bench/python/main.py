@@ -1,63 +1,80 @@
-"""Keywright and djangorestframework-api-key from Python, in one process and in turns: `main.py DATA OUT GIL_LIBRARY`."""
+"""Keywright and djangorestframework-api-key from Python, in turns: `main.py DATA FIGURES GIL_LIBRARY BENCH`."""
 
 import ctypes
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import timing
 from drf import Peer
-from timing import Subject
+from timing import Subject, race, share
 
 from keywright import Keywright
 
-OURS = "hmac-sha256"
-THEIRS = "sha512"
+# How many lists are timed at once.
+LISTS = 5
+
+
+PEER = "djangorestframework-api-key"
 
 
 def wrong(text: str) -> str:
-    """The same lookup with another secret; for ours the checksum is wrong as well, as it would be."""
+    """The same prefix with another secret."""
     return text[:-1] + ("x" if text[-1] != "x" else "y")
+
+
+class Core:
+    """The core's own list, in the program `bench`, which gets its turn like every other subject."""
+
+    def __init__(self, program: str, data: Path, out: Path) -> None:
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen([program, data, out, "beside"], stdin=pipe, stdout=pipe, text=True, bufsize=1)
+
+    def list(self, times: int) -> bool:
+        self.process.stdin.write(f"{times}\n")
+        return self.process.stdout.readline() == "true\n"
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def compare(data: Path, out: Path, count: int) -> None:
     texts = (data / f"keys-{count}.txt").read_text().split()
-    stranger = (data / "strangers.txt").read_text().split()
-    peer_file = data / f"drf-{count}.db"
-    peer = Peer(peer_file, count)
+    strangers = (data / "strangers.txt").read_text().split()
+    peer = Peer(data / f"drf-{count}.db", share(count))
     with Keywright(f"sqlite:{data}/keys-{count}.db", brand="bench", pepper=(data / "pepper").read_text()) as kw:
-
-        def create(name: str) -> object:
-            return kw.keys.create(name=name)
-
-        def first(limit: int) -> bool:
-            return len(kw.keys.list(limit=limit).data) == limit
-
+        verify, unknown = f"verify, {count:,} keys", f"well-formed text of no key, {count:,} keys"
         subjects = [
-            Subject(f"verify {count}", "keywright", OURS, kw.verify, texts),
-            Subject(f"verify {count}", "drf", THEIRS, peer.verify, peer.texts),
-            Subject(f"unknown {count}", "keywright", OURS, lambda text: not kw.verify(text), stranger),
-            Subject(f"unknown {count}", "drf", THEIRS, peer.refuse, [wrong(text) for text in peer.texts]),
+            Subject(verify, kw.verify, texts),
+            Subject(f"{verify}, {PEER}", peer.verify, peer.texts),
+            Subject(unknown, lambda text: not kw.verify(text), strangers),
+            Subject(f"{unknown}, {PEER}", peer.refuse, [wrong(text) for text in peer.texts]),
         ]
-        timing.run(out, subjects, rounds=40, block=250)
-        if count == 100_000:
-            malformed = [Subject("malformed", "keywright", OURS, lambda text: not kw.verify(text), ["nonsense"])]
-            timing.run(out, malformed, rounds=40, block=250)
-            subjects = [
-                Subject("create", "keywright", OURS, create, ["bench"]),
-                Subject("create", "drf", THEIRS, peer.create, ["bench"]),
-            ]
-            timing.run(out, subjects, rounds=40, block=10)
-            subjects = [
-                Subject("list", "keywright", OURS, first, [1_000]),
-                Subject("list", "drf", THEIRS, lambda limit: len(peer.list(limit)) == limit, [1_000]),
-            ]
-            timing.run(out, subjects, rounds=10, block=10)
+        race(out, 450, subjects)
+
+
+def manage(data: Path, out: Path, program: str) -> None:
+    core, peer = Core(program, data, out), Peer(data / "drf-100000.db")
+    with Keywright(f"sqlite:{data}/keys-100000.db", brand="bench", pepper=(data / "pepper").read_text()) as kw:
+        race(out, 450, [Subject("malformed text", lambda text: not kw.verify(text), ["nonsense"])])
+        subjects = [
+            Subject("create", lambda _: kw.keys.create(name="bench")),
+            Subject(f"create, {PEER}", lambda _: peer.create(name="bench")),
+        ]
+        race(out, 20, subjects)
+        subjects = [
+            Subject("list of 1,000", lambda _: all(len(kw.keys.list(limit=1_000).data) == 1_000 for _ in range(LISTS)), times=LISTS),
+            Subject("list of 1,000 by the core", lambda _: core.list(LISTS), times=LISTS),
+            Subject(f"list of 1,000, {PEER}", lambda _: len(peer.list(1_000)) == 1_000),
+        ]
+        race(out, 2, subjects)
+    core.close()
 
 
 def beside_a_busy_thread(data: Path, out: Path, library: str) -> None:
-    """One and the same call, first with the GIL kept, then with it released, while another thread computes."""
+    """The same call with the GIL kept and with it released, alone and while another thread computes."""
     file = f"sqlite:{data}/keys-100000.db"
     pepper = (data / "pepper").read_text()
     texts = (data / "keys-100000.txt").read_text().split()
@@ -81,26 +98,27 @@ def beside_a_busy_thread(data: Path, out: Path, library: str) -> None:
         return verify
 
     with Keywright(file, brand="bench", pepper=pepper) as kw:
-        subjects = [
-            Subject("busy", "GIL kept", OURS, through(ctypes.PyDLL), texts[:half]),
-            Subject("busy", "GIL released", OURS, through(ctypes.CDLL), texts[half:]),
-            Subject("busy", "keywright", OURS, kw.verify, texts),
-        ]
-        # The library itself first, with nothing beside it.
-        timing.run(out, [Subject("alone", item.name, OURS, item.call, item.items) for item in subjects], 20, 100)
+        calls = {"GIL kept": through(ctypes.PyDLL), "GIL released": through(ctypes.CDLL), "keywright": kw.verify}
+
+        def subjects(where: str) -> list[Subject]:
+            parts = {"GIL kept": texts[:half], "GIL released": texts[half:], "keywright": texts}
+            return [Subject(f"verify {where}, {name}", call, parts[name]) for name, call in calls.items()]
+
+        race(out, 100, subjects("with nothing beside it"))
         thread = threading.Thread(target=compute)
         thread.start()
         try:
-            timing.run(out, subjects, rounds=20, block=100)
+            race(out, 100, subjects("beside a computing thread"))
         finally:
             stop.set()
             thread.join()
 
 
 def main() -> None:
-    data, out, library = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    data, out, library, program = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
     for count in (100_000, 1_000_000):
         compare(data, out, count)
+    manage(data, out, program)
     beside_a_busy_thread(data, out, library)
 
 

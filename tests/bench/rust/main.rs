@@ -1,13 +1,15 @@
-//! Fills the files of the benchmark and measures the core: `bench DATA FIGURES`.
+//! Fills the files of the benchmark and measures the core beside rusqlite: `bench DATA FIGURES`. With `beside` as a third
+//! argument it is the reference of the other languages, see [`beside`].
 
 mod fill;
+mod select;
 mod slow;
 mod timing;
 
-use std::cell::RefCell;
 use std::env;
 use std::fs;
 use std::hint::black_box;
+use std::io::stdin;
 use std::path::{Path, PathBuf};
 
 use keywright::blocking::Keywright;
@@ -15,9 +17,9 @@ use keywright::{Config, ListKeys, NewKey, Request};
 use rusqlite::Connection;
 use rusqlite::types::Value as Cell;
 
+use select::Select;
 use timing::{Subject, race};
 
-const SCHEME: &str = "hmac-sha256";
 /// How many keys of a file are verified.
 const SAMPLE: usize = 20_000;
 const PEPPER: &str = "a pepper of the benchmark, of 32 bytes or more";
@@ -25,21 +27,27 @@ const PEPPER: &str = "a pepper of the benchmark, of 32 bytes or more";
 fn main() {
     let mut arguments = env::args_os().skip(1).map(PathBuf::from);
     let (data, out) = (arguments.next().unwrap(), arguments.next().unwrap());
+    if arguments.next().is_some() {
+        return beside(&data);
+    }
     fs::write(data.join("pepper"), PEPPER).unwrap();
 
     let mut strangers = fill::Texts::new(1);
-    let strangers: Vec<String> = (0..20_000).map(|_| strangers.draw().whole()).collect();
+    let strangers: Vec<String> = (0..SAMPLE).map(|_| strangers.draw().whole()).collect();
     fs::write(data.join("strangers.txt"), strangers.join("\n")).unwrap();
 
-    for count in [1_000, 100_000, 1_000_000] {
+    for (count, said) in [(1_000, "1,000"), (100_000, "100,000"), (1_000_000, "1,000,000")] {
         let file = data.join(format!("keys-{count}.db"));
         drop(engine(&file, true));
-        let texts = fill::fill(&file, count, PEPPER, SAMPLE.min(count));
+        let texts = fill::fill(&file, timing::share(count).max(1_000), PEPPER, SAMPLE.min(count));
         fs::write(data.join(format!("keys-{count}.txt")), texts.join("\n")).unwrap();
-        verify(&file, &out, count, &texts, &strangers);
+        verify(&file, &out, said, &texts, &strangers);
     }
-    malformed(&data.join("keys-100000.db"), &out);
-    list(&data.join("keys-100000.db"), &out);
+    let kw = engine(&data.join("keys-100000.db"), false);
+    let request = Request::new();
+    let malformed = |_| (0..1_000).all(|_| !kw.verify(black_box("bench_live_nonsense"), &request).is_allowed());
+    race(&out, 25, [Subject::new("malformed text", 1_000, malformed)]);
+    race(&out, 5, [Subject::new("list of 1,000", 1, |_| lists(&kw))]);
     create(&data, &out);
     slow::measure(&data, &out);
 }
@@ -61,44 +69,35 @@ fn engine(file: &Path, seed: bool) -> Keywright {
     kw
 }
 
-fn verify(file: &Path, out: &Path, count: usize, texts: &[String], strangers: &[String]) {
-    // So few keys are held that each is looked for in the store, also where they take turns.
-    let kw = Keywright::open(config(file).keys_in_memory(SAMPLE.min(count) / 2)).unwrap();
-    let (known, unknown) = (format!("verify {count}"), format!("unknown {count}"));
-    let request = Request::new();
-    let subjects = &mut [
-        Subject {
-            figure: &known,
-            name: "keywright",
-            scheme: SCHEME,
-            times: 1,
-            call: Box::new(|at| kw.verify(texts[at % texts.len()].as_str(), &request).is_allowed()),
-        },
-        Subject {
-            figure: &unknown,
-            name: "keywright",
-            scheme: SCHEME,
-            times: 1,
-            call: Box::new(|at| !kw.verify(strangers[at].as_str(), &request).is_allowed()),
-        },
+fn lists(kw: &Keywright) -> bool {
+    kw.keys().list(ListKeys::new().limit(1_000)).unwrap().data.len() == 1_000
+}
+
+/// Lists 1,000 keys as often as each line of the standard input says, and answers with a line.
+fn beside(data: &Path) {
+    let kw = engine(&data.join("keys-100000.db"), false);
+    for times in stdin().lines() {
+        let times: usize = times.unwrap().parse().unwrap();
+        println!("{}", (0..times).all(|_| lists(&kw)));
+    }
+}
+
+fn verify(file: &Path, out: &Path, said: &str, texts: &[String], strangers: &[String]) {
+    // So few keys stay in memory that each verification asks the store, also when the texts come again.
+    let kw = Keywright::open(config(file).keys_in_memory(texts.len() / 2)).unwrap();
+    let (select, request) = (Select::new(file), Request::new());
+    let text = |at: usize| texts[at % texts.len()].as_str();
+    let subjects = [
+        Subject::new(format!("verify, {said} keys"), 1, |at| kw.verify(text(at), &request).is_allowed()),
+        // Other keys than the engine in the same round, which would have brought their pages into the CPU's caches.
+        Subject::new(format!("the same SELECT by rusqlite, {said} keys"), 1, |at| {
+            select.run(text(at + texts.len() / 2))
+        }),
+        Subject::new(format!("well-formed text of no key, {said} keys"), 1, |at| {
+            !kw.verify(strangers[at % strangers.len()].as_str(), &request).is_allowed()
+        }),
     ];
-    race(out, subjects, 40, 500);
-}
-
-fn malformed(file: &Path, out: &Path) {
-    let kw = engine(file, false);
-    let request = Request::new();
-    let call = |_| (0..1_000).all(|_| !kw.verify(black_box("bench_live_nonsense"), &request).is_allowed());
-    let subject =
-        Subject { figure: "malformed", name: "keywright", scheme: SCHEME, times: 1_000, call: Box::new(call) };
-    race(out, &mut [subject], 50, 10);
-}
-
-fn list(file: &Path, out: &Path) {
-    let kw = engine(file, false);
-    let call = |_| kw.keys().list(ListKeys::new().limit(1_000)).unwrap().data.len() == 1_000;
-    let subject = Subject { figure: "list", name: "keywright", scheme: SCHEME, times: 1, call: Box::new(call) };
-    race(out, &mut [subject], 10, 10);
+    race(out, 900, subjects);
 }
 
 /// The engine's `create` beside an insert of the same rows, each on a file of its own that the engine made.
@@ -106,24 +105,12 @@ fn create(data: &Path, out: &Path) {
     let ours = engine(&data.join("create.db"), true);
     let theirs = data.join("insert.db");
     drop(engine(&theirs, true));
-    let insert = RefCell::new(Insert::new(&theirs));
-    let subjects = &mut [
-        Subject {
-            figure: "create",
-            name: "keywright",
-            scheme: SCHEME,
-            times: 1,
-            call: Box::new(|_| ours.keys().create(new()).is_ok()),
-        },
-        Subject {
-            figure: "create",
-            name: "rusqlite",
-            scheme: "none",
-            times: 1,
-            call: Box::new(|at| insert.borrow_mut().run(at)),
-        },
+    let mut insert = Insert::new(&theirs);
+    let subjects = [
+        Subject::new("create", 1, |_| ours.keys().create(new()).is_ok()),
+        Subject::new("rusqlite's transaction of the same rows", 1, move |at| insert.run(at)),
     ];
-    race(out, subjects, 100, 10);
+    race(out, 50, subjects);
 }
 
 /// The rows that `create` writes, by rusqlite alone.

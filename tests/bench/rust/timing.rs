@@ -1,53 +1,71 @@
-//! Times calls one by one and writes one line of JSON per figure; `report.py` reads them.
+//! Times subjects in turn and writes one line of JSON per figure; `report.py` reads them.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-/// One thing that is measured. `call` gets the number of the call and says whether the answer was right.
+/// How often each subject has its turn. Figures are medians over these rounds.
+pub const ROUNDS: usize = 21;
+
+/// One call that is timed.
 pub struct Subject<'a> {
-    pub figure: &'a str,
-    pub name: &'a str,
-    pub scheme: &'a str,
-    /// How many times one call does the thing: more than once where a clock reading would cost as much as the thing.
-    pub times: u32,
+    pub name: String,
+    /// How many times one call does the thing: more than once where reading the clock costs as much as the thing.
+    pub times: usize,
+    /// Gets the number of the call and returns whether the answer was right.
     pub call: Box<dyn FnMut(usize) -> bool + 'a>,
 }
 
-/// Calls each subject in turn, a block of calls at a time, so that a disturbed moment hits all of them alike.
-/// Gives the nanoseconds of each, sorted.
-pub fn race(out: &Path, subjects: &mut [Subject<'_>], rounds: usize, block: usize) -> Vec<Vec<u64>> {
-    let mut spent = vec![Vec::with_capacity(rounds * block); subjects.len()];
-    for round in 0..rounds {
-        for (subject, spent) in subjects.iter_mut().zip(&mut spent) {
-            for step in 0..block {
-                let started = Instant::now();
-                let right = (subject.call)(round * block + step);
-                spent.push(started.elapsed().as_nanos() as u64);
-                assert!(right, "{} of {}: unexpected answer", subject.figure, subject.name);
-            }
-        }
+impl<'a> Subject<'a> {
+    pub fn new(name: impl Into<String>, times: usize, call: impl FnMut(usize) -> bool + 'a) -> Self {
+        Self { name: name.into(), times, call: Box::new(call) }
     }
-    for (subject, spent) in subjects.iter().zip(&mut spent) {
-        spent.sort_unstable();
-        record(out, subject, spent);
-    }
-    spent
 }
 
-fn record(out: &Path, subject: &Subject<'_>, sorted: &[u64]) {
-    let at = |share: f64| {
-        sorted[((sorted.len() as f64 * share) as usize).min(sorted.len() - 1)] as f64 / f64::from(subject.times)
-    };
+/// Divides the work by `QUICK`, for a run that only shows that everything works.
+pub fn share(of: usize) -> usize {
+    (of / std::env::var("QUICK").map_or(1, |divisor| divisor.parse().unwrap())).max(1)
+}
+
+/// Calls the subjects in turn, `block` calls of each in a round, so that a disturbance hits all of them alike.
+/// Returns the median of each round in nanoseconds, by subject.
+pub fn race<const N: usize>(out: &Path, block: usize, mut subjects: [Subject<'_>; N]) -> [Vec<f64>; N] {
+    let block = share(block);
+    let mut rounds = subjects.each_ref().map(|_| Vec::with_capacity(ROUNDS));
+    let mut all = subjects.each_ref().map(|_| Vec::with_capacity(ROUNDS * block));
+    for round in 0..ROUNDS {
+        for (index, subject) in subjects.iter_mut().enumerate() {
+            let mut spent: Vec<f64> = (0..block).map(|step| time(subject, round * block + step)).collect();
+            all[index].extend_from_slice(&spent);
+            rounds[index].push(quantile(&mut spent, 50));
+        }
+    }
+    for ((subject, rounds), mut all) in subjects.iter().zip(&rounds).zip(all) {
+        let calls = all.len() * subject.times;
+        write(out, &subject.name, "ns", rounds, Some(quantile(&mut all, 99)), Some(calls));
+    }
+    rounds
+}
+
+/// Nanoseconds of the thing that a subject does.
+fn time(subject: &mut Subject<'_>, number: usize) -> f64 {
+    let started = Instant::now();
+    let right = (subject.call)(number);
+    let spent = started.elapsed().as_nanos() as f64;
+    assert!(right, "{}: unexpected answer", subject.name);
+    spent / subject.times as f64
+}
+
+pub fn quantile(of: &mut [f64], percent: usize) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of[(of.len() * percent / 100).min(of.len() - 1)]
+}
+
+/// Writes a figure, which is a time of calls or a number that was counted.
+pub fn write(out: &Path, name: &str, unit: &str, rounds: &[f64], p99: Option<f64>, calls: Option<usize>) {
     let line = serde_json::json!({
-        "figure": subject.figure,
-        "subject": subject.name,
-        "scheme": subject.scheme,
-        "runs": sorted.len() * subject.times as usize,
-        "median": at(0.5),
-        "p99": at(0.99),
-        "mean": sorted.iter().sum::<u64>() as f64 / sorted.len() as f64 / f64::from(subject.times),
+        "group": "Rust", "name": name, "unit": unit, "rounds": rounds, "p99": p99, "calls": calls,
     });
     let mut file = OpenOptions::new().create(true).append(true).open(out).unwrap();
     writeln!(file, "{line}").unwrap();

@@ -25,7 +25,7 @@ const KEY_USAGE: &str = "LEFT JOIN usage t ON t.key_id = k.id AND t.lookup = ''"
 static KEY: LazyLock<String> = LazyLock::new(|| format!("{}, {}", KEYS.select("k"), USAGE.select_mutable("t")));
 const KEY_LEN: usize = KEYS.len() + USAGE.mutable();
 
-static FIND: LazyLock<String> = LazyLock::new(|| {
+pub(crate) static FIND: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {}, {}, o.disabled_at, o.networks, {SECRET_VIEW} \
          FROM secrets f JOIN keys k ON k.id = f.key_id JOIN orgs o ON o.id = k.org {KEY_USAGE} \

@@ -17,6 +17,9 @@ mod table;
 mod usage;
 mod wal_index;
 
+#[cfg(feature = "testing")]
+pub(crate) use self::keys::FIND;
+
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,16 +1,21 @@
-//! Measures verifications that are answered from memory, and counts what they cost: `hot DATA FIGURES`.
+//! Verifications that memory answers, beside their references: `hot DATA FIGURES`.
 
 mod counted;
 #[path = "../fill.rs"]
 mod fill;
+mod reference;
 mod revoked;
-mod spent;
+#[path = "../select.rs"]
+mod select;
+#[path = "../timing.rs"]
+mod timing;
 
 use std::env;
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -18,16 +23,17 @@ use keywright::blocking::Keywright;
 use keywright::testing::ask_freshness;
 use keywright::{Config, Limit, NewKey, Request};
 
-use counted::Counted;
-use spent::{Figures, Spent, median, together, turns};
+use counted::{Counted, count};
+use select::{Select, lookup};
+use timing::{ROUNDS, Subject, race, share};
 
 #[global_allocator]
 static ALLOCATOR: Counted = Counted;
 
 const PEPPER: &str = "a pepper of the benchmark, of 32 bytes or more";
 
-/// How many keys are in use at a time where nothing else is said.
-const FEW: usize = 128;
+/// How many calls are timed at once: one is too short. Also how many keys are in use unless a figure says otherwise.
+const WINDOW: usize = 128;
 
 fn main() {
     let mut arguments = env::args_os().skip(1).map(PathBuf::from);
@@ -38,11 +44,10 @@ fn main() {
             _ => counted::obey(&data),
         };
     }
-    let figures = Figures::new(&out);
-    few(&data, &figures);
-    many(&data, &figures);
-    revoked::everywhere(&data, &figures);
-    revoked::alone(&data, &figures);
+    few(&data, &out);
+    many(&data, &out);
+    revoked::everywhere(&data, &out);
+    revoked::alone(&data, &out);
 }
 
 fn config(file: &Path) -> Config {
@@ -61,9 +66,9 @@ fn request() -> Request {
 }
 
 fn make(kw: &Keywright, tier: Option<&str>) -> Vec<String> {
-    let keys = (0..FEW).map(|it| {
-        let new = NewKey::named(format!("key {it}")).scopes("deals:read,deals:write").unwrap();
-        let new = tier.map_or(new.clone(), |it| new.tier(it));
+    let keys = (0..WINDOW).map(|number| {
+        let new = NewKey::named(format!("key {number}")).scopes("deals:read,deals:write").unwrap();
+        let new = tier.map_or(new.clone(), |tier| new.tier(tier));
         kw.keys().create(new).unwrap().api_key.reveal().to_owned()
     });
     keys.collect()
@@ -77,93 +82,133 @@ fn mistyped(text: &str) -> String {
 
 /// Every `nth` text replaced by one of `others`.
 fn mixed(texts: &[String], others: &[String], nth: usize) -> Vec<String> {
-    let all = texts.iter().cycle().zip(others.iter().cycle()).take(FEW * 100).enumerate();
+    let all = texts.iter().cycle().zip(others.iter().cycle()).take(WINDOW * 100).enumerate();
     all.map(|(at, (text, other))| if at % nth == nth - 1 { other } else { text }.clone()).collect()
 }
 
-fn few(data: &Path, figures: &Figures) {
+/// Verifies the texts, a window of them at a time, and accepts every decision.
+fn verify<'a>(name: impl Into<String>, kw: &'a Keywright, texts: &'a [String], request: &'a Request) -> Subject<'a> {
+    let windows: Vec<_> = texts.chunks_exact(WINDOW).collect();
+    Subject::new(name, WINDOW, move |number| {
+        let window = windows[number % windows.len()];
+        window.iter().for_each(|text| _ = black_box(kw.verify(black_box(text.as_str()), request)));
+        true
+    })
+}
+
+fn few(data: &Path, out: &Path) {
     let file = data.join("hot.db");
     let kw = open(&file);
     let (plain, limited) = (make(&kw, None), make(&kw, Some("wide")));
     fs::write(data.join("hot.txt"), plain.join("\n")).unwrap();
     let request = request();
-    for (with, texts) in [("scopes, meter", &plain), ("scopes, one limit, meter", &limited)] {
-        let all_pass = || assert!(texts.iter().all(|it| kw.verify(it.as_str(), &request).is_allowed()));
+    for (with, texts) in [("scopes and meter", &plain), ("scopes, meter and one limit", &limited)] {
+        let all_pass = || assert!(texts.iter().all(|text| kw.verify(text.as_str(), &request).is_allowed()));
         all_pass();
         let (allocations, _) = counted::allocated(all_pass);
-        let what = |of: &str| format!("hot verify, {FEW} keys, {with}, {of}");
-        figures.add(&what("1 thread"), &turns(&kw, texts, &request, 10_000), Some(150.0));
-        figures.add(&what("each of 2 threads"), &together(&kw, texts, &request, 10_000), Some(150.0));
-        figures.count(&what(&format!("allocations of {FEW} calls")), allocations as f64, "", Some(0.0));
+        count(out, &format!("hot, {with}: allocations of {WINDOW} calls"), allocations as f64, "");
     }
-    // Counts that are written down are a change as well, so that not every answer is yes.
-    let check = Spent::of(1_000, 10_000, |times| _ = black_box(ask_freshness(kw.engine(), times)));
-    figures.add("the check for changes by other processes, a part of hot verify", &check, Some(5.0));
 
-    let mut texts = fill::Texts::new(4);
-    let strangers: Vec<String> = (0..FEW).map(|_| texts.draw().whole()).collect();
-    let typos: Vec<String> = plain.iter().map(|it| mistyped(it)).collect();
+    let typos: Vec<String> = plain.iter().map(|text| mistyped(text)).collect();
+    let short = vec!["bench_live_nonsense".to_owned(); WINDOW];
+    let subjects = [
+        verify("hot, scopes and meter", &kw, &plain, &request),
+        verify("hot, scopes, meter and one limit", &kw, &limited, &request),
+        // Not always fresh: counts that are written down are a change of the database as well.
+        Subject::new("the check for changes by other processes", WINDOW, |_| {
+            black_box(ask_freshness(kw.engine(), WINDOW));
+            true
+        }),
+        verify("malformed, of another length", &kw, &short, &request),
+        verify("malformed, a wrong checksum", &kw, &typos, &request),
+        reference::siphash(&plain),
+        reference::clock(),
+        reference::map(),
+        reference::atomic(),
+        reference::checksum(&plain),
+    ];
+    let [without, with, ..] = race(out, 1_000, subjects);
+    let more: Vec<f64> = with.iter().zip(without).map(|(with, without)| with - without).collect();
+    timing::write(out, "one limit more", "ns", &more, None, None);
+    beside_another_thread(&kw, &plain, &request, || {
+        race(out, 1_000, [verify("hot, scopes and meter, on each of 2 threads", &kw, &plain, &request)]);
+    });
+
+    let mut drawn = fill::Texts::new(4);
+    let strangers: Vec<String> = (0..WINDOW).map(|_| drawn.draw().whole()).collect();
     for (wrong, others) in [("mistyped", &typos), ("of no key", &strangers)] {
-        for (share, nth) in [("1 %", 100), ("50 %", 2)] {
-            let what = format!("verify, {FEW} hot keys, {share} of the texts {wrong}");
-            figures.add(&what, &turns(&kw, &mixed(&plain, others, nth), &request, 100), None);
+        for (part, nth) in [("1 %", 100), ("50 %", 2)] {
+            let texts = mixed(&plain, others, nth);
+            race(out, 100, [verify(format!("hot, {part} of the texts {wrong}"), &kw, &texts, &request)]);
         }
     }
-    figures.add(
-        "malformed, of another length",
-        &turns(&kw, &["bench_live_nonsense".into()], &request, 1_000_000),
-        Some(60.0),
-    );
-    figures.add("malformed, a wrong checksum", &turns(&kw, &typos, &request, 10_000), Some(60.0));
-    let forged = plain.iter().cycle().take(10_000).map(|it| {
-        let lookup = it["bench_live_".len()..][..12].to_owned();
-        fill::Text { lookup, secret: texts.draw().secret }.whole()
-    });
-    let forged =
-        Spent::each(forged.collect::<Vec<_>>().iter(), |it| assert!(!kw.verify(it.as_str(), &request).is_allowed()));
-    figures.add("wrong secret of a known lookup", &forged, Some(8_000.0));
+    let select = Select::new(&file);
+    let forge = |text: &String| fill::Text { lookup: lookup(text).to_owned(), secret: drawn.draw().secret }.whole();
+    let forged: Vec<String> = plain.iter().cycle().take(ROUNDS * 500).map(forge).collect();
+    let subjects = [
+        Subject::new("wrong secret of a known lookup", 1, |at| !kw.verify(forged[at].as_str(), &request).is_allowed()),
+        Subject::new("the same SELECT by rusqlite, 256 keys", 1, |at| select.run(&forged[at])),
+        reference::sha256(),
+    ];
+    race(out, 500, subjects);
     kw.close();
 
     match counted::syscalls(&file, &plain) {
-        Some(calls) => {
-            figures.count(&format!("hot verify, {FEW} keys, system calls of 10,000 calls"), calls as f64, "", Some(0.0))
-        }
+        Some(calls) => count(out, "hot: system calls of 10,000 calls", calls as f64, ""),
         None => eprintln!("system calls are not counted: strace is missing"),
     }
-    figures.count("argon2id itself, on all cores at once", argon2(), "ms", None);
+    count(out, "argon2id by the argon2 crate, on all cores at once", argon2(), "ms");
+}
+
+/// Measures while a second thread verifies the same texts.
+fn beside_another_thread(kw: &Keywright, texts: &[String], request: &Request, measure: impl FnOnce()) {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                texts.iter().for_each(|text| _ = black_box(kw.verify(text.as_str(), request)));
+            }
+        });
+        measure();
+        done.store(true, Ordering::Relaxed);
+    });
 }
 
 /// How the cost grows with the number of keys that are in use.
-fn many(data: &Path, figures: &Figures) {
-    for count in [1_000, 100_000, 1_000_000].map(|it| it / spent::share()) {
-        let file = data.join(format!("hot-{count}.db"));
+fn many(data: &Path, out: &Path) {
+    for (keys, said) in [(1_000, "1,000"), (100_000, "100,000"), (1_000_000, "1,000,000")] {
+        let keys = share(keys).max(1_000);
+        let file = data.join(format!("hot-{keys}.db"));
         let seed = open(&file);
         seed.keys().create(NewKey::named("key").scopes("deals:read,deals:write").unwrap()).unwrap();
         seed.close();
-        let texts = fill::fill(&file, count, PEPPER, count);
-        let (start, request) = (|| Keywright::open(config(&file).keys_in_memory(count)).unwrap(), request());
-        let pass = |kw: &Keywright, text: &String| assert!(kw.verify(text.as_str(), &request).is_allowed());
+        let texts = fill::fill(&file, keys, PEPPER, keys);
+        let (start, request) = (|| Keywright::open(config(&file).keys_in_memory(keys)).unwrap(), request());
+        let pass = |kw: &Keywright, text: &String| kw.verify(text.as_str(), &request).is_allowed();
         let counting = start();
         let (_, held) = counted::allocated(|| {
-            texts.iter().for_each(|it| pass(&counting, it));
+            assert!(texts.iter().all(|text| pass(&counting, text)));
             counting.flush().unwrap();
         });
         counting.close();
-        let held = held as f64 / texts.len() as f64;
+        let named = |of: &str| format!("{said} keys in turn, {of}");
+        count(out, &named("memory per key"), held as f64 / texts.len() as f64, "bytes");
         let kw = start();
-        let cold = Spent::each(texts.iter(), |it| pass(&kw, it));
-        let what = |of: &str| format!("{count} keys in turn, {of}");
-        figures.add(&what("each for the first time"), &cold, None);
-        figures.count(&what("memory for each that is held"), held, "bytes", (count == 100_000).then_some(400.0));
-        let times = (4_000_000 / count).max(2);
-        figures.add(&what("hot, 1 thread"), &turns(&kw, &texts, &request, times), None);
-        figures.add(&what("hot, each of 2 threads"), &together(&kw, &texts, &request, times), None);
+        let first = |at: usize| pass(&kw, &texts[at]);
+        race(out, keys / ROUNDS, [Subject::new(named("each for the first time"), 1, first)]);
+        // The rest of them.
+        assert!(texts.iter().all(|text| pass(&kw, text)));
+        let windows = 4_000_000_usize.max(2 * keys) / WINDOW / ROUNDS;
+        race(out, windows, [verify(named("hot"), &kw, &texts, &request)]);
+        beside_another_thread(&kw, &texts, &request, || {
+            race(out, windows, [verify(named("hot, on each of 2 threads"), &kw, &texts, &request)]);
+        });
         kw.close();
         fs::remove_file(file).unwrap();
     }
 }
 
-/// Milliseconds of a hash while each core has one: they share what a hash needs most, the way to memory.
+/// Milliseconds of a hash while each core runs one: they share the way to memory, which a hash needs most.
 fn argon2() -> f64 {
     let cores = std::thread::available_parallelism().unwrap().get();
     let barrier = Barrier::new(cores);
@@ -180,6 +225,7 @@ fn argon2() -> f64 {
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(hashes)).collect();
-        median(threads.into_iter().map(|it| it.join().unwrap()).collect())
+        let mut spent: Vec<f64> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        timing::quantile(&mut spent, 50)
     })
 }

@@ -1,4 +1,4 @@
-//! What a revocation in one process does in another.
+//! The effect of a revocation in another process.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -8,10 +8,11 @@ use std::process::{Command, Stdio};
 use keywright::blocking::Keywright;
 use keywright::{Code, IssuedKey, KeyId, NewKey, Request};
 
-use crate::spent::{self, Figures};
+use crate::counted::count;
+use crate::timing::share;
 use crate::{argon2, open};
 
-/// Revokes each key that is named to it, and says so once that is done.
+/// Revokes each key whose id it reads, and writes the id once that is done.
 pub fn obey(file: &Path) {
     let kw = open(file);
     for id in std::io::stdin().lines() {
@@ -21,7 +22,7 @@ pub fn obey(file: &Path) {
     kw.close();
 }
 
-/// Another process that revokes.
+/// Runs `act` with a function that revokes a key in another process.
 fn with_other<T>(file: &Path, act: impl FnOnce(&mut dyn FnMut(&str)) -> T) -> T {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([file, file]).arg("revoke").stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -36,9 +37,9 @@ fn with_other<T>(file: &Path, act: impl FnOnce(&mut dyn FnMut(&str)) -> T) -> T 
     done
 }
 
-/// Whether the first verification after a revocation in another process is refused, ten thousand times.
-pub fn everywhere(data: &Path, figures: &Figures) {
-    let (file, rounds) = (data.join("revoked.db"), 10_000 / spent::share());
+/// Counts revoked keys whose next verification is not refused.
+pub fn everywhere(data: &Path, out: &Path) {
+    let (file, rounds) = (data.join("revoked.db"), share(10_000));
     let (kw, request) = (open(&file), Request::new());
     let missed = with_other(&file, |revoke| {
         let missed = (0..rounds).filter(|_| {
@@ -49,32 +50,31 @@ pub fn everywhere(data: &Path, figures: &Figures) {
         });
         missed.count()
     });
-    let what = format!("{rounds} revocations in another process: verifications after one that were not refused");
-    figures.count(&what, missed as f64, "", Some(0.0));
+    count(out, "10,000 revocations in another process: keys that were allowed after theirs", missed as f64, "");
     kw.close();
 }
 
-/// How often others hash again when one key of many is revoked whose hash is slow.
-pub fn alone(data: &Path, figures: &Figures) {
-    let (file, count) = (data.join("argon2id.db"), 1_000 / spent::share());
+/// Counts slow hashes that run again when one key of many is revoked.
+pub fn alone(data: &Path, out: &Path) {
+    let (file, keys) = (data.join("argon2id.db"), share(1_000));
     let slow =
         || Keywright::open(keywright::Keywright::builder(format!("sqlite:{}", file.display())).brand("bench")).unwrap();
     let (kw, request) = (slow(), Request::new());
-    let keys: Vec<_> = (0..count).map(|_| kw.keys().create(NewKey::named("key")).unwrap()).collect();
+    let keys: Vec<_> = (0..keys).map(|_| kw.keys().create(NewKey::named("key")).unwrap()).collect();
     let pass =
-        |keys: &[IssuedKey]| assert!(keys.iter().all(|it| kw.verify(it.api_key.reveal(), &request).is_allowed()));
+        |keys: &[IssuedKey]| assert!(keys.iter().all(|key| kw.verify(key.api_key.reveal(), &request).is_allowed()));
     pass(&keys);
     let before = hashed();
+    assert!(before > 0, "the threads for slow hashes have another name");
     with_other(&file, |revoke| revoke(&keys[0].id.to_string()));
     assert_eq!(kw.verify(keys[0].api_key.reveal(), &request).code(), Some(Code::Revoked));
     pass(&keys[1..]);
     let again = (hashed() - before) as f64 / (argon2() * 1e6);
-    let what = format!("a revocation while {count} argon2id keys are hot: how many others hash again");
-    figures.count(&what, again.round(), "", Some(0.0));
+    count(out, "a revocation beside 1,000 hot argon2id keys: keys that hash again", again.round(), "");
     kw.close();
 }
 
-/// The nanoseconds that the threads for slow hashes of this process have run.
+/// Nanoseconds for which this process's threads for slow hashes have run.
 fn hashed() -> u64 {
     let threads = fs::read_dir("/proc/self/task").unwrap().map(|it| it.unwrap().path());
     let named = threads.filter(|it| fs::read_to_string(it.join("comm")).is_ok_and(|it| it.trim() == "keywright-hash"));
