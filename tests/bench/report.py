@@ -109,7 +109,7 @@ def found(figures: Figures, group: str, name: str) -> Figure:
 
 def spell(number: float, unit: str) -> str:
     if unit != "ns" or number == 0:
-        return f"{number:.3g} {unit}".strip()
+        return f"{number:,.0f} {unit}".strip() if abs(number) >= 1_000 else f"{number:.3g} {unit}".strip()
     for size, larger in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
         if abs(number) >= size:
             return f"{number / size:.3g} {larger}"
@@ -202,8 +202,8 @@ once. System calls are those of the verifying thread under strace. Slow hashes a
 {goals}
 
 "The check for changes" is one load of SQLite's WAL index through a pointer that another thread may exchange, and two loads to compare
-it with. 15 ns count as half a SipHash, which
-took 30 ns where that goal was set.
+it with.
+15 ns count as half a SipHash, which took 30 ns where that goal was set.
 """,
     "results": """\
 # Figures
