@@ -45,8 +45,12 @@ platforms() {
   node_packages
   node_modules/.bin/napi create-npm-dirs --npm-dir "$npm"
   node_modules/.bin/napi artifacts --npm-dir "$npm" --output-dir "$built"
-  # Without --dry-run this command publishes by itself.
-  node_modules/.bin/napi pre-publish --npm-dir "$npm" --dry-run
+  node -e '
+const { readFileSync, readdirSync, writeFileSync } = require("node:fs");
+const root = JSON.parse(readFileSync("package.json", "utf8"));
+const platforms = readdirSync(process.argv[1]).sort();
+root.optionalDependencies = Object.fromEntries(platforms.map((platform) => [`${root.name}-${platform}`, root.version]));
+writeFileSync("package.json", `${JSON.stringify(root, null, 2)}\n`);' "$npm"
 }
 
 command=$1
