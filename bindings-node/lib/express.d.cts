@@ -1,13 +1,13 @@
 // @ts-ignore: Express is optional: without its types, they are `any`.
 import type { NextFunction, Request, RequestHandler, Response } from "express";
-import type { Explanation, HttpOptions, NeedsOptions, Passed, Principal } from "./http.cjs";
+import type { Explanation, HttpOptions, NeedsOptions, AuthContext, Principal } from "./http.cjs";
 import type { Key, Keywright, Scopes } from "./index.cjs";
 
 declare global {
   namespace Express {
     interface Request {
       /** The pass of a request that the guard let through. */
-      keywright?: Passed;
+      keywright?: AuthContext;
     }
   }
 }

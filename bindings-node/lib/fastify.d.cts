@@ -1,13 +1,13 @@
 // @ts-ignore: Fastify is optional: without its types, they are `any`.
 import type { FastifyPluginCallback, FastifyPluginAsync, FastifyReply, FastifyRequest, FastifyServerOptions, onRequestHookHandler } from "fastify";
-import type { Explanation, HttpOptions, NeedsOptions, Passed, Principal } from "./http.cjs";
+import type { Explanation, HttpOptions, NeedsOptions, AuthContext, Principal } from "./http.cjs";
 import type { Key, Keywright, Scopes } from "./index.cjs";
 
 // @ts-ignore: as above
 declare module "fastify" {
   interface FastifyRequest {
     /** The pass of a request that the guard let through. */
-    keywright?: Passed;
+    keywright?: AuthContext;
   }
 }
 

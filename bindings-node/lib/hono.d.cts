@@ -1,13 +1,13 @@
 // @ts-ignore: Hono is optional: without its types, they are `any`.
 import type { Context, MiddlewareHandler } from "hono";
-import type { Explanation, HttpOptions, NeedsOptions, Passed, Principal } from "./http.cjs";
+import type { Explanation, HttpOptions, NeedsOptions, AuthContext, Principal } from "./http.cjs";
 import type { Key, Keywright, Scopes } from "./index.cjs";
 
 /** The variables that a guard sets for later handlers: `new Hono<KeywrightEnv>()` has `c.var.keywright` everywhere. */
 export interface KeywrightEnv {
   Variables: {
     /** The pass of a request that the guard let through. */
-    keywright: Passed;
+    keywright: AuthContext;
   };
 }
 

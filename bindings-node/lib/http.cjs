@@ -6,10 +6,11 @@ const { authenticateRequest, manageRequest } = require("./fetch.cjs");
 const { engineOf } = require("./keywright.cjs");
 const { Lease } = require("./once.cjs");
 const { isPromise } = require("./promise.cjs");
+const { beginningOf } = require("./receipt.cjs");
 const { Key } = require("./record.cjs");
 
 /** A request that the contract lets through. */
-class Passed {
+class AuthContext {
   #every;
   #more;
 
@@ -72,7 +73,7 @@ class Http {
   #native;
   #reads;
   #every;
-  // Keys by their readings: a key that is read again has another reading.
+  // Keys by their revisions: a key that is read again has another revision.
   #keys = new Map();
   // Needs made by the addon of the engine, if another copy of this package has loaded it.
   #needs = new WeakMap();
@@ -139,16 +140,16 @@ class Http {
   }
 
   #passed(earlier, more) {
-    const [reading, id] = earlier.split(" ", 2);
-    return new Passed(this.#every, reading === "0" ? null : this.#key(reading), id, earlier, more);
+    const [revision, id] = beginningOf(earlier);
+    return new AuthContext(this.#every, revision === "0" ? null : this.#key(revision), id, earlier, more);
   }
 
-  #key(reading) {
-    const known = this.#keys.get(reading);
+  #key(revision) {
+    const known = this.#keys.get(revision);
     if (known !== undefined) return known;
     const key = new Key(JSON.parse(this.#addon.lastKey()));
     if (this.#keys.size >= MOST_KEYS) this.#keys.clear();
-    this.#keys.set(reading, key);
+    this.#keys.set(revision, key);
     return key;
   }
 
@@ -179,4 +180,4 @@ const BY_RULE = new Needs({ access: "rule" });
 /** Makes the needs of a route, or undefined without arguments. */
 const asked = (http, scopes, more) => (scopes === undefined && more === undefined ? undefined : http.needs(scopes, more));
 
-module.exports = { BY_RULE, Http, Needs, Passed, Refused, asked, authenticateRequest, manageRequest };
+module.exports = { AuthContext, BY_RULE, Http, Needs, Refused, asked, authenticateRequest, manageRequest };

@@ -169,7 +169,7 @@ export interface Caller {
 }
 
 /** A request that the contract lets through. */
-export interface Passed extends Caller {
+export interface AuthContext extends Caller {
   readonly allowed: true;
   /** The headers of its response, names and values in turn. Append `vary` to an existing one; add any other only if it is absent. */
   readonly headers: readonly string[];
@@ -222,9 +222,9 @@ export class Http {
   /** Makes the needs of a route, like `Needs.of`. Throws if no request could meet them. */
   needs(scopes?: Scopes, more?: NeedsOptions): Needs;
   /** Authenticates a request by `needs`, or by the rule of its path. */
-  authenticate(parts: Parts, needs?: Needs): Promise<Passed | Refused>;
+  authenticate(parts: Parts, needs?: Needs): Promise<AuthContext | Refused>;
   /** Starts an idempotent request: returns a lease, or the stored response of the same request. */
-  once(passed: Passed, body: string | Uint8Array): Promise<Lease | Refused>;
+  once(passed: AuthContext, body: string | Uint8Array): Promise<Lease | Refused>;
   /** Handles a management request. The target is relative to the path of management. */
   manage(parts: Parts & { body?: string | Uint8Array | undefined }, session?: Principal | null): Promise<Refused>;
   /**

@@ -1,6 +1,6 @@
 // @ts-ignore: Nest is optional: without its types, they are `any`.
 import type { DynamicModule, HttpException, ModuleMetadata } from "@nestjs/common";
-import type { HttpOptions, NeedsOptions, Passed, Refused as Answer } from "./http.cjs";
+import type { HttpOptions, NeedsOptions, AuthContext, Refused as Answer } from "./http.cjs";
 import type { Key, Keywright, Scopes } from "./index.cjs";
 
 /**
@@ -35,4 +35,4 @@ export class Refused extends HttpException {
 }
 
 /** Returns the key of a request that the guard let through, or null if there is none. */
-export function getApiKey(request: { keywright?: Passed }): Key | null;
+export function getApiKey(request: { keywright?: AuthContext }): Key | null;

@@ -81,7 +81,7 @@ function withKeywright(config = {}) {
   return { ...config, serverExternalPackages: [...(config.serverExternalPackages ?? []), "keywright"] };
 }
 
-/** Returns the pass of a request that the guard let through. */
+/** Returns the context of a request that the guard let through. */
 const getCaller = (request) => known.get(request) ?? null;
 
 /** Returns the key of a request that the guard let through, or null if there is none. */

@@ -1,4 +1,4 @@
-import type { Explanation, HttpOptions, NeedsOptions, Passed, Principal } from "./http.cjs";
+import type { Explanation, HttpOptions, NeedsOptions, AuthContext, Principal } from "./http.cjs";
 import type { Key, Keywright, Scopes } from "./index.cjs";
 
 export interface GuardOptions extends HttpOptions {
@@ -43,7 +43,7 @@ export function register(): void;
 export function withKeywright<C = { serverExternalPackages: string[] }>(config?: C): C;
 
 /** The pass of a request that the guard let through. */
-export function getCaller(request: Request): Passed | null;
+export function getCaller(request: Request): AuthContext | null;
 
 /** Returns the key of a request that the guard let through, or null if there is none. */
 export function getApiKey(request: Request): Key | null;

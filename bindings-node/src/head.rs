@@ -1,7 +1,7 @@
 //! The head of a request as JavaScript passes it.
 
 use keywright::Error;
-use keywright::http::{Earlier, Head, Message};
+use keywright::http::{Head, Message, VerificationReceipt};
 
 use crate::call::invalid_request;
 
@@ -15,7 +15,7 @@ pub(crate) struct RequestHead<'a> {
     target: &'a str,
     is_rewritten: bool,
     peer: Option<&'a str>,
-    earlier: Option<Earlier>,
+    earlier: Option<VerificationReceipt>,
     headers: Vec<Line<'a>>,
 }
 

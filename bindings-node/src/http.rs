@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use keywright::http::{self as contract, Config, Head, Header, Outcome, Passed, Principal, Response, Session};
+use keywright::http::{self as contract, AuthContext, Config, Head, Header, Outcome, Principal, Response, Session};
 use keywright::input::{Casing, Value};
 use keywright::wait::{Boxed, Ready, now_or_later};
 use keywright::{Error, Keywright};
@@ -56,7 +56,7 @@ pub struct HttpOutcome {
 
 /// An idempotent request that was let through.
 #[napi]
-pub struct IdempotentRequest(Arc<Passed>);
+pub struct IdempotentRequest(Arc<AuthContext>);
 
 /// The exclusive right to handle an idempotent request.
 #[napi]
@@ -104,13 +104,13 @@ impl Http {
     /// The lower-case names of all headers that the contract reads.
     #[napi(getter, catch_unwind)]
     pub fn reads(&self) -> Vec<String> {
-        self.0.config.reads().map(str::to_owned).collect()
+        self.0.config.request_headers().map(str::to_owned).collect()
     }
 
     /// The headers of every response, without the request id.
     #[napi(getter, catch_unwind)]
     pub fn headers(&self) -> Vec<String> {
-        flat(pairs(&self.0.config.headers()))
+        flat(pairs(&self.0.config.response_headers()))
     }
 
     /// Checks that a request can meet the needs.
@@ -201,8 +201,10 @@ impl Http {
         };
         env.spawn_future_with_callback(turn, |_, turn| {
             Ok(match turn {
-                contract::Turn::Answered(response) => OnceOutcome { answer: Some(refusal(response)), lease: None },
-                contract::Turn::Run(lease) => {
+                contract::IdempotencyCheck::Answered(response) => {
+                    OnceOutcome { answer: Some(refusal(response)), lease: None }
+                }
+                contract::IdempotencyCheck::Run(lease) => {
                     OnceOutcome { answer: None, lease: lease.map(|it| Lease(Mutex::new(Some(it)))) }
                 }
             })
@@ -332,7 +334,7 @@ fn lines(headers: &[String]) -> Vec<(&[u8], &[u8])> {
 
 thread_local! {
     /// The last pass, for JavaScript that has not cached the reading of its key.
-    static LAST: RefCell<Option<Box<Passed>>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<Box<AuthContext>>> = const { RefCell::new(None) };
 }
 
 /// Returns the row of the key of the last pass on this thread.
@@ -347,7 +349,7 @@ fn flat<'a>(headers: impl Iterator<Item = (&'static str, &'a str)>) -> Vec<Strin
 
 fn to_javascript(outcome: Outcome) -> HttpResult {
     let passed = match outcome {
-        Outcome::Passed(passed) => passed,
+        Outcome::Allowed(passed) => passed,
         Outcome::Refused(response) => return Either::B(refusal(response)),
     };
     let once = passed.is_once().then(|| IdempotentRequest(Arc::new((*passed).clone())));

@@ -1,6 +1,6 @@
 //! The HTTP contract: the parts of a request in, one call of the core, a pass or a complete response out.
 
-use keywright::http::{Config, Outcome, Session, Turn};
+use keywright::http::{Config, IdempotencyCheck, Outcome, Session};
 use keywright::input::{Casing, Fields, Value};
 use keywright::wait::{Ready, block_on, now_or_later};
 use pyo3::IntoPyObjectExt;
@@ -11,7 +11,7 @@ use crate::error::or_raise;
 use crate::head::{HeaderLines, RequestTarget};
 use crate::input::{Keywords, arguments, value_of};
 use crate::record;
-use crate::response::{Lease, Passed, Response, now_or_pending, wait_for};
+use crate::response::{AuthContext, Lease, Response, now_or_pending, wait_for};
 use crate::wait::{wait, wait_or_raise};
 
 /// The HTTP contract of an engine.
@@ -32,7 +32,7 @@ impl Http {
         headers: &Bound<'_, PyAny>,
         peer: Option<&str>,
         needs: Option<&Needs>,
-        earlier: Option<&Passed>,
+        earlier: Option<&AuthContext>,
     ) -> PyResult<Ready<Outcome>> {
         let target = RequestTarget::read(target)?;
         let earlier = earlier.map(|passed| passed.passed.earlier());
@@ -70,7 +70,7 @@ fn read_session(session: &Bound<'_, PyAny>, py: Python<'_>) -> PyResult<Session>
 
 #[pymethods]
 impl Http {
-    /// Authenticates a request. A `Passed` lets it through; a `Response` is the response to send.
+    /// Authenticates a request. A `AuthContext` lets it through; a `Response` is the response to send.
     ///
     /// method: the HTTP method.
     /// target: path and query, percent-encoded as the client sent them.
@@ -88,7 +88,7 @@ impl Http {
         headers: &Bound<'_, PyAny>,
         peer: Option<&str>,
         needs: Option<&Needs>,
-        earlier: Option<&Passed>,
+        earlier: Option<&AuthContext>,
     ) -> PyResult<Py<PyAny>> {
         wait_for(py, self.start(method, target, headers, peer, needs, earlier)?)
     }
@@ -104,7 +104,7 @@ impl Http {
         headers: &Bound<'_, PyAny>,
         peer: Option<&str>,
         needs: Option<&Needs>,
-        earlier: Option<&Passed>,
+        earlier: Option<&AuthContext>,
     ) -> PyResult<Py<PyAny>> {
         now_or_pending(py, self.start(method, target, headers, peer, needs, earlier)?)
     }
@@ -158,17 +158,17 @@ impl Http {
 
     /// Starts an idempotent request: returns a lease, or the stored response of the same request.
     ///
-    /// passed: the pass of the request.
+    /// passed: the context of the request.
     /// body: the body of the request. A body longer than `LARGEST_ONCE` is refused, and may be cut at the first byte
     ///     beyond it.
     ///
     /// Returns a `Response` to send instead of running the request, a `Lease` to end, or None for a request that may
     /// run every time.
-    fn once(&self, py: Python<'_>, passed: &Passed, body: &[u8]) -> PyResult<Py<PyAny>> {
+    fn once(&self, py: Python<'_>, passed: &AuthContext, body: &[u8]) -> PyResult<Py<PyAny>> {
         match wait(py, self.0.once(&passed.passed, body))? {
-            Turn::Run(None) => Ok(py.None()),
-            Turn::Run(Some(lease)) => Lease::new(lease).into_py_any(py),
-            Turn::Answered(response) => Response(response).into_py_any(py),
+            IdempotencyCheck::Run(None) => Ok(py.None()),
+            IdempotencyCheck::Run(Some(lease)) => Lease::new(lease).into_py_any(py),
+            IdempotencyCheck::Answered(response) => Response(response).into_py_any(py),
         }
     }
 

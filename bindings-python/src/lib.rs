@@ -61,7 +61,7 @@ mod native {
         AgentUsage, AuditCheck, AuditEntry, AuditHead, Event, Key, Limit, LimitState, OrgRecord, Parsed, Secret,
     };
     #[pymodule_export]
-    use super::response::{Lease, Passed, PendingResponse, Response};
+    use super::response::{AuthContext, Lease, PendingResponse, Response};
     #[cfg(feature = "testing")]
     #[pymodule_export]
     use super::testing::{_hash_case, _plant};

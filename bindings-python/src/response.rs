@@ -15,13 +15,13 @@ use crate::wait::wait;
 
 /// A request that the contract lets through.
 #[pyclass(frozen, weakref, module = "keywright.http")]
-pub(crate) struct Passed {
-    pub(crate) passed: keywright::http::Passed,
+pub(crate) struct AuthContext {
+    pub(crate) passed: keywright::http::AuthContext,
     key: OnceLock<Py<Key>>,
 }
 
 #[pymethods]
-impl Passed {
+impl AuthContext {
     /// The kind of caller: `"key"`, `"session"`, or `"anyone"` on a public route.
     #[getter]
     fn principal(&self) -> &'static str {
@@ -95,7 +95,7 @@ impl Passed {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Passed {} {}>", self.principal(), self.org().unwrap_or("-"))
+        format!("<AuthContext {} {}>", self.principal(), self.org().unwrap_or("-"))
     }
 }
 
@@ -180,7 +180,7 @@ pub(crate) fn now_or_pending(py: Python<'_>, ready: Ready<Outcome>) -> PyResult<
 
 pub(crate) fn to_python(py: Python<'_>, outcome: Outcome) -> PyResult<Py<PyAny>> {
     match outcome {
-        Outcome::Passed(passed) => Passed { passed: *passed, key: OnceLock::new() }.into_py_any(py),
+        Outcome::Allowed(passed) => AuthContext { passed: *passed, key: OnceLock::new() }.into_py_any(py),
         Outcome::Refused(response) => Response(response).into_py_any(py),
     }
 }

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keywright import Keywright
-from keywright.http import BY_RULE, Lease, Needs, Passed, Response
+from keywright.http import BY_RULE, AuthContext, Lease, Needs, Response
 from keywright.testing import ManualClock
 
 if TYPE_CHECKING:
@@ -145,13 +145,13 @@ def directly(site: Site) -> Callable[..., Answered]:
 
     def ask(method: str, target: str, headers: list[list[str]], body: bytes, needs: Needs | None = None) -> Answered:
         lines = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in headers]
-        answer: Passed | Response
+        answer: AuthContext | Response
         mount = "" if "path" in site.setup["http"] else "/manage"
         if target.startswith(mount) and http.manages(target.encode()):
             answer = http.manage(method, target.removeprefix(mount).encode(), lines, PEER, body, site.setup["principal"])
         else:
             answer = http.authenticate(method, target.encode(), lines, PEER, needs)
-        turn = http.once(answer, body) if isinstance(answer, Passed) and answer.once else None
+        turn = http.once(answer, body) if isinstance(answer, AuthContext) and answer.once else None
         answer = turn if isinstance(turn, Response) else answer
         status = answer.status if isinstance(answer, Response) else 200
         shown: dict[str, str | None] = {}

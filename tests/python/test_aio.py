@@ -28,7 +28,7 @@ from keywright import (
     Unavailable,
     ValidationFailed,
 )
-from keywright.http import Passed
+from keywright.http import AuthContext
 from keywright.testing import ManualClock
 from records import uncounted
 from waiting import PATIENCE, until, until_async
@@ -319,7 +319,7 @@ def test_trio_awaits_the_same_engine(tmp_path: Path) -> None:
             with pytest.raises(NotFound):
                 await kw.org("acme").keys.get(new.id)
             http = kw.http()
-            assert isinstance(await http.authenticate("GET", b"/", [(b"api-key", new.api_key.encode())], None), Passed)
+            assert isinstance(await http.authenticate("GET", b"/", [(b"api-key", new.api_key.encode())], None), AuthContext)
             await http.flush()
             assert (await kw.keys.get(new.id)).usage_count == 2
             with trio.move_on_after(0) as scope:

@@ -26,7 +26,7 @@ from keywright import Keywright
 from keywright.django import KeyRequest, async_engine, engine, get_api_key, requires
 from keywright.django.middleware import HeadersMiddleware
 from keywright.django.site import site
-from keywright.http import Passed
+from keywright.http import AuthContext
 
 PEPPER = "a pepper for these tests, of 32 bytes and more"
 MIDDLEWARE = ["keywright.django.middleware.HeadersMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
@@ -56,7 +56,7 @@ from keywright.django.drf import HasScopes, KeyAuthentication, KeyThrottle, exce
 @requires("deals:read", cost=2)
 def deals(request: KeyRequest, number: int) -> JsonResponse:
     assert request.api_key is not None
-    assert isinstance(request.keywright, Passed)
+    assert isinstance(request.keywright, AuthContext)
     return JsonResponse({"key": request.api_key.name, "number": 1 // number})
 
 

@@ -16,7 +16,7 @@ from keywright import AsyncKeywright, InvalidRequest, Key, Keywright, Validation
 from keywright.asgi import HeadersMiddleware, KeywrightMiddleware, Management
 from keywright.fastapi import install
 from keywright.flask import Guard
-from keywright.http import AsyncHttp, Needs, Passed, Response
+from keywright.http import AsyncHttp, AuthContext, Needs, Response
 from keywright.litestar import KeywrightPlugin
 from waiting import PATIENCE
 
@@ -224,7 +224,7 @@ def test_a_middleware_opens_its_engine_and_streams(url: str) -> None:
         found = await Connection().key(new.api_key).to(app)
         assert [it.get("body") for it in found.sent] == [None, b"one ", b"two"]
         passed = found.scope["state"]["keywright"]
-        assert isinstance(passed, Passed)
+        assert isinstance(passed, AuthContext)
         assert passed.key is not None
         assert (passed.principal, passed.key.name, passed.org) == ("key", "CI", "default")
         assert found.headers["x-request-id"] == passed.request_id
@@ -442,7 +442,7 @@ def test_the_contract_without_asyncio(url: str) -> None:
         new = kw.keys.create(name="CI")
         lines = [("Api-Key", new.api_key)]
         passed = http.authenticate("GET", b"/", lines)
-        assert isinstance(passed, Passed)
+        assert isinstance(passed, AuthContext)
         assert new.api_key not in repr(passed)
         assert passed.key is passed.key is kw.authenticate(new.api_key)
         assert [name for name, _ in passed.lacking([])] == [b"cache-control", b"vary", b"x-request-id"]

@@ -12,7 +12,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath
 
 from keywright import AsyncKeywright, InvalidRequest, ValidationFailed
-from keywright.http import Passed
+from keywright.http import AuthContext
 from keywright.litestar import KeywrightPlugin, get_api_key
 from test_http import Connection
 
@@ -26,7 +26,7 @@ def async_engine(tmp_path: Path) -> AsyncKeywright:
 
 def told(request: Request[Any, Any, Any]) -> dict[str, Any]:
     key, passed = get_api_key(request), getattr(request.state, "keywright", None)
-    assert passed is None or isinstance(passed, Passed)
+    assert passed is None or isinstance(passed, AuthContext)
     return {"key": key and key.name}
 
 

@@ -18,7 +18,7 @@ from flask import Flask, abort, g, request, session
 from keywright import AsyncKeywright, InvalidRequest, Keywright, ValidationFailed
 from keywright.environ import body, target
 from keywright.flask import Guard, get_api_key
-from keywright.http import Passed
+from keywright.http import AuthContext
 from keywright.wsgi import KeywrightMiddleware, Management
 from waiting import PATIENCE
 
@@ -300,7 +300,7 @@ def app(kw: Keywright) -> Flask:
     def deals(number: int) -> Any:
         found = get_api_key()
         assert found is not None
-        assert isinstance(g.keywright, Passed)
+        assert isinstance(g.keywright, AuthContext)
         return {"key": found.name, "number": 1 // number}
 
     @app.get("/later")

@@ -12,6 +12,7 @@ __all__ = [
     "AuditCheck",
     "AuditEntry",
     "AuditHead",
+    "AuthContext",
     "Config",
     "Decision",
     "Event",
@@ -32,7 +33,6 @@ __all__ = [
     "Orgs",
     "Page",
     "Parsed",
-    "Passed",
     "PendingResponse",
     "PendingVerification",
     "Response",
@@ -1029,7 +1029,7 @@ class Target:
         """Path and query, with the path that the router gets."""
 
 @final
-class Passed:
+class AuthContext:
     """A request that the contract lets through."""
 
     @property
@@ -1087,7 +1087,7 @@ class Response:
 class PendingResponse:
     """A response that waits for a thread of the core."""
 
-    def wait(self) -> Passed | Response: ...
+    def wait(self) -> AuthContext | Response: ...
 
 @final
 class Lease:
@@ -1104,9 +1104,9 @@ class Http:
         headers: _Lines,
         peer: str | None = None,
         needs: Needs | None = None,
-        earlier: Passed | None = None,
-    ) -> Passed | Response:
-        """Authenticates a request. A ``Passed`` lets it through; a ``Response`` is the response to send.
+        earlier: AuthContext | None = None,
+    ) -> AuthContext | Response:
+        """Authenticates a request. A ``AuthContext`` lets it through; a ``Response`` is the response to send.
 
         method: the HTTP method.
         target: path and query, percent-encoded as the client sent them.
@@ -1138,10 +1138,10 @@ class Http:
     def manages(self, target: bytes) -> bool:
         """Tells whether management serves a target: with the option ``path`` only its own routes, else every one."""
 
-    def once(self, passed: Passed, body: bytes) -> Lease | Response | None:
+    def once(self, passed: AuthContext, body: bytes) -> Lease | Response | None:
         """Starts an idempotent request: returns a lease, or the stored response of the same request.
 
-        passed: the pass of the request.
+        passed: the context of the request.
         body: the body of the request. A body longer than ``LARGEST_ONCE`` is refused, and may be cut at the first byte beyond
             it.
 
@@ -1178,8 +1178,8 @@ class Http:
         headers: _Lines,
         peer: str | None = None,
         needs: Needs | None = None,
-        earlier: Passed | None = None,
-    ) -> Passed | Response | PendingResponse: ...
+        earlier: AuthContext | None = None,
+    ) -> AuthContext | Response | PendingResponse: ...
     def _begin_manage(
         self,
         method: str,

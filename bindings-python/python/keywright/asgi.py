@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-from keywright._native import Keywright, Passed, Response, _request_id
+from keywright._native import AuthContext, Keywright, Response, _request_id
 from keywright.aio import AsyncKeywright
 from keywright.http import LARGEST_BODY, AsyncHttp
 from keywright.once import Body, BrokenOff, start_idempotent
@@ -27,7 +27,7 @@ REFUSED = b"x-keywright-refused"
 class KeywrightMiddleware:
     """Lets a request through if its key, or the rule of its route, allows it, and responds to it otherwise.
 
-    The application reads the pass, a ``Passed``, from ``scope["state"]["keywright"]``; in Starlette and FastAPI that is
+    The application reads the pass, an ``AuthContext``, from ``scope["state"]["keywright"]``; in Starlette and FastAPI that is
     ``request.state.keywright``. Every response gets the headers of the contract, including errors, but not the response of the server
     itself after a crash.
 
@@ -212,13 +212,13 @@ class Management:
         await respond(scope, receive, send, await self.http.manage(method, target_below(scope), headers, peer, body, session))
 
 
-def passed(scope: Scope) -> Passed | None:
-    """Returns the pass of a request that an earlier guard let through."""
-    found: Passed | None = scope.get("state", {}).get("keywright")
+def passed(scope: Scope) -> AuthContext | None:
+    """Returns the context of a request that an earlier guard let through."""
+    found: AuthContext | None = scope.get("state", {}).get("keywright")
     return found
 
 
-def add_headers(message: MutableMapping[str, Any], passed: Passed) -> None:
+def add_headers(message: MutableMapping[str, Any], passed: AuthContext) -> None:
     """Adds the headers of the contract to a message that starts a response, and leaves other messages alone."""
     if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
         theirs = list(message.get("headers") or ())

@@ -28,7 +28,7 @@ class Guard:
     """The extension: ``guard = Guard(kw, app)``, or ``guard.init_app(app)`` later.
 
     ``@guard.requires("deals:read")`` guards a view. ``app.before_request(guard)`` guards all views by the rules of their paths. A view
-    reads the pass of its request, a ``Passed``, from ``g.keywright``, and its key from ``get_api_key()``.
+    reads the context of its request, an ``AuthContext``, from ``g.keywright``, and its key from ``get_api_key()``.
 
     keywright: a ``Keywright``, or an ``AsyncKeywright``, which opens with the first request.
     options: the options of ``Keywright.http``. Wrong ones raise here.
@@ -91,7 +91,7 @@ class Guard:
     def _refusal(self, needs: contract.Needs | None) -> Response | None:
         environ = request.environ
         answer = self.http.authenticate(*parts(environ), needs, g.get("keywright") or environ.get("keywright"))
-        if isinstance(answer, contract.Passed):
+        if isinstance(answer, contract.AuthContext):
             g.keywright = answer
             repeated = self._repeated(answer) if answer.once else None
             if not isinstance(repeated, contract.Response):
@@ -102,7 +102,7 @@ class Guard:
         refusal.headers = type(refusal.headers)((name.decode(), value.decode()) for name, value in answer.headers)
         return refusal
 
-    def _repeated(self, passed: contract.Passed) -> contract.Response | Response | None:
+    def _repeated(self, passed: contract.AuthContext) -> contract.Response | Response | None:
         """Returns the stored response of a repeated request, or that to a body that breaks off; None if the request must run."""
         content = _looked_at() if {"stream", "_cached_data"} & vars(request).keys() else body(request.environ, contract.LARGEST_ONCE)
         if content is None:
@@ -123,7 +123,7 @@ class Guard:
                 self.http.release(lease)
                 raise
             self.http.finish(lease, response.status_code, list(response.headers), kept)
-        passed: contract.Passed | None = g.get("keywright")
+        passed: contract.AuthContext | None = g.get("keywright")
         if passed is not None:
             for name, value in passed.lacking(response.headers):
                 response.headers.add(name.decode(), value.decode())
@@ -153,5 +153,5 @@ def _looked_at() -> bytes:
 
 def get_api_key() -> Key | None:
     """Returns the key of the request; None for a session or a public route."""
-    passed: contract.Passed | None = g.get("keywright")
+    passed: contract.AuthContext | None = g.get("keywright")
     return None if passed is None else passed.key

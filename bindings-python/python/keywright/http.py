@@ -10,6 +10,7 @@ from keywright._native import (
     AuditCheck,
     AuditEntry,
     AuditHead,
+    AuthContext,
     Decision,
     Event,
     Http,
@@ -23,7 +24,6 @@ from keywright._native import (
     OrgRecord,
     Page,
     Parsed,
-    Passed,
     PendingResponse,
     Response,
     Secret,
@@ -41,10 +41,10 @@ __all__ = [
     "RECORDS",
     "UNIX",
     "AsyncHttp",
+    "AuthContext",
     "Http",
     "Lease",
     "Needs",
-    "Passed",
     "Response",
     "SyncHttp",
     "Target",
@@ -131,8 +131,8 @@ class SyncHttp(_Contract):
         headers: Any,
         peer: str | None,
         needs: Needs | None = None,
-        earlier: Passed | None = None,
-    ) -> Passed | Response:
+        earlier: AuthContext | None = None,
+    ) -> AuthContext | Response:
         """Authenticates a request; see ``Http.authenticate``."""
         try:
             http = self._http or self._open()
@@ -148,7 +148,7 @@ class SyncHttp(_Contract):
             return self._config.unavailable(method, target, headers)
         return http.manage(method, target, headers, peer, body, session)
 
-    def once(self, passed: Passed, body: bytes) -> Lease | Response | None:
+    def once(self, passed: AuthContext, body: bytes) -> Lease | Response | None:
         """Starts an idempotent request; see ``Http.once``."""
         return (self._http or self._open()).once(passed, body)
 
@@ -185,8 +185,8 @@ class AsyncHttp(_Contract):
         headers: Any,
         peer: str | None,
         needs: Needs | None = None,
-        earlier: Passed | None = None,
-    ) -> Passed | Response:
+        earlier: AuthContext | None = None,
+    ) -> AuthContext | Response:
         """Authenticates a request; see ``Http.authenticate``. It runs on this thread when memory has the answer, else on another."""
         http = self._http
         if http is None:
@@ -206,7 +206,7 @@ class AsyncHttp(_Contract):
         answer = http._begin_manage(method, target, headers, peer, body, session)
         return cast("Response", await self._threads.run(answer.wait)) if isinstance(answer, PendingResponse) else answer
 
-    async def once(self, passed: Passed, body: bytes) -> Lease | Response | None:
+    async def once(self, passed: AuthContext, body: bytes) -> Lease | Response | None:
         """Starts an idempotent request; see ``Http.once``."""
         http = await self._open()
         return await self._threads.run(lambda: http.once(passed, body))

@@ -66,8 +66,8 @@ class KeywrightPlugin(InitPlugin, ReceiveRoutePlugin):
     """The plugin: ``keys = KeywrightPlugin(kw)``, ``Litestar([...], plugins=[keys])``.
 
     ``@get("/deals", guards=[keys.requires("deals:read")])`` guards a handler; routers and the application take ``guards`` as well.
-    A handler reads the pass of its request, a ``Passed``, from ``request.state.keywright``, and its key from ``get_api_key``. Errors have
-    the headers of the contract too.
+    A handler reads the context of its request, an ``AuthContext``, from ``request.state.keywright``, and its key from ``get_api_key``.
+    Errors have the headers of the contract too.
 
     keywright: a ``Keywright``, or an ``AsyncKeywright``, which opens with the first request.
     manage: the path of key management; None for no management.

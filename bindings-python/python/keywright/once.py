@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from keywright._native import Lease, Passed, Response
+from keywright._native import AuthContext, Lease, Response
 from keywright.http import LARGEST_KEPT, LARGEST_ONCE, AsyncHttp
 
 __all__ = ["Body", "BrokenOff", "IdempotentRequest", "start_idempotent"]
@@ -92,7 +92,7 @@ class Body:
         return message
 
 
-async def start_idempotent(http: AsyncHttp, passed: Passed, state: MutableMapping[str, Any]) -> Response | None:
+async def start_idempotent(http: AsyncHttp, passed: AuthContext, state: MutableMapping[str, Any]) -> Response | None:
     """Starts an idempotent request. Returns the stored response of a repeated one, or None if the request must run."""
     if not passed.once or "keywright_idempotent" in state:
         return None

@@ -25,7 +25,7 @@ __all__ = ["KeywrightMiddleware", "Management"]
 class KeywrightMiddleware:
     """Lets a request through if its key, or the rule of its route, allows it, and responds to it otherwise.
 
-    The application reads the pass, a ``Passed``, from ``environ["keywright"]``. Every response gets the headers of the contract,
+    The application reads the pass, an ``AuthContext``, from ``environ["keywright"]``. Every response gets the headers of the contract,
     including errors, but not the response of the server itself after a crash.
 
     keywright: a ``Keywright``, or an ``AsyncKeywright``, which opens with the first request.

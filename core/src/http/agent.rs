@@ -1,5 +1,5 @@
-//! On whose behalf a request is made: the id of an agent, in a header that the host names. It is read only of what is
-//! proved, and adds no right.
+//! The agent on whose behalf a request is made: an id in a header that the host names. It counts only for a proved caller,
+//! and adds no right.
 
 use std::sync::Arc;
 
@@ -8,25 +8,25 @@ use super::{Head, header};
 use crate::error::Error;
 use crate::input::identifier;
 
-/// On whose behalf, or why that cannot be told.
-pub(super) type Found = Result<Option<Arc<str>>, Refusal>;
+/// The agent of a request, or the error in its header.
+pub(super) type AgentResult = Result<Option<Arc<str>>, Refusal>;
 
-/// Reads the name of the header.
-pub(super) fn header(name: &str) -> Result<String, Error> {
-    header::named("agent_header", name, "X-Agent-Id")
+/// Parses the option that names the header.
+pub(super) fn parse_header_name(name: &str) -> Result<String, Error> {
+    header::parse_name("agent_header", name, "X-Agent-Id")
 }
 
-/// The agent of a request, where a header is configured and comes. One that cannot be read is not left out: what is
-/// counted and limited for an agent would be counted for none.
-pub(super) fn of(header: Option<&str>, head: &Head<'_>) -> Found {
+/// Reads the agent of a request, if a header is configured and present. A header that cannot be read is an error: without
+/// an agent, the request would escape the limits and counters of agents.
+pub(super) fn read_agent(header: Option<&str>, head: &Head<'_>) -> AgentResult {
     let Some(name) = header else { return Ok(None) };
     let mut lines = head.values(name);
     let Some(first) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
         return Err(Refusal::invalid_request(format!("The header {name} is repeated; send one agent")));
     }
-    let id = std::str::from_utf8(first).ok().filter(|it| identifier("agent", it, "is no id of an agent").is_ok());
-    id.map(|it| Some(it.into())).ok_or_else(|| {
+    let id = std::str::from_utf8(first).ok().filter(|id| identifier("agent", id, "is no id of an agent").is_ok());
+    id.map(|id| Some(id.into())).ok_or_else(|| {
         Refusal::invalid_request(format!(
             "The header {name} holds no id of an agent: 1 to 128 of A-Z, a-z, 0-9, _ . : and -"
         ))
@@ -40,7 +40,7 @@ mod tests {
 
     fn found(values: &[&[u8]]) -> Result<Option<String>, u16> {
         let lines: Vec<_> = values.iter().map(|it| (&b"X-Agent-Id"[..], *it)).collect();
-        let agent = of(Some("x-agent-id"), &Head::new("GET", "/").headers(&lines));
+        let agent = read_agent(Some("x-agent-id"), &Head::new("GET", "/").headers(&lines));
         agent.map(|it| it.map(|it| it.to_string())).map_err(|it| it.status)
     }
 
@@ -55,7 +55,7 @@ mod tests {
         }
         assert_eq!(found(&[b"a", b"a"]), Err(400));
         let lines: [(&[u8], &[u8]); 1] = [(b"x-agent-id", b"a b")];
-        assert_eq!(of(None, &Head::new("GET", "/").headers(&lines)), Ok(None), "off unless it is configured");
+        assert_eq!(read_agent(None, &Head::new("GET", "/").headers(&lines)), Ok(None), "off unless it is configured");
     }
 
     proptest! {

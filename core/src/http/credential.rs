@@ -1,4 +1,4 @@
-//! What a request presents, and where.
+//! Credentials of requests, and the headers that carry them.
 
 use std::fmt;
 
@@ -6,9 +6,9 @@ use super::refusal::Refusal;
 use super::{Head, header};
 use crate::error::Error;
 
-/// A place where a credential may stand.
+/// A header, or a scheme of `Authorization`, that may carry a credential.
 #[derive(Debug, Clone)]
-pub(crate) enum Source {
+pub(crate) enum CredentialSource {
     /// A scheme of `Authorization` (RFC 9110, section 11.4), like `Bearer` (RFC 6750, section 2.1).
     Scheme(String),
     /// A header that holds the bare text, in lower case.
@@ -17,15 +17,15 @@ pub(crate) enum Source {
 
 const AUTHORIZATION: &str = "authorization";
 
-/// Browsers answer these schemes by themselves, whichever page asks, and none of them holds a bare key.
-const OF_BROWSERS: [&str; 4] = ["basic", "digest", "negotiate", "ntlm"];
+/// Browsers send these schemes by themselves, whichever page makes the request, and none of them carries a bare key.
+const BROWSER_SCHEMES: [&str; 4] = ["basic", "digest", "negotiate", "ntlm"];
 
-impl Source {
-    /// Reads the name of a header, or `Authorization: ` with a scheme.
-    pub(super) fn read(name: &str) -> Result<Self, Error> {
+impl CredentialSource {
+    /// Parses the name of a header, or `Authorization: ` with a scheme.
+    pub(super) fn parse(name: &str) -> Result<Self, Error> {
         let (name, scheme) =
             name.split_once(':').map_or((name, None), |(name, scheme)| (name, Some(scheme.trim_ascii())));
-        match (header::named("credentials", name, "Authorization, Api-Key or X-API-Key")?, scheme) {
+        match (header::parse_name("credentials", name, "Authorization, Api-Key or X-API-Key")?, scheme) {
             (name, scheme) if name == AUTHORIZATION => Self::scheme(scheme.unwrap_or("Bearer")),
             (name, None) => Ok(Self::Header(name)),
             (name, Some(_)) => {
@@ -45,7 +45,7 @@ impl Source {
         if !(1..=64).contains(&scheme.len()) || !scheme.bytes().all(token) {
             return Err(Error::validation_failed("credentials", "names what is no scheme of Authorization", fix));
         }
-        if OF_BROWSERS.iter().any(|it| scheme.eq_ignore_ascii_case(it)) {
+        if BROWSER_SCHEMES.iter().any(|it| scheme.eq_ignore_ascii_case(it)) {
             let reason =
                 format!("names the scheme {scheme}, which browsers send by themselves and which holds no bare key");
             return Err(Error::validation_failed("credentials", reason, fix));
@@ -53,7 +53,7 @@ impl Source {
         Ok(Self::Scheme(scheme.to_owned()))
     }
 
-    /// The header, in lower case.
+    /// The name of the header, in lower case.
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Scheme(_) => AUTHORIZATION,
@@ -68,16 +68,16 @@ impl Source {
         }
     }
 
-    /// Whether both are the same place. Schemes have no letter case.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    /// Whether both name the same source. Schemes have no letter case.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Scheme(one), Self::Scheme(two)) => one.eq_ignore_ascii_case(two),
             _ => self.authorization_scheme().is_none() && self.name() == other.name(),
         }
     }
 
-    /// The text in a line of this header, `None` where the line speaks of another scheme.
-    fn text<'a>(&self, value: &'a [u8]) -> Option<&'a [u8]> {
+    /// The credential in the value of this header; `None` if the value has another scheme.
+    fn credential<'a>(&self, value: &'a [u8]) -> Option<&'a [u8]> {
         let Self::Scheme(scheme) = self else { return Some(value) };
         let (named, rest) = value.split_at_checked(scheme.len())?;
         let is_named = named.eq_ignore_ascii_case(scheme.as_bytes()) && matches!(rest, [] | [b' ' | b'\t', ..]);
@@ -85,8 +85,8 @@ impl Source {
     }
 }
 
-/// As a host writes it in the option `credentials`.
-impl fmt::Display for Source {
+/// The form that a host writes in the option `credentials`.
+impl fmt::Display for CredentialSource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Scheme(scheme) => write!(out, "Authorization: {scheme}"),
@@ -95,20 +95,24 @@ impl fmt::Display for Source {
     }
 }
 
-/// The one credential among the configured places.
-pub(super) fn find<'a, 's>(sources: &'s [Source], head: &Head<'a>) -> Result<Option<(&'a [u8], &'s Source)>, Refusal> {
+/// Finds the one credential of a request among the configured sources.
+pub(super) fn find_credential<'a, 's>(
+    sources: &'s [CredentialSource],
+    head: &Head<'a>,
+) -> Result<Option<(&'a [u8], &'s CredentialSource)>, Refusal> {
     let mut found = None;
     for source in sources {
         let mut lines = 0;
         for value in head.values(source.name()) {
             lines += 1;
             if lines > 1 {
-                return Err(several(format!("The header {} is repeated", source.name())));
+                return Err(multiple_credentials(format!("The header {} is repeated", source.name())));
             }
-            let joined = value.split(|it| *it == b',').skip(1).any(|it| source.text(it.trim_ascii()).is_some());
-            let Some(text) = source.text(value).or(joined.then_some(value)) else { continue };
+            let joined =
+                value.split(|byte| *byte == b',').skip(1).any(|part| source.credential(part.trim_ascii()).is_some());
+            let Some(text) = source.credential(value).or(joined.then_some(value)) else { continue };
             if found.is_some() || joined || text.contains(&b',') {
-                return Err(several("The request holds more than one credential"));
+                return Err(multiple_credentials("The request holds more than one credential"));
             }
             found = Some((text, source));
         }
@@ -116,8 +120,8 @@ pub(super) fn find<'a, 's>(sources: &'s [Source], head: &Head<'a>) -> Result<Opt
     Ok(found)
 }
 
-/// Neither is used: a proxy may have judged the other one (RFC 6750, section 3.1).
-fn several(message: impl Into<String>) -> Refusal {
+/// Refuses a request with several credentials: a proxy may have judged another one (RFC 6750, section 3.1).
+fn multiple_credentials(message: impl Into<String>) -> Refusal {
     Refusal::invalid_request(format!("{}; send one API key in one header", message.into()))
 }
 
@@ -125,16 +129,16 @@ fn several(message: impl Into<String>) -> Refusal {
 mod tests {
     use super::*;
 
-    type Lines<'a> = &'a [(&'a [u8], &'a [u8])];
+    type HeaderLines<'a> = &'a [(&'a [u8], &'a [u8])];
 
-    fn found(lines: Lines<'_>) -> Result<Option<String>, u16> {
+    fn found(lines: HeaderLines<'_>) -> Result<Option<String>, u16> {
         found_in(&["Authorization", "Api-Key", "X-API-Key"], lines)
     }
 
-    fn found_in(places: &[&str], lines: Lines<'_>) -> Result<Option<String>, u16> {
-        let sources: Vec<_> = places.iter().map(|it| Source::read(it).unwrap()).collect();
+    fn found_in(places: &[&str], lines: HeaderLines<'_>) -> Result<Option<String>, u16> {
+        let sources: Vec<_> = places.iter().map(|it| CredentialSource::parse(it).unwrap()).collect();
         let head = Head::new("GET", "/").headers(lines);
-        match find(&sources, &head) {
+        match find_credential(&sources, &head) {
             Ok(found) => Ok(found.map(|it| String::from_utf8_lossy(it.0).into_owned())),
             Err(refusal) => Err(refusal.status),
         }
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn two_credentials_are_none() {
-        let pairs: [Lines<'_>; 6] = [
+        let pairs: [HeaderLines<'_>; 6] = [
             &[(b"authorization", b"Bearer a"), (b"api-key", b"b")],
             &[(b"authorization", b"Bearer a"), (b"Authorization", b"Bearer a")],
             &[(b"authorization", b"Basic a"), (b"authorization", b"Bearer a")],
@@ -195,7 +199,7 @@ mod tests {
             }
         }
         for bad in ["", " ", "Api Key", "Api/Key", "Api-Key:", "Basic", "DIGEST", "Negotiate", "ntlm"] {
-            let error = Source::read(&format!("Authorization: {bad}")).unwrap_err();
+            let error = CredentialSource::parse(&format!("Authorization: {bad}")).unwrap_err();
             assert_eq!(error.field(), Some("credentials"), "{bad}");
         }
     }
@@ -203,7 +207,7 @@ mod tests {
     #[test]
     fn headers_that_carry_something_else_are_no_places() {
         for bad in ["", "Cookie", "X Api", "Host", "x:y", "Proxy-Authorization", "X-API-Key: Token"] {
-            assert_eq!(Source::read(bad).unwrap_err().field(), Some("credentials"), "{bad}");
+            assert_eq!(CredentialSource::parse(bad).unwrap_err().field(), Some("credentials"), "{bad}");
         }
     }
 }

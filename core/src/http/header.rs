@@ -1,8 +1,8 @@
-//! The names of request headers that a host chooses.
+//! Names of request headers that a host chooses.
 
 use crate::error::Error;
 
-/// What these carry is somebody else's.
+/// Headers that carry something else.
 const TAKEN: [&str; 9] = [
     "cookie",
     "proxy-authorization",
@@ -15,12 +15,12 @@ const TAKEN: [&str; 9] = [
     "x-request-id",
 ];
 
-/// The name in lower case. `like` are some that would do.
-pub(super) fn named(field: &str, name: &str, like: &str) -> Result<String, Error> {
+/// Parses the name of a header, and returns it in lower case. `like` names headers that would do, for the error.
+pub(super) fn parse_name(field: &str, name: &str, like: &str) -> Result<String, Error> {
     let fix = || format!("name a request header like {like}");
     let lower = name.to_ascii_lowercase();
-    let token = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
-    if lower.is_empty() || lower.len() > 64 || !lower.bytes().all(token) {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if lower.is_empty() || lower.len() > 64 || !lower.bytes().all(is_plain) {
         return Err(Error::validation_failed(field, "names what is no header", fix()));
     }
     if TAKEN.contains(&lower.as_str()) {

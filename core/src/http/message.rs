@@ -1,10 +1,12 @@
+//! Requests and responses as values.
+
 use std::borrow::Cow;
 
 use zeroize::Zeroizing;
 
-use super::{Earlier, Peer, request_id};
+use super::{Peer, VerificationReceipt};
 
-/// The head of an HTTP request, as a server read it. Nothing of it is trusted.
+/// The head of an HTTP request, as a server read it. None of it is trusted.
 ///
 /// ```
 /// use keywright::http::Head;
@@ -17,14 +19,14 @@ pub struct Head<'a> {
     target: &'a [u8],
     headers: &'a [(&'a [u8], &'a [u8])],
     pub(super) peer: Peer,
-    pub(super) earlier: Option<&'a Earlier>,
+    pub(super) earlier: Option<&'a VerificationReceipt>,
     pub(super) whole: Option<&'a [u8]>,
     pub(super) mount: Option<&'a str>,
     pub(super) is_rewritten: bool,
 }
 
 impl<'a> Head<'a> {
-    /// The method, and the target of which the router gets the path: path and query, still percent-encoded as they came.
+    /// The method and the target: the path that the router gets, and the query, still percent-encoded.
     pub fn new(method: &'a str, target: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         let target = target.as_ref();
         Self {
@@ -39,60 +41,47 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The whole target, where the application is mounted below a part of it and nobody knows whether its router looks at
-    /// all of the path: the rules of both have to be met.
+    /// The whole target, if the application is mounted below a part of it and its router may look at either path. The
+    /// request must then meet the rules of both paths.
     #[must_use]
     pub fn whole(self, target: Option<&'a [u8]>) -> Self {
         Self { whole: target, ..self }
     }
 
-    /// The path at which a header of the request says that the application is mounted. Rules let nobody in there, unless
-    /// [`Config::mount`](super::Config::mount) names it.
+    /// The path at which a header of the request claims that the application is mounted. Rules refuse the request unless
+    /// [`Config::mount`](super::Config::mount) names this path.
     #[must_use]
     pub fn mount(self, path: Option<&'a str>) -> Self {
         Self { mount: path, ..self }
     }
 
-    /// Whether the router gets another path than the one that the client asked for. Rules refuse such a request, unless
-    /// [`Config::rewrites`](super::Config::rewrites) expects it.
+    /// Whether the router gets another path than the client sent. Rules refuse such a request unless
+    /// [`Config::rewrites`](super::Config::rewrites) allows it.
     #[must_use]
     pub fn rewritten(self, is_rewritten: bool) -> Self {
         Self { is_rewritten, ..self }
     }
 
-    /// The header lines in their order, a line that is repeated as often as it came.
+    /// The header lines in their order, repeated lines included.
     #[must_use]
     pub fn headers(self, headers: &'a [(&'a [u8], &'a [u8])]) -> Self {
         Self { headers, ..self }
     }
 
-    /// The other end of the socket: its address without the port, as text or not, or `unix:`. Left out where nobody tells.
+    /// The other end of the socket: its address without the port, or `unix:`. Leave it out if it is unknown.
     #[must_use]
     pub fn peer(self, peer: impl Into<Peer>) -> Self {
         Self { peer: peer.into(), ..self }
     }
 
-    /// What a guard in front of this one has found of the same request, so that it is counted once, and charged by each
-    /// limit once: for the greater cost. What the request needs is judged anew.
+    /// The receipt of an outer guard of the same request, [`AuthContext::earlier`](super::AuthContext::earlier). The request
+    /// is then counted once, and each limit is charged once, for the greater cost. The needs are judged anew.
     #[must_use]
-    pub fn earlier(self, earlier: Option<&'a Earlier>) -> Self {
+    pub fn earlier(self, earlier: Option<&'a VerificationReceipt>) -> Self {
         Self { earlier, ..self }
     }
 
-    /// The id of the exchange, for answers that nobody judged: the client's own where it is harmless and cannot hold
-    /// a key, else a new one.
-    ///
-    /// ```
-    /// use keywright::http::Head;
-    /// let lines: [(&[u8], &[u8]); 1] = [(b"x-request-id", b"order-7")];
-    /// assert_eq!(Head::new("GET", "/nowhere").headers(&lines).request_id(), "order-7");
-    /// ```
-    #[must_use]
-    pub fn request_id(&self) -> Cow<'static, str> {
-        request_id::of(self, request_id::may_expose)
-    }
-
-    /// The path as it came, without the query.
+    /// The path, still percent-encoded, without the query.
     #[must_use]
     pub fn path(&self) -> &'a [u8] {
         path_of(self.target)
@@ -102,8 +91,8 @@ impl<'a> Head<'a> {
         self.target
     }
 
-    /// The same head, of a request that it speaks about.
-    pub(super) fn about(self, method: &'a str, target: &'a [u8]) -> Self {
+    /// The same head with the method and target of another request, which this one describes.
+    pub(super) fn describing(self, method: &'a str, target: &'a [u8]) -> Self {
         Self { method, target, whole: None, mount: None, is_rewritten: false, ..self }
     }
 
@@ -113,13 +102,13 @@ impl<'a> Head<'a> {
         parts.next().unwrap_or_default()
     }
 
-    /// The values of every line of that name.
+    /// The values of all header lines of that name.
     pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let lines = self.headers.iter().filter(move |it| it.0.eq_ignore_ascii_case(name.as_bytes()));
         lines.map(|it| it.1.trim_ascii())
     }
 
-    /// The value of a header that may stand once; `None` also where it stands twice.
+    /// The value of a header that may occur once; `None` if it is absent or repeated.
     pub(super) fn single(&self, name: &str) -> Option<&'a [u8]> {
         let mut values = self.values(name);
         values.next().filter(|_| values.next().is_none())
@@ -129,7 +118,7 @@ impl<'a> Head<'a> {
         self.values(name).next().is_some()
     }
 
-    /// Whether it is more than any server should have let through.
+    /// Whether the head is larger than a server should accept.
     pub(super) fn is_too_large(&self) -> bool {
         const MOST: usize = 256;
         const LARGEST: usize = 64 * 1024;
@@ -137,18 +126,18 @@ impl<'a> Head<'a> {
         self.target.len() > LARGEST || self.headers.len() > MOST || size() > LARGEST
     }
 
-    /// HEAD is judged as GET (RFC 9110, section 9.3.2).
+    /// The method by which rules judge the request: HEAD is judged as GET (RFC 9110, section 9.3.2).
     pub(super) fn judged_method(&self) -> &'a str {
         if self.method == "HEAD" { "GET" } else { self.method }
     }
 
-    /// Whether a browser asks if a page may send another request (the Fetch standard, "CORS-preflight request").
+    /// Whether this is a CORS-preflight request (the Fetch standard): a browser asks if a page may send another request.
     pub(super) fn is_preflight(&self) -> bool {
         self.method == "OPTIONS" && self.has("origin") && self.has(ASKED_METHOD)
     }
 
-    /// Whether it is a preflight as a browser writes it. CORS layers differ in which others they answer, and a method override
-    /// behind the guard would make another request of it.
+    /// Whether this is a preflight as browsers send it. CORS layers differ in which other preflights they answer, and a method
+    /// override behind the guard would turn one into another request.
     pub(super) fn is_browsers_preflight(&self) -> bool {
         let is_origin = |it: &[u8]| !it.is_empty() && it.iter().all(|it| it.is_ascii_graphic() && *it != b',');
         self.is_preflight()
@@ -157,7 +146,7 @@ impl<'a> Head<'a> {
             && !OVERRIDES.iter().any(|it| self.has(it))
     }
 
-    /// Whether the method is written as the methods of rules are. Some frameworks route `delete` as DELETE.
+    /// Whether the method is in capitals, as the methods of rules are. Some frameworks route `delete` as DELETE.
     pub(super) fn is_plain_method(&self) -> bool {
         self.method.bytes().all(|it| it.is_ascii_uppercase() || it == b'-')
     }
@@ -165,10 +154,10 @@ impl<'a> Head<'a> {
 
 const ASKED_METHOD: &str = "access-control-request-method";
 
-/// The headers in which a client names another method, for hosts that allow it.
+/// The headers by which clients override the method, in hosts that allow it.
 pub(super) const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
-/// RFC 9110, section 5.6.2.
+/// Whether a text is a token (RFC 9110, section 5.6.2).
 fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|it| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(it))
 }
@@ -190,15 +179,16 @@ pub struct Message {
     target: Vec<u8>,
     headers: Vec<(Vec<u8>, Vec<u8>)>,
     peer: Peer,
-    earlier: Option<Earlier>,
+    earlier: Option<VerificationReceipt>,
     body: Zeroizing<Vec<u8>>,
 }
 
 impl Message {
-    /// The longest body that is read. A server may stop at the first byte beyond it, and hand on what it has.
+    /// The longest body that is read: 64 KiB. A server may stop reading at the first byte beyond it, and pass on the bytes it
+    /// has.
     pub const LARGEST_BODY: usize = 64 * 1024;
 
-    /// The method, and the target from the place where management is mounted: `/keys` for `/manage/keys`.
+    /// The method, and the target below the mount of management: `/keys` for `/manage/keys`.
     pub fn new(method: impl Into<String>, target: impl Into<Vec<u8>>) -> Self {
         Self { method: method.into(), target: target.into(), ..Self::default() }
     }
@@ -215,7 +205,7 @@ impl Message {
     }
 
     /// See [`Head::earlier`].
-    pub fn earlier(self, earlier: Option<Earlier>) -> Self {
+    pub fn earlier(self, earlier: Option<VerificationReceipt>) -> Self {
         Self { earlier, ..self }
     }
 
@@ -233,23 +223,23 @@ impl Message {
     }
 
     /// Calls `with` with the head.
-    pub(super) fn read<T>(&self, with: impl FnOnce(&Head<'_>) -> T) -> T {
+    pub(super) fn with_head<T>(&self, with: impl FnOnce(&Head<'_>) -> T) -> T {
         let lines: Vec<(&[u8], &[u8])> = self.headers.iter().map(|it| (it.0.as_slice(), it.1.as_slice())).collect();
         let head = Head::new(&self.method, &self.target).headers(&lines).peer(self.peer);
         with(&head.earlier(self.earlier.as_ref()))
     }
 }
 
-/// The name and value of a header.
+/// The name of a header in lower case, and its value.
 pub type Header = (&'static str, Cow<'static, str>);
 
-/// A whole response, for a server to send as it is.
+/// A whole response, to be sent as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// Headers in lower case, each name once. `content-length` is left to the server.
+    /// Headers with names in lower case, each name once. The server adds `content-length`.
     pub headers: Vec<Header>,
     /// The body; empty for HEAD.
     pub body: Vec<u8>,

@@ -1,43 +1,51 @@
-//! The HTTP contract: how a request is authenticated and how keys are managed over the wire, without any I/O. Adapters
-//! carry bytes.
+//! The HTTP contract, without I/O: how requests are authenticated, and how keys are managed over HTTP. Adapters only translate
+//! between it and their framework.
 
-mod address;
 mod agent;
+mod auth_context;
 mod authenticate;
+mod client_address;
 mod config;
 mod credential;
 mod explain;
 mod forward;
+mod forward_auth_proxy;
 mod header;
+mod idempotency_key;
+mod idempotent_request;
 mod manage;
 mod message;
-mod once;
+mod peer;
 mod preflight;
 mod rate_limit;
+mod receipt;
 mod refusal;
 mod request_id;
+mod response_style;
 mod route;
 mod session;
 
 use std::sync::Arc;
 
-pub use self::address::Peer;
-pub use self::authenticate::{Earlier, Outcome, Passed, Principal};
-use self::config::Plan;
-pub use self::config::{Config, Errors};
+pub use self::auth_context::{AuthContext, Outcome, Principal};
+use self::config::CheckedConfig;
+pub use self::config::Config;
 pub use self::explain::Explanation;
-pub use self::forward::Gateway;
+pub use self::forward_auth_proxy::ForwardAuthProxy;
+pub use self::idempotent_request::{IdempotencyCheck, Lease};
 pub use self::manage::{SelfService, Spelling, View};
 pub use self::message::{Head, Header, Message, Response};
-pub use self::once::{Lease, Turn};
+pub use self::peer::Peer;
 pub use self::preflight::Preflight;
 pub use self::rate_limit::RateLimitHeaders;
+pub use self::receipt::VerificationReceipt;
+pub use self::response_style::ErrorFormat;
 pub use self::route::{Access, Needs, Rule};
 pub use self::session::{Session, SessionTokens};
 use crate::error::Error;
 use crate::keyring::Keywright;
 
-/// An engine that speaks HTTP. Clones share it.
+/// An engine with an HTTP layer: it authenticates requests, and answers requests for management. Clones share it.
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -49,7 +57,7 @@ use crate::keyring::Keywright;
 /// let line = format!("Bearer {}", new.api_key.reveal());
 /// let headers: [(&[u8], &[u8]); 1] = [(b"authorization", line.as_bytes())];
 /// match http.authenticate(&Head::new("GET", "/v1/deals").headers(&headers), None).await {
-///     Outcome::Passed(passed) => assert_eq!(passed.key().map(|it| it.name.as_str()), Some("CI")),
+///     Outcome::Allowed(context) => assert_eq!(context.key().map(|it| it.name.as_str()), Some("CI")),
 ///     Outcome::Refused(response) => panic!("{}", response.status),
 /// }
 /// # kw.close().await; Ok(()) }) }
@@ -57,49 +65,49 @@ use crate::keyring::Keywright;
 #[derive(Clone)]
 pub struct Http {
     kw: Keywright,
-    plan: Arc<Plan>,
+    config: Arc<CheckedConfig>,
 }
 
 impl Http {
-    /// The names, in lower case, of all headers that are looked at, for hosts to which each header costs something.
+    /// The names, in lower case, of all request headers that are read, for hosts in which each header has a cost.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
-    /// assert!(kw.http(keywright::http::Config::new())?.reads().any(|it| it == "authorization"));
+    /// assert!(kw.http(keywright::http::Config::new())?.request_headers().any(|it| it == "authorization"));
     /// # kw.close().await; Ok(()) }) }
     /// ```
-    pub fn reads(&self) -> impl Iterator<Item = &str> {
-        self.plan.reads()
+    pub fn request_headers(&self) -> impl Iterator<Item = &str> {
+        self.config.request_headers()
     }
 
-    /// The headers of every response but for its request's id, for hosts that have them ready.
+    /// The headers of every response, without the request id, for hosts that prepare them once.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// let config = keywright::http::Config::new().credentials(["X-API-Key"])?;
-    /// assert_eq!(kw.http(config)?.headers(), [("cache-control", "no-store"), ("vary", "x-api-key")]);
+    /// assert_eq!(kw.http(config)?.response_headers(), [("cache-control", "no-store"), ("vary", "x-api-key")]);
     /// # kw.close().await; Ok(()) }) }
     /// ```
     #[must_use]
-    pub fn headers(&self) -> [(&'static str, &str); 2] {
-        self.plan.manner.headers()
+    pub fn response_headers(&self) -> [(&'static str, &str); 2] {
+        self.config.style.common_headers()
     }
 
-    /// Whether a header of a request, by its name in lower case, may hold a key.
+    /// Whether a request header, by its name in lower case, may carry a key.
     #[cfg(feature = "tower")]
     pub(crate) fn is_credential(&self, name: &str) -> bool {
-        self.plan.credentials.iter().any(|it| it.name() == name)
+        self.config.credentials.iter().any(|it| it.name() == name)
     }
 
-    /// Refuses needs that nobody could meet, before any request comes.
+    /// Refuses needs that no caller can meet, before there is any request.
     ///
     /// # Errors
-    /// `validation_failed` for a contradiction, for a scope or operation that is in no catalogue, and for sessions where
-    /// none can be checked.
+    /// `validation_failed` for a contradiction, for a scope or operation that is not in the catalogue, and for sessions if the
+    /// API accepts none.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -110,22 +118,22 @@ impl Http {
     /// # kw.close().await; Ok(()) }) }
     /// ```
     pub fn check(&self, needs: &Needs) -> Result<(), Error> {
-        needs.check_alone(self.plan.session.is_some())?;
+        needs.check_alone(self.config.session.is_some())?;
         self.kw.admit(&needs.request)
     }
 }
 
 impl Keywright {
-    /// Makes the engine speak HTTP.
+    /// Adds an HTTP layer to the engine.
     ///
     /// # Errors
-    /// `validation_failed` and `invalid_request` for what has no meaning, such as two rules of the same requests or a
-    /// scope that is in no catalogue.
+    /// `validation_failed` and `invalid_request` for a wrong option, such as two rules for the same requests, or a scope that
+    /// is not in the catalogue.
     pub fn http(&self, config: Config) -> Result<Http, Error> {
-        let plan = config.plan()?;
-        for rule in plan.table.iter().flat_map(|it| it.rules()) {
-            self.admit(&rule.needs.request).map_err(|it| it.within("routes"))?;
+        let config = config.checked()?;
+        for rule in config.table.iter().flat_map(|table| table.rules()) {
+            self.admit(&rule.needs.request).map_err(|error| error.within("routes"))?;
         }
-        Ok(Http { kw: self.clone(), plan: Arc::new(plan) })
+        Ok(Http { kw: self.clone(), config: Arc::new(config) })
     }
 }

@@ -1,10 +1,10 @@
-//! CORS preflights: the `OPTIONS` request by which a browser asks whether a page may send another one.
+//! CORS preflights: the `OPTIONS` requests by which browsers ask whether a page may send another request.
 
 use std::borrow::Cow;
 
 use super::{Head, Http, Needs, Response};
 
-/// The layer that answers CORS preflights. A browser sends them without credentials, so no handler may run for one.
+/// The layer that answers CORS preflights. Browsers send them without credentials, so no handler may run for one.
 ///
 /// ```
 /// use keywright::http::{Config, Preflight};
@@ -13,12 +13,12 @@ use super::{Head, Http, Needs, Response};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Preflight {
     /// The guard answers 204, permits nothing, and runs nothing behind it. A CORS layer stands in front of the guard. In
-    /// forward authentication a preflight is a request like any other, and is refused without a key.
+    /// forward authentication a preflight is judged like any other request, and refused without a key.
     #[default]
     Answer,
-    /// The guard of an application hands it on to the CORS layer behind it. A guard of one route, which gets [`Needs`], still
-    /// answers, because only a handler stands behind it. A question that no browser writes so, such as one without an origin's name, twice the same header or a
-    /// method override, is a request like any other.
+    /// The guard of an application passes preflights on to the CORS layer behind it. A guard of one route, which gets
+    /// [`Needs`], still answers them, because only a handler stands behind it. A preflight that no browser sends is judged
+    /// like any other request: one without the name of an origin, with a repeated header, or with a method override.
     Pass,
 }
 
@@ -27,18 +27,18 @@ impl Preflight {
 }
 
 impl Http {
-    /// Whether the guard answers a request itself because it is a preflight.
+    /// Whether the guard answers this request itself, because it is a preflight.
     pub(super) fn answers_preflight(&self, head: &Head<'_>, needs: Option<&Needs>) -> bool {
-        head.is_preflight() && (needs.is_some() || self.plan.preflight == Preflight::Answer)
+        head.is_preflight() && (needs.is_some() || self.config.preflight == Preflight::Answer)
     }
 
-    /// Whether a request is a preflight for the CORS layer behind the guard.
+    /// Whether this is a preflight for the CORS layer behind the guard.
     pub(super) fn passes_preflight(&self, head: &Head<'_>) -> bool {
-        head.is_browsers_preflight() && self.plan.preflight == Preflight::Pass
+        head.is_browsers_preflight() && self.config.preflight == Preflight::Pass
     }
 
-    /// The answer to a preflight: it permits no origin anything.
-    pub(super) fn preflight(&self, request_id: Cow<'static, str>) -> Response {
-        Response { status: 204, headers: self.plan.manner.headers_of(request_id).into(), body: Vec::new() }
+    /// The response to a preflight. It permits no origin anything.
+    pub(super) fn preflight_response(&self, request_id: Cow<'static, str>) -> Response {
+        Response { status: 204, headers: self.config.style.headers(request_id).into(), body: Vec::new() }
     }
 }

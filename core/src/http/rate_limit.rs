@@ -7,9 +7,14 @@ use super::Header;
 use crate::record::LimitState;
 
 /// The headers that show rate limits.
+///
+/// ```
+/// use keywright::http::{Config, RateLimitHeaders};
+/// let config = Config::new().rate_limit_headers(RateLimitHeaders::Both);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RateLimitHeaders {
-    /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10), which name every limit.
+    /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10), which show every limit.
     #[default]
     Draft,
     /// `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`, which show one limit: the one with the fewest
@@ -33,7 +38,7 @@ impl RateLimitHeaders {
     }
 }
 
-/// The names of limits are short words that need no escapes in a structured field.
+/// Names of limits are short words, which need no escapes in a structured field.
 fn draft(headers: &mut Vec<Header>, limits: &[LimitState]) {
     /// A structured field holds integers of up to 15 digits (RFC 9651, section 3.3.1).
     const MOST: u64 = 999_999_999_999_999;
@@ -41,11 +46,17 @@ fn draft(headers: &mut Vec<Header>, limits: &[LimitState]) {
         return;
     }
     let (mut policy, mut state) = (String::new(), String::new());
-    for it in limits {
+    for limit in limits {
         let comma = if policy.is_empty() { "" } else { ", " };
-        // Writing into a text never fails.
-        let _ = write!(policy, "{comma}\"{}\";q={};w=60", it.name, it.limit.min(MOST));
-        let _ = write!(state, "{comma}\"{}\";r={};t={}", it.name, it.remaining.min(MOST), it.reset_seconds.min(MOST));
+        // Writing into a string never fails.
+        let _ = write!(policy, "{comma}\"{}\";q={};w=60", limit.name, limit.limit.min(MOST));
+        let _ = write!(
+            state,
+            "{comma}\"{}\";r={};t={}",
+            limit.name,
+            limit.remaining.min(MOST),
+            limit.reset_seconds.min(MOST)
+        );
     }
     headers.push(("ratelimit-policy", policy.into()));
     headers.push(("ratelimit", state.into()));

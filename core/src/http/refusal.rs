@@ -1,16 +1,16 @@
-//! How a refused request is answered.
+//! Refusals of requests, and the responses to them.
 
 use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::config::{Errors, Manner};
+use super::response_style::{Challenge, ErrorFormat, ResponseStyle};
 use super::{Header, Response};
 use crate::decision::{Code, Denial, UNAVAILABLE};
 use crate::error::Error;
 use crate::record::LimitState;
 
-/// Why a request is refused, before it has the form in which this API answers.
+/// The reason why a request is refused. The style of the API turns it into a response.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Refusal {
     pub(super) status: u16,
@@ -18,26 +18,17 @@ pub(super) struct Refusal {
     pub(super) message: Cow<'static, str>,
     challenge: Option<Challenge>,
     pub(super) headers: Vec<Header>,
-    /// Where the limits of the key stand.
+    /// The state of the limits of the key.
     limits: Box<[LimitState]>,
 }
 
-/// The credential that a 401 asks for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Challenge {
-    /// A key, and the rest of the challenge: nothing where no credential came (RFC 6750, section 3.1).
-    Key(&'static str),
-    /// The id and secret of a client (RFC 6749, section 5.2).
-    Client,
-}
-
-/// A credential came and does not hold.
+/// The challenge if the credential of a request is not valid.
 const INVALID: Challenge = Challenge::Key(", error=\"invalid_token\"");
 
 const IN_PROGRESS: &str = "IN_PROGRESS";
 
-/// After how many seconds to come back when something behind the scenes failed.
-const PATIENCE: &str = "1";
+/// Seconds after which to retry if an internal step failed.
+const RETRY_SECONDS: &str = "1";
 
 impl Refusal {
     pub(super) fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
@@ -72,8 +63,8 @@ impl Refusal {
         Self { challenge: Some(INVALID), ..Self::new(401, Code::Invalid.wire(), message) }
     }
 
-    /// The same refusal, of a client that authenticates by `Authorization: Basic`.
-    pub(super) fn of_basic(self) -> Self {
+    /// The same refusal, to a client that authenticates by `Authorization: Basic`.
+    pub(super) fn for_basic(self) -> Self {
         Self { challenge: self.challenge.and(Some(Challenge::Client)), ..self }
     }
 
@@ -82,7 +73,7 @@ impl Refusal {
     }
 
     pub(super) fn unavailable() -> Self {
-        Self::new(503, Code::Unavailable.wire(), UNAVAILABLE).with("retry-after", PATIENCE)
+        Self::new(503, Code::Unavailable.wire(), UNAVAILABLE).with("retry-after", RETRY_SECONDS)
     }
 
     pub(super) fn is_in_progress(&self) -> bool {
@@ -103,11 +94,11 @@ impl Refusal {
         Self { message: with(&self.message).into(), ..self }
     }
 
-    /// A denied verification.
-    pub(super) fn of(denial: &Denial) -> Self {
+    /// The refusal of a denied verification.
+    pub(super) fn denied(denial: &Denial) -> Self {
         let status = denial.code.status();
         if denial.misuse().is_some() {
-            // The host asked for what has no meaning: no fault of the client, and nothing that it could mend.
+            // The needs of the host are wrong, which is not the fault of the client.
             return Self::unavailable();
         }
         let mut refusal = Self::new(status, denial.code.wire(), denial.message.clone());
@@ -124,28 +115,28 @@ impl Refusal {
         refusal
     }
 
-    /// The response to it.
-    pub(super) fn response(self, manner: &Manner, request_id: Cow<'static, str>, is_head: bool) -> Response {
-        let id = manner.casing.spell("request_id");
-        let body = match manner.errors {
-            Errors::Problem => json!({
+    /// The response to the refused request.
+    pub(super) fn response(self, style: &ResponseStyle, request_id: Cow<'static, str>, is_head: bool) -> Response {
+        let id = style.casing.spell("request_id");
+        let body = match style.errors {
+            ErrorFormat::Problem => json!({
                 "type": "about:blank",
-                "title": title(self.status),
+                "title": reason_phrase(self.status),
                 "status": self.status,
                 "detail": self.message,
                 "code": self.code,
                 id: request_id,
             }),
-            Errors::List => json!({"errors": [{"code": self.code, "message": self.message}]}),
-            Errors::Plain => json!({"code": self.code, "message": self.message, id: request_id}),
+            ErrorFormat::List => json!({"errors": [{"code": self.code, "message": self.message}]}),
+            ErrorFormat::Plain => json!({"code": self.code, "message": self.message, id: request_id}),
         };
-        let mut headers = vec![("content-type", manner.errors.content_type().into())];
-        headers.extend(manner.headers_of(request_id));
+        let mut headers = vec![("content-type", style.errors.content_type().into())];
+        headers.extend(style.headers(request_id));
         if let Some(challenge) = self.challenge {
-            headers.push(("www-authenticate", manner.challenge(challenge).into()));
+            headers.push(("www-authenticate", style.challenge(challenge).into()));
         }
         headers.extend(self.headers);
-        manner.rate_limit_headers.add(&mut headers, &self.limits);
+        style.rate_limit_headers.add(&mut headers, &self.limits);
         Response { status: self.status, headers, body: if is_head { Vec::new() } else { body.to_string().into() } }
     }
 }
@@ -155,16 +146,16 @@ impl From<Error> for Refusal {
         match &error {
             Error::Unavailable { .. } | Error::Closed => Self::unavailable(),
             Error::InProgress(_) => {
-                Self::new(error.status(), IN_PROGRESS, error.to_string()).with("retry-after", PATIENCE)
+                Self::new(error.status(), IN_PROGRESS, error.to_string()).with("retry-after", RETRY_SECONDS)
             }
             _ => Self::new(error.status(), error.code().to_ascii_uppercase(), error.to_string()),
         }
     }
 }
 
-/// The phrase of a status (RFC 9110, section 15), which a problem of the type `about:blank` has as its title (RFC 9457,
-/// section 4.2.1).
-fn title(status: u16) -> &'static str {
+/// The reason phrase of a status (RFC 9110, section 15), which is the title of a problem of the type `about:blank`
+/// (RFC 9457, section 4.2.1).
+fn reason_phrase(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         401 => "Unauthorized",

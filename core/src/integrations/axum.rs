@@ -10,17 +10,18 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 
-use super::once::read;
+use super::idempotent::read_body;
 use super::tower::{KeywrightLayer, hide_credentials, path_and_query, peer, response};
 use crate::error::Error;
-use crate::http::{Http, Message, Needs, Passed, Session};
+use crate::http::{AuthContext, Http, Message, Needs, Session};
 use crate::record::Key;
 use crate::wait::Boxed;
 
-/// Guards a whole router by the rules of `http`. Serve it with
-/// [`into_make_service_with_connect_info::<SocketAddr>()`](Router::into_make_service_with_connect_info), so that
-/// addresses are known; without them a key that is bound to networks is refused. A router that is served on a Unix socket
-/// says so by `layer(Extension(Peer::Unix))`, see [`Peer`](super::tower::Peer).
+/// Guards a whole router by the rules of `http`.
+///
+/// Serve it with [`into_make_service_with_connect_info::<SocketAddr>()`](Router::into_make_service_with_connect_info), so that
+/// addresses are known; without them a key that is bound to networks is refused. For a router on a Unix socket, add
+/// `layer(Extension(Peer::Unix))`, see [`Peer`](super::tower::Peer).
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -38,7 +39,7 @@ pub fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, http: Http) 
     router.layer(KeywrightLayer::new(http).once())
 }
 
-/// Guards the routes that a router has so far by what they need, whatever their paths.
+/// Guards the present routes of a router by their needs, whatever their paths.
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -54,7 +55,7 @@ pub fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, http: Http) 
 /// ```
 ///
 /// # Errors
-/// As [`Http::check`], for needs that nobody could meet.
+/// Like [`Http::check`], for needs that no caller can meet.
 pub fn requiring<S>(router: Router<S>, http: Http, needs: Needs) -> Result<Router<S>, Error>
 where
     S: Clone + Send + Sync + 'static,
@@ -62,7 +63,7 @@ where
     Ok(router.route_layer(KeywrightLayer::requiring(http, needs)?.once()))
 }
 
-/// The key of a request that was let in: an extractor. `Option<Extension<Passed>>` says more, of sessions too.
+/// Extracts the key of an allowed request. `Option<Extension<AuthContext>>` also tells of sessions.
 #[derive(Debug, Clone)]
 pub struct ApiKey(pub Key);
 
@@ -70,14 +71,14 @@ impl<S: Send + Sync> FromRequestParts<S> for ApiKey {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
-        let key = parts.extensions.get::<Passed>().and_then(Passed::key);
-        // A route that no guard stands before, or that lets others in: a mistake of the host, and nobody's pass.
+        let key = parts.extensions.get::<AuthContext>().and_then(AuthContext::key);
+        // The route has no guard, or allows callers without a key: a mistake of the host, which must let nobody in.
         key.cloned().map(Self).ok_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
     }
 }
 
-/// Key management, to be nested: `Router::nest_service("/manage", management(http, no_principal))`. `principal` is the
-/// host's own function from the head of a request to a session, `None` for what the request itself presents.
+/// Key management, to be nested: `Router::nest_service("/manage", management(http, principal))`. `principal` is a function of the
+/// host from the head of a request to a session; `None` leaves the caller to the key or token of the request.
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -94,12 +95,12 @@ where
     F: Fn(Parts) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Option<Session>> + Send + 'static,
 {
-    let manager = Manager::new(http, principal);
+    let manager = ManagementService::new(http, principal);
     Router::new().fallback(move |request| manager.clone().answer(request))
 }
 
-/// Lets keys be managed at the [`path`](crate::http::Config::path) of `http`, before all routes of a router; what
-/// management does not answer there goes on to them.
+/// Adds key management at the [`path`](crate::http::Config::path) of `http`, in front of all routes of a router. Requests that
+/// management does not answer go on to these routes.
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -118,7 +119,7 @@ where
     F: Fn(Parts) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Option<Session>> + Send + 'static,
 {
-    let manager = Manager::new(http, principal);
+    let manager = ManagementService::new(http, principal);
     let judge = move |request: Request, next: Next| {
         let manager = manager.clone();
         async move {
@@ -131,16 +132,16 @@ where
     router.layer(from_fn(judge))
 }
 
-type Asked = dyn Fn(Parts) -> Boxed<Option<Session>> + Send + Sync;
+type PrincipalFn = dyn Fn(Parts) -> Boxed<Option<Session>> + Send + Sync;
 
-/// Management, and the host's word on who asks.
+/// Key management, with the host's function that names the caller.
 #[derive(Clone)]
-struct Manager {
+struct ManagementService {
     http: Http,
-    principal: Arc<Asked>,
+    principal: Arc<PrincipalFn>,
 }
 
-impl Manager {
+impl ManagementService {
     fn new<F, Fut>(http: Http, principal: F) -> Self
     where
         F: Fn(Parts) -> Fut + Send + Sync + 'static,
@@ -152,13 +153,13 @@ impl Manager {
     async fn answer(self, request: Request) -> Response {
         let (mut parts, body) = request.into_parts();
         hide_credentials(&self.http, &mut parts.headers);
-        let Some(body) = read(body, Message::LARGEST_BODY).await else {
+        let Some(body) = read_body(body, Message::LARGEST_BODY).await else {
             return StatusCode::BAD_REQUEST.into_response();
         };
         let session = (self.principal)(parts.clone()).await;
         let message = Message::new(parts.method.as_str(), path_and_query(&parts.uri));
         let message = message.peer(peer(&parts.extensions)).body(body);
-        let message = message.earlier(parts.extensions.get::<Passed>().map(Passed::earlier));
+        let message = message.earlier(parts.extensions.get::<AuthContext>().map(AuthContext::earlier));
         let message =
             parts.headers.iter().fold(message, |it, (name, value)| it.header(name.as_str(), value.as_bytes()));
         response::<Body>(self.http.manage(message, session).await)

@@ -1,9 +1,9 @@
-//! Frameworks of Rust, each behind a feature of its own. Header and body glue only: what is decided is in
-//! [`http`](crate::http).
+//! Adapters for Rust frameworks, each behind its own feature. They only translate headers and bodies; [`http`](crate::http)
+//! decides.
 
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(feature = "tower")]
-mod once;
+mod idempotent;
 #[cfg(feature = "tower")]
 pub mod tower;

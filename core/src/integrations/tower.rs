@@ -1,4 +1,4 @@
-//! A `tower` layer for every service over the types of the `http` crate.
+//! A `tower` layer for services with the types of the `http` crate.
 
 #[cfg(feature = "axum")]
 use std::net::SocketAddr;
@@ -14,18 +14,18 @@ use smallvec::SmallVec;
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub use super::once::{Kept, Once, OnceLayer};
+pub use super::idempotent::{IdempotencyLayer, IdempotencyService, RecordedBody};
 use crate::error::Error;
-/// The other end of the socket, to be put among a request's extensions by the program that accepts connections.
+/// The other end of the socket. The program that accepts connections adds it to the extensions of a request.
 pub use crate::http::Peer;
-use crate::http::{Head, Http, Needs, Outcome, Passed};
+use crate::http::{AuthContext, Head, Http, Needs, Outcome};
 use crate::wait::Ready;
 
-/// Lets a request through when its key, or the rule of its route, allows it, and answers it otherwise.
+/// Passes a request on if its key meets the needs of its route, and answers it otherwise.
 ///
-/// The service finds a [`Passed`] among the extensions; every response of it gets the contract's
-/// headers, errors too. Headers in which keys come are marked as [sensitive](HeaderValue::set_sensitive), so that tracing
-/// layers behind do not print them; one that stands before sees the request as it came.
+/// The service behind finds an [`AuthContext`] among the extensions. All of its responses, errors too, get the headers of the
+/// contract. Headers that carry keys are marked as [sensitive](HeaderValue::set_sensitive), so that tracing layers behind do
+/// not print them; a layer in front sees the request as it came.
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -36,38 +36,38 @@ use crate::wait::Ready;
 /// # kw.close().await; Ok(()) }) }
 /// ```
 #[derive(Clone)]
-pub struct KeywrightLayer(Arc<Guard>);
+pub struct KeywrightLayer(Arc<GuardConfig>);
 
 #[derive(Clone)]
-struct Guard {
+struct GuardConfig {
     http: Http,
     needs: Option<Needs>,
-    /// Those of every response, made once.
+    /// The headers of every response, prepared once.
     headers: HeaderMap,
-    /// Whether what stands behind it can do requests once.
-    once: bool,
+    /// Whether the service behind handles idempotent requests.
+    idempotent: bool,
 }
 
 impl KeywrightLayer {
-    /// Asks of each request what the rule of its route says.
+    /// A layer that judges each request by the rule of its path.
     #[must_use]
     pub fn new(http: Http) -> Self {
         Self::of(http, None)
     }
 
-    /// Asks of each request the same, whatever its route.
+    /// A layer with the same needs for each request, whatever its path.
     ///
     /// # Errors
-    /// As [`Http::check`], for needs that nobody could meet.
+    /// Like [`Http::check`], for needs that no caller can meet.
     pub fn requiring(http: Http, needs: Needs) -> Result<Self, Error> {
         http.check(&needs)?;
         Ok(Self::of(http, Some(needs)))
     }
 
-    /// The same before routes that take idempotency keys. Without it their requests under one are answered with 500.
+    /// The layer for routes that accept idempotency keys. Without it, requests with such a key get 500.
     #[must_use]
-    pub fn once(self) -> OnceLayer {
-        OnceLayer(Self(Arc::new(Guard { once: true, ..Guard::clone(&self.0) })))
+    pub fn once(self) -> IdempotencyLayer {
+        IdempotencyLayer(Self(Arc::new(GuardConfig { idempotent: true, ..GuardConfig::clone(&self.0) })))
     }
 
     pub(super) fn http(&self) -> &Http {
@@ -76,27 +76,27 @@ impl KeywrightLayer {
 
     fn of(http: Http, needs: Option<Needs>) -> Self {
         let mut headers = HeaderMap::new();
-        http.headers().into_iter().for_each(|(name, value)| add(&mut headers, name, value.to_owned()));
-        Self(Arc::new(Guard { http, needs, headers, once: false }))
+        http.response_headers().into_iter().for_each(|(name, value)| add(&mut headers, name, value.to_owned()));
+        Self(Arc::new(GuardConfig { http, needs, headers, idempotent: false }))
     }
 }
 
 impl<S> Layer<S> for KeywrightLayer {
-    type Service = Guarded<S>;
+    type Service = KeywrightService<S>;
 
-    fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner, layer: self.clone() }
+    fn layer(&self, inner: S) -> KeywrightService<S> {
+        KeywrightService { inner, layer: self.clone() }
     }
 }
 
 /// A service behind a [`KeywrightLayer`].
 #[derive(Clone)]
-pub struct Guarded<S> {
+pub struct KeywrightService<S> {
     inner: S,
     layer: KeywrightLayer,
 }
 
-impl<S, B, R> Service<Request<B>> for Guarded<S>
+impl<S, B, R> Service<Request<B>> for KeywrightService<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
@@ -112,7 +112,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // The one that is ready goes along; its copy is asked whether it is when the next request comes.
+        // The request takes the service that is ready. The copy becomes ready for the next request.
         let copy = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, copy);
         let guard = Arc::clone(&self.layer.0);
@@ -123,18 +123,18 @@ where
                 Ready::Now(outcome) => outcome,
                 Ready::Later(future) => future.await,
             };
-            let passed = match outcome {
+            let context = match outcome {
                 Outcome::Refused(refusal) => return Ok(response(refusal)),
-                Outcome::Passed(passed) => passed,
+                Outcome::Allowed(context) => context,
             };
-            if passed.is_once() && !guard.once {
-                // A mistake of the host: done here, it would be done as often as it is asked.
+            if context.is_once() && !guard.idempotent {
+                // A mistake of the host: the request would run as often as it is sent.
                 let mut refusal = Response::new(R::from(Vec::new()));
                 *refusal.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
                 return Ok(refusal);
             }
-            let (id, more) = (passed.request_id.clone(), passed.more.clone());
-            request.extensions_mut().insert(*passed);
+            let (id, more) = (context.request_id.clone(), context.more.clone());
+            request.extensions_mut().insert(*context);
             let mut response = inner.call(request).await?;
             let headers = response.headers_mut();
             guard.headers.iter().for_each(|(name, value)| join(headers, name.clone(), value.clone()));
@@ -145,7 +145,7 @@ where
     }
 }
 
-/// Marks the headers in which keys come as sensitive, so that what stands behind prints none of them.
+/// Marks the headers that carry keys as sensitive, so that layers behind do not print them.
 pub(super) fn hide_credentials(http: &Http, headers: &mut HeaderMap) {
     for (_, value) in headers.iter_mut().filter(|(name, _)| http.is_credential(name.as_str())) {
         value.set_sensitive(true);
@@ -157,16 +157,16 @@ fn with_head<B, T>(request: &Request<B>, with: impl FnOnce(&Head<'_>) -> T) -> T
     let lines = request.headers().iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
     let lines: SmallVec<[_; 16]> = lines.collect();
     let extensions = request.extensions();
-    let earlier = extensions.get::<Passed>().map(Passed::earlier);
+    let earlier = extensions.get::<AuthContext>().map(AuthContext::earlier);
     let (target, original) = target(extensions, request.uri());
     let head = Head::new(request.method().as_str(), target);
     let head = head.rewritten(original.is_some()).whole(original.map(str::as_bytes));
     with(&head.headers(&lines).peer(peer(extensions)).earlier(earlier.as_ref()))
 }
 
-/// The target by which routers have found a service, whole where one is nested in another; and what the client asked for,
-/// where something has written another into the request.
-#[cfg_attr(not(feature = "axum"), expect(clippy::unnecessary_wraps, reason = "others keep no original"))]
+/// The target by which routers found the service, whole even if it is nested; and the target of the client, if a layer has
+/// rewritten it.
+#[cfg_attr(not(feature = "axum"), expect(clippy::unnecessary_wraps, reason = "only axum keeps the original"))]
 fn target<'a>(extensions: &'a Extensions, uri: &'a Uri) -> (&'a str, Option<&'a str>) {
     let target = path_and_query(uri);
     #[cfg(feature = "axum")]
@@ -174,7 +174,7 @@ fn target<'a>(extensions: &'a Extensions, uri: &'a Uri) -> (&'a str, Option<&'a 
         let original = path_and_query(&original.0);
         let nested = extensions.get::<axum::extract::NestedPath>().map_or("", |it| it.as_str());
         let left = below(original, nested);
-        // Where nothing is left, axum writes a slash.
+        // If nothing is left, axum writes a slash.
         let is_same = target == left || target.strip_prefix('/') == Some(left);
         return if is_same { (original, None) } else { (target, Some(original)) };
     }
@@ -197,7 +197,7 @@ pub(super) fn path_and_query(uri: &Uri) -> &str {
     uri.path_and_query().map_or(uri.path(), |it| it.as_str())
 }
 
-/// The peer that the host has put there, or else the server of axum.
+/// The peer that the host has added, or else the one of axum's server.
 pub(super) fn peer(extensions: &Extensions) -> Peer {
     let known = extensions.get::<Peer>().copied();
     #[cfg(feature = "axum")]
@@ -205,23 +205,23 @@ pub(super) fn peer(extensions: &Extensions) -> Peer {
     known.unwrap_or_default()
 }
 
-/// A whole response of the contract.
+/// Converts a response of the contract.
 pub(super) fn response<R: From<Vec<u8>>>(from: crate::http::Response) -> Response<R> {
     let mut response = Response::new(R::from(from.body));
-    // No status of the contract is out of range; one that were must not become a success.
+    // The contract has no status out of range. If it had, the response must not become a success.
     *response.status_mut() = http::StatusCode::from_u16(from.status).unwrap_or(http::StatusCode::SERVICE_UNAVAILABLE);
     from.headers.into_iter().for_each(|(name, value)| add(response.headers_mut(), name, value));
     response
 }
 
 fn add(to: &mut HeaderMap, name: &'static str, value: impl Into<String>) {
-    // No value of the contract is none.
+    // Every value of the contract is a valid header value.
     if let Ok(value) = HeaderValue::try_from(value.into()) {
         join(to, HeaderName::from_static(name), value);
     }
 }
 
-/// `vary` joins what is there, others stand where they are not.
+/// Adds a header: `vary` joins an existing one, the others are added only if absent.
 fn join(to: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     if name != VARY {
         to.entry(name).or_insert(value);

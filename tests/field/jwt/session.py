@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 from keywright import Keywright
-from keywright.http import Passed
+from keywright.http import AuthContext
 
 made = json.load(sys.stdin)
 session = {"jwks": json.dumps(made["jwks"]), "algorithms": ["RS256", "ES256", "Ed25519"]}
@@ -17,5 +17,5 @@ with tempfile.TemporaryDirectory() as folder, Keywright(f"sqlite:{folder}/keys.d
         assert made[kind]
         for token in made[kind]:
             answer = http.authenticate("GET", b"/", [(b"authorization", b"Bearer " + token.encode())])
-            got = answer.org if isinstance(answer, Passed) else answer.status
+            got = answer.org if isinstance(answer, AuthContext) else answer.status
             assert got == wanted, (kind, got, token)

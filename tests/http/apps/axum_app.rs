@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use keywright::http::{Config, Passed, Principal, Session};
+use keywright::http::{AuthContext, Config, Principal, Session};
 use keywright::input::{Fields, Value};
 use keywright::integrations::axum::{guarded, managed, management};
 use keywright::testing::ManualClock;
@@ -45,7 +45,7 @@ fn counted(query: &str) -> u32 {
 }
 
 async fn route(request: Request) -> Response {
-    let passed = request.extensions().get::<Passed>().unwrap();
+    let passed = request.extensions().get::<AuthContext>().unwrap();
     let (principal, org) = match &passed.principal {
         Principal::Anyone => ("anyone", None),
         Principal::Key(key) => ("key", Some(key.org.clone())),

@@ -1,7 +1,9 @@
 //! The HTTP contract under whatever anybody sends: no bytes break it, let anybody in, or come back with a secret; and no
 //! route lets in what its rule does not name.
 
-use keywright::http::{Config, Earlier, Head, Http, Message, Needs, Outcome, Passed, Preflight, Rule, Session};
+use keywright::http::{
+    AuthContext, Config, Head, Http, Message, Needs, Outcome, Preflight, Rule, Session, VerificationReceipt,
+};
 use keywright::wait::block_on;
 use keywright::{KeyUpdate, Keywright, Level, Limit, NewKey};
 use keywright_tests::site::Site;
@@ -27,7 +29,7 @@ impl Contract {
 /// The status of what is answered, 200 where the request may go on.
 fn status(http: &Http, head: &Head<'_>) -> u16 {
     match block_on(http.authenticate(head, None)) {
-        Outcome::Passed(_) => 200,
+        Outcome::Allowed(_) => 200,
         Outcome::Refused(response) => response.status,
     }
 }
@@ -72,7 +74,7 @@ fn no_bytes_let_anybody_in() {
         let lines: Vec<(&[u8], &[u8])> = lines.iter().map(|it| (it.0.as_bytes(), it.1.as_slice())).collect();
         let head = Head::new(method, &target).headers(&lines).peer("127.0.0.1");
         match block_on(http.authenticate(&head, None)) {
-            Outcome::Passed(passed) => prop_assert!(false, "{passed:?}"),
+            Outcome::Allowed(passed) => prop_assert!(false, "{passed:?}"),
             Outcome::Refused(response) => {
                 prop_assert!((400..500).contains(&response.status), "{response:?}");
                 let said = format!("{response:?} {}", String::from_utf8_lossy(&response.body));
@@ -130,7 +132,9 @@ fn a_preflight_reaches_no_handler() {
         let told = block_on(http.explain(&head, needs));
         assert_eq!((told.allowed, told.status), (false, 204));
     }
-    let Outcome::Passed(passed) = block_on(passing.authenticate(&head, None)) else { panic!("no layer can answer it") };
+    let Outcome::Allowed(passed) = block_on(passing.authenticate(&head, None)) else {
+        panic!("no layer can answer it")
+    };
     assert!(passed.key().is_none() && block_on(passing.explain(&head, None)).allowed);
     let earlier = passed.earlier();
     let behind = block_on(passing.authenticate(&head.earlier(Some(&earlier)), Some(&needs)));
@@ -146,14 +150,14 @@ fn a_guard_behind_a_guard_counts_a_request_once() {
     let http = kw.http(Config::new()).unwrap();
     let lines: [(&[u8], &[u8]); 1] = [(b"api-key", new.api_key.reveal().as_bytes())];
     let head = Head::new("POST", "/deals").headers(&lines);
-    let judged = |needs: Needs, earlier: Option<&Earlier>| match block_on(
+    let judged = |needs: Needs, earlier: Option<&VerificationReceipt>| match block_on(
         http.authenticate(&head.earlier(earlier), Some(&needs)),
     ) {
-        Outcome::Passed(passed) => Ok(passed),
+        Outcome::Allowed(passed) => Ok(passed),
         Outcome::Refused(response) => Err(response.status),
     };
-    let told = |it: &Passed| it.headers().find(|it| it.0 == "ratelimit").unwrap().1.replace(";t=", " ");
-    let remaining = |it: &Passed, all: u64| told(it).contains(&format!("\"all\";r={all} "));
+    let told = |it: &AuthContext| it.headers().find(|it| it.0 == "ratelimit").unwrap().1.replace(";t=", " ");
+    let remaining = |it: &AuthContext, all: u64| told(it).contains(&format!("\"all\";r={all} "));
     let counts = || {
         block_on(kw.flush()).unwrap();
         let key = block_on(kw.keys().get(&new.id)).unwrap();
@@ -166,7 +170,7 @@ fn a_guard_behind_a_guard_counts_a_request_once() {
     let second = judged(write(), Some(&first.earlier())).unwrap();
     assert!(remaining(&second, 7) && told(&second).contains("\"writes\";r=1"), "{}", told(&second));
     assert_eq!(second.request_id, first.request_id);
-    let told_on: Earlier = second.earlier().to_string().parse().unwrap();
+    let told_on: VerificationReceipt = second.earlier().to_string().parse().unwrap();
     assert_eq!(told_on, second.earlier());
     let third = judged(Needs::key(), Some(&told_on)).unwrap();
     assert_eq!((told(&third), counts()), (told(&second), (1, 0)));
@@ -177,7 +181,7 @@ fn a_guard_behind_a_guard_counts_a_request_once() {
     assert_eq!(counts(), (1, 2));
 
     // What is said of another key, or was true before a change, spares nothing.
-    let other: Earlier = "1000001 x 0:9".parse().unwrap();
+    let other: VerificationReceipt = "1000001 x 0:9  ".parse().unwrap();
     assert!(remaining(&judged(Needs::key(), Some(&other)).unwrap(), 6));
     block_on(kw.keys().update(&new.id, KeyUpdate::new().name("other"))).unwrap();
     assert!(remaining(&judged(Needs::key(), Some(&first.earlier())).unwrap(), 5));

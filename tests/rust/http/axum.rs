@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Request, Response};
 use axum::middleware::{Next, from_fn};
 use axum::routing::{any, get};
 use axum::{Extension, Router};
-use keywright::http::{Config, Http, Needs, Passed, Rule};
+use keywright::http::{AuthContext, Config, Http, Needs, Rule};
 use keywright::integrations::axum::{ApiKey, guarded, management, requiring};
 use keywright::integrations::tower::Peer;
 use keywright::wait::block_on;
@@ -45,7 +45,7 @@ async fn named(ApiKey(key): ApiKey) -> String {
     key.name
 }
 
-async fn named_or_nobody(passed: Extension<Passed>) -> String {
+async fn named_or_nobody(passed: Extension<AuthContext>) -> String {
     passed.key().map(|it| it.name.clone()).unwrap_or_default()
 }
 
@@ -201,7 +201,7 @@ fn what_a_host_forgets_lets_nobody_in() {
 
     // Connect info: without it no address is known.
     let bound = api.key(NewKey::named("bound").networks(["127.0.0.0/8"]).unwrap());
-    let told = |Extension(passed): Extension<Passed>| async move { passed.request_id.into_owned() };
+    let told = |Extension(passed): Extension<AuthContext>| async move { passed.request_id.into_owned() };
     let app = guarded(Router::new().route("/deals", get(told)), api.http(Config::new()));
     assert_eq!(status(&app, "/deals", &bound), 403);
     for (address, expected) in [("127.0.0.1:7", 200), ("10.0.0.1:7", 403), ("[::ffff:127.0.0.1]:7", 200)] {

@@ -38,7 +38,7 @@ impl Contract {
         let line = [b"Bearer ", token].concat();
         let lines = [(b"authorization".as_slice(), line.as_slice())];
         match block_on(self.http.authenticate(&Head::new("GET", "/").headers(&lines), Some(&self.needs))) {
-            Outcome::Passed(passed) => match passed.principal {
+            Outcome::Allowed(passed) => match passed.principal {
                 Principal::Session(session) => Some(session.org().to_owned()),
                 other => panic!("let in as {other:?}"),
             },

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use base64ct::{Base64, Encoding};
 use keywright::blocking::Keywright;
-use keywright::http::{self, Head, Http, Message, Needs, Outcome, Principal, Session, Turn};
+use keywright::http::{self, Head, Http, IdempotencyCheck, Message, Needs, Outcome, Principal, Session};
 use keywright::input::Value;
 use keywright::testing::ManualClock;
 use keywright::wait::block_on;
@@ -163,7 +163,7 @@ impl Site {
                 let head = Head::new(method, target).peer(PEER).headers(&lines);
                 match block_on(self.http.authenticate(&head, needs)) {
                     Outcome::Refused(response) => response,
-                    Outcome::Passed(passed) => {
+                    Outcome::Allowed(passed) => {
                         let (principal, org) = match &passed.principal {
                             Principal::Anyone => ("anyone", None),
                             Principal::Key(key) => ("key", Some(key.org.clone())),
@@ -174,8 +174,8 @@ impl Site {
                             json!({"principal": principal, "key": key, "org": org, "agent": passed.agent.as_deref()});
                         let told = if method == "HEAD" { Vec::new() } else { told.to_string().into() };
                         match block_on(self.http.once(&passed, body)) {
-                            Turn::Answered(response) => response,
-                            Turn::Run(lease) => {
+                            IdempotencyCheck::Answered(response) => response,
+                            IdempotencyCheck::Run(lease) => {
                                 let kind = [("content-type", "application/json")];
                                 let kept = lease.map(|it| block_on(self.http.finish(it, 200, kind, &told)));
                                 kept.transpose().unwrap();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use keywright::http::{Config, Needs, Passed, Rule};
+use keywright::http::{AuthContext, Config, Needs, Rule};
 use keywright::integrations::axum::{ApiKey, guarded};
 use keywright::{Keywright, Limit, Per};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ async fn app(url: String, pepper: String) -> Result<Router, keywright::Error> {
 /// How often something was done.
 static DONE: AtomicU64 = AtomicU64::new(0);
 
-async fn answer(ApiKey(key): ApiKey, Extension(passed): Extension<Passed>) -> Json<Value> {
+async fn answer(ApiKey(key): ApiKey, Extension(passed): Extension<AuthContext>) -> Json<Value> {
     let done = DONE.fetch_add(1, Ordering::Relaxed);
     Json(json!({
         "done": done,

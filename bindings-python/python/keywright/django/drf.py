@@ -60,8 +60,8 @@ class HasScopes(permissions.SingleOperandHolder, permissions.BasePermission):
 class KeyAuthentication(BaseAuthentication):
     """Authenticates a request once, by the ``HasScopes`` of its view. Leaves a request without a key to other authenticators."""
 
-    def authenticate(self, request: Request) -> tuple[KeyUser, contract.Passed] | None:
-        """Returns the user and the pass of a request. Raises ``Refused``."""
+    def authenticate(self, request: Request) -> tuple[KeyUser, contract.AuthContext] | None:
+        """Returns the user and the context of a request. Raises ``Refused``."""
         http_request = cast("Any", request)._request
         asked = list(_asked(cast("Any", request).parser_context["view"].get_permissions()))
         if len(asked) > 1:
@@ -71,7 +71,7 @@ class KeyAuthentication(BaseAuthentication):
         enter(http_request, answer)
         if answer is None:
             raise ParseError
-        if isinstance(answer, contract.Passed):
+        if isinstance(answer, contract.AuthContext):
             http_request._keywright_needs = needs
             return None if answer.principal == "anyone" else (KeyUser(answer), answer)
         refused = Refused(answer)
@@ -92,7 +92,7 @@ class KeyThrottle(UserRateThrottle):
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         """Tells whether the request may proceed."""
-        return (isinstance(request.auth, contract.Passed) and request.auth.key is not None) or super().allow_request(request, view)
+        return (isinstance(request.auth, contract.AuthContext) and request.auth.key is not None) or super().allow_request(request, view)
 
 
 def exception_handler(exception: Exception, context: dict[str, Any]) -> Any:

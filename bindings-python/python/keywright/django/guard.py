@@ -18,7 +18,7 @@ from django.views import View
 
 from keywright import Key, asgi, environ
 from keywright.django.site import declared, site
-from keywright.http import BY_RULE, LARGEST_ONCE, Lease, Needs, Passed, Response, Target
+from keywright.http import BY_RULE, LARGEST_ONCE, AuthContext, Lease, Needs, Response, Target
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
@@ -45,7 +45,7 @@ _ON_CLASSES = "put it around as_view(), or on a method or dispatch with method_d
 class KeyRequest(HttpRequest):
     """The type of a request that was let through, for annotations."""
 
-    keywright: Passed
+    keywright: AuthContext
     """The pass of the request."""
     api_key: Key | None
     """The key; None for a session or a public route."""
@@ -112,9 +112,9 @@ def get_api_key(request: HttpRequest) -> Key | None:
     return None if found is None else found.key
 
 
-def passed(request: HttpRequest) -> Passed | None:
-    """Returns the pass of a request that an earlier guard let through."""
-    found: Passed | None = getattr(request, "keywright", None)
+def passed(request: HttpRequest) -> AuthContext | None:
+    """Returns the context of a request that an earlier guard let through."""
+    found: AuthContext | None = getattr(request, "keywright", None)
     return found
 
 
@@ -133,7 +133,7 @@ def _decoded(path: bytes) -> bytes:
     return repercent_broken_unicode(unquote_to_bytes(path)) or b"/"
 
 
-def decided(request: HttpRequest, needs: Needs | None) -> Passed | Response | None:
+def decided(request: HttpRequest, needs: Needs | None) -> AuthContext | Response | None:
     """Authenticates a request. Returns None if its body breaks off."""
     http = site().sync_http
     answer = http.authenticate(*parts(request), needs, passed(request))
@@ -143,7 +143,7 @@ def decided(request: HttpRequest, needs: Needs | None) -> Passed | Response | No
     return None if content is None else _leased(request, answer, http.once(answer, content))
 
 
-async def decided_later(request: HttpRequest, needs: Needs | None) -> Passed | Response | None:
+async def decided_later(request: HttpRequest, needs: Needs | None) -> AuthContext | Response | None:
     """Authenticates a request in async code, like ``decided``."""
     http = site().async_http
     answer = await http.authenticate(*parts(request), needs, passed(request))
@@ -153,7 +153,7 @@ async def decided_later(request: HttpRequest, needs: Needs | None) -> Passed | R
     return None if content is None else _leased(request, answer, await http.once(answer, content))
 
 
-def _leased(request: HttpRequest, answer: Passed, turn: Lease | Response | None) -> Passed | Response:
+def _leased(request: HttpRequest, answer: AuthContext, turn: Lease | Response | None) -> AuthContext | Response:
     if isinstance(turn, Response):
         return turn
     cast("Any", request)._keywright_lease = turn
@@ -178,10 +178,10 @@ def body(request: HttpRequest, largest: int) -> bytes | None:
     return content
 
 
-def enter(request: HttpRequest, answer: Passed | Response | None) -> HttpResponse | None:
+def enter(request: HttpRequest, answer: AuthContext | Response | None) -> HttpResponse | None:
     """Stores the pass on a request, or returns the response to a refused one."""
     known = cast("Any", request)
-    found = answer if isinstance(answer, Passed) else None
+    found = answer if isinstance(answer, AuthContext) else None
     known.keywright, known.api_key = found, found and found.key
     if answer is None:
         return HttpResponse(status=400)

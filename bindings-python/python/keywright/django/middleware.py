@@ -10,7 +10,7 @@ from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefuncti
 from keywright.django.guard import add_headers, decided, decided_later, enter
 from keywright.django.site import site
 from keywright.django.urls import inside, management
-from keywright.http import LARGEST_KEPT, Passed, Response
+from keywright.http import LARGEST_KEPT, AuthContext, Response
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -55,7 +55,7 @@ class HeadersMiddleware:
 class KeywrightMiddleware(HeadersMiddleware):
     """Lets a request through to its view if its key, or the rule of its path, allows it, and responds to it otherwise.
 
-    A path without a view gets 404. The view reads the pass, a ``Passed``, from ``request.keywright``, and the key from
+    A path without a view gets 404. The view reads the pass, an ``AuthContext``, from ``request.keywright``, and the key from
     ``request.api_key``. Put it before Django's CSRF middleware: a request with a key, which no browser sends by
     itself, needs no protection.
     """
@@ -97,8 +97,8 @@ class ManagementMiddleware(HeadersMiddleware):
         return response
 
 
-def _trusted(request: HttpRequest, answer: Passed | Response | None) -> HttpResponse | None:
-    cast("Any", request)._dont_enforce_csrf_checks = isinstance(answer, Passed) and answer.principal != "anyone"
+def _trusted(request: HttpRequest, answer: AuthContext | Response | None) -> HttpResponse | None:
+    cast("Any", request)._dont_enforce_csrf_checks = isinstance(answer, AuthContext) and answer.principal != "anyone"
     return enter(request, answer)
 
 

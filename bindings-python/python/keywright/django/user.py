@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from keywright.http import Passed
+from keywright.http import AuthContext
 
 __all__ = ["KeyUser"]
 
 
 class KeyUser:
-    """The caller of a request with a key or a session token: ``request.user``, beside ``request.auth``, a ``Passed``.
+    """The caller of a request with a key or a session token: ``request.user``, beside ``request.auth``, an ``AuthContext``.
 
     It answers as a user of Django does, and has none of Django's permissions: what a key may do is in its scopes.
     """
@@ -18,7 +18,7 @@ class KeyUser:
     is_active = is_authenticated = True
     is_anonymous = is_staff = is_superuser = False
 
-    def __init__(self, passed: Passed) -> None:
+    def __init__(self, passed: AuthContext) -> None:
         self.org: str | None = passed.org
         self.pk: str | int | None = passed.actor if passed.key is None else passed.key.id
         self.id: str | int | None = self.pk

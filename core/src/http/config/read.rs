@@ -1,14 +1,18 @@
-use super::{Config, Errors};
+//! The options of adapters.
+
+use super::Config;
 use crate::error::Error;
-use crate::http::forward::Gateway;
+use crate::http::forward_auth_proxy::ForwardAuthProxy;
 use crate::http::manage::{SelfService, Spelling};
 use crate::http::preflight::Preflight;
 use crate::http::rate_limit::RateLimitHeaders;
+use crate::http::response_style::ErrorFormat;
 use crate::http::route;
 use crate::http::session::SessionTokens;
 use crate::input::{Fields, chosen};
 
-const FORMS: [(&str, Errors); 3] = [("problem", Errors::Problem), ("list", Errors::List), ("plain", Errors::Plain)];
+const FORMS: [(&str, ErrorFormat); 3] =
+    [("problem", ErrorFormat::Problem), ("list", ErrorFormat::List), ("plain", ErrorFormat::Plain)];
 const DEFAULTS: [(&str, bool); 2] = [("deny", false), ("authenticated", true)];
 
 impl Config {
@@ -87,7 +91,7 @@ impl Config {
         }
         if let Some(word) = fields.text("forward_auth")? {
             let reason = "is no proxy that asks before it hands a request on";
-            config.forward_auth = Some(chosen("forward_auth", &word, reason, &Gateway::ALL)?);
+            config.forward_auth = Some(chosen("forward_auth", &word, reason, &ForwardAuthProxy::ALL)?);
         }
         if let Some(name) = fields.text("agent_header")? {
             config = config.agent_header(&name)?;
@@ -99,7 +103,7 @@ impl Config {
         if let Some(path) = fields.text("mount")? {
             config = config.mount(&path)?;
         }
-        config.plan()?;
+        config.checked()?;
         Ok(config)
     }
 }

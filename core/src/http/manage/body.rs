@@ -1,3 +1,5 @@
+//! JSON bodies.
+
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -8,13 +10,13 @@ use crate::error::Error;
 use crate::http::refusal::Refusal;
 use crate::input::{Casing, Value};
 
-/// The arguments in a body: one JSON object, in which every name stands once. No body is none of them.
+/// Reads the arguments of a body: one JSON object in which each name occurs once. Without a body there are none.
 pub(super) fn read(head: &Head<'_>, body: &[u8], casing: Casing) -> Result<Vec<(String, Value)>, Refusal> {
     if body.is_empty() {
         return Ok(Vec::new());
     }
-    is_json(head)?;
-    let parsed: Result<Strict, _> = serde_json::from_slice(body);
+    require_json(head)?;
+    let parsed: Result<UnambiguousJson, _> = serde_json::from_slice(body);
     let value = parsed.map_err(|it| {
         let reason = format!("is no valid JSON from line {} column {}", it.line(), it.column());
         Error::validation_failed("body", reason, "send one object, in which each name stands once")
@@ -27,24 +29,24 @@ pub(super) fn read(head: &Head<'_>, body: &[u8], casing: Casing) -> Result<Vec<(
         if *name == at
             && let Value::Text(text) = value
         {
-            *value = time(name, text)?;
+            *value = parse_time(name, text)?;
         }
     }
     Ok(entries)
 }
 
-/// The arguments in a form (RFC 7662, section 2.1).
-pub(super) fn form(head: &Head<'_>, body: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
-    kind(head, "application/x-www-form-urlencoded")?;
+/// Reads the arguments of a form (RFC 7662, section 2.1).
+pub(super) fn read_form(head: &Head<'_>, body: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
+    require_type(head, "application/x-www-form-urlencoded")?;
     Ok(query::pairs("body", body)?.into_iter().map(|(name, it)| (name, Value::Text(it))).collect())
 }
 
-/// Refuses another content type. No form of a page can send this one.
-pub(super) fn is_json(head: &Head<'_>) -> Result<(), Refusal> {
-    kind(head, "application/json")
+/// Refuses any content type but JSON, which no form of a page can send.
+pub(super) fn require_json(head: &Head<'_>) -> Result<(), Refusal> {
+    require_type(head, "application/json")
 }
 
-fn kind(head: &Head<'_>, wanted: &str) -> Result<(), Refusal> {
+fn require_type(head: &Head<'_>, wanted: &str) -> Result<(), Refusal> {
     let kind = head.single("content-type").unwrap_or_default();
     let kind = kind.split(|it| *it == b';').next().unwrap_or_default().trim_ascii();
     if kind.eq_ignore_ascii_case(wanted.as_bytes()) {
@@ -53,7 +55,7 @@ fn kind(head: &Head<'_>, wanted: &str) -> Result<(), Refusal> {
     Err(Refusal::new(415, "UNSUPPORTED_MEDIA_TYPE", format!("Send the content type {wanted}, without a body as well")))
 }
 
-fn time(name: &str, text: &str) -> Result<Value, Error> {
+fn parse_time(name: &str, text: &str) -> Result<Value, Error> {
     let parsed = DateTime::parse_from_rfc3339(text).map(|it| Value::Time(it.with_timezone(&Utc)));
     parsed.map_err(|_| {
         let fix = "write it like 2030-01-31T12:00:00Z";
@@ -61,18 +63,18 @@ fn time(name: &str, text: &str) -> Result<Value, Error> {
     })
 }
 
-/// JSON without ambiguity: a name that stands twice is refused (RFC 8259, section 4, leaves open what it means).
-struct Strict(Value);
+/// JSON in which no name is repeated (RFC 8259, section 4, leaves the meaning of repeated names open).
+struct UnambiguousJson(Value);
 
-impl<'de> Deserialize<'de> for Strict {
+impl<'de> Deserialize<'de> for UnambiguousJson {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Reader).map(Self)
+        from.deserialize_any(JsonVisitor).map(Self)
     }
 }
 
-struct Reader;
+struct JsonVisitor;
 
-impl<'de> Visitor<'de> for Reader {
+impl<'de> Visitor<'de> for JsonVisitor {
     type Value = Value;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,7 +107,7 @@ impl<'de> Visitor<'de> for Reader {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut out = Vec::new();
-        while let Some(Strict(it)) = items.next_element()? {
+        while let Some(UnambiguousJson(it)) = items.next_element()? {
             out.push(it);
         }
         Ok(Value::List(out))
@@ -114,7 +116,7 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut seen = std::collections::HashSet::new();
         let mut out = Vec::new();
-        while let Some((name, Strict(it))) = entries.next_entry::<String, Strict>()? {
+        while let Some((name, UnambiguousJson(it))) = entries.next_entry::<String, UnambiguousJson>()? {
             if !seen.insert(name.clone()) {
                 return Err(A::Error::custom("a name stands twice"));
             }

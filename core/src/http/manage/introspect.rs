@@ -1,8 +1,8 @@
-//! What a key stands for, told to another server that was shown it (RFC 7662).
+//! Token introspection (RFC 7662): another server asks what a key that it was shown may do.
 
 use serde_json::{Value, json};
 
-use super::who::Who;
+use super::caller::ManagementCaller;
 use crate::decision::{Allowed, Code, Decision, Request};
 use crate::error::Error;
 use crate::http::Http;
@@ -10,10 +10,10 @@ use crate::http::refusal::Refusal;
 use crate::input::Fields;
 
 impl Http {
-    /// Verifies the `token`, which counts and is limited as any use of it, for the request's `ip` and `method` where
-    /// they are told, and its `agent` (RFC 7662, section 2.1, leaves room for all three). Only a key of the asking org is active; of any
-    /// other text nothing more is told (section 2.2).
-    pub(super) async fn introspect(&self, mut given: Fields, who: &Who) -> Result<Value, Refusal> {
+    /// Verifies the `token`, which is counted and limited like any use of the key. The parameters `ip`, `method` and `agent`
+    /// describe the request that presented it (RFC 7662, section 2.1, allows further parameters). Only a key of the caller's
+    /// org is active. For any other text the response holds nothing else (section 2.2).
+    pub(super) async fn introspect(&self, mut given: Fields, caller: &ManagementCaller) -> Result<Value, Refusal> {
         let Some(token) = given.text("token")? else {
             return Err(Error::invalid_request("token", "is missing", "send the key to be looked at").into());
         };
@@ -24,27 +24,27 @@ impl Http {
         if let Some(agent) = given.text("agent")? {
             request = request.agent(agent);
         }
-        let decision = if who.is_operator() {
+        let decision = if caller.is_operator() {
             self.kw.verify(token.as_str(), &request).await
         } else {
-            self.kw.org(who.org())?.verify(token.as_str(), &request).await
+            self.kw.org(caller.org())?.verify(token.as_str(), &request).await
         };
         match decision {
             Decision::Allowed(allowed) => {
                 let ends = [allowed.key().expires_at, allowed.grace_ends_at()];
-                let ends = ends.into_iter().flatten().min().map(|it| it.timestamp());
+                let ends = ends.into_iter().flatten().min().map(|end| end.timestamp());
                 Ok(active(&allowed, ends))
             }
             Decision::Denied(denial) => match (denial.misuse(), denial.code) {
                 (Some(error), _) => Err(error.clone().into()),
-                (_, Code::Unavailable | Code::RateLimited) => Err(Refusal::of(&denial)),
+                (_, Code::Unavailable | Code::RateLimited) => Err(Refusal::denied(&denial)),
                 _ => Ok(json!({"active": false})),
             },
         }
     }
 }
 
-/// The names of section 2.2, and beside them what this engine knows of a key.
+/// The response for an active key: the names of section 2.2, and further facts about the key.
 fn active(allowed: &Allowed, exp: Option<i64>) -> Value {
     let key = allowed.key();
     let mut shown = json!({
@@ -64,7 +64,7 @@ fn active(allowed: &Allowed, exp: Option<i64>) -> Value {
             ("tier", json!(key.tier)),
             ("agent", json!(allowed.agent())),
         ];
-        members.extend(rest.into_iter().filter(|it| !it.1.is_null()).map(|(name, it)| (name.to_owned(), it)));
+        members.extend(rest.into_iter().filter(|it| !it.1.is_null()).map(|(name, value)| (name.to_owned(), value)));
     }
     shown
 }

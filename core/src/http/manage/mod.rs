@@ -1,52 +1,52 @@
-//! Key management over the wire: which routes there are, who may take them, and what they answer.
+//! Key management over HTTP: its routes, who may call them, and their responses.
 
-mod act;
 mod body;
-mod client;
+mod caller;
+mod dispatch;
 mod introspect;
-mod once;
+mod management_path;
+mod oauth_client;
 mod openapi;
 mod origin;
-mod place;
 mod query;
+mod replay;
 mod route;
 mod spelling;
-mod who;
 
 use std::borrow::Cow;
 
-pub(super) use self::place::{Place, plain_path};
+pub(super) use self::management_path::{ManagementPath, plain_path};
 pub use self::route::SelfService;
-use self::route::{Arguments, Found, Route};
+use self::route::{ArgumentSource, ManagementRoute, MatchedRoute};
 pub use self::spelling::{Spelling, View};
 use super::message::Message;
 use super::refusal::Refusal;
 use super::{Head, Header, Http, Response, Session};
 use crate::input::{Casing, Fields};
 
-/// What a route answers when it is taken.
-struct Answer {
+/// The response of a management route, without the common headers.
+struct ManagementAnswer {
     status: u16,
     body: Vec<u8>,
     headers: Vec<Header>,
 }
 
 impl Http {
-    /// Answers a management request: on behalf of `session`, where the host knows one, else of the session token or the
-    /// key that it presents. Its target begins where management is mounted:
+    /// Answers a request for management. The caller is `session` if the host knows one, else the session token or the key of
+    /// the request. The target is below the mount of management:
     ///
-    /// | route | what |
+    /// | route | effect |
     /// |---|---|
-    /// | `POST /keys`, `GET /keys` | makes a key, lists keys |
-    /// | `GET`, `PATCH`, `DELETE /keys/{id}` | shows, changes, revokes it |
-    /// | `POST /keys/{id}/rotate`, `…/end-grace`, `…/disable`, `…/enable` | as the calls of these names |
-    /// | `POST /keys/{id}/attest` | writes down what agents claim to do with it |
-    /// | `GET /keys/{id}/usage`, `…/agents`, `GET /audit`, `GET /scopes` | counters, what was changed by whom, the catalogue |
+    /// | `POST /keys`, `GET /keys` | creates a key, lists keys |
+    /// | `GET`, `PATCH`, `DELETE /keys/{id}` | shows, changes, revokes a key |
+    /// | `POST /keys/{id}/rotate`, `…/end-grace`, `…/disable`, `…/enable` | like the calls of these names |
+    /// | `POST /keys/{id}/attest` | records the claims of agents |
+    /// | `GET /keys/{id}/usage`, `…/agents`, `GET /audit`, `GET /scopes` | shows counters, changes, the catalogue |
     /// | `GET /orgs`, `GET`, `PATCH /orgs/{id}`, `POST /orgs/{id}/disable`, `…/enable`, `…/revoke-keys` | for operators |
-    /// | `POST /introspect` | what a key stands for, told to another server (RFC 7662) |
-    /// | `GET /openapi.json` | these routes as an OpenAPI document |
-    /// | `/forward-auth` | whether a proxy may hand a request on, see [`Config::forward_auth`](super::Config::forward_auth) |
-    /// | `GET /whoami`, `POST /whoami/rotate`, `…/attest`, `DELETE /whoami` | what holds this key or session; a key's own affairs |
+    /// | `POST /introspect` | shows another server the rights of a key (RFC 7662) |
+    /// | `GET /openapi.json` | describes these routes as an OpenAPI document |
+    /// | `/forward-auth` | tells a proxy whether to forward a request, see [`Config::forward_auth`](super::Config::forward_auth) |
+    /// | `GET /whoami`, `POST /whoami/rotate`, `…/attest`, `DELETE /whoami` | shows the caller; rotates, attests, revokes its own key |
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -62,23 +62,24 @@ impl Http {
     /// # kw.close().await; Ok(()) }) }
     /// ```
     pub async fn manage(&self, message: Message, session: Option<Session>) -> Response {
-        let message = message.map_target(|it| self.plan.place.inside(it).unwrap_or_default().into_owned());
+        let path = &self.config.management_path;
+        let message = message.map_target(|target| path.inner_target(target).unwrap_or_default().into_owned());
         if let Some(response) = self.forward(&message).await {
             return response;
         }
         let (request_id, is_head, preflight) =
-            message.read(|head| (self.request_id(head), head.method == "HEAD", head.is_preflight()));
+            message.with_head(|head| (self.request_id(head), head.method == "HEAD", head.is_preflight()));
         if preflight {
-            return self.preflight(request_id);
+            return self.preflight_response(request_id);
         }
-        match self.taken(&message, session).await {
-            Ok(answer) => self.answered(answer, request_id, is_head),
-            Err(refusal) => refusal.response(&self.plan.manner, request_id, is_head),
+        match self.answer(&message, session).await {
+            Ok(answer) => self.response(answer, request_id, is_head),
+            Err(refusal) => refusal.response(&self.config.style, request_id, is_head),
         }
     }
 
-    /// Whether management answers a target, where it stands among other routes at a [`path`](super::Config::path); all of
-    /// them, where it has a mount of its own. A host hands on to its other routes what it does not answer.
+    /// Whether management answers a target. With a [`path`](super::Config::path) these are its own routes, and the host passes
+    /// the other requests to its other routes. Without one, management has its own mount and answers every target there.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -90,56 +91,57 @@ impl Http {
     /// ```
     #[must_use]
     pub fn manages(&self, target: &(impl AsRef<[u8]> + ?Sized)) -> bool {
-        self.plan.place.answers(&self.plan.self_service, self.plan.forward_auth, target.as_ref())
+        self.config.management_path.answers(&self.config.self_service, self.config.forward_auth, target.as_ref())
     }
 
-    async fn taken(&self, message: &Message, session: Option<Session>) -> Result<Answer, Refusal> {
+    async fn answer(&self, message: &Message, session: Option<Session>) -> Result<ManagementAnswer, Refusal> {
         if message.bytes().len() > Message::LARGEST_BODY {
             return Err(Refusal::new(413, "TOO_LARGE", "The body is larger than 64 KiB"));
         }
-        let found = message.read(|head| Found::at(head, &self.plan.self_service))?;
-        let (route, spelling, shows) = (found.route, &self.plan.spelling, found.route.shows());
-        let who = self.who(message, session, route).await?;
-        let mut headers = self.principal_headers(&who.principal());
-        let given = message.read(|head| self.arguments(route, head, message.bytes()));
-        let given = given.map_err(|it| it.and(headers.clone()))?;
-        let done = self.act_once(message, found, given, &who).await;
-        let done = done.map_err(|it| it.map_message(|text| spelling.told(text, route.takes())).and(headers.clone()));
-        let (shown, replayed) = done?;
+        let matched = message.with_head(|head| MatchedRoute::find(head, &self.config.self_service))?;
+        let (route, spelling, shape) = (matched.route, &self.config.spelling, matched.route.answer_shape());
+        let caller = self.management_caller(message, session, route).await?;
+        let mut headers = self.principal_headers(&caller.principal());
+        let given = message.with_head(|head| self.arguments(route, head, message.bytes()));
+        let given = given.map_err(|refusal| refusal.and(headers.clone()))?;
+        let result = self.dispatch_once(message, matched, given, &caller).await;
+        let (record, replayed) = result.map_err(|refusal| {
+            refusal.map_message(|text| spelling.spell_arguments(text, route.argument_names())).and(headers.clone())
+        })?;
         headers.extend(replayed);
-        if let Some(cursor) = spelling.next_cursor(&shows, &shown) {
-            headers.push(("link", message.read(|head| query::next(head, cursor))?.into()));
+        if let Some(cursor) = spelling.next_cursor(&shape, &record) {
+            headers.push(("link", message.with_head(|head| query::link_to_next(head, cursor))?.into()));
         }
-        let body = spelling.body(&shows, shown).map_err(|_| Refusal::unavailable())?;
-        Ok(Answer { status: self.status(route), body, headers })
+        let body = spelling.body(&shape, record).map_err(|_| Refusal::unavailable())?;
+        Ok(ManagementAnswer { status: self.status(route), body, headers })
     }
 
-    /// The status of a request that was done.
-    fn status(&self, route: Route) -> u16 {
+    /// The status of a successful request.
+    fn status(&self, route: ManagementRoute) -> u16 {
         match route {
-            Route::Create => self.plan.spelling.created_status,
-            Route::Attest | Route::AttestSelf => 201,
+            ManagementRoute::Create => self.config.spelling.created_status,
+            ManagementRoute::Attest | ManagementRoute::AttestSelf => 201,
             _ => 200,
         }
     }
 
-    fn arguments(&self, route: Route, head: &Head<'_>, body: &[u8]) -> Result<Fields, Refusal> {
-        let spelling = &self.plan.spelling;
-        let given = match route.arguments() {
-            Arguments::Query => query::read(head, spelling.casing)?,
-            Arguments::Json => body::read(head, body, spelling.casing)?,
-            Arguments::Form => {
-                // Clients of OAuth send more than this server knows (RFC 6749, section 3.2).
-                let mut given = body::form(head, body)?;
-                given.retain(|(name, _)| route.takes().contains(&name.as_str()));
-                return Ok(Fields::new(Casing::Snake, given).only(route.takes())?);
+    fn arguments(&self, route: ManagementRoute, head: &Head<'_>, body: &[u8]) -> Result<Fields, Refusal> {
+        let spelling = &self.config.spelling;
+        let given = match route.argument_source() {
+            ArgumentSource::Query => query::read(head, spelling.casing)?,
+            ArgumentSource::Json => body::read(head, body, spelling.casing)?,
+            ArgumentSource::Form => {
+                // OAuth clients may send unknown parameters, which count for nothing (RFC 6749, section 3.2).
+                let mut given = body::read_form(head, body)?;
+                given.retain(|(name, _)| route.argument_names().contains(&name.as_str()));
+                return Ok(Fields::new(Casing::Snake, given).only(route.argument_names())?);
             }
         };
-        Ok(spelling.arguments(given, route.takes(), &route.shows())?)
+        Ok(spelling.arguments(given, route.argument_names(), &route.answer_shape())?)
     }
 
-    fn answered(&self, answer: Answer, request_id: Cow<'static, str>, is_head: bool) -> Response {
-        let mut headers = Vec::from(self.plan.manner.headers_of(request_id));
+    fn response(&self, answer: ManagementAnswer, request_id: Cow<'static, str>, is_head: bool) -> Response {
+        let mut headers = Vec::from(self.config.style.headers(request_id));
         headers.push(("content-type", "application/json".into()));
         headers.extend(answer.headers);
         let body = if is_head { Vec::new() } else { answer.body };

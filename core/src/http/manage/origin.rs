@@ -1,32 +1,39 @@
+//! Protection of management against cross-site requests.
+
 use super::{Head, body};
 use crate::http::Session;
 use crate::http::refusal::Refusal;
 
-/// Refuses a change on behalf of a host's session that a browser may have sent by itself, for a page of another origin.
+/// Refuses a change with a session of the host that a browser may have sent for a page of another origin.
 ///
-/// A browser attaches cookies, Basic credentials, client certificates and Kerberos tickets to whatever any page makes it send,
-/// and sends from its own network. A key or token that is read from a header is out of a page's reach, and needs no such look.
-pub(super) fn check(head: &Head<'_>, origins: &[String], session: &Session, is_json: bool) -> Result<(), Refusal> {
-    // Reading changes nothing, and no other page sees the answer.
+/// Browsers add cookies, Basic credentials, client certificates and Kerberos tickets to the requests of any page, and send
+/// them from their own network. A page cannot make a browser send a key or token in a header, so those need no check.
+pub(super) fn check_origin(
+    head: &Head<'_>,
+    origins: &[String],
+    session: &Session,
+    is_json: bool,
+) -> Result<(), Refusal> {
+    // A read changes nothing, and other pages cannot see the response.
     if head.judged_method() == "GET" {
         return Ok(());
     }
-    if !admits(head, origins, session.by_cookie) {
+    if !is_allowed(head, origins, session.by_cookie) {
         let message = "Pages of this origin may not manage keys; the option origins names those that may";
         return Err(Refusal::forbidden(message));
     }
-    // A form of a page has another content type, or none where it has no fields; no form sends DELETE.
+    // A form of a page has another content type, or none if it has no fields. No form sends DELETE.
     if is_json && (head.method != "DELETE" || head.has("content-type")) {
-        body::is_json(head)?;
+        body::require_json(head)?;
     }
     Ok(())
 }
 
-/// Whether a request comes from a page of the same origin, of an origin that is named, or from no page at all.
-fn admits(head: &Head<'_>, origins: &[String], by_cookie: bool) -> bool {
+/// Whether a request comes from a page of the same origin, from a page of a named origin, or from no page.
+fn is_allowed(head: &Head<'_>, origins: &[String], by_cookie: bool) -> bool {
     let origin = head.single("origin");
     let is_named = || origin.is_some_and(|it| origins.iter().any(|named| named.as_bytes() == it));
-    // Browsers set this, and no page can.
+    // Browsers set this header, and pages cannot.
     if head.has("sec-fetch-site") {
         return head.single("sec-fetch-site") == Some(b"same-origin") || is_named();
     }
@@ -37,7 +44,7 @@ fn admits(head: &Head<'_>, origins: &[String], by_cookie: bool) -> bool {
         };
         return is_named() || origin.and_then(host) == Some(true);
     }
-    // Each browser of today names an origin. An old one that does not is known by its cookie.
+    // Every current browser sends the origin. An old one that does not is recognized by its cookie.
     !by_cookie || head.values("cookie").all(<[u8]>::is_empty)
 }
 
@@ -50,7 +57,7 @@ mod tests {
         let kind = kind.into_iter().filter(|it| !lines.iter().any(|line| line.0.as_bytes() == it.0));
         let lines: Vec<_> = lines.iter().map(|it| (it.0.as_bytes(), it.1.as_bytes())).chain(kind).collect();
         let head = Head::new(method, "/keys").headers(&lines);
-        check(&head, &["https://app.example".into()], session, true).map_or_else(|it| it.status, |()| 200)
+        check_origin(&head, &["https://app.example".into()], session, true).map_or_else(|it| it.status, |()| 200)
     }
 
     #[test]
@@ -107,7 +114,8 @@ mod tests {
         ] {
             assert_eq!(status(method, &[("content-type", kind)], &session), expected, "{method} {kind}");
         }
-        let bare = |method: &str| check(&Head::new(method, "/keys"), &[], &session, true).map_err(|it| it.status);
+        let bare =
+            |method: &str| check_origin(&Head::new(method, "/keys"), &[], &session, true).map_err(|it| it.status);
         assert_eq!((bare("POST"), bare("PATCH"), bare("DELETE")), (Err(415), Err(415), Ok(())));
     }
 }

@@ -1,21 +1,22 @@
+//! The table of management routes: their rights, their arguments and the shape of their answers.
+
 use super::Head;
-use super::spelling::{AGENT_USAGE, AUDIT_ENTRY, Kind, ORG, REVOKED_KEYS, SCOPE, USAGE, View, WHOAMI};
+use super::spelling::{AGENT_USAGE, AUDIT_ENTRY, ORG, REVOKED_KEYS, RecordShape, SCOPE, USAGE, View, WHOAMI};
 use crate::http::refusal::Refusal;
-use crate::http::route::decoded;
+use crate::http::route::percent_decode;
 use crate::keyring::{KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey};
 
-/// What a client may say. Who says it is never among it.
+/// Arguments. The caller is never among them.
 const ROTATION: [&str; 3] = ["grace", "replace_current", "reason"];
 const CHANGE: [&str; 1] = ["reason"];
 const ATTESTATION: [&str; 3] = ["agent", "claims", "attestations"];
 const TOKEN: [&str; 5] = ["token", "token_type_hint", "ip", "method", "agent"];
 
-/// A call by which a key asks about itself, or changes itself; see
-/// [`Config::self_service`](crate::http::Config::self_service).
+/// A call by which a key reads or changes itself, see [`Config::self_service`](crate::http::Config::self_service).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SelfService {
-    /// `GET /whoami`, which sessions may ask as well.
+    /// `GET /whoami`, also open to sessions.
     Show,
     /// `POST /whoami/rotate`.
     Rotate,
@@ -31,9 +32,9 @@ impl SelfService {
         [("show", Self::Show), ("rotate", Self::Rotate), ("revoke", Self::Revoke), ("attest", Self::Attest)];
 }
 
-/// What can be done over the wire.
+/// A route of management.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Route {
+pub(super) enum ManagementRoute {
     Create,
     List,
     Get,
@@ -62,48 +63,51 @@ pub(super) enum Route {
     OpenApi,
 }
 
-/// Paths, in which `*` is an id, and what their methods do.
+/// The paths, in which `*` is an id, with their methods.
 pub(super) const ROUTES: [(&str, Methods); 21] = [
-    ("keys", &[("GET", Route::List), ("POST", Route::Create)]),
-    ("keys/*", &[("GET", Route::Get), ("PATCH", Route::Update), ("DELETE", Route::Revoke)]),
-    ("keys/*/rotate", &[("POST", Route::Rotate)]),
-    ("keys/*/end-grace", &[("POST", Route::EndGrace)]),
-    ("keys/*/disable", &[("POST", Route::Disable)]),
-    ("keys/*/enable", &[("POST", Route::Enable)]),
-    ("keys/*/usage", &[("GET", Route::Usage)]),
-    ("keys/*/agents", &[("GET", Route::Agents)]),
-    ("keys/*/attest", &[("POST", Route::Attest)]),
-    ("audit", &[("GET", Route::Audit)]),
-    ("scopes", &[("GET", Route::Scopes)]),
-    ("introspect", &[("POST", Route::Introspect)]),
-    ("orgs", &[("GET", Route::Orgs)]),
-    ("orgs/*", &[("GET", Route::Org), ("PATCH", Route::UpdateOrg)]),
-    ("orgs/*/disable", &[("POST", Route::DisableOrg)]),
-    ("orgs/*/enable", &[("POST", Route::EnableOrg)]),
-    ("orgs/*/revoke-keys", &[("POST", Route::RevokeKeys)]),
-    ("whoami", &[("GET", Route::Whoami), ("DELETE", Route::RevokeSelf)]),
-    ("whoami/rotate", &[("POST", Route::RotateSelf)]),
-    ("whoami/attest", &[("POST", Route::AttestSelf)]),
-    ("openapi.json", &[("GET", Route::OpenApi)]),
+    ("keys", &[("GET", ManagementRoute::List), ("POST", ManagementRoute::Create)]),
+    (
+        "keys/*",
+        &[("GET", ManagementRoute::Get), ("PATCH", ManagementRoute::Update), ("DELETE", ManagementRoute::Revoke)],
+    ),
+    ("keys/*/rotate", &[("POST", ManagementRoute::Rotate)]),
+    ("keys/*/end-grace", &[("POST", ManagementRoute::EndGrace)]),
+    ("keys/*/disable", &[("POST", ManagementRoute::Disable)]),
+    ("keys/*/enable", &[("POST", ManagementRoute::Enable)]),
+    ("keys/*/usage", &[("GET", ManagementRoute::Usage)]),
+    ("keys/*/agents", &[("GET", ManagementRoute::Agents)]),
+    ("keys/*/attest", &[("POST", ManagementRoute::Attest)]),
+    ("audit", &[("GET", ManagementRoute::Audit)]),
+    ("scopes", &[("GET", ManagementRoute::Scopes)]),
+    ("introspect", &[("POST", ManagementRoute::Introspect)]),
+    ("orgs", &[("GET", ManagementRoute::Orgs)]),
+    ("orgs/*", &[("GET", ManagementRoute::Org), ("PATCH", ManagementRoute::UpdateOrg)]),
+    ("orgs/*/disable", &[("POST", ManagementRoute::DisableOrg)]),
+    ("orgs/*/enable", &[("POST", ManagementRoute::EnableOrg)]),
+    ("orgs/*/revoke-keys", &[("POST", ManagementRoute::RevokeKeys)]),
+    ("whoami", &[("GET", ManagementRoute::Whoami), ("DELETE", ManagementRoute::RevokeSelf)]),
+    ("whoami/rotate", &[("POST", ManagementRoute::RotateSelf)]),
+    ("whoami/attest", &[("POST", ManagementRoute::AttestSelf)]),
+    ("openapi.json", &[("GET", ManagementRoute::OpenApi)]),
 ];
 
-/// Who may take a route.
-pub(super) enum Right {
-    /// Who has this scope.
+/// The right that a route requires.
+pub(super) enum RequiredRight {
+    /// This scope; a key also needs the option `keys_may_manage`.
     Scope(&'static str),
-    /// Who has this scope, a key as well: nothing is changed.
+    /// This scope, for keys without that option too, because the route changes nothing.
     Granted(&'static str),
-    /// Who acts for every org, with this scope.
+    /// This scope, of a session for every org.
     Operator(&'static str),
-    /// Whoever was recognised.
+    /// Any valid key or session.
     Anyone,
-    /// The holder of a key, about that key. A former secret in its grace holds none.
+    /// A key, about itself. A former secret in its grace does not count.
     Holder,
 }
 
-impl Route {
-    /// What the OpenAPI document calls it.
-    pub(super) fn name(self) -> &'static str {
+impl ManagementRoute {
+    /// The operation id in the OpenAPI document.
+    pub(super) fn operation_id(self) -> &'static str {
         match self {
             Self::Create => "createKey",
             Self::List => "listKeys",
@@ -134,7 +138,7 @@ impl Route {
         }
     }
 
-    pub(super) fn right(self) -> Right {
+    pub(super) fn required_right(self) -> RequiredRight {
         match self {
             Self::Create
             | Self::Update
@@ -143,19 +147,21 @@ impl Route {
             | Self::EndGrace
             | Self::Disable
             | Self::Enable
-            | Self::Attest => Right::Scope("keys:manage"),
-            Self::List | Self::Get | Self::Usage | Self::Agents | Self::Scopes | Self::Org => Right::Scope("keys:read"),
-            Self::Audit => Right::Scope("audit:read"),
-            Self::Introspect => Right::Granted("keys:introspect"),
-            Self::Orgs | Self::UpdateOrg | Self::DisableOrg | Self::EnableOrg | Self::RevokeKeys => {
-                Right::Operator("orgs:manage")
+            | Self::Attest => RequiredRight::Scope("keys:manage"),
+            Self::List | Self::Get | Self::Usage | Self::Agents | Self::Scopes | Self::Org => {
+                RequiredRight::Scope("keys:read")
             }
-            Self::Whoami | Self::OpenApi => Right::Anyone,
-            Self::RotateSelf | Self::RevokeSelf | Self::AttestSelf => Right::Holder,
+            Self::Audit => RequiredRight::Scope("audit:read"),
+            Self::Introspect => RequiredRight::Granted("keys:introspect"),
+            Self::Orgs | Self::UpdateOrg | Self::DisableOrg | Self::EnableOrg | Self::RevokeKeys => {
+                RequiredRight::Operator("orgs:manage")
+            }
+            Self::Whoami | Self::OpenApi => RequiredRight::Anyone,
+            Self::RotateSelf | Self::RevokeSelf | Self::AttestSelf => RequiredRight::Holder,
         }
     }
 
-    /// Whether the route exists where these calls of self-service are open.
+    /// Whether the route exists with these calls of self-service.
     pub(super) fn is_open(self, calls: &[SelfService]) -> bool {
         let call = match self {
             Self::Whoami => SelfService::Show,
@@ -167,8 +173,8 @@ impl Route {
         calls.contains(&call)
     }
 
-    /// Whether an idempotency key counts: for what is asked with POST, and changes something.
-    pub(super) fn is_done_once(self) -> bool {
+    /// Whether the route accepts an idempotency key: it is a POST, and changes something.
+    pub(super) fn is_idempotent(self) -> bool {
         matches!(
             self,
             Self::Create
@@ -185,7 +191,7 @@ impl Route {
         )
     }
 
-    pub(super) fn arguments(self) -> Arguments {
+    pub(super) fn argument_source(self) -> ArgumentSource {
         match self {
             Self::List
             | Self::Get
@@ -196,14 +202,14 @@ impl Route {
             | Self::Orgs
             | Self::Org
             | Self::Whoami
-            | Self::OpenApi => Arguments::Query,
-            Self::Introspect => Arguments::Form,
-            _ => Arguments::Json,
+            | Self::OpenApi => ArgumentSource::Query,
+            Self::Introspect => ArgumentSource::Form,
+            _ => ArgumentSource::Json,
         }
     }
 
-    /// The names of its arguments.
-    pub(super) fn takes(self) -> &'static [&'static str] {
+    /// The names of the arguments.
+    pub(super) fn argument_names(self) -> &'static [&'static str] {
         match self {
             Self::Create => NewKey::NAMES,
             Self::List => &ListKeys::NAMES,
@@ -226,44 +232,44 @@ impl Route {
         }
     }
 
-    /// What it answers.
-    pub(super) fn shows(self) -> Kind {
+    /// The shape of the answer.
+    pub(super) fn answer_shape(self) -> RecordShape {
         match self {
-            Self::Create | Self::Rotate | Self::RotateSelf => Kind::Key(View::Create),
-            Self::List => Kind::Page(&Kind::Key(View::List)),
-            Self::Get | Self::Update | Self::EndGrace | Self::Disable | Self::Enable => Kind::Key(View::Get),
-            Self::Revoke | Self::RevokeSelf => Kind::Revocation,
+            Self::Create | Self::Rotate | Self::RotateSelf => RecordShape::Key(View::Create),
+            Self::List => RecordShape::Page(&RecordShape::Key(View::List)),
+            Self::Get | Self::Update | Self::EndGrace | Self::Disable | Self::Enable => RecordShape::Key(View::Get),
+            Self::Revoke | Self::RevokeSelf => RecordShape::Revocation,
             Self::Usage => USAGE,
-            Self::Agents => Kind::Page(&AGENT_USAGE),
-            Self::Audit | Self::Attest | Self::AttestSelf => Kind::Page(&AUDIT_ENTRY),
-            Self::Scopes => Kind::Page(&SCOPE),
-            Self::Orgs => Kind::Page(&ORG),
+            Self::Agents => RecordShape::Page(&AGENT_USAGE),
+            Self::Audit | Self::Attest | Self::AttestSelf => RecordShape::Page(&AUDIT_ENTRY),
+            Self::Scopes => RecordShape::Page(&SCOPE),
+            Self::Orgs => RecordShape::Page(&ORG),
             Self::Org | Self::UpdateOrg | Self::DisableOrg | Self::EnableOrg => ORG,
             Self::RevokeKeys => REVOKED_KEYS,
             Self::Whoami => WHOAMI,
-            // Others have said what it is called: RFC 7662 and OpenAPI.
-            Self::Introspect | Self::OpenApi => Kind::Value,
+            // RFC 7662 and OpenAPI define these.
+            Self::Introspect | Self::OpenApi => RecordShape::Value,
         }
     }
 }
 
-/// Where a route finds its arguments.
-pub(super) enum Arguments {
+/// The part of a request that holds the arguments.
+pub(super) enum ArgumentSource {
     Query,
     Form,
     Json,
 }
 
-/// A route, and the id that its path names.
-pub(super) struct Found {
-    pub(super) route: Route,
+/// The route of a request, and the id in its path.
+pub(super) struct MatchedRoute {
+    pub(super) route: ManagementRoute,
     pub(super) subject: String,
 }
 
-impl Found {
-    /// The route of a request. A path counts only as it is written here: no other spelling leads anywhere.
-    pub(super) fn at(head: &Head<'_>, open: &[SelfService]) -> Result<Self, Refusal> {
-        let (methods, subject) = methods(head.path(), open).ok_or_else(Refusal::not_found)?;
+impl MatchedRoute {
+    /// Finds the route of a request. Paths match only as they are written here: another spelling is not found.
+    pub(super) fn find(head: &Head<'_>, open: &[SelfService]) -> Result<Self, Refusal> {
+        let (methods, subject) = find_methods(head.path(), open).ok_or_else(Refusal::not_found)?;
         let method = head.judged_method();
         match methods.iter().find(|it| it.0 == method) {
             Some((_, route)) => Ok(Self { route: *route, subject }),
@@ -276,25 +282,28 @@ impl Found {
     }
 }
 
-type Methods = &'static [(&'static str, Route)];
+type Methods = &'static [(&'static str, ManagementRoute)];
 
-/// The methods that a path takes where these calls of self-service are open, and the id that it names. `None` for a path
-/// without any.
-pub(super) fn methods(path: &[u8], open: &[SelfService]) -> Option<(Vec<(&'static str, Route)>, String)> {
+/// The methods of a path with these calls of self-service, and the id in the path. `None` if the path has no methods.
+pub(super) fn find_methods(
+    path: &[u8],
+    open: &[SelfService],
+) -> Option<(Vec<(&'static str, ManagementRoute)>, String)> {
     let path = std::str::from_utf8(path).ok()?.strip_prefix('/')?;
     let parts: Vec<&str> = path.split('/').collect();
-    let (methods, subject) = ROUTES.iter().find_map(|(pattern, methods)| Some((methods, matched(pattern, &parts)?)))?;
+    let (methods, subject) =
+        ROUTES.iter().find_map(|(pattern, methods)| Some((methods, match_path(pattern, &parts)?)))?;
     let methods: Vec<_> = methods.iter().copied().filter(|(_, route)| route.is_open(open)).collect();
     (!methods.is_empty()).then_some((methods, subject))
 }
 
-/// The id in a path, empty where the pattern has none.
-fn matched(pattern: &str, parts: &[&str]) -> Option<String> {
+/// The id in a path that matches the pattern, empty if the pattern has no id.
+fn match_path(pattern: &str, parts: &[&str]) -> Option<String> {
     let mut subject = String::new();
     let mut wanted = pattern.split('/');
     for part in parts {
         match wanted.next()? {
-            "*" => subject = decoded(part).filter(|it| !it.is_empty())?.into_owned(),
+            "*" => subject = percent_decode(part).filter(|it| !it.is_empty())?.into_owned(),
             word if word == *part => {}
             _ => return None,
         }
@@ -306,17 +315,17 @@ fn matched(pattern: &str, parts: &[&str]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn found(method: &str, path: &str) -> Result<(Route, String), u16> {
-        Found::at(&Head::new(method, path), &SelfService::NAMES.map(|it| it.1))
+    fn found(method: &str, path: &str) -> Result<(ManagementRoute, String), u16> {
+        MatchedRoute::find(&Head::new(method, path), &SelfService::NAMES.map(|it| it.1))
             .map(|it| (it.route, it.subject))
             .map_err(|it| it.status)
     }
 
     #[test]
     fn paths_count_as_they_are_written() {
-        assert_eq!(found("GET", "/keys?limit=1"), Ok((Route::List, String::new())));
-        assert_eq!(found("HEAD", "/keys/7"), Ok((Route::Get, "7".into())));
-        assert_eq!(found("POST", "/orgs/a%3Ab/revoke-keys"), Ok((Route::RevokeKeys, "a:b".into())));
+        assert_eq!(found("GET", "/keys?limit=1"), Ok((ManagementRoute::List, String::new())));
+        assert_eq!(found("HEAD", "/keys/7"), Ok((ManagementRoute::Get, "7".into())));
+        assert_eq!(found("POST", "/orgs/a%3Ab/revoke-keys"), Ok((ManagementRoute::RevokeKeys, "a:b".into())));
         for path in
             ["", "/", "/keys/", "//keys", "/Keys", "/keys/7/", "/keys//rotate", "/keys/7/rotate/x", "/%6Beys", "keys"]
         {
@@ -330,20 +339,20 @@ mod tests {
     #[test]
     fn calls_that_are_not_open_do_not_exist() {
         let found = |method, path, open: &[SelfService]| {
-            Found::at(&Head::new(method, path), open).map(|it| it.route).map_err(|it| (it.status, it.headers))
+            MatchedRoute::find(&Head::new(method, path), open).map(|it| it.route).map_err(|it| (it.status, it.headers))
         };
-        assert_eq!(found("GET", "/whoami", &[SelfService::Show]), Ok(Route::Whoami));
+        assert_eq!(found("GET", "/whoami", &[SelfService::Show]), Ok(ManagementRoute::Whoami));
         let allow = ("allow", "GET".into());
         assert_eq!(found("DELETE", "/whoami", &[SelfService::Show]), Err((405, vec![allow])));
         assert_eq!(found("GET", "/whoami", &[]), Err((404, vec![])));
         assert_eq!(found("POST", "/whoami/rotate", &[SelfService::Show]), Err((404, vec![])));
-        assert_eq!(found("GET", "/keys", &[]), Ok(Route::List));
+        assert_eq!(found("GET", "/keys", &[]), Ok(ManagementRoute::List));
     }
 
     #[test]
     fn the_guide_tells_every_route() {
         let guide = include_str!("../../../guide/management.md");
-        // What stands in backquotes is every other part between them.
+        // Every other part between backquotes is quoted.
         let quoted = |line: &str| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
         for (path, methods) in ROUTES {
             let id = if path.starts_with("orgs") { "{org}" } else { "{id}" };
@@ -351,15 +360,18 @@ mod tests {
                 let request = format!("{method} /{}", path.replace('*', id));
                 let line = guide.lines().find(|it| it.starts_with(&format!("| `{request}` ")));
                 let line = line.unwrap_or_else(|| panic!("the guide lacks {request}"));
-                let right = match route.right() {
-                    Right::Scope(it) | Right::Granted(it) | Right::Operator(it) => format!("`{it}`"),
-                    Right::Anyone => "any".into(),
-                    Right::Holder => "the key itself".into(),
+                let right = match route.required_right() {
+                    RequiredRight::Scope(it) | RequiredRight::Granted(it) | RequiredRight::Operator(it) => {
+                        format!("`{it}`")
+                    }
+                    RequiredRight::Anyone => "any".into(),
+                    RequiredRight::Holder => "the key itself".into(),
                 };
                 let cells: Vec<&str> = line.split('|').map(str::trim).collect();
                 assert_eq!(cells[2], right, "{request}");
-                assert_eq!(cells[1].ends_with("*once*"), route.is_done_once(), "{request}");
-                let missing = route.takes().iter().find(|it| !quoted(cells[3]).iter().any(|quoted| quoted == *it));
+                assert_eq!(cells[1].ends_with("*once*"), route.is_idempotent(), "{request}");
+                let missing =
+                    route.argument_names().iter().find(|it| !quoted(cells[3]).iter().any(|quoted| quoted == *it));
                 assert_eq!(missing, None, "{request}");
             }
         }

@@ -1,26 +1,26 @@
-//! Which rule a route has: what it needs of the key that is presented there.
+//! The rules of routes: who may enter, and what is required of a key.
 
-mod found;
+mod matching_rules;
 mod needs;
 mod path;
 mod read;
 
-pub(super) use self::found::{Found, Rules};
+pub(super) use self::matching_rules::{MatchingRules, RuleMatch};
 pub(super) use self::needs::Idempotent;
 pub use self::needs::{Access, Needs};
-pub(super) use self::path::decoded;
-use self::path::{Match, Path, Pattern};
+pub(super) use self::path::percent_decode;
+use self::path::{PathMatch, PathPattern, RequestPath};
 pub(super) use self::read::read;
 use crate::error::Error;
 
 const MOST_RULES: usize = 1_000;
 
-/// What one route needs: a method, a path and what is asked of who enters.
+/// The rule of a route: its methods, its path, and its needs.
 ///
-/// A path is made of segments: `/v1/deals`, `/v1/deals/{id}`, `/v1/files/{*rest}`; a name in braces stands for any one
-/// segment, one with `*`, which is the last, for all that follow. Of several rules for a path the most particular one
-/// counts. Where routers differ in what they match, such as in letter case, in percent-encoding or in a slash at the end, a
-/// path may belong to several rules: then all of them have to be met.
+/// A path has segments: `/v1/deals`, `/v1/deals/{id}`, `/v1/files/{*rest}`. A name in braces matches any one segment. A name
+/// with `*`, which comes last, matches all segments that follow. Of several rules for a path the most specific one counts.
+/// Routers differ in letter case, percent-encoding and a slash at the end. A path that may therefore belong to several rules
+/// must meet all of them.
 ///
 /// ```
 /// use keywright::http::{Needs, Rule};
@@ -31,31 +31,31 @@ const MOST_RULES: usize = 1_000;
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Rule {
-    /// Empty for any.
+    /// Empty for any method.
     methods: Vec<String>,
     path: String,
     pub(super) needs: Needs,
 }
 
 impl Rule {
-    /// The rule of one method, in capitals. GET is also HEAD.
+    /// A rule for one method, in capitals. A rule for GET covers HEAD.
     pub fn new(method: impl Into<String>, path: impl Into<String>, needs: Needs) -> Self {
         Self { methods: vec![method.into()], path: path.into(), needs }
     }
 
-    /// The rule of every method that no other rule of that path names.
+    /// A rule for all methods that no other rule of the path names.
     pub fn any(path: impl Into<String>, needs: Needs) -> Self {
         Self { methods: Vec::new(), path: path.into(), needs }
     }
 
-    /// Another method of the same rule.
+    /// Adds a method to the rule.
     pub fn or(mut self, method: impl Into<String>) -> Self {
         self.methods.push(method.into());
         self
     }
 }
 
-/// As a log or an explanation names it.
+/// The form in logs and explanations.
 impl std::fmt::Display for Rule {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let methods = if self.methods.is_empty() { "*".to_owned() } else { self.methods.join("|") };
@@ -63,31 +63,31 @@ impl std::fmt::Display for Rule {
     }
 }
 
-/// The rules of an API, the more particular ones first.
+/// The rules of an API, with the more specific ones first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Table(Vec<Entry>);
+pub(super) struct RouteTable(Vec<RouteEntry>);
 
 #[derive(Debug, Clone)]
-struct Entry {
-    pattern: Pattern,
+struct RouteEntry {
+    pattern: PathPattern,
     rule: Rule,
-    /// The methods that other rules of the same path name, where this one names none.
+    /// The methods that other rules of the same path name, if this one names none.
     others: Vec<String>,
-    /// Later entries that a path of this one may match as well, and that are not just more general: routers differ in which
-    /// of the two they take.
+    /// Later entries that may match the same path and are not only more general. Routers differ in which of the two they
+    /// choose.
     rivals: Vec<usize>,
 }
 
-impl Entry {
-    fn matches(&self, method: &str, path: &Path<'_>) -> Option<Match> {
-        let is_in = |methods: &[String]| methods.iter().any(|it| it == method);
+impl RouteEntry {
+    fn matches(&self, method: &str, path: &RequestPath<'_>) -> Option<PathMatch> {
+        let is_in = |methods: &[String]| methods.iter().any(|known| known == method);
         let methods = &self.rule.methods;
         let is_meant = if methods.is_empty() { !is_in(&self.others) } else { is_in(methods) };
         if is_meant { self.pattern.matches(path) } else { None }
     }
 }
 
-impl Table {
+impl RouteTable {
     pub(super) fn new(rules: Vec<Rule>) -> Result<Self, Error> {
         if rules.len() > MOST_RULES {
             return Err(Error::validation_failed(
@@ -96,37 +96,39 @@ impl Table {
                 "use {name} in paths",
             ));
         }
-        let mut table: Vec<Entry> = Vec::new();
+        let mut table: Vec<RouteEntry> = Vec::new();
         for rule in rules {
             check(&rule)?;
-            let pattern = Pattern::read(&rule.path)?;
-            let is_same = |it: &&Entry| it.pattern.is_same(&pattern) && overlap(&it.rule.methods, &rule.methods);
+            let pattern = PathPattern::parse(&rule.path)?;
+            let is_same =
+                |entry: &&RouteEntry| entry.pattern.is_same(&pattern) && overlap(&entry.rule.methods, &rule.methods);
             if let Some(other) = table.iter().find(is_same) {
                 let reason = format!("'{rule}' and '{}' are rules of the same requests", other.rule);
                 return Err(Error::validation_failed("routes", reason, "keep one of them"));
             }
-            table.push(Entry { pattern, rule, others: Vec::new(), rivals: Vec::new() });
+            table.push(RouteEntry { pattern, rule, others: Vec::new(), rivals: Vec::new() });
         }
         table.sort_by(|one, other| one.pattern.order(&other.pattern));
-        let known: Vec<_> = (0..table.len()).map(|at| (others(&table, at), rivals(&table, at))).collect();
+        let known: Vec<_> = (0..table.len()).map(|index| (others(&table, index), rivals(&table, index))).collect();
         table.iter_mut().zip(known).for_each(|(entry, known)| (entry.others, entry.rivals) = known);
         Ok(Self(table))
     }
 
-    /// Every rule that the route of a request may have.
-    pub(super) fn find(&self, method: &str, path: &[u8]) -> Found<'_> {
-        let Some(path) = Path::read(path) else { return Found::Ambiguous };
-        let mut rules = Rules::default();
+    /// Finds every rule that the route of a request may have.
+    pub(super) fn find(&self, method: &str, path: &[u8]) -> RuleMatch<'_> {
+        let Some(path) = RequestPath::parse(path) else { return RuleMatch::Ambiguous };
+        let mut rules = MatchingRules::default();
         for entry in &self.0 {
             let Some(found) = entry.matches(method, &path) else { continue };
             rules.add(&entry.rule, found);
-            if found == Match::Exact {
-                let rivals = entry.rivals.iter().filter_map(|it| self.0.get(*it));
-                rivals.filter(|it| it.matches(method, &path).is_some()).for_each(|it| rules.add(&it.rule, found));
+            if found == PathMatch::Exact {
+                let rivals = entry.rivals.iter().filter_map(|index| self.0.get(*index));
+                let matching = rivals.filter(|rival| rival.matches(method, &path).is_some());
+                matching.for_each(|rival| rules.add(&rival.rule, found));
                 break;
             }
         }
-        Found::Rules(rules)
+        RuleMatch::Rules(rules)
     }
 
     pub(super) fn rules(&self) -> impl Iterator<Item = &Rule> {
@@ -134,17 +136,17 @@ impl Table {
     }
 }
 
-fn others(table: &[Entry], at: usize) -> Vec<String> {
-    let Some(entry) = table.get(at).filter(|it| it.rule.methods.is_empty()) else { return Vec::new() };
+fn others(table: &[RouteEntry], index: usize) -> Vec<String> {
+    let Some(entry) = table.get(index).filter(|it| it.rule.methods.is_empty()) else { return Vec::new() };
     let same = table.iter().filter(|it| it.pattern.is_same(&entry.pattern));
-    same.flat_map(|it| it.rule.methods.iter().cloned()).collect()
+    same.flat_map(|other| other.rule.methods.iter().cloned()).collect()
 }
 
-fn rivals(table: &[Entry], at: usize) -> Vec<usize> {
-    let Some(entry) = table.get(at) else { return Vec::new() };
-    let later = table.iter().enumerate().skip(at + 1);
-    let is_rival = |it: &Pattern| it.overlaps(&entry.pattern) && !it.covers(&entry.pattern);
-    later.filter(|(_, it)| is_rival(&it.pattern)).map(|(at, _)| at).collect()
+fn rivals(table: &[RouteEntry], index: usize) -> Vec<usize> {
+    let Some(entry) = table.get(index) else { return Vec::new() };
+    let later = table.iter().enumerate().skip(index + 1);
+    let is_rival = |pattern: &PathPattern| pattern.overlaps(&entry.pattern) && !pattern.covers(&entry.pattern);
+    later.filter(|(_, other)| is_rival(&other.pattern)).map(|(index, _)| index).collect()
 }
 
 fn check(rule: &Rule) -> Result<(), Error> {
@@ -172,10 +174,10 @@ fn check(rule: &Rule) -> Result<(), Error> {
         let reason = format!("'{rule}' refers to the rule of its path, which it is itself");
         return Err(Error::validation_failed("routes", reason, "name who may enter"));
     }
-    rule.needs.check(&rule.to_string()).map_err(|it| it.within("routes"))
+    rule.needs.check(&rule.to_string()).map_err(|error| error.within("routes"))
 }
 
-/// Whether two lists name a method in common; a rule for any method gives way to those that name theirs.
+/// Whether two rules share a method. A rule for any method gives way to rules that name their methods.
 fn overlap(one: &[String], other: &[String]) -> bool {
     one.iter().any(|it| other.contains(it)) || (one.is_empty() && other.is_empty())
 }
@@ -185,9 +187,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn table() -> Table {
+    fn table() -> RouteTable {
         let rule = |method: &str, path: &str| Rule::new(method, path, Needs::key());
-        Table::new(vec![
+        RouteTable::new(vec![
             rule("GET", "/v1/deals/{id}"),
             rule("GET", "/v1/deals/export"),
             rule("GET", "/v1/deals").or("POST"),
@@ -202,9 +204,9 @@ mod tests {
 
     fn found(method: &str, path: &str) -> String {
         match table().find(method, path.as_bytes()) {
-            Found::Rules(rules) if rules.is_listed() => rules.to_string(),
-            Found::Rules(_) => "unlisted".into(),
-            Found::Ambiguous => "ambiguous".into(),
+            RuleMatch::Rules(rules) if rules.is_listed() => rules.to_string(),
+            RuleMatch::Rules(_) => "unlisted".into(),
+            RuleMatch::Ambiguous => "ambiguous".into(),
         }
     }
 
@@ -237,7 +239,7 @@ mod tests {
         }
         let rule = |path: &str| Rule::new("GET", path, Needs::key());
         let open = |path: &str| Rule::new("GET", path, Needs::nothing());
-        let table = Table::new(vec![
+        let table = RouteTable::new(vec![
             open("/files/open/{*rest}"),
             rule("/files/{*rest}"),
             rule("/{org}/deals"),
@@ -249,8 +251,8 @@ mod tests {
         ])
         .unwrap();
         let found = |path: &str| match table.find("GET", path.as_bytes()) {
-            Found::Rules(rules) => format!("{}{rules}", if rules.is_listed() { "" } else { "unlisted, " }),
-            Found::Ambiguous => "ambiguous".into(),
+            RuleMatch::Rules(rules) => format!("{}{rules}", if rules.is_listed() { "" } else { "unlisted, " }),
+            RuleMatch::Ambiguous => "ambiguous".into(),
         };
         for (path, rules) in [
             ("/files/open/x", "GET /files/open/{*rest}"),
@@ -261,7 +263,7 @@ mod tests {
             ("/files", "GET /files/{*rest}, GET /{word}"),
             ("/lists", "GET /lists"),
             ("/lists/", "GET /lists, GET /lists/{*rest}, GET /{word}"),
-            // Routers that ask in the order of registration could take either.
+            // Routers that try routes in the order of registration could choose either.
             ("/acme/deals", "GET /acme/{page}, GET /{org}/deals"),
             ("/acme/other", "GET /acme/{page}"),
             ("/other/deals", "GET /{org}/deals"),
@@ -333,7 +335,7 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let refused = |rules: Vec<Rule>| Table::new(rules).unwrap_err().to_string();
+        let refused = |rules: Vec<Rule>| RouteTable::new(rules).unwrap_err().to_string();
         let get = |path: &str| Rule::new("GET", path, Needs::key());
         let any = |path: &str| Rule::any(path, Needs::key());
         assert!(refused(vec![get("/a/{b}"), get("/A/{c}/")]).contains("'GET /A/{c}/' and 'GET /a/{b}'"));
@@ -350,7 +352,9 @@ mod tests {
         {
             assert!(refused(vec![get(bad)]).starts_with("routes: "), "{bad}");
         }
-        assert!(Table::new(vec![get("/a"), Rule::new("POST", "/a", Needs::key()), any("/a"), get("/{b}")]).is_ok());
+        assert!(
+            RouteTable::new(vec![get("/a"), Rule::new("POST", "/a", Needs::key()), any("/a"), get("/{b}")]).is_ok()
+        );
     }
 
     proptest! {

@@ -1,25 +1,27 @@
+//! The needs of a route.
+
 use crate::decision::Request;
 use crate::error::Error;
 use crate::input::{Casing, Fields, Value, chosen};
 use crate::scope::IntoScopes;
 
-/// Who may enter a route.
+/// The credentials with which a caller may enter a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Access {
-    /// Whoever presents a key.
+    /// A key.
     #[default]
     Key,
-    /// Whoever presents a session token.
+    /// A session token.
     Session,
-    /// Whoever presents either.
+    /// A key or a session token.
     Either,
-    /// Anybody. Nothing is looked at.
+    /// None: everybody may enter, and no credential is read.
     Public,
-    /// Whoever the rule of the path lets in, see [`Needs::by_rule`].
+    /// The credentials that the rule of the path accepts, see [`Needs::by_rule`].
     Rule,
 }
 
-/// Whether a route takes idempotency keys.
+/// Whether a route accepts idempotency keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(in crate::http) enum Idempotent {
     #[default]
@@ -28,7 +30,7 @@ pub(in crate::http) enum Idempotent {
     Required,
 }
 
-/// What a route asks of who enters it.
+/// The needs of a route: who may enter, and what is required of a key.
 ///
 /// ```
 /// use keywright::http::Needs;
@@ -54,27 +56,27 @@ const ACCESSES: [(&str, Access); 5] = [
 impl Needs {
     pub(super) const FIELDS: [&'static str; 6] = ["scopes", "operation", "cost", "environment", "access", "idempotent"];
 
-    /// A key.
+    /// Needs a key.
     pub fn key() -> Self {
         Self::default()
     }
 
-    /// A session token, see [`Config::session`](crate::http::Config::session); a key is refused.
+    /// Needs a session token, see [`Config::session`](crate::http::Config::session). A key is refused.
     pub fn session() -> Self {
         Self { access: Access::Session, ..Self::default() }
     }
 
-    /// A key or a session token. What is asked of scopes and limits is asked of a key alone.
+    /// Needs a key or a session token. Scopes and limits count only for a key.
     pub fn either() -> Self {
         Self { access: Access::Either, ..Self::default() }
     }
 
-    /// Nothing: anybody may enter.
+    /// Needs nothing: everybody may enter.
     pub fn nothing() -> Self {
         Self { access: Access::Public, ..Self::default() }
     }
 
-    /// The rule of the path, for a guard of one route.
+    /// Needs what the rule of the path states, for a guard of one route.
     ///
     /// A guard that gets no needs at all also follows the rule, but may guard a whole application, with a CORS layer behind
     /// it. Behind a guard of one route stands only the handler. So it answers preflights itself, even with
@@ -88,42 +90,42 @@ impl Needs {
         needs.filter(|needs| needs.access != Access::Rule)
     }
 
-    /// Scopes, all of them.
+    /// Requires scopes, all of them.
     ///
     /// # Errors
-    /// `validation_failed` for what is no scope.
+    /// `validation_failed` if a text is not a scope.
     pub fn scopes(self, scopes: impl IntoScopes) -> Result<Self, Error> {
         let request = scopes.into_scopes()?.iter().fold(self.request, |it, scope| it.scope(scope));
         Ok(Self { request, ..self })
     }
 
-    /// The class of the operation; see [`Request::operation`].
+    /// Sets the class of the operation; see [`Request::operation`].
     pub fn operation(self, operation: impl Into<String>) -> Self {
         Self { request: self.request.operation(operation), ..self }
     }
 
-    /// How much of each limit it takes; see [`Request::cost`].
+    /// Sets the cost that each limit is charged; see [`Request::cost`].
     pub fn cost(self, cost: u64) -> Self {
         Self { request: self.request.cost(cost), ..self }
     }
 
-    /// The one environment whose keys may enter; see [`Request::environment`].
+    /// Requires a key of this environment; see [`Request::environment`].
     pub fn environment(self, environment: impl Into<String>) -> Self {
         Self { request: self.request.environment(environment), ..self }
     }
 
-    /// Takes an `Idempotency-Key`: what is sent again under one is done once, see [`Http::once`](crate::http::Http::once).
-    /// GET, HEAD, OPTIONS and TRACE take none.
+    /// Accepts an `Idempotency-Key`: a request that is sent again with the same key runs once, see
+    /// [`Http::once`](crate::http::Http::once). It does not count for GET, HEAD, OPTIONS and TRACE.
     pub fn idempotent(self) -> Self {
         Self { idempotent: Idempotent::Yes, ..self }
     }
 
-    /// Refuses what comes without an `Idempotency-Key`, see [`idempotent`](Self::idempotent).
+    /// Requires an `Idempotency-Key`, see [`idempotent`](Self::idempotent).
     pub fn idempotency_key_required(self) -> Self {
         Self { idempotent: Idempotent::Required, ..self }
     }
 
-    /// Reads `scopes`, `operation`, `cost`, `environment`, `access` (`key`, `session`, `either`, `public`, `rule`) and
+    /// Reads the needs from named values: `scopes`, `operation`, `cost`, `environment`, `access` (`key`, `session`, `either`, `public`, `rule`) and
     /// `idempotent` (true, or `required`).
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&Self::FIELDS)?;
@@ -149,7 +151,7 @@ impl Needs {
                 ));
             }
         };
-        // An empty list is a route that needs no scope; in `verify`, where no route is declared, it is a mistake.
+        // For a route, an empty list means that it needs no scope. In `verify`, which declares no route, it is a mistake.
         let scopes = fields.take("scopes").filter(|it| *it != Value::List(Vec::new()));
         let rest = ["operation", "cost", "environment"].map(|it| (it, fields.take(it)));
         let given = [("scopes", scopes)].into_iter().chain(rest);
@@ -157,7 +159,7 @@ impl Needs {
         Ok(Self { request: Request::read(Fields::new(Casing::Snake, given))?, access, idempotent })
     }
 
-    /// The needs of two routes together, where a path could mean either. `None` where nobody could meet both.
+    /// The needs of two routes together, for a path that may mean either. `None` if no caller can meet both.
     pub(super) fn and(&self, other: &Self) -> Option<Self> {
         let access = match (self.access, other.access) {
             (Access::Public, access) | (access, Access::Public) => access,
@@ -173,7 +175,7 @@ impl Needs {
         matches!(self.access, Access::Session | Access::Either)
     }
 
-    /// As [`check`](Self::check), of a route outside of the rules, where session tokens can be checked or not.
+    /// Like [`check`](Self::check), for needs outside of the rules. `sessions` tells whether the API accepts session tokens.
     pub(in crate::http) fn check_alone(&self, sessions: bool) -> Result<(), Error> {
         self.check("this route")?;
         if self.lets_sessions_in() && !sessions {

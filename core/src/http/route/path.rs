@@ -1,3 +1,5 @@
+//! Paths of rules and requests.
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -5,33 +7,33 @@ use smallvec::SmallVec;
 
 use crate::error::Error;
 
-/// How a path matches a pattern.
+/// The kind of a match between a path and a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Match {
-    /// Every router matches it.
+pub(super) enum PathMatch {
+    /// Every router matches the path.
     Exact,
-    /// Routers that tell letter case, percent-encoding or a slash at the end apart do not match it.
+    /// Only routers that ignore letter case, percent-encoding or a slash at the end match the path.
     Respelt,
-    /// Nothing follows the prefix of a `{*rest}`: some routers match it.
+    /// Nothing follows the prefix of a `{*rest}`, which only some routers match.
     Empty,
 }
 
-/// The path of a rule.
+/// The path of a rule, with its parameters.
 #[derive(Debug, Clone)]
-pub(super) struct Pattern {
-    segments: Vec<Segment>,
-    /// Whether it ends with a slash.
+pub(super) struct PathPattern {
+    segments: Vec<PatternSegment>,
+    /// Whether the path ends with a slash.
     closed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
+enum PatternSegment {
     Literal(String),
     Any,
     Rest,
 }
 
-impl Segment {
+impl PatternSegment {
     fn rank(&self) -> u8 {
         match self {
             Self::Literal(_) => 0,
@@ -48,8 +50,8 @@ impl Segment {
     }
 }
 
-impl Pattern {
-    pub(super) fn read(text: &str) -> Result<Self, Error> {
+impl PathPattern {
+    pub(super) fn parse(text: &str) -> Result<Self, Error> {
         const FIX: &str = "write paths like /v1/deals, /v1/deals/{id} or /v1/files/{*rest}";
         let wrong = |reason: &str| Error::validation_failed("routes", reason, FIX);
         let Some(inside) = text.strip_prefix('/') else {
@@ -59,7 +61,7 @@ impl Pattern {
         let inside = inside.strip_suffix('/').unwrap_or(inside);
         let mut segments = Vec::new();
         for part in inside.split('/').filter(|_| !inside.is_empty()) {
-            if segments.last() == Some(&Segment::Rest) {
+            if segments.last() == Some(&PatternSegment::Rest) {
                 return Err(wrong("holds a path that goes on after {*…}"));
             }
             if part.starts_with([':', '<']) {
@@ -70,24 +72,26 @@ impl Pattern {
         Ok(Self { segments, closed })
     }
 
-    /// Whether both match the same paths.
+    /// Whether two patterns match the same paths.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.segments.len() == other.segments.len()
             && self.segments.iter().zip(&other.segments).all(|(one, other)| one.is_same(other))
     }
 
-    /// The more particular comes first: the one that names a segment where the other has a place for any.
+    /// Orders patterns. The more specific comes first: the one that names a segment where the other has a parameter.
     pub(super) fn order(&self, other: &Self) -> Ordering {
-        self.segments.iter().map(Segment::rank).cmp(other.segments.iter().map(Segment::rank))
+        self.segments.iter().map(PatternSegment::rank).cmp(other.segments.iter().map(PatternSegment::rank))
     }
 
-    /// Whether some path may match both.
+    /// Whether some path matches both patterns.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         let (mut ours, mut theirs) = (self.segments.iter(), other.segments.iter());
         loop {
             match (ours.next(), theirs.next()) {
-                (None, None) | (Some(Segment::Rest), _) | (_, Some(Segment::Rest)) => return true,
-                (Some(Segment::Literal(one)), Some(Segment::Literal(other))) if !is_same_word(one, other) => {
+                (None, None) | (Some(PatternSegment::Rest), _) | (_, Some(PatternSegment::Rest)) => return true,
+                (Some(PatternSegment::Literal(one)), Some(PatternSegment::Literal(other)))
+                    if !is_same_word(one, other) =>
+                {
                     return false;
                 }
                 (None, _) | (_, None) => return false,
@@ -96,43 +100,46 @@ impl Pattern {
         }
     }
 
-    /// Whether it matches every path that the other matches.
+    /// Whether this pattern matches every path that the other matches.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let (mut ours, mut theirs) = (self.segments.iter(), other.segments.iter());
         loop {
             match (ours.next(), theirs.next()) {
-                (None, None) | (Some(Segment::Rest), _) => return true,
-                (Some(Segment::Any), Some(Segment::Any | Segment::Literal(_))) => {}
-                (Some(Segment::Literal(one)), Some(Segment::Literal(other))) if is_same_word(one, other) => {}
+                (None, None) | (Some(PatternSegment::Rest), _) => return true,
+                (Some(PatternSegment::Any), Some(PatternSegment::Any | PatternSegment::Literal(_))) => {}
+                (Some(PatternSegment::Literal(one)), Some(PatternSegment::Literal(other)))
+                    if is_same_word(one, other) => {}
                 _ => return false,
             }
         }
     }
 
-    /// Whether a router may match it, and whether every router does.
-    pub(super) fn matches(&self, path: &Path<'_>) -> Option<Match> {
+    /// Whether any router matches the path, and whether every router does.
+    pub(super) fn matches(&self, path: &RequestPath<'_>) -> Option<PathMatch> {
         let mut is_exact = true;
         let mut parts = path.segments.iter();
         for segment in &self.segments {
             let part = parts.next();
             match (segment, part) {
-                // A borrowed part had nothing percent-encoded.
-                (Segment::Literal(text), Some(Cow::Borrowed(part))) if text == part => {}
-                (Segment::Literal(text), Some(part)) if is_same_word(text, part) => is_exact = false,
-                (Segment::Any, Some(_)) => {}
-                (Segment::Rest, None) => return Some(Match::Empty),
-                (Segment::Rest, Some(_)) => return Some(if is_exact { Match::Exact } else { Match::Respelt }),
-                (Segment::Literal(_) | Segment::Any, _) => return None,
+                // A borrowed part has no percent-encoding.
+                (PatternSegment::Literal(text), Some(Cow::Borrowed(part))) if text == part => {}
+                (PatternSegment::Literal(text), Some(part)) if is_same_word(text, part) => is_exact = false,
+                (PatternSegment::Any, Some(_)) => {}
+                (PatternSegment::Rest, None) => return Some(PathMatch::Empty),
+                (PatternSegment::Rest, Some(_)) => {
+                    return Some(if is_exact { PathMatch::Exact } else { PathMatch::Respelt });
+                }
+                (PatternSegment::Literal(_) | PatternSegment::Any, _) => return None,
             }
         }
         is_exact &= path.closed == self.closed;
-        let found = if is_exact { Match::Exact } else { Match::Respelt };
+        let found = if is_exact { PathMatch::Exact } else { PathMatch::Respelt };
         parts.next().is_none().then_some(found)
     }
 }
 
-/// Whether a router that ignores case takes two words for the same. The ASCII word of a rule has four letters beyond ASCII that
-/// regular expressions fold to it.
+/// Whether two words are equal for a router that ignores case. Regular expressions fold four letters beyond ASCII to ASCII
+/// letters.
 fn is_same_word(rule: &str, part: &str) -> bool {
     if part.is_ascii() {
         return rule.eq_ignore_ascii_case(part);
@@ -146,31 +153,31 @@ fn is_same_word(rule: &str, part: &str) -> bool {
     rule.chars().map(fold).eq(part.chars().map(fold))
 }
 
-fn segment(text: &str) -> Option<Segment> {
+fn segment(text: &str) -> Option<PatternSegment> {
     if let Some(inside) = text.strip_prefix('{') {
         let inside = inside.strip_suffix('}')?;
-        let (kind, name) = match inside.strip_prefix('*') {
-            Some(name) => (Segment::Rest, name),
-            None => (Segment::Any, inside),
+        let (segment, name) = match inside.strip_prefix('*') {
+            Some(name) => (PatternSegment::Rest, name),
+            None => (PatternSegment::Any, inside),
         };
-        let named = !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
-        return named.then_some(kind);
+        let is_named = !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
+        return is_named.then_some(segment);
     }
     let plain = |it: u8| it.is_ascii_alphanumeric() || b"-._~!$&'()+,=:@".contains(&it);
     (!text.is_empty() && text != "." && text != ".." && text.bytes().all(plain))
-        .then(|| Segment::Literal(text.to_owned()))
+        .then(|| PatternSegment::Literal(text.to_owned()))
 }
 
-/// The path of a request, which every router reads in the same way.
-pub(super) struct Path<'a> {
+/// The path of a request that every router reads in the same way.
+pub(super) struct RequestPath<'a> {
     segments: SmallVec<[Cow<'a, str>; 8]>,
     closed: bool,
 }
 
-impl<'a> Path<'a> {
-    /// `None` for what some would read in another way than others: empty segments, `.` and `..`, parameters after `;`,
-    /// encoded separators, a fragment, what RFC 3986 does not allow.
-    pub(super) fn read(path: &'a [u8]) -> Option<Self> {
+impl<'a> RequestPath<'a> {
+    /// Parses a path. `None` if routers differ in how they read it: empty segments, `.` and `..`, parameters after `;`, encoded
+    /// separators, a fragment, or characters that RFC 3986 does not allow.
+    pub(super) fn parse(path: &'a [u8]) -> Option<Self> {
         let allowed = |it: u8| it.is_ascii_graphic() && it != b'#';
         let path = std::str::from_utf8(path).ok().filter(|it| it.bytes().all(allowed))?;
         let inside = path.strip_prefix('/')?;
@@ -181,9 +188,9 @@ impl<'a> Path<'a> {
             return (!closed).then_some(Self { segments, closed });
         }
         for part in inside.split('/') {
-            let part = decoded(part)?;
-            let separated = part.contains(|it: char| it.is_control() || matches!(it, '/' | '\\' | ';'));
-            if part.is_empty() || part == "." || part == ".." || separated {
+            let part = percent_decode(part)?;
+            let has_separator = part.contains(|letter: char| letter.is_control() || matches!(letter, '/' | '\\' | ';'));
+            if part.is_empty() || part == "." || part == ".." || has_separator {
                 return None;
             }
             segments.push(part);
@@ -192,8 +199,8 @@ impl<'a> Path<'a> {
     }
 }
 
-/// Undoes percent-encoding (RFC 3986, section 2.1). `None` for what is none, and for what is no UTF-8.
-pub(in crate::http) fn decoded(text: &str) -> Option<Cow<'_, str>> {
+/// Decodes percent-encoding (RFC 3986, section 2.1). `None` if it is malformed, or not UTF-8.
+pub(in crate::http) fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(text.into());
     }

@@ -1,13 +1,19 @@
+//! Rules from named values.
+
 use super::{Needs, Rule};
 use crate::error::Error;
 use crate::input::{Casing, Fields, Value};
 
-/// Reads a list of rules, each a mapping of `method`, `path` and what [`Needs`] has.
+/// Reads a list of rules. Each is a mapping with `method`, `path` and the names of [`Needs`].
 pub(in crate::http) fn read(value: Value) -> Result<Vec<Rule>, Error> {
-    value.into_list("routes")?.into_iter().map(|it| rule(it).map_err(|it| it.within("routes"))).collect()
+    value
+        .into_list("routes")?
+        .into_iter()
+        .map(|value| read_rule(value).map_err(|error| error.within("routes")))
+        .collect()
 }
 
-fn rule(value: Value) -> Result<Rule, Error> {
+fn read_rule(value: Value) -> Result<Rule, Error> {
     let known: Vec<_> = ["method", "path"].into_iter().chain(Needs::FIELDS).collect();
     let mut fields = Fields::new(Casing::Snake, value.into_map("rule")?).only(&known)?;
     let Some(path) = fields.text("path")? else {

@@ -8,24 +8,24 @@ use serde_json::Value;
 use super::verification_key::{SHORTEST_MODULUS, SHORTEST_SECRET, VerificationKey, algorithm, fits};
 use crate::error::Error;
 
-/// A document with more usable keys is no provider's.
+/// The limit of usable keys. No provider publishes more.
 const MOST_KEYS: usize = 32;
 
 /// The members that only private keys have (RFC 7518, sections 6.2.2 and 6.3.2; RFC 8037, section 2).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
 #[derive(Deserialize)]
-struct Document {
+struct JwksDocument {
     keys: Vec<Value>,
 }
 
-/// Reads the keys that can check signatures. Keys that this engine does not understand are skipped, as RFC 7517,
-/// section 5, asks for: providers publish keys for encryption and for other algorithms in the same document.
+/// Parses the keys that can check signatures. Keys that this engine does not understand are skipped, as RFC 7517, section 5,
+/// requires: providers publish keys for encryption and for other algorithms in the same document.
 ///
-/// `algorithms` are those that the host accepts, all of ours when it names none. A key without `alg` is used only for
-/// an algorithm that the host names.
-pub(super) fn read(document: &str, algorithms: Option<&[Algorithm]>) -> Result<Vec<VerificationKey>, Error> {
-    let document: Document = serde_json::from_str(document)
+/// `algorithms` are those that the host accepts; without them, all that this engine knows. A key without `alg` is used only
+/// for an algorithm that the host names.
+pub(super) fn parse(document: &str, algorithms: Option<&[Algorithm]>) -> Result<Vec<VerificationKey>, Error> {
+    let document: JwksDocument = serde_json::from_str(document)
         .map_err(|_| Error::validation_failed("jwks", "is no JWKS document", "give JSON with a list named keys"))?;
     let mut keys = Vec::new();
     let mut first_skip = None;
@@ -62,23 +62,25 @@ pub(super) fn read(document: &str, algorithms: Option<&[Algorithm]>) -> Result<V
     Ok(keys)
 }
 
-/// Why a key of a document is not used.
+/// The reason why a key of a document is not used.
 #[derive(Clone, Copy)]
-struct Skip {
+struct SkippedKey {
     reason: &'static str,
     fix: &'static str,
 }
 
-const FOREIGN: Skip =
-    Skip { reason: "is of another kind", fix: "use keys for HS256, RS256, ES256 or Ed25519 that sign" };
-const BROKEN: Skip = Skip { reason: "cannot be read", fix: "give the document that the provider publishes" };
-const SHORT: Skip = Skip { reason: "is too short", fix: "use 32 bytes for HS256, 2048 bits for RS256" };
-const UNNAMED: Skip = Skip { reason: "names no alg", fix: "say in the option algorithms which ones are accepted" };
-const OTHER_ALGORITHM: Skip =
-    Skip { reason: "is for an algorithm that the option algorithms does not name", fix: "add its alg there" };
-const MISMATCH: Skip = Skip { reason: "has an alg that does not fit its kind", fix: "correct its alg" };
+const FOREIGN: SkippedKey =
+    SkippedKey { reason: "is of another kind", fix: "use keys for HS256, RS256, ES256 or Ed25519 that sign" };
+const BROKEN: SkippedKey =
+    SkippedKey { reason: "cannot be read", fix: "give the document that the provider publishes" };
+const SHORT: SkippedKey = SkippedKey { reason: "is too short", fix: "use 32 bytes for HS256, 2048 bits for RS256" };
+const UNNAMED: SkippedKey =
+    SkippedKey { reason: "names no alg", fix: "say in the option algorithms which ones are accepted" };
+const OTHER_ALGORITHM: SkippedKey =
+    SkippedKey { reason: "is for an algorithm that the option algorithms does not name", fix: "add its alg there" };
+const MISMATCH: SkippedKey = SkippedKey { reason: "has an alg that does not fit its kind", fix: "correct its alg" };
 
-fn usable(entry: &Value, accepted: Option<&[Algorithm]>) -> Result<VerificationKey, Skip> {
+fn usable(entry: &Value, accepted: Option<&[Algorithm]>) -> Result<VerificationKey, SkippedKey> {
     let text = |member: &str| entry.get(member).and_then(Value::as_str);
     let signs = text("use").is_none_or(|purpose| purpose == "sig");
     let verifies = entry
@@ -103,9 +105,9 @@ fn usable(entry: &Value, accepted: Option<&[Algorithm]>) -> Result<VerificationK
     Ok(VerificationKey { id: text("kid").map(str::to_owned), algorithm, key })
 }
 
-fn decoding_key(entry: &Value) -> Result<DecodingKey, Skip> {
+fn decoding_key(entry: &Value) -> Result<DecodingKey, SkippedKey> {
     let text = |member: &str| entry.get(member).and_then(Value::as_str);
-    let bytes = |member: &str| text(member).and_then(|it| Base64UrlUnpadded::decode_vec(it).ok()).ok_or(BROKEN);
+    let bytes = |member: &str| text(member).and_then(|text| Base64UrlUnpadded::decode_vec(text).ok()).ok_or(BROKEN);
     let key = match (text("kty").ok_or(BROKEN)?, text("crv")) {
         ("oct", _) => {
             let secret = bytes("k")?;

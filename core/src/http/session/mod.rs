@@ -1,4 +1,4 @@
-//! Sessions: who calls without an API key, as the host says it or as a signed token says it.
+//! Sessions: callers without an API key, named by the host or by a signed token.
 
 mod jwks;
 mod read;
@@ -7,14 +7,14 @@ mod tokens;
 mod verification_key;
 
 pub use self::tokens::SessionTokens;
-pub(super) use self::tokens::Verifier;
+pub(super) use self::tokens::TokenVerifier;
 use crate::error::Error;
 use crate::input::{Fields, Value, identifier, plain};
 use crate::scope;
 
 const LONGEST_ACTOR: usize = 200;
 
-/// A person or program that manages keys, and how far it may go.
+/// A person or program that calls without an API key, with its scopes.
 ///
 /// ```
 /// use keywright::http::Session;
@@ -26,68 +26,67 @@ const LONGEST_ACTOR: usize = 200;
 pub struct Session {
     pub(super) org: String,
     pub(super) actor: Option<String>,
-    /// Scopes with a space after each but the last.
+    /// Scopes, separated by spaces.
     pub(super) may: String,
     pub(super) every_org: bool,
-    /// Whether a cookie can be its proof: a request with a cookie then has to say where it comes from.
+    /// Whether the session may be proved by a cookie: then a request with a cookie must name its origin.
     pub(super) by_cookie: bool,
 }
 
 impl Session {
-    /// A session of one org, which may do nothing yet.
+    /// A session of one org, without scopes.
     ///
     /// # Errors
-    /// `validation_failed` for what is no id of an org.
+    /// `validation_failed` if it is not the id of an org.
     pub fn of(org: impl Into<String>) -> Result<Self, Error> {
         let org = org.into();
         identifier("org", &org, "is no id of an org")?;
         Ok(Self { org, actor: None, may: String::new(), every_org: false, by_cookie: true })
     }
 
-    /// Who it is, for the audit.
+    /// Names the actor, for the audit.
     pub fn actor(self, actor: impl Into<String>) -> Self {
         Self { actor: Some(actor.into()), ..self }
     }
 
-    /// What it may do: `keys:read`, `keys:manage` (which includes it), `audit:read`; called again, more. For an
-    /// operator, `orgs:manage` beside [`every_org`](Self::every_org).
+    /// Adds a scope: `keys:read`, `keys:manage` (which includes it), `audit:read`; for an operator, `orgs:manage` together with
+    /// [`every_org`](Self::every_org).
     ///
     /// # Errors
-    /// `validation_failed` for what is no scope.
-    pub fn may(mut self, what: &str) -> Result<Self, Error> {
-        scope::check(what).map_err(|it| it.within("may"))?;
+    /// `validation_failed` if it is not a scope.
+    pub fn may(mut self, scope: &str) -> Result<Self, Error> {
+        scope::check(scope).map_err(|error| error.within("may"))?;
         if !self.may.is_empty() {
             self.may.push(' ');
         }
-        self.may.push_str(what);
+        self.may.push_str(scope);
         Ok(self)
     }
 
-    /// Makes it an operator's, who sees and changes every org.
+    /// Makes this the session of an operator, who reads and changes every org.
     pub fn every_org(self) -> Self {
         Self { every_org: true, ..self }
     }
 
-    /// Says that no cookie is its proof, so that a request with a cookie need not say where it comes from. A request that
-    /// says it comes from another origin is refused all the same.
+    /// States that no cookie proves the session, so that a request with a cookie need not name its origin. A request that names
+    /// another origin is refused all the same.
     pub fn without_cookie(self) -> Self {
         Self { by_cookie: false, ..self }
     }
 
-    /// The org it is of.
+    /// The org of the session.
     #[must_use]
     pub fn org(&self) -> &str {
         &self.org
     }
 
-    /// Who it is.
+    /// The actor.
     #[must_use]
     pub fn actor_name(&self) -> Option<&str> {
         self.actor.as_deref()
     }
 
-    /// Reads what a host's own function says of a request: `org`, `actor`, `may` (scopes), `every_org`, `cookie` (true
-    /// when left out).
+    /// Reads a session from the named values of a host: `org`, `actor`, `may` (scopes), `every_org`, `cookie` (default true).
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&["org", "actor", "may", "every_org", "cookie"])?;
         let Some(org) = fields.text("org")? else {
@@ -104,13 +103,13 @@ impl Session {
         Ok(session)
     }
 
-    /// What no type rules out.
+    /// Checks what the types do not rule out.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.actor.as_deref().map_or(Ok(()), |it| plain("actor", it, LONGEST_ACTOR))
     }
 
-    pub(super) fn is_granted(&self, what: &str) -> bool {
-        scope::missing(&self.may, &[what.to_owned()]).is_empty()
+    pub(super) fn is_granted(&self, scope: &str) -> bool {
+        scope::missing(&self.may, &[scope.to_owned()]).is_empty()
     }
 }
 

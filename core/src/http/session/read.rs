@@ -1,13 +1,15 @@
+//! The option `session`.
+
 use super::SessionTokens;
 use super::source::KeySource;
-use super::tokens::Keys;
+use super::tokens::TokenKeys;
 use crate::clock::SECOND;
 use crate::error::Error;
 use crate::input::Fields;
 
 impl SessionTokens {
-    /// Reads `algorithm` with `key` or `key_file`, or `jwks` or `jwks_file` with `algorithms`; `issuer`, `audience`, `org_claim`,
-    /// `actor_claim`, `may`, `may_claim`, `leeway_seconds`.
+    /// Reads the option from named values: `algorithm` with `key` or `key_file`, or `jwks` or `jwks_file` with `algorithms`;
+    /// `issuer`, `audience`, `org_claim`, `actor_claim`, `may`, `may_claim`, `leeway_seconds`.
     pub fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&[
             "algorithm",
@@ -40,7 +42,7 @@ impl SessionTokens {
             ));
         };
         let keys = match (name.starts_with("jwks"), algorithm) {
-            (true, None) => Keys::Set(text),
+            (true, None) => TokenKeys::Set(text),
             (true, Some(_)) => {
                 return Err(Error::invalid_request(
                     "algorithm",
@@ -48,7 +50,7 @@ impl SessionTokens {
                     "name those that are accepted in algorithms, or leave it out: each key names its alg",
                 ));
             }
-            (false, Some(algorithm)) => Keys::One { algorithm, key: text },
+            (false, Some(algorithm)) => TokenKeys::One { algorithm, key: text },
             (false, None) => {
                 return Err(Error::invalid_request("algorithm", "is missing", "give HS256, RS256, ES256 or Ed25519"));
             }

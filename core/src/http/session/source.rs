@@ -1,4 +1,4 @@
-//! Where the keys of session tokens come from: a text, or a file that is read again when it changes.
+//! The source of the keys of session tokens: a text, or a file that is read again when it changes.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,9 +10,9 @@ use crate::sys::FileVersion;
 
 const LARGEST_FILE: u64 = 256 * 1024;
 
-/// A file that was written this recently can be written again without another time of change, since file systems keep
-/// times in steps.
-const STEP: Duration = Duration::from_secs(2);
+/// A file that changed this recently may change again without a new modification time, because file systems store times in
+/// steps.
+const TIME_STEP: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub(super) enum KeySource {
@@ -20,18 +20,18 @@ pub(super) enum KeySource {
     File(PathBuf),
 }
 
-/// Whether the file was written so long ago that any later change shows in its times.
+/// Whether a file is old enough that any later change gets a new modification time.
 fn is_settled(version: &FileVersion) -> bool {
-    SystemTime::now().duration_since(version.modified()).is_ok_and(|age| age >= STEP)
+    SystemTime::now().duration_since(version.modified()).is_ok_and(|age| age >= TIME_STEP)
 }
 
 impl KeySource {
-    /// A file. A relative path is made absolute now, because the working folder may be another one later.
+    /// A file. A relative path is made absolute now, because the working folder may change.
     pub(super) fn file(path: PathBuf) -> Self {
         Self::File(std::path::absolute(&path).unwrap_or(path))
     }
 
-    /// The text, and of a file its version where a later change can be told by it.
+    /// Loads the text, and the version of a file if it is settled.
     pub(super) fn load(&self, field: &str) -> Result<(String, Option<FileVersion>), Error> {
         let path = match self {
             Self::Text(text) => return Ok((text.clone(), None)),
@@ -55,7 +55,7 @@ impl KeySource {
         Ok((text, version.filter(is_settled)))
     }
 
-    /// Whether this is a file that is no longer the version that was read.
+    /// Whether this is a file that has changed since this version was read.
     pub(super) fn has_changed(&self, read: Option<&FileVersion>) -> bool {
         match self {
             Self::Text(_) => false,

@@ -1,3 +1,5 @@
+//! Session tokens: the keys that sign them, and the check of a token.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,11 +18,11 @@ use crate::input::{identifier, plain};
 use crate::scope;
 use crate::sys::FileVersion;
 
-/// A longer text is no token: browsers and servers cut headers at this size.
+/// A longer text is not a token, because browsers and servers limit headers to this size.
 const LONGEST: usize = 8 * 1024;
 
-/// How session tokens are checked: JWTs (RFC 7519), signed with HS256, RS256, ES256 or Ed25519 (which older documents
-/// call EdDSA). Each key has one algorithm, whatever a token says of itself.
+/// The check of session tokens: JWTs (RFC 7519), signed with HS256, RS256, ES256 or Ed25519 (called EdDSA in older documents).
+/// Each key has one algorithm, whatever the header of a token claims.
 ///
 /// ```
 /// use keywright::http::SessionTokens;
@@ -32,51 +34,51 @@ const LONGEST: usize = 8 * 1024;
 #[derive(Clone)]
 #[must_use]
 pub struct SessionTokens {
-    pub(super) keys: Keys,
+    pub(super) keys: TokenKeys,
     /// The algorithms that the host accepts from a JWKS.
     pub(super) algorithms: Option<Vec<String>>,
     pub(super) issuer: Option<String>,
     pub(super) audience: Option<String>,
     pub(super) org_claim: String,
     pub(super) actor_claim: String,
-    /// Scopes with a space after each but the last.
+    /// Scopes, separated by spaces.
     pub(super) may: String,
     pub(super) may_claim: Option<String>,
     pub(super) leeway: Millis,
 }
 
-/// Where the keys come from.
+/// The source of the keys.
 #[derive(Clone)]
-pub(super) enum Keys {
+pub(super) enum TokenKeys {
     One { algorithm: String, key: KeySource },
     Set(KeySource),
 }
 
 impl SessionTokens {
-    /// One key: a secret of 32 bytes or more for HS256, a public key as PEM for the others.
+    /// Checks with one key: a secret of 32 bytes or more for HS256, a public key as PEM for the other algorithms.
     pub fn key(algorithm: impl Into<String>, key: impl Into<String>) -> Self {
-        Self::new(Keys::One { algorithm: algorithm.into(), key: KeySource::Text(key.into()) })
+        Self::new(TokenKeys::One { algorithm: algorithm.into(), key: KeySource::Text(key.into()) })
     }
 
-    /// One key, in a file. A changed file is read again; while it cannot be read, the last good key stays in use. A
-    /// relative path stands in the working folder of this call.
+    /// Checks with one key in a file. A changed file is read again; while it cannot be read, the last good key stays in use. A
+    /// relative path is resolved in the working folder of this call.
     pub fn key_file(algorithm: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self::new(Keys::One { algorithm: algorithm.into(), key: KeySource::file(path.into()) })
+        Self::new(TokenKeys::One { algorithm: algorithm.into(), key: KeySource::file(path.into()) })
     }
 
-    /// A JWKS document (RFC 7517, section 5). Keys of other kinds or algorithms in it are skipped.
+    /// Checks with the keys of a JWKS document (RFC 7517, section 5). Keys of other kinds or algorithms in it are skipped.
     pub fn jwks(document: impl Into<String>) -> Self {
-        Self::new(Keys::Set(KeySource::Text(document.into())))
+        Self::new(TokenKeys::Set(KeySource::Text(document.into())))
     }
 
-    /// A JWKS document in a file. A changed file is read again; while it cannot be read, the last good keys stay in use.
-    /// A relative path stands in the working folder of this call.
+    /// Checks with the keys of a JWKS document in a file. A changed file is read again; while it cannot be read, the last good
+    /// keys stay in use. A relative path is resolved in the working folder of this call.
     pub fn jwks_file(path: impl Into<PathBuf>) -> Self {
-        Self::new(Keys::Set(KeySource::file(path.into())))
+        Self::new(TokenKeys::Set(KeySource::file(path.into())))
     }
 
-    /// The algorithms that are accepted from a JWKS, which also gives them to keys without an `alg` of their own.
-    /// Without this call, each key must name its `alg`.
+    /// The algorithms that are accepted from a JWKS. They also apply to keys without an `alg`. Without this call, each key must
+    /// name its `alg`.
     ///
     /// ```
     /// use keywright::http::SessionTokens;
@@ -87,7 +89,7 @@ impl SessionTokens {
         Self { algorithms: Some(names.into_iter().map(Into::into).collect()), ..self }
     }
 
-    pub(super) fn new(keys: Keys) -> Self {
+    pub(super) fn new(keys: TokenKeys) -> Self {
         Self {
             keys,
             algorithms: None,
@@ -106,76 +108,76 @@ impl SessionTokens {
         Self { issuer: Some(issuer.into()), ..self }
     }
 
-    /// The `aud` that must be among a token's. Without it a token that names any is refused (RFC 7519, section 4.1.3).
+    /// The audience that a token must name. Without this call, a token with `aud` is refused (RFC 7519, section 4.1.3).
     pub fn audience(self, audience: impl Into<String>) -> Self {
         Self { audience: Some(audience.into()), ..self }
     }
 
-    /// The claim that holds the org; `org` when left out.
+    /// The claim with the org. The default is `org`.
     pub fn org_claim(self, claim: impl Into<String>) -> Self {
         Self { org_claim: claim.into(), ..self }
     }
 
-    /// The claim that names the actor; `sub` when left out.
+    /// The claim with the actor. The default is `sub`.
     pub fn actor_claim(self, claim: impl Into<String>) -> Self {
         Self { actor_claim: claim.into(), ..self }
     }
 
-    /// What whoever has a token may do; `keys:manage` and `audit:read` when left out.
+    /// The scopes of every session. The default is `keys:manage` and `audit:read`.
     ///
     /// # Errors
-    /// `validation_failed` for what is no scope.
-    pub fn may(self, what: impl scope::IntoScopes) -> Result<Self, Error> {
-        Ok(Self { may: what.into_scopes().map_err(|it| it.within("may"))?.join(" "), ..self })
+    /// `validation_failed` if a text is not a scope.
+    pub fn may(self, scopes: impl scope::IntoScopes) -> Result<Self, Error> {
+        Ok(Self { may: scopes.into_scopes().map_err(|error| error.within("may"))?.join(" "), ..self })
     }
 
-    /// The claim that holds what the session may do, as a list or with spaces between; see [`Session::may`].
+    /// The claim with the scopes of the session, as a list or separated by spaces; see [`Session::may`].
     pub fn may_claim(self, claim: impl Into<String>) -> Self {
         Self { may_claim: Some(claim.into()), ..self }
     }
 
-    /// How many seconds `exp` and `nbf` may be off, 0 to 300.
+    /// The tolerance for `exp` and `nbf`, 0 to 300 seconds. The default is 0.
     pub fn leeway_seconds(self, seconds: u16) -> Self {
         Self { leeway: Millis::from(seconds) * SECOND, ..self }
     }
 
-    /// Reads the keys, so that a wrong one is refused at the start.
-    pub(in crate::http) fn open(&self) -> Result<Verifier, Error> {
+    /// Loads the keys, so that a wrong key is refused at the start.
+    pub(in crate::http) fn open(&self) -> Result<TokenVerifier, Error> {
         if !(0..=300 * SECOND).contains(&self.leeway) {
             return Err(Error::validation_failed("leeway_seconds", "is out of range", "give 0 to 300"));
         }
         for (field, claim) in [("org_claim", &self.org_claim), ("actor_claim", &self.actor_claim)] {
             plain(field, claim, 200)?;
         }
-        Ok(Verifier { loaded: ArcSwap::from_pointee(self.load()?), rules: self.clone() })
+        Ok(TokenVerifier { loaded: ArcSwap::from_pointee(self.load()?), rules: self.clone() })
     }
 
-    fn load(&self) -> Result<Loaded, Error> {
-        let algorithms = self.algorithms.as_deref().map(accepted).transpose()?;
+    fn load(&self) -> Result<LoadedKeys, Error> {
+        let algorithms = self.algorithms.as_deref().map(parse_algorithms).transpose()?;
         match &self.keys {
-            Keys::One { .. } if algorithms.is_some() => Err(Error::invalid_request(
+            TokenKeys::One { .. } if algorithms.is_some() => Err(Error::invalid_request(
                 "algorithms",
                 "is given beside one key",
                 "leave it out: algorithm names its own",
             )),
-            Keys::One { algorithm, key } => {
+            TokenKeys::One { algorithm, key } => {
                 let (text, version) = key.load("key")?;
-                Ok(Loaded { keys: vec![VerificationKey::read(algorithm, &text)?], version })
+                Ok(LoadedKeys { keys: vec![VerificationKey::parse(algorithm, &text)?], version })
             }
-            Keys::Set(document) => {
+            TokenKeys::Set(document) => {
                 let (text, version) = document.load("jwks")?;
-                Ok(Loaded { keys: jwks::read(&text, algorithms.as_deref())?, version })
+                Ok(LoadedKeys { keys: jwks::parse(&text, algorithms.as_deref())?, version })
             }
         }
     }
 
-    fn has_changed(&self, loaded: &Loaded) -> bool {
-        let (Keys::One { key: source, .. } | Keys::Set(source)) = &self.keys;
+    fn has_changed(&self, loaded: &LoadedKeys) -> bool {
+        let (TokenKeys::One { key: source, .. } | TokenKeys::Set(source)) = &self.keys;
         source.has_changed(loaded.version.as_ref())
     }
 }
 
-fn accepted(names: &[String]) -> Result<Vec<Algorithm>, Error> {
+fn parse_algorithms(names: &[String]) -> Result<Vec<Algorithm>, Error> {
     if names.is_empty() {
         return Err(Error::validation_failed(
             "algorithms",
@@ -186,7 +188,7 @@ fn accepted(names: &[String]) -> Result<Vec<Algorithm>, Error> {
     names.iter().map(|name| chosen_algorithm("algorithms", name)).collect()
 }
 
-/// The header of a token (RFC 7515, section 4.1), as far as it counts here.
+/// The header of a token (RFC 7515, section 4.1), without the members that do not count here.
 #[derive(Deserialize)]
 struct JoseHeader {
     alg: String,
@@ -194,14 +196,14 @@ struct JoseHeader {
     crit: Option<Value>,
 }
 
-/// The keys in use, and the version of the file that they come from.
-struct Loaded {
+/// The keys in use, and the version of their file.
+struct LoadedKeys {
     keys: Vec<VerificationKey>,
     version: Option<FileVersion>,
 }
 
-impl Loaded {
-    /// The keys that a token may be signed with. Providers may publish several keys under one name.
+impl LoadedKeys {
+    /// The keys that may have signed a token. Providers may publish several keys with the same id.
     fn candidates<'a>(
         &'a self,
         header: &'a JoseHeader,
@@ -211,7 +213,7 @@ impl Loaded {
         self.keys.iter().filter(move |key| {
             let is_named = match (&header.kid, &key.id) {
                 (Some(wanted), Some(id)) => wanted == id,
-                // A key that was given alone needs no name.
+                // A single key needs no id.
                 (Some(_), None) | (None, _) => is_alone,
             };
             is_named && key.algorithm == algorithm
@@ -220,25 +222,24 @@ impl Loaded {
 }
 
 /// Checks tokens.
-pub(in crate::http) struct Verifier {
-    loaded: ArcSwap<Loaded>,
+pub(in crate::http) struct TokenVerifier {
+    loaded: ArcSwap<LoadedKeys>,
     rules: SessionTokens,
 }
 
-impl Verifier {
-    /// Whether a text has the shape of a token, which no key has: three parts with dots between.
+impl TokenVerifier {
+    /// Whether a text has the shape of a token, which no key has: three parts, separated by dots.
     pub(in crate::http) fn is_token(text: &[u8]) -> bool {
         text.starts_with(b"ey") && text.iter().filter(|it| **it == b'.').count() == 2
     }
 
-    /// The session that a token grants. A caller never learns why a token is refused.
+    /// The session of a token. A caller never learns why a token is refused.
     pub(in crate::http) fn session(&self, token: &[u8], now: Millis) -> Option<Session> {
         let token = std::str::from_utf8(token).ok().filter(|text| text.len() <= LONGEST)?;
         let (message, signature) = token.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;
         let header: JoseHeader = serde_json::from_slice(&Base64UrlUnpadded::decode_vec(header).ok()?).ok()?;
-        // A header that a token calls critical must be understood, and this engine understands none (RFC 7515,
-        // section 4.1.11).
+        // Critical header members must be understood, and this engine understands none (RFC 7515, section 4.1.11).
         if header.crit.is_some() {
             return None;
         }
@@ -253,8 +254,8 @@ impl Verifier {
         self.judge(&claims, now)
     }
 
-    /// The keys as their file has them now, or as it had them when it could last be read.
-    fn current(&self) -> Arc<Loaded> {
+    /// The keys in their file now, or the last ones that could be read.
+    fn current(&self) -> Arc<LoadedKeys> {
         let loaded = self.loaded.load_full();
         if !self.rules.has_changed(&loaded) {
             return loaded;
@@ -302,15 +303,15 @@ impl Verifier {
         let actor = claims.get(&rules.actor_claim)?.as_str()?.to_owned();
         let may = match &rules.may_claim {
             None => rules.may.clone(),
-            Some(claim) => granted(claims.get(claim)?)?,
+            Some(claim) => granted_scopes(claims.get(claim)?)?,
         };
         let session = Session { org, actor: Some(actor), may, every_org: false, by_cookie: false };
         session.check().ok().map(|()| session)
     }
 }
 
-/// The scopes of a claim; those that are none of ours, such as `openid`, grant nothing.
-fn granted(claim: &Value) -> Option<String> {
+/// The scopes of a claim. Texts of another form, such as `openid`, grant nothing.
+fn granted_scopes(claim: &Value) -> Option<String> {
     let words: Vec<&str> = match claim {
         Value::String(text) => text.split(' ').collect(),
         Value::Array(several) => several.iter().map(Value::as_str).collect::<Option<_>>()?,

@@ -1,15 +1,15 @@
-//! Keys that check the signatures of session tokens. Each has one algorithm, whatever a token says of itself.
+//! Keys that check the signatures of session tokens. Each has one algorithm, whatever the header of a token claims.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 
 use crate::error::Error;
 
-/// RFC 7518, sections 3.2 and 3.3.
+/// The minimum of RFC 7518, sections 3.2 and 3.3, in bytes.
 pub(super) const SHORTEST_SECRET: usize = 32;
 pub(super) const SHORTEST_MODULUS: usize = 256;
 
-/// The names of algorithms in keys and in the headers of tokens. `Ed25519` is the name that RFC 9864 gives to what
-/// RFC 8037 calls `EdDSA`; this engine has no other curve of it.
+/// The names of algorithms in keys and in the headers of tokens. `Ed25519` is the name of RFC 9864 for the `EdDSA` of
+/// RFC 8037; this engine supports no other curve of it.
 const ALGORITHMS: [(&str, Algorithm); 5] = [
     ("HS256", Algorithm::HS256),
     ("RS256", Algorithm::RS256),
@@ -34,12 +34,12 @@ pub(super) fn chosen_algorithm(field: &str, name: &str) -> Result<Algorithm, Err
     })
 }
 
-/// Whether a key can be used with an algorithm.
+/// Whether a key fits an algorithm.
 pub(super) fn fits(key: &DecodingKey, algorithm: Algorithm) -> bool {
     Validation::new_for_family(key.family()).algorithms.contains(&algorithm)
 }
 
-/// A key and the one algorithm it is for.
+/// A key with its one algorithm.
 pub(super) struct VerificationKey {
     pub(super) id: Option<String>,
     pub(super) algorithm: Algorithm,
@@ -47,8 +47,8 @@ pub(super) struct VerificationKey {
 }
 
 impl VerificationKey {
-    /// Reads a secret for HS256, or a public key as PEM.
-    pub(super) fn read(algorithm: &str, text: &str) -> Result<Self, Error> {
+    /// Parses a secret for HS256, or a public key as PEM.
+    pub(super) fn parse(algorithm: &str, text: &str) -> Result<Self, Error> {
         let unusable =
             || Error::validation_failed("key", "cannot be read", "give a public key as PEM, for HS256 the secret");
         let algorithm = chosen_algorithm("algorithm", algorithm)?;
@@ -60,7 +60,7 @@ impl VerificationKey {
                     "give a secret of 32 bytes or more",
                 ));
             }
-            // A file ends with a line break that belongs to no secret.
+            // The line break at the end of a file is not part of the secret.
             Algorithm::HS256 => DecodingKey::from_secret(text.trim_end().as_bytes()),
             _ if text.contains("PRIVATE KEY") => {
                 return Err(Error::validation_failed(

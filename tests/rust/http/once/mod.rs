@@ -11,7 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use keywright::blocking::Keywright;
-use keywright::http::{Config, Head, Http, Lease, Message, Needs, Outcome, Passed, Response, Session, Turn};
+use keywright::http::{
+    AuthContext, Config, Head, Http, IdempotencyCheck, Lease, Message, Needs, Outcome, Response, Session,
+};
 use keywright::testing::ManualClock;
 use keywright::wait::block_on;
 use keywright::{ListKeys, NewKey};
@@ -45,19 +47,19 @@ fn is_repeat(response: &Response) -> bool {
 }
 
 /// A request on a route of the host, let in by the key `text`.
-fn passed(http: &Http, text: &str, key: &str) -> Passed {
+fn passed(http: &Http, text: &str, key: &str) -> AuthContext {
     let lines: [(&[u8], &[u8]); 2] = [(b"api-key", text.as_bytes()), (b"idempotency-key", key.as_bytes())];
     let head = Head::new("POST", "/v1/deals").headers(&lines);
     match block_on(http.authenticate(&head, Some(&Needs::key().idempotent()))) {
-        Outcome::Passed(passed) => *passed,
+        Outcome::Allowed(passed) => *passed,
         Outcome::Refused(response) => panic!("{}", response.status),
     }
 }
 
 fn once(http: &Http, text: &str, key: &str) -> Result<Lease, Response> {
     match block_on(http.once(&passed(http, text, key), b"{}")) {
-        Turn::Run(lease) => Ok(lease.expect("it has a key")),
-        Turn::Answered(response) => Err(response),
+        IdempotencyCheck::Run(lease) => Ok(lease.expect("it has a key")),
+        IdempotencyCheck::Answered(response) => Err(response),
     }
 }
 
@@ -157,8 +159,8 @@ fn bodies_are_bounded() {
     let refused = once(&http, &text, "long").unwrap_err();
     assert_eq!((refused.status, told(&refused)["code"].as_str()), (409, Some("CONFLICT")));
     let ask = |key: &str, length: usize| block_on(http.once(&passed(&http, &text, key), &vec![7; length]));
-    assert!(matches!(ask("largest", Http::LARGEST_ONCE), Turn::Run(Some(_))));
-    let Turn::Answered(refused) = ask("larger", Http::LARGEST_ONCE + 1) else { panic!("it was done") };
+    assert!(matches!(ask("largest", Http::LARGEST_ONCE), IdempotencyCheck::Run(Some(_))));
+    let IdempotencyCheck::Answered(refused) = ask("larger", Http::LARGEST_ONCE + 1) else { panic!("it was done") };
     assert_eq!((refused.status, told(&refused)["code"].as_str()), (413, Some("TOO_LARGE")));
     kw.close();
 }
@@ -172,12 +174,12 @@ fn a_guard_behind_a_guard_asks_no_second_time() {
     let earlier = outer.earlier();
     let head = Head::new("POST", "/v1/deals").headers(&lines).earlier(Some(&earlier));
     let needs = Needs::key().idempotency_key_required();
-    let Outcome::Passed(inner) = block_on(http.authenticate(&head, Some(&needs))) else { panic!("it is a valid key") };
+    let Outcome::Allowed(inner) = block_on(http.authenticate(&head, Some(&needs))) else { panic!("it is a valid key") };
     assert!(outer.is_once() && !inner.is_once());
-    assert!(matches!(block_on(http.once(&inner, b"{}")), Turn::Run(None)));
+    assert!(matches!(block_on(http.once(&inner, b"{}")), IdempotencyCheck::Run(None)));
     let earlier = inner.earlier().to_string().parse().unwrap();
     let head = head.earlier(Some(&earlier));
-    let Outcome::Passed(third) = block_on(http.authenticate(&head, Some(&needs))) else { panic!("it is a valid key") };
+    let Outcome::Allowed(third) = block_on(http.authenticate(&head, Some(&needs))) else { panic!("it is a valid key") };
     assert!(!third.is_once(), "it would meet the lease of the first");
     kw.close();
 }

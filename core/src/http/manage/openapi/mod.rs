@@ -1,5 +1,4 @@
-//! The management endpoints as an OpenAPI 3.1 document: the table of routes, told with the records that they take and
-//! answer.
+//! The OpenAPI 3.1 document of the management endpoints, made from the table of routes and the schemas of records.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -7,23 +6,23 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::route::{Arguments, ROUTES, Right, Route};
+use super::route::{ArgumentSource, ManagementRoute, ROUTES, RequiredRight};
 use crate::http::Http;
-use crate::http::config::Errors;
-use crate::http::credential::Source;
+use crate::http::credential::CredentialSource;
+use crate::http::response_style::ErrorFormat;
 
 /// JSON Schemas (draft 2020-12) of the records, and the parameters of queries.
-static RECORDS: LazyLock<Records> = LazyLock::new(|| {
-    let Records { answers, bodies, parameters } = read(include_str!("records.json"));
-    Records { answers: extended(answers), bodies: extended(bodies), parameters }
+static RECORDS: LazyLock<RecordSchemas> = LazyLock::new(|| {
+    let RecordSchemas { answers, bodies, parameters } = read(include_str!("records.json"));
+    RecordSchemas { answers: extended(answers), bodies: extended(bodies), parameters }
 });
-/// What each route takes and answers, by its name.
-static OPERATIONS: LazyLock<BTreeMap<String, Operation>> = LazyLock::new(|| read(include_str!("operations.json")));
+/// The operations by their ids.
+static OPERATIONS: LazyLock<BTreeMap<String, OperationDoc>> = LazyLock::new(|| read(include_str!("operations.json")));
 
-/// What is called the same in every spelling.
+/// The schemas that have the same names in every spelling.
 const FIXED: [&str; 5] = ["Introspection", "ActiveToken", "InactiveToken", "Token", "Document"];
 
-/// The groups of operations, and what each is about.
+/// The groups of operations, with their descriptions.
 const TAGS: [(&str, &str); 6] = [
     ("Keys", "The API keys of an org."),
     ("Audit", "The record of every change."),
@@ -33,21 +32,21 @@ const TAGS: [(&str, &str); 6] = [
     ("Document", "This description."),
 ];
 
-/// The security scheme of whoever has a session.
+/// The security scheme of sessions.
 const SESSION: &str = "session";
 
-/// The security scheme of a client of OAuth.
+/// The security scheme of OAuth clients.
 const CLIENT: &str = "client";
 
 #[derive(Default, Deserialize)]
-struct Records {
+struct RecordSchemas {
     answers: Map<String, Value>,
     bodies: Map<String, Value>,
     parameters: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
-struct Operation {
+struct OperationDoc {
     tag: String,
     summary: String,
     description: String,
@@ -96,8 +95,8 @@ fn patched(target: Value, patch: Value) -> Value {
 }
 
 impl Http {
-    /// The management endpoints as an OpenAPI 3.1 document, which `GET /openapi.json` also answers, below where
-    /// management is mounted. It says nothing of any key.
+    /// The OpenAPI 3.1 document of the management endpoints, the same as `GET /openapi.json` returns below the mount of
+    /// management. It holds no data of any key.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -109,7 +108,7 @@ impl Http {
     /// ```
     #[must_use]
     pub fn openapi(&self) -> Value {
-        let kind = self.plan.manner.errors.content_type();
+        let kind = self.config.style.errors.content_type();
         let refused = |text: &str| json!({"description": text, "content": content(kind, "Refusal")});
         let paths = self.paths();
         let responses = json!({
@@ -129,8 +128,8 @@ impl Http {
                 "description": "Manages the API keys of this API: who has one, what it may do, and until when.",
             },
             "tags": TAGS.map(|(name, description)| json!({"name": name, "description": description})),
-            // Found from the document, wherever management is mounted.
-            "servers": [{"url": self.plan.place.root()}],
+            // MatchedRoute from the document, wherever management is mounted.
+            "servers": [{"url": self.config.management_path.relative_root()}],
             "paths": paths,
             "components": {
                 "schemas": schemas,
@@ -141,22 +140,22 @@ impl Http {
         })
     }
 
-    /// Those of every operation, open or not.
+    /// The schemas of every operation, open or not.
     fn schemas(&self) -> Map<String, Value> {
-        let spelling = &self.plan.spelling;
+        let spelling = &self.config.spelling;
         let (answers, bodies) = (RECORDS.answers.clone(), RECORDS.bodies.clone());
-        let mut schemas = spelling.answers(&answers);
-        schemas.extend(bodies.clone().into_iter().map(|(name, body)| (name, spelling.taken(body))));
-        // RFC 7662 says what these are called.
+        let mut schemas = spelling.answer_schemas(&answers);
+        schemas.extend(bodies.clone().into_iter().map(|(name, body)| (name, spelling.argument_schema(body))));
+        // RFC 7662 defines these names.
         let fixed = answers.into_iter().chain(bodies).filter(|schema| FIXED.contains(&schema.0.as_str()));
         schemas.extend(fixed);
-        schemas.insert("Refusal".into(), spelling.taken(refusal(self.plan.manner.errors)));
+        schemas.insert("Refusal".into(), spelling.argument_schema(refusal_schema(self.config.style.errors)));
         schemas
     }
 
     fn parameters(&self) -> Value {
         let parameters = RECORDS.parameters.clone().into_iter();
-        parameters.map(|(name, it)| (name, self.plan.spelling.parameter(it))).collect()
+        parameters.map(|(name, parameter)| (name, self.config.spelling.parameter(parameter))).collect()
     }
 
     fn paths(&self) -> Value {
@@ -166,40 +165,40 @@ impl Http {
             if let Some((before, _)) = pattern.split_once("/*") {
                 item.insert("parameters".into(), json!([reference("parameters", before)]));
             }
-            for (method, route) in methods.iter().filter(|it| it.1.is_open(&self.plan.self_service)) {
-                if let Some(operation) = OPERATIONS.get(route.name()) {
+            for (method, route) in methods.iter().filter(|it| it.1.is_open(&self.config.self_service)) {
+                if let Some(operation) = OPERATIONS.get(route.operation_id()) {
                     item.insert(method.to_ascii_lowercase(), self.operation(*route, operation));
                 }
             }
             if !item.is_empty() {
                 let path = format!("/{}", pattern.replace('*', "{id}"));
-                paths.insert(self.plan.place.outside(&path), item.into());
+                paths.insert(self.config.management_path.outer_path(&path), item.into());
             }
         }
         paths.into()
     }
 
-    fn operation(&self, route: Route, operation: &Operation) -> Value {
-        let (spelling, shows) = (&self.plan.spelling, route.shows());
-        let answer = spelling.answer_name(&shows, &operation.answer);
+    fn operation(&self, route: ManagementRoute, operation: &OperationDoc) -> Value {
+        let (spelling, shape) = (&self.config.spelling, route.answer_shape());
+        let answer = spelling.answer_name(&shape, &operation.answer);
         let mut done = json!({"description": "Done.", "content": content("application/json", answer)});
-        if let (Some(done), Some(link)) = (done.as_object_mut(), spelling.link(&shows)) {
+        if let (Some(done), Some(link)) = (done.as_object_mut(), spelling.link(&shape)) {
             done.insert("headers".into(), link);
         }
         let status = self.status(route).to_string();
-        let mut told = Map::from_iter([
-            ("operationId".into(), route.name().into()),
+        let mut described = Map::from_iter([
+            ("operationId".into(), route.operation_id().into()),
             ("tags".into(), json!([operation.tag])),
             ("summary".into(), operation.summary.clone().into()),
             ("description".into(), operation.description.clone().into()),
-            ("security".into(), self.security(&route.right())),
+            ("security".into(), self.security(&route.required_right())),
             (
                 "responses".into(),
                 json!({
                     status: done,
                     "401": reference("responses", "Refused"),
                     "503": reference("responses", "Unavailable"),
-                    // Not `4XX`: some generators of clients cannot read it.
+                    // Not `4XX`, which some client generators cannot read.
                     "default": reference("responses", "Refused"),
                 }),
             ),
@@ -210,27 +209,27 @@ impl Http {
             _ => None,
         };
         if let Some((content, required)) = body {
-            told.insert("requestBody".into(), json!({"required": required, "content": content}));
+            described.insert("requestBody".into(), json!({"required": required, "content": content}));
         }
-        let query = if matches!(route.arguments(), Arguments::Query) { route.takes() } else { &[] };
-        let once = route.is_done_once().then_some("idempotency_key");
+        let query = if matches!(route.argument_source(), ArgumentSource::Query) { route.argument_names() } else { &[] };
+        let once = route.is_idempotent().then_some("idempotency_key");
         let parameters: Vec<_> = query.iter().copied().chain(once).map(|it| reference("parameters", it)).collect();
         if !parameters.is_empty() {
-            told.insert("parameters".into(), parameters.into());
+            described.insert("parameters".into(), parameters.into());
         }
-        told.into()
+        described.into()
     }
 
-    /// Who may take a route, as a list of alternatives.
-    fn security(&self, right: &Right) -> Value {
+    /// The security schemes that a route accepts, as alternatives.
+    fn security(&self, right: &RequiredRight) -> Value {
         let session = || [SESSION.to_owned()].into_iter();
-        let keys = || self.plan.credentials.iter().map(key_scheme);
+        let keys = || self.config.credentials.iter().map(key_scheme);
         let names: Vec<String> = match right {
-            Right::Holder => keys().collect(),
-            Right::Anyone => session().chain(keys()).collect(),
-            Right::Granted(_) => session().chain(keys()).chain([CLIENT.to_owned()]).collect(),
-            Right::Scope(_) if self.plan.keys_may_manage => session().chain(keys()).collect(),
-            Right::Scope(_) | Right::Operator(_) => session().collect(),
+            RequiredRight::Holder => keys().collect(),
+            RequiredRight::Anyone => session().chain(keys()).collect(),
+            RequiredRight::Granted(_) => session().chain(keys()).chain([CLIENT.to_owned()]).collect(),
+            RequiredRight::Scope(_) if self.config.keys_may_manage => session().chain(keys()).collect(),
+            RequiredRight::Scope(_) | RequiredRight::Operator(_) => session().collect(),
         };
         names.into_iter().map(|it| json!({it: []})).collect()
     }
@@ -241,7 +240,7 @@ impl Http {
         schemes.insert(SESSION.into(), session);
         let client = "The id or prefix of an API key as the user, the key as the password.";
         schemes.insert(CLIENT.into(), json!({"type": "http", "scheme": "basic", "description": client}));
-        for source in &self.plan.credentials {
+        for source in &self.config.credentials {
             let scheme = match source.authorization_scheme() {
                 Some(scheme) => {
                     json!({"type": "http", "scheme": scheme.to_ascii_lowercase(), "description": "An API key."})
@@ -254,10 +253,10 @@ impl Http {
     }
 }
 
-/// The name of a place of keys in the document. The standard scheme has the name of its header alone.
-fn key_scheme(source: &Source) -> String {
+/// The name of the security scheme of a credential source. The scheme `Bearer` has the name of its header alone.
+fn key_scheme(source: &CredentialSource) -> String {
     match source.authorization_scheme().map(str::to_ascii_lowercase) {
-        // The names of components have fewer characters than those of schemes.
+        // Names of components allow fewer characters than names of schemes.
         Some(scheme) if scheme != "bearer" => {
             let allowed = |it: char| it.is_ascii_alphanumeric() || "-._".contains(it);
             format!("key-authorization-{}", scheme.replace(|it| !allowed(it), "_"))
@@ -292,13 +291,13 @@ fn content(kind: &str, schema: &str) -> Value {
     json!({kind: {"schema": reference("schemas", schema)}})
 }
 
-/// Whether a body of this kind must hold anything.
+/// Whether a body of this schema has required members.
 fn requires(schema: &str) -> bool {
     RECORDS.bodies.get(schema).is_some_and(|it| it.get("required").or_else(|| it.get("oneOf")).is_some())
 }
 
-/// What a refusal looks like.
-fn refusal(errors: Errors) -> Value {
+/// The schema of a refusal.
+fn refusal_schema(errors: ErrorFormat) -> Value {
     let text = |it: &str| json!({"type": "string", "description": it});
     let code = text("What is wrong, in one stable word.");
     let message = text("What is wrong, for people.");
@@ -308,7 +307,7 @@ fn refusal(errors: Errors) -> Value {
         json!({"type": "object", "properties": properties, "required": names})
     };
     match errors {
-        Errors::Problem => object(json!({
+        ErrorFormat::Problem => object(json!({
             "type": text("Always about:blank (RFC 9457, section 4.2.1)."),
             "title": text("The phrase of the status."),
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
@@ -316,24 +315,24 @@ fn refusal(errors: Errors) -> Value {
             "code": code,
             "request_id": request_id,
         })),
-        Errors::List => object(json!({
+        ErrorFormat::List => object(json!({
             "errors": {"type": "array", "minItems": 1, "items": object(json!({"code": code, "message": message}))},
         })),
-        Errors::Plain => object(json!({"code": code, "message": message, "request_id": request_id})),
+        ErrorFormat::Plain => object(json!({"code": code, "message": message, "request_id": request_id})),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::manage::spelling::{KEY, Kind, Spelling};
+    use crate::http::manage::spelling::{KEY, RecordShape, Spelling};
     use crate::record::Key;
 
     #[test]
     fn schemas_tell_of_every_field_that_is_shown() {
         for route in ROUTES.iter().flat_map(|it| it.1).map(|it| it.1) {
-            let Some(operation) = OPERATIONS.get(route.name()) else { continue };
-            if let Kind::Record(fields) = route.shows()
+            let Some(operation) = OPERATIONS.get(route.operation_id()) else { continue };
+            if let RecordShape::Record(fields) = route.answer_shape()
                 && let Some(told) = RECORDS.answers.get(&operation.answer).and_then(|it| it.get("properties"))
             {
                 let shown: BTreeSet<&str> = fields.iter().map(|it| it.name).collect();
@@ -343,7 +342,7 @@ mod tests {
         }
         assert_eq!(properties(&RECORDS.answers["Key"]), Key::FIELDS.iter().copied().collect());
         let every = Spelling::new().fields_everywhere(KEY.iter().map(|it| it.name)).unwrap();
-        let key = |it: &Spelling| it.answers(&RECORDS.answers)["IssuedKey"]["required"].clone();
+        let key = |it: &Spelling| it.answer_schemas(&RECORDS.answers)["IssuedKey"]["required"].clone();
         assert_eq!(key(&every), key(&Spelling::new()));
     }
 
@@ -354,17 +353,22 @@ mod tests {
     #[test]
     fn schemas_tell_of_every_argument() {
         for route in ROUTES.iter().flat_map(|path| path.1).map(|method| method.1) {
-            let body = OPERATIONS.get(route.name()).and_then(|operation| operation.body.as_ref());
+            let body = OPERATIONS.get(route.operation_id()).and_then(|operation| operation.body.as_ref());
             let body = body.map(|name| &RECORDS.bodies[name]).filter(|schema| schema.get("properties").is_some());
             if let Some(body) = body {
-                assert_eq!(properties(body), route.takes().iter().copied().collect(), "{}", route.name());
+                assert_eq!(
+                    properties(body),
+                    route.argument_names().iter().copied().collect(),
+                    "{}",
+                    route.operation_id()
+                );
             }
         }
     }
 
     #[test]
     fn routes_are_operations_and_operations_are_routes() {
-        let routes: BTreeSet<&str> = ROUTES.iter().flat_map(|it| it.1).map(|it| it.1.name()).collect();
+        let routes: BTreeSet<&str> = ROUTES.iter().flat_map(|it| it.1).map(|it| it.1.operation_id()).collect();
         let operations: BTreeSet<&str> = OPERATIONS.keys().map(String::as_str).collect();
         assert_eq!(routes, operations);
         assert_eq!(routes.len(), ROUTES.iter().map(|it| it.1.len()).sum::<usize>(), "two routes have one name");
@@ -384,10 +388,13 @@ mod tests {
                 assert!(RECORDS.bodies.contains_key(name), "{name}");
             }
         }
-        for route in
-            ROUTES.iter().flat_map(|it| it.1).map(|it| it.1).filter(|it| matches!(it.arguments(), Arguments::Query))
+        for route in ROUTES
+            .iter()
+            .flat_map(|it| it.1)
+            .map(|it| it.1)
+            .filter(|it| matches!(it.argument_source(), ArgumentSource::Query))
         {
-            for name in route.takes() {
+            for name in route.argument_names() {
                 assert_eq!(RECORDS.parameters.get(*name).map(|it| &it["name"]), Some(&json!(name)));
             }
         }

@@ -1,17 +1,22 @@
-//! How management spells what it shows and reads: names, forms and which fields, in the manner of an API that is there already.
+//! The spelling of management bodies: names, forms and choice of fields, to match the existing API of a host.
 
+mod fields;
 mod read;
 mod record;
 mod render;
 mod schema;
 
+use self::fields::SECRET;
+pub use self::fields::View;
+#[cfg(test)]
+pub(in crate::http) use self::record::KEY;
 pub(in crate::http) use self::record::{
-    AGENT_USAGE, AUDIT_ENTRY, Field, KEY, Kind, ORG, REVOKED_KEYS, SCOPE, USAGE, WHOAMI,
+    AGENT_USAGE, AUDIT_ENTRY, ORG, REVOKED_KEYS, RecordField, RecordShape, SCOPE, USAGE, WHOAMI,
 };
 use crate::error::Error;
-use crate::input::{Casing, Fields, Value, meant};
+use crate::input::{Casing, Fields, Value};
 
-/// The spelling of management over HTTP. Values, scopes and the names in `metadata` are never touched.
+/// The spelling of management bodies and queries. It never changes values, scopes or the names in `metadata`.
 ///
 /// ```
 /// use keywright::http::{Config, Spelling, View};
@@ -33,31 +38,12 @@ pub struct Spelling {
     success: bool,
     without_nulls: bool,
     pub(super) created_status: u16,
-    create: Option<Vec<&'static Field>>,
-    list: Option<Vec<&'static Field>>,
-    get: Option<Vec<&'static Field>>,
+    create: Option<Vec<&'static RecordField>>,
+    list: Option<Vec<&'static RecordField>>,
+    get: Option<Vec<&'static RecordField>>,
 }
 
-/// Which responses show a key.
-///
-/// ```
-/// use keywright::http::{Spelling, View};
-/// assert!(Spelling::new().fields(View::List, ["id", "api_key"]).is_err());
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum View {
-    /// Those that show its text: of create and rotate.
-    Create,
-    /// The items of a list.
-    List,
-    /// All others.
-    Get,
-}
-
-/// The field that holds the text of a key.
-const SECRET: &str = "api_key";
-
-/// How many items a list has that says nothing of further ones: as many as a page can have.
+/// The default page size of bare lists, which do not tell whether there are more items: the largest one.
 const BARE_PAGE: u16 = 1_000;
 
 impl Default for Spelling {
@@ -77,37 +63,37 @@ impl Default for Spelling {
 }
 
 impl Spelling {
-    /// Names in `snake_case`, every field, lists with `data`, `has_more` and `next_cursor`.
+    /// Names in `snake_case`, all fields, and lists with `data`, `has_more` and `next_cursor`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How the names of fields are spelt, in bodies and queries that come as well.
+    /// The casing of field names, in requests and responses.
     pub fn casing(self, casing: Casing) -> Self {
         Self { casing, ..self }
     }
 
-    /// Answers a list with its items alone, up to 1,000; where there are more, `Link` (RFC 8288) leads to the next.
+    /// Answers a list with a JSON array of up to 1,000 items. If there are more, `Link` (RFC 8288) leads to the next page.
     pub fn bare_lists(self) -> Self {
         Self { bare_lists: true, ..self }
     }
 
-    /// Calls the field with the text of a key `key`, in place of `api_key`.
+    /// Names the field with the text of a key `key` instead of `api_key`.
     pub fn secret_in_key(self) -> Self {
         Self { secret: "key", ..self }
     }
 
-    /// Answers a revocation with `{"success": true}`, in place of the key.
+    /// Answers a revocation with `{"success": true}` instead of the key.
     pub fn success_when_revoked(self) -> Self {
         Self { success: true, ..self }
     }
 
-    /// Leaves out what has no value, in place of showing null.
+    /// Omits fields without a value instead of showing null.
     pub fn without_nulls(self) -> Self {
         Self { without_nulls: true, ..self }
     }
 
-    /// The status of a response that shows a key just made: 201, or 200.
+    /// The status of a response that shows a new key: 201, or 200.
     ///
     /// # Errors
     /// `validation_failed` for another.
@@ -118,97 +104,28 @@ impl Spelling {
         }
     }
 
-    /// The fields of a key that some responses show, and their order, by their names in [`Key`](crate::Key) and `api_key`.
-    ///
-    /// # Errors
-    /// `validation_failed` for a name that no field has or that stands twice, for [`View::Create`] without `api_key`, which
-    /// nobody would ever see, and for another view with it.
-    pub fn fields<T: AsRef<str>>(self, view: View, names: impl IntoIterator<Item = T>) -> Result<Self, Error> {
-        let fields = known(names)?;
-        let shows_secret = fields.iter().any(|it| it.name == SECRET);
-        match view {
-            View::Create if !shows_secret => Err(without_secret()),
-            View::Create => Ok(Self { create: Some(fields), ..self }),
-            _ if shows_secret => {
-                let fix = "name it for create alone: afterwards nobody has it";
-                Err(Error::validation_failed("fields", "show api_key where a key is not just made", fix))
-            }
-            View::List => Ok(Self { list: Some(fields), ..self }),
-            View::Get => Ok(Self { get: Some(fields), ..self }),
-        }
-    }
-
-    /// The fields of a key that every response shows, of which `api_key` has its place where the response has it.
-    ///
-    /// # Errors
-    /// As [`fields`](Self::fields).
-    pub fn fields_everywhere<T: AsRef<str>>(self, names: impl IntoIterator<Item = T>) -> Result<Self, Error> {
-        let fields = known(names)?;
-        if !fields.iter().any(|it| it.name == SECRET) {
-            return Err(without_secret());
-        }
-        Ok(Self { create: Some(fields.clone()), list: Some(fields.clone()), get: Some(fields), ..self })
-    }
-
-    /// The fields that a view shows, `None` for all.
-    fn chosen(&self, view: View) -> Option<&[&'static Field]> {
-        match view {
-            View::Create => self.create.as_deref(),
-            View::List => self.list.as_deref(),
-            View::Get => self.get.as_deref(),
-        }
-    }
-
     fn name(&self, name: &str) -> String {
         self.casing.spell(if name == SECRET { self.secret } else { name })
     }
 
-    /// The arguments of a route, as they came.
+    /// Checks the names of arguments, and adds the default page size of bare lists.
     pub(super) fn arguments(
         &self,
         mut given: Vec<(String, Value)>,
-        takes: &[&str],
-        shows: &Kind,
+        names: &[&str],
+        shape: &RecordShape,
     ) -> Result<Fields, Error> {
-        if self.bare_lists && matches!(shows, Kind::Page(_)) && takes.contains(&"limit") {
+        if self.bare_lists && matches!(shape, RecordShape::Page(_)) && names.contains(&"limit") {
             let is_limited = given.iter().any(|it| it.0 == "limit");
             given.extend((!is_limited).then(|| ("limit".into(), Value::Integer(BARE_PAGE.into()))));
         }
-        Fields::new(self.casing, given).only(takes)
+        Fields::new(self.casing, given).only(names)
     }
 
-    /// A text about arguments, with their names as the client writes them.
-    pub(super) fn told(&self, text: &str, takes: &[&str]) -> String {
-        takes.iter().fold(text.to_owned(), |it, name| it.replace(name, &self.casing.spell(name)))
+    /// Spells the names of arguments in an error message as the client writes them.
+    pub(super) fn spell_arguments(&self, text: &str, names: &[&str]) -> String {
+        names.iter().fold(text.to_owned(), |text, name| text.replace(name, &self.casing.spell(name)))
     }
-}
-
-fn known<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Result<Vec<&'static Field>, Error> {
-    let mut fields: Vec<&Field> = Vec::new();
-    for name in names {
-        let name = name.as_ref();
-        let field = KEY.iter().find(|it| it.name == name).ok_or_else(|| {
-            let known = KEY.iter().map(|it| it.name);
-            let fix = meant(name, known.clone(), format!("known are {}", known.collect::<Vec<_>>().join(", ")));
-            Error::validation_failed("fields", "names what is no field of a key", fix)
-        })?;
-        if fields.iter().any(|it| it.name == name) {
-            return Err(Error::validation_failed("fields", format!("names {name} twice"), "name it once"));
-        }
-        fields.push(field);
-    }
-    match fields.is_empty() {
-        true => Err(Error::validation_failed("fields", "is empty", "name at least one field, or leave it out for all")),
-        false => Ok(fields),
-    }
-}
-
-fn without_secret() -> Error {
-    Error::validation_failed(
-        "fields",
-        "of create lack api_key, which no other response shows",
-        "name api_key among them",
-    )
 }
 
 #[cfg(test)]
@@ -244,7 +161,7 @@ mod tests {
         json!({"cost_center": null, "owner_of": {"a_b": 1}}).as_object().unwrap().clone()
     }
 
-    fn body(spelling: &Spelling, kind: &Kind, value: &Json) -> String {
+    fn body(spelling: &Spelling, kind: &RecordShape, value: &Json) -> String {
         String::from_utf8(spelling.body(kind, value.clone()).unwrap()).unwrap()
     }
 
@@ -253,25 +170,26 @@ mod tests {
     }
 
     /// All names in a kind of record, with those of the records in it.
-    fn names_in(kind: &Kind) -> Vec<&'static str> {
+    fn names_in(kind: &RecordShape) -> Vec<&'static str> {
         match kind {
-            Kind::Value | Kind::Revocation => vec![],
-            Kind::Key(_) => KEY.iter().flat_map(|it| [vec![it.name], names_in(&it.kind)].concat()).collect(),
-            Kind::Record(fields) | Kind::Records(fields) => {
-                fields.iter().flat_map(|it| [vec![it.name], names_in(&it.kind)].concat()).collect()
+            RecordShape::Value | RecordShape::Revocation => vec![],
+            RecordShape::Key(_) => KEY.iter().flat_map(|it| [vec![it.name], names_in(&it.shape)].concat()).collect(),
+            RecordShape::Record(fields) | RecordShape::Records(fields) => {
+                fields.iter().flat_map(|it| [vec![it.name], names_in(&it.shape)].concat()).collect()
             }
-            Kind::Page(item) => names_in(item),
+            RecordShape::Page(item) => names_in(item),
         }
     }
 
-    const KINDS: [Kind; 8] = [Kind::Key(View::Get), USAGE, ORG, AGENT_USAGE, AUDIT_ENTRY, SCOPE, REVOKED_KEYS, WHOAMI];
+    const KINDS: [RecordShape; 8] =
+        [RecordShape::Key(View::Get), USAGE, ORG, AGENT_USAGE, AUDIT_ENTRY, SCOPE, REVOKED_KEYS, WHOAMI];
 
     #[test]
     fn the_tables_hold_what_the_records_have() {
         let (key, orgs, audit) = records();
         let (org, entry) =
             (serde_json::to_value(&orgs.data[0]).unwrap(), serde_json::to_value(&audit.data[0]).unwrap());
-        for (kind, value) in [(Kind::Key(View::Create), &key), (ORG, &org), (AUDIT_ENTRY, &entry)] {
+        for (kind, value) in [(RecordShape::Key(View::Create), &key), (ORG, &org), (AUDIT_ENTRY, &entry)] {
             let shown: Json = serde_json::from_str(&body(&Spelling::new(), &kind, value)).unwrap();
             assert_eq!(&shown, value);
         }
@@ -303,13 +221,13 @@ mod tests {
     fn names_change_and_what_the_host_named_does_not() {
         let (key, ..) = records();
         let camel = Spelling::new().casing(Casing::Camel).secret_in_key();
-        let shown: Json = serde_json::from_str(&body(&camel, &Kind::Key(View::Create), &key)).unwrap();
+        let shown: Json = serde_json::from_str(&body(&camel, &RecordShape::Key(View::Create), &key)).unwrap();
         assert_eq!(shown["key"], key["api_key"]);
         assert_eq!(shown["metadata"], key["metadata"]);
         assert_eq!(shown["secrets"][0]["createdAt"], key["secrets"][0]["created_at"]);
         assert!(names(&shown).contains("lastUsedAt") && !names(&shown).contains("apiKey"));
         let absent = Spelling::new().without_nulls();
-        let shown: Json = serde_json::from_str(&body(&absent, &Kind::Key(View::Create), &key)).unwrap();
+        let shown: Json = serde_json::from_str(&body(&absent, &RecordShape::Key(View::Create), &key)).unwrap();
         assert!(!names(&shown).contains("disabled_at") && !names(&shown["limits"][0]).contains("operation"));
         assert_eq!(shown["metadata"]["cost_center"], Json::Null);
     }
@@ -320,13 +238,13 @@ mod tests {
         let some = Spelling::new().fields(View::Create, ["name", "api_key", "id"]).unwrap();
         let [name, api_key, id] = [&key["name"], &key["api_key"], &key["id"]];
         assert_eq!(
-            body(&some, &Kind::Key(View::Create), &key),
+            body(&some, &RecordShape::Key(View::Create), &key),
             format!("{{\"name\":{name},\"api_key\":{api_key},\"id\":{id}}}")
         );
         let every = Spelling::new().fields_everywhere(["id", "api_key"]).unwrap();
         let mut plain = key.clone();
         plain.as_object_mut().unwrap().remove("api_key");
-        assert_eq!(body(&every, &Kind::Key(View::List), &plain), format!("{{\"id\":{id}}}"));
+        assert_eq!(body(&every, &RecordShape::Key(View::List), &plain), format!("{{\"id\":{id}}}"));
         let whoami = json!({"type": "key", "org": "acme", "key": plain});
         assert_eq!(
             body(&every, &WHOAMI, &whoami),
@@ -337,21 +255,24 @@ mod tests {
     #[test]
     fn lists_and_revocations_have_two_forms() {
         let page = json!({"data": [{"revoked": 1}], "has_more": true, "next_cursor": "abc"});
-        let kind = Kind::Page(&REVOKED_KEYS);
+        let kind = RecordShape::Page(&REVOKED_KEYS);
         let (plain, bare) = (Spelling::new().casing(Casing::Camel), Spelling::new().bare_lists());
         assert_eq!(body(&plain, &kind, &page), r#"{"data":[{"revoked":1}],"hasMore":true,"nextCursor":"abc"}"#);
         assert_eq!(body(&bare, &kind, &page), r#"[{"revoked":1}]"#);
         assert_eq!((plain.next_cursor(&kind, &page), bare.next_cursor(&kind, &page)), (None, Some("abc")));
         let (key, ..) = records();
-        assert!(body(&Spelling::new(), &Kind::Revocation, &key).contains("\"status\":\"active\""));
-        assert_eq!(body(&Spelling::new().success_when_revoked(), &Kind::Revocation, &key), r#"{"success":true}"#);
+        assert!(body(&Spelling::new(), &RecordShape::Revocation, &key).contains("\"status\":\"active\""));
+        assert_eq!(
+            body(&Spelling::new().success_when_revoked(), &RecordShape::Revocation, &key),
+            r#"{"success":true}"#
+        );
     }
 
     #[test]
     fn a_list_without_a_frame_is_as_long_as_can_be() {
         let takes = ["limit", "cursor"];
         let limit = |spelling: Spelling, given: Vec<(String, Value)>| {
-            spelling.arguments(given, &takes, &Kind::Page(&ORG)).map(|mut it| it.take("limit"))
+            spelling.arguments(given, &takes, &RecordShape::Page(&ORG)).map(|mut it| it.take("limit"))
         };
         assert_eq!(limit(Spelling::new().bare_lists(), vec![]), Ok(Some(Value::Integer(1_000))));
         assert_eq!(limit(Spelling::new(), vec![]), Ok(None));
@@ -394,9 +315,12 @@ mod tests {
         let camel = Spelling::new().casing(Casing::Camel);
         let takes = ["name", "expires_in_days", "expires_at"];
         let both = "expires_in_days: is given together with expires_at; give one of the two";
-        assert_eq!(camel.told(both, &takes), "expiresInDays: is given together with expiresAt; give one of the two");
-        assert_eq!(Spelling::new().told(both, &takes), both);
-        let unknown = camel.arguments(vec![("expires_in_days".into(), Value::Null)], &takes, &Kind::Value);
+        assert_eq!(
+            camel.spell_arguments(both, &takes),
+            "expiresInDays: is given together with expiresAt; give one of the two"
+        );
+        assert_eq!(Spelling::new().spell_arguments(both, &takes), both);
+        let unknown = camel.arguments(vec![("expires_in_days".into(), Value::Null)], &takes, &RecordShape::Value);
         assert_eq!(
             unknown.unwrap_err().to_string(),
             "expires_in_days: is no option of this call; did you mean expiresInDays?"
@@ -409,11 +333,11 @@ mod tests {
             chosen in proptest::sample::subsequence(KEY.iter().map(|it| it.name).collect::<Vec<_>>(), 1..=KEY.len()).prop_shuffle(),
             data in proptest::collection::btree_map("[a-z_A-Z]{1,12}", any::<i32>(), 0..6),
         ) {
-            let fields: Vec<&Field> = chosen.iter().flat_map(|name| KEY.iter().find(|it| it.name == *name)).collect();
+            let fields: Vec<&RecordField> = chosen.iter().flat_map(|name| KEY.iter().find(|it| it.name == *name)).collect();
             let camel = Spelling { get: Some(fields), ..Spelling::new().casing(Casing::Camel) };
             let mut key: serde_json::Map<_, _> = KEY.iter().map(|it| (it.name.to_owned(), json!(it.name))).collect();
             key.insert("metadata".into(), json!(data));
-            let shown = body(&camel, &Kind::Key(View::Get), &key.into());
+            let shown = body(&camel, &RecordShape::Key(View::Get), &key.into());
             // In the order in which they stand in the text.
             let places: Vec<_> = chosen.iter().map(|it| shown.find(&format!("\"{}\":", Casing::Camel.spell(it)))).collect();
             let read: Json = serde_json::from_str(&shown).unwrap();

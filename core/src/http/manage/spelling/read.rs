@@ -1,13 +1,15 @@
+//! The options of the spelling.
+
 use super::{Spelling, View};
 use crate::error::Error;
 use crate::input::{Casing, Fields, Value, chosen};
 
 impl Spelling {
-    /// The options of it.
+    /// The names of the options.
     pub(in crate::http) const OPTIONS: [&'static str; 7] =
         ["casing", "list", "secret_field", "revoked", "fields", "nulls", "created_status"];
 
-    /// Takes its options out of those of an adapter.
+    /// Takes these options out of the options of an adapter.
     pub(in crate::http) fn take(options: &mut Fields) -> Result<Self, Error> {
         let mut one_of = |name: &str, [standard, other]: [&str; 2]| {
             let words = [(standard, false), (other, true)];

@@ -1,4 +1,4 @@
-//! What the records of management hold, as plain data: their fields, in the order in which they are shown.
+//! The records of management as data: their fields, in the order in which they are shown.
 
 use std::sync::LazyLock;
 
@@ -6,59 +6,60 @@ use super::View;
 use crate::record::Key;
 
 /// A field of a record.
-pub(in crate::http) struct Field {
+pub(in crate::http) struct RecordField {
     /// Its name in `snake_case`.
     pub(in crate::http) name: &'static str,
-    pub(in crate::http) kind: Kind,
+    pub(in crate::http) shape: RecordShape,
 }
 
-/// What a response, or a field of it, holds.
+/// The shape of a response, or of a field in it.
 #[derive(Clone, Copy)]
-pub(in crate::http) enum Kind {
-    /// What is shown as it is: text, numbers, lists of them, and data whose names are the host's own.
+pub(in crate::http) enum RecordShape {
+    /// A value that is shown as it is: text, numbers, lists of them, and data with names of the host.
     Value,
     Key(View),
-    /// The key, or that it succeeded.
+    /// The revoked key, or only that the revocation succeeded.
     Revocation,
-    Record(&'static [Field]),
-    Records(&'static [Field]),
-    /// A list with what follows it.
-    Page(&'static Kind),
+    Record(&'static [RecordField]),
+    Records(&'static [RecordField]),
+    /// A page of a list.
+    Page(&'static RecordShape),
 }
 
-const fn value(name: &'static str) -> Field {
-    Field { name, kind: Kind::Value }
+const fn value(name: &'static str) -> RecordField {
+    RecordField { name, shape: RecordShape::Value }
 }
 
-/// The fields of a [`Key`], and the text of one that was just made.
-pub(in crate::http) static KEY: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let kind = |name: &str| match name {
+/// The fields of a [`Key`], and the text of a new one.
+pub(in crate::http) static KEY: LazyLock<Vec<RecordField>> = LazyLock::new(|| {
+    let shape = |name: &str| match name {
         "limits" => LIMITS,
         "secrets" => SECRETS,
-        _ => Kind::Value,
+        _ => RecordShape::Value,
     };
-    Key::FIELDS.iter().chain(&["api_key"]).map(|name| Field { name, kind: kind(name) }).collect()
+    Key::FIELDS.iter().chain(&["api_key"]).map(|name| RecordField { name, shape: shape(name) }).collect()
 });
 
-const LIMITS: Kind = Kind::Records(&[value("name"), value("rate"), value("burst"), value("per"), value("operation")]);
+const LIMITS: RecordShape =
+    RecordShape::Records(&[value("name"), value("rate"), value("burst"), value("per"), value("operation")]);
 
-const SECRETS: Kind =
-    Kind::Records(&[value("prefix"), value("created_at"), value("grace_ends_at"), value("last_used_at")]);
+const SECRETS: RecordShape =
+    RecordShape::Records(&[value("prefix"), value("created_at"), value("grace_ends_at"), value("last_used_at")]);
 
-pub(in crate::http) const USAGE: Kind = Kind::Record(&[
+pub(in crate::http) const USAGE: RecordShape = RecordShape::Record(&[
     value("id"),
     value("usage_count"),
     value("denied_count"),
     value("last_used_at"),
-    Field { name: "secrets", kind: SECRETS },
+    RecordField { name: "secrets", shape: SECRETS },
 ]);
 
-/// What one agent used of a key.
-pub(in crate::http) const AGENT_USAGE: Kind =
-    Kind::Record(&[value("agent"), value("usage_count"), value("denied_count"), value("last_used_at")]);
+/// The usage of a key by one agent.
+pub(in crate::http) const AGENT_USAGE: RecordShape =
+    RecordShape::Record(&[value("agent"), value("usage_count"), value("denied_count"), value("last_used_at")]);
 
 /// An [`OrgRecord`](crate::OrgRecord).
-pub(in crate::http) const ORG: Kind = Kind::Record(&[
+pub(in crate::http) const ORG: RecordShape = RecordShape::Record(&[
     value("id"),
     value("status"),
     value("networks"),
@@ -68,8 +69,8 @@ pub(in crate::http) const ORG: Kind = Kind::Record(&[
     value("reason"),
 ]);
 
-/// An [`AuditEntry`](crate::AuditEntry). Its hash is over the details as they are.
-pub(in crate::http) const AUDIT_ENTRY: Kind = Kind::Record(&[
+/// An [`AuditEntry`](crate::AuditEntry). Its hash covers the details as they are stored.
+pub(in crate::http) const AUDIT_ENTRY: RecordShape = RecordShape::Record(&[
     value("seq"),
     value("at"),
     value("org"),
@@ -81,17 +82,17 @@ pub(in crate::http) const AUDIT_ENTRY: Kind = Kind::Record(&[
     value("hash"),
 ]);
 
-pub(in crate::http) const SCOPE: Kind = Kind::Record(&[value("scope"), value("description")]);
+pub(in crate::http) const SCOPE: RecordShape = RecordShape::Record(&[value("scope"), value("description")]);
 
-pub(in crate::http) const REVOKED_KEYS: Kind = Kind::Record(&[value("revoked")]);
+pub(in crate::http) const REVOKED_KEYS: RecordShape = RecordShape::Record(&[value("revoked")]);
 
-/// Whoever asks: a session or a key.
-pub(in crate::http) const WHOAMI: Kind = Kind::Record(&[
+/// The caller: a session or a key.
+pub(in crate::http) const WHOAMI: RecordShape = RecordShape::Record(&[
     value("type"),
     value("org"),
     value("actor"),
     value("may"),
     value("every_org"),
-    Field { name: "key", kind: Kind::Key(View::Get) },
+    RecordField { name: "key", shape: RecordShape::Key(View::Get) },
     value("agent"),
 ]);

@@ -1,17 +1,19 @@
+//! Bodies of responses, from records and their shapes.
+
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::record::{Field, KEY, Kind};
+use super::record::{KEY, RecordField, RecordShape};
 use super::{Spelling, View};
 
-/// JSON whose records have their fields in the order in which an API shows them.
-enum Shown {
+/// JSON with its fields in the order in which the API shows them.
+enum OrderedJson {
     Value(Value),
-    Record(Vec<(String, Shown)>),
-    List(Vec<Shown>),
+    Record(Vec<(String, OrderedJson)>),
+    List(Vec<OrderedJson>),
 }
 
-impl Serialize for Shown {
+impl Serialize for OrderedJson {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Value(it) => it.serialize(to),
@@ -22,58 +24,62 @@ impl Serialize for Shown {
 }
 
 impl Spelling {
-    /// A body that shows `value`.
-    pub(in crate::http::manage) fn body(&self, kind: &Kind, value: Value) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec(&self.shown(kind, value))
+    /// The body that shows a record.
+    pub(in crate::http::manage) fn body(&self, shape: &RecordShape, value: Value) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&self.ordered(shape, value))
     }
 
-    /// Where the next page begins, of a list that does not say so itself.
-    pub(in crate::http::manage) fn next_cursor<'a>(&self, kind: &Kind, value: &'a Value) -> Option<&'a str> {
-        (self.bare_lists && matches!(kind, Kind::Page(_))).then(|| value.get("next_cursor")?.as_str()).flatten()
+    /// The cursor of the next page, if the body of the list does not hold it.
+    pub(in crate::http::manage) fn next_cursor<'a>(&self, shape: &RecordShape, value: &'a Value) -> Option<&'a str> {
+        (self.bare_lists && matches!(shape, RecordShape::Page(_))).then(|| value.get("next_cursor")?.as_str()).flatten()
     }
 
-    fn shown(&self, kind: &Kind, value: Value) -> Shown {
-        match (kind, value) {
-            (Kind::Revocation, _) if self.success => Shown::Value(json!({"success": true})),
-            (Kind::Key(view), Value::Object(it)) => self.key(*view, it),
-            (Kind::Revocation, Value::Object(it)) => self.key(View::Get, it),
-            (Kind::Record(fields), Value::Object(it)) => self.record(*fields, it),
-            (Kind::Records(fields), Value::Array(items)) => self.list(&Kind::Record(fields), items),
-            (Kind::Page(item), Value::Object(it)) => self.page(item, it),
-            (_, value) => Shown::Value(value),
+    fn ordered(&self, shape: &RecordShape, value: Value) -> OrderedJson {
+        match (shape, value) {
+            (RecordShape::Revocation, _) if self.success => OrderedJson::Value(json!({"success": true})),
+            (RecordShape::Key(view), Value::Object(it)) => self.key(*view, it),
+            (RecordShape::Revocation, Value::Object(it)) => self.key(View::Get, it),
+            (RecordShape::Record(fields), Value::Object(it)) => self.record(*fields, it),
+            (RecordShape::Records(fields), Value::Array(items)) => self.list(&RecordShape::Record(fields), items),
+            (RecordShape::Page(item), Value::Object(it)) => self.page(item, it),
+            (_, value) => OrderedJson::Value(value),
         }
     }
 
-    fn key(&self, view: View, from: Map<String, Value>) -> Shown {
+    fn key(&self, view: View, from: Map<String, Value>) -> OrderedJson {
         match self.chosen(view) {
             Some(fields) => self.record(fields.iter().copied(), from),
             None => self.record(KEY.iter(), from),
         }
     }
 
-    fn page(&self, item: &Kind, mut from: Map<String, Value>) -> Shown {
+    fn page(&self, item: &RecordShape, mut from: Map<String, Value>) -> OrderedJson {
         let items = match from.remove("data") {
             Some(Value::Array(items)) => self.list(item, items),
-            _ => Shown::List(Vec::new()),
+            _ => OrderedJson::List(Vec::new()),
         };
         if self.bare_lists {
             return items;
         }
         let rest = ["has_more", "next_cursor"].into_iter().filter_map(|it| Some((it, from.remove(it)?)));
-        let rest = rest.filter(|it| self.is_shown(&it.1)).map(|(name, it)| (self.name(name), Shown::Value(it)));
-        Shown::Record([(self.name("data"), items)].into_iter().chain(rest).collect())
+        let rest = rest.filter(|it| self.is_shown(&it.1)).map(|(name, it)| (self.name(name), OrderedJson::Value(it)));
+        OrderedJson::Record([(self.name("data"), items)].into_iter().chain(rest).collect())
     }
 
-    fn list(&self, item: &Kind, from: Vec<Value>) -> Shown {
-        Shown::List(from.into_iter().map(|it| self.shown(item, it)).collect())
+    fn list(&self, item: &RecordShape, from: Vec<Value>) -> OrderedJson {
+        OrderedJson::List(from.into_iter().map(|value| self.ordered(item, value)).collect())
     }
 
-    fn record<'a>(&self, fields: impl IntoIterator<Item = &'a Field>, mut from: Map<String, Value>) -> Shown {
-        let fields = fields.into_iter().filter_map(|it| {
-            let value = from.remove(it.name).filter(|it| self.is_shown(it))?;
-            Some((self.name(it.name), self.shown(&it.kind, value)))
+    fn record<'a>(
+        &self,
+        fields: impl IntoIterator<Item = &'a RecordField>,
+        mut from: Map<String, Value>,
+    ) -> OrderedJson {
+        let fields = fields.into_iter().filter_map(|field| {
+            let value = from.remove(field.name).filter(|value| self.is_shown(value))?;
+            Some((self.name(field.name), self.ordered(&field.shape, value)))
         });
-        Shown::Record(fields.collect())
+        OrderedJson::Record(fields.collect())
     }
 
     fn is_shown(&self, value: &Value) -> bool {

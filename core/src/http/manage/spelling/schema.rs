@@ -1,13 +1,13 @@
-//! JSON Schemas of what is shown and read, spelt as it is.
+//! JSON Schemas of answers and arguments, in the spelling of the API.
 
 use serde_json::{Map, Value, json};
 
-use super::record::{Field, Kind};
+use super::record::{RecordField, RecordShape};
 use super::{BARE_PAGE, Spelling, View};
 
 impl Spelling {
-    /// The schemas of answers, from those of the records as they are.
-    pub(in crate::http::manage) fn answers(&self, records: &Map<String, Value>) -> Map<String, Value> {
+    /// The schemas of answers, from the schemas of the records.
+    pub(in crate::http::manage) fn answer_schemas(&self, records: &Map<String, Value>) -> Map<String, Value> {
         let mut out = Map::new();
         for (name, schema) in records {
             let chosen = match name.as_str() {
@@ -25,12 +25,12 @@ impl Spelling {
         out
     }
 
-    /// The schema of arguments, from that by their plain names.
-    pub(in crate::http::manage) fn taken(&self, schema: Value) -> Value {
-        self.renamed(schema, &|it| it)
+    /// The schema of arguments, from the schema with plain names.
+    pub(in crate::http::manage) fn argument_schema(&self, schema: Value) -> Value {
+        self.renamed(schema, &|schema| schema)
     }
 
-    /// A parameter of a query, from that by its plain name.
+    /// A query parameter, from the parameter with its plain name.
     pub(in crate::http::manage) fn parameter(&self, mut parameter: Value) -> Value {
         if let Some(name) = parameter.get_mut("name") {
             *name = self.name(name.as_str().unwrap_or_default()).into();
@@ -43,20 +43,20 @@ impl Spelling {
         parameter
     }
 
-    /// The name of the schema of what a route answers, from that of the record.
-    pub(in crate::http::manage) fn answer_name<'a>(&self, kind: &Kind, record: &'a str) -> &'a str {
-        if self.success && matches!(kind, Kind::Revocation) { "Success" } else { record }
+    /// The name of the schema of an answer, from the name of the record.
+    pub(in crate::http::manage) fn answer_name<'a>(&self, shape: &RecordShape, record: &'a str) -> &'a str {
+        if self.success && matches!(shape, RecordShape::Revocation) { "Success" } else { record }
     }
 
-    /// The header with which a list leads to the next page.
-    pub(in crate::http::manage) fn link(&self, kind: &Kind) -> Option<Value> {
-        let text = "Leads to the next page, where there is one (RFC 8288).";
+    /// The header by which a bare list leads to the next page.
+    pub(in crate::http::manage) fn link(&self, shape: &RecordShape) -> Option<Value> {
+        let text = "Leads to the next page, if there is one (RFC 8288).";
         let header = json!({"Link": {"description": text, "schema": {"type": "string"}}});
-        (self.bare_lists && matches!(kind, Kind::Page(_))).then_some(header)
+        (self.bare_lists && matches!(shape, RecordShape::Page(_))).then_some(header)
     }
 
     fn answer(&self, schema: Value) -> Value {
-        let schema = self.renamed(schema, &|it| if self.without_nulls { without_null(it) } else { it });
+        let schema = self.renamed(schema, &|schema| if self.without_nulls { without_null(schema) } else { schema });
         let items = schema.get("properties").and_then(|it| it.get("data"));
         match items {
             Some(items) if self.bare_lists => items.clone(),
@@ -64,23 +64,24 @@ impl Spelling {
         }
     }
 
-    /// With the names of its properties, and of those of the schemas in it, as the casing has them.
+    /// Spells the names of the properties of a schema, and of the schemas in it, and applies `each` to all of them.
     fn renamed(&self, schema: Value, each: &dyn Fn(Value) -> Value) -> Value {
         match schema {
-            Value::Array(all) => all.into_iter().map(|it| self.renamed(it, each)).collect(),
+            Value::Array(all) => all.into_iter().map(|item| self.renamed(item, each)).collect(),
             Value::Object(members) => {
-                let members = members.into_iter().map(|(name, it)| {
-                    let it = match (name.as_str(), it) {
-                        ("properties", Value::Object(all)) => {
-                            all.into_iter().map(|(name, it)| (self.name(&name), self.renamed(it, each))).collect()
-                        }
+                let members = members.into_iter().map(|(name, member)| {
+                    let member = match (name.as_str(), member) {
+                        ("properties", Value::Object(all)) => all
+                            .into_iter()
+                            .map(|(name, schema)| (self.name(&name), self.renamed(schema, each)))
+                            .collect(),
                         ("required", Value::Array(names)) => {
                             names.iter().filter_map(Value::as_str).map(|it| self.name(it)).collect()
                         }
-                        ("items" | "oneOf", it) => self.renamed(it, each),
-                        (_, it) => it,
+                        ("items" | "oneOf", schemas) => self.renamed(schemas, each),
+                        (_, other) => other,
                     };
-                    (name, it)
+                    (name, member)
                 });
                 each(members.collect())
             }
@@ -89,8 +90,8 @@ impl Spelling {
     }
 }
 
-/// A schema with some of its properties.
-fn only(schema: &Value, fields: Option<&[&Field]>) -> Value {
+/// The schema with only some of its properties.
+fn only(schema: &Value, fields: Option<&[&RecordField]>) -> Value {
     let mut schema = schema.clone();
     let Some(fields) = fields else { return schema };
     let is_chosen = |name: &str| fields.iter().any(|it| it.name == name);
@@ -103,7 +104,7 @@ fn only(schema: &Value, fields: Option<&[&Field]>) -> Value {
     schema
 }
 
-/// A schema whose properties are absent where they could be null.
+/// The schema with optional properties instead of properties that can be null.
 fn without_null(mut schema: Value) -> Value {
     let mut absent = Vec::new();
     for (name, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {

@@ -1,50 +1,55 @@
-//! Where management answers among the other routes of an API.
+//! The path of management among the other routes of an API.
 
 use std::borrow::Cow;
 
-use super::route::{ROUTES, SelfService, methods};
+use super::route::{ROUTES, SelfService, find_methods};
 use crate::error::Error;
-use crate::http::{Gateway, Head, forward};
+use crate::http::{ForwardAuthProxy, Head, forward_auth_proxy};
 
-/// A path at which keys are managed, like `/api-keys`; without one, management has a mount of its own.
+/// The path of the keys, like `/api-keys`. Without one, management has its own mount.
 #[derive(Debug, Clone, Default)]
-pub(in crate::http) struct Place(Option<String>);
+pub(in crate::http) struct ManagementPath(Option<String>);
 
-impl Place {
-    pub(in crate::http) fn read(path: &str) -> Result<Self, Error> {
-        plain_path("path", path).map(|it| Self(Some(it.to_owned())))
+impl ManagementPath {
+    pub(in crate::http) fn parse(path: &str) -> Result<Self, Error> {
+        plain_path("path", path).map(|path| Self(Some(path.to_owned())))
     }
 
-    /// Whether management answers a target; all of them, where it has a mount of its own.
-    pub(in crate::http) fn answers(&self, open: &[SelfService], gateway: Option<Gateway>, target: &[u8]) -> bool {
+    /// Whether management answers a target. With its own mount it answers all of them.
+    pub(in crate::http) fn answers(
+        &self,
+        open: &[SelfService],
+        proxy: Option<ForwardAuthProxy>,
+        target: &[u8],
+    ) -> bool {
         let is_known = |target: &[u8]| {
-            methods(Head::new("GET", target).path(), open).is_some() || gateway.is_some_and(|it| it.is_asked(target))
+            find_methods(Head::new("GET", target).path(), open).is_some()
+                || proxy.is_some_and(|proxy| proxy.matches(target))
         };
-        self.0.is_none() || self.inside(target).is_some_and(|it| is_known(&it))
+        self.0.is_none() || self.inner_target(target).is_some_and(|target| is_known(&target))
     }
 
-    /// The path at which clients find what is at this one where management has a mount of its own.
-    pub(super) fn outside(&self, path: &str) -> String {
+    /// The path for clients: `/api-keys/7` for `/keys/7`.
+    pub(super) fn outer_path(&self, path: &str) -> String {
         let at = self.0.as_deref().unwrap_or_default();
         let rest = if self.0.is_some() { path.strip_prefix("/keys").unwrap_or(path) } else { path };
         format!("{at}{rest}")
     }
 
-    /// Where paths begin, from a document that stands beside the words of management.
-    pub(super) fn root(&self) -> String {
-        let depth = self.0.iter().flat_map(|it| it.split('/').skip(1)).count();
+    /// The relative URL from the OpenAPI document to the root of the API.
+    pub(super) fn relative_root(&self) -> String {
+        let depth = self.0.iter().flat_map(|path| path.split('/').skip(1)).count();
         if depth == 0 { ".".into() } else { vec![".."; depth].join("/") }
     }
 
-    /// A target as it is where management has a mount of its own: `/keys/7` for `/api-keys/7`. `None` where nothing of
-    /// management is.
-    pub(super) fn inside<'a>(&self, target: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    /// The target as with an own mount: `/keys/7` for `/api-keys/7`. `None` for a target outside of management.
+    pub(super) fn inner_target<'a>(&self, target: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let Some(path) = &self.0 else { return Some(target.into()) };
         let rest = target.strip_prefix(path.as_bytes())?;
-        let end = |it: &u8| matches!(it, b'/' | b'?');
+        let is_end = |byte: &u8| matches!(byte, b'/' | b'?');
         match rest {
             [] | [b'?', ..] => {}
-            [b'/', inside @ ..] if inside.split(end).next().is_some_and(is_beside_keys) => return Some(rest.into()),
+            [b'/', inside @ ..] if inside.split(is_end).next().is_some_and(is_beside_keys) => return Some(rest.into()),
             [b'/', ..] => {}
             _ => return None,
         }
@@ -52,7 +57,7 @@ impl Place {
     }
 }
 
-/// The path that an option names.
+/// Checks a path that an option names.
 pub(in crate::http) fn plain_path<'a>(option: &str, path: &'a str) -> Result<&'a str, Error> {
     let plain = |it: u8| it.is_ascii_alphanumeric() || b"-._~".contains(&it);
     let is_segment = |it: &str| !matches!(it, "" | "." | "..") && it.bytes().all(plain);
@@ -66,10 +71,10 @@ pub(in crate::http) fn plain_path<'a>(option: &str, path: &'a str) -> Result<&'a
     }
 }
 
-/// Whether this is the first word of a path that stands beside keys, which need no word of their own below the place.
+/// Whether a word begins a path of management other than `/keys`. Keys need no word of their own below the path.
 fn is_beside_keys(word: &[u8]) -> bool {
     let routes = ROUTES.iter().filter_map(|it| it.0.split('/').next()).filter(|it| *it != "keys");
-    routes.chain(forward::PATH.strip_prefix('/')).any(|it| it.as_bytes() == word)
+    routes.chain(forward_auth_proxy::PATH.strip_prefix('/')).any(|it| it.as_bytes() == word)
 }
 
 #[cfg(test)]
@@ -78,9 +83,10 @@ mod tests {
 
     #[test]
     fn keys_stand_at_the_path_and_the_rest_below_it() {
-        let place = Place::read("/v1/api-keys").unwrap();
-        let inside =
-            |target: &str| place.inside(target.as_bytes()).map(|it| String::from_utf8(it.into_owned()).unwrap());
+        let management = ManagementPath::parse("/v1/api-keys").unwrap();
+        let inside = |target: &str| {
+            management.inner_target(target.as_bytes()).map(|it| String::from_utf8(it.into_owned()).unwrap())
+        };
         for (target, expected) in [
             ("/v1/api-keys", "/keys"),
             ("/v1/api-keys?limit=1", "/keys?limit=1"),
@@ -99,11 +105,14 @@ mod tests {
             assert_eq!(inside(target), None, "{target}");
         }
         for path in ["/keys", "/keys/7/rotate", "/whoami", "/openapi.json"] {
-            assert_eq!(inside(&place.outside(path)).as_deref(), Some(path));
-            assert_eq!(Place::default().outside(path), path);
+            assert_eq!(inside(&management.outer_path(path)).as_deref(), Some(path));
+            assert_eq!(ManagementPath::default().outer_path(path), path);
         }
-        assert_eq!((place.root().as_str(), Place::default().root().as_str()), ("../..", "."));
-        assert_eq!(Place::default().inside(b"/anything").as_deref(), Some(&b"/anything"[..]));
+        assert_eq!(
+            (management.relative_root().as_str(), ManagementPath::default().relative_root().as_str()),
+            ("../..", ".")
+        );
+        assert_eq!(ManagementPath::default().inner_target(b"/anything").as_deref(), Some(&b"/anything"[..]));
     }
 
     #[test]
@@ -111,7 +120,7 @@ mod tests {
         for path in
             ["", "/", "api-keys", "/api-keys/", "//x", "/a//b", "/a/../b", "/.", "/{id}", "/a?b", "/a b", "/ä", "/%41"]
         {
-            let error = Place::read(path).unwrap_err();
+            let error = ManagementPath::parse(path).unwrap_err();
             assert_eq!((error.code(), error.field()), ("validation_failed", Some("path")), "{path}");
         }
     }

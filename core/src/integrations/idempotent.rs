@@ -1,4 +1,4 @@
-//! Requests that are done once, by services whose bodies can be read and made.
+//! Idempotent requests, for services whose bodies can be read and created.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,12 +9,12 @@ use http_body_util::BodyExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::tower::{Guarded, KeywrightLayer, response};
-use crate::http::{Http, Lease, Passed, Turn};
+use super::tower::{KeywrightLayer, KeywrightService, response};
+use crate::http::{AuthContext, Http, IdempotencyCheck, Lease};
 use crate::wait::Boxed;
 
-/// A [`KeywrightLayer`] before routes that take idempotency keys: it reads the bodies of requests that are to be done once,
-/// and keeps those of their answers.
+/// A [`KeywrightLayer`] for routes that accept idempotency keys: it reads the bodies of idempotent requests, and stores the
+/// bodies of their responses.
 ///
 /// ```
 /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
@@ -27,31 +27,31 @@ use crate::wait::Boxed;
 /// # kw.close().await; Ok(()) }) }
 /// ```
 #[derive(Clone)]
-pub struct OnceLayer(pub(super) KeywrightLayer);
+pub struct IdempotencyLayer(pub(super) KeywrightLayer);
 
-impl<S> Layer<S> for OnceLayer {
-    type Service = Guarded<Once<S>>;
+impl<S> Layer<S> for IdempotencyLayer {
+    type Service = KeywrightService<IdempotencyService<S>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        self.0.layer(Once { inner, http: self.0.http().clone() })
+        self.0.layer(IdempotencyService { inner, http: self.0.http().clone() })
     }
 }
 
-/// A service behind a [`OnceLayer`].
+/// The service of an [`IdempotencyLayer`].
 #[derive(Clone)]
-pub struct Once<S> {
+pub struct IdempotencyService<S> {
     inner: S,
     http: Http,
 }
 
-impl<S, B, R> Service<Request<B>> for Once<S>
+impl<S, B, R> Service<Request<B>> for IdempotencyService<S>
 where
     S: Service<Request<B>, Response = Response<R>, Error: Send> + Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data: AsRef<[u8]> + Send> + From<Vec<u8>> + Unpin + Send + 'static,
     R: Body<Data: AsRef<[u8]>> + From<Vec<u8>> + Send,
 {
-    type Response = Response<Kept<R>>;
+    type Response = Response<RecordedBody<R>>;
     type Error = S::Error;
     type Future = Boxed<Result<Self::Response, S::Error>>;
 
@@ -64,24 +64,25 @@ where
         let mut inner = std::mem::replace(&mut self.inner, copy);
         let http = self.http.clone();
         Box::pin(async move {
-            let Some(passed) = request.extensions().get::<Passed>().filter(|it| it.is_once()).cloned() else {
-                return Ok(inner.call(request).await?.map(Kept::whole));
+            let Some(context) = request.extensions().get::<AuthContext>().filter(|context| context.is_once()).cloned()
+            else {
+                return Ok(inner.call(request).await?.map(RecordedBody::whole));
             };
             let (parts, body) = request.into_parts();
-            let Some(body) = read(body, Http::LARGEST_ONCE).await else {
-                let mut broken = Response::new(Kept::from(Vec::new()));
+            let Some(body) = read_body(body, Http::LARGEST_ONCE).await else {
+                let mut broken = Response::new(RecordedBody::from(Vec::new()));
                 *broken.status_mut() = StatusCode::BAD_REQUEST;
                 return Ok(broken);
             };
-            let lease = match http.once(&passed, &body).await {
-                Turn::Answered(answer) => return Ok(response(answer)),
-                Turn::Run(lease) => lease,
+            let lease = match http.once(&context, &body).await {
+                IdempotencyCheck::Answered(answer) => return Ok(response(answer)),
+                IdempotencyCheck::Run(lease) => lease,
             };
             match (inner.call(Request::from_parts(parts, B::from(body))).await, lease) {
-                (done, None) => Ok(done?.map(Kept::whole)),
-                (Ok(done), Some(lease)) => Ok(keep(http, lease, done).await),
+                (result, None) => Ok(result?.map(RecordedBody::whole)),
+                (Ok(response), Some(lease)) => Ok(record(http, lease, response).await),
                 (Err(error), Some(lease)) => {
-                    // Without the store it may be done anew after the lease.
+                    // If the store cannot be reached, the request may run again after the lease.
                     let _ = http.release(lease).await;
                     Err(error)
                 }
@@ -90,21 +91,21 @@ where
     }
 }
 
-async fn keep<R: Body>(http: Http, lease: Lease, done: Response<R>) -> Response<Kept<R>> {
-    let (parts, body) = done.into_parts();
+async fn record<R: Body>(http: Http, lease: Lease, response: Response<R>) -> Response<RecordedBody<R>> {
+    let (parts, body) = response.into_parts();
     let headers = parts.headers.iter().map(|it| (it.0.to_string(), it.1.as_bytes().to_vec())).collect();
-    let keeping = Keeping { http, lease, status: parts.status.as_u16(), headers, bytes: Vec::new() };
+    let recorder = ResponseRecorder { http, lease, status: parts.status.as_u16(), headers, bytes: Vec::new() };
     let body = if body.is_end_stream() {
-        keeping.finish().await;
-        Kept::whole(body)
+        recorder.finish().await;
+        RecordedBody::whole(body)
     } else {
-        Kept { body, keeping: Some(keeping), ending: None }
+        RecordedBody { body, recorder: Some(recorder), settlement: None }
     };
     Response::from_parts(parts, body)
 }
 
-/// An answer whose lease ends before the last of it is handed on.
-struct Keeping {
+/// Records a response. Its lease ends before the last part is passed on.
+struct ResponseRecorder {
     http: Http,
     lease: Lease,
     status: u16,
@@ -112,38 +113,38 @@ struct Keeping {
     bytes: Vec<u8>,
 }
 
-impl Keeping {
+impl ResponseRecorder {
     fn finish(self) -> Boxed<()> {
         Box::pin(async move {
-            // The answer goes its way whether or not it could be kept.
+            // The client gets the response whether or not it could be stored.
             let _ = self.http.finish(self.lease, self.status, self.headers, &self.bytes).await;
         })
     }
 }
 
-/// The body of an answer, which may have to be kept.
-pub struct Kept<R: Body> {
+/// The body of a response, which may be recorded.
+pub struct RecordedBody<R: Body> {
     body: R,
-    keeping: Option<Keeping>,
-    ending: Option<Ending<R::Data>>,
+    recorder: Option<ResponseRecorder>,
+    settlement: Option<PendingSettlement<R::Data>>,
 }
 
-/// What ends a lease, and what of the body waits for it.
-type Ending<D> = (Boxed<()>, Option<Frame<D>>);
+/// The end of a lease, and the frame that waits for it.
+type PendingSettlement<D> = (Boxed<()>, Option<Frame<D>>);
 
-impl<R: Body> Kept<R> {
+impl<R: Body> RecordedBody<R> {
     fn whole(body: R) -> Self {
-        Self { body, keeping: None, ending: None }
+        Self { body, recorder: None, settlement: None }
     }
 }
 
-impl<R: Body + From<Vec<u8>>> From<Vec<u8>> for Kept<R> {
+impl<R: Body + From<Vec<u8>>> From<Vec<u8>> for RecordedBody<R> {
     fn from(body: Vec<u8>) -> Self {
         Self::whole(body.into())
     }
 }
 
-impl<R: Body<Data: AsRef<[u8]> + Unpin> + Unpin> Body for Kept<R> {
+impl<R: Body<Data: AsRef<[u8]> + Unpin> + Unpin> Body for RecordedBody<R> {
     type Data = R::Data;
     type Error = R::Error;
 
@@ -153,28 +154,28 @@ impl<R: Body<Data: AsRef<[u8]> + Unpin> + Unpin> Body for Kept<R> {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.get_mut();
         loop {
-            if let Some((ending, last)) = &mut this.ending {
-                ready!(ending.as_mut().poll(context));
+            if let Some((settlement, last)) = &mut this.settlement {
+                ready!(settlement.as_mut().poll(context));
                 let last = last.take();
-                this.ending = None;
+                this.settlement = None;
                 return Poll::Ready(last.map(Ok));
             }
             let frame = ready!(Pin::new(&mut this.body).poll_frame(context)).transpose()?;
-            if let (Some(keeping), Some(data)) = (&mut this.keeping, frame.as_ref().and_then(Frame::data_ref))
-                && keeping.bytes.len() <= Http::LARGEST_KEPT
+            if let (Some(recorder), Some(data)) = (&mut this.recorder, frame.as_ref().and_then(Frame::data_ref))
+                && recorder.bytes.len() <= Http::LARGEST_KEPT
             {
-                keeping.bytes.extend_from_slice(data.as_ref());
+                recorder.bytes.extend_from_slice(data.as_ref());
             }
             let is_last = frame.is_none() || this.body.is_end_stream();
-            match this.keeping.take_if(|_| is_last) {
-                Some(keeping) => this.ending = Some((keeping.finish(), frame)),
+            match this.recorder.take_if(|_| is_last) {
+                Some(recorder) => this.settlement = Some((recorder.finish(), frame)),
                 None => return Poll::Ready(frame.map(Ok)),
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.keeping.is_none() && self.ending.is_none() && self.body.is_end_stream()
+        self.recorder.is_none() && self.settlement.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -182,9 +183,9 @@ impl<R: Body<Data: AsRef<[u8]> + Unpin> + Unpin> Body for Kept<R> {
     }
 }
 
-/// A body, up to the first bytes that are too many. `None` where it breaks off: its beginning, or no body at all, may say
-/// something else than the whole.
-pub(super) async fn read<B: Body<Data: AsRef<[u8]>> + Unpin>(mut body: B, most: usize) -> Option<Vec<u8>> {
+/// Reads a body, up to the first bytes beyond the limit. `None` if it breaks off, because a part of a body may mean something
+/// else than the whole.
+pub(super) async fn read_body<B: Body<Data: AsRef<[u8]>> + Unpin>(mut body: B, most: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     while bytes.len() <= most {
         let Some(frame) = body.frame().await else { break };

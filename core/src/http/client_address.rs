@@ -1,4 +1,4 @@
-//! Whose address a request has, when proxies stand between.
+//! The address of the client of a request, behind proxies.
 
 use std::net::IpAddr;
 
@@ -6,73 +6,35 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::Head;
+use super::peer::{Peer, UNIX};
 use crate::error::Error;
 use crate::network;
 
-/// How many hops are followed; a longer list was made to be long.
+/// How many hops are followed. Only an attacker writes a longer list.
 const MOST_HOPS: usize = 64;
 
-/// How a Unix socket is written, as a peer and among the trusted proxies.
-const UNIX: &str = "unix:";
-
-/// The other end of the socket on which a request came.
-///
-/// ```
-/// use keywright::http::Peer;
-/// assert_eq!(Peer::from("203.0.113.7"), Peer::Address("203.0.113.7".parse().unwrap()));
-/// assert_eq!((Peer::from("unix:"), Peer::from("localhost")), (Peer::Unix, Peer::Unknown));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Peer {
-    /// An IP address, without its port.
-    Address(IpAddr),
-    /// A program on the same machine, over a Unix socket. Bindings and adapters write it `unix:`.
-    Unix,
-    /// Nobody has told. It is never taken for a Unix socket.
-    #[default]
-    Unknown,
-}
-
-impl From<IpAddr> for Peer {
-    fn from(address: IpAddr) -> Self {
-        Self::Address(address)
-    }
-}
-
-impl From<&str> for Peer {
-    fn from(text: &str) -> Self {
-        if text == UNIX { Self::Unix } else { text.parse().map_or(Self::Unknown, Self::Address) }
-    }
-}
-
-impl<T: Into<Self>> From<Option<T>> for Peer {
-    fn from(known: Option<T>) -> Self {
-        known.map_or(Self::Unknown, Into::into)
-    }
-}
-
-/// The proxies whose word on the address before them is believed.
+/// The proxies whose `X-Forwarded-For` counts.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Proxies {
+pub(super) struct TrustedProxies {
     networks: Vec<IpNet>,
     /// Whether any program that connects to a Unix socket is a trusted proxy.
     unix: bool,
 }
 
-/// Where an address was found.
+/// The source of a client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Origin {
+pub(super) enum AddressSource {
     /// The other end of the socket.
     Peer,
-    /// What a trusted proxy wrote into `X-Forwarded-For`.
+    /// The header `X-Forwarded-For` of a trusted proxy.
     Forwarded,
-    /// The socket has none, or a trusted proxy wrote what is none.
+    /// None: the socket has no address, or a trusted proxy wrote a text that is not one.
     Unknown,
 }
 
-impl Proxies {
-    pub(super) fn read(mut texts: Vec<String>) -> Result<Self, Error> {
+impl TrustedProxies {
+    pub(super) fn parse(mut texts: Vec<String>) -> Result<Self, Error> {
         let renamed = |error: Error| match error {
             Error::ValidationFailed(wrong) => {
                 let fix = format!("{}; {UNIX} is a proxy on a Unix socket", wrong.fix);
@@ -90,13 +52,13 @@ impl Proxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The address of the client: the socket's other end, unless that is a trusted proxy; then the right-most address
-    /// in the lines of `X-Forwarded-For` that is no trusted proxy. What cannot be read ends the walk without an
-    /// address, which no allow list lets pass.
-    pub(super) fn client(&self, head: &Head<'_>) -> (Option<IpAddr>, Origin) {
+    /// The address of the client, and its source. This is the other end of the socket, unless that is a trusted proxy. Then it
+    /// is the right-most address in the lines of `X-Forwarded-For` that is not a trusted proxy. A text that cannot be read
+    /// ends the search without an address, which no allow list accepts.
+    pub(super) fn client_address(&self, head: &Head<'_>) -> (Option<IpAddr>, AddressSource) {
         let mut last = match head.peer {
-            Peer::Address(peer) => (Some(peer.to_canonical()), Origin::Peer),
-            Peer::Unix | Peer::Unknown => (None, Origin::Unknown),
+            Peer::Address(peer) => (Some(peer.to_canonical()), AddressSource::Peer),
+            Peer::Unix | Peer::Unknown => (None, AddressSource::Unknown),
         };
         let trusted = match last.0 {
             Some(peer) => self.trusts(peer),
@@ -106,10 +68,12 @@ impl Proxies {
             return last;
         }
         let lines: Vec<&[u8]> = head.values("x-forwarded-for").collect();
-        let hops = lines.iter().rev().flat_map(|line| line.rsplit(|it| *it == b','));
+        let hops = lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
         for (index, hop) in hops.enumerate() {
-            let Some(address) = address(hop).filter(|_| index < MOST_HOPS) else { return (None, Origin::Unknown) };
-            last = (Some(address), Origin::Forwarded);
+            let Some(address) = parse_hop(hop).filter(|_| index < MOST_HOPS) else {
+                return (None, AddressSource::Unknown);
+            };
+            last = (Some(address), AddressSource::Forwarded);
             if !self.trusts(address) {
                 break;
             }
@@ -118,8 +82,8 @@ impl Proxies {
     }
 }
 
-/// An address as proxies write it: bare, an IPv6 one also in brackets, with a port or without.
-fn address(hop: &[u8]) -> Option<IpAddr> {
+/// Parses an address as proxies write it: bare, or with a port; an IPv6 address also in brackets.
+fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop).ok()?.trim_matches([' ', '\t']);
     let bare = match text.strip_prefix('[') {
         Some(rest) => {
@@ -146,22 +110,22 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn proxies() -> Proxies {
-        Proxies::read(vec!["10.0.0.0/8".into(), "2001:db8:1::/48".into()]).unwrap()
+    fn proxies() -> TrustedProxies {
+        TrustedProxies::parse(vec!["10.0.0.0/8".into(), "2001:db8:1::/48".into()]).unwrap()
     }
 
     fn client(peer: Option<&str>, lines: &[&str]) -> Option<String> {
         found(&proxies(), peer, lines)
     }
 
-    fn found(proxies: &Proxies, peer: Option<&str>, lines: &[&str]) -> Option<String> {
+    fn found(proxies: &TrustedProxies, peer: Option<&str>, lines: &[&str]) -> Option<String> {
         let lines: Vec<(&[u8], &[u8])> = lines.iter().map(|it| (&b"X-Forwarded-For"[..], it.as_bytes())).collect();
-        proxies.client(&Head::new("GET", "/").peer(peer).headers(&lines)).0.map(|it| it.to_string())
+        proxies.client_address(&Head::new("GET", "/").peer(peer).headers(&lines)).0.map(|it| it.to_string())
     }
 
     #[test]
     fn a_proxy_on_a_unix_socket_is_trusted_by_name() {
-        let named = |texts: &[&str]| Proxies::read(texts.iter().map(|it| (*it).to_owned()).collect());
+        let named = |texts: &[&str]| TrustedProxies::parse(texts.iter().map(|it| (*it).to_owned()).collect());
         let (unix, both) = (named(&["unix:"]).unwrap(), named(&["10.0.0.0/8", "unix:"]).unwrap());
         let every = named(&["0.0.0.0/0", "::/0"]).unwrap();
         for (proxies, peer, lines, address) in [
@@ -172,7 +136,7 @@ mod tests {
             (&unix, Some("unix:"), &[], None),
             (&unix, Some("unix:"), &["1.2.3.4, unix:"], None),
             (&unix, Some("unix:"), &["1.2.3.4, "], None),
-            // Neither an address nor a peer that nobody tells is a Unix socket.
+            // Neither an address nor an unknown peer is a Unix socket.
             (&unix, Some("203.0.113.7"), &["1.2.3.4"], Some("203.0.113.7")),
             (&unix, Some("127.0.0.1"), &["1.2.3.4"], Some("127.0.0.1")),
             (&unix, None, &["1.2.3.4"], None),
@@ -237,7 +201,7 @@ mod tests {
         #[test]
         fn no_bytes_break_it(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             let lines: [(&[u8], &[u8]); 1] = [(b"x-forwarded-for", &bytes)];
-            let _ = proxies().client(&Head::new("GET", "/").peer("10.0.0.1").headers(&lines));
+            let _ = proxies().client_address(&Head::new("GET", "/").peer("10.0.0.1").headers(&lines));
         }
     }
 }

@@ -1,0 +1,179 @@
+//! The check of a configuration, and its result.
+
+use std::sync::Arc;
+
+use super::Config;
+use crate::error::Error;
+use crate::http::client_address::TrustedProxies;
+use crate::http::credential::CredentialSource;
+use crate::http::forward_auth_proxy::ForwardAuthProxy;
+use crate::http::manage::{ManagementPath, SelfService, Spelling};
+use crate::http::message::OVERRIDES;
+use crate::http::preflight::Preflight;
+use crate::http::response_style::ResponseStyle;
+use crate::http::route::{Idempotent, Needs, RouteTable};
+use crate::http::session::{SessionTokens, TokenVerifier};
+
+/// A configuration without contradictions.
+pub(in crate::http) struct CheckedConfig {
+    pub(in crate::http) style: ResponseStyle,
+    pub(in crate::http) credentials: Vec<CredentialSource>,
+    pub(in crate::http) trusted_proxies: TrustedProxies,
+    pub(in crate::http) table: Option<RouteTable>,
+    /// The needs of a route without a rule.
+    pub(in crate::http) valid_key: Needs,
+    pub(in crate::http) default_authenticated: bool,
+    pub(in crate::http) deprecation_headers: bool,
+    pub(in crate::http) session: Option<Arc<TokenVerifier>>,
+    pub(in crate::http) keys_may_manage: bool,
+    pub(in crate::http) revoke_children: bool,
+    pub(in crate::http) self_service: Vec<SelfService>,
+    pub(in crate::http) origins: Vec<String>,
+    pub(in crate::http) preflight: Preflight,
+    pub(in crate::http) forward_auth: Option<ForwardAuthProxy>,
+    pub(in crate::http) agent_header: Option<String>,
+    pub(in crate::http) spelling: Spelling,
+    pub(in crate::http) management_path: ManagementPath,
+    pub(in crate::http) mount: Option<String>,
+    pub(in crate::http) rewrites: bool,
+}
+
+impl CheckedConfig {
+    /// The names, in lower case, of all request headers that are read.
+    pub(in crate::http) fn request_headers(&self) -> impl Iterator<Item = &str> {
+        request_headers(&self.credentials, self.forward_auth, self.agent_header.as_deref())
+    }
+
+    pub(in crate::http) fn credential_names(&self) -> String {
+        self.credentials.iter().map(CredentialSource::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Config {
+    pub(super) fn style(&self) -> ResponseStyle {
+        let mut varying: Vec<&str> = Vec::new();
+        for name in self.credentials.iter().map(CredentialSource::name).chain(self.agent_header.as_deref()) {
+            // Several schemes may share one header.
+            if !varying.contains(&name) {
+                varying.push(name);
+            }
+        }
+        let vary = varying.join(", ").into();
+        let schemes =
+            self.credentials.iter().filter_map(CredentialSource::authorization_scheme).map(str::to_owned).collect();
+        ResponseStyle {
+            errors: self.errors,
+            realm: self.realm.clone(),
+            schemes,
+            vary,
+            casing: self.spelling.casing,
+            rate_limit_headers: self.rate_limit_headers,
+        }
+    }
+
+    /// Checks everything that can be checked without an engine.
+    pub(in crate::http) fn checked(&self) -> Result<CheckedConfig, Error> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" ._-".contains(&byte);
+        if !(1..=64).contains(&self.realm.len()) || !self.realm.bytes().all(is_plain) {
+            return Err(Error::validation_failed(
+                "realm",
+                "is no realm",
+                "use 1 to 64 letters, digits, spaces and . _ -",
+            ));
+        }
+        if self.credentials.is_empty() {
+            return Err(Error::validation_failed("credentials", "is empty", "name a header, like Authorization"));
+        }
+        for (index, source) in self.credentials.iter().enumerate() {
+            if self.credentials.iter().take(index).any(|other| other.is_same(source)) {
+                return Err(Error::validation_failed("credentials", format!("names {source} twice"), "name it once"));
+            }
+        }
+        if let Some(agent) = self.agent_header.as_deref()
+            && self.credentials.iter().any(|it| it.name() == agent)
+        {
+            let reason = format!("names {agent}, in which keys come");
+            return Err(Error::validation_failed("agent_header", reason, "name another header, like X-Agent-Id"));
+        }
+        let table = self.rules.clone().map(RouteTable::new).transpose()?;
+        let lets_sessions_in = |table: &RouteTable| table.rules().any(|rule| rule.needs.lets_sessions_in());
+        if self.session.is_none() && table.as_ref().is_some_and(lets_sessions_in) {
+            let fix = "say in the option session how tokens are checked, or let the route need a key";
+            return Err(Error::validation_failed("routes", "let sessions in, and no session can be checked", fix));
+        }
+        let is_idempotent = |table: &RouteTable| table.rules().any(|rule| rule.needs.idempotent != Idempotent::No);
+        if self.forward_auth.is_some() && table.as_ref().is_some_and(is_idempotent) {
+            let fix = "let the service behind the proxy see to it, which has the body and the answer";
+            return Err(Error::validation_failed(
+                "routes",
+                "are idempotent, of which a proxy that asks knows nothing",
+                fix,
+            ));
+        }
+        for origin in &self.origins {
+            check_origin(origin)?;
+        }
+        Ok(CheckedConfig {
+            style: self.style(),
+            credentials: self.credentials.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+            table,
+            valid_key: Needs::key(),
+            default_authenticated: self.default_authenticated,
+            deprecation_headers: self.deprecation_headers,
+            session: self
+                .session
+                .as_ref()
+                .map(SessionTokens::open)
+                .transpose()
+                .map_err(|it| it.within("session"))?
+                .map(Arc::new),
+            keys_may_manage: self.keys_may_manage,
+            revoke_children: self.revoke_children,
+            self_service: self.self_service.clone(),
+            origins: self.origins.clone(),
+            preflight: self.preflight,
+            forward_auth: self.forward_auth,
+            agent_header: self.agent_header.clone(),
+            spelling: self.spelling.clone(),
+            management_path: self.management_path.clone(),
+            mount: self.mount.clone(),
+            rewrites: self.rewrites,
+        })
+    }
+}
+
+/// The request headers that a configuration reads.
+pub(super) fn request_headers<'a>(
+    credentials: &'a [CredentialSource],
+    proxy: Option<ForwardAuthProxy>,
+    agent: Option<&'a str>,
+) -> impl Iterator<Item = &'a str> {
+    let fixed = [
+        "access-control-request-method",
+        "content-type",
+        "cookie",
+        "host",
+        "idempotency-key",
+        "origin",
+        "sec-fetch-site",
+        "x-forwarded-for",
+        "x-request-id",
+    ];
+    let of_proxy = proxy.and_then(ForwardAuthProxy::request_headers).into_iter().flatten();
+    fixed
+        .into_iter()
+        .chain(OVERRIDES)
+        .chain(of_proxy)
+        .chain(credentials.iter().map(CredentialSource::name))
+        .chain(agent)
+}
+
+fn check_origin(origin: &str) -> Result<(), Error> {
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
+    if host.is_some_and(|it| !it.is_empty() && it.bytes().all(is_plain)) {
+        return Ok(());
+    }
+    Err(Error::validation_failed("origins", "holds what is no origin", "write https://app.example, without a path"))
+}
