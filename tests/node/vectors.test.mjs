@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -9,6 +10,8 @@ import { ManualClock } from "keywright/testing";
 import { camel, check, options, plain, value } from "./case.mjs";
 import { PEPPER, url } from "./fixture.mjs";
 import { hashCase, plant } from "./hooks.mjs";
+
+const { beginningOf } = createRequire(import.meta.url)("../../bindings-node/lib/receipt.cjs");
 
 const { Keywright, KeywrightError } = keywright;
 
@@ -77,6 +80,25 @@ vectors("key", async (t, it) => {
 vectors("hash", (t, it) => {
   assert.deepEqual(hashCase(it.op, value(it.input)), it.expect);
 });
+
+{
+  const engine = new Keywright(`sqlite:${join(mkdtempSync(join(tmpdir(), "keywright-")), "keys.db")}`, options(BASE));
+  const http = new Http(engine, {});
+  const open = http.needs(undefined, { access: "public" });
+  after(() => engine.close());
+
+  vectors("receipt", async (_t, it) => {
+    const authenticate = () => http.authenticate({ method: "GET", target: "/", rawHeaders: [], earlier: it.text }, open);
+    // The same text without a receipt is one of no guard.
+    if (it.text === "") return assert.notEqual((await authenticate()).request_id, "");
+    if (it.expect === null) return fails(authenticate, { code: "invalid_request", field: "earlier" });
+    assert.deepEqual(beginningOf(it.text), [it.expect.key_revision, it.expect.request_id]);
+    const found = await authenticate();
+    assert.equal(found.request_id, it.expect.request_id);
+    const { request_id, once } = it.expect;
+    assert.equal(found.earlier, once ? `0 ${request_id}   once` : `0 ${request_id}`);
+  });
+}
 
 vectors("scope", async (t, it) => {
   const kw = open(t, { ...BASE, ...it.config });

@@ -1,8 +1,9 @@
-//! The HTTP contract in process: the vectors, authentication, sessions, management, idempotency, and the axum adapter.
+//! The HTTP contract in process: the vectors, authentication, sessions, management, idempotency, receipts, and the axum adapter.
 
 mod authenticate;
 mod axum;
 mod manage;
 mod once;
+mod receipt;
 mod session;
 mod vectors;
