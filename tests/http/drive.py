@@ -1,4 +1,4 @@
-"""Runs the HTTP vectors against the contract in this process, or through an adapter over real sockets.
+"""Runs the HTTP vectors on the contract in this process, or through an adapter over real sockets.
 
 drive.py NAME [COMMAND...]: NAME is told; COMMAND is a test app, which is given a file with its set-up. Without one, the contract itself.
 """
@@ -33,16 +33,16 @@ PATIENCE = 300
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-# What a host answers by itself, and no contract knows of.
+# The paths that a host answers itself, without the contract.
 HOSTS = ("/fail", "/own", "/crash", "/count")
 
-# What a framework varies by on its own.
+# The request headers by which a framework itself varies its responses.
 VARIES = {"next": "rsc, next-router-state-tree, next-router-prefetch, next-router-segment-prefetch, "}
 
-# Frameworks whose guards stand right before a handler, where no CORS layer can be behind.
+# Frameworks whose guards stand directly in front of a handler, so that no CORS layer can be behind them.
 ROUTES = {"fastapi", "litestar", "drf", "nest", "next"}
 
-# Cases that a framework answers on its own, before any route: it must let nobody in.
+# Cases that a framework answers itself, before any route. It must let nobody in.
 BEFORE = {
     # Express does not decode it.
     "nest": {"rule-ambiguous-bad-percent"},
@@ -64,7 +64,7 @@ def moment(text: str) -> datetime:
 
 
 class Site:
-    """One set-up: an engine on a new file, and the keys that were made there."""
+    """One set-up: an engine on a new file, and its keys."""
 
     def __init__(self, folder: Path, setup: dict[str, Any]) -> None:
         self.setup = setup
@@ -108,7 +108,7 @@ class Site:
         }
 
     def filled(self, given: Any) -> Any:
-        """What a case says, with texts in place of their names."""
+        """A value of a case, with the texts of keys in place of their names."""
         if isinstance(given, str):
             text = re.sub(r"\{([a-z]\w*(?:\.[a-z]+)?)\}", lambda it: self.texts.get(it[1], it[0]), given)
             return encoded(text)
@@ -120,13 +120,13 @@ class Site:
 
 
 def encoded(text: str) -> str:
-    """A text as it is sent: cases have the id and secret of `Basic` in plain."""
+    """A text as it is sent. Cases hold the id and secret of `Basic` without base64."""
     scheme, _, credentials = text.partition(" ")
     return f"Basic {b64encode(credentials.encode()).decode()}" if scheme == "Basic" and ":" in credentials else text
 
 
 def sealed(text: str) -> str:
-    """The text with another secret and the checksum that belongs to it."""
+    """The text with another secret and the right checksum."""
     last = "a" if text[-7] != "a" else "b"
     body = text[:-7] + last
     number, digits = zlib.crc32(body.encode()), ""
@@ -219,12 +219,12 @@ def differences(found: Any, wanted: Any, place: str = "") -> list[str]:
 
 
 def names(shown: Any) -> list[str]:
-    """The fields that a body, or the first item of a list, has, in their order."""
+    """The fields of a body, or of the first item of a list, in their order."""
     return list(shown[0] if isinstance(shown, list) else shown)
 
 
 def wrong(name: str, site: Site, case: dict[str, Any], ask: Callable[..., Answered]) -> list[str]:
-    """What is not as a case says."""
+    """The differences between the response and the case."""
     site.make(case.get("keys", {}))
     response = site.filled(case["response"])
     needs = BY_RULE if case.get("guard") == "route" else None
@@ -275,7 +275,7 @@ def odd(key: str) -> dict[str, bytes]:
 
 
 def stands(name: str, request: bytes, port: int) -> list[str]:
-    """What is wrong with the answer to an odd request: it must be none, or a refusal that is the client's fault."""
+    """The faults of the answer to an odd request: there must be none, or a 4xx."""
     with socket.create_connection((PEER, port), PATIENCE) as connection:
         try:
             connection.sendall(request)
@@ -292,7 +292,7 @@ def stands(name: str, request: bytes, port: int) -> list[str]:
 
 
 def cut(site: Site, port: int) -> list[str]:
-    """What is wrong after requests that break off in the middle: nothing may be done by half of one."""
+    """The faults after requests that break off: half a request may have no effect."""
     site.make({"cut": {"org": "default", "create": {}}})
     line = b"authorization: Bearer " + site.texts["cut"].encode() + b"\r\ncontent-type: application/json\r\n"
     head = b"DELETE /manage/whoami HTTP/1.1\r\nhost: x\r\n" + line
@@ -304,7 +304,7 @@ def cut(site: Site, port: int) -> list[str]:
         "no chunk": head + b"transfer-encoding: chunked\r\n\r\n",
     }.items():
         out += [it for it in stands(what, request, port) if not it.endswith("hangs")]
-        # What the server still does with it, it does before it takes up another one.
+        # The server finishes with the broken request before it accepts another one.
         kept = b"GET /manage/whoami HTTP/1.1\r\nhost: x\r\nconnection: close\r\n" + line + b"\r\n"
         if sent(port, kept, "GET")[0] != 200:
             out.append(f"{what}: was taken for the whole")
@@ -313,7 +313,7 @@ def cut(site: Site, port: int) -> list[str]:
 
 
 def follows(key: str, port: int) -> list[str]:
-    """What is wrong where requests follow each other on one connection: none may enter with the key of another."""
+    """The faults of several requests on one connection: none may enter with the key of another."""
     head = b"GET /v1/deals HTTP/1.1\r\nhost: x\r\n"
     known = head + b"authorization: Bearer " + key.encode() + b"\r\n\r\n"
     with socket.create_connection((PEER, port), PATIENCE) as connection:
@@ -357,7 +357,7 @@ def main(name: str, command: list[str]) -> int:
     before = BEFORE.get(name, set()) - {it["id"] for it in cases}
     own = f" ({len(BEFORE[name])} of them answered before any route)" if name in BEFORE else ""
     print(f"{name}: {ran} cases{own}, {oddities} odd requests, {failed} failed")
-    # Cases that name no set-up would not have run.
+    # Cases with an unknown set-up would not have run.
     return int(
         failed > 0 or len(before) > 0 or ran != len(cases) or document["count"] != len(document["tests"]) or document["count"] != expected
     )

@@ -1,4 +1,4 @@
-"""Holds the OpenAPI document to what management answers: in every vector, and under what schemathesis thinks of."""
+"""Compares the OpenAPI document with the answers of management: in every vector, and for the requests of schemathesis."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MANAGER = {"org": "acme", "actor": "alice", "may": "keys:manage keys:introspect audit:read orgs:manage", "every_org": True}
-# No schema tells of a cursor of another list, a time in the past, the name of another API's tier; and a revoked key stays readable.
+# Schemas cannot exclude the cursor of another list, a time in the past or an unknown tier; and a revoked key stays readable.
 UNTOLD = "positive_data_acceptance,use_after_free"
 EXAMPLES, SEED = 15, 1
-# Another spelling than the standard.
+# A spelling other than the default.
 SPELT = {"path": "/api-keys", "casing": "camel", "list": "bare", "secret_field": "key", "revoked": "success", "nulls": "absent"}
 
 
@@ -38,14 +38,14 @@ def routes(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def route(document: dict[str, Any], method: str, target: str) -> tuple[str, str]:
-    """Which operation a request asks for, or else the request itself."""
+    """The operation of a request, or else the request itself."""
     path = target.partition("?")[0]
     found = (it for it in document["paths"] if re.fullmatch(it.replace("{id}", "[^/]+"), path))
     return method, path if path in document["paths"] else next(found, path)
 
 
 def differs(document: dict[str, Any], asked: tuple[str, str], status: int, headers: dict[str, str], body: bytes) -> str | None:
-    """What is wrong with an answer, by the document."""
+    """The faults of an answer, according to the document."""
     operation = routes(document).get(asked)
     if operation is None:
         return None if status >= 400 else "is not in the document"
@@ -62,7 +62,7 @@ def differs(document: dict[str, Any], asked: tuple[str, str], status: int, heade
 
 
 def vectors() -> int:
-    """Asks all that the vectors ask of management, and holds each answer to the document of its set-up."""
+    """Sends all management requests of the vectors, and compares each answer with the document of its set-up."""
     cases = json.loads((VECTORS / "http.json").read_text(encoding="utf-8"))
     held, wrong = 0, 0
     known: set[str] = set()
@@ -83,7 +83,7 @@ def vectors() -> int:
                 body = request.get("body", "")
                 body = (body if isinstance(body, str) else json.dumps(body)).encode()
                 status, headers, answer = ask(request["method"], request["target"], request["headers"], body)
-                # A question of a proxy is answered by no route, and so is a HEAD by that of its GET.
+                # Forward authentication is not in the document, and HEAD is covered by GET.
                 if not answer or "/forward-auth" in request["target"]:
                     continue
                 asked = route(document, request["method"], request["target"].removeprefix("/manage"))
@@ -115,7 +115,7 @@ def served(app: Any) -> Iterator[int]:
 
 
 def explored(**options: Any) -> int:
-    """Lets schemathesis ask what it thinks of."""
+    """Runs schemathesis."""
     with tempfile.TemporaryDirectory() as folder, Keywright(f"sqlite:{folder}/keys.db", brand="liq", pepper=PEPPER) as kw:
         known = (b"authorization", b"Bearer manager")
         management = Management(kw, lambda scope: MANAGER if known in scope["headers"] else None, **options)

@@ -11,7 +11,7 @@ principal = given["principal"]
 
 
 class Failure(Exception):
-    """What a handler did not expect."""
+    """An unexpected error of a handler."""
 
 
 async def routes(scope, receive, send):

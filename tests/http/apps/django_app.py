@@ -31,7 +31,7 @@ django.setup()
 
 
 class Failure(Exception):
-    """What a handler did not expect."""
+    """An unexpected error of a handler."""
 
 
 def told(request):

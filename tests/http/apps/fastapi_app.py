@@ -20,7 +20,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"]
 
 
 class Failure(Exception):
-    """What a handler did not expect."""
+    """An unexpected error of a handler."""
 
 
 @app.api_route("/{path:path}", methods=METHODS)

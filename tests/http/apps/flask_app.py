@@ -16,7 +16,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"]
 
 
 class Failure(Exception):
-    """What a handler did not expect."""
+    """An unexpected error of a handler."""
 
 
 @app.route("/", methods=METHODS)

@@ -17,14 +17,14 @@ keys = KeywrightPlugin(kw, manage=None if among_others else "/manage", principal
 
 
 class Failure(Exception):
-    """What a handler did not expect."""
+    """An unexpected error of a handler."""
 
 
 MOUNTS = ["/v1", "/V1", "/health", "/Health", "/fail", "/crash", "/own", "/count"]
 BESIDE = ["/api-keys", "/api-keysx", "/keys", "/whoami", "/forward-auth"]
 
 
-# Litestar knows no methods but the usual ones, except where it only mounts.
+# Litestar routes only the common methods, except to what it mounts.
 @asgi([*MOUNTS, *(BESIDE if among_others else [])], is_mount=True, copy_scope=True)
 async def routes(scope: Any, receive: Any, send: Any) -> None:
     path, headers = scope["raw_path"], [(b"content-type", b"application/json")]

@@ -1,4 +1,4 @@
-// What the test apps of Node share: a set-up to read, and a server that stands until its input ends.
+// Shared parts of the Node test apps: reading the set-up, and a server that runs until its input ends.
 
 import { readFileSync } from "node:fs";
 import { Keywright } from "keywright";
@@ -12,12 +12,12 @@ export const http = spelt(given.http);
 export const principal = given.principal ? async () => given.principal : undefined;
 export const kw = new Keywright(given.url, { ...spelt(given.engine), clock: new ManualClock(new Date(given.now)) });
 
-/** What every app says of a request that was let in. */
+/** The answer of every app to an allowed request. */
 export const told = ({ principal, key, org, agent }) => ({ principal, key: key?.name ?? null, org, agent });
 
 const runs = {};
 
-/** How often a target was run. */
+/** The number of runs of a target. */
 export const counted = (target) => ({ count: (runs[target] = (runs[target] ?? 0) + 1) });
 
 export function stand(server) {

@@ -1,4 +1,4 @@
-"""What the test apps of Python share: a set-up to read, and a server that stands until its input ends."""
+"""Shared parts of the Python test apps: reading the set-up, and a server that runs until its input ends."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read() -> tuple[AsyncKeywright, dict[str, Any]]:
 
 
 def told(passed: Any) -> dict[str, Any]:
-    """What every app says of a request that was let in."""
+    """The answer of every app to an allowed request."""
     return {"principal": passed.principal, "key": passed.key and passed.key.name, "org": passed.org, "agent": passed.agent}
 
 
@@ -42,13 +42,13 @@ RUNS: Counter[str] = Counter()
 
 
 def counted(query: bytes) -> dict[str, int]:
-    """How often a query was run."""
+    """The number of runs of a query."""
     RUNS[query.decode()] += 1
     return {"count": RUNS[query.decode()]}
 
 
 def serve(app: Any) -> None:
-    """Serves an ASGI application on a free port, and says which."""
+    """Serves an ASGI application on a free port, and prints the port."""
     import uvicorn
 
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", proxy_headers=False, server_header=False, date_header=False))
@@ -60,7 +60,7 @@ def serve(app: Any) -> None:
 
 
 def serve_wsgi(app: Any) -> None:
-    """Serves a WSGI application with gunicorn on a free port, and says which."""
+    """Serves a WSGI application with gunicorn on a free port, and prints the port."""
     from gunicorn.app.base import BaseApplication
 
     found = listening(lambda: os.kill(os.getpid(), signal.SIGTERM))
@@ -85,7 +85,7 @@ def serve_wsgi(app: Any) -> None:
 
 
 def serve_wsgi_with_waitress(app: Any) -> None:
-    """Serves a WSGI application with waitress on a free port, and says which."""
+    """Serves a WSGI application with waitress on a free port, and prints the port."""
     from waitress.server import create_server
 
     stopping = threading.Event()
@@ -96,7 +96,7 @@ def serve_wsgi_with_waitress(app: Any) -> None:
 
 
 def listening(stop: Callable[[], None]) -> socket.socket:
-    """A socket on a free port, which is told; stops when the input ends."""
+    """A socket on a free port, which is printed. The process ends with its input."""
     found = socket.create_server(("127.0.0.1", 0), backlog=64)
 
     def watch() -> None:

@@ -1,5 +1,5 @@
-//! The HTTP contract under whatever anybody sends: no bytes break it, let anybody in, or come back with a secret; and no
-//! route lets in what its rule does not name.
+//! The HTTP contract with arbitrary input: no bytes break it, let anybody in, or return a secret, and no route allows more than
+//! its rule.
 
 use keywright::http::{
     AuthContext, Config, Head, Http, Message, Needs, Outcome, Preflight, Rule, Session, VerificationReceipt,
@@ -26,7 +26,7 @@ impl Contract {
     }
 }
 
-/// The status of what is answered, 200 where the request may go on.
+/// The status of the response, 200 if the request may go on.
 fn status(http: &Http, head: &Head<'_>) -> u16 {
     match block_on(http.authenticate(head, None)) {
         Outcome::Allowed(_) => 200,
@@ -39,7 +39,7 @@ fn ask(http: &Http, method: &str, path: &str, lines: &[(&str, &str)]) -> u16 {
     status(http, &Head::new(method, path).headers(&lines).peer("127.0.0.1"))
 }
 
-/// Bytes that are much like what a header of ours holds.
+/// Bytes that resemble the values of our headers.
 fn near(key: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
     let key = key.to_owned();
     let cut = (0..key.len()).prop_map({
@@ -120,7 +120,7 @@ fn a_preflight_reaches_no_handler() {
         [(b"origin", b"https://evil.example"), (b"access-control-request-method", b"POST")];
     let head = Head::new("OPTIONS", "/deals").headers(&lines);
     let needs = Needs::key().scopes("deals:read").unwrap();
-    // Behind a guard of one route stands a handler, and no CORS layer.
+    // Only a handler stands behind the guard of one route, no CORS layer.
     let rule = Needs::by_rule();
     for (http, needs) in
         [(&answering, None), (&answering, Some(&needs)), (&passing, Some(&needs)), (&passing, Some(&rule))]
@@ -175,12 +175,12 @@ fn a_guard_behind_a_guard_counts_a_request_once() {
     let third = judged(Needs::key(), Some(&told_on)).unwrap();
     assert_eq!((told(&third), counts()), (told(&second), (1, 0)));
 
-    // The stricter need holds, also of the same request.
+    // The stricter needs hold, also for the same request.
     assert_eq!(judged(Needs::key().scopes("deals:read").unwrap(), Some(&third.earlier())).unwrap_err(), 403);
     assert_eq!(judged(write().cost(4), Some(&first.earlier())).unwrap_err(), 429);
     assert_eq!(counts(), (1, 2));
 
-    // What is said of another key, or was true before a change, spares nothing.
+    // A receipt of another key, or from before a change, spares nothing.
     let other: VerificationReceipt = "1000001 x 0:9  ".parse().unwrap();
     assert!(remaining(&judged(Needs::key(), Some(&other)).unwrap(), 6));
     block_on(kw.keys().update(&new.id, KeyUpdate::new().name("other"))).unwrap();
@@ -190,7 +190,7 @@ fn a_guard_behind_a_guard_counts_a_request_once() {
     assert_eq!(judged(Needs::key(), Some(&first.earlier())).unwrap_err(), 401);
 }
 
-/// Rules, and for each scope what it lets in.
+/// Rules, with the requests that each scope allows.
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const PATHS: [&str; 4] = ["/deals", "/deals/7", "/users", "/deals/7/notes"];
 const SCOPES: [&str; 3] = ["deals:read", "deals:write", "users:read"];

@@ -1,4 +1,4 @@
-//! The layer and the router of axum where vectors cannot look: nested routers, needs of routes, and what a host forgets.
+//! The layer and the router of axum beyond the vectors: nested routers, needs of routes, and mistakes of a host.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -58,8 +58,8 @@ fn status(app: &Router, path: &str, key: &str) -> u16 {
     ask(app, path, key).status().as_u16()
 }
 
-/// A key that is bound to a network enters through a real Unix socket, when the router says that it stands on one and the
-/// proxy there is trusted.
+/// A key that is bound to a network enters through a real Unix socket if the router names the socket and the proxy there is
+/// trusted.
 #[tokio::test]
 async fn a_trusted_proxy_on_a_unix_socket_tells_the_address() {
     let site = Site::new();
@@ -97,7 +97,7 @@ fn rules_are_about_whole_paths() {
         Needs::key().scopes("deals:read").unwrap(),
     ));
     let inside = Router::new().route("/health", get(|| async { "secret" })).route("/deals", get(named));
-    // Within the nested router both paths have lost their beginning.
+    // The nested router sees neither path with its prefix.
     let app = Router::new().nest("/v1", guarded(inside, api.http(config)));
     let key = api.key(NewKey::named("CI").scopes("deals:read").unwrap());
     assert_eq!(status(&app, "/v1/health", ""), 401);
@@ -193,13 +193,13 @@ fn needs_that_nobody_meets_are_refused_at_the_start() {
 #[test]
 fn what_a_host_forgets_lets_nobody_in() {
     let api = Api::new();
-    // A handler that wants a key, on a route that no guard stands before, or that anybody may enter.
+    // A handler that extracts a key, on a route without a guard, or on a public one.
     assert_eq!(status(&Router::new().route("/deals", get(named)), "/deals", ""), 500);
     let public = Config::new().rule(Rule::any("/deals", Needs::nothing()));
     let app = guarded(Router::new().route("/deals", get(named)), api.http(public));
     assert_eq!(status(&app, "/deals", &api.key(NewKey::named("a"))), 500);
 
-    // Connect info: without it no address is known.
+    // Without connect info no address is known.
     let bound = api.key(NewKey::named("bound").networks(["127.0.0.0/8"]).unwrap());
     let told = |Extension(passed): Extension<AuthContext>| async move { passed.request_id.into_owned() };
     let app = guarded(Router::new().route("/deals", get(told)), api.http(Config::new()));

@@ -1,4 +1,4 @@
-//! Key management over the wire, in process: what a key that manages others may do, and what becomes of its children.
+//! Key management over HTTP, in process: the rights of a key that manages others, and of the keys it created.
 
 use std::collections::BTreeSet;
 
@@ -132,7 +132,7 @@ fn a_former_secret_manages_nothing() {
     assert_eq!(site.ask("GET", "/whoami", newer, &Value::Null).0, 401);
 }
 
-/// Another program holds the database while a session's request is under way, and has disabled its org when it lets go.
+/// Another program locks the database during the request of a session, and disables its org before it unlocks.
 #[test]
 fn nothing_is_made_in_an_org_that_was_disabled_meanwhile() {
     let site = Site::new(Config::new());
@@ -237,7 +237,7 @@ fn a_session_sees_its_org_alone() {
     assert_eq!(ask("DELETE", &format!("/keys/{}", foreign.id), operator()).0, 403);
 }
 
-/// Each route of the guide's table, which is held to that of the code, and each of those who may ask.
+/// Each route of the guide's table, which equals that of the code, with each kind of caller.
 #[test]
 fn a_route_takes_who_has_its_right_and_nobody_else() {
     let site = Site::new(Config::new().self_service(SELF_SERVICE));
@@ -266,7 +266,7 @@ fn a_route_takes_who_has_its_right_and_nobody_else() {
         let (method, path) = request.split_once(' ').unwrap();
         let right = rest.iter().find(|it| **it != "*once*").unwrap();
         for (session, key, may) in &who {
-            // One that ends a key of its holder comes to its end for nobody who is asked about later.
+            // Such a call would revoke a key that later rows still need.
             if *right == "the key itself" && key.is_some() && method == "DELETE" {
                 continue;
             }
@@ -287,7 +287,7 @@ fn a_route_takes_who_has_its_right_and_nobody_else() {
     assert!(asked > 26 * 10, "{asked}");
 }
 
-/// Another program holds the database while a request is under way, and has revoked its key when it lets go.
+/// Another program locks the database during a request, and revokes its key before it unlocks.
 #[test]
 fn nothing_is_made_by_a_key_that_was_revoked_while_it_asked() {
     let site = Site::new(Config::new().keys_may_manage().self_service(SELF_SERVICE));

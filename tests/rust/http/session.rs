@@ -1,5 +1,4 @@
-//! Session tokens under whatever anybody signs, forges or sends: a session begins only with a token that is whole, signed by
-//! the key and for now.
+//! Session tokens with arbitrary input: only a complete, valid token that the key has signed gives a session.
 
 use jsonwebtoken::{EncodingKey, Header, encode};
 use keywright::Keywright;
@@ -33,7 +32,7 @@ impl Contract {
         Self { _folder: folder, http: kw.http(Config::new().session(tokens)).unwrap(), needs: Needs::session() }
     }
 
-    /// The org of the session that a token begins.
+    /// The org of the session of a token.
     fn org(&self, token: &[u8]) -> Option<String> {
         let line = [b"Bearer ", token].concat();
         let lines = [(b"authorization".as_slice(), line.as_slice())];
@@ -81,7 +80,7 @@ fn no_other_token_begins_a_session() {
     });
 }
 
-/// Values that claims should and should not have.
+/// Valid and invalid values of claims.
 fn claim() -> impl Strategy<Value = Value> {
     let times = proptest::sample::select(vec![NOW - 1, NOW, NOW + 1, NOW + 3_600, 0, -1, i64::MAX, i64::MIN]);
     let words = vec!["acme", "alice", "", " ", "a b", "*", "https://login.example", "https://evil.example", "\u{0}"];
@@ -101,7 +100,7 @@ fn claim() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// What a token must say, once more and in other words.
+/// A second implementation of the check of claims.
 fn holds(claims: &Map<String, Value>) -> bool {
     let word = |name: &str| claims.get(name).and_then(Value::as_str);
     let plain = |it: &str| !it.trim().is_empty() && it.chars().count() <= 200 && !it.chars().any(char::is_control);
@@ -169,7 +168,7 @@ fn a_changed_key_set_is_read_again_and_a_broken_one_changes_nothing() {
     std::fs::write(&file, set_of("B")).unwrap();
     assert!(!is_session("A") && is_session("B"));
 
-    // Put in its place, as orchestrators do with secrets, with an old time.
+    // Replaced by a file with an old time, as orchestrators do with secrets.
     let next = folder.path().join("next.json");
     std::fs::write(&next, set_of("C")).unwrap();
     let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);

@@ -1,4 +1,4 @@
-//! Every case of `http.json`, asked of the contract in this process.
+//! Every case of `http.json`, on the contract in this process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,10 +20,10 @@ use tempfile::TempDir;
 const PEPPER: &str = "http vectors: a pepper of 32 bytes.";
 const PEER: &str = "127.0.0.1";
 
-/// What a host answers by itself, and no contract knows of.
+/// The paths that a host answers itself, without the contract.
 const HOSTS: [&str; 4] = ["/fail", "/own", "/crash", "/count"];
 
-/// One set-up: an engine on a new file, and the keys that were made there.
+/// One set-up: an engine on a new file, and its keys.
 struct Site {
     _folder: TempDir,
     clock: ManualClock,
@@ -108,7 +108,7 @@ impl Site {
         }
     }
 
-    /// What a case says, with texts in place of their names.
+    /// A text of a case, with the texts of keys in place of their names.
     fn filled(&self, text: &str) -> String {
         let mut out = String::new();
         let mut rest = text;
@@ -189,7 +189,7 @@ impl Site {
         (response.status, by_name(response.headers.iter().map(|it| (it.0, it.1.as_ref()))), response.body)
     }
 
-    /// What is not as a case says.
+    /// The differences between the response and the case.
     fn differences(&mut self, case: &HttpCase) -> Vec<String> {
         self.make(&case.keys);
         let again = (1..case.repeat.unwrap_or(1)).map(|_| &case.request);
@@ -250,7 +250,7 @@ impl Site {
     }
 }
 
-/// The fields of an object, or of the first in a list, in their order.
+/// The fields of an object, or of the first object of a list, in their order.
 #[derive(Default)]
 struct Names(Vec<String>);
 
@@ -296,7 +296,7 @@ fn by_name<'a>(headers: impl Iterator<Item = (&'static str, &'a str)>) -> BTreeM
     found
 }
 
-/// A header as it is sent: cases have the id and secret of `Basic` in plain.
+/// A header as it is sent. Cases hold the id and secret of `Basic` without base64.
 fn encoded(value: &str) -> String {
     match value.strip_prefix("Basic ").filter(|credentials| credentials.contains(':')) {
         Some(credentials) => format!("Basic {}", Base64::encode_string(credentials.as_bytes())),
@@ -304,7 +304,7 @@ fn encoded(value: &str) -> String {
     }
 }
 
-/// The text with another secret and the checksum that belongs to it.
+/// The text with another secret and the right checksum.
 fn sealed(text: &str) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let (body, last) = text[..text.len() - 6].split_at(text.len() - 7);
@@ -337,7 +337,7 @@ fn every_vector_holds() {
     assert_eq!(ran + of_hosts, file.count, "a case names no set-up");
     let ids: std::collections::BTreeSet<_> = file.tests.iter().map(|it| &it.id).collect();
     assert_eq!(ids.len(), file.count, "two cases have one id");
-    // Past the capture of the test harness: the one line that says what was run.
+    // Past the capture of the test harness: the line that counts the cases.
     writeln!(std::io::stdout(), "vectors rust: http {ran}, and {of_hosts} for hosts").unwrap();
 }
 

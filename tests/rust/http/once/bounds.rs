@@ -1,4 +1,4 @@
-//! How much is remembered for one caller. Rows are written beside the engine, since nobody waits for 10,000 requests.
+//! The bounds of stored requests per caller. The test writes rows itself, because 10,000 requests would take too long.
 
 use keywright::http::{Message, Response, Session};
 use keywright::wait::block_on;
@@ -13,7 +13,7 @@ const MOST_KEPT: i64 = 10_000;
 const MOST_BYTES: i64 = 64 * 1024 * 1024;
 const HOUR: i64 = 3_600 * SECOND;
 
-/// Gives the caller of the one row that there is so many more, which end an hour later, with bodies of this length.
+/// Adds rows for the caller of the only row, which expire an hour later and have bodies of this length.
 fn fill(sql: &Connection, rows: i64, length: i64) {
     let added = sql
         .execute(
@@ -29,7 +29,7 @@ fn fill(sql: &Connection, rows: i64, length: i64) {
 
 type Counted = Vec<(String, Vec<u8>, i64, i64)>;
 
-/// The counters of the database, which always equal the rows.
+/// The counters of the database, which must equal the rows.
 fn counted(sql: &Connection) -> Counted {
     let rows = |query: &str| -> Counted {
         let mut statement = sql.prepare(query).unwrap();
@@ -58,12 +58,12 @@ fn a_caller_has_only_so_many_requests_remembered() {
     fill(&sql, MOST_KEPT - 2, 0);
     clock.advance(SECOND / 2);
     let last = once(&http, &text, "last").unwrap();
-    // The lease is the first to end.
+    // The lease ends first.
     assert!(is_full(&once(&http, &text, "new").unwrap_err(), 60));
     finish(&http, last, 201, b"made");
     assert!(is_full(&once(&http, &text, "new").unwrap_err(), DAY / SECOND));
     assert_eq!(counted(&sql).iter().map(|it| it.2).collect::<Vec<_>>(), [MOST_KEPT]);
-    // Stored answers are still given, and another caller is not concerned.
+    // Stored responses are still returned, and other callers are not affected.
     for key in ["first", "last"] {
         assert!(is_repeat(&once(&http, &text, key).unwrap_err()), "{key}");
     }
@@ -72,16 +72,16 @@ fn a_caller_has_only_so_many_requests_remembered() {
     assert!(is_repeat(&once(&http, &other, "new").unwrap_err()));
     let elsewhere = kw.org("elsewhere").unwrap().keys().create(NewKey::named("CI")).unwrap();
     drop(once(&http, elsewhere.api_key.reveal(), "new").unwrap());
-    // The end of the first makes room for one.
+    // The end of the first row makes room for one request.
     clock.advance(DAY - SECOND / 2);
     finish(&http, once(&http, &text, "new").unwrap(), 201, b"made");
     assert!(is_full(&once(&http, &text, "newer").unwrap_err(), 1));
-    // A request that is free again counts no more.
+    // A released request no longer counts.
     clock.advance(SECOND);
     block_on(http.release(once(&http, &text, "newer").unwrap())).unwrap();
     drop(once(&http, &text, "newest").unwrap());
     counted(&sql);
-    // By and by all are forgotten, at least a hundred with each new request.
+    // Each new request deletes at least a hundred expired rows.
     clock.advance(DAY + HOUR);
     for _ in 0..MOST_KEPT / 100 {
         drop(once(&http, &text, "after-all").unwrap());
@@ -135,7 +135,7 @@ fn the_answers_of_a_caller_take_only_so_many_bytes() {
     kw.close();
 }
 
-/// The release before names no caller, and replaces and deletes rows of this one.
+/// The release before this one stores no caller, and replaces and deletes rows of this one.
 #[test]
 fn counts_hold_whichever_release_writes() {
     let (site, _clock, kw, text) = standing();
@@ -170,7 +170,7 @@ fn the_sweep_of_the_counters_of_use_lowers_the_count() {
     kw.close();
 }
 
-/// Neither the look at a caller nor that for the end of its first row reads all of its rows.
+/// Neither the query for a caller nor the one for the end of its first row reads all of its rows.
 #[test]
 fn a_full_caller_is_found_by_indexes() {
     let site = Site::new();

@@ -1,5 +1,5 @@
-//! Requests that are sent again: on a clock, over several processes, through failures and kills. What is asked under one
-//! idempotency key is done once.
+//! Repeated requests: on a clock, over several processes, through failures and kills. A request runs once per idempotency
+//! key.
 
 mod bounds;
 
@@ -30,7 +30,7 @@ fn http(kw: &Keywright) -> Http {
     kw.engine().http(Config::new()).unwrap()
 }
 
-/// A change that a session asks for under a key.
+/// A change by a session, with an idempotency key.
 fn manage(http: &Http, target: &str, key: &str, body: &Value) -> Response {
     let session = Session::of("default").unwrap().actor("alice").may("keys:manage").unwrap();
     let message =
@@ -46,7 +46,7 @@ fn is_repeat(response: &Response) -> bool {
     response.header("idempotent-replayed") == Some("true")
 }
 
-/// A request on a route of the host, let in by the key `text`.
+/// An allowed request for a route of the host, with the key `text`.
 fn passed(http: &Http, text: &str, key: &str) -> AuthContext {
     let lines: [(&[u8], &[u8]); 2] = [(b"api-key", text.as_bytes()), (b"idempotency-key", key.as_bytes())];
     let head = Head::new("POST", "/v1/deals").headers(&lines);
@@ -68,7 +68,7 @@ fn finish(http: &Http, lease: Lease, status: u16, body: &[u8]) {
     block_on(http.finish(lease, status, headers, body)).unwrap();
 }
 
-/// A host on a clock that stands still, and the text of a key for it.
+/// A host with a manual clock, and the text of a key for it.
 fn standing() -> (Site, ManualClock, Keywright, String) {
     let (site, clock) = (Site::new(), ManualClock::new("2026-01-10T12:00:00Z".parse().unwrap()));
     let kw = Keywright::open(site.config().clock(clock.clone())).unwrap();
@@ -88,7 +88,7 @@ fn a_lease_holds_for_a_minute_and_an_answer_for_a_day() {
     assert_eq!(once(&http, &text, "k").unwrap_err().status, 409);
     clock.advance(1);
     let second = once(&http, &text, "k").unwrap();
-    // Who was first has lost its turn, and says nothing any more.
+    // The first lease has ended, so its response counts no more.
     finish(&http, first, 201, b"late");
     assert_eq!(told(&once(&http, &text, "k").unwrap_err())["code"], "IN_PROGRESS");
     finish(&http, second, 201, b"made");
@@ -115,7 +115,7 @@ fn a_change_is_remembered_for_a_day() {
     let anew = manage(&http, "/keys", "k", &json!({"name": "CI"}));
     assert_eq!((anew.status, is_repeat(&anew)), (201, false));
     assert_ne!(told(&anew)["id"], told(&first)["id"]);
-    // What is over is swept away by and by.
+    // Expired rows are deleted gradually.
     let rows = || site.sql().query_row("SELECT count(*) FROM idempotency", [], |row| row.get::<_, i64>(0)).unwrap();
     for n in 0..5 {
         manage(&http, "/keys", &format!("k{n}"), &json!({"name": "CI"}));
@@ -199,7 +199,7 @@ fn what_cannot_be_remembered_is_not_done() {
     assert_eq!(kw.keys().list(ListKeys::new().name("made")).unwrap().data.len(), 0);
     let first = manage(&http, "/keys", "k", &json!({"name": "made"}));
     assert_eq!((first.status, is_repeat(&first)), (201, false));
-    // Neither is a request of the host, nor a repeat, when nobody can look.
+    // While the table cannot be read, neither a request for the host nor a repeat is answered.
     sql.execute_batch("ALTER TABLE idempotency RENAME TO elsewhere").unwrap();
     assert_eq!(once(&http, &text, "k").unwrap_err().status, 503);
     assert_eq!(manage(&http, "/keys", "k", &json!({"name": "made"})).status, 503);
@@ -255,7 +255,7 @@ fn of_many_processes_one_does_it() {
     for (key, all) in answers {
         let firsts = all.iter().filter(|it| it.1 == "first" && it.0 != "409").count();
         assert_eq!((all.len(), firsts), (names.len(), 1), "{key}: {all:?}");
-        // All others were told the same, or to wait.
+        // All others got the same response, or were told to wait.
         let done: BTreeSet<&String> = all.iter().filter(|it| it.0 != "409").map(|it| &it.2).collect();
         assert_eq!(done.len(), 1, "{key}: {all:?}");
         if key.starts_with('m') {
@@ -266,7 +266,7 @@ fn of_many_processes_one_does_it() {
     kw.close();
 }
 
-/// Asks for keys under numbers of its own, and says so before and after, until it is killed.
+/// Creates keys with idempotency keys of its own, and reports each one before and after, until it is killed.
 fn work(folder: &Path, name: &str) {
     let mut said = OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.said"))).unwrap();
     let kw = Keywright::open(config(&folder.join("keys.db"))).unwrap();
@@ -346,7 +346,7 @@ fn a_release_that_knows_nothing_of_it_works_on() {
     let sql = site.sql();
     let reader: i64 = sql.query_row("SELECT oldest_reader FROM meta", [], |row| row.get(0)).unwrap();
     assert_eq!(reader, 1);
-    // Nothing of the table tells a process to read its keys anew.
+    // A change of this table makes no process read its keys again.
     let seq = || sql.query_row("SELECT seq FROM meta", [], |row| row.get::<_, i64>(0)).unwrap();
     let before = seq();
     sql.execute_batch("UPDATE idempotency SET expires_at = expires_at + 1; DELETE FROM idempotency").unwrap();
