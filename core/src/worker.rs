@@ -100,6 +100,8 @@ impl Workers {
         }
         jobs.waiting.push_back(job);
         if jobs.idle >= jobs.waiting.len() {
+            // The thread takes this lock as soon as it wakes. While it is held here, the thread would sleep once more.
+            drop(jobs);
             current.queue.wake.notify_one();
         } else if jobs.running < self.threads {
             let (queue, nice) = (Arc::clone(&current.queue), self.nice);
