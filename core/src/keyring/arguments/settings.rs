@@ -266,3 +266,20 @@ fn clearable<T>(
         Some(value) => read(value).map(|value| Some(Some(value))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_builders_have_a_method_for_each_setting() {
+        let (_, builders) = include_str!("settings.rs").split_once("\nimpl NewKey {").unwrap();
+        let (new_key, update) = builders.split_once("\nimpl KeyUpdate {").unwrap();
+        for name in KeyUpdate::NAMES {
+            assert!(update.contains(&format!("pub fn {name}")), "KeyUpdate has no method {name}");
+            // `named` sets the name, and `limit` adds one of the limits.
+            let singular = name.trim_end_matches('s');
+            assert!(*name == "name" || new_key.contains(&format!("pub fn {singular}")), "NewKey has no method {name}");
+        }
+    }
+}
