@@ -1,4 +1,4 @@
-//! What every store must do, as one suite that an engine's tests run against a new database.
+//! The contract of a store: one suite of checks, which every store passes on a new database.
 
 use crate::audit::AuditDraft;
 use crate::clock::{Clock, ManualClock, Millis, time};
@@ -13,7 +13,7 @@ use crate::store::{
     OrgEdit, OrgRow, PageCursor, SecretRow, StatusFilter, Store, Tenant, UsageDelta,
 };
 
-/// Runs the contract on a store whose database is new, and names the checks that passed.
+/// Runs the checks on a store whose database is new, and returns the names of those that passed.
 pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, String> {
     let mut passed = Vec::new();
     macro_rules! run {
@@ -27,7 +27,7 @@ pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, Stri
         a_tenant_sees_its_own,
         a_rule_that_fails_changes_nothing,
         a_change_is_one_transaction,
-        what_is_told_of_a_key_is_one_transaction,
+        entries_about_a_key_are_one_transaction,
         agents_are_counted_up_to_a_bound,
         a_day_is_claimed_once,
         children_are_found_by_the_revocation_that_took_them,
@@ -38,7 +38,7 @@ pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, Stri
         a_prefix_finds_its_key,
         a_verifier_is_replaced_only_while_it_stands,
         changes_of_one_key_follow_each_other,
-        a_name_has_one_turn,
+        a_request_runs_once_at_a_time,
         answers_of_one_caller_are_bounded,
         a_change_is_remembered_with_its_request,
         orgs_are_kept,
@@ -50,7 +50,7 @@ pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, Stri
 
 type Check = Result<(), String>;
 
-/// An instant that no check depends on.
+/// The time of the checks. None depends on it.
 const NOW: Millis = 1_800_000_000_000;
 
 fn clock() -> Clock {
@@ -61,7 +61,7 @@ fn hold(holds: bool, what: &str) -> Check {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }
 
-fn told(error: Error) -> String {
+fn message(error: Error) -> String {
     error.to_string()
 }
 
@@ -106,7 +106,7 @@ fn edit(view: &KeyView, change: impl FnOnce(&mut KeyRow)) -> KeyEdit {
 /// A key whose lookup is its id, padded to the shortest one.
 async fn made(store: &AnyStore, id: &str, org: &str) -> Result<(), String> {
     let made =
-        store.create(key(id, org), secret(&lookup(id)), draft("key.create", org, id), None).await.map_err(told)?;
+        store.create(key(id, org), secret(&lookup(id)), draft("key.create", org, id), None).await.map_err(message)?;
     hold(made, "a free id and lookup were taken for taken")
 }
 
@@ -115,7 +115,7 @@ fn lookup(id: &str) -> String {
 }
 
 async fn got(store: &AnyStore, tenant: &Tenant, id: &str) -> Result<KeyView, String> {
-    store.get(tenant, id, NOW).await.map_err(told)?.ok_or_else(|| format!("{id} is not there"))
+    store.get(tenant, id, NOW).await.map_err(message)?.ok_or_else(|| format!("{id} is not there"))
 }
 
 async fn what_is_created_is_found(store: &AnyStore) -> Check {
@@ -123,10 +123,10 @@ async fn what_is_created_is_found(store: &AnyStore) -> Check {
     let view = got(store, &one("found"), "found-1").await?;
     hold(view.key == key("found-1", "found"), "the key came back changed")?;
     hold(view.secrets == vec![secret(&lookup("found-1")).view()], "the secret came back changed")?;
-    let found = store.find(&lookup("found-1"), NOW).await.map_err(told)?.ok_or("the lookup found nothing")?;
+    let found = store.find(&lookup("found-1"), NOW).await.map_err(message)?.ok_or("the lookup found nothing")?;
     hold(found.secret == secret(&lookup("found-1")) && found.view == view, "the lookup found something else")?;
     hold(!found.org_disabled && found.org_networks.is_none(), "a new org restricts")?;
-    hold(store.find("unknown00000", NOW).await.map_err(told)?.is_none(), "an unknown lookup found something")
+    hold(store.find("unknown00000", NOW).await.map_err(message)?.is_none(), "an unknown lookup found something")
 }
 
 async fn a_taken_id_or_lookup_creates_nothing(store: &AnyStore) -> Check {
@@ -136,27 +136,27 @@ async fn a_taken_id_or_lookup_creates_nothing(store: &AnyStore) -> Check {
         let made = store
             .create(key(id, "new-org"), secret(lookup), draft("key.create", "new-org", id), None)
             .await
-            .map_err(told)?;
+            .map_err(message)?;
         hold(!made, "a taken id or lookup was used again")?;
     }
-    hold(store.org("new-org").await.map_err(told)?.is_none(), "an org was left behind")?;
+    hold(store.org("new-org").await.map_err(message)?.is_none(), "an org was left behind")?;
     hold(chain(store).await? == before, "an audit entry was left behind")
 }
 
 async fn a_tenant_sees_its_own(store: &AnyStore) -> Check {
     made(store, "mine-1", "mine").await?;
     let theirs = one("theirs");
-    hold(store.get(&theirs, "mine-1", NOW).await.map_err(told)?.is_none(), "get crossed a tenant")?;
+    hold(store.get(&theirs, "mine-1", NOW).await.map_err(message)?.is_none(), "get crossed a tenant")?;
     let prefix = secret(&lookup("mine-1")).prefix;
-    hold(store.by_prefix(&theirs, &prefix, NOW).await.map_err(told)?.is_none(), "by_prefix crossed a tenant")?;
-    let listed = store.list(&theirs, &KeyFilter::default(), None, 10, NOW).await.map_err(told)?;
+    hold(store.by_prefix(&theirs, &prefix, NOW).await.map_err(message)?.is_none(), "by_prefix crossed a tenant")?;
+    let listed = store.list(&theirs, &KeyFilter::default(), None, 10, NOW).await.map_err(message)?;
     hold(listed.is_empty(), "list crossed a tenant")?;
     let rule = Box::new(|view: &KeyView, _| Ok(Some(edit(view, |it| it.name = "taken over".to_owned()))));
     hold(
-        store.change(&theirs, "mine-1", &clock(), rule, None).await.map_err(told)?.is_none(),
+        store.change(&theirs, "mine-1", &clock(), rule, None).await.map_err(message)?.is_none(),
         "change crossed a tenant",
     )?;
-    let seen = store.audit(&theirs, &AuditFilter::default(), None, 10).await.map_err(told)?;
+    let seen = store.audit(&theirs, &AuditFilter::default(), None, 10).await.map_err(message)?;
     hold(seen.is_empty(), "audit crossed a tenant")?;
     got(store, &Tenant::Every, "mine-1")
         .await
@@ -169,8 +169,11 @@ async fn a_rule_that_fails_changes_nothing(store: &AnyStore) -> Check {
     let refuse = Box::new(|_: &KeyView, _| Err(Error::conflict("id", "no", "never")));
     hold(store.change(&one("rule"), "rule-1", &clock(), refuse, None).await.is_err(), "a failing rule passed")?;
     let nothing = Box::new(|_: &KeyView, _| Ok(None));
-    let kept =
-        store.change(&one("rule"), "rule-1", &clock(), nothing, None).await.map_err(told)?.ok_or("the key is gone")?;
+    let kept = store
+        .change(&one("rule"), "rule-1", &clock(), nothing, None)
+        .await
+        .map_err(message)?
+        .ok_or("the key is gone")?;
     hold(kept.key == key("rule-1", "rule") && chain(store).await? == before, "no change changed something")
 }
 
@@ -188,10 +191,10 @@ async fn a_change_is_one_transaction(store: &AnyStore) -> Check {
     hold(view.key == key("whole-1", "whole") && chain(store).await? == before, "half a change stayed")
 }
 
-async fn what_is_told_of_a_key_is_one_transaction(store: &AnyStore) -> Check {
+async fn entries_about_a_key_are_one_transaction(store: &AnyStore) -> Check {
     made(store, "told-1", "told").await?;
     let before = chain(store).await?;
-    let tell = |tenant: &str, actions: &'static [&'static str], fails: bool| {
+    let append = |tenant: &str, actions: &'static [&'static str], fails: bool| {
         let rule = move |view: &KeyView, _| {
             let drafts = actions.iter().map(|it| draft(it, &view.key.org, &view.key.id)).collect();
             if fails { Err(Error::conflict("id", "no", "never")) } else { Ok(drafts) }
@@ -199,11 +202,14 @@ async fn what_is_told_of_a_key_is_one_transaction(store: &AnyStore) -> Check {
         let (tenant, clock) = (one(tenant), clock());
         async move { store.append_audit(&tenant, "told-1", &clock, Box::new(rule), None).await }
     };
-    hold(tell("theirs", &["a"], false).await.map_err(told)?.is_none(), "append_audit crossed a tenant")?;
-    hold(tell("told", &["a"], true).await.is_err() && chain(store).await? == before, "a failing rule told something")?;
-    let rows = tell("told", &["a", "b"], false).await.map_err(told)?.ok_or("the key is gone")?;
+    hold(append("theirs", &["a"], false).await.map_err(message)?.is_none(), "append_audit crossed a tenant")?;
+    hold(
+        append("told", &["a"], true).await.is_err() && chain(store).await? == before,
+        "a failing rule appended an entry",
+    )?;
+    let rows = append("told", &["a", "b"], false).await.map_err(message)?.ok_or("the key is gone")?;
     let actions: Vec<&str> = rows.iter().map(|it| it.entry.action.as_str()).collect();
-    hold(actions == ["a", "b"] && chain(store).await?.len() == before.len() + 2, "what was told is out of order")
+    hold(actions == ["a", "b"] && chain(store).await?.len() == before.len() + 2, "entries are out of order")
 }
 
 async fn agents_are_counted_up_to_a_bound(store: &AnyStore) -> Check {
@@ -220,15 +226,15 @@ async fn agents_are_counted_up_to_a_bound(store: &AnyStore) -> Check {
         };
         store.add_usage([used].into(), NOW)
     };
-    add(vec![agent("a", 2), agent("b", 3)]).await.map_err(told)?;
-    add((0..MOST_AGENTS).map(|it| agent(&it.to_string(), 1)).collect()).await.map_err(told)?;
-    add(vec![agent("a", 2), agent("z", 5)]).await.map_err(told)?;
-    let found = store.agents("agents-1").await.map_err(told)?;
+    add(vec![agent("a", 2), agent("b", 3)]).await.map_err(message)?;
+    add((0..MOST_AGENTS).map(|it| agent(&it.to_string(), 1)).collect()).await.map_err(message)?;
+    add(vec![agent("a", 2), agent("z", 5)]).await.map_err(message)?;
+    let found = store.agents("agents-1").await.map_err(message)?;
     let of = |name: &str| found.iter().find(|it| &*it.agent == name).map(|it| it.counts.usage_count);
     hold(found.len() == MOST_AGENTS + 1, "a key has more agents than it may, or fewer")?;
     hold((of("a"), of("b"), of("z")) == (Some(4), Some(3), None), "an agent was counted wrongly")?;
     hold(of(OTHER_AGENTS) == Some(2 + 5), "agents beyond the bound were lost")?;
-    hold(store.agents("agents-2").await.map_err(told)?.is_empty(), "a key without agents has some")
+    hold(store.agents("agents-2").await.map_err(message)?.is_empty(), "a key without agents has some")
 }
 
 async fn a_day_is_claimed_once(store: &AnyStore) -> Check {
@@ -240,15 +246,15 @@ async fn a_day_is_claimed_once(store: &AnyStore) -> Check {
 async fn children_are_found_by_the_revocation_that_took_them(store: &AnyStore) -> Check {
     for (id, parent) in [("line-1", None), ("line-2", Some("line-1")), ("line-3", Some("line-2")), ("line-4", None)] {
         let key = KeyRow { parent: parent.map(str::to_owned), ..key(id, "line") };
-        store.create(key, secret(&lookup(id)), draft("key.create", "line", id), None).await.map_err(told)?;
+        store.create(key, secret(&lookup(id)), draft("key.create", "line", id), None).await.map_err(message)?;
     }
     let revoke = |id: &'static str, at| {
         let rule = Box::new(move |view: &KeyView, _| Ok(Some(edit(view, |it| it.life.revoked_at = Some(at)))));
-        async move { store.change(&one("line"), id, &clock(), rule, None).await.map_err(told) }
+        async move { store.change(&one("line"), id, &clock(), rule, None).await.map_err(message) }
     };
     revoke("line-3", NOW - 1).await?;
     revoke("line-1", NOW).await?;
-    let found = store.revoked_with("line-1", NOW).await.map_err(told)?;
+    let found = store.revoked_with("line-1", NOW).await.map_err(message)?;
     let ids: Vec<&str> = found.iter().map(|it| it.key.id.as_str()).collect();
     hold(ids == ["line-2"], "another revocation was taken for this one")
 }
@@ -257,7 +263,7 @@ async fn a_revocation_is_final(store: &AnyStore) -> Check {
     made(store, "final-1", "final").await?;
     let tenant = one("final");
     let revoke = Box::new(|view: &KeyView, _| Ok(Some(edit(view, |it| it.life.revoked_at = Some(NOW)))));
-    store.change(&tenant, "final-1", &clock(), revoke, None).await.map_err(told)?;
+    store.change(&tenant, "final-1", &clock(), revoke, None).await.map_err(message)?;
     for other in [None, Some(NOW + 1), Some(NOW - 1)] {
         let rule = Box::new(move |view: &KeyView, _| Ok(Some(edit(view, |it| it.life.revoked_at = other))));
         hold(
@@ -277,7 +283,7 @@ async fn a_grace_that_was_over_stays_over(store: &AnyStore) -> Check {
         let rule =
             Box::new(move |view: &KeyView, _| Ok(Some(KeyEdit { grace_ends: vec![lifetime], ..edit(view, |_| ()) })));
         let (tenant, clock) = (tenant.clone(), clock());
-        async move { store.change(&tenant, "grace-1", &clock, rule, None).await.map_err(told) }
+        async move { store.change(&tenant, "grace-1", &clock, rule, None).await.map_err(message) }
     };
     until(Some(NOW + 5)).await?;
     hold(until(Some(NOW + 6)).await.is_err() && until(None).await.is_err(), "a grace got longer")?;
@@ -285,11 +291,11 @@ async fn a_grace_that_was_over_stays_over(store: &AnyStore) -> Check {
     let used = UsageDelta { key_id, lookup, counts: Counts::default(), agents: Vec::new(), grace_over: true };
     let before = chain(store).await?.len();
     for _ in 0..2 {
-        store.add_usage([used.clone()].into(), NOW + 5).await.map_err(told)?;
+        store.add_usage([used.clone()].into(), NOW + 5).await.map_err(message)?;
     }
-    let found = store.find(&former, NOW).await.map_err(told)?.ok_or("the lookup found nothing")?;
+    let found = store.find(&former, NOW).await.map_err(message)?.ok_or("the lookup found nothing")?;
     hold(found.secret.lifetime.is_over(0), "a clock that steps back brings a former secret back")?;
-    hold(chain(store).await?.len() == before + 1, "the end of a grace is not told once")?;
+    hold(chain(store).await?.len() == before + 1, "the end of a grace has not one entry")?;
     hold(until(Some(NOW + 5)).await.is_err(), "the end of a grace was taken back")
 }
 
@@ -305,12 +311,12 @@ async fn statuses_agree_with_the_lifecycle(store: &AnyStore) -> Check {
             revoked_at: (gone & 2 == 2).then_some(NOW - 5),
         };
         let rule = Box::new(move |view: &KeyView, _| Ok(Some(edit(view, |it| it.life = life))));
-        store.change(&tenant, &id, &clock(), rule, None).await.map_err(told)?;
+        store.change(&tenant, &id, &clock(), rule, None).await.map_err(message)?;
     }
     let list = |status| {
         let filter = KeyFilter { status, ..KeyFilter::default() };
         let tenant = tenant.clone();
-        async move { store.list(&tenant, &filter, None, 100, NOW).await.map_err(told) }
+        async move { store.list(&tenant, &filter, None, 100, NOW).await.map_err(message) }
     };
     let all = list(StatusFilter::All).await?;
     hold(all.len() == 16, "not all keys are listed")?;
@@ -331,11 +337,11 @@ async fn pages_are_whole_and_in_order(store: &AnyStore) -> Check {
     for index in 0..7 {
         let id = format!("page-{index}");
         let key = KeyRow { created_at: NOW + i64::from(index / 2), ..key(&id, "pages") };
-        store.create(key, secret(&lookup(&id)), draft("key.create", "pages", &id), None).await.map_err(told)?;
+        store.create(key, secret(&lookup(&id)), draft("key.create", "pages", &id), None).await.map_err(message)?;
     }
     let (mut seen, mut after): (Vec<PageCursor>, Option<PageCursor>) = (Vec::new(), None);
     loop {
-        let page = store.list(&one("pages"), &KeyFilter::default(), after.as_ref(), 3, NOW).await.map_err(told)?;
+        let page = store.list(&one("pages"), &KeyFilter::default(), after.as_ref(), 3, NOW).await.map_err(message)?;
         seen.extend(page.iter().map(|it| PageCursor { at: it.key.created_at, id: it.key.id.clone() }));
         after = seen.last().cloned();
         if page.len() < 3 {
@@ -349,10 +355,13 @@ async fn pages_are_whole_and_in_order(store: &AnyStore) -> Check {
 async fn a_prefix_finds_its_key(store: &AnyStore) -> Check {
     made(store, "prefix-1", "prefix").await?;
     let prefix = secret(&lookup("prefix-1")).prefix;
-    let found = store.by_prefix(&one("prefix"), &prefix, NOW).await.map_err(told)?;
+    let found = store.by_prefix(&one("prefix"), &prefix, NOW).await.map_err(message)?;
     hold(found.is_some_and(|it| it.key.id == "prefix-1"), "the prefix found nothing")?;
     for other in [format!("x{prefix}"), lookup("prefix-1"), "%".to_owned(), String::new()] {
-        hold(store.by_prefix(&one("prefix"), &other, NOW).await.map_err(told)?.is_none(), "half a prefix found a key")?;
+        hold(
+            store.by_prefix(&one("prefix"), &other, NOW).await.map_err(message)?.is_none(),
+            "half a prefix found a key",
+        )?;
     }
     Ok(())
 }
@@ -360,9 +369,9 @@ async fn a_prefix_finds_its_key(store: &AnyStore) -> Check {
 async fn a_verifier_is_replaced_only_while_it_stands(store: &AnyStore) -> Check {
     made(store, "verifier-1", "verifier").await?;
     let (lookup, first) = (lookup("verifier-1"), secret(&lookup("verifier-1")).verifier);
-    store.replace_verifier(lookup.clone(), "another".to_owned(), "stolen".to_owned(), None).await.map_err(told)?;
-    store.replace_verifier(lookup.clone(), first, "second".to_owned(), None).await.map_err(told)?;
-    let found = store.find(&lookup, NOW).await.map_err(told)?.ok_or("the secret is gone")?;
+    store.replace_verifier(lookup.clone(), "another".to_owned(), "stolen".to_owned(), None).await.map_err(message)?;
+    store.replace_verifier(lookup.clone(), first, "second".to_owned(), None).await.map_err(message)?;
+    let found = store.find(&lookup, NOW).await.map_err(message)?.ok_or("the secret is gone")?;
     hold(found.secret.verifier == "second" && found.secret.filter.is_none(), "the wrong verifier was replaced")
 }
 
@@ -381,7 +390,7 @@ async fn changes_of_one_key_follow_each_other(store: &AnyStore) -> Check {
         let _ = turn.as_mut().poll(&mut context);
     }
     for turn in waiting {
-        turn.await.map_err(told)?;
+        turn.await.map_err(message)?;
     }
     let added = got(store, &tenant, "turns-1").await?.key.name.matches('x').count();
     hold(added == 20, "a change was lost")
@@ -392,53 +401,50 @@ fn attempt(org: &str, key: &str, at: Millis) -> IdempotentRequest {
 }
 
 async fn remembered(store: &AnyStore, attempt: &IdempotentRequest) -> Result<Option<RequestOutcome>, String> {
-    Ok(store.stored_outcome(attempt).await.map_err(told)?.map(|it| it.outcome))
+    Ok(store.stored_outcome(attempt).await.map_err(message)?.map(|it| it.outcome))
 }
 
-async fn a_name_has_one_turn(store: &AnyStore) -> Check {
+async fn a_request_runs_once_at_a_time(store: &AnyStore) -> Check {
     let first = attempt("turns", "k", NOW);
     let lease =
         |token| RequestLease { org: first.org.clone(), name: first.name, caller: first.caller, token: [token; 16] };
     let begin = |attempt: IdempotentRequest, token| async move {
-        store.begin_request(attempt, [token; 16]).await.map_err(told)
+        store.begin_request(attempt, [token; 16]).await.map_err(message)
     };
     hold(remembered(store, &first).await?.is_none(), "a name was remembered before it was used")?;
-    hold(begin(first.clone(), 1).await?.is_none(), "the first attempt has no turn")?;
-    hold(begin(first.clone(), 2).await?.is_some(), "the second attempt has a turn as well")?;
+    hold(begin(first.clone(), 1).await?.is_none(), "the first request got no lease")?;
+    hold(begin(first.clone(), 2).await?.is_some(), "the second request got a lease as well")?;
     hold(begin(attempt("others", "k", NOW), 1).await?.is_none(), "a name crossed a tenant")?;
     let late = attempt("turns", "k", NOW + LEASE_DURATION);
-    hold(begin(late.clone(), 3).await?.is_none(), "a lease that is over still holds")?;
+    hold(begin(late.clone(), 3).await?.is_none(), "an expired lease still holds")?;
     let kept = |status| StoredResponse { status, headers: "{}".to_owned(), body: Some(vec![0, 255]) };
-    store.finish_request(lease(1), Some(kept(201)), late.at).await.map_err(told)?;
-    store.finish_request(lease(1), None, late.at).await.map_err(told)?;
-    hold(remembered(store, &late).await? == Some(RequestOutcome::Running), "who lost its turn settled it")?;
-    store.finish_request(lease(3), Some(kept(202)), late.at).await.map_err(told)?;
+    store.finish_request(lease(1), Some(kept(201)), late.at).await.map_err(message)?;
+    store.finish_request(lease(1), None, late.at).await.map_err(message)?;
+    hold(remembered(store, &late).await? == Some(RequestOutcome::Running), "an expired lease ended a later one")?;
+    store.finish_request(lease(3), Some(kept(202)), late.at).await.map_err(message)?;
     let answered = Some(RequestOutcome::Answered(kept(202)));
     let end = late.at + RETENTION;
     hold(remembered(store, &attempt("turns", "k", end - 1)).await? == answered, "an answer was not kept")?;
     hold(remembered(store, &attempt("turns", "k", end)).await?.is_none(), "an answer is kept too long")?;
-    store.add_usage([].into(), end - 1).await.map_err(told)?;
+    store.add_usage([].into(), end - 1).await.map_err(message)?;
     hold(remembered(store, &attempt("turns", "k", end - 1)).await?.is_some(), "an answer was forgotten too soon")?;
-    store.add_usage([].into(), end).await.map_err(told)?;
-    hold(
-        remembered(store, &attempt("turns", "k", end - 1)).await?.is_none(),
-        "an answer that is over still lies there",
-    )?;
+    store.add_usage([].into(), end).await.map_err(message)?;
+    hold(remembered(store, &attempt("turns", "k", end - 1)).await?.is_none(), "an expired answer is still there")?;
     let freed = attempt("turns", "freed", NOW);
-    hold(begin(freed.clone(), 4).await?.is_none(), "a new name has no turn")?;
-    store.finish_request(RequestLease { name: freed.name, ..lease(4) }, None, NOW).await.map_err(told)?;
+    hold(begin(freed.clone(), 4).await?.is_none(), "a new request got no lease")?;
+    store.finish_request(RequestLease { name: freed.name, ..lease(4) }, None, NOW).await.map_err(message)?;
     hold(remembered(store, &freed).await?.is_none(), "a name that was freed is remembered")
 }
 
 async fn answers_of_one_caller_are_bounded(store: &AnyStore) -> Check {
     let most = usize::try_from(MAX_BYTES_PER_CALLER).map_err(|it| it.to_string())?;
-    // Gives the length of the body that is remembered.
+    // Returns the length of the stored body.
     let keep = async |attempt: IdempotentRequest, length: usize| {
         let lease =
             RequestLease { org: attempt.org.clone(), name: attempt.name, caller: attempt.caller, token: [9; 16] };
-        store.begin_request(attempt.clone(), lease.token).await.map_err(told)?;
+        store.begin_request(attempt.clone(), lease.token).await.map_err(message)?;
         let kept = StoredResponse { status: 200, headers: "{}".to_owned(), body: Some(vec![0; length]) };
-        store.finish_request(lease, Some(kept), attempt.at).await.map_err(told)?;
+        store.finish_request(lease, Some(kept), attempt.at).await.map_err(message)?;
         match remembered(store, &attempt).await? {
             Some(RequestOutcome::Answered(kept)) => Ok(kept.body.map(|body| body.len())),
             _ => Err("an answer was forgotten".to_owned()),
@@ -469,7 +475,7 @@ async fn a_change_is_remembered_with_its_request(store: &AnyStore) -> Check {
     let first = attempt("again", "k", NOW);
     hold(rename(first.clone(), true).await.is_err(), "a failing rule passed")?;
     hold(remembered(store, &first).await?.is_none(), "what failed is remembered")?;
-    rename(first.clone(), false).await.map_err(told)?;
+    rename(first.clone(), false).await.map_err(message)?;
     let changed = Some(RequestOutcome::Changed("again-1".to_owned()));
     hold(remembered(store, &first).await? == changed, "a change is not remembered")?;
     let again = rename(first.clone(), false).await.err().map(|it| it.code());
@@ -487,22 +493,22 @@ async fn orgs_are_kept(store: &AnyStore) -> Check {
         };
         Ok(Some(OrgEdit { org, audit: draft("org.disable", "orgs", "orgs") }))
     });
-    let changed = store.change_org("orgs", rule, None).await.map_err(told)?.ok_or("the org is gone")?;
-    hold(store.org("orgs").await.map_err(told)? == Some(changed), "the org came back changed")?;
-    let found = store.find(&lookup("orgs-1"), NOW).await.map_err(told)?.ok_or("the secret is gone")?;
+    let changed = store.change_org("orgs", rule, None).await.map_err(message)?.ok_or("the org is gone")?;
+    hold(store.org("orgs").await.map_err(message)? == Some(changed), "the org came back changed")?;
+    let found = store.find(&lookup("orgs-1"), NOW).await.map_err(message)?.ok_or("the secret is gone")?;
     hold(found.org_disabled && found.org_networks == Some(Vec::new()), "a verification does not see its org")?;
     let nobody =
-        store.revoke_keys("nobody", None, draft("org.revoke_keys", "nobody", "nobody"), None).await.map_err(told)?;
+        store.revoke_keys("nobody", None, draft("org.revoke_keys", "nobody", "nobody"), None).await.map_err(message)?;
     let revoke =
         || store.revoke_keys("orgs", Some("closed".to_owned()), draft("org.revoke_keys", "orgs", "orgs"), None);
-    let counts = (nobody, revoke().await.map_err(told)?, revoke().await.map_err(told)?);
+    let counts = (nobody, revoke().await.map_err(message)?, revoke().await.map_err(message)?);
     hold(counts == (None, Some(1), Some(0)), "revoking the keys of an org")?;
-    let everyone = store.orgs(None, 100).await.map_err(told)?;
+    let everyone = store.orgs(None, 100).await.map_err(message)?;
     hold(everyone.iter().any(|it| it.id == "orgs"), "the org is not listed")
 }
 
 async fn chain(store: &AnyStore) -> Result<Vec<u64>, String> {
-    let rows = store.audit_scan(0, 10_000).await.map_err(told)?;
+    let rows = store.audit_scan(0, 10_000).await.map_err(message)?;
     Ok(rows.iter().map(|it| it.entry.seq).collect())
 }
 
@@ -518,8 +524,8 @@ async fn pruning_leaves_a_checkpoint(store: &AnyStore) -> Check {
     // No other check makes an entry as late as this.
     let later = NOW + 10;
     let prune = |before| store.prune(before, AuditDraft { at: later, ..draft("audit.prune", "orgs", "orgs") });
-    hold(prune(NOW).await.map_err(told)? == 0, "entries of that very time were pruned")?;
+    hold(prune(NOW).await.map_err(message)? == 0, "entries of that very time were pruned")?;
     hold(chain(store).await? == before, "pruning nothing left an entry")?;
-    let pruned = prune(later).await.map_err(told)?;
+    let pruned = prune(later).await.map_err(message)?;
     hold(pruned == last && chain(store).await? == vec![last + 1], "the checkpoint does not follow what was pruned")
 }

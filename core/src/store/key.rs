@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, SecretView};
+use super::rows::{Counts, SecretRow, SecretView};
 use crate::clock::{Millis, time};
 use crate::lifecycle::{Lifecycle, SecretLifetime};
 use crate::record::{Key, KeyId, Level, Limit};
@@ -39,6 +39,15 @@ pub(crate) struct KeyView {
     pub(crate) key: KeyRow,
     pub(crate) secrets: Vec<SecretView>,
     pub(crate) usage: Counts,
+}
+
+/// The rows that a verification needs: the secret, its key and the restrictions of its org.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LookupResult {
+    pub(crate) secret: SecretRow,
+    pub(crate) view: KeyView,
+    pub(crate) org_disabled: bool,
+    pub(crate) org_networks: Option<Vec<String>>,
 }
 
 impl KeyRow {

@@ -1,8 +1,8 @@
 //! Rows as the records that surfaces show.
 
-use super::{AgentCounts, OTHER_AGENTS, OrgRow, SecretView};
 use crate::clock::time;
 use crate::record::{AgentUsage, OrgRecord, Secret, Status};
+use crate::store::rows::{AgentCounts, OTHER_AGENTS, OrgRow, SecretView};
 
 impl SecretView {
     pub(super) fn into_record(self) -> Secret {

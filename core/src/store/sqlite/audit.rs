@@ -10,7 +10,8 @@ use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::hash::hex;
 use crate::record::AuditEntry;
-use crate::store::{AuditFilter, AuditKey, AuditRow, Tenant};
+use crate::store::port::AuditKey;
+use crate::store::rows::{AuditFilter, AuditRow, Tenant};
 
 static INSERT: LazyLock<String> = LazyLock::new(|| AUDIT.insert());
 static SELECT: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM audit a", AUDIT.select("a")));

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::error::Error;
-use crate::store::{ChangeCursor, Changes};
+use crate::store::rows::{ChangeCursor, Changes};
 
 /// With more changed rows than this in one table, it is cheaper to say that everything has changed.
 const MAX_NAMED: usize = 1_000;

@@ -14,7 +14,7 @@ use super::schema;
 use super::wal_index::WalIndex;
 use crate::error::{Error, UnavailableCause};
 use crate::fork::{self, Forkable, Process, Relation, lock};
-use crate::store::DatabaseInfo;
+use crate::store::rows::DatabaseInfo;
 use crate::sys::{self, FileVersion};
 
 /// The page cache of a connection in KiB, which the pragma takes as a negative number.

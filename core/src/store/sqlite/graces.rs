@@ -8,7 +8,7 @@ use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::lifecycle::ENDED;
 use crate::record::wire_time;
-use crate::store::AuditKey;
+use crate::store::port::AuditKey;
 
 /// The former secrets of a key whose grace is over by the clock alone, so that a clock that steps back could revive them.
 pub(super) fn over(on: &Connection, key_id: &str, now: Millis) -> Result<Vec<String>, Error> {

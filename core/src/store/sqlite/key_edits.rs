@@ -13,9 +13,9 @@ use crate::clock::Millis;
 use crate::error::Error;
 use crate::lifecycle;
 use crate::rights::ChangeAuthority;
-use crate::store::{
-    AuditFilter, AuditKey, AuditRow, AuditRule, KeyRow, KeyRule, KeyView, LookupResult, SecretRow, Tenant,
-};
+use crate::store::key::{KeyRow, KeyView, LookupResult};
+use crate::store::port::{AuditKey, AuditRule, KeyRule};
+use crate::store::rows::{AuditFilter, AuditRow, SecretRow, Tenant};
 
 static INSERT_KEY: LazyLock<String> = LazyLock::new(|| KEYS.insert());
 static UPDATE_KEY: LazyLock<String> = LazyLock::new(|| KEYS.update());

@@ -10,7 +10,8 @@ use super::table::{Columns, KEYS, SECRETS, USAGE};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::hash::{StoredVerifier, TAG};
-use crate::store::{KeyFilter, KeyView, LookupResult, PageCursor, SecretView, StatusFilter, Tenant};
+use crate::store::key::{KeyView, LookupResult};
+use crate::store::rows::{KeyFilter, PageCursor, SecretView, StatusFilter, Tenant};
 
 /// The condition of a live secret; the first parameter is the time.
 const LIVE: &str = "(s.grace_ends_at IS NULL OR s.grace_ends_at > ?1)";

@@ -28,15 +28,17 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction};
 
 use self::connection::Connections;
-use super::{
-    AgentCounts, AuditFilter, AuditKey, AuditRow, AuditRule, ChangeCursor, Changes, DatabaseInfo, KeyFilter, KeyRow,
-    KeyRule, KeyView, LookupResult, OrgRow, OrgRule, PageCursor, SecretRow, Store, Tenant, UsageDelta,
-};
 use crate::audit::AuditDraft;
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::health::{Health, Operation};
 use crate::idempotency::{IdempotentRequest, RequestLease, StoredOutcome, StoredResponse};
+use crate::store::key::{KeyRow, KeyView, LookupResult};
+use crate::store::port::{AuditKey, AuditRule, KeyRule, OrgRule, Store};
+use crate::store::rows::{
+    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, KeyFilter, OrgRow, PageCursor, SecretRow,
+    Tenant, UsageDelta,
+};
 use crate::worker::Workers;
 
 /// How many writes may wait for the disk. Past this number, a write is `unavailable`.

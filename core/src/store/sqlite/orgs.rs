@@ -10,7 +10,8 @@ use super::rows::{join, words_or_none};
 use super::table::{Columns, ORGS};
 use crate::audit::AuditDraft;
 use crate::error::Error;
-use crate::store::{AuditKey, OrgRow, OrgRule, PageCursor};
+use crate::store::port::{AuditKey, OrgRule};
+use crate::store::rows::{OrgRow, PageCursor};
 
 static INSERT: LazyLock<String> = LazyLock::new(|| format!("{} ON CONFLICT (id) DO NOTHING", ORGS.insert()));
 static UPDATE: LazyLock<String> = LazyLock::new(|| ORGS.update());

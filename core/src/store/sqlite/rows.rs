@@ -9,7 +9,8 @@ use crate::error::Error;
 use crate::level;
 use crate::lifecycle::{Lifecycle, SecretLifetime};
 use crate::record::Limit;
-use crate::store::{Counts, KeyRow, SecretRow, SecretView};
+use crate::store::key::KeyRow;
+use crate::store::rows::{Counts, SecretRow, SecretView};
 
 /// The columns of a [`SecretView`], for a `SELECT` from `secrets s` and `usage u`.
 pub(super) const SECRET_VIEW: &str = "s.lookup, s.grace_ends_at, s.prefix, s.created_at, u.last_used_at";

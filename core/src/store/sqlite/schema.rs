@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::error::{Error, UnavailableCause};
-use crate::store::DatabaseInfo;
+use crate::store::rows::DatabaseInfo;
 
 /// "KYWT": the mark of our files in the header of SQLite.
 const APPLICATION: i32 = 0x4B59_5754;

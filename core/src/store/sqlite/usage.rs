@@ -7,7 +7,7 @@ use rusqlite::{Connection, ToSql, Transaction};
 use super::rows::read_counts;
 use super::table::{AGENTS, Columns, USAGE};
 use crate::error::Error;
-use crate::store::{AgentCounts, Counts, MOST_AGENTS, OTHER_AGENTS, UsageDelta};
+use crate::store::rows::{AgentCounts, Counts, MOST_AGENTS, OTHER_AGENTS, UsageDelta};
 
 /// The lookup of the row that counts for all secrets of a key.
 const ALL: &str = "";

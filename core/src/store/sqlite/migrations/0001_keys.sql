@@ -132,7 +132,7 @@ CREATE TRIGGER secrets_deleted AFTER DELETE ON secrets BEGIN
   UPDATE meta SET seq = seq + 1, deleted_seq = seq + 1;
 END;
 
--- What a row speaks of never changes, and a revocation is final, whichever program writes.
+-- The identity of a row never changes, and a revocation is final, whichever program writes.
 
 CREATE TRIGGER orgs_fixed BEFORE UPDATE OF id ON orgs WHEN NEW.id IS NOT OLD.id BEGIN
   SELECT RAISE(ABORT, 'the id of an org never changes');

@@ -1,4 +1,4 @@
--- What keys have counted. The row whose lookup is empty counts for all secrets of a key, since one that was rotated
+-- The counters of keys. The row whose lookup is empty counts for all secrets of a key, since one that was rotated
 -- many times has many. No trigger: a count is no change of a key.
 CREATE TABLE usage (
   key_id TEXT NOT NULL,

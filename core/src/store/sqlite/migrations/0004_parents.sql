@@ -1,7 +1,7 @@
 ALTER TABLE keys ADD COLUMN parent TEXT;
 CREATE INDEX keys_of_parent ON keys (parent) WHERE parent IS NOT NULL;
 
--- Whichever program revokes a key, those that it has made and that are to die with it do so in the same statement.
+-- Revoking a key revokes the keys that it has made and that depend on it, in the same statement, whichever program writes.
 CREATE TRIGGER keys_orphaned AFTER UPDATE OF revoked_at ON keys
 WHEN NEW.revoked_at IS NOT NULL AND OLD.revoked_at IS NULL BEGIN
   UPDATE keys SET revoked_at = NEW.revoked_at, updated_at = NEW.updated_at, reason = NEW.reason

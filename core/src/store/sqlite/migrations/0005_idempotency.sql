@@ -1,4 +1,4 @@
--- What came of requests under an idempotency key. Neither the key nor who sent it stands here, but digests of them. No
+-- Requests with an idempotency key, and their outcomes. Neither the key nor who sent it stands here, but digests of them. No
 -- trigger: it is no change of a key. A row says one of three things: who runs the request, what was changed, or what the
 -- host answered, whose body is NULL where it was too long.
 CREATE TABLE idempotency (

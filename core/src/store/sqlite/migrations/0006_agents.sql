@@ -1,4 +1,4 @@
--- What was counted for the agents of keys. The row whose agent is empty counts for all beyond the first thousand of a key.
+-- The counters of the agents of keys. The row whose agent is empty counts for all beyond the first thousand of a key.
 CREATE TABLE agents (
   key_id TEXT NOT NULL,
   agent TEXT NOT NULL CHECK (length(agent) <= 128),

@@ -1,0 +1,192 @@
+//! The rows that a store keeps, but for those of keys, and the filters and cursors with which they are read.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::AuditHash;
+use crate::clock::Millis;
+use crate::lifecycle::SecretLifetime;
+use crate::record::AuditEntry;
+
+/// The orgs whose rows a call may see. Every call carries one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Tenant {
+    One(String),
+    Every,
+}
+
+impl Tenant {
+    /// The one org, or `None` for all of them.
+    pub(crate) fn org(&self) -> Option<&str> {
+        match self {
+            Self::One(org) => Some(org),
+            Self::Every => None,
+        }
+    }
+
+    pub(crate) fn sees(&self, org: &str) -> bool {
+        self.org().is_none_or(|own| own == org)
+    }
+}
+
+/// A secret's row: its verifier, and the time at which it ends.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SecretRow {
+    pub(crate) lifetime: SecretLifetime,
+    pub(crate) prefix: String,
+    /// The template of its text.
+    pub(crate) format: String,
+    pub(crate) verifier: String,
+    /// Present only beside a slow verifier of a generated secret.
+    pub(crate) filter: Option<Vec<u8>>,
+    pub(crate) created_at: Millis,
+}
+
+/// The public part of a secret's row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SecretView {
+    pub(crate) lifetime: SecretLifetime,
+    pub(crate) prefix: String,
+    pub(crate) created_at: Millis,
+    pub(crate) last_used_at: Option<Millis>,
+}
+
+/// The counters of a meter: allowed verifications, denied ones of a proved secret, and the time of the last allowed one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) usage_count: u64,
+    pub(crate) denied_count: u64,
+    pub(crate) last_used_at: Option<Millis>,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, more: Self) {
+        self.usage_count = self.usage_count.saturating_add(more.usage_count);
+        self.denied_count = self.denied_count.saturating_add(more.denied_count);
+        self.last_used_at = self.last_used_at.max(more.last_used_at);
+    }
+}
+
+/// The use of one secret since the last flush.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UsageDelta {
+    pub(crate) key_id: String,
+    pub(crate) lookup: String,
+    pub(crate) counts: Counts,
+    pub(crate) agents: Vec<AgentCounts>,
+    /// Whether a former secret was presented after the end of its grace.
+    pub(crate) grace_over: bool,
+}
+
+/// The counters of one agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AgentCounts {
+    pub(crate) agent: Arc<str>,
+    pub(crate) counts: Counts,
+}
+
+/// How many agents of a key have counters of their own. Clients choose the names, so the number must have a bound.
+pub(crate) const MOST_AGENTS: usize = 1_000;
+
+/// The name under which all further agents are counted together.
+pub(crate) const OTHER_AGENTS: &str = "";
+
+/// A position in the sequence of changes. A database that was restored from a copy has another generation, in which the
+/// same `seq` may mean another change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ChangeCursor {
+    pub(crate) seq: i64,
+    pub(crate) generation: i64,
+}
+
+/// The changes up to a cursor.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub(crate) cursor: ChangeCursor,
+    /// The ids of changed keys. An id stands more than once if secrets of the key changed as well.
+    pub(crate) keys: Vec<String>,
+    pub(crate) orgs: Vec<String>,
+    /// Whether everything may have changed; the lists are then incomplete.
+    pub(crate) all: bool,
+}
+
+impl SecretRow {
+    pub(crate) fn view(&self) -> SecretView {
+        SecretView {
+            lifetime: self.lifetime.clone(),
+            prefix: self.prefix.clone(),
+            created_at: self.created_at,
+            last_used_at: None,
+        }
+    }
+}
+
+/// An org's row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OrgRow {
+    pub(crate) id: String,
+    pub(crate) networks: Option<Vec<String>>,
+    pub(crate) created_at: Millis,
+    pub(crate) updated_at: Millis,
+    pub(crate) disabled_at: Option<Millis>,
+    pub(crate) reason: Option<String>,
+}
+
+/// Settings that are fixed when a database is created.
+#[derive(Debug, Clone)]
+pub(crate) struct DatabaseInfo {
+    pub(crate) integer_ids: bool,
+    pub(crate) filter_key: [u8; 32],
+    pub(crate) cursor_key: [u8; 32],
+    pub(crate) created_at: Millis,
+}
+
+/// The last row of a page, in a list that is ordered newest first by time and id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PageCursor {
+    pub(crate) at: Millis,
+    pub(crate) id: String,
+}
+
+/// The filter of a list of keys. Statuses are those at the `now` of the call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct KeyFilter {
+    pub(crate) status: StatusFilter,
+    pub(crate) environment: Option<String>,
+    pub(crate) name: Option<String>,
+    /// Only keys that were neither used nor created after this time.
+    pub(crate) idle_since: Option<Millis>,
+    /// Only keys that expire at this time or before.
+    pub(crate) expires_until: Option<Millis>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum StatusFilter {
+    #[default]
+    NotRevoked,
+    Active,
+    Disabled,
+    Expired,
+    Revoked,
+    All,
+}
+
+/// The filter of a list of audit entries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AuditFilter {
+    pub(crate) target: Option<String>,
+    pub(crate) action: Option<String>,
+    /// The `agent` in the details of the entry.
+    pub(crate) agent: Option<String>,
+}
+
+/// An audit row: the entry, and the stored values from which its hash is computed.
+#[derive(Debug, Clone)]
+pub(crate) struct AuditRow {
+    pub(crate) entry: AuditEntry,
+    pub(crate) at: Millis,
+    pub(crate) details: String,
+    pub(crate) pepper: Option<String>,
+    pub(crate) hash: AuditHash,
+}
