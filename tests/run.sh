@@ -16,6 +16,7 @@
 #   demo       three languages on one database
 #   http       the HTTP vectors through every adapter
 #   seeds      the documents of four products; FILTER is one of them (`lendiq`)
+#   element    the page for keys in a real browser
 #   checker    changes in three languages at once, and no verification that missed one
 #   packages   wheel, crate and tarball
 #   audit      licences, origins and duplicates of every crate
@@ -109,6 +110,7 @@ step_guide() { build_python && build_node && "$python" tests/readme.py "$@"; }
 step_demo() { bash tests/demo.sh; }
 step_http() { bash tests/http.sh; }
 step_seeds() { bash tests/seeds.sh "$@"; }
+step_element() { bash tests/element.sh; }
 step_checker() { bash tests/checker.sh; }
 step_packages() { bash tests/packages.sh; }
 
