@@ -62,9 +62,6 @@ mod native {
     };
     #[pymodule_export]
     use super::response::{AuthContext, Lease, PendingResponse, Response};
-    #[cfg(feature = "testing")]
-    #[pymodule_export]
-    use super::testing::{_hash_case, _plant};
     #[pymodule_export]
     use super::verify::{PendingVerification, Verifier};
     #[pymodule_export]
@@ -87,6 +84,8 @@ mod native {
                 "this process cannot register the handlers that keep Keywright safe across a fork",
             ));
         }
+        #[cfg(feature = "testing")]
+        super::testing::add_hooks(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

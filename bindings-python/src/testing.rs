@@ -10,9 +10,15 @@ use crate::engine::Keywright;
 use crate::error::or_raise;
 use crate::input::value_of;
 
+/// Adds the hooks to the module, but not to its `__all__`: the stub describes the module without them.
+pub(crate) fn add_hooks(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.setattr("_hash_case", wrap_pyfunction!(hash_case, module)?)?;
+    module.setattr("_plant", wrap_pyfunction!(plant, module)?)
+}
+
 /// Computes one case of the hash vectors.
 #[pyfunction]
-pub(crate) fn _hash_case<'py>(op: &str, input: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+fn hash_case<'py>(op: &str, input: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = input.py();
     let input = value_of(input)?;
     to_python(py, or_raise(py, py.detach(|| testing::hash_case(op, input)))?)
@@ -20,7 +26,7 @@ pub(crate) fn _hash_case<'py>(op: &str, input: &Bound<'py, PyAny>) -> PyResult<B
 
 /// Writes a row into the database in the form of an earlier release.
 #[pyfunction]
-pub(crate) fn _plant(kw: &Bound<'_, Keywright>, row: &Bound<'_, PyAny>) -> PyResult<()> {
+fn plant(kw: &Bound<'_, Keywright>, row: &Bound<'_, PyAny>) -> PyResult<()> {
     let row = value_of(row)?;
     let engine = &kw.get().0;
     or_raise(kw.py(), kw.py().detach(|| testing::plant(engine, row)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from keywright._native import Config, Keywright, Unopened
+from keywright._native import Config, KeyFormats, Keywright, Unopened
 from keywright.errors import Closed, Unavailable
 from keywright.threads import Threads
 
@@ -22,11 +22,11 @@ class LazyEngine:
     __slots__ = ("closed", "config", "engine", "key_formats", "threads")
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.key_formats = config.key_formats()
+        self.config: Config = config
+        self.key_formats: KeyFormats = config.key_formats()
         self.engine: Keywright | None = None
-        self.closed = False
-        self.threads = Threads()
+        self.closed: bool = False
+        self.threads: Threads = Threads()
 
     def opened(self, open_engine: Callable[[Config], Any] = Config.open) -> Any:
         """Returns the engine, and opens it if necessary."""
@@ -64,8 +64,8 @@ class Handle:
     """A handle of the engine. Each call looks it up again, since the engine may not be open yet."""
 
     def __init__(self, engine: LazyEngine, find: Callable[[Keywright], Any]) -> None:
-        self._engine = engine
-        self._find = find
+        self._engine: LazyEngine = engine
+        self._find: Callable[[Keywright], Any] = find
 
     async def _call(self, method: str, /, *arguments: Any, **fields: Any) -> Any:
         return await self._engine.run(lambda engine: getattr(self._find(engine), method)(*arguments, **fields))

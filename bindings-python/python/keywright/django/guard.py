@@ -16,7 +16,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.encoding import repercent_broken_unicode
 from django.views import View
 
-from keywright import Key, asgi, environ
+from keywright import Key, environ, scope
 from keywright.django.site import declared, site
 from keywright.http import BY_RULE, LARGEST_ONCE, AuthContext, Lease, Needs, Response, Target
 
@@ -122,7 +122,7 @@ def parts(request: HttpRequest) -> tuple[str, bytes | Target, Any, str | None]:
     """Returns method, target, headers and peer of a request for the contract, with the path by which Django routes."""
     known, path = cast("Any", request), request.path_info
     if isinstance(request, ASGIRequest):
-        return asgi.parts(known.scope, known.scope["path"].removesuffix(path), path)
+        return scope.parts(known.scope, known.scope["path"].removesuffix(path), path)
     # Django has replaced them by decoded text.
     seen = {name: request.META[name].encode().decode("latin-1") for name in ("PATH_INFO", "SCRIPT_NAME")}
     return environ.parts({**known.environ, **seen}, _decoded)
