@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::route::{ROUTES, SelfService, find_methods};
+use super::script;
 use crate::error::Error;
 use crate::http::{ForwardAuthProxy, Head, forward_auth_proxy};
 
@@ -23,8 +24,10 @@ impl ManagementPath {
         target: &[u8],
     ) -> bool {
         let is_known = |target: &[u8]| {
-            find_methods(Head::new("GET", target).path(), open).is_some()
+            let path = Head::new("GET", target).path();
+            find_methods(path, open).is_some()
                 || proxy.is_some_and(|proxy| proxy.matches(target))
+                || script::paths().any(|script| script.as_bytes() == path)
         };
         self.0.is_none() || self.inner_target(target).is_some_and(|target| is_known(&target))
     }
@@ -74,7 +77,8 @@ pub(in crate::http) fn plain_path<'a>(option: &str, path: &'a str) -> Result<&'a
 /// Whether a word begins a path of management other than `/keys`. Keys need no word of their own below the path.
 fn is_beside_keys(word: &[u8]) -> bool {
     let routes = ROUTES.iter().filter_map(|it| it.0.split('/').next()).filter(|it| *it != "keys");
-    routes.chain(forward_auth_proxy::PATH.strip_prefix('/')).any(|it| it.as_bytes() == word)
+    let others = script::paths().chain([forward_auth_proxy::PATH]).filter_map(|path| path.strip_prefix('/'));
+    routes.chain(others).any(|it| it.as_bytes() == word)
 }
 
 #[cfg(test)]
@@ -93,6 +97,7 @@ mod tests {
             ("/v1/api-keys/", "/keys/"),
             ("/v1/api-keys/7/rotate", "/keys/7/rotate"),
             ("/v1/api-keys/whoami", "/whoami"),
+            ("/v1/api-keys/element.js", "/element.js"),
             ("/v1/api-keys/orgs/acme?x", "/orgs/acme?x"),
             ("/v1/api-keys/auditor", "/keys/auditor"),
             ("/v1/api-keys/keys", "/keys/keys"),

@@ -11,6 +11,7 @@ mod origin;
 mod query;
 mod replay;
 mod route;
+mod script;
 mod spelling;
 
 use std::borrow::Cow;
@@ -45,6 +46,7 @@ impl Http {
     /// | `GET /orgs`, `GET`, `PATCH /orgs/{id}`, `POST /orgs/{id}/disable`, `…/enable`, `…/revoke-keys` | for operators |
     /// | `POST /introspect` | shows another server the rights of a key (RFC 7662) |
     /// | `GET /openapi.json` | describes these routes as an OpenAPI document |
+    /// | `GET /element.js`, `GET /element.de.mjs` | sends the scripts of `<keywright-keys>`, the page for keys |
     /// | `/forward-auth` | tells a proxy whether to forward a request, see [`Config::forward_auth`](super::Config::forward_auth) |
     /// | `GET /whoami`, `POST /whoami/rotate`, `…/attest`, `DELETE /whoami` | shows the caller; rotates, attests, revokes its own key |
     ///
@@ -71,6 +73,9 @@ impl Http {
             message.with_head(|head| (self.request_id(head), head.method == "HEAD", head.is_preflight()));
         if preflight {
             return self.preflight_response(request_id);
+        }
+        if let Some(response) = message.with_head(|head| self.script(head)) {
+            return response;
         }
         match self.answer(&message, session).await {
             Ok(answer) => self.response(answer, request_id, is_head),
