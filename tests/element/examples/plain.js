@@ -1,0 +1,3 @@
+document.querySelector("keywright-keys").addEventListener("created", ({ detail }) => {
+  document.querySelector("output").textContent = detail.key.name;
+});
