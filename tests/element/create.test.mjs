@@ -177,6 +177,31 @@ test("a session that ends in the middle loses nothing that was typed", async (t)
   assert.equal((await site.org.keys.list()).data.length, 1);
 });
 
+test("permissions are searched, and a date is chosen", async (t) => {
+  const scopes = Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`area${at}:read`, `Read area ${at}`]));
+  const site = await startSite(t, { engine: { scopes } });
+  const page = await openPage(t, site.url, { timezoneId: "America/New_York" });
+  await settled(page);
+  await page.getByRole("button", { name: "Create key" }).first().click();
+  await page.getByLabel("area3:read").check();
+  await page.getByLabel("Search permissions").fill("AREA 7");
+  await page.getByLabel("area3:read").waitFor({ state: "hidden" });
+  await page.getByLabel("area7:read").check();
+  await page.keyboard.press("Enter");
+  await page.getByText("2 selected").waitFor();
+  await page.getByLabel("Name", { exact: true }).fill("Dated");
+  await page.getByLabel("Expiration", { exact: true }).selectOption("On a date…");
+  await inDialog(page, "Create key").click();
+  await page.getByText("Choose a date in the future.").waitFor();
+  await page.getByLabel("Expiration date").fill("2999-12-31");
+  await page.getByText("Expires on \u2068Dec 31, 2999\u2069.").waitFor();
+  await inDialog(page, "Create key").click();
+  const { key } = await site.kw.verify(await secret(page).innerText(), { scopes: "area3:read area7:read" });
+  // Until that day ends where the page is.
+  assert.equal(key.expires_at.toISOString(), "3000-01-01T04:59:59.000Z");
+  await inDialog(page, "I have saved it").click();
+});
+
 const FAULTS = {
   "HTML with 200": [(response) => response.type("html").send("<h1>Hello</h1>"), /does not understand/],
   "an error of a proxy": [(response) => response.status(502).type("html").send("<h1>Bad gateway</h1>"), /had a problem/],
