@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The page on which people manage keys, in a real browser. Pictures of every state are in target/element.
+# Tests the page for keys in a real browser. Pictures of every state are in target/element; two of them are in the guide.
 set -uo pipefail
 . "$(dirname "$0")/setup.sh"
 

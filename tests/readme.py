@@ -38,7 +38,7 @@ LINES = 80
 FIELD = {"bundling"}
 
 # Pages whose blocks are one program, in one language.
-ONE_PROGRAM = FRAMEWORKS | {"forward": "python"}
+ONE_PROGRAM = FRAMEWORKS | {"forward": "python", "element": "js"}
 
 
 def command(language: str, program: str, folder: Path) -> list[str]:

@@ -136,7 +136,7 @@ export class Page {
     if (list.isStopped) return;
     if (list.isReady || !before.isReady) this.list = list;
     else before.trouble = list.trouble;
-    this.#told(list.trouble);
+    this.noticed(list.trouble);
     this.show();
   }
 
@@ -212,7 +212,8 @@ export class Page {
     this.show();
   }
 
-  #told(trouble: Trouble | null): void {
+  /** Tells the host that its session has ended. */
+  noticed(trouble: Trouble | null): void {
     if (trouble?.kind === "signed_out") this.#host.emit("session-ended", {});
   }
 

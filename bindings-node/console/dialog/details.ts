@@ -2,7 +2,7 @@ import { type TemplateResult, html, nothing } from "lit";
 import type { Key, Secret } from "../key.js";
 import type { Page } from "../page.js";
 import { button } from "../view/button.js";
-import { expiryText, levelText, scopeList, statusBadge } from "../view/key.js";
+import { levelText, scopeList, statusBadge } from "../view/key.js";
 import { Dialog } from "./dialog.js";
 import { RevokeDialog } from "./revoke.js";
 import { RotateDialog } from "./rotate.js";
@@ -61,7 +61,7 @@ export class DetailsDialog extends Dialog {
       [words.say("level"), key.level && levelText(words, key.level)],
       [words.say("tier"), key.tier && html`<bdi>${key.tier}</bdi>`],
       [words.say("limit_networks"), key.networks === null ? words.say("any_network") : key.networks?.map((it) => html`<code>${it}</code> `)],
-      [words.say("column_expires"), key.expires_at === undefined ? undefined : html`${expiryText(this.page, key)} ${key.expires_at ? html`<small>${format.moment(key.expires_at)}</small>` : nothing}`],
+      [words.say("column_expires"), key.expires_at === undefined ? undefined : (moment(key.expires_at) ?? words.say("never_expires"))],
       [words.say("column_used"), key.last_used_at === undefined ? undefined : (moment(key.last_used_at) ?? words.say("never_used"))],
       [words.say("usage"), key.usage_count === undefined ? undefined : html`${words.say("uses", { count: key.usage_count })}${key.denied_count ? html`, ${words.say("denied", { count: key.denied_count })}` : nothing}`],
       [words.say("created"), moment(key.created_at)],

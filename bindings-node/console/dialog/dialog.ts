@@ -39,6 +39,7 @@ export abstract class Dialog {
     } catch (error) {
       if (!(error instanceof Trouble)) throw error;
       this.trouble = error;
+      this.page.noticed(error);
       if (error.kind === "missing") void this.page.reload();
     } finally {
       this.isBusy = false;
