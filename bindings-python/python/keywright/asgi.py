@@ -137,8 +137,10 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     async def sending(message: MutableMapping[str, Any]) -> None:
         nonlocal is_accepted, is_refused
         passed, refusal = state.get("keywright"), state.get("keywright_refusal")
-        is_accepted |= message["type"] == "websocket.accept"
-        if is_accepted and message["type"] == "websocket.close":
+        kind = message["type"]
+        if kind == "websocket.accept":
+            is_accepted = True
+        elif is_accepted and kind == "websocket.close":
             # An accepted WebSocket is closed with the reason of the application.
             refusal = None
         if refusal is not None and (is_refused or _replaces(message, refusal)):
@@ -148,7 +150,7 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
             return
         if passed is not None:
             add_headers(message, passed)
-        elif message["type"] == "http.response.start":
+        elif kind == "http.response.start":
             _add_id(message, scope)
         await send(message)
 

@@ -54,8 +54,12 @@ def _original_path(scope: Scope) -> bytes:
     path, raw = scope["path"], scope.get("raw_path")
     if raw is None:
         return _quote(path)
+    text: str = raw.decode("latin-1")
+    if text == path and "%" not in text:
+        # Most paths: there is nothing to decode.
+        return raw
     # Older frameworks remove the mount path from the path only.
-    is_same = unquote(raw.decode("latin-1")) in (path, scope.get("root_path", "") + path)
+    is_same = unquote(text) in (path, scope.get("root_path", "") + path)
     return raw if is_same else UNREADABLE
 
 
