@@ -122,7 +122,8 @@ check pyroma "$bin"/pyroma --min 10 --skip-tests "$skipped" "$folder"/wheel/*.ta
 check "the guide is in the tarball" carries "$(tar -tzf "$tarball")" core/guide/verification.md CHANGELOG.md LICENSE-MIT SECURITY.md README.md
 if programs; then
   check publint tests/packages/node_modules/.bin/publint run "$tarball" --strict
-  check "are the types wrong?" tests/packages/node_modules/.bin/attw "$tarball" --no-emoji --no-definitely-typed
+  # The page for keys is a script of browsers, and so an ES module alone.
+  check "are the types wrong?" tests/packages/node_modules/.bin/attw "$tarball" --no-emoji --no-definitely-typed --exclude-entrypoints element
 else
   failed=1
 fi
