@@ -51,13 +51,13 @@ impl Http {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
-    /// use keywright::http::{Config, Head, Needs, RequestOutcome, IdempotencyCheck};
+    /// use keywright::http::{Config, Head, IdempotencyCheck, Needs, Outcome};
     /// let http = kw.http(Config::new())?;
     /// let headers: [(&[u8], &[u8]); 2] = [(b"api-key", new.api_key.reveal().as_bytes()), (b"idempotency-key", b"k1")];
     /// for is_repeat in [false, true] {
     ///     let head = Head::new("POST", "/v1/deals").headers(&headers);
-    ///     let RequestOutcome::Allowed(passed) = http.authenticate(&head, Some(&Needs::key().idempotent())).await else { panic!() };
-    ///     match http.once(&passed, b"{}").await {
+    ///     let Outcome::Allowed(context) = http.authenticate(&head, Some(&Needs::key().idempotent())).await else { panic!() };
+    ///     match http.once(&context, b"{}").await {
     ///         IdempotencyCheck::Run(Some(lease)) => http.finish(lease, 201, [("content-type", "text/plain")], b"made").await?,
     ///         IdempotencyCheck::Run(None) => panic!("it came without a key"),
     ///         IdempotencyCheck::Answered(answer) => assert_eq!((is_repeat, answer.status, answer.body), (true, 201, b"made".to_vec())),
