@@ -42,7 +42,7 @@ const { outputFiles } = await build({
   write: false,
 });
 for (const { path, text } of outputFiles) {
-  const { code } = await minify(text, { module: true, ecma: 2022, compress: { passes: 2 }, format: { preamble: LICENCES } });
+  const { code } = await minify(text, { module: true, ecma: 2022, compress: { passes: 3, unsafe_arrows: true }, format: { preamble: LICENCES } });
   // A line that is indented stands in HTML, where it is one space, or none between two tags.
   await writeFile(path, `${code.replace(/>\n {2,}</g, "><").replace(/\n {2,}/g, " ")}\n`);
 }

@@ -80,7 +80,7 @@ export const de: Messages = {
   expiry_custom: "An einem Datum…",
   expiry_never: "Nie",
   expiry_on: "Läuft am {date} ab.",
-  expiry_never_text: "Gilt, bis ihn jemand widerruft. Wählen Sie ein Datum, wenn Sie ihn rechtzeitig ersetzen können.",
+  expiry_never_text: "Gilt, bis ihn jemand widerruft. Ein Datum ist sicherer.",
   expiry_date: "Ablaufdatum",
   expiry_missing: "Wählen Sie ein Datum in der Zukunft.",
   scopes: "Berechtigungen",

@@ -72,7 +72,6 @@ export const styles = css`
   td { border-top: 1px solid var(--border); }
   td small { display: block; margin-top: 0.125rem; }
   tbody tr:hover { background: var(--subtle); }
-  tbody tr:last-child { border-radius: 0 0 var(--radius) var(--radius); }
   th.name { width: 27%; }
   th.scopes { width: 23%; }
   th.actions { width: 10.5rem; }
@@ -147,11 +146,8 @@ export const styles = css`
     .toolbar select { flex: 1 1 8rem; }
   }
   @media (prefers-reduced-motion: no-preference) {
-    button { transition: background-color 0.12s; }
     dialog[open] { animation: appear 0.14s ease-out; }
-    .skeleton { animation: breathe 1.6s ease-in-out infinite; }
     @keyframes appear { from { opacity: 0; transform: translateY(0.5rem); } }
-    @keyframes breathe { 50% { opacity: 0.55; } }
   }
   @media (forced-colors: active) {
     button.primary, button.danger { border-width: 2px; }
