@@ -155,6 +155,7 @@ pub(super) fn request_headers<'a>(
         "cookie",
         "host",
         "idempotency-key",
+        "if-none-match",
         "origin",
         "sec-fetch-site",
         "x-forwarded-for",
