@@ -1,4 +1,4 @@
-//! Calls that meet: two rotations, a revocation and a verification, a future that is dropped, a close.
+//! Concurrent calls: two rotations, a revocation and a verification, a future that is dropped, a close.
 
 use std::collections::HashSet;
 use std::fs;
@@ -18,7 +18,7 @@ use keywright::{
 use keywright_tests::site::process::{self, Process, inside, meet, release};
 use keywright_tests::site::{PATIENCE, Site, config, create, plain, until, verdict, whole, word};
 
-/// Runs `act` on each of so many threads at once.
+/// Runs `act` on this many threads at once.
 fn at_once<T: Send>(threads: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(threads);
     let run = |n| {
@@ -32,7 +32,7 @@ fn at_once<T: Send>(threads: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
     })
 }
 
-/// One of the rotations was done, and the key has its secret beside the first.
+/// One of the rotations succeeded, and the key has its secret beside the first.
 fn one_won(kw: &Keywright, first: &IssuedKey, codes: &[String]) {
     let (won, lost): (Vec<&String>, Vec<_>) = codes.iter().partition(|it| !it.starts_with("conflict"));
     assert_eq!((won.len(), lost.len()), (1, codes.len() - 1), "{codes:?}");
@@ -179,13 +179,13 @@ fn eight_threads_create_at_once() {
     kw.close();
 }
 
-/// Polls a future so often and drops it; `true` when it ended by then.
+/// Polls a future this many times and drops it; `true` if it was ready by then.
 fn dropped(future: impl Future, polls: usize) -> bool {
     let (mut future, mut context) = (pin!(future), Context::from_waker(Waker::noop()));
     (0..polls).any(|_| matches!(future.as_mut().poll(&mut context), Poll::Ready(_)))
 }
 
-/// The chain is whole, and so is every key.
+/// The audit chain and every key are consistent.
 fn consistent(site: &Site, kw: &Keywright) -> i64 {
     create(kw, "behind all that is queued");
     assert!(kw.audit().verify().unwrap().ok);
@@ -199,7 +199,7 @@ fn a_dropped_future_leaves_the_change_done_or_not_begun() {
         let kw = Keywright::open(if slow { plain(&site.file()) } else { site.config() }).unwrap();
         let first = create(&kw, "first");
         let keys = kw.engine().keys();
-        // Never polled, a call has not begun.
+        // A future that is never polled does not start its call.
         assert!(!dropped(keys.create(NewKey::named("never")), 0));
         assert!(!dropped(keys.rotate(&first.id, Rotation::default()), 0));
         assert_eq!(consistent(&site, &kw), 2);
@@ -259,7 +259,7 @@ fn close_answers_every_call_that_runs() {
         for _ in 0..8 {
             finished.recv_timeout(PATIENCE).unwrap();
         }
-        // What was answered with a key is there, and nothing else.
+        // Only the keys that calls have returned exist.
         let kw = Keywright::open(if slow { plain(&site.file()) } else { site.config() }).unwrap();
         assert_eq!(consistent(&site, &kw), made.load(Ordering::SeqCst) as i64 + 2);
         kw.close();
@@ -310,13 +310,13 @@ fn after_close_every_call_says_so() {
         let Decision::Denied(denial) = &decision else { panic!("a closed engine allows") };
         assert_eq!((denial.misuse(), word(&decision)), (Some(&Error::Closed), "unavailable"));
     }
-    // Closed is this engine, not its file.
+    // `close` closes this engine, not the file.
     let kw = site.open();
     assert_eq!(verdict(&kw, key.api_key.reveal()), "allowed");
     kw.close();
 }
 
-/// However many ask, one key costs one slow hash at a time, and nobody is turned away.
+/// With any number of callers, one key costs one slow hash at a time, and no caller is refused.
 #[test]
 fn many_verifications_of_one_slow_key_share_a_hash() {
     let site = Site::new();
@@ -327,14 +327,14 @@ fn many_verifications_of_one_slow_key_share_a_hash() {
     let mut context = Context::from_waker(Waker::noop());
     let waiting = asked.iter_mut().map(|it| it.as_mut().poll(&mut context)).filter(Poll::is_pending).count();
     assert!(waiting > 500, "the hash was not waited for: {waiting}");
-    // Half of them go away, which stops nothing.
+    // Half of the callers drop their futures, which does not stop the hash.
     asked.truncate(500);
     for it in asked {
         assert_eq!(word(&keywright::wait::block_on(it)), "allowed");
     }
 }
 
-/// What was asked for before an expiry and waited past it comes too late.
+/// A request that arrives before an expiry, and waits until after it, is denied.
 #[test]
 fn an_extension_that_waits_past_the_expiry_is_refused() {
     let site = Site::new();

@@ -1,5 +1,4 @@
-//! What memory answers is what the store would answer: random histories, judged by engines that remember all, little
-//! and nothing.
+//! Memory answers as the store would: random histories, verified by engines that cache everything, little and nothing.
 
 use keywright::blocking::Keywright;
 use keywright::testing::ManualClock;
@@ -41,7 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Two engines change keys, and three judge them.
+/// Two engines change keys, and three verify them.
 struct World {
     makers: [Keywright; 2],
     judges: [Keywright; 3],
@@ -73,7 +72,7 @@ impl World {
         self.made.push(new);
     }
 
-    /// What is refused changes nothing, which is as good.
+    /// A refused call changes nothing, which is a valid step too.
     fn take(&mut self, step: &Step) {
         let made = self.made.clone();
         let pick = |at: &usize| made.get(at % made.len().max(1)).map(|it| (it.id.clone(), at % 2));
@@ -120,7 +119,7 @@ impl World {
         }
     }
 
-    /// Every text, and what it might be mistaken for, by all judges twice: the second time from memory where there is one.
+    /// Verifies every text, and texts that are similar to it, with all engines twice: the second time from their caches.
     fn agree(&self) -> Result<(), TestCaseError> {
         let requests = [
             Request::new(),
@@ -153,7 +152,7 @@ impl World {
     }
 }
 
-/// What a decision says but for the counters of its key.
+/// A decision without the counters of its key.
 fn plain(decision: &Decision) -> serde_json::Value {
     let key = decision.key().cloned().map(|mut key: Key| {
         (key.usage_count, key.denied_count, key.last_used_at) = (0, 0, None);

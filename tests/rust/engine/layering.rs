@@ -1,6 +1,7 @@
-//! Who may import whom, read from the sources: the layers of the core, its one unsafe file, and how little the bindings may know.
+//! The rules for imports, read from the sources: the layers of the core, no circle between its files, its one unsafe file, and
+//! how little the bindings may know. And each type of the core has a name of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules of the core from the ground up. A module imports from its own layer and from those before it.
@@ -14,7 +15,7 @@ const LAYERS: [&[&str]; 7] = [
     &["lib", "blocking", "testing", "guide"],
 ];
 
-/// What no part of the core but `integrations` may see.
+/// The frameworks that only `integrations` may see in the core.
 const FRAMEWORKS: [&str; 12] = [
     "pyo3",
     "napi",
@@ -196,7 +197,7 @@ fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|it| it.contains(&module))
 }
 
-/// What is wrong with one file of the core.
+/// The faults of one file of the core.
 fn faults(source: &Source, engines: &[&str]) -> Vec<String> {
     let mut out = Vec::new();
     let module = source.module();
@@ -237,7 +238,153 @@ fn faults(source: &Source, engines: &[&str]) -> Vec<String> {
     out
 }
 
-/// What is wrong with one file of a binding.
+/// The files of the core by the modules that they are.
+struct Tree<'a> {
+    sources: &'a [Source],
+    modules: BTreeMap<Vec<String>, usize>,
+    /// The paths that each file imports by `use`, and those of them that it hands on by `pub use`.
+    uses: Vec<Vec<Vec<String>>>,
+    hands_on: Vec<Vec<Vec<String>>>,
+}
+
+impl<'a> Tree<'a> {
+    fn new(sources: &'a [Source]) -> Self {
+        let module = |source: &Source| source.module().into_iter().map(str::to_owned).collect();
+        let modules = sources.iter().enumerate().map(|(file, source)| (module(source), file)).collect();
+        let mut tree = Self { sources, modules, uses: Vec::new(), hands_on: Vec::new() };
+        tree.uses = (0..sources.len()).map(|file| tree.read_uses(file, "")).collect();
+        tree.hands_on = (0..sources.len()).map(|file| tree.read_uses(file, "pub")).collect();
+        tree
+    }
+
+    /// The paths from the root of the crate that `root` and the `::…` after it mean in a file, none for another crate's.
+    fn absolute(&self, file: usize, root: &str, mut rest: &str) -> Vec<Vec<String>> {
+        let mut base: Vec<String> = self.sources[file].module().into_iter().map(str::to_owned).collect();
+        match root {
+            "crate" => base.clear(),
+            "self" => {}
+            "super" => {
+                base.pop();
+                while let Some(after) = rest.strip_prefix("::super") {
+                    base.pop();
+                    rest = after;
+                }
+            }
+            child => {
+                base.push(child.to_owned());
+                if !self.modules.contains_key(&base) {
+                    return Vec::new();
+                }
+            }
+        }
+        let ends = ends(rest.trim_start_matches("::")).into_iter();
+        ends.map(|end| base.iter().cloned().chain(end.into_iter().map(str::to_owned)).collect()).collect()
+    }
+
+    /// The paths of the `use` lines that begin with `start`.
+    fn read_uses(&self, file: usize, start: &str) -> Vec<Vec<String>> {
+        let code = &self.sources[file].code;
+        let uses = code.match_indices("use ").filter(|(at, _)| {
+            let line = code[..*at].rsplit('\n').next().unwrap_or_default();
+            !line.ends_with(is_word) && line.trim_start().starts_with(start)
+        });
+        let paths = uses.flat_map(|(at, found)| {
+            let path = code[at + found.len()..].trim_start();
+            self.absolute(file, word(path), &path[word(path).len()..])
+        });
+        paths.collect()
+    }
+
+    /// The file that defines the last name of a path. A name that a module imports leads on to where it comes from.
+    fn definition(&self, path: &[String]) -> Option<usize> {
+        let mut path = path.to_vec();
+        for _ in 0..8 {
+            let depth = (0..=path.len()).rev().find(|depth| self.modules.contains_key(&path[..*depth]))?;
+            let file = self.modules[&path[..depth]];
+            let Some(name) = path.get(depth) else { return Some(file) };
+            match self.uses[file].iter().find(|used| used.last() == Some(name) && used[..] != path[..=depth]) {
+                Some(used) => path = [used, &path[depth + 1..]].concat(),
+                None => return Some(file),
+            }
+        }
+        None
+    }
+
+    /// The other files that define names which a file uses. A file may use all that the `mod.rs` of its own folders define:
+    /// the folder's code is one thing in several files.
+    fn needs(&self, file: usize) -> BTreeSet<usize> {
+        let module = self.sources[file].module();
+        let code = &self.sources[file].code;
+        let paths = roots(code).into_iter().flat_map(|(root, rest)| self.absolute(file, root, rest));
+        let handed_on = |path: &Vec<String>| {
+            let name = path.last().map_or("", String::as_str);
+            self.hands_on[file].contains(path) && code.split(|it| !is_word(it)).filter(|it| *it == name).count() == 1
+        };
+        let paths = paths.filter(|path| !handed_on(path));
+        let needed = paths.filter_map(|path| self.definition(&path));
+        needed.filter(|other| *other != file && !module.starts_with(&self.sources[*other].module())).collect()
+    }
+
+    /// The circles between files, each as the way around it.
+    fn circles(&self) -> Vec<String> {
+        let needs: Vec<_> = (0..self.sources.len()).map(|file| self.needs(file)).collect();
+        let around = |start: usize| -> Option<Vec<usize>> {
+            let mut ways = vec![vec![start]];
+            let mut seen = BTreeSet::new();
+            while let Some(way) = ways.pop() {
+                for next in &needs[*way.last()?] {
+                    if *next == start {
+                        return Some([way, vec![start]].concat());
+                    }
+                    // Each circle is told at the first of its files.
+                    if *next > start && seen.insert(*next) {
+                        ways.insert(0, [way.clone(), vec![*next]].concat());
+                    }
+                }
+            }
+            None
+        };
+        let shown =
+            |way: Vec<usize>| way.iter().map(|file| &*self.sources[*file].file).collect::<Vec<_>>().join(" -> ");
+        (0..self.sources.len()).filter_map(around).map(shown).collect()
+    }
+}
+
+/// The names of the types that a file defines. In the public modules `blocking`, `http` and `integrations`, a public type
+/// counts with its module, like `blocking::Keywright`. So do the types of `sys`, of whose files a build has only one.
+fn types(source: &Source) -> Vec<String> {
+    let path = source.module().join("::");
+    let module = source.module().first().copied().unwrap_or_default();
+    let facade = ["blocking", "http", "integrations"].contains(&module);
+    let named = source.code.lines().filter_map(|line| {
+        let (public, item) = match line.strip_prefix("pub") {
+            Some(rest) if rest.starts_with('(') => (false, rest.split_once(") ")?.1),
+            Some(rest) => (true, rest.trim_start()),
+            None => (false, line),
+        };
+        let name = ["struct ", "enum ", "trait ", "type ", "union "].iter().find_map(|kind| item.strip_prefix(kind))?;
+        Some(match module {
+            _ if public && facade => format!("{module}::{}", word(name)),
+            "sys" => format!("{path}::{}", word(name)),
+            _ => word(name).to_owned(),
+        })
+    });
+    named.collect()
+}
+
+/// The names that several types have, with their files.
+fn namesakes(sources: &[Source]) -> Vec<String> {
+    let mut files: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for source in sources {
+        for name in types(source) {
+            files.entry(name).or_default().push(&source.file);
+        }
+    }
+    let several = files.into_iter().filter(|(_, files)| files.len() > 1);
+    several.map(|(name, files)| format!("{name}: {}", files.join(", "))).collect()
+}
+
+/// The faults of one file of a binding.
 fn overreach(source: &Source) -> Vec<String> {
     let mut known: BTreeSet<&str> = BINDING.into();
     for own in ["mod ", "macro_rules! "] {
@@ -300,6 +447,57 @@ fn the_core_is_layered() {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
     let seen = dependencies("core").into_iter().find(|it| FRAMEWORKS[..3].contains(&it.as_str()));
     assert_eq!(seen, None, "the core depends on a binding's library");
+}
+
+#[test]
+fn no_circle_ties_files_of_the_core() {
+    let circles = Tree::new(&sources("core/src")).circles();
+    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
+}
+
+#[test]
+fn each_type_of_the_core_has_a_name_of_its_own() {
+    let namesakes = namesakes(&sources("core/src"));
+    assert!(namesakes.is_empty(), "\n{}", namesakes.join("\n"));
+}
+
+#[test]
+fn each_circle_and_each_namesake_is_caught() {
+    let files =
+        |files: &[(&str, &str)]| -> Vec<Source> { files.iter().map(|(file, text)| Source::new(file, text)).collect() };
+    let circles = |of: &[(&str, &str)]| Tree::new(&files(of)).circles().len();
+    assert_eq!(circles(&[("a.rs", "use crate::b::B;"), ("b.rs", "")]), 0);
+    assert_eq!(circles(&[("a.rs", "use crate::b::B;"), ("b.rs", "fn f() { crate::a::g() }")]), 1);
+    // The way of a name through the module that hands it on, and a child that uses its parent.
+    let folder = |one: &str| {
+        [
+            ("f/mod.rs", "mod one;\nmod two;\npub use two::Two;\nstruct F;"),
+            ("f/one.rs", one),
+            ("f/two.rs", "use super::one::One;"),
+        ]
+        .map(|(file, text)| (file.to_owned(), text.to_owned()))
+    };
+    let circles_of = |one: &str| {
+        let folder = folder(one);
+        circles(&folder.each_ref().map(|(file, text)| (file.as_str(), text.as_str())))
+    };
+    assert_eq!(
+        (circles_of("use super::F;"), circles_of("use super::Two;"), circles_of("use crate::f::two;")),
+        (0, 1, 1)
+    );
+    let caught = |of: &[(&str, &str)]| namesakes(&files(of)).len();
+    assert_eq!(
+        caught(&[
+            ("a.rs", "pub(crate) struct A {}\nenum B {}"),
+            ("b.rs", "type A = u8;\nimpl C {\n    type B = u8;\n}")
+        ]),
+        1
+    );
+    assert_eq!(
+        caught(&[("blocking.rs", "pub struct A;"), ("a.rs", "pub struct A;"), ("http/a.rs", "pub enum A {}")]),
+        0
+    );
+    assert_eq!(caught(&[("blocking.rs", "struct A;"), ("a.rs", "pub struct A;")]), 1);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Counters: shown once while they are written down, exact over threads, engines and processes, and after `kill -9` at
-//! most one interval short and never too high.
+//! Counters: shown once while they are written, exact over threads, engines and processes. After `kill -9` they lack at most
+//! one interval and are never too high.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use keywright_tests::site::{Site, config, create};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-/// A request that a key with the scope `a:read` is allowed, and one that it is not.
+/// A request that is allowed to a key with the scope `a:read`, and one that is denied.
 fn requests() -> [Request; 2] {
     [Request::new().scope("a:read"), Request::new().scope("a:write")]
 }
@@ -84,7 +84,7 @@ proptest! {
         if closed {
             engines.iter().for_each(Keywright::close);
         }
-        // What is not closed writes its counts down when it is dropped.
+        // An engine that is not closed writes its counts when it is dropped.
         drop(engines);
         let kw = site.open();
         for (place, key) in keys.iter().enumerate() {
@@ -96,7 +96,7 @@ proptest! {
     }
 }
 
-/// How often each thread of a process uses a key, and how the process ends.
+/// The uses of a key by each thread of a process, and the way in which the process ends.
 #[derive(Debug, Clone)]
 struct Work {
     key: usize,
@@ -138,7 +138,7 @@ fn processes_and_threads_count_together() {
     counted.unwrap();
 }
 
-/// What one of those processes does.
+/// The work of one of these processes.
 fn count(folder: &Path, order: &str) {
     let [text, threads, times, end] = order.split(' ').collect::<Vec<_>>().try_into().unwrap();
     let (threads, times): (u64, u64) = (threads.parse().unwrap(), times.parse().unwrap());
@@ -158,13 +158,13 @@ fn count(folder: &Path, order: &str) {
         "dropped" => drop(kw),
         _ => {
             kw.flush().unwrap();
-            // Nothing that would write at the end gets to run.
+            // Nothing that writes at the end of a process can run.
             std::mem::forget(kw);
         }
     }
 }
 
-/// What a process has counted before it flushed, and after.
+/// The counts of a process before and after its flush.
 const FLUSHED: u64 = 40;
 const LOST: u64 = 25;
 

@@ -1,4 +1,4 @@
-//! Slow verifiers: what strangers may make them cost, and that a change of one key makes nobody hash again.
+//! Slow verifiers: the work that strangers can cause is bounded, and a change of one key makes no other key hash again.
 
 use keywright::blocking::Keywright;
 use keywright::testing::ManualClock;
@@ -26,7 +26,7 @@ fn a_slow_row_without_a_filter_takes_five_wrong_secrets_a_minute_and_its_own_at_
         assert_eq!(verdict(&kw, &wrong), "unavailable");
         assert_eq!(verdict(&kw, right), "allowed");
     }
-    // Another process has proved nothing yet, and a budget of its own: it is spent by wrong secrets alone.
+    // Another process has verified nothing yet, and has its own budget. Only wrong secrets spend it.
     let second = engine(&site, &clock);
     for _ in 0..5 {
         assert_eq!(verdict(&second, &wrong), "invalid");

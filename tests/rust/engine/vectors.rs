@@ -194,7 +194,7 @@ fn same(want: &Json, got: &Json) -> Check {
     if want == got { Ok(()) } else { Err(format!("wanted {want}, got {got}")) }
 }
 
-/// What of a file went wrong, by case.
+/// The cases of a file that failed, with the reason.
 fn run<T>(name: &str, cases: &[T], id: impl Fn(&T) -> &str, mut check: impl FnMut(&T) -> Check) -> Vec<String> {
     let told = |case: &T, it: String| format!("{name}.json {}: {}", id(case), it.chars().take(400).collect::<String>());
     cases.iter().filter_map(|case| check(case).err().map(|it| told(case, it))).collect()
