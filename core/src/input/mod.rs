@@ -3,6 +3,7 @@
 //! Bindings and the wire convert what they get into [`Value`]s. The core alone decides which values are refused, and words the
 //! errors.
 
+mod casing;
 mod duration;
 mod fields;
 mod suggestion;
@@ -13,8 +14,9 @@ use chrono::{DateTime, Utc};
 use crate::clock::Millis;
 use crate::error::Error;
 
+pub use casing::Casing;
 pub(crate) use duration::span;
-pub use fields::{Casing, Fields};
+pub use fields::Fields;
 pub(crate) use suggestion::{chosen, meant, nearest};
 pub(crate) use text::{identifier, plain, prose};
 

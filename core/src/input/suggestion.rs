@@ -23,24 +23,8 @@ pub(crate) fn chosen<T: Copy>(field: &str, word: &str, reason: &str, choices: &[
     })
 }
 
-/// Edit distance (Levenshtein) without case and underscores.
+/// The edit distance (Levenshtein) without case and underscores.
 fn distance(left: &str, right: &str) -> usize {
-    let fold =
-        |text: &str| -> Vec<char> { text.chars().filter(|it| *it != '_').map(|it| it.to_ascii_lowercase()).collect() };
-    let (left, right) = (fold(left), fold(right));
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, a) in left.iter().enumerate() {
-        let mut diagonal = line;
-        let mut before = line + 1;
-        if let Some(first) = row.first_mut() {
-            *first = before;
-        }
-        for (cell, b) in row.iter_mut().skip(1).zip(&right) {
-            let here = (diagonal + usize::from(a != b)).min(*cell + 1).min(before + 1);
-            diagonal = *cell;
-            *cell = here;
-            before = here;
-        }
-    }
-    row.last().copied().unwrap_or_default()
+    let fold = |text: &str| text.replace('_', "").to_ascii_lowercase();
+    strsim::levenshtein(&fold(left), &fold(right))
 }

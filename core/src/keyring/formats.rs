@@ -50,6 +50,6 @@ impl KeyFormats {
 
     /// A writer that masks keys as [`redact`](Self::redact) does, for loggers.
     pub fn redacting<W: Write>(&self, to: W) -> RedactingWriter<W> {
-        RedactingWriter::new(self.clone(), to)
+        RedactingWriter::new(Arc::clone(&self.0), to)
     }
 }

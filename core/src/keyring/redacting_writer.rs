@@ -1,6 +1,7 @@
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use super::KeyFormats;
+use crate::key::Formats;
 
 /// A writer that masks API keys line by line. Put it between a logger and its output.
 ///
@@ -17,13 +18,13 @@ use super::KeyFormats;
 /// # kw.close().await; Ok(()) }) }
 /// ```
 pub struct RedactingWriter<W: Write> {
-    formats: KeyFormats,
+    formats: Arc<Formats>,
     line: Vec<u8>,
     to: W,
 }
 
 impl<W: Write> RedactingWriter<W> {
-    pub(super) fn new(formats: KeyFormats, to: W) -> Self {
+    pub(super) fn new(formats: Arc<Formats>, to: W) -> Self {
         Self { formats, line: Vec::new(), to }
     }
 
