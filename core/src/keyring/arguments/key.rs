@@ -1,29 +1,9 @@
-use std::sync::Arc;
-
 use super::expiry::Expiry;
-use super::settings::KeySettings;
+use super::settings::{KeySettings, KeyUpdate, NewKey};
 use super::{Change, MAX_NAME};
 use crate::error::Error;
 use crate::input::{Fields, plain};
-use crate::rights::{ChangeAuthority, Rights};
-
-/// The arguments of `keys.create`.
-///
-/// ```
-/// use keywright::NewKey;
-/// let new = NewKey::named("Production Integration").scopes("deals:read,deals:write")?.expires_in_days(365);
-/// # Ok::<(), keywright::Error>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct NewKey {
-    pub(crate) settings: KeySettings,
-    pub(crate) environment: Option<String>,
-    pub(crate) created_by: Option<String>,
-    /// The agent on whose behalf the key is created.
-    pub(crate) agent: Option<String>,
-    /// The rights of the key that creates this one, if a key does.
-    pub(crate) authority: Option<Arc<ChangeAuthority>>,
-}
+use crate::rights::Rights;
 
 impl NewKey {
     /// The names of the arguments that every caller may give. `created_by` is for the host alone.
@@ -90,17 +70,6 @@ impl NewKey {
         self.settings.check()?;
         self.created_by.as_deref().map_or(Ok(()), |actor| plain("created_by", actor, MAX_NAME))
     }
-}
-
-/// The arguments of `keys.update`. A field that is not set stays as it is.
-///
-/// ```
-/// let update = keywright::KeyUpdate::new().name("CI").expires_at(None);
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct KeyUpdate {
-    pub(crate) settings: KeySettings,
-    pub(crate) change: Change,
 }
 
 impl KeyUpdate {

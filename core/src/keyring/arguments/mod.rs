@@ -12,10 +12,10 @@ mod settings;
 pub(super) use attestation::AgentClaims;
 pub use attestation::Attestation;
 pub use change::{Change, Rotation};
-pub use key::{KeyUpdate, NewKey};
 pub use list::{ListAudit, ListKeys, ListOrgs};
 pub use org::OrgUpdate;
 pub(super) use settings::KeySettings;
+pub use settings::{KeyUpdate, NewKey};
 
 use crate::error::Error;
 use crate::input::Value;

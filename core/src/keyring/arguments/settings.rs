@@ -1,15 +1,17 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::MAX_NAME;
 use super::expiry::Expiry;
 use super::metadata::{self, Metadata};
-use super::{KeyUpdate, NewKey, read_networks};
+use super::{Change, read_networks};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::input::{Fields, Value, plain, prose};
 use crate::record::{Level, Limit};
+use crate::rights::ChangeAuthority;
 use crate::scope::{self, IntoScopes};
 use crate::store::KeyRow;
 use crate::{level, limit, network};
@@ -107,6 +109,24 @@ impl KeySettings {
     }
 }
 
+/// The arguments of `keys.create`.
+///
+/// ```
+/// use keywright::NewKey;
+/// let new = NewKey::named("Production Integration").scopes("deals:read,deals:write")?.expires_in_days(365);
+/// # Ok::<(), keywright::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    pub(crate) settings: KeySettings,
+    pub(crate) environment: Option<String>,
+    pub(crate) created_by: Option<String>,
+    /// The agent on whose behalf the key is created.
+    pub(crate) agent: Option<String>,
+    /// The rights of the key that creates this one, if a key does.
+    pub(crate) authority: Option<Arc<ChangeAuthority>>,
+}
+
 impl NewKey {
     /// Free text about the key: up to 1,000 characters on one or more lines.
     ///
@@ -175,6 +195,17 @@ impl NewKey {
         let expiry = Some(Expiry::At(at.timestamp_millis()));
         Self { settings: KeySettings { expiry, ..self.settings }, ..self }
     }
+}
+
+/// The arguments of `keys.update`. A field that is not set stays as it is.
+///
+/// ```
+/// let update = keywright::KeyUpdate::new().name("CI").expires_at(None);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct KeyUpdate {
+    pub(crate) settings: KeySettings,
+    pub(crate) change: Change,
 }
 
 impl KeyUpdate {
