@@ -27,7 +27,15 @@ use crate::wait::Boxed;
 /// # kw.close().await; Ok(()) }) }
 /// ```
 #[derive(Clone)]
-pub struct IdempotencyLayer(pub(super) KeywrightLayer);
+pub struct IdempotencyLayer(KeywrightLayer);
+
+impl KeywrightLayer {
+    /// The layer for routes that accept idempotency keys. Without it, requests with such a key get 500.
+    #[must_use]
+    pub fn once(self) -> IdempotencyLayer {
+        IdempotencyLayer(self.idempotent())
+    }
+}
 
 impl<S> Layer<S> for IdempotencyLayer {
     type Service = KeywrightService<IdempotencyService<S>>;

@@ -64,10 +64,9 @@ impl KeywrightLayer {
         Ok(Self::of(http, Some(needs)))
     }
 
-    /// The layer for routes that accept idempotency keys. Without it, requests with such a key get 500.
-    #[must_use]
-    pub fn once(self) -> IdempotencyLayer {
-        IdempotencyLayer(Self(Arc::new(GuardConfig { idempotent: true, ..GuardConfig::clone(&self.0) })))
+    /// The same layer in front of a service that handles idempotent requests.
+    pub(super) fn idempotent(self) -> Self {
+        Self(Arc::new(GuardConfig { idempotent: true, ..GuardConfig::clone(&self.0) }))
     }
 
     pub(super) fn http(&self) -> &Http {

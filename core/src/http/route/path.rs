@@ -201,17 +201,9 @@ impl<'a> RequestPath<'a> {
 
 /// Decodes percent-encoding (RFC 3986, section 2.1). `None` if it is malformed, or not UTF-8.
 pub(in crate::http) fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
-        return Some(text.into());
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    let digit = |it: Option<u8>| char::from(it?).to_digit(16).and_then(|it| u8::try_from(it).ok());
-    while let Some(byte) = bytes.next() {
-        out.push(match byte {
-            b'%' => digit(bytes.next())? << 4 | digit(bytes.next())?,
-            plain => plain,
-        });
-    }
-    String::from_utf8(out).ok().map(Cow::Owned)
+    // The decoder leaves a malformed escape as it is.
+    let is_escape =
+        |after: &str| matches!(after.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    let is_wellformed = text.split('%').skip(1).all(is_escape);
+    is_wellformed.then(|| percent_encoding::percent_decode_str(text).decode_utf8().ok())?
 }

@@ -2,24 +2,9 @@
 
 use super::Spelling;
 use super::record::{KEY, RecordField};
+use super::view::View;
 use crate::error::Error;
 use crate::input::meant;
-
-/// A group of responses that show a key.
-///
-/// ```
-/// use keywright::http::{Spelling, View};
-/// assert!(Spelling::new().fields(View::List, ["id", "api_key"]).is_err());
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum View {
-    /// The responses of create and rotate, which show the text of the key.
-    Create,
-    /// The items of a list.
-    List,
-    /// All other responses.
-    Get,
-}
 
 /// The field that holds the text of a key.
 pub(super) const SECRET: &str = "api_key";

@@ -5,14 +5,15 @@ mod read;
 mod record;
 mod render;
 mod schema;
+mod view;
 
 use self::fields::SECRET;
-pub use self::fields::View;
 #[cfg(test)]
 pub(in crate::http) use self::record::KEY;
 pub(in crate::http) use self::record::{
     AGENT_USAGE, AUDIT_ENTRY, ORG, REVOKED_KEYS, RecordField, RecordShape, SCOPE, USAGE, WHOAMI,
 };
+pub use self::view::View;
 use crate::error::Error;
 use crate::input::{Casing, Fields, Value};
 

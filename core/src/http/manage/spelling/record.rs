@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::View;
+use super::view::View;
 use crate::record::Key;
 
 /// A field of a record.
