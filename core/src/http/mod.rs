@@ -28,7 +28,7 @@ mod session;
 use std::sync::Arc;
 
 pub use self::auth_context::{AuthContext, Outcome, Principal};
-use self::config::CheckedConfig;
+use self::config::CheckedHttpConfig;
 pub use self::config::Config;
 pub use self::explain::Explanation;
 pub use self::forward_auth_proxy::ForwardAuthProxy;
@@ -65,7 +65,7 @@ use crate::keyring::Keywright;
 #[derive(Clone)]
 pub struct Http {
     kw: Keywright,
-    config: Arc<CheckedConfig>,
+    config: Arc<CheckedHttpConfig>,
 }
 
 impl Http {

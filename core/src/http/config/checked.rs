@@ -15,7 +15,7 @@ use crate::http::route::{Idempotent, Needs, RouteTable};
 use crate::http::session::{SessionTokens, TokenVerifier};
 
 /// A configuration without contradictions.
-pub(in crate::http) struct CheckedConfig {
+pub(in crate::http) struct CheckedHttpConfig {
     pub(in crate::http) style: ResponseStyle,
     pub(in crate::http) credentials: Vec<CredentialSource>,
     pub(in crate::http) trusted_proxies: TrustedProxies,
@@ -38,7 +38,7 @@ pub(in crate::http) struct CheckedConfig {
     pub(in crate::http) rewrites: bool,
 }
 
-impl CheckedConfig {
+impl CheckedHttpConfig {
     /// The names, in lower case, of all request headers that are read.
     pub(in crate::http) fn request_headers(&self) -> impl Iterator<Item = &str> {
         request_headers(&self.credentials, self.forward_auth, self.agent_header.as_deref())
@@ -72,7 +72,7 @@ impl Config {
     }
 
     /// Checks everything that can be checked without an engine.
-    pub(in crate::http) fn checked(&self) -> Result<CheckedConfig, Error> {
+    pub(in crate::http) fn checked(&self) -> Result<CheckedHttpConfig, Error> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" ._-".contains(&byte);
         if !(1..=64).contains(&self.realm.len()) || !self.realm.bytes().all(is_plain) {
             return Err(Error::validation_failed(
@@ -113,7 +113,7 @@ impl Config {
         for origin in &self.origins {
             check_origin(origin)?;
         }
-        Ok(CheckedConfig {
+        Ok(CheckedHttpConfig {
             style: self.style(),
             credentials: self.credentials.clone(),
             trusted_proxies: self.trusted_proxies.clone(),

@@ -3,7 +3,7 @@
 mod checked;
 mod read;
 
-pub(super) use self::checked::CheckedConfig;
+pub(super) use self::checked::CheckedHttpConfig;
 use self::checked::request_headers;
 use super::agent;
 use super::client_address::TrustedProxies;
