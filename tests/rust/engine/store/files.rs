@@ -13,6 +13,7 @@ use keywright::blocking::Keywright;
 use keywright::{Error, NewKey, UnavailableCause};
 use rusqlite::Connection;
 
+#[cfg(not(keywright_portable))]
 use keywright_tests::site::process::{after, again, inside, words};
 use keywright_tests::site::{Site, bytes, config, create, files, forged, verdict};
 

@@ -14,7 +14,7 @@ fn a_schema_beyond_this_release_is_refused_with_both_versions() {
     let site = Site::new();
     site.open().close();
     site.sql().execute_batch("UPDATE meta SET schema = 905, oldest_reader = 904").unwrap();
-    let ours = 8;
+    let ours = 9;
     for read_only in [false, true] {
         let error = refused(&site, read_only);
         assert_eq!(error.unavailable_cause(), Some(UnavailableCause::Newer));
@@ -56,6 +56,7 @@ fn first_schema(site: &Site) {
              ALTER TABLE keys DROP COLUMN parent;
              ALTER TABLE keys DROP COLUMN tier;
              ALTER TABLE keys DROP COLUMN limits;
+             ALTER TABLE keys DROP COLUMN description;
              CREATE TRIGGER keys_updated{trigger}END;
              UPDATE meta SET schema = 1, oldest_reader = 1"
         ))
@@ -71,7 +72,7 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
     first_schema(&site);
     let error = refused(&site, true);
     assert_eq!(error.unavailable_cause(), Some(UnavailableCause::ReadOnly));
-    assert!(error.to_string().contains("schema 1 and this release needs 8"), "{error}");
+    assert!(error.to_string().contains("schema 1 and this release needs 9"), "{error}");
 
     let kw = Keywright::open(site.config().tier("basic", [Limit::new("basic", 100)])).unwrap();
     let key = kw.keys().get(&old.id).unwrap();
@@ -86,7 +87,7 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
         .sql()
         .query_row("SELECT schema, oldest_reader FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap();
-    assert_eq!(kept, (8, 1));
+    assert_eq!(kept, (9, 1));
 }
 
 #[test]
