@@ -78,7 +78,7 @@ packs_tarball() {
 
 packs_crate() {
   cargo package --package keywright --allow-dirty --no-verify || return 1
-  tar -tzf "$CARGO_TARGET_DIR"/package/keywright-*.crate | grep -q '/README.md$'
+  tar -tzf "$CARGO_TARGET_DIR"/package/keywright-*.crate | grep '/README.md$' >/dev/null
 }
 
 # The addon without the hooks of the tests.

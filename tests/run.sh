@@ -37,10 +37,10 @@ step_lint() {
     && "$bin"/ruff check --quiet . \
     && "$bin"/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/python/timing.py \
       tests/bench/python/hot.py tests/checker/checker.py tests/seeds/check.py tests/http/drive.py tests/http/openapi.py \
-      tests/packages/metadata.py tests/documents.py tests/schema/check.py \
+      tests/packages/metadata.py tests/documents.py tests/schema/validate.py \
     && "$python" tests/packages/metadata.py \
     && "$python" tests/documents.py \
-    && "$python" tests/schema/check.py \
+    && "$python" tests/schema/validate.py \
     && "$bin"/zizmor --quiet --offline --persona auditor .github
 }
 

@@ -107,7 +107,8 @@ class _Contract:
     def needs(self, scopes: str | list[str] | None = None, **needs: Any) -> Needs:
         """Reads needs like ``needed``, and raises if no request could meet them."""
         wanted = needed(scopes, **needs)
-        (self._http or self._config).check(wanted)
+        if wanted is not BY_RULE:
+            (self._http or self._config).check(wanted)
         return wanted
 
     def _flush(self) -> None:

@@ -51,10 +51,11 @@ UNREADABLE = b"*"
 
 def _original_path(scope: Scope) -> bytes:
     """Returns the original path. A path that is no encoding of the path of the application was rewritten, and is unreadable."""
-    path, raw = scope["path"], scope.get("raw_path")
+    path: str = scope["path"]
+    raw: bytes | None = scope.get("raw_path")
     if raw is None:
         return _quote(path)
-    text: str = raw.decode("latin-1")
+    text = raw.decode("latin-1")
     if text == path and "%" not in text:
         # Most paths: there is nothing to decode.
         return raw
