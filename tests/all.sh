@@ -1,8 +1,18 @@
 #!/usr/bin/env bash
 # Runs every step of tests/run.sh. A failing step hides no other; the exit code says whether all passed.
+#
+#   bash tests/all.sh [--long]
+#
+# --long adds the long steps.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
+kinds=step
+case "${1-}" in
+  "") ;;
+  --long) kinds='step|long' ;;
+  *) printf 'unknown option %s; there is only --long\n' "$1" >&2; exit 2 ;;
+esac
 passed=0
 failed=0
 report=""
@@ -13,7 +23,7 @@ finish() {
   exit
 }
 
-for name in $(sed -n 's/^step_\([a-z]*\)().*/\1/p' tests/run.sh); do
+for name in $(sed -nE "s/^($kinds)_([a-z]*)\(\).*/\2/p" tests/run.sh); do
   started=$SECONDS
   printf '\n== %s\n' "$name"
   if bash tests/run.sh "$name"; then

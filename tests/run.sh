@@ -8,7 +8,6 @@
 #   setup      the tools, .venv and node_modules
 #   lint       formatters, clippy, ruff, mypy; versions, documents and vectors against what they name; the workflows
 #   rust       tests in Rust; FILTER is a folder of tests/rust, or part of the name of a test or a module
-#   portable   tests in Rust with the code for systems that are not Unix; FILTER is part of the name of a test or a module
 #   rustdoc    examples in the documentation of the crate, the guide among them; FILTER is part of a name or a page
 #   python     tests in Python, types among them; FILTER is a file (`test_wsgi`) or an expression of `pytest -k`
 #   node       tests in Node, types among them; FILTER is a file (`express`) or part of a test's name
@@ -21,7 +20,12 @@
 #   packages   wheel, crate and tarball
 #   audit      licences, origins and duplicates of every crate
 #
-# and these are selections of them:
+# tests/all.sh --long adds these, which take as long again:
+#
+#   portable   tests in Rust with the code for systems that are not Unix; FILTER is part of the name of a test or a module
+#   field      other people's servers, proxies, runtimes, bundlers and clients; FILTER is an area (`proxies`), or --all
+#
+# and these are selections of steps:
 #
 #   docs       rustdoc and guide
 #   vectors    tests/vectors in three languages; FILTER is a file (`scope`) or the id of a case
@@ -69,8 +73,6 @@ step_rust() {
   return "$code"
 }
 
-step_portable() { bash tests/portable.sh "$@"; }
-
 step_rustdoc() {
   cargo test --quiet --workspace --doc --features keywright/testing,keywright/axum ${1+-- "$1"} || return 1
   [ -n "${1-}" ] || RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --package keywright --features axum,testing
@@ -117,6 +119,9 @@ step_packages() { bash tests/packages.sh; }
 # Known vulnerabilities are left out: that list is on the network.
 step_audit() { "$bin"/cargo-deny --log-level error check bans licenses sources; }
 
+long_portable() { bash tests/portable.sh "$@"; }
+long_field() { bash tests/field.sh "$@"; }
+
 selected_docs() { step_rustdoc "$@" && step_guide "$@"; }
 
 # In Rust all cases take less than a second once they are built.
@@ -128,7 +133,7 @@ selected_vectors() {
 }
 
 step=${1-}
-for kind in step selected; do
+for kind in step long selected; do
   if declare -F "${kind}_$step" >/dev/null; then
     shift
     [ "$step" = setup ] || [ -x "$python" ] || step_setup || exit 1
