@@ -124,6 +124,7 @@ export class CreateDialog extends Dialog {
     };
     const pick = (event: Event) => {
       this.#date = (event.target as HTMLInputElement).value;
+      this.#wrong = null;
       this.page.show();
     };
     const option = (value: string, text: string) => html`<option value=${value} ?selected=${this.#expiry === value}>${text}</option>`;
