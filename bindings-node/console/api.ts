@@ -43,9 +43,7 @@ export class Api {
     const query = new URLSearchParams({ limit: String(limit) });
     for (const [name, value] of Object.entries({ ...filter, cursor })) if (value) query.set(name, value);
     const { body, headers } = await this.#ask("GET", `${this.connection.keys}?${query}`, { signal });
-    const page = readPage(body, headers.get("link"));
-    if (!page) throw new Trouble("foreign");
-    return page;
+    return understood(readPage(body, headers.get("link")));
   }
 
   async get(id: Key["id"]): Promise<Key> {
@@ -55,7 +53,7 @@ export class Api {
   /** Who asks; null where the host does not let that be asked. */
   async whoami(signal: AbortSignal): Promise<Caller | null> {
     try {
-      return readCaller((await this.#ask("GET", `${this.connection.beside}/whoami`, { signal })).body);
+      return understood(readCaller((await this.#ask("GET", `${this.connection.beside}/whoami`, { signal })).body));
     } catch (error) {
       if (error instanceof Trouble && error.kind === "missing") return null;
       throw error;
@@ -90,9 +88,7 @@ export class Api {
   }
 
   #key(answer: Answer): Key {
-    const key = readKey(answer.body);
-    if (!key) throw new Trouble("foreign");
-    return key;
+    return understood(readKey(answer.body));
   }
 
   /** Answers tell it; the OpenAPI document does where there was none with a name of two words. */
@@ -132,6 +128,12 @@ export class Api {
 function lost(error: unknown, late: AbortSignal, stopped: AbortSignal | undefined, kind: "offline" | "cut"): unknown {
   if (stopped?.aborted) return error;
   return new Trouble(late.aborted ? "slow" : kind);
+}
+
+/** What was read of an answer; null tells that the answer is not from management. */
+function understood<T>(read: T | null): T {
+  if (read === null) throw new Trouble("foreign");
+  return read;
 }
 
 function parsed(text: string): unknown {

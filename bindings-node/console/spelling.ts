@@ -121,9 +121,10 @@ export interface Caller {
   may: string[];
 }
 
+/** A caller; null for what is none. */
 export function readCaller(value: unknown): Caller | null {
   const fields = plain(value);
-  if (!fields) return null;
+  if (!fields?.["type"]) return null;
   const key = plain(fields["key"]);
   return {
     name: [fields["org"], fields["actor"] ?? key?.["id"]].filter((part) => typeof part === "string").join("/"),
