@@ -130,7 +130,7 @@ export class Page {
     const before = this.list;
     const list = this.#newList(before.filter);
     before.stop();
-    // What is there stays until the new list has come.
+    // The list on the page stays until the new one has come.
     if (!before.isReady) this.list = list;
     await Promise.all([list.load(), this.#meet()]);
     if (list.isStopped) return;

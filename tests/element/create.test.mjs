@@ -77,7 +77,7 @@ test("a copy on plain HTTP works, and one that fails says so", async (t) => {
   const text = await secret(page).innerText();
   await inDialog(page, "Copy").click();
   await page.getByText("Copied.").waitFor();
-  // What was copied is pasted into a field of the page below.
+  // The copied text is pasted into a field of the page below.
   await page.evaluate(() => (document.execCommand = () => false));
   await inDialog(page, "Copy").click();
   await page.getByText("Your browser did not allow copying.").waitFor();

@@ -130,7 +130,7 @@ fn text(row: &[Cell], columns: &[String], column: &str) -> String {
     }
 }
 
-/// What the engine stores for this secret.
+/// Returns the verifier that the engine stores for this secret.
 pub fn verifier(key_id: &str, text: &Text, pepper: &str) -> String {
     let field = |name: &str, value: &str| (name.to_owned(), Value::Text(value.to_owned()));
     let input = Value::Map(vec![

@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
         found
     }
 
-    /// What the texts must say, whatever was not acknowledged.
+    /// The answers that each text must get, apart from changes that were not acknowledged.
     fn stands(&self, kw: &Keywright, told: &Told) {
         if let Some(before) = self.before {
             self.verify(kw, before.revoked.api_key.reveal(), &["revoked"]);
@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
 
     /// Whether the work met the fault. The engine outlives it, or is closed in it.
     fn passes(&self, outlives: bool) -> bool {
-        // Whoever could not open the engine tries once more.
+        // A program that could not open the engine tries once more.
         let kw = self.open().or_else(|| self.open());
         let told = kw.as_ref().map(|it| self.work(it)).unwrap_or_default();
         if let Some(kw) = &kw {

@@ -74,7 +74,7 @@ impl Work {
         work
     }
 
-    /// What was done so far is acknowledged.
+    /// All changes so far are acknowledged.
     fn done(&mut self) {
         let moment = self.watch.moment();
         self.portraits.push((moment, Portrait::of(&self.kw, &self.texts)));

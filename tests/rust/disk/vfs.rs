@@ -23,7 +23,7 @@ fn watched(name: *const c_char) -> Option<Watched> {
     watch::watched(Path::new(OsStr::from_bytes(name.to_bytes())))
 }
 
-/// What SQLite takes for its file. In the memory behind it lies the real one.
+/// The file object that SQLite sees. The real one lies in the memory behind it.
 #[repr(C)]
 struct Shim {
     base: ffi::sqlite3_file,

@@ -39,7 +39,7 @@ impl Call {
         Self::ShmLock,
     ];
 
-    /// What SQLite's own VFS answers when the operating system refuses the call.
+    /// The error of SQLite's own VFS when the operating system refuses the call.
     pub fn failure(self) -> c_int {
         match self {
             Self::Open => ffi::SQLITE_CANTOPEN,
@@ -69,7 +69,7 @@ pub struct Fault {
     pub code: Option<c_int>,
 }
 
-/// What happened to the files of a folder, in order. Files go by their names in it.
+/// The calls on the files of a folder, in order. Files go by their names in it.
 #[derive(Debug)]
 pub enum Event {
     Opened(String),

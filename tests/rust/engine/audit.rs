@@ -164,7 +164,7 @@ fn sealed(pepper: bool) -> (Site, AuditHead) {
     (site, head)
 }
 
-/// What a copy of the database shows after another program changed it.
+/// Checks a copy of the database after another program changed it.
 fn tampered(site: &Site, pepper: bool, change: impl FnOnce(&Connection)) -> (AuditCheck, AuditHead) {
     let copy = site.folder().join("copy.db");
     fs::copy(site.file(), &copy).unwrap();

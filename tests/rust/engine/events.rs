@@ -1,4 +1,4 @@
-//! What is told to whoever listens: by which process, in which order, and what a listener cannot hold up.
+//! Events: which process delivers them, in which order, and that a slow subscriber holds nothing up.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};

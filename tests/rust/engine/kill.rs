@@ -31,7 +31,7 @@ const SHARE: usize = 6;
 
 const SIGKILL: i32 = 9;
 
-/// What is known of a key.
+/// The state of a key, as far as it is known.
 #[derive(Debug, Clone, PartialEq)]
 struct Known {
     status: Status,
@@ -59,7 +59,7 @@ impl Known {
         (id.to_owned(), Self { status, former: (former != "-").then(|| former.to_owned()), ..Self::new(text) })
     }
 
-    /// What can be done with it.
+    /// The changes that are possible.
     fn changes(&self) -> &'static [&'static str] {
         match self.status {
             Status::Active if self.former.is_none() => &["rotate", "replace", "disable", "revoke"],
@@ -86,7 +86,7 @@ impl Known {
         next
     }
 
-    /// What is not as it should be. A text that died with its process is empty.
+    /// Returns the faults. A text that died with its process is empty.
     fn differs(&self, kw: &Keywright, id: &str) -> Option<String> {
         let key = kw.keys().get(id).unwrap();
         let right = if self.status == Status::Active { "allowed" } else { self.status.as_str() };
@@ -158,7 +158,7 @@ struct Ledger {
     seq: u64,
 }
 
-/// What was met on all files.
+/// Counts over all files.
 #[derive(Debug, Default)]
 struct Tally {
     kills: usize,

@@ -18,12 +18,12 @@ use serde::Serialize;
 
 use keywright_tests::site::{PEPPER, Site, bytes, contains, create, files, forged, plain, until, verdict};
 
-/// What a client makes up is no secret of ours, but may be one of its own.
+/// A text that a client makes up is no secret of the engine, but may be one of the client.
 const ATTEMPT: &str = "an-idempotency-key-that-a-client-made-up";
 
 const NEXT: &str = "the pepper that comes next, longer than 32 bytes";
 
-/// What tells of a secret: all of it, either half, and the usual ways to write it.
+/// The forms that give a secret away: all of it, either half, and the usual ways to write it.
 fn traces(secret: &str) -> Vec<String> {
     let (head, tail) = secret.split_at(secret.len() / 2);
     let hex = secret.bytes().map(|it| format!("{it:02x}")).collect::<String>();

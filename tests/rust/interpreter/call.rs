@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use super::case::Step;
 use super::value::{Saved, fields, value};
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Debug)]
 pub enum Outcome {
     Done(Json),

@@ -177,7 +177,7 @@ pub struct HttpCase {
     pub repeat: Option<usize>,
     /// Which guard the case is about: every guard where it says nothing.
     pub guard: Option<HttpGuard>,
-    /// What is asked first, and answered as it may be.
+    /// Calls that are made first, with any outcome.
     #[serde(default)]
     pub before: Vec<HttpRequest>,
     pub request: HttpRequest,

@@ -16,7 +16,7 @@ pub fn special(json: &Json) -> Option<(&str, &Json)> {
     (entries.next().is_none() && name.starts_with('$')).then_some((name, argument))
 }
 
-/// What a caller gives.
+/// A value that a caller gives.
 pub fn value(json: &Json, saved: &Saved) -> Value {
     if let Some((name, argument)) = special(json) {
         return spoken(name, argument, saved);

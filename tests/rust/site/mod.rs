@@ -62,7 +62,7 @@ pub fn create(kw: &Keywright, name: &str) -> IssuedKey {
     kw.keys().create(NewKey::named(name)).unwrap()
 }
 
-/// What a verification says: `allowed`, or the code of the denial.
+/// The outcome of a verification: `allowed`, or the code of the denial.
 pub fn verdict(kw: &Keywright, text: &str) -> &'static str {
     word(&kw.verify(text, &Request::new()))
 }
@@ -96,7 +96,7 @@ fn base62(mut number: u32) -> String {
 
 /// Every call that writes, on an active key of the org `default`. Run on a sound database, each changes something.
 pub fn changes(kw: &Keywright, key: &Key) -> Vec<(&'static str, Result<(), Error>)> {
-    // What is pruned lies at least a millisecond back.
+    // Pruned entries lie at least a millisecond back.
     std::thread::sleep(Duration::from_millis(2));
     let before = key.created_at + chrono::TimeDelta::milliseconds(1);
     let (keys, orgs, id) = (kw.keys(), kw.orgs(), &key.id);

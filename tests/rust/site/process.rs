@@ -68,7 +68,7 @@ impl Process {
         self.child.wait().unwrap()
     }
 
-    /// What it said so far.
+    /// Its output so far.
     pub fn output(&mut self) -> String {
         let mut text = String::new();
         self.output.rewind().unwrap();

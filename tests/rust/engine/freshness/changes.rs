@@ -42,7 +42,7 @@ fn arrive(act: impl Fn(&Stage, &str)) {
         (sql("revoked_at = 1", &b.id), 1, "revoked"),
     ];
     for (order, at, expected) in whole {
-        // What has lost its proof is not remembered.
+        // A text that has lost its proof is not in memory.
         let known: Vec<&str> = texts.iter().filter(|it| **it != texts[6] || at < 6).copied().collect();
         stage.warm(&known[..6]);
         act(&stage, &order);

@@ -1,6 +1,6 @@
 //! The database taken away from under engines that have all by heart.
 //!
-//! What holds: for up to a second an engine with a WAL index goes on by what it knows, and one without asks each time.
+//! The bound: for up to a second an engine with a WAL index answers from memory, and one without asks each time.
 //! After it every engine that had the files open is `unavailable` for every key, until it is opened anew. Who opens anew
 //! goes by what is there. A database that another program overwrites in place, not through SQLite, is damaged by SQLite's
 //! own rules, and nothing is promised of it.
@@ -79,7 +79,7 @@ impl Taken {
         }
     }
 
-    /// What a program finds that opens the file now.
+    /// The state that a program finds when it opens the file now.
     fn anew(&self) -> [&'static str; 2] {
         let kw = Keywright::open(self.stage.site.config()).unwrap();
         let found = self.said(&kw);
@@ -140,7 +140,7 @@ fn an_older_copy_in_place_of_the_database_is_noticed() {
     taken.is_silent();
 }
 
-/// Whoever has a log open that was deleted reads old pages from it, while others write a new one. Pages of equal
+/// A program that has a deleted log open reads old pages from it, while others write a new one. Pages of equal
 /// changes lie at equal places, so that nothing looks wrong.
 #[test]
 fn a_log_taken_away_is_noticed() {

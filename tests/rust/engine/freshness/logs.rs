@@ -1,4 +1,4 @@
-//! What happens to the log: checkpoints, resets, rollbacks, VACUUM.
+//! Changes of the log: checkpoints, resets, rollbacks, VACUUM.
 
 use std::fs;
 
@@ -74,7 +74,7 @@ fn in_a_log_that_grows_and_begins_anew_each_change_is_known() {
     stage.close();
 }
 
-/// What was not committed is never seen, also when it stands in the log, and nobody has to look for it.
+/// An uncommitted change is never seen, also when it stands in the log, and no verification looks for it.
 #[test]
 fn what_is_rolled_back_never_shows() {
     let stage = Stage::of_readers();

@@ -1,4 +1,4 @@
-//! What is remembered is as good as what is stored: whatever any program does to the database, the next verification
+//! Memory is as good as the store: whatever any program does to the database, the next verification
 //! says what an engine without a memory says.
 
 mod changes;

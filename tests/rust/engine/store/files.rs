@@ -292,7 +292,7 @@ fn a_file_taken_from_under_an_engine_is_noticed_before_anything_is_told() {
     }
 }
 
-/// What another SQLite library in this process does when it closes the file: it takes log and index away.
+/// Removes log and index, as another SQLite library in this process does when it closes the file.
 #[test]
 fn a_log_taken_from_under_an_engine_is_noticed_before_anything_is_told() {
     let (site, active, _) = closed();

@@ -22,7 +22,7 @@ fn error(file: &Path, read_only: bool) -> Error {
     }
 }
 
-/// What a reader may do works, and every change is refused as what it is.
+/// The calls of a reader work, and every change is refused with its true cause.
 fn reads_alone(reader: &Keywright, text: &str) {
     let id = reader.keys().find(&reader.engine().parse(text).unwrap().prefix).unwrap().id;
     let head = reader.audit().head().unwrap();

@@ -29,7 +29,7 @@ fn a_schema_beyond_this_release_is_refused_with_both_versions() {
     assert_eq!(kept, (905, 904));
 }
 
-/// What the first schema made of the keys' trigger.
+/// The keys' trigger of the first schema.
 fn first_trigger() -> &'static str {
     let first = include_str!("../../../../core/src/store/sqlite/migrations/0001_keys.sql");
     let (_, trigger) = first.split_once("CREATE TRIGGER keys_updated").unwrap();
@@ -106,7 +106,7 @@ fn limits_that_no_release_wrote_are_trouble_and_no_key_without_limits() {
         );
         assert_eq!(verdict(&kw, new.api_key.reveal()), "unavailable", "{foreign}");
     }
-    // What a later release adds to a limit is left alone.
+    // A member that a later release adds to a limit is left alone.
     stored(r#"[{"name":"own","rate":5,"burst":5,"per":"key","operation":null,"window":"day"}]"#);
     assert_eq!(kw.keys().get(&new.id).unwrap().limits, [Limit::new("own", 5)]);
     kw.close();

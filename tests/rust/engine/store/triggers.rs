@@ -1,4 +1,4 @@
-//! What any program does to keys, secrets and orgs raises the sequence and stamps the row, and no program takes a
+//! Every change of keys, secrets and orgs by any program raises the sequence and stamps the row, and no program takes a
 //! revocation back.
 
 use rusqlite::Connection;
@@ -115,7 +115,7 @@ fn an_update_of_any_column_is_stamped() {
             .prepare(&format!("SELECT name FROM pragma_table_info('{table}')"))
             .and_then(|mut it| it.query_map([], |row| row.get(0))?.collect())
             .unwrap();
-        // What never changes needs no stamp, and the stamp itself is no change.
+        // A column that never changes needs no stamp, and the stamp itself is no change.
         for column in columns.iter().filter(|it| ![key, "key_id", "changed_seq"].contains(&it.as_str())) {
             other.stamps(&format!("UPDATE {table} SET {column} = {column} WHERE {key} = '{row}'"), table, key, row);
         }
