@@ -98,7 +98,8 @@ for (const [form, options] of Object.entries(FORMS)) {
       await seen(state);
       page.once("dialog", (dialog) => dialog.accept());
       if (state === "reveal") await inDialog(page, "I have saved it").click();
-      await page.reload();
+      // The server stops when the test ends: no request may be on its way then.
+      await page.reload({ waitUntil: "networkidle" });
     }
   });
 }
