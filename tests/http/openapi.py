@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
 from drive import PEER, PEPPER, VECTORS, Site, directly
 from jsonschema_rs import Draft202012Validator
+from serving import served
 
 from keywright import Keywright
 from keywright.asgi import Management
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 MANAGER = {"org": "acme", "actor": "alice", "may": "keys:manage keys:introspect audit:read orgs:manage", "every_org": True}
 # Schemas cannot exclude the cursor of another list, a time in the past or an unknown tier; and a revoked key stays readable.
@@ -99,19 +96,6 @@ def vectors() -> int:
         print(f"openapi: no vector succeeds at {operation}", file=sys.stderr)
     print(f"openapi: {held} answers held to the document of {len(known)} routes, {wrong} differ")
     return wrong + len(known - seen)
-
-
-@contextmanager
-def served(app: Any) -> Iterator[int]:
-    listening = socket.create_server((PEER, 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", proxy_headers=False, lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield listening.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def explored(**options: Any) -> int:

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +17,6 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-import uvicorn
 from free_port import free_port
 
 PAGE = Path(__file__).parents[3] / "core" / "guide" / "forward.md"
@@ -68,20 +66,6 @@ def service() -> Iterator[int]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-@contextmanager
-def served(app: Any) -> Iterator[int]:
-    """A server of Keywright's endpoints, in a thread."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", proxy_headers=False, lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield listening.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../area.sh"
 
 # behind GATEWAY PROGRAM: all cases behind this program.
-behind() { GATEWAY=$1 PROGRAM=$2 timeout 900 "$area_python" -m pytest -q -p no:cacheprovider "$area/test_forward.py"; }
+behind() { PYTHONPATH="$PYTHONPATH:$PWD/tests/http" GATEWAY=$1 PROGRAM=$2 timeout 900 "$area_python" -m pytest -q -p no:cacheprovider "$area/test_forward.py"; }
 
 # another GATEWAY PACKAGE VERSION PROGRAM: all cases behind another version of a PyPI package.
 another() {

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from free_port import free_port
-from proxies import GATEWAY, proxied, served, service
+from proxies import GATEWAY, proxied, service
+from serving import served
 
 from keywright import Keywright
 from keywright.asgi import Management
