@@ -1,13 +1,10 @@
 //! The audit chain: each entry contains a hash over the entry before it and its own fields.
 
-use std::sync::Arc;
-
 use hmac::Mac;
 use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
 use crate::hash::{HmacSha256, frame, keyed};
-use crate::rights::ChangeAuthority;
 
 /// The hash before the first entry.
 pub(crate) const GENESIS_HASH: AuditHash = [0; 32];
@@ -24,8 +21,6 @@ pub(crate) struct AuditDraft {
     pub(crate) target: Option<String>,
     pub(crate) reason: Option<String>,
     pub(crate) details: serde_json::Map<String, serde_json::Value>,
-    /// The rights of the caller, if the caller is a key.
-    pub(crate) authority: Option<Arc<ChangeAuthority>>,
 }
 
 impl AuditDraft {

@@ -10,36 +10,37 @@ use crate::error::{Error, UnavailableCause};
 use crate::fork::{self, Process, Relation, lock};
 use crate::sys;
 
-type Job = Box<dyn FnOnce() + Send>;
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// A pool of at most `threads` threads, which start when first needed and work through one bounded queue in order. A job
 /// runs to its end even if its caller has gone.
-pub(crate) struct Workers {
+pub(crate) struct Workers<J = Job> {
     name: &'static str,
     threads: usize,
     bound: usize,
     /// How far the priority of the threads is lowered, in steps of `nice`.
     nice: i32,
+    /// How many of the waiting jobs a thread takes at a time.
+    batch: usize,
+    run: Arc<dyn Fn(Vec<J>) + Send + Sync>,
     /// Locked only behind the fork gate, so that a forked child finds it unlocked.
-    current: Mutex<ProcessWorkers>,
+    current: Mutex<ProcessWorkers<J>>,
 }
 
 /// The threads and queue of one process.
-struct ProcessWorkers {
+struct ProcessWorkers<J> {
     process: Process,
     closed: bool,
-    queue: Arc<JobQueue>,
+    queue: Arc<JobQueue<J>>,
 }
 
-#[derive(Default)]
-struct JobQueue {
-    jobs: Mutex<Jobs>,
+struct JobQueue<J> {
+    jobs: Mutex<Jobs<J>>,
     wake: Condvar,
 }
 
-#[derive(Default)]
-struct Jobs {
-    waiting: VecDeque<Job>,
+struct Jobs<J> {
+    waiting: VecDeque<J>,
     running: usize,
     idle: usize,
     closed: bool,
@@ -47,10 +48,16 @@ struct Jobs {
     finishers: Vec<oneshot::Sender<()>>,
 }
 
+impl<J> Default for JobQueue<J> {
+    fn default() -> Self {
+        let jobs = Jobs { waiting: VecDeque::new(), running: 0, idle: 0, closed: false, finishers: Vec::new() };
+        Self { jobs: Mutex::new(jobs), wake: Condvar::new() }
+    }
+}
+
 impl Workers {
     pub(crate) fn new(name: &'static str, threads: usize, bound: usize) -> Self {
-        let current = ProcessWorkers { process: Process::current(), closed: false, queue: Arc::default() };
-        Self { name, threads, bound, nice: 0, current: Mutex::new(current) }
+        Self::start(name, threads, bound, 1, |jobs| jobs.into_iter().for_each(|job| job()))
     }
 
     /// Lowers the priority of the threads by this many steps of `nice`. Work that keeps a core busy for long would otherwise
@@ -77,8 +84,32 @@ impl Workers {
     pub(crate) fn offer(&self, work: impl FnOnce() + Send + 'static) -> bool {
         self.push(Box::new(work)).is_ok()
     }
+}
 
-    fn push(&self, job: Job) -> Result<(), Error> {
+impl<J: Send + 'static> Workers<J> {
+    /// One thread, which runs up to `batch` of the waiting jobs together.
+    pub(crate) fn batches(
+        name: &'static str,
+        bound: usize,
+        batch: usize,
+        run: impl Fn(Vec<J>) + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(name, 1, bound, batch, run)
+    }
+
+    fn start(
+        name: &'static str,
+        threads: usize,
+        bound: usize,
+        batch: usize,
+        run: impl Fn(Vec<J>) + Send + Sync + 'static,
+    ) -> Self {
+        let current = ProcessWorkers { process: Process::current(), closed: false, queue: Arc::default() };
+        Self { name, threads, bound, nice: 0, batch, run: Arc::new(run), current: Mutex::new(current) }
+    }
+
+    /// Queues a job; `unavailable` if the queue is full.
+    pub(crate) fn push(&self, job: J) -> Result<(), Error> {
         // Jobs that will not run are dropped last: waking their callers may need the locks below.
         let mut undone = VecDeque::new();
         let _gate = fork::gate();
@@ -104,10 +135,10 @@ impl Workers {
             drop(jobs);
             current.queue.wake.notify_one();
         } else if jobs.running < self.threads {
-            let (queue, nice) = (Arc::clone(&current.queue), self.nice);
+            let (queue, run, batch, nice) = (Arc::clone(&current.queue), Arc::clone(&self.run), self.batch, self.nice);
             let work = move || {
                 sys::lower_priority(nice);
-                queue.work();
+                queue.work(batch, &*run);
             };
             match std::thread::Builder::new().name(self.name.to_owned()).spawn(work) {
                 Ok(_) => jobs.running += 1,
@@ -140,7 +171,9 @@ impl Workers {
         };
         let _ = done.await;
     }
+}
 
+impl<J> Workers<J> {
     /// Refuses new work. Queued jobs still run.
     fn close(&self) {
         let _gate = fork::gate();
@@ -153,25 +186,26 @@ impl Workers {
     }
 }
 
-impl Drop for Workers {
+impl<J> Drop for Workers<J> {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-impl JobQueue {
-    fn work(&self) {
-        while let Some(job) = self.next() {
+impl<J> JobQueue<J> {
+    fn work(&self, batch: usize, run: &dyn Fn(Vec<J>)) {
+        while let Some(jobs) = self.next(batch) {
             // If a job panics, its caller gets an error, and the other jobs still run.
-            let _ = catch_unwind(AssertUnwindSafe(job));
+            let _ = catch_unwind(AssertUnwindSafe(|| run(jobs)));
         }
     }
 
-    fn next(&self) -> Option<Job> {
+    fn next(&self, batch: usize) -> Option<Vec<J>> {
         let mut jobs = lock(&self.jobs);
         loop {
-            if let Some(job) = jobs.waiting.pop_front() {
-                return Some(job);
+            if !jobs.waiting.is_empty() {
+                let count = batch.min(jobs.waiting.len());
+                return Some(jobs.waiting.drain(..count).collect());
             }
             if jobs.closed {
                 jobs.running -= 1;
@@ -189,7 +223,8 @@ impl JobQueue {
     }
 }
 
-fn stopped() -> Error {
+/// The error for a job that did not run to its end.
+pub(crate) fn stopped() -> Error {
     Error::unavailable(UnavailableCause::Io, "the work was not done: its thread stopped", "try again")
 }
 

@@ -10,7 +10,7 @@ use super::keys::{admitted, draft, note, unknown_key};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::record::{AgentUsage, AuditEntry, KeyId};
-use crate::store::{AgentCounts, Counts, KeyView, Store};
+use crate::store::{AgentCounts, AppendAudit, Counts, KeyView, Store};
 
 impl Keys {
     /// Returns the counts of the agents that have used a key, the last used first. Up to 1,000 agents have counts of their own;
@@ -79,23 +79,27 @@ impl Keys {
             engine.refuse_api_key("claims", Some(&serde_json::Value::Object(agent.claims.clone()).to_string()))?;
         }
         let id = engine.id_text("id", &id.into())?.ok_or_else(unknown_key)?;
-        let bounds = self.bounds.clone();
+        let (bounds, authority) = (self.bounds.clone(), attestation.change.authority.clone());
+        let Attestation { all, change } = attestation;
         let rule = move |view: &KeyView, now: Millis| {
             admitted(bounds.as_deref(), &view.key)?;
             view.key.life.may_attest(now)?;
-            let Attestation { all, change } = attestation;
-            let entry = |agent: AgentClaims| {
-                let change = Change { agent: Some(agent.agent), ..change.clone() };
+            let entry = |agent: &AgentClaims| {
+                let change = Change { agent: Some(agent.agent.clone()), ..change.clone() };
                 let mut draft = draft("agent.attest", &view.key, &change, now);
-                note(&mut draft, "claims", agent.claims);
+                note(&mut draft, "claims", agent.claims.clone());
                 draft
             };
-            Ok(all.into_iter().map(entry).collect())
+            Ok(all.iter().map(entry).collect())
         };
-        let rows = engine
-            .store()
-            .append_audit(&self.tenant, &id, &engine.verifier.clock, Box::new(rule), self.request.clone())
-            .await?;
+        let script = AppendAudit {
+            tenant: self.tenant.clone(),
+            id,
+            clock: engine.verifier.clock.clone(),
+            rule: Box::new(rule),
+            authority,
+        };
+        let rows = engine.store().run_once(script, self.request.clone()).await?;
         Ok(rows.ok_or_else(unknown_key)?.into_iter().map(|row| row.entry).collect())
     }
 

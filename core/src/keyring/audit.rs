@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::hash::hex;
 use crate::input::{self, Value};
 use crate::record::{AuditCheck, AuditEntry, AuditHead, Page};
-use crate::store::{AuditFilter, AuditRow, PageCursor, Store, Tenant};
+use crate::store::{AuditFilter, AuditRow, PageCursor, PruneAudit, Store, Tenant};
 
 /// How many entries `verify` reads at a time.
 const BATCH: usize = 1_000;
@@ -44,7 +44,6 @@ pub(super) fn draft(action: &'static str, org: &str, target: &str, change: &Chan
         target: Some(target.to_owned()),
         reason: change.reason.clone(),
         details: agent.collect(),
-        authority: change.authority.clone(),
     }
 }
 
@@ -188,9 +187,8 @@ impl Audit {
             target: None,
             reason: None,
             details: serde_json::Map::new(),
-            authority: None,
         };
-        self.engine.store().prune(before, audit).await
+        self.engine.store().run(PruneAudit { before, audit }).await
     }
 
     /// Reads the argument of a `prune` call.

@@ -4,7 +4,7 @@ use super::Keywright;
 use crate::entropy;
 use crate::error::Error;
 use crate::idempotency::{BeginOutcome, IdempotentRequest, RequestLease, RequestOutcome, StoredResponse};
-use crate::store::Store;
+use crate::store::{BeginRequest, FinishRequest, Store};
 
 impl Keywright {
     /// Returns the stored outcome of the same request.
@@ -28,14 +28,15 @@ impl Keywright {
             caller: attempt.caller,
             token: entropy::bytes()?,
         };
-        match self.0.store().begin_request(attempt.clone(), lease.token).await? {
+        let begin = BeginRequest { request: attempt.clone(), token: lease.token };
+        match self.0.store().run(begin).await? {
             None => Ok(BeginOutcome::Started(lease)),
             Some(memory) => memory.replay(&attempt).map(BeginOutcome::Repeated),
         }
     }
 
     /// Ends a lease, with the answer to store or without one. Does nothing when the lease is over and another request has it.
-    pub(crate) async fn settle(&self, lease: RequestLease, kept: Option<StoredResponse>) -> Result<(), Error> {
-        self.0.store().finish_request(lease, kept, self.now()).await
+    pub(crate) async fn settle(&self, lease: RequestLease, response: Option<StoredResponse>) -> Result<(), Error> {
+        self.0.store().run(FinishRequest { lease, response, now: self.now() }).await
     }
 }

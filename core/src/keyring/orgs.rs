@@ -9,7 +9,7 @@ use crate::events::Event;
 use crate::idempotency::IdempotentRequest;
 use crate::input::identifier;
 use crate::record::{OrgRecord, Page};
-use crate::store::{OrgEdit, OrgRow, PageCursor, Store};
+use crate::store::{ChangeOrg, OrgEdit, OrgRow, PageCursor, RevokeKeys, Store};
 
 const LIST: &str = "orgs";
 
@@ -104,7 +104,7 @@ impl Orgs {
     pub async fn update(&self, id: &str, update: OrgUpdate) -> Result<OrgRecord, Error> {
         let OrgUpdate { networks, change } = update;
         self.change(id, "org.update", change, move |org, _, _| {
-            networks.map(|networks| OrgRow { networks, ..org.clone() })
+            networks.clone().map(|networks| OrgRow { networks, ..org.clone() })
         })
         .await
     }
@@ -168,12 +168,8 @@ impl Orgs {
         let change = self.checked_change(id, change.into())?;
         let audit = draft("org.revoke_keys", id, id, &change, self.engine.now());
         let (at, actor) = (audit.at, change.actor);
-        let revoked = self
-            .engine
-            .store()
-            .revoke_keys(id, change.reason, audit, self.request.clone())
-            .await?
-            .ok_or_else(unknown_org)?;
+        let script = RevokeKeys { org: id.to_owned(), reason: change.reason, audit };
+        let revoked = self.engine.store().run_once(script, self.request.clone()).await?.ok_or_else(unknown_org)?;
         if revoked > 0 {
             self.engine.emit(|| Event::of_org(id, revoked, time(at)).by(actor));
         }
@@ -185,7 +181,7 @@ impl Orgs {
         id: &str,
         action: &'static str,
         change: Change,
-        step: impl FnOnce(&OrgRow, &Change, Millis) -> Option<OrgRow> + Send + 'static,
+        step: impl Fn(&OrgRow, &Change, Millis) -> Option<OrgRow> + Send + Sync + 'static,
     ) -> Result<OrgRecord, Error> {
         let (change, now) = (self.checked_change(id, change)?, self.engine.now());
         let rule = move |before: &OrgRow| {
@@ -195,8 +191,9 @@ impl Orgs {
                 org: OrgRow { updated_at: now, ..org },
             }))
         };
-        let store = self.engine.store();
-        Ok(store.change_org(id, Box::new(rule), self.request.clone()).await?.ok_or_else(unknown_org)?.into_record())
+        let script = ChangeOrg { id: id.to_owned(), rule: Box::new(rule) };
+        let changed = self.engine.store().run_once(script, self.request.clone()).await?;
+        Ok(changed.ok_or_else(unknown_org)?.into_record())
     }
 
     fn checked_change(&self, id: &str, change: Change) -> Result<Change, Error> {

@@ -9,8 +9,9 @@ use crate::idempotency::{
 use crate::lifecycle::{Lifecycle, SecretLifetime};
 use crate::record::Status;
 use crate::store::{
-    AgentCounts, AnyStore, AuditFilter, Counts, KeyEdit, KeyFilter, KeyRow, KeyView, MOST_AGENTS, OTHER_AGENTS,
-    OrgEdit, OrgRow, PageCursor, SecretRow, StatusFilter, Store, Tenant, UsageDelta,
+    AgentCounts, AnyStore, AppendAudit, AuditFilter, BeginRequest, ChangeKey, ChangeOrg, Counts, CreateKey,
+    FinishRequest, KeyEdit, KeyFilter, KeyRow, KeyRule, KeyView, MOST_AGENTS, OTHER_AGENTS, OrgEdit, OrgRow,
+    PageCursor, PruneAudit, ReplaceVerifier, RevokeKeys, SecretRow, StatusFilter, Store, Tenant, UsageDelta,
 };
 
 /// Runs the checks on a store whose database is new, and returns the names of those that passed.
@@ -93,7 +94,6 @@ fn draft(action: &'static str, org: &str, target: &str) -> AuditDraft {
         target: Some(target.to_owned()),
         reason: None,
         details: serde_json::Map::new(),
-        authority: None,
     }
 }
 
@@ -103,10 +103,18 @@ fn edit(view: &KeyView, change: impl FnOnce(&mut KeyRow)) -> KeyEdit {
     KeyEdit { audit: draft("key.update", &key.org, &key.id), key, grace_ends: Vec::new(), new_secret: None }
 }
 
+async fn create(store: &AnyStore, key: KeyRow, secret: SecretRow, audit: AuditDraft) -> Result<bool, String> {
+    store.run(CreateKey { key, secret, audit, authority: None }).await.map_err(message)
+}
+
+/// A change of a key by a rule.
+fn change(tenant: &Tenant, id: &str, rule: KeyRule) -> ChangeKey {
+    ChangeKey { tenant: tenant.clone(), id: id.to_owned(), clock: clock(), rule, authority: None }
+}
+
 /// A key whose lookup is its id, padded to the shortest one.
 async fn made(store: &AnyStore, id: &str, org: &str) -> Result<(), String> {
-    let made =
-        store.create(key(id, org), secret(&lookup(id)), draft("key.create", org, id), None).await.map_err(message)?;
+    let made = create(store, key(id, org), secret(&lookup(id)), draft("key.create", org, id)).await?;
     hold(made, "a free id and lookup were taken for taken")
 }
 
@@ -133,10 +141,7 @@ async fn a_taken_id_or_lookup_creates_nothing(store: &AnyStore) -> Check {
     made(store, "taken-1", "taken").await?;
     let before = chain(store).await?;
     for (id, lookup) in [("taken-1", "fresh0000000"), ("taken-2", lookup("taken-1").as_str())] {
-        let made = store
-            .create(key(id, "new-org"), secret(lookup), draft("key.create", "new-org", id), None)
-            .await
-            .map_err(message)?;
+        let made = create(store, key(id, "new-org"), secret(lookup), draft("key.create", "new-org", id)).await?;
         hold(!made, "a taken id or lookup was used again")?;
     }
     hold(store.org("new-org").await.map_err(message)?.is_none(), "an org was left behind")?;
@@ -152,10 +157,7 @@ async fn a_tenant_sees_its_own(store: &AnyStore) -> Check {
     let listed = store.list(&theirs, &KeyFilter::default(), None, 10, NOW).await.map_err(message)?;
     hold(listed.is_empty(), "list crossed a tenant")?;
     let rule = Box::new(|view: &KeyView, _| Ok(Some(edit(view, |it| it.name = "taken over".to_owned()))));
-    hold(
-        store.change(&theirs, "mine-1", &clock(), rule, None).await.map_err(message)?.is_none(),
-        "change crossed a tenant",
-    )?;
+    hold(store.run(change(&theirs, "mine-1", rule)).await.map_err(message)?.is_none(), "change crossed a tenant")?;
     let seen = store.audit(&theirs, &AuditFilter::default(), None, 10).await.map_err(message)?;
     hold(seen.is_empty(), "audit crossed a tenant")?;
     got(store, &Tenant::Every, "mine-1")
@@ -167,13 +169,9 @@ async fn a_rule_that_fails_changes_nothing(store: &AnyStore) -> Check {
     made(store, "rule-1", "rule").await?;
     let before = chain(store).await?;
     let refuse = Box::new(|_: &KeyView, _| Err(Error::conflict("id", "no", "never")));
-    hold(store.change(&one("rule"), "rule-1", &clock(), refuse, None).await.is_err(), "a failing rule passed")?;
+    hold(store.run(change(&one("rule"), "rule-1", refuse)).await.is_err(), "a failing rule passed")?;
     let nothing = Box::new(|_: &KeyView, _| Ok(None));
-    let kept = store
-        .change(&one("rule"), "rule-1", &clock(), nothing, None)
-        .await
-        .map_err(message)?
-        .ok_or("the key is gone")?;
+    let kept = store.run(change(&one("rule"), "rule-1", nothing)).await.map_err(message)?.ok_or("the key is gone")?;
     hold(kept.key == key("rule-1", "rule") && chain(store).await? == before, "no change changed something")
 }
 
@@ -186,7 +184,7 @@ async fn a_change_is_one_transaction(store: &AnyStore) -> Check {
         let change = edit(view, |it| it.name = "half".to_owned());
         Ok(Some(KeyEdit { new_secret: Some(secret(&lookup("whole-2"))), ..change }))
     });
-    hold(store.change(&one("whole"), "whole-1", &clock(), rule, None).await.is_err(), "a taken lookup was used again")?;
+    hold(store.run(change(&one("whole"), "whole-1", rule)).await.is_err(), "a taken lookup was used again")?;
     let view = got(store, &one("whole"), "whole-1").await?;
     hold(view.key == key("whole-1", "whole") && chain(store).await? == before, "half a change stayed")
 }
@@ -200,7 +198,9 @@ async fn entries_about_a_key_are_one_transaction(store: &AnyStore) -> Check {
             if fails { Err(Error::conflict("id", "no", "never")) } else { Ok(drafts) }
         };
         let (tenant, clock) = (one(tenant), clock());
-        async move { store.append_audit(&tenant, "told-1", &clock, Box::new(rule), None).await }
+        let id = "told-1".to_owned();
+        let script = AppendAudit { tenant, id, clock, rule: Box::new(rule), authority: None };
+        async move { store.run(script).await }
     };
     hold(append("theirs", &["a"], false).await.map_err(message)?.is_none(), "append_audit crossed a tenant")?;
     hold(
@@ -246,11 +246,11 @@ async fn a_day_is_claimed_once(store: &AnyStore) -> Check {
 async fn children_are_found_by_the_revocation_that_took_them(store: &AnyStore) -> Check {
     for (id, parent) in [("line-1", None), ("line-2", Some("line-1")), ("line-3", Some("line-2")), ("line-4", None)] {
         let key = KeyRow { parent: parent.map(str::to_owned), ..key(id, "line") };
-        store.create(key, secret(&lookup(id)), draft("key.create", "line", id), None).await.map_err(message)?;
+        create(store, key, secret(&lookup(id)), draft("key.create", "line", id)).await?;
     }
     let revoke = |id: &'static str, at| {
         let rule = Box::new(move |view: &KeyView, _| Ok(Some(edit(view, |it| it.life.revoked_at = Some(at)))));
-        async move { store.change(&one("line"), id, &clock(), rule, None).await.map_err(message) }
+        async move { store.run(change(&one("line"), id, rule)).await.map_err(message) }
     };
     revoke("line-3", NOW - 1).await?;
     revoke("line-1", NOW).await?;
@@ -263,13 +263,10 @@ async fn a_revocation_is_final(store: &AnyStore) -> Check {
     made(store, "final-1", "final").await?;
     let tenant = one("final");
     let revoke = Box::new(|view: &KeyView, _| Ok(Some(edit(view, |it| it.life.revoked_at = Some(NOW)))));
-    store.change(&tenant, "final-1", &clock(), revoke, None).await.map_err(message)?;
+    store.run(change(&tenant, "final-1", revoke)).await.map_err(message)?;
     for other in [None, Some(NOW + 1), Some(NOW - 1)] {
         let rule = Box::new(move |view: &KeyView, _| Ok(Some(edit(view, |it| it.life.revoked_at = other))));
-        hold(
-            store.change(&tenant, "final-1", &clock(), rule, None).await.is_err(),
-            "a revocation was taken back or moved",
-        )?;
+        hold(store.run(change(&tenant, "final-1", rule)).await.is_err(), "a revocation was taken back or moved")?;
     }
     let view = got(store, &tenant, "final-1").await?;
     hold(view.key.life.revoked_at == Some(NOW), "the revocation is gone")
@@ -279,11 +276,11 @@ async fn a_grace_that_was_over_stays_over(store: &AnyStore) -> Check {
     made(store, "grace-1", "grace").await?;
     let (tenant, former) = (one("grace"), lookup("grace-1"));
     let until = |end: Option<Millis>| {
-        let lifetime = SecretLifetime { lookup: former.clone(), grace_ends_at: end };
+        let ends = vec![SecretLifetime { lookup: former.clone(), grace_ends_at: end }];
         let rule =
-            Box::new(move |view: &KeyView, _| Ok(Some(KeyEdit { grace_ends: vec![lifetime], ..edit(view, |_| ()) })));
-        let (tenant, clock) = (tenant.clone(), clock());
-        async move { store.change(&tenant, "grace-1", &clock, rule, None).await.map_err(message) }
+            Box::new(move |view: &KeyView, _| Ok(Some(KeyEdit { grace_ends: ends.clone(), ..edit(view, |_| ()) })));
+        let tenant = tenant.clone();
+        async move { store.run(change(&tenant, "grace-1", rule)).await.map_err(message) }
     };
     until(Some(NOW + 5)).await?;
     hold(until(Some(NOW + 6)).await.is_err() && until(None).await.is_err(), "a grace got longer")?;
@@ -311,7 +308,7 @@ async fn statuses_agree_with_the_lifecycle(store: &AnyStore) -> Check {
             revoked_at: (gone & 2 == 2).then_some(NOW - 5),
         };
         let rule = Box::new(move |view: &KeyView, _| Ok(Some(edit(view, |it| it.life = life))));
-        store.change(&tenant, &id, &clock(), rule, None).await.map_err(message)?;
+        store.run(change(&tenant, &id, rule)).await.map_err(message)?;
     }
     let list = |status| {
         let filter = KeyFilter { status, ..KeyFilter::default() };
@@ -337,7 +334,7 @@ async fn pages_are_whole_and_in_order(store: &AnyStore) -> Check {
     for index in 0..7 {
         let id = format!("page-{index}");
         let key = KeyRow { created_at: NOW + i64::from(index / 2), ..key(&id, "pages") };
-        store.create(key, secret(&lookup(&id)), draft("key.create", "pages", &id), None).await.map_err(message)?;
+        create(store, key, secret(&lookup(&id)), draft("key.create", "pages", &id)).await?;
     }
     let (mut seen, mut after): (Vec<PageCursor>, Option<PageCursor>) = (Vec::new(), None);
     loop {
@@ -369,8 +366,12 @@ async fn a_prefix_finds_its_key(store: &AnyStore) -> Check {
 async fn a_verifier_is_replaced_only_while_it_stands(store: &AnyStore) -> Check {
     made(store, "verifier-1", "verifier").await?;
     let (lookup, first) = (lookup("verifier-1"), secret(&lookup("verifier-1")).verifier);
-    store.replace_verifier(lookup.clone(), "another".to_owned(), "stolen".to_owned(), None).await.map_err(message)?;
-    store.replace_verifier(lookup.clone(), first, "second".to_owned(), None).await.map_err(message)?;
+    let replace = async |from: &str, to: &str| {
+        let (lookup, from, to) = (lookup.clone(), from.to_owned(), to.to_owned());
+        store.run(ReplaceVerifier { lookup, from, to, filter: None }).await.map_err(message)
+    };
+    replace("another", "stolen").await?;
+    replace(&first, "second").await?;
     let found = store.find(&lookup, NOW).await.map_err(message)?.ok_or("the secret is gone")?;
     hold(found.secret.verifier == "second" && found.secret.filter.is_none(), "the wrong verifier was replaced")
 }
@@ -378,10 +379,9 @@ async fn a_verifier_is_replaced_only_while_it_stands(store: &AnyStore) -> Check 
 async fn changes_of_one_key_follow_each_other(store: &AnyStore) -> Check {
     made(store, "turns-1", "turns").await?;
     let tenant = one("turns");
-    let clock = clock();
     let add = || {
         let rule = Box::new(|view: &KeyView, _| Ok(Some(edit(view, |it| it.name.push('x')))));
-        store.change(&tenant, "turns-1", &clock, rule, None)
+        store.run(change(&tenant, "turns-1", rule))
     };
     let mut waiting: Vec<_> = (0..20).map(|_| Box::pin(add())).collect();
     // All are queued before the first is awaited.
@@ -409,7 +409,7 @@ async fn a_request_runs_once_at_a_time(store: &AnyStore) -> Check {
     let lease =
         |token| RequestLease { org: first.org.clone(), name: first.name, caller: first.caller, token: [token; 16] };
     let begin = |attempt: IdempotentRequest, token| async move {
-        store.begin_request(attempt, [token; 16]).await.map_err(message)
+        store.run(BeginRequest { request: attempt, token: [token; 16] }).await.map_err(message)
     };
     hold(remembered(store, &first).await?.is_none(), "a name was remembered before it was used")?;
     hold(begin(first.clone(), 1).await?.is_none(), "the first request got no lease")?;
@@ -418,10 +418,10 @@ async fn a_request_runs_once_at_a_time(store: &AnyStore) -> Check {
     let late = attempt("turns", "k", NOW + LEASE_DURATION);
     hold(begin(late.clone(), 3).await?.is_none(), "an expired lease still holds")?;
     let kept = |status| StoredResponse { status, headers: "{}".to_owned(), body: Some(vec![0, 255]) };
-    store.finish_request(lease(1), Some(kept(201)), late.at).await.map_err(message)?;
-    store.finish_request(lease(1), None, late.at).await.map_err(message)?;
+    store.run(FinishRequest { lease: lease(1), response: Some(kept(201)), now: late.at }).await.map_err(message)?;
+    store.run(FinishRequest { lease: lease(1), response: None, now: late.at }).await.map_err(message)?;
     hold(remembered(store, &late).await? == Some(RequestOutcome::Running), "an expired lease ended a later one")?;
-    store.finish_request(lease(3), Some(kept(202)), late.at).await.map_err(message)?;
+    store.run(FinishRequest { lease: lease(3), response: Some(kept(202)), now: late.at }).await.map_err(message)?;
     let answered = Some(RequestOutcome::Answered(kept(202)));
     let end = late.at + RETENTION;
     hold(remembered(store, &attempt("turns", "k", end - 1)).await? == answered, "an answer was not kept")?;
@@ -432,7 +432,10 @@ async fn a_request_runs_once_at_a_time(store: &AnyStore) -> Check {
     hold(remembered(store, &attempt("turns", "k", end - 1)).await?.is_none(), "an expired answer is still there")?;
     let freed = attempt("turns", "freed", NOW);
     hold(begin(freed.clone(), 4).await?.is_none(), "a new request got no lease")?;
-    store.finish_request(RequestLease { name: freed.name, ..lease(4) }, None, NOW).await.map_err(message)?;
+    store
+        .run(FinishRequest { lease: RequestLease { name: freed.name, ..lease(4) }, response: None, now: NOW })
+        .await
+        .map_err(message)?;
     hold(remembered(store, &freed).await?.is_none(), "a name that was freed is remembered")
 }
 
@@ -442,9 +445,9 @@ async fn answers_of_one_caller_are_bounded(store: &AnyStore) -> Check {
     let keep = async |attempt: IdempotentRequest, length: usize| {
         let lease =
             RequestLease { org: attempt.org.clone(), name: attempt.name, caller: attempt.caller, token: [9; 16] };
-        store.begin_request(attempt.clone(), lease.token).await.map_err(message)?;
+        store.run(BeginRequest { request: attempt.clone(), token: lease.token }).await.map_err(message)?;
         let kept = StoredResponse { status: 200, headers: "{}".to_owned(), body: Some(vec![0; length]) };
-        store.finish_request(lease, Some(kept), attempt.at).await.map_err(message)?;
+        store.run(FinishRequest { lease, response: Some(kept), now: attempt.at }).await.map_err(message)?;
         match remembered(store, &attempt).await? {
             Some(RequestOutcome::Answered(kept)) => Ok(kept.body.map(|body| body.len())),
             _ => Err("an answer was forgotten".to_owned()),
@@ -469,8 +472,8 @@ async fn a_change_is_remembered_with_its_request(store: &AnyStore) -> Check {
         let rule = move |view: &KeyView, _| {
             if fails { Err(Error::conflict("id", "no", "never")) } else { Ok(Some(edit(view, |it| it.name.push('!')))) }
         };
-        let (tenant, clock) = (tenant.clone(), clock());
-        async move { store.change(&tenant, "again-1", &clock, Box::new(rule), Some(attempt)).await }
+        let tenant = tenant.clone();
+        async move { store.run_once(change(&tenant, "again-1", Box::new(rule)), Some(attempt)).await }
     };
     let first = attempt("again", "k", NOW);
     hold(rename(first.clone(), true).await.is_err(), "a failing rule passed")?;
@@ -493,14 +496,22 @@ async fn orgs_are_kept(store: &AnyStore) -> Check {
         };
         Ok(Some(OrgEdit { org, audit: draft("org.disable", "orgs", "orgs") }))
     });
-    let changed = store.change_org("orgs", rule, None).await.map_err(message)?.ok_or("the org is gone")?;
+    let changed =
+        store.run(ChangeOrg { id: "orgs".to_owned(), rule }).await.map_err(message)?.ok_or("the org is gone")?;
     hold(store.org("orgs").await.map_err(message)? == Some(changed), "the org came back changed")?;
     let found = store.find(&lookup("orgs-1"), NOW).await.map_err(message)?.ok_or("the secret is gone")?;
     hold(found.org_disabled && found.org_networks == Some(Vec::new()), "a verification does not see its org")?;
-    let nobody =
-        store.revoke_keys("nobody", None, draft("org.revoke_keys", "nobody", "nobody"), None).await.map_err(message)?;
-    let revoke =
-        || store.revoke_keys("orgs", Some("closed".to_owned()), draft("org.revoke_keys", "orgs", "orgs"), None);
+    let nobody = store
+        .run(RevokeKeys { org: "nobody".to_owned(), reason: None, audit: draft("org.revoke_keys", "nobody", "nobody") })
+        .await
+        .map_err(message)?;
+    let revoke = || {
+        store.run(RevokeKeys {
+            org: "orgs".to_owned(),
+            reason: Some("closed".to_owned()),
+            audit: draft("org.revoke_keys", "orgs", "orgs"),
+        })
+    };
     let counts = (nobody, revoke().await.map_err(message)?, revoke().await.map_err(message)?);
     hold(counts == (None, Some(1), Some(0)), "revoking the keys of an org")?;
     let everyone = store.orgs(None, 100).await.map_err(message)?;
@@ -523,7 +534,9 @@ async fn pruning_leaves_a_checkpoint(store: &AnyStore) -> Check {
     let last = before.last().copied().unwrap_or_default();
     // No other check makes an entry as late as this.
     let later = NOW + 10;
-    let prune = |before| store.prune(before, AuditDraft { at: later, ..draft("audit.prune", "orgs", "orgs") });
+    let prune = |before| {
+        store.run(PruneAudit { before, audit: AuditDraft { at: later, ..draft("audit.prune", "orgs", "orgs") } })
+    };
     hold(prune(NOW).await.map_err(message)? == 0, "entries of that very time were pruned")?;
     hold(chain(store).await? == before, "pruning nothing left an entry")?;
     let pruned = prune(later).await.map_err(message)?;

@@ -1,20 +1,26 @@
-//! The store: where keys, secrets, orgs and audit entries are kept. `key`, `rows` and `port` say what every store keeps and
-//! does, and `sqlite` does it in one file.
+//! The store: where keys, secrets, orgs and audit entries are kept. `key`, `rows`, `script` and `port` say what every store
+//! keeps and does; each engine has a folder of its own.
 
+mod any;
 #[cfg(feature = "testing")]
 pub(crate) mod contract;
 mod key;
 mod port;
 mod record;
 mod rows;
+mod script;
 pub(crate) mod sqlite;
+mod url;
 
+pub(crate) use self::any::AnyStore;
 pub(crate) use self::key::{KeyRow, KeyView, LookupResult};
-pub(crate) use self::port::{AuditKey, KeyEdit, KeyRule, OrgEdit, Store};
+pub(crate) use self::port::{Freshness, OpenSettings, Store};
 pub(crate) use self::rows::{
-    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Counts, DatabaseInfo, KeyFilter, MOST_AGENTS, OTHER_AGENTS,
-    OrgRow, PageCursor, SecretRow, StatusFilter, Tenant, UsageDelta,
+    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, Counts, DatabaseInfo, KeyFilter, MOST_AGENTS,
+    OTHER_AGENTS, OrgRow, PageCursor, SecretRow, StatusFilter, Tenant, UsageDelta,
 };
-
-/// The store of an engine. It becomes an enum when PostgreSQL joins SQLite.
-pub(crate) type AnyStore = sqlite::Sqlite;
+pub(crate) use self::script::{
+    AppendAudit, AuditKey, BeginRequest, ChangeKey, ChangeOrg, CreateKey, FinishRequest, KeyEdit, KeyRule, OrgEdit,
+    PruneAudit, ReplaceVerifier, RevokeKeys,
+};
+pub(crate) use self::url::StoreUrl;

@@ -1,66 +1,62 @@
-//! The operations that every store implements. A store keeps and finds rows; it holds no rules. Rules reach it as pure
-//! functions, which it runs inside its transaction.
+//! The operations that every store implements. A store keeps and finds rows; it holds no rules. Rules reach it in the
+//! transaction scripts that it runs.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::key::{KeyRow, KeyView, LookupResult};
+use super::key::{KeyView, LookupResult};
 use super::rows::{
-    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, KeyFilter, OrgRow, PageCursor, SecretRow,
-    Tenant, UsageDelta,
+    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, KeyFilter, OrgRow, PageCursor, Tenant,
+    UsageDelta,
 };
-use crate::audit::AuditDraft;
-use crate::clock::{Clock, Millis};
+use super::script::{AuditKey, ChangeScript, EndGraces, Once, RequestId, RequestRows, TransactionScript};
+use crate::clock::{BootTime, Millis};
 use crate::error::Error;
-use crate::idempotency::{IdempotentRequest, RequestLease, StoredOutcome, StoredResponse};
-use crate::lifecycle::SecretLifetime;
+use crate::health::Health;
+use crate::idempotency::{IdempotentRequest, StoredOutcome};
 
-/// The key under which this engine hashes the audit entries that it writes, with the id of the pepper that it is derived
-/// from. Without a pepper there is no key.
-#[derive(Clone)]
-pub(crate) struct AuditKey {
-    pub(crate) pepper: Option<String>,
-    pub(crate) key: Option<Arc<zeroize::Zeroizing<[u8; 32]>>>,
+/// The settings with which a store is opened.
+pub(crate) struct OpenSettings {
+    pub(crate) read_only: bool,
+    /// How long a write waits for the lock of another program.
+    pub(crate) lock_timeout: Duration,
+    /// Whether SQLite's shared memory is left alone, as if its layout were unknown.
+    pub(crate) without_wal_index: bool,
+    /// The settings of the database, if it is new.
+    pub(crate) new_database: DatabaseInfo,
+    pub(crate) audit_key: AuditKey,
+    pub(crate) health: Arc<Health>,
 }
 
-/// A change of one key. A rule computes it inside the store's transaction.
-pub(crate) struct KeyEdit {
-    pub(crate) key: KeyRow,
-    pub(crate) grace_ends: Vec<SecretLifetime>,
-    pub(crate) new_secret: Option<SecretRow>,
-    pub(crate) audit: AuditDraft,
+/// The changes that a store knows of without asking its database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// A number that differs after each commit of any process, from the moment at which the commit is acknowledged. Memory
+    /// may answer if it has the changes up to this number.
+    Stamp(NonZeroU64),
+    /// A number that differs after each change that this process has heard of, and the time up to which it has heard of
+    /// enough: memory that has the changes up to this number may answer until then.
+    #[expect(dead_code, reason = "the store on PostgreSQL will answer with it")]
+    StampUntil(NonZeroU64, BootTime),
 }
 
-/// A change of one org. A rule computes it inside the store's transaction.
-pub(crate) struct OrgEdit {
-    pub(crate) org: OrgRow,
-    pub(crate) audit: AuditDraft,
-}
-
-/// A rule that gets a key and the time, and returns the change, or `None` if there is nothing to change.
-pub(crate) type KeyRule = Box<dyn FnOnce(&KeyView, Millis) -> Result<Option<KeyEdit>, Error> + Send>;
-
-/// A rule that leaves the key as it is and returns audit entries about it.
-pub(crate) type AuditRule = Box<dyn FnOnce(&KeyView, Millis) -> Result<Vec<AuditDraft>, Error> + Send>;
-
-/// A rule that gets an org and returns the change, or `None` if there is nothing to change.
-pub(crate) type OrgRule = Box<dyn FnOnce(&OrgRow) -> Result<Option<OrgEdit>, Error> + Send>;
-
-/// The operations of a store. Each read sees one snapshot. Each write is one transaction, together with its audit row and
-/// with the stored outcome of its idempotent request; when it returns, it has survived a loss of power.
+/// The operations of a store. Each read sees one snapshot. Each write is one transaction; when it returns, it has survived a
+/// loss of power, and the [`Freshness`] of this process has changed with it.
 pub(crate) trait Store: Send + Sync {
     fn info(&self) -> &DatabaseInfo;
 
-    /// A number that differs after each commit of any process, from the moment at which the commit is acknowledged. It
-    /// costs one load of memory. `None` if only [`read_commit_stamp`](Self::read_commit_stamp) can tell.
-    fn commit_stamp(&self) -> Option<NonZeroU64>;
-    /// The same number, read from the database if need be.
-    fn read_commit_stamp(&self) -> impl Future<Output = Result<NonZeroU64, Error>> + Send;
+    /// It costs a load or two of memory, without a lock or a clock. `None` if only [`confirm`](Self::confirm) can tell.
+    fn freshness(&self) -> Option<Freshness>;
+    /// Makes sure that this process has heard of every change up to this call, or up to the staleness that the store allows,
+    /// and returns the stamp from before the changes that [`changes`](Self::changes) then returns. Callers that wait for one
+    /// question to the database share it.
+    fn confirm(&self) -> impl Future<Output = Result<NonZeroU64, Error>> + Send;
     /// The changes after a cursor. For `None`, everything may have changed.
     fn changes(&self, after: Option<ChangeCursor>) -> impl Future<Output = Result<Changes, Error>> + Send;
 
-    /// The only read of a verification: all it needs, from one snapshot, as of `now`. The caller has called
-    /// `read_commit_stamp` within the last second, so that the files are known to be the ones that were opened.
+    /// The only read of a verification: all it needs, from one snapshot, as of `now`. The caller has called `confirm` within
+    /// the last second, so that the files are known to be the ones that were opened.
     fn find(&self, lookup: &str, now: Millis) -> impl Future<Output = Result<Option<LookupResult>, Error>> + Send;
     fn get(
         &self,
@@ -82,92 +78,14 @@ pub(crate) trait Store: Send + Sync {
         limit: usize,
         now: Millis,
     ) -> impl Future<Output = Result<Vec<KeyView>, Error>> + Send;
-
-    /// Inserts a key and its secret, and the org if it is new. `false` if the id or the lookup is taken.
-    fn create(
-        &self,
-        key: KeyRow,
-        secret: SecretRow,
-        audit: AuditDraft,
-        request: Option<IdempotentRequest>,
-    ) -> impl Future<Output = Result<bool, Error>> + Send;
-    /// Applies a rule to a key and returns the key after it, or `None` if the tenant has no such key. The clock is read
-    /// inside the transaction: a time that was read before a wait for the lock may no longer be right.
-    fn change(
-        &self,
-        tenant: &Tenant,
-        id: &str,
-        clock: &Clock,
-        rule: KeyRule,
-        request: Option<IdempotentRequest>,
-    ) -> impl Future<Output = Result<Option<KeyView>, Error>> + Send;
     /// The descendants of a key that its revocation revoked too.
     fn revoked_with(&self, id: &str, now: Millis) -> impl Future<Output = Result<Vec<KeyView>, Error>> + Send;
-    /// Appends the entries that a rule returns, in one transaction. `None` if the tenant has no such key.
-    fn append_audit(
-        &self,
-        tenant: &Tenant,
-        id: &str,
-        clock: &Clock,
-        rule: AuditRule,
-        request: Option<IdempotentRequest>,
-    ) -> impl Future<Output = Result<Option<Vec<AuditRow>>, Error>> + Send;
-    /// Replaces the verifier of a secret, if it is still `from`.
-    fn replace_verifier(
-        &self,
-        lookup: String,
-        from: String,
-        to: String,
-        filter: Option<Vec<u8>>,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
-
-    /// Adds to the counters of each secret and of its key, ends for ever the graces that were seen to be over, with an
-    /// audit row for each, and deletes expired idempotency rows. One transaction does all of it.
-    fn add_usage(&self, used: Arc<[UsageDelta]>, now: Millis) -> impl Future<Output = Result<(), Error>> + Send;
     /// The counters of the agents of a key.
     fn agents(&self, key_id: &str) -> impl Future<Output = Result<Vec<AgentCounts>, Error>> + Send;
-    /// Claims the daily check of the keys. `true` for the first caller of a day, whichever process it is in.
-    fn claim_day(&self, day: i64) -> impl Future<Output = Result<bool, Error>> + Send;
-
     fn org(&self, id: &str) -> impl Future<Output = Result<Option<OrgRow>, Error>> + Send;
     fn orgs(&self, after: Option<&PageCursor>, limit: usize)
     -> impl Future<Output = Result<Vec<OrgRow>, Error>> + Send;
-    fn change_org(
-        &self,
-        id: &str,
-        rule: OrgRule,
-        request: Option<IdempotentRequest>,
-    ) -> impl Future<Output = Result<Option<OrgRow>, Error>> + Send;
-    /// Revokes every key of an org that is not yet revoked, and returns their number; `None` for an unknown org.
-    fn revoke_keys(
-        &self,
-        org: &str,
-        reason: Option<String>,
-        audit: AuditDraft,
-        request: Option<IdempotentRequest>,
-    ) -> impl Future<Output = Result<Option<u64>, Error>> + Send;
-
-    /// The stored outcome of a request, unless it has expired. `Full` for a new request of a caller that has reached its
-    /// bound.
-    fn stored_outcome(
-        &self,
-        request: &IdempotentRequest,
-    ) -> impl Future<Output = Result<Option<StoredOutcome>, Error>> + Send;
-    /// Starts a request: takes a lease, or returns the stored outcome if there is one.
-    fn begin_request(
-        &self,
-        request: IdempotentRequest,
-        token: [u8; 16],
-    ) -> impl Future<Output = Result<Option<StoredOutcome>, Error>> + Send;
-    /// Ends a lease. It stores the response, with its body if the caller has room for it, or deletes the row if there is no
-    /// response. It does nothing if the lease has expired and another one was taken.
-    fn finish_request(
-        &self,
-        lease: RequestLease,
-        response: Option<StoredResponse>,
-        now: Millis,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
-
+    fn request(&self, id: RequestId<'_>) -> impl Future<Output = Result<RequestRows, Error>> + Send;
     /// Entries newest first, below `before`.
     fn audit(
         &self,
@@ -178,13 +96,51 @@ pub(crate) trait Store: Send + Sync {
     ) -> impl Future<Output = Result<Vec<AuditRow>, Error>> + Send;
     /// Entries oldest first, above `after`.
     fn audit_scan(&self, after: u64, limit: usize) -> impl Future<Output = Result<Vec<AuditRow>, Error>> + Send;
-    /// Deletes the entries that were made before a time, and appends a checkpoint entry if there were any. Returns their
-    /// number.
-    fn prune(&self, before: Millis, audit: AuditDraft) -> impl Future<Output = Result<u64, Error>> + Send;
-
     /// The ids of the peppers that verifiers of live secrets name.
     fn peppers(&self, now: Millis) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
 
+    /// Runs a script. Scripts that wait for the same disk or lock may commit together; each has its own outcome, and none is
+    /// visible before its commit.
+    fn run<S: TransactionScript>(&self, script: S) -> impl Future<Output = Result<S::Outcome, Error>> + Send;
+    /// Adds to the counters of each secret and of its key, and deletes some expired requests. It takes no lock that a script
+    /// takes.
+    fn add_counts(&self, used: Arc<[UsageDelta]>, now: Millis) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Claims the daily check of the keys. `true` for the first caller of a day, whichever process it is in.
+    fn claim_day(&self, day: i64) -> impl Future<Output = Result<bool, Error>> + Send;
+
     /// Runs the queued writes, and closes the connections.
     fn close(&self) -> impl Future<Output = ()> + Send;
+    /// Waits until all reports on the health of this store are made, and makes no more.
+    fn finish_reports(&self) -> impl Future<Output = ()> + Send;
+
+    /// Runs a script, and stores its outcome with the request that asks for it.
+    fn run_once<S: ChangeScript>(
+        &self,
+        script: S,
+        request: Option<IdempotentRequest>,
+    ) -> impl Future<Output = Result<S::Outcome, Error>> + Send {
+        self.run(Once { script, request })
+    }
+
+    /// Adds the use of secrets to the counters, and ends for ever the graces that were seen to be over.
+    fn add_usage(&self, used: Arc<[UsageDelta]>, now: Millis) -> impl Future<Output = Result<(), Error>> + Send {
+        async move {
+            let lookups = used.iter().filter(|used| used.grace_over).map(|used| used.lookup.clone());
+            let lookups: Vec<String> = lookups.collect();
+            // The graces come first: a repetition ends nothing twice, but would count twice.
+            if !lookups.is_empty() {
+                self.run(EndGraces { lookups, now }).await?;
+            }
+            self.add_counts(used, now).await
+        }
+    }
+
+    /// The stored outcome of a request, unless it has expired. `Full` for a new request of a caller that has reached its
+    /// bound.
+    fn stored_outcome(
+        &self,
+        request: &IdempotentRequest,
+    ) -> impl Future<Output = Result<Option<StoredOutcome>, Error>> + Send {
+        async { Ok(self.request(request.into()).await?.outcome(request)) }
+    }
 }

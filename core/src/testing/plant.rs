@@ -5,7 +5,7 @@ use crate::input::{Casing, Fields, Value};
 use crate::keyring::Keywright;
 use crate::lifecycle::SecretLifetime;
 use crate::scope;
-use crate::store::{KeyRow, SecretRow, Store};
+use crate::store::{CreateKey, KeyRow, SecretRow, Store};
 use crate::wait::block_on;
 
 /// Writes a key's row as an earlier release wrote it: the fields of `row` in `tests/vectors/stored_rows.json`.
@@ -39,7 +39,7 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
         return Err(Error::validation_failed("filter", "is made under a random key of each database", "leave it null"));
     }
     let scopes = fields.given("scopes").map_or(Ok(vec![]), scope::read)?;
-    let draft = AuditDraft {
+    let audit = AuditDraft {
         at: MADE,
         org: Some(key.org.clone()),
         actor: None,
@@ -47,8 +47,8 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
         target: Some(key.id.clone()),
         reason: None,
         details: serde_json::Map::new(),
-        authority: None,
     };
-    let made = kw.engine().store().create(KeyRow { scopes, ..key }, secret, draft, None);
+    let key = KeyRow { scopes, ..key };
+    let made = kw.engine().store().run(CreateKey { key, secret, audit, authority: None });
     if block_on(made)? { Ok(()) } else { Err(Error::conflict("key_id", "is there already", "use another id")) }
 }

@@ -2,21 +2,22 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::num::NonZeroU64;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use siphasher::sip128::SipHasher24;
 
 use super::cached_key::CachedKey;
-use crate::clock::Millis;
+use crate::clock::{BootTime, Millis};
 use crate::entropy;
 use crate::error::Error;
+use crate::fork::lock;
 use crate::key::MatchedText;
-use crate::store::{AnyStore, ChangeCursor, Store};
+use crate::store::{AnyStore, ChangeCursor, Changes, Freshness, Store};
 use crate::usage::Metered;
 
-/// Asks the store again after this many milliseconds, even if nothing has changed, to notice a database that was removed.
+/// Asks a store that answers with a stamp again after this many milliseconds, even if nothing has changed, to notice a
+/// database that was removed.
 const MAX_AGE: u64 = 1_000;
 
 /// A keyed hash (SipHash-2-4 with a key and a result of 128 bits; Aumasson and Bernstein, 2012) of a whole text, or of a
@@ -52,7 +53,12 @@ pub(super) struct VerificationCache {
     confirmed: AtomicU64,
     /// The time at which the store was last asked.
     asked_at: AtomicI64,
-    index: tokio::sync::Mutex<CacheIndex>,
+    /// One task at a time asks the store. Those that wait for it share its error.
+    asking: tokio::sync::Mutex<Option<Error>>,
+    /// How often the store has failed to answer.
+    failures: AtomicU64,
+    /// Never locked while the store is asked.
+    index: Mutex<CacheIndex>,
 }
 
 /// The parts of the cache that only one task changes at a time.
@@ -83,14 +89,20 @@ impl VerificationCache {
             entries: papaya::HashMap::builder().hasher(FingerprintHash::default()).build(),
             confirmed: AtomicU64::new(0),
             asked_at: AtomicI64::new(0),
-            index: tokio::sync::Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+            failures: AtomicU64::new(0),
+            index: Mutex::default(),
         }
     }
 
-    /// Whether the cache has all changes up to `stamp`, and the store answered recently.
-    pub(super) fn is_fresh(&self, stamp: NonZeroU64, now: Millis) -> bool {
+    /// Whether the cache has all changes that the store knows of, and the store knows of enough.
+    pub(super) fn is_fresh(&self, known: Freshness, now: Millis) -> bool {
+        let stamp = match known {
+            Freshness::Stamp(stamp) if now.abs_diff(self.asked_at.load(Ordering::Relaxed)) < MAX_AGE => stamp,
+            Freshness::StampUntil(stamp, until) if BootTime::now() < until => stamp,
+            _ => return false,
+        };
         self.confirmed.load(Ordering::Acquire) == stamp.get()
-            && now.abs_diff(self.asked_at.load(Ordering::Relaxed)) < MAX_AGE
     }
 
     /// The key of a text that was verified, unless the key has changed.
@@ -119,35 +131,54 @@ impl VerificationCache {
     /// Reads the changes since the last call, and drops the keys that they concern. Returns the generation with which a
     /// later read from the store may be cached.
     pub(super) async fn catch_up(&self, store: &AnyStore, now: Millis) -> Result<Generation, Error> {
-        let mut index = self.index.lock().await;
-        if store.commit_stamp().is_some_and(|stamp| self.is_fresh(stamp, now)) {
-            return Ok(Generation(index.generation));
+        let failures = self.failures.load(Ordering::Acquire);
+        let mut last_error = self.asking.lock().await;
+        if let Some(error) = last_error.as_ref().filter(|_| self.failures.load(Ordering::Acquire) != failures) {
+            return Err(error.clone());
         }
+        if !store.freshness().is_some_and(|known| self.is_fresh(known, now))
+            && let Err(error) = self.ask(store, now).await
+        {
+            *last_error = Some(error.clone());
+            self.failures.fetch_add(1, Ordering::Release);
+            return Err(error);
+        }
+        Ok(Generation(lock(&self.index).generation))
+    }
+
+    async fn ask(&self, store: &AnyStore, now: Millis) -> Result<(), Error> {
         // Loads the stamp before it reads the changes: the next call sees a commit that comes in between.
-        let stamp = store.read_commit_stamp().await?;
-        self.asked_at.store(now, Ordering::Relaxed);
-        if self.confirmed.load(Ordering::Relaxed) != stamp.get() {
-            let changes = store.changes(index.known).await?;
-            let entries = self.entries.pin();
-            if changes.all {
-                entries.iter().for_each(|(slot, _)| self.drop_key(*slot, |_| true));
-            } else {
-                for id_hash in changes.keys.iter().map(|id| self.id_hash(id)) {
-                    let slots = index.slots.range((id_hash, 0)..=(id_hash, u64::MAX));
-                    slots.for_each(|(_, slot)| self.drop_key(*slot, |_| true));
-                }
-                if !changes.orgs.is_empty() {
-                    let concerned = |key: &CachedKey| changes.orgs.iter().any(|org| org == key.org());
-                    entries.iter().for_each(|(slot, _)| self.drop_key(*slot, concerned));
-                }
-            }
-            if changes.all || index.known != Some(changes.cursor) {
-                index.generation += 1;
-            }
-            index.known = Some(changes.cursor);
-            self.confirmed.store(stamp.get(), Ordering::Release);
+        let stamp = store.confirm().await?.get();
+        if self.confirmed.load(Ordering::Relaxed) != stamp {
+            let known = lock(&self.index).known;
+            let changes = store.changes(known).await?;
+            self.apply(changes);
+            self.confirmed.store(stamp, Ordering::Release);
         }
-        Ok(Generation(index.generation))
+        self.asked_at.store(now, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Drops the keys that changes concern.
+    fn apply(&self, changes: Changes) {
+        let mut index = lock(&self.index);
+        let entries = self.entries.pin();
+        if changes.all {
+            entries.iter().for_each(|(slot, _)| self.drop_key(*slot, |_| true));
+        } else {
+            for id_hash in changes.keys.iter().map(|id| self.id_hash(id)) {
+                let slots = index.slots.range((id_hash, 0)..=(id_hash, u64::MAX));
+                slots.for_each(|(_, slot)| self.drop_key(*slot, |_| true));
+            }
+            if !changes.orgs.is_empty() {
+                let concerned = |key: &CachedKey| changes.orgs.iter().any(|org| org == key.org());
+                entries.iter().for_each(|(slot, _)| self.drop_key(*slot, concerned));
+            }
+        }
+        if changes.all || index.known != Some(changes.cursor) {
+            index.generation += 1;
+        }
+        index.known = Some(changes.cursor);
     }
 
     fn drop_key(&self, slot: u64, concerned: impl Fn(&CachedKey) -> bool) {
@@ -160,12 +191,12 @@ impl VerificationCache {
     }
 
     /// Caches a verified secret. Leaves its key out if something has changed since the read.
-    pub(super) async fn insert(&self, text: MatchedText<'_>, verifier: &str, read: (Generation, Arc<CachedKey>)) {
+    pub(super) fn insert(&self, text: MatchedText<'_>, verifier: &str, read: (Generation, Arc<CachedKey>)) {
         let Some(text_key) = self.text_keys.get(text.start).filter(|_| self.capacity > 0) else { return };
         let [slot, rest] = halves(fingerprint(text_key, text.rest));
         let (generation, key) = read;
         let (verifier, id_hash) = (self.own_fingerprint(verifier), self.id_hash(key.key_id()));
-        let mut index = self.index.lock().await;
+        let mut index = lock(&self.index);
         let key = (generation.0 == index.generation).then_some(key);
         let pinned = self.entries.pin();
         let entry = CacheEntry { rest, verifier, key, id_hash, used: AtomicBool::new(false) };

@@ -100,7 +100,7 @@ impl Verifier {
 
     /// Whether the cache has every change of every process.
     fn is_fresh(&self, process: &ProcessState, coarse_now: Millis) -> bool {
-        self.store.commit_stamp().is_some_and(|stamp| process.cache.is_fresh(stamp, coarse_now))
+        self.store.freshness().is_some_and(|known| process.cache.is_fresh(known, coarse_now))
     }
 
     /// Makes this check many times, for benchmarks of the check alone.
@@ -183,7 +183,7 @@ impl Verifier {
         let integer_ids = self.store.info().integer_ids;
         let verifier = std::mem::take(&mut found.secret.verifier);
         let key = Arc::new(CachedKey::new(found, &self.accepted, limits, integer_ids, now));
-        process.cache.insert(matched, &verifier, (generation, Arc::clone(&key))).await;
+        process.cache.insert(matched, &verifier, (generation, Arc::clone(&key)));
         Ok(self.judge(process, key, context, self.clock.coarse_now()))
     }
 

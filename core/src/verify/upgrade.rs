@@ -7,7 +7,7 @@ use super::memory_budget::MemoryBudget;
 use crate::error::Error;
 use crate::fork::lock;
 use crate::hash::{BoundSecret, Hasher, StoredVerifier};
-use crate::store::{AnyStore, Store};
+use crate::store::{AnyStore, ReplaceVerifier, Store};
 use crate::wait::block_on;
 use crate::worker::Workers;
 
@@ -52,5 +52,5 @@ impl VerifierUpgrades {
 
 fn replace(store: &AnyStore, secret: &BoundSecret, from: String, to: &StoredVerifier) -> Result<(), Error> {
     let filter = Hasher::filter(to, secret, &store.info().filter_key);
-    block_on(store.replace_verifier(secret.lookup.clone(), from, to.to_string(), filter))
+    block_on(store.run(ReplaceVerifier { lookup: secret.lookup.clone(), from, to: to.to_string(), filter }))
 }

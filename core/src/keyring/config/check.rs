@@ -1,4 +1,3 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use crate::input::meant;
 use crate::key::Formats;
 use crate::limit::Limits;
 use crate::scope::Catalogue;
-use crate::store::sqlite::files;
+use crate::store::StoreUrl;
 
 const MAX_ENVIRONMENTS: usize = 16;
 const MAX_FORMATS: usize = 16;
@@ -23,7 +22,7 @@ const DEFAULT_IDLE_DAYS: u32 = 90;
 
 /// A checked configuration: from here on only the database can fail.
 pub(super) struct CheckedConfig {
-    pub(super) path: PathBuf,
+    pub(super) url: StoreUrl,
     pub(super) environments: Vec<String>,
     pub(super) accepted: Vec<String>,
     pub(super) formats: Formats,
@@ -43,7 +42,7 @@ pub(super) struct CheckedConfig {
 impl Config {
     /// Checks everything that can be checked without the database.
     pub(super) fn checked(&self) -> Result<CheckedConfig, Error> {
-        let path = self.folder.join(files::parse_url(&self.url)?);
+        let url = StoreUrl::parse(&self.url, &self.folder)?;
         if let Some(brand) = &self.brand
             && (!is_word(brand) || brand.ends_with('_'))
         {
@@ -103,7 +102,7 @@ impl Config {
             idle_days: self.idle_days.unwrap_or(DEFAULT_IDLE_DAYS),
         });
         Ok(CheckedConfig {
-            path,
+            url,
             environments,
             accepted,
             formats,

@@ -21,7 +21,7 @@ use crate::input::Casing;
 use crate::limit::{LimitRules, Limits};
 use crate::record::Limit;
 use crate::scope::Catalogue;
-use crate::store::sqlite::files;
+use crate::store::StoreUrl;
 use crate::worker::Workers;
 
 const MAX_KEYS_IN_MEMORY: i64 = 10_000_000;
@@ -247,12 +247,12 @@ impl Config {
 
     fn new_health(&self) -> Health {
         let (log, listener, clock) = (self.log.clone(), self.listener.clone(), self.clock.clone());
-        let place = files::parse_url(&self.url).map(|path| self.folder.join(path)).unwrap_or_default();
+        let place = StoreUrl::parse(&self.url, &self.folder).map(|url| url.to_string()).unwrap_or_default();
         Health::new(move |report| {
             let event = Event::of_store(&report, time(clock.now()));
             let line = match &event.reason {
-                Some(reason) => format!("The database {} cannot be used: {reason}", place.display()),
-                None => format!("The database {} can be used again", place.display()),
+                Some(reason) => format!("The database {place} cannot be used: {reason}"),
+                None => format!("The database {place} can be used again"),
             };
             match &log {
                 Some(log) => log(event.kind, &line),

@@ -9,8 +9,7 @@ use crate::error::{Error, UnavailableCause};
 use crate::events::Events;
 use crate::keyring::{Engine, Keywright};
 use crate::limit::LimitRules;
-use crate::store::sqlite::Sqlite;
-use crate::store::{AuditKey, DatabaseInfo, Store};
+use crate::store::{AnyStore, AuditKey, DatabaseInfo, OpenSettings, Store};
 use crate::verify::{EventsFactory, Runtime, Verifier};
 use crate::wait::block_on;
 use crate::worker::Workers;
@@ -25,7 +24,7 @@ impl CheckedConfig {
     /// Opens the database, creates it if it is new, and starts the engine.
     pub(super) fn open(self) -> Result<Keywright, Error> {
         let now = self.clock.now();
-        let fresh = DatabaseInfo {
+        let new_database = DatabaseInfo {
             integer_ids: self.integer_ids.unwrap_or(false),
             filter_key: entropy::bytes()?,
             cursor_key: entropy::bytes()?,
@@ -37,15 +36,15 @@ impl CheckedConfig {
             }
             None => AuditKey { pepper: None, key: None },
         };
-        let store = Sqlite::open(
-            &self.path,
-            self.read_only,
-            self.busy_timeout,
-            self.unwatched,
-            &fresh,
+        let settings = OpenSettings {
+            read_only: self.read_only,
+            lock_timeout: self.busy_timeout,
+            without_wal_index: self.unwatched,
+            new_database,
             audit_key,
-            self.health,
-        )?;
+            health: self.health,
+        };
+        let store = AnyStore::open(&self.url, settings)?;
         if self.integer_ids.is_some_and(|it| it != store.info().integer_ids) {
             let style = if store.info().integer_ids { "integer" } else { "uuid" };
             return Err(Error::validation_failed(

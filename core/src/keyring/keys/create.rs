@@ -12,7 +12,7 @@ use crate::keyring::Engine;
 use crate::keyring::arguments::{Change, NewKey};
 use crate::lifecycle::SecretLifetime;
 use crate::record::{ApiKey, IssuedKey};
-use crate::store::{KeyRow, KeyView, SecretRow, Store};
+use crate::store::{CreateKey, KeyRow, KeyView, SecretRow, Store};
 
 /// How often `create` tries another random id. A second try is already beyond all likelihood.
 const ID_TRIES: usize = 3;
@@ -76,12 +76,13 @@ impl Keys {
                 agent: new.agent.clone(),
                 authority: new.authority.clone(),
             };
-            let mut draft = draft("key.create", &key, &change, now);
-            note(&mut draft, "prefix", secret.row.prefix.as_str());
-            note(&mut draft, "environment", key.environment.as_str());
-            note_rights(&mut draft, &key);
+            let mut audit = draft("key.create", &key, &change, now);
+            note(&mut audit, "prefix", secret.row.prefix.as_str());
+            note(&mut audit, "environment", key.environment.as_str());
+            note_rights(&mut audit, &key);
             let view = KeyView { key: key.clone(), secrets: vec![secret.row.view()], ..KeyView::default() };
-            if engine.store().create(key, secret.row, draft, self.request.clone()).await? {
+            let script = CreateKey { key, secret: secret.row, audit, authority: change.authority };
+            if engine.store().run_once(script, self.request.clone()).await? {
                 let key = view.into_record(engine.integer_ids(), now);
                 engine.emit(|| Event::of(EventKind::Created, &key, key.created_at).by(new.created_by));
                 return Ok(IssuedKey { key, api_key: secret.api_key });

@@ -96,7 +96,7 @@ impl Keys {
     /// `conflict` for a key that is not revoked, or not long enough.
     pub async fn purge(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
         let change = self.checked_change(change.into())?;
-        self.change(id.into(), move |view, now| {
+        self.change(id.into(), change.authority.clone(), move |view, now| {
             view.key.life.may_purge(now)?;
             let key = view.key.clone().purged();
             if key == view.key {
@@ -115,10 +115,10 @@ impl Keys {
         id: KeyId,
         action: &'static str,
         change: Change,
-        step: impl FnOnce(Lifecycle, Millis) -> Result<Option<Lifecycle>, Error> + Send + 'static,
+        step: impl Fn(Lifecycle, Millis) -> Result<Option<Lifecycle>, Error> + Send + Sync + 'static,
     ) -> Result<Key, Error> {
         let change = self.checked_change(change)?;
-        self.change(id, move |view, now| {
+        self.change(id, change.authority.clone(), move |view, now| {
             let Some(life) = step(view.key.life, now)? else { return Ok(None) };
             let ended = life.disabled_at.is_some() || life.revoked_at.is_some();
             let reason = if ended { change.reason.clone().or(view.key.reason.clone()) } else { None };

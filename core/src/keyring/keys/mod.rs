@@ -7,8 +7,8 @@ use crate::clock::{self, Millis};
 use crate::error::Error;
 use crate::idempotency::IdempotentRequest;
 use crate::record::{self, Key, KeyId, Page};
-use crate::rights::ManagingKey;
-use crate::store::{KeyEdit, KeyFilter, KeyRow, KeyRule, KeyView, PageCursor, Store, Tenant};
+use crate::rights::{ChangeAuthority, ManagingKey};
+use crate::store::{ChangeKey, KeyEdit, KeyFilter, KeyRow, KeyRule, KeyView, PageCursor, Store, Tenant};
 
 mod create;
 mod end;
@@ -146,11 +146,12 @@ impl Keys {
         Ok(view.into_record(self.engine.integer_ids(), now))
     }
 
-    /// Changes one key by a rule, which runs inside the store's transaction.
+    /// Changes one key by a rule, which runs inside the store's transaction. It can run more than once.
     async fn change(
         &self,
         id: KeyId,
-        rule: impl FnOnce(&KeyView, Millis) -> Result<Option<KeyEdit>, Error> + Send + 'static,
+        authority: Option<Arc<ChangeAuthority>>,
+        rule: impl Fn(&KeyView, Millis) -> Result<Option<KeyEdit>, Error> + Send + Sync + 'static,
     ) -> Result<Key, Error> {
         let id = self.engine.id_text("id", &id)?.ok_or_else(unknown_key)?;
         let bounds = self.bounds.clone();
@@ -160,16 +161,22 @@ impl Keys {
             edit.iter().try_for_each(|edit| admitted(bounds.as_deref(), &edit.key))?;
             Ok(edit)
         };
-        let view = self.write(&id, Box::new(rule)).await?;
+        let view = self.write(id, authority, Box::new(rule)).await?;
         Ok(view.into_record(self.engine.integer_ids(), self.engine.now()))
     }
 
     /// Writes the change that a rule asks for, and returns the key after it, with every count of this process.
-    async fn write(&self, id: &str, rule: KeyRule) -> Result<KeyView, Error> {
+    async fn write(
+        &self,
+        id: String,
+        authority: Option<Arc<ChangeAuthority>>,
+        rule: KeyRule,
+    ) -> Result<KeyView, Error> {
         let engine = &self.engine;
+        let clock = engine.verifier.clock.clone();
+        let script = ChangeKey { tenant: self.tenant.clone(), id, clock, rule, authority };
         let change = || async {
-            let clock = &engine.verifier.clock;
-            let view = engine.store().change(&self.tenant, id, clock, rule, self.request.clone()).await?;
+            let view = engine.store().run_once(script, self.request.clone()).await?;
             Ok(view.into_iter().collect())
         };
         engine.with_pending_counts(change).await?.pop().ok_or_else(unknown_key)

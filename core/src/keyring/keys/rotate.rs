@@ -38,6 +38,7 @@ impl Keys {
         let secret = engine.new_secret(&id, &view.key.environment, now).await?;
         let actor = rotation.change.actor.clone();
         let (row, change, bounds) = (secret.row, rotation.change, self.bounds.clone());
+        let authority = change.authority.clone();
         let rule = move |view: &KeyView, now: Millis| {
             admitted(bounds.as_deref(), &view.key)?;
             let ends = lifecycle::rotate(view.key.life, &view.secret_lifetimes(), mode, now)?;
@@ -46,9 +47,9 @@ impl Keys {
             note(&mut draft, "prefix", row.prefix.as_str());
             let end = ends.iter().filter_map(|it| it.grace_ends_at).max().map(|it| it.max(now));
             note(&mut draft, "grace_ends_at", end.map(|it| record::wire_time(&clock::time(it))));
-            Ok(Some(KeyEdit { key, grace_ends: ends, new_secret: Some(row), audit: draft }))
+            Ok(Some(KeyEdit { key, grace_ends: ends, new_secret: Some(row.clone()), audit: draft }))
         };
-        let view = self.write(&id, Box::new(rule)).await?;
+        let view = self.write(id, authority, Box::new(rule)).await?;
         let key = view.into_record(engine.integer_ids(), engine.now());
         engine.emit(|| Event::of(EventKind::Rotated, &key, key.updated_at).by(actor));
         Ok(IssuedKey { key, api_key: secret.api_key })
@@ -71,7 +72,7 @@ impl Keys {
     /// `conflict` for a revoked key.
     pub async fn end_grace(&self, id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error> {
         let change = self.checked_change(change.into())?;
-        self.change(id.into(), move |view, now| {
+        self.change(id.into(), change.authority.clone(), move |view, now| {
             let ends = lifecycle::end_grace(view.key.life, &view.secret_lifetimes(), now)?;
             if ends.is_empty() {
                 return Ok(None);

@@ -27,10 +27,10 @@ impl Keys {
         engine.refuse_api_key("actor", update.change.actor.as_deref())?;
         engine.admit_settings(&update.settings)?;
         let KeyUpdate { settings, change } = update;
-        self.change(id.into(), move |view, now| {
+        self.change(id.into(), change.authority.clone(), move |view, now| {
             view.key.life.may_update(now)?;
             let mut key = view.key.clone();
-            let changed = settings.apply(&mut key, now)?;
+            let changed = settings.clone().apply(&mut key, now)?;
             if changed.is_empty() {
                 return Ok(None);
             }

@@ -2,58 +2,34 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql, Transaction, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql, params};
 
 use super::table::{AUDIT, Columns};
-use crate::audit::{AuditDraft, AuditFields, AuditHash, GENESIS_HASH, entry_hash};
+use crate::audit::AuditHash;
 use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::hash::hex;
 use crate::record::AuditEntry;
-use crate::store::port::AuditKey;
 use crate::store::rows::{AuditFilter, AuditRow, Tenant};
+use crate::store::script::{ChainEnd, PrunableAudit};
 
 static INSERT: LazyLock<String> = LazyLock::new(|| AUDIT.insert());
 static SELECT: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM audit a", AUDIT.select("a")));
 
-/// Appends one entry to the chain, in the transaction of the change that it records.
-pub(super) fn append(on: &Transaction<'_>, draft: &AuditDraft, audit_key: &AuditKey) -> Result<(), Error> {
-    let (last, before) = head(on)?;
-    append_after(on, draft, audit_key, last, before)
-}
-
-fn append_after(
-    on: &Transaction<'_>,
-    draft: &AuditDraft,
-    audit_key: &AuditKey,
-    last: u64,
-    before: AuditHash,
-) -> Result<(), Error> {
-    let details = serde_json::Value::Object(draft.details.clone()).to_string();
-    let entry = AuditFields {
-        seq: last + 1,
-        at: draft.at,
-        org: draft.org.as_deref(),
-        actor: draft.actor.as_deref(),
-        action: draft.action,
-        target: draft.target.as_deref(),
-        reason: draft.reason.as_deref(),
-        details: &details,
-    };
-    let hash = entry_hash(&before, &entry, audit_key.key.as_deref().map(|key| &**key));
-    let AuditFields { seq, at, org, actor, action, target, reason, details } = entry;
-    let values: [&dyn ToSql; AUDIT.len()] =
-        [&seq, &at, &org, &actor, &action, &target, &reason, &details, &audit_key.pepper, &hash];
+pub(super) fn insert(on: &Connection, row: &AuditRow) -> Result<(), Error> {
+    let AuditRow { entry, at, details, pepper, hash } = row;
+    let AuditEntry { seq, at: _, org, actor, action, target, reason, details: _, hash: _ } = entry;
+    let values: [&dyn ToSql; AUDIT.len()] = [seq, at, org, actor, action, target, reason, details, pepper, hash];
     on.prepare_cached(&INSERT)?.execute(values.as_slice())?;
     Ok(())
 }
 
-fn head(on: &Connection) -> Result<(u64, AuditHash), Error> {
+pub(super) fn end(on: &Connection) -> Result<ChainEnd, Error> {
     let last = on
         .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([], |row| Ok(ChainEnd { seq: row.get(0)?, hash: row.get(1)? }))
         .optional()?;
-    Ok(last.unwrap_or((0, GENESIS_HASH)))
+    Ok(last.unwrap_or_default())
 }
 
 pub(super) fn list(
@@ -118,24 +94,19 @@ fn read(row: &Row<'_>) -> Result<AuditRow, Error> {
     Ok(AuditRow { entry, at, details, pepper, hash })
 }
 
-pub(super) fn prune(
-    on: &Transaction<'_>,
-    before: Millis,
-    mut draft: AuditDraft,
-    audit_key: &AuditKey,
-) -> Result<u64, Error> {
+/// The entries that were made before a time. Clocks step back, so the first entry that was made later ends them.
+pub(super) fn prunable(on: &Connection, before: Millis) -> Result<Option<PrunableAudit>, Error> {
     let kept: Option<u64> = on.query_row("SELECT min(seq) FROM audit WHERE at >= ?1", [before], |row| row.get(0))?;
-    let last = match kept {
-        Some(first) => first.saturating_sub(1),
-        None => head(on)?.0,
+    let last = kept.map_or(i64::MAX.unsigned_abs(), |first| first.saturating_sub(1));
+    let read = |row: &Row<'_>| {
+        Ok(PrunableAudit { count: row.get(2)?, last: ChainEnd { seq: row.get(0)?, hash: row.get(1)? } })
     };
-    let through: Option<AuditHash> =
-        on.query_row("SELECT hash FROM audit WHERE seq = ?1", [last], |row| row.get(0)).optional()?;
-    let Some(through) = through else { return Ok(0) };
-    let end = head(on)?;
-    let pruned = on.execute("DELETE FROM audit WHERE seq <= ?1", [last])?;
-    draft.details.insert("through_seq".into(), last.into());
-    draft.details.insert("through_hash".into(), hex(&through).into());
-    append_after(on, &draft, audit_key, end.0, end.1)?;
-    Ok(u64::try_from(pruned).unwrap_or(u64::MAX))
+    let sql = "SELECT seq, hash, (SELECT count(*) FROM audit WHERE seq <= ?1) FROM audit WHERE seq <= ?1 \
+        ORDER BY seq DESC LIMIT 1";
+    Ok(on.query_row(sql, [last], read).optional()?)
+}
+
+pub(super) fn delete(on: &Connection, through: u64) -> Result<(), Error> {
+    on.execute("DELETE FROM audit WHERE seq <= ?1", [through])?;
+    Ok(())
 }

@@ -214,10 +214,9 @@ impl Connections {
         Ok(())
     }
 
-    /// Runs a change as one transaction, which has reached the disk when this returns. Only the writer thread calls it.
-    pub(super) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    /// Runs `change` in one transaction, which has reached the disk when this returns. Only the writer thread calls it.
+    pub(super) fn write(&self, mut change: impl FnMut(&mut Transaction<'_>) -> Result<(), Error>) -> Result<(), Error> {
         let mut wait = LockWait::new(self.lock_timeout);
-        let mut change = Some(change);
         loop {
             let gate = fork::gate();
             drop(self.check_files()?);
@@ -226,18 +225,21 @@ impl Connections {
                 Some(writer) => writer,
                 None => self.connect(false, false)?,
             };
-            let done = transact(&mut writer, &mut change);
+            let begun = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Error::from);
+            let done = begun.map(|mut transaction| {
+                change(&mut transaction)?;
+                Ok(transaction.commit()?)
+            });
             if writer.is_autocommit() {
                 *slot = Some(writer);
             }
             drop(slot);
             match done {
-                Err(error) if change.is_some() && wait.should_retry(&error) => {}
+                Err(error) if wait.should_retry(&error) => {}
                 Err(error) => return Err(error),
                 Ok(done) => {
                     // A change counts as done only if it went to the files that others will open.
-                    drop(self.check_files()?);
-                    return Ok(done);
+                    return done.and_then(|()| self.check_files().map(drop));
                 }
             }
             // Pausing outside the gate lets a fork wait for one attempt, and not for the lock.
@@ -417,16 +419,4 @@ fn log_needs_index() -> Error {
         "the -wal file holds changes, which cannot be read without a -shm file in a folder that cannot be written",
         "open and close the database once where the folder can be written, or copy the -shm file as well",
     )
-}
-
-/// Runs `change` in a transaction. It stays in its option if the transaction could not begin.
-fn transact<T>(
-    writer: &mut Connection,
-    change: &mut Option<impl FnOnce(&Transaction<'_>) -> Result<T, Error>>,
-) -> Result<T, Error> {
-    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let change = change.take().ok_or(Error::Closed)?;
-    let done = change(&transaction)?;
-    transaction.commit()?;
-    Ok(done)
 }

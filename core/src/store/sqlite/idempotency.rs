@@ -2,16 +2,16 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::error::foreign_row;
 use super::table::{Columns, IDEMPOTENCY};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::idempotency::{
-    self, IdempotentRequest, LEASE_DURATION, MAX_BYTES_PER_CALLER, MAX_REQUESTS_PER_CALLER, RETENTION, RequestLease,
-    RequestOutcome, StoredOutcome, StoredResponse,
+    IdempotentRequest, MAX_REQUESTS_PER_CALLER, RequestLease, RequestOutcome, StoredOutcome, StoredResponse,
 };
+use crate::store::script::{RequestId, RequestRows, RequestState};
 
 /// How many expired rows one statement deletes at most.
 const DELETED_AT_ONCE: usize = 100;
@@ -24,136 +24,85 @@ static GET: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The stored outcome of a request, or `Full` for a new request of a caller that has reached its bound.
-pub(super) fn get(on: &Connection, request: &IdempotentRequest) -> Result<Option<StoredOutcome>, Error> {
+pub(super) fn get(on: &Connection, id: RequestId<'_>) -> Result<RequestRows, Error> {
     let mut statement = on.prepare_cached(&GET)?;
-    let mut rows = statement.query(params![request.org, request.name, request.at])?;
-    match rows.next()? {
-        Some(row) => read(row).map(Some),
-        None => refuse_if_full(on, request),
-    }
-}
-
-/// Returns `Full` if the caller has as many rows as one may have. Only then does it read when the first row expires.
-fn refuse_if_full(on: &Connection, request: &IdempotentRequest) -> Result<Option<StoredOutcome>, Error> {
-    let first_end = on
+    let mut rows = statement.query(params![id.org, id.name, id.at])?;
+    let stored = rows.next()?.map(read).transpose()?;
+    let sums = on
         .prepare_cached(
-            "SELECT (SELECT min(expires_at) FROM idempotency WHERE org = ?1 AND caller = ?2) \
-             FROM idempotency_callers WHERE org = ?1 AND caller = ?2 AND kept >= ?3",
+            "SELECT kept, bytes, CASE WHEN kept >= ?3 THEN \
+             (SELECT min(expires_at) FROM idempotency WHERE org = ?1 AND caller = ?2) END \
+             FROM idempotency_callers WHERE org = ?1 AND caller = ?2",
         )?
-        .query_row(params![request.org, request.caller, MAX_REQUESTS_PER_CALLER], |row| row.get::<_, Millis>(0))
+        .query_row(params![id.org, id.caller, MAX_REQUESTS_PER_CALLER], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()?;
-    // An expired row makes room as soon as another request comes.
-    let until = first_end.filter(|end| *end > request.at);
-    Ok(until.map(|end| StoredOutcome { content: request.content, outcome: RequestOutcome::Full(end) }))
+    let (kept, bytes, first_end) = sums.unwrap_or_default();
+    Ok(RequestRows { stored, kept, bytes, first_end })
 }
 
-/// Starts a request: takes a lease, or returns the stored outcome if there is one.
-pub(super) fn begin(
-    on: &Transaction<'_>,
+pub(super) fn insert(
+    on: &Connection,
     request: &IdempotentRequest,
-    token: [u8; 16],
-) -> Result<Option<StoredOutcome>, Error> {
-    if let Some(memory) = get(on, request)? {
-        return Ok(Some(memory));
-    }
-    make_room(on, request)?;
-    insert(on, request, LEASE_DURATION, Some(token), None)?;
-    Ok(None)
-}
-
-/// Inserts a request that runs under a lease, or one that changed the record with an id.
-fn insert(
-    on: &Transaction<'_>,
-    request: &IdempotentRequest,
-    lifetime: Millis,
-    token: Option<[u8; 16]>,
-    changed: Option<String>,
+    expires_at: Millis,
+    state: &RequestState,
 ) -> Result<(), Error> {
-    let IdempotentRequest { org, name, caller, content, at } = request;
-    let (expires_at, none) = (at + lifetime, rusqlite::types::Null);
+    let IdempotentRequest { org, name, caller, content, at: _ } = request;
+    let (token, changed) = match state {
+        RequestState::Running(token) => (Some(token), None),
+        RequestState::Changed(id) => (None, Some(id)),
+    };
+    let none = rusqlite::types::Null;
     let values: [&dyn ToSql; IDEMPOTENCY.len()] =
         [org, name, content, caller, &expires_at, &token, &changed, &none, &none, &none];
     on.prepare_cached(&INSERT)?.execute(values.as_slice())?;
     Ok(())
 }
 
-/// Ends a lease: stores the response, or deletes the row without one.
 pub(super) fn finish(
-    on: &Transaction<'_>,
+    on: &Connection,
     lease: &RequestLease,
-    response: Option<&StoredResponse>,
-    now: Millis,
+    response: &StoredResponse,
+    expires_at: Millis,
 ) -> Result<(), Error> {
-    match response {
-        Some(response) => {
-            let room = MAX_BYTES_PER_CALLER.saturating_sub(stored_bytes(on, lease)?);
-            let size = |body: &[u8]| u64::try_from(response.headers.len() + body.len()).unwrap_or(u64::MAX);
-            let body = response.body.as_deref().filter(|body| size(body) <= room);
-            // A response without its body is not repeated, so its headers are of no use.
-            let headers = if body.is_some() { response.headers.as_str() } else { "" };
-            on.prepare_cached(
-                "UPDATE idempotency SET token = NULL, status = ?4, headers = ?5, body = ?6, expires_at = ?7 \
-                 WHERE org = ?1 AND name = ?2 AND token = ?3",
-            )?
-            .execute(params![
-                lease.org,
-                lease.name,
-                lease.token,
-                response.status,
-                headers,
-                body,
-                now + RETENTION
-            ])?
-        }
-        None => on
-            .prepare_cached("DELETE FROM idempotency WHERE org = ?1 AND name = ?2 AND token = ?3")?
-            .execute(params![lease.org, lease.name, lease.token])?,
-    };
+    on.prepare_cached(
+        "UPDATE idempotency SET token = NULL, status = ?4, headers = ?5, body = ?6, expires_at = ?7 \
+         WHERE org = ?1 AND name = ?2 AND token = ?3",
+    )?
+    .execute(params![
+        lease.org,
+        lease.name,
+        lease.token,
+        response.status,
+        response.headers,
+        response.body,
+        expires_at
+    ])?;
     Ok(())
 }
 
-/// The number of bytes that the stored responses of the caller take.
-fn stored_bytes(on: &Transaction<'_>, lease: &RequestLease) -> Result<u64, Error> {
-    let counted = on
-        .prepare_cached("SELECT bytes FROM idempotency_callers WHERE org = ?1 AND caller = ?2")?
-        .query_row(params![lease.org, lease.caller], |row| row.get(0))
-        .optional()?;
-    Ok(counted.unwrap_or_default())
+pub(super) fn delete(on: &Connection, lease: &RequestLease) -> Result<(), Error> {
+    on.prepare_cached("DELETE FROM idempotency WHERE org = ?1 AND name = ?2 AND token = ?3")?.execute(params![
+        lease.org,
+        lease.name,
+        lease.token
+    ])?;
+    Ok(())
 }
 
-/// Makes a change and stores its outcome, which `changed_id` takes from it: both, or none. If the same request came in the
-/// meantime, the error is `in_progress`; the caller then reads the stored outcome.
-pub(super) fn run_once<T>(
-    on: &Transaction<'_>,
-    request: Option<&IdempotentRequest>,
-    change: impl FnOnce() -> Result<T, Error>,
-    changed_id: impl FnOnce(&T) -> Option<String>,
-) -> Result<T, Error> {
-    let Some(request) = request else { return change() };
-    if get(on, request)?.is_some() {
-        return Err(idempotency::in_progress());
-    }
-    let done = change()?;
-    if let Some(changed) = changed_id(&done) {
-        make_room(on, request)?;
-        insert(on, request, RETENTION, None, Some(changed))?;
-    }
-    Ok(done)
-}
-
-/// Deletes expired rows: first those of the caller, which may come after many rows of others.
-fn make_room(on: &Transaction<'_>, request: &IdempotentRequest) -> Result<(), Error> {
+/// Deletes a number of expired rows of one caller, which may come after many rows of others.
+pub(super) fn delete_expired_of(on: &Connection, org: &str, caller: &[u8; 32], now: Millis) -> Result<(), Error> {
     on.prepare_cached(
         "DELETE FROM idempotency WHERE rowid IN \
          (SELECT rowid FROM idempotency WHERE org = ?1 AND caller = ?2 AND expires_at <= ?3 LIMIT ?4)",
     )?
-    .execute(params![request.org, request.caller, request.at, DELETED_AT_ONCE])?;
-    delete_expired(on, request.at)
+    .execute(params![org, caller, now, DELETED_AT_ONCE])?;
+    Ok(())
 }
 
 /// Deletes a number of expired rows, also for callers that send no more requests.
-pub(super) fn delete_expired(on: &Transaction<'_>, now: Millis) -> Result<(), Error> {
+pub(super) fn delete_expired(on: &Connection, now: Millis) -> Result<(), Error> {
     on.prepare_cached(
         "DELETE FROM idempotency WHERE rowid IN \
          (SELECT rowid FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",

@@ -3,17 +3,15 @@
 use std::sync::LazyLock;
 
 use rusqlite::types::{ToSqlOutput, Value};
-use rusqlite::{Connection, Row, ToSql, Transaction, params, params_from_iter};
+use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 
-use super::audit;
 use super::rows::{join, words_or_none};
 use super::table::{Columns, ORGS};
-use crate::audit::AuditDraft;
+use crate::clock::Millis;
 use crate::error::Error;
-use crate::store::port::{AuditKey, OrgRule};
 use crate::store::rows::{OrgRow, PageCursor};
 
-static INSERT: LazyLock<String> = LazyLock::new(|| format!("{} ON CONFLICT (id) DO NOTHING", ORGS.insert()));
+static INSERT: LazyLock<String> = LazyLock::new(|| ORGS.insert());
 static UPDATE: LazyLock<String> = LazyLock::new(|| ORGS.update());
 static GET: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM orgs o WHERE o.id = ?1", ORGS.select("o")));
 static LIST: LazyLock<String> = LazyLock::new(|| {
@@ -23,31 +21,14 @@ static LIST: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Creates the org on its first use.
-pub(super) fn ensure(on: &Transaction<'_>, id: &str, first: &AuditDraft, audit_key: &AuditKey) -> Result<(), Error> {
-    let org = OrgRow {
-        id: id.to_owned(),
-        networks: None,
-        created_at: first.at,
-        updated_at: first.at,
-        disabled_at: None,
-        reason: None,
-    };
-    let made = on.prepare_cached(&INSERT)?.execute(params_from_iter(values(&org)?))?;
-    if made == 0 {
-        return Ok(());
-    }
-    let draft = AuditDraft {
-        at: first.at,
-        org: Some(id.to_owned()),
-        actor: first.actor.clone(),
-        action: "org.create",
-        target: Some(id.to_owned()),
-        reason: None,
-        details: serde_json::Map::new(),
-        authority: None,
-    };
-    audit::append(on, &draft, audit_key)
+pub(super) fn insert(on: &Connection, org: &OrgRow) -> Result<(), Error> {
+    on.prepare_cached(&INSERT)?.execute(params_from_iter(values(org)?))?;
+    Ok(())
+}
+
+pub(super) fn update(on: &Connection, org: &OrgRow) -> Result<(), Error> {
+    on.prepare_cached(&UPDATE)?.execute(params_from_iter(values(org)?))?;
+    Ok(())
 }
 
 pub(super) fn get(on: &Connection, id: &str) -> Result<Option<OrgRow>, Error> {
@@ -74,40 +55,19 @@ pub(super) fn list(on: &Connection, after: Option<&PageCursor>, limit: usize) ->
     Ok(out)
 }
 
-pub(super) fn change(
-    on: &Transaction<'_>,
-    id: &str,
-    rule: OrgRule,
-    audit_key: &AuditKey,
-) -> Result<Option<OrgRow>, Error> {
-    let Some(before) = get(on, id)? else { return Ok(None) };
-    let Some(edit) = rule(&before)? else { return Ok(Some(before)) };
-    let org = edit.org;
-    on.prepare_cached(&UPDATE)?.execute(params_from_iter(values(&org)?))?;
-    audit::append(on, &edit.audit, audit_key)?;
-    Ok(Some(org))
+/// The number of keys of an org that are not revoked.
+pub(super) fn unrevoked(on: &Connection, org: &str) -> Result<u64, Error> {
+    Ok(on
+        .prepare_cached("SELECT count(*) FROM keys WHERE org = ?1 AND revoked_at IS NULL")?
+        .query_row([org], |row| row.get(0))?)
 }
 
-pub(super) fn revoke_keys(
-    on: &Transaction<'_>,
-    org: &str,
-    reason: Option<&str>,
-    mut draft: AuditDraft,
-    audit_key: &AuditKey,
-) -> Result<Option<u64>, Error> {
-    if get(on, org)?.is_none() {
-        return Ok(None);
-    }
-    let revoked = on
-        .prepare_cached(
-            "UPDATE keys SET revoked_at = ?2, updated_at = ?2, reason = ?3 WHERE org = ?1 AND revoked_at IS NULL",
-        )?
-        .execute(params![org, draft.at, reason])?;
-    if revoked > 0 {
-        draft.details.insert("revoked".into(), revoked.into());
-        audit::append(on, &draft, audit_key)?;
-    }
-    Ok(Some(u64::try_from(revoked).unwrap_or(u64::MAX)))
+pub(super) fn revoke_keys(on: &Connection, org: &str, at: Millis, reason: Option<&str>) -> Result<(), Error> {
+    on.prepare_cached(
+        "UPDATE keys SET revoked_at = ?2, updated_at = ?2, reason = ?3 WHERE org = ?1 AND revoked_at IS NULL",
+    )?
+    .execute(params![org, at, reason])?;
+    Ok(())
 }
 
 /// The values of a row, in the order of [`ORGS`].

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rusqlite::{Connection, ToSql, Transaction};
+use rusqlite::{Connection, ToSql};
 
 use super::rows::read_counts;
 use super::table::{AGENTS, Columns, USAGE};
@@ -23,7 +23,7 @@ static ADD_AGENT: LazyLock<String> =
 static GET_AGENTS: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM agents a WHERE a.key_id = ?1", AGENTS.select("a")));
 
-pub(super) fn add(on: &Transaction<'_>, used: &[UsageDelta]) -> Result<(), Error> {
+pub(super) fn add(on: &Connection, used: &[UsageDelta]) -> Result<(), Error> {
     for UsageDelta { key_id, lookup, counts, agents, .. } in used {
         add_agents(on, key_id, agents)?;
         for lookup in [ALL, lookup] {
@@ -33,7 +33,7 @@ pub(super) fn add(on: &Transaction<'_>, used: &[UsageDelta]) -> Result<(), Error
     Ok(())
 }
 
-fn add_counts(on: &Transaction<'_>, sql: &str, key_id: &str, name: &str, counts: Counts) -> Result<(), Error> {
+fn add_counts(on: &Connection, sql: &str, key_id: &str, name: &str, counts: Counts) -> Result<(), Error> {
     let Counts { usage_count, denied_count, last_used_at } = counts;
     let (usage_count, denied_count) = (integer(usage_count), integer(denied_count));
     let values: [&dyn ToSql; USAGE.len() + 1] = [&key_id, &name, &usage_count, &denied_count, &last_used_at, &i64::MAX];
@@ -46,7 +46,7 @@ fn integer(count: u64) -> i64 {
 }
 
 /// Adds to the counters of the agents of a key. Clients choose the names, so the number of rows has a bound.
-fn add_agents(on: &Transaction<'_>, key_id: &str, agents: &[AgentCounts]) -> Result<(), Error> {
+fn add_agents(on: &Connection, key_id: &str, agents: &[AgentCounts]) -> Result<(), Error> {
     if agents.is_empty() {
         return Ok(());
     }
@@ -77,6 +77,6 @@ pub(super) fn agents(on: &Connection, key_id: &str) -> Result<Vec<AgentCounts>, 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn claim_day(on: &Transaction<'_>, day: i64) -> Result<bool, Error> {
+pub(super) fn claim_day(on: &Connection, day: i64) -> Result<bool, Error> {
     Ok(on.execute("UPDATE meta SET looked_on = ?1 WHERE looked_on < ?1", [day])? > 0)
 }

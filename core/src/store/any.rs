@@ -1,0 +1,142 @@
+//! The store of an engine, whichever it is.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use super::key::{KeyView, LookupResult};
+use super::port::{Freshness, OpenSettings, Store};
+use super::rows::{
+    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, KeyFilter, OrgRow, PageCursor, Tenant,
+    UsageDelta,
+};
+use super::script::{RequestId, RequestRows, TransactionScript};
+use super::sqlite::Sqlite;
+use super::url::StoreUrl;
+use crate::clock::Millis;
+use crate::error::Error;
+
+pub(crate) enum AnyStore {
+    Sqlite(Sqlite),
+}
+
+impl AnyStore {
+    /// Opens a database. Creates or migrates its tables, unless it is opened with `read_only`.
+    pub(crate) fn open(url: &StoreUrl, settings: OpenSettings) -> Result<Self, Error> {
+        match url {
+            StoreUrl::Sqlite(path) => Sqlite::open(path, settings).map(Self::Sqlite),
+        }
+    }
+}
+
+/// Calls a method of the store, whichever it is.
+macro_rules! call {
+    ($any:expr, $method:ident($($argument:expr),*)) => {
+        match $any {
+            AnyStore::Sqlite(store) => store.$method($($argument),*),
+        }
+    };
+    ($any:expr, await $method:ident($($argument:expr),*)) => {
+        match $any {
+            AnyStore::Sqlite(store) => store.$method($($argument),*).await,
+        }
+    };
+}
+
+impl Store for AnyStore {
+    fn info(&self) -> &DatabaseInfo {
+        call!(self, info())
+    }
+
+    fn freshness(&self) -> Option<Freshness> {
+        call!(self, freshness())
+    }
+
+    async fn confirm(&self) -> Result<NonZeroU64, Error> {
+        call!(self, await confirm())
+    }
+
+    async fn changes(&self, after: Option<ChangeCursor>) -> Result<Changes, Error> {
+        call!(self, await changes(after))
+    }
+
+    async fn find(&self, lookup: &str, now: Millis) -> Result<Option<LookupResult>, Error> {
+        call!(self, await find(lookup, now))
+    }
+
+    async fn get(&self, tenant: &Tenant, id: &str, now: Millis) -> Result<Option<KeyView>, Error> {
+        call!(self, await get(tenant, id, now))
+    }
+
+    async fn by_prefix(&self, tenant: &Tenant, prefix: &str, now: Millis) -> Result<Option<KeyView>, Error> {
+        call!(self, await by_prefix(tenant, prefix, now))
+    }
+
+    async fn list(
+        &self,
+        tenant: &Tenant,
+        filter: &KeyFilter,
+        after: Option<&PageCursor>,
+        limit: usize,
+        now: Millis,
+    ) -> Result<Vec<KeyView>, Error> {
+        call!(self, await list(tenant, filter, after, limit, now))
+    }
+
+    async fn revoked_with(&self, id: &str, now: Millis) -> Result<Vec<KeyView>, Error> {
+        call!(self, await revoked_with(id, now))
+    }
+
+    async fn agents(&self, key_id: &str) -> Result<Vec<AgentCounts>, Error> {
+        call!(self, await agents(key_id))
+    }
+
+    async fn org(&self, id: &str) -> Result<Option<OrgRow>, Error> {
+        call!(self, await org(id))
+    }
+
+    async fn orgs(&self, after: Option<&PageCursor>, limit: usize) -> Result<Vec<OrgRow>, Error> {
+        call!(self, await orgs(after, limit))
+    }
+
+    async fn request(&self, id: RequestId<'_>) -> Result<RequestRows, Error> {
+        call!(self, await request(id))
+    }
+
+    async fn audit(
+        &self,
+        tenant: &Tenant,
+        filter: &AuditFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, Error> {
+        call!(self, await audit(tenant, filter, before, limit))
+    }
+
+    async fn audit_scan(&self, after: u64, limit: usize) -> Result<Vec<AuditRow>, Error> {
+        call!(self, await audit_scan(after, limit))
+    }
+
+    async fn peppers(&self, now: Millis) -> Result<Vec<String>, Error> {
+        call!(self, await peppers(now))
+    }
+
+    async fn run<S: TransactionScript>(&self, script: S) -> Result<S::Outcome, Error> {
+        call!(self, await run(script))
+    }
+
+    async fn add_counts(&self, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {
+        call!(self, await add_counts(used, now))
+    }
+
+    async fn claim_day(&self, day: i64) -> Result<bool, Error> {
+        call!(self, await claim_day(day))
+    }
+
+    async fn close(&self) {
+        call!(self, await close());
+    }
+
+    async fn finish_reports(&self) {
+        call!(self, await finish_reports());
+    }
+}
