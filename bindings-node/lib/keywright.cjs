@@ -60,14 +60,14 @@ class Handle {
   }
 }
 
-// Plain "allowed" decisions by the reading of their key: a key that changes has another reading.
+// Plain "allowed" decisions by the revision of their key: a key that changes has another revision.
 const decisions = new Map();
 const MOST_DECISIONS = 10_000;
 
-function remembered(reading) {
+function remembered(revision) {
   const decision = new Decision(JSON.parse(addon.lastDecision()));
   if (decisions.size >= MOST_DECISIONS) decisions.clear();
-  decisions.set(reading, decision);
+  decisions.set(revision, decision);
   return decision;
 }
 

@@ -1,12 +1,12 @@
 //! Verifications that memory answers, without a promise and mostly without an object. Engines and requests have numbers.
-//! A plain "allowed" is the number of a reading of the key, for which JavaScript caches the decision object.
+//! A plain "allowed" is the number of the revision of the key, for which JavaScript caches the decision object.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use keywright::input::Casing;
+use keywright::ffi::{self, Casing, FromFields};
 use keywright::{Decision, Request};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
@@ -75,7 +75,7 @@ thread_local! {
     static LAST: RefCell<Option<Decision>> = const { RefCell::new(None) };
 }
 
-/// Verifies from memory. Returns the number of the reading of the key for a plain "allowed", any other decision as JSON,
+/// Verifies from memory. Returns the number of the revision of the key for a plain "allowed", any other decision as JSON,
 /// and `null` when the call needs the store.
 #[napi(catch_unwind)]
 pub fn verify_cached(
@@ -84,7 +84,7 @@ pub fn verify_cached(
     request: u32,
     text: Unknown<'_>,
 ) -> Result<Option<Either3<f64, String, Failure>>> {
-    let mut buffer = [0; keywright::LONGEST_TEXT + 8];
+    let mut buffer = [0; ffi::LONGEST_TEXT + 8];
     let Some(text) = text_in(text, &mut buffer) else { return Ok(None) };
     let engines = ENGINES.read().unwrap_or_else(PoisonError::into_inner);
     let Some(kw) = engines.get(&engine).and_then(LazyEngine::opened) else { return Ok(None) };
@@ -101,9 +101,9 @@ pub fn verify_cached(
         None => kw.try_verify(text, request),
     };
     let Some(decision) = decision else { return Ok(None) };
-    if let Some(reading) = plain_reading(&decision) {
+    if let Some(revision) = cached_revision(&decision) {
         LAST.set(Some(decision));
-        return Ok(Some(Either3::A(reading)));
+        return Ok(Some(Either3::A(revision)));
     }
     Ok(Some(match decision::to_json(&decision) {
         Ok(json) => Either3::B(json),
@@ -118,14 +118,14 @@ pub fn last_decision() -> Option<String> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no process reads 2^53 keys")]
-fn plain_reading(decision: &Decision) -> Option<f64> {
-    decision.plain().map(|reading| reading as f64)
+fn cached_revision(decision: &Decision) -> Option<f64> {
+    ffi::cache_key(decision).map(|revision| revision as f64)
 }
 
 /// Writes the counters of open engines to their databases before the process ends.
 #[napi(catch_unwind)]
 pub fn flush_open() {
-    keywright::flush_open();
+    ffi::flush_open();
 }
 
 /// Writes the counters of open engines and delivers their events while JavaScript can still run.
@@ -133,8 +133,8 @@ pub fn flush_open() {
 pub fn end_open(env: &Env) -> Result<PromiseRaw<'_, ()>> {
     env.spawn_future(async {
         let end = || {
-            keywright::flush_open();
-            keywright::end_events();
+            ffi::flush_open();
+            ffi::end_events();
         };
         spawn_blocking(end).await.map_err(|error| napi::Error::from_reason(error.to_string()))
     })

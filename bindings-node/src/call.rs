@@ -1,9 +1,9 @@
 //! The management calls by name. Each reads its arguments, makes one call of the core, and returns JSON.
 
-use keywright::input::{Casing, Fields, Value};
+use keywright::ffi::{Casing, Fields, FromFields, Value, read_key_id, read_org_id, read_prune_before};
 use keywright::{
-    Attestation, Audit, Change, Error, FieldError, KeyId, KeyUpdate, Keywright, ListAudit, ListKeys, ListOrgs, NewKey,
-    Org, OrgUpdate, Page, Rotation,
+    Attestation, Change, Error, FieldError, KeyUpdate, Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org,
+    OrgUpdate, Page, Rotation,
 };
 use serde::Serialize;
 
@@ -31,7 +31,7 @@ impl OrgSelector {
         match org {
             None => Ok(Self::Default),
             Some(Value::Null) => Ok(Self::Every),
-            Some(id) => Keywright::read_org(id).map(Self::One),
+            Some(id) => read_org_id(id).map(Self::One),
         }
     }
 
@@ -56,17 +56,17 @@ impl Call {
         match name.as_str() {
             "keys.create" => json(&NewKeyRow(&keys.create(NewKey::read(fields)?).await?)),
             "keys.list" => json(&rows(&keys.list(ListKeys::read(fields)?).await?)),
-            "keys.get" => json(&KeyRow(&keys.get(KeyId::read(subject)?).await?)),
+            "keys.get" => json(&KeyRow(&keys.get(read_key_id(subject)?).await?)),
             "keys.find" => json(&KeyRow(&keys.find(&subject.into_text("prefix")?).await?)),
-            "keys.update" => json(&KeyRow(&keys.update(KeyId::read(subject)?, KeyUpdate::read(fields)?).await?)),
-            "keys.rotate" => json(&NewKeyRow(&keys.rotate(KeyId::read(subject)?, Rotation::read(fields)?).await?)),
-            "keys.end_grace" => json(&KeyRow(&keys.end_grace(KeyId::read(subject)?, Change::read(fields)?).await?)),
-            "keys.revoke" => json(&KeyRow(&keys.revoke(KeyId::read(subject)?, Change::read(fields)?).await?)),
-            "keys.disable" => json(&KeyRow(&keys.disable(KeyId::read(subject)?, Change::read(fields)?).await?)),
-            "keys.enable" => json(&KeyRow(&keys.enable(KeyId::read(subject)?, Change::read(fields)?).await?)),
-            "keys.purge" => json(&KeyRow(&keys.purge(KeyId::read(subject)?, Change::read(fields)?).await?)),
-            "keys.agents" => json(&keys.agents(KeyId::read(subject)?).await?),
-            "keys.attest" => json(&keys.attest(KeyId::read(subject)?, Attestation::read(fields)?).await?),
+            "keys.update" => json(&KeyRow(&keys.update(read_key_id(subject)?, KeyUpdate::read(fields)?).await?)),
+            "keys.rotate" => json(&NewKeyRow(&keys.rotate(read_key_id(subject)?, Rotation::read(fields)?).await?)),
+            "keys.end_grace" => json(&KeyRow(&keys.end_grace(read_key_id(subject)?, Change::read(fields)?).await?)),
+            "keys.revoke" => json(&KeyRow(&keys.revoke(read_key_id(subject)?, Change::read(fields)?).await?)),
+            "keys.disable" => json(&KeyRow(&keys.disable(read_key_id(subject)?, Change::read(fields)?).await?)),
+            "keys.enable" => json(&KeyRow(&keys.enable(read_key_id(subject)?, Change::read(fields)?).await?)),
+            "keys.purge" => json(&KeyRow(&keys.purge(read_key_id(subject)?, Change::read(fields)?).await?)),
+            "keys.agents" => json(&keys.agents(read_key_id(subject)?).await?),
+            "keys.attest" => json(&keys.attest(read_key_id(subject)?, Attestation::read(fields)?).await?),
             "orgs.get" => json(&orgs.get(&id(subject)?).await?),
             "orgs.list" => json(&orgs.list(ListOrgs::read(fields)?).await?),
             "orgs.update" => json(&orgs.update(&id(subject)?, OrgUpdate::read(fields)?).await?),
@@ -76,7 +76,7 @@ impl Call {
             "audit.list" => json(&audit().list(ListAudit::read(fields)?).await?),
             "audit.verify" => json(&audit().verify().await?),
             "audit.head" => json(&audit().head().await?),
-            "audit.prune" => json(&audit().prune(Audit::read_before(subject)?).await?),
+            "audit.prune" => json(&audit().prune(read_prune_before(subject)?).await?),
             _ => Err(invalid_request("call", "is unknown", "install addon and library of one version")),
         }
     }

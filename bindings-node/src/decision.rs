@@ -1,6 +1,6 @@
 //! The credential and the decision of a verification.
 
-use keywright::input::Value;
+use keywright::ffi::Value;
 use keywright::{Code, Decision, Error, LimitState};
 use serde::Serialize;
 

@@ -1,8 +1,6 @@
 //! The engine as the addon exports it. A panic becomes an exception and never ends the process.
 
-use keywright::Keywright;
-use keywright::input::{Casing, Value};
-use keywright::wait::Ready;
+use keywright::ffi::{Casing, FromFields, Ready, Value, read_org_id};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
@@ -150,5 +148,5 @@ impl Engine {
 /// Checks the id of an org.
 #[napi(catch_unwind)]
 pub fn check_org(org: Unknown<'_>) -> Result<Option<Failure>> {
-    Ok(Keywright::read_org(read(org)?).err().map(Failure::from))
+    Ok(read_org_id(read(org)?).err().map(Failure::from))
 }

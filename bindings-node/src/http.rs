@@ -3,9 +3,8 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use keywright::ffi::{self, Boxed, Casing, FromFields, Ready, Value, now_or_later};
 use keywright::http::{self as contract, AuthContext, Config, Head, Header, Outcome, Principal, Response, Session};
-use keywright::input::{Casing, Value};
-use keywright::wait::{Boxed, Ready, now_or_later};
 use keywright::{Error, Keywright};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
@@ -42,7 +41,7 @@ pub struct HttpOutcome {
     pub headers: Vec<String>,
     /// The body of the response.
     pub body: Option<Buffer>,
-    /// The result for a later guard, as one text: the reading of the key and the request id.
+    /// The result for a later guard, as one text: the revision of the key and the request id.
     pub earlier: Option<String>,
     /// The org of a session.
     pub org: Option<String>,
@@ -141,7 +140,7 @@ impl Http {
             Err(error) => return Ok(Either3::C(Either::B(error.into()))),
         };
         let ready = match self.0.engine.opened().and_then(|it| self.0.http(it).ok()) {
-            Some(http) => http.begin(&lines.head(), needs.map(|needs| &*needs.0)),
+            Some(http) => ffi::begin(http, &lines.head(), needs.map(|needs| &*needs.0)),
             None => {
                 let (inner, text, needs) =
                     (Arc::clone(&self.0), text.into_owned(), needs.map(|needs| Arc::clone(&needs.0)));
@@ -333,7 +332,7 @@ fn lines(headers: &[String]) -> Vec<(&[u8], &[u8])> {
 }
 
 thread_local! {
-    /// The last pass, for JavaScript that has not cached the reading of its key.
+    /// The last pass, for JavaScript that has not cached the revision of its key.
     static LAST: RefCell<Option<Box<AuthContext>>> = const { RefCell::new(None) };
 }
 

@@ -53,7 +53,8 @@ row! {
     secrets as secret_rows,
 }
 
-const _: () = assert!(keywright::same_fields(KeyRow::FIELDS, Key::FIELDS), "a row has the core's fields, in its order");
+const _: () =
+    assert!(keywright::ffi::same_names(KeyRow::FIELDS, Key::FIELDS), "a row has the core's fields, in its order");
 
 pub(crate) fn millis(at: &DateTime<Utc>) -> i64 {
     at.timestamp_millis()

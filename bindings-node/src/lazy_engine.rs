@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keywright::input::{Fields, Value};
+use keywright::ffi::{self, Fields, Ready, Value, now_or_later};
 use keywright::testing::ManualClock;
-use keywright::wait::{Ready, now_or_later};
 use keywright::{Config, Decision, Error, KeyFormats, Keywright, Request};
 use tokio::sync::OnceCell;
 
@@ -32,9 +31,9 @@ impl LazyEngine {
         on_event: Option<EventCallback>,
         log: EventCallback,
     ) -> Result<Self, Error> {
-        let config = clock.into_iter().fold(Config::read(url, options)?, Config::clock);
+        let config = clock.into_iter().fold(ffi::read_config(url, options)?, Config::clock);
         let config = on_event.into_iter().map(event_listener).fold(config, Config::on_event);
-        let config = config.log(log_writer(log)).opened_by_calls();
+        let config = ffi::opened_by_calls(config.log(log_writer(log)));
         let key_formats = config.key_formats()?;
         Ok(Self(Arc::new(Inner { config, key_formats, engine: OnceCell::new(), closed: AtomicBool::new(false) })))
     }

@@ -1,6 +1,6 @@
 //! Hooks for the project's own tests. Only the feature `testing` compiles them.
 
-use keywright::input::Value;
+use keywright::ffi::Value;
 use keywright::testing;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::DateTime;
-use keywright::input::Value;
+use keywright::ffi::Value;
 use napi::bindgen_prelude::*;
 use napi::{JsDate, JsValue, ValueType};
 

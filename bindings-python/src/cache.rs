@@ -28,22 +28,22 @@ impl<K: PartialEq, V> Cache<K, V> {
     }
 }
 
-/// Objects made from one reading of a key, by the number of the reading.
-pub(crate) type ByReading<T> = RefCell<Cache<u64, Py<T>>>;
+/// Objects made from one revision of a key, by the number of the revision.
+pub(crate) type ByRevision<T> = RefCell<Cache<u64, Py<T>>>;
 
-/// Returns the cached object of a reading, or makes and caches it.
-pub(crate) fn by_reading<'py, T>(
+/// Returns the cached object of a revision, or makes and caches it.
+pub(crate) fn by_revision<'py, T>(
     py: Python<'py>,
-    cache: &'static LocalKey<ByReading<T>>,
-    reading: u64,
+    cache: &'static LocalKey<ByRevision<T>>,
+    revision: u64,
     make: impl FnOnce() -> PyResult<Bound<'py, T>>,
 ) -> PyResult<Bound<'py, T>> {
-    // Readings are numbered in steps of two.
-    let slot = (reading >> 1) as usize;
-    if let Some(known) = cache.with_borrow(|cache| cache.get(slot, &reading).map(|object| object.clone_ref(py))) {
+    // Revisions are numbered in steps of two.
+    let slot = (revision >> 1) as usize;
+    if let Some(known) = cache.with_borrow(|cache| cache.get(slot, &revision).map(|object| object.clone_ref(py))) {
         return Ok(known.into_bound(py));
     }
     let made = make()?;
-    Cache::insert(cache, slot, reading, made.clone().unbind());
+    Cache::insert(cache, slot, revision, made.clone().unbind());
     Ok(made)
 }

@@ -1,7 +1,7 @@
 //! A manual clock for the tests of applications.
 
 use chrono::{DateTime, Utc};
-use keywright::input::Value;
+use keywright::ffi::Value;
 use keywright::{Error, FieldError, testing};
 use pyo3::prelude::*;
 

@@ -5,11 +5,12 @@ use std::convert::Infallible;
 use std::sync::OnceLock;
 
 use keywright::Decision as Outcome;
+use keywright::ffi::cache_key;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::cache::{ByReading, Cache, by_reading};
+use crate::cache::{ByRevision, Cache, by_revision};
 use crate::error::{classes, exception};
 use crate::field::{EnumText, Time};
 use crate::record::{IntoField, fields, record_methods};
@@ -64,15 +65,15 @@ impl DecisionData {
 
 thread_local! {
     /// Decisions that allow a key and carry nothing else.
-    static DECISIONS: ByReading<Decision> = const { RefCell::new(Cache::EMPTY) };
+    static DECISIONS: ByRevision<Decision> = const { RefCell::new(Cache::EMPTY) };
 }
 
 impl Decision {
-    /// Returns the decision for an outcome. A plain "allowed" is one object per reading of the key and thread. Raises the
+    /// Returns the decision for an outcome. A plain "allowed" is one object per revision of the key and thread. Raises the
     /// error of a request without meaning.
     pub(crate) fn of(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, Self>> {
-        match outcome.plain() {
-            Some(reading) => by_reading(py, &DECISIONS, reading, || Bound::new(py, Self::new(py, outcome)?)),
+        match cache_key(&outcome) {
+            Some(revision) => by_revision(py, &DECISIONS, revision, || Bound::new(py, Self::new(py, outcome)?)),
             None => Bound::new(py, Self::new(py, outcome)?),
         }
     }

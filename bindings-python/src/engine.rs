@@ -1,7 +1,6 @@
 //! `Keywright`, and the checked options from which `AsyncKeywright` opens one.
 
-use keywright::input::{Casing, Fields};
-use keywright::wait::block_on;
+use keywright::ffi::{self, Casing, Fields, block_on};
 use keywright::{Error, Request};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -33,7 +32,7 @@ impl Config {
         let listener = on_event.as_ref().filter(|function| !function.is_none()).map(listener).transpose()?;
         let mut entries = entries(keywords)?;
         entries.retain(|(name, _)| !(name == "clock" && clock.is_some() || name == "on_event" && listener.is_some()));
-        let config = or_raise(py, keywright::Config::read(value_of(url)?, Fields::new(Casing::Snake, entries)))?;
+        let config = or_raise(py, ffi::read_config(value_of(url)?, Fields::new(Casing::Snake, entries)))?;
         let config = clock.into_iter().fold(config.log(log), |config, clock| config.clock(clock.get().0.clone()));
         Ok(Self(listener.into_iter().fold(config, keywright::Config::on_event)))
     }
@@ -48,7 +47,7 @@ impl Config {
     #[new]
     #[pyo3(signature = (url, **options))]
     fn new(url: &Bound<'_, PyAny>, options: Option<Keywords<'_, '_>>) -> PyResult<Self> {
-        Self::read(url, options).map(|config| Self(config.0.opened_by_calls()))
+        Self::read(url, options).map(|config| Self(ffi::opened_by_calls(config.0)))
     }
 
     fn open(&self, py: Python<'_>) -> PyResult<Py<Keywright>> {
@@ -74,7 +73,7 @@ impl Config {
     /// Reads the id of an org.
     #[staticmethod]
     fn read_org(id: &Bound<'_, PyAny>) -> PyResult<String> {
-        or_raise(id.py(), keywright::Keywright::read_org(value_of(id)?))
+        or_raise(id.py(), ffi::read_org_id(value_of(id)?))
     }
 }
 
@@ -237,7 +236,7 @@ impl Keywright {
 
     /// Waits until `on_event` was called with what has happened by now, or was too slow for it.
     fn _flush_events(&self, py: Python<'_>) {
-        py.detach(|| keywright::wait::block_on(self.0.flush_events()));
+        py.detach(|| block_on(self.0.flush_events()));
     }
 
     /// Writes down what was counted, and closes the database. A second call does nothing.
@@ -248,7 +247,7 @@ impl Keywright {
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         // Verifying no credential needs no store. It raises when the engine is closed.
-        Decision::of(slf.py(), keywright::wait::block_on(slf.get().0.verify(None::<&str>, &Request::new())))?;
+        Decision::of(slf.py(), block_on(slf.get().0.verify(None::<&str>, &Request::new())))?;
         Ok(slf)
     }
 
@@ -272,7 +271,7 @@ impl Keywright {
 #[pyfunction]
 pub(crate) fn _flush_open(py: Python<'_>) {
     wait_for_shutdown(py, || {
-        keywright::flush_open();
-        keywright::end_events();
+        ffi::flush_open();
+        ffi::end_events();
     });
 }

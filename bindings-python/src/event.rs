@@ -11,7 +11,7 @@ pub(crate) fn listener(given: &Bound<'_, PyAny>) -> PyResult<impl Fn(&keywright:
     let py = given.py();
     let is_async = py.import("inspect")?.call_method1("iscoroutinefunction", (given,))?.is_truthy()?;
     if is_async || !given.is_callable() {
-        or_raise(py, Err(keywright::Config::no_listener(is_async)))?;
+        or_raise(py, Err(keywright::ffi::no_listener(is_async)))?;
     }
     let listener = given.clone().unbind();
     // An interpreter that shuts down receives no events.

@@ -24,13 +24,13 @@ fn register() -> bool {
     }
 
     extern "C" fn prepare() {
-        keywright::fork::prepare();
+        keywright::ffi::fork::prepare();
     }
     extern "C" fn parent() {
-        keywright::fork::parent();
+        keywright::ffi::fork::parent();
     }
     extern "C" fn child() {
-        keywright::fork::child();
+        keywright::ffi::fork::child();
     }
 
     // SAFETY: the declaration is POSIX's (pthread_atfork, XSH), with a nullable function pointer for each handler.

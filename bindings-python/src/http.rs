@@ -1,8 +1,7 @@
 //! The HTTP contract: the parts of a request in, one call of the core, a pass or a complete response out.
 
+use keywright::ffi::{Casing, Fields, FromFields, Ready, Value, begin, block_on, now_or_later};
 use keywright::http::{Config, IdempotencyCheck, Outcome, Session};
-use keywright::input::{Casing, Fields, Value};
-use keywright::wait::{Ready, block_on, now_or_later};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -37,7 +36,7 @@ impl Http {
         let target = RequestTarget::read(target)?;
         let earlier = earlier.map(|passed| passed.passed.earlier());
         Ok(HeaderLines::read(headers)?.with_head(method, &target, peer, |head| {
-            self.0.begin(&head.earlier(earlier.as_ref()), needs.map(|needs| &needs.0))
+            begin(&self.0, &head.earlier(earlier.as_ref()), needs.map(|needs| &needs.0))
         }))
     }
 

@@ -1,5 +1,6 @@
 //! The options of an adapter, before its engine is open.
 
+use keywright::ffi::FromFields;
 use keywright::http::{Config, Outcome};
 use pyo3::prelude::*;
 

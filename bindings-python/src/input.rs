@@ -1,7 +1,7 @@
 //! Conversion of Python arguments into values of the core, which validates them.
 
 use keywright::Error;
-use keywright::input::{Casing, Fields, Value};
+use keywright::ffi::{Casing, Fields, Value};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{

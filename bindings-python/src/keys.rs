@@ -1,6 +1,6 @@
 //! The handle of an org's keys. Each method reads its arguments, makes one call of the core, and converts the result.
 
-use keywright::input::{Casing, Fields};
+use keywright::ffi::{Casing, Fields, FromFields, read_key_id};
 use keywright::{Attestation, Change, KeyId, KeyUpdate, ListKeys, Rotation};
 use pyo3::prelude::*;
 
@@ -16,7 +16,7 @@ use crate::wait::wait_or_raise;
 pub(crate) struct Keys(pub(crate) keywright::Keys);
 
 fn key_id(given: &Bound<'_, PyAny>) -> PyResult<KeyId> {
-    or_raise(given.py(), KeyId::read(value_of(given)?))
+    or_raise(given.py(), read_key_id(value_of(given)?))
 }
 
 /// Makes a call that takes an id, a reason and an actor.

@@ -1,6 +1,7 @@
 //! A new key. Everything that shows the record as a whole hides its text.
 
-use keywright::{ApiKey, Error, FieldError, HIDDEN, IssuedKey};
+use keywright::ffi::HIDDEN;
+use keywright::{ApiKey, Error, FieldError, IssuedKey};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};

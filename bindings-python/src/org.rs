@@ -1,5 +1,6 @@
 //! The handles of one org, of all orgs, and of the audit chain.
 
+use keywright::ffi::FromFields;
 use keywright::{Change, ListAudit, ListOrgs, OrgUpdate};
 use pyo3::prelude::*;
 
@@ -129,7 +130,7 @@ impl Audit {
     /// Removes the entries before a time and leaves a checkpoint. Returns their number.
     fn prune(&self, before: &Bound<'_, PyAny>) -> PyResult<u64> {
         let py = before.py();
-        let before = or_raise(py, keywright::Audit::read_before(value_of(before)?))?;
+        let before = or_raise(py, keywright::ffi::read_prune_before(value_of(before)?))?;
         wait_or_raise(py, self.0.prune(before))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use keywright::input::{Casing, Fields, Value};
+use keywright::ffi::{Casing, Fields, Value};
 use pyo3::BoundObject;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyGenericAlias, PyList, PyType};

@@ -1,20 +1,21 @@
 //! The record classes that mirror records of the core.
 
 use keywright::Allowed;
+use keywright::ffi::{key_revision, same_names};
 use pyo3::prelude::*;
 
-use crate::cache::{ByReading, Cache, by_reading};
+use crate::cache::{ByRevision, Cache, by_revision};
 use crate::field::{EnumText, Id, Json, Time};
 use crate::record::{IntoField, mirror};
 
 thread_local! {
-    static KEYS: ByReading<Key> = const { std::cell::RefCell::new(Cache::EMPTY) };
+    static KEYS: ByRevision<Key> = const { std::cell::RefCell::new(Cache::EMPTY) };
 }
 
 impl Key {
-    /// Returns the key of an allowed decision: one object per reading of the key and thread.
+    /// Returns the key of an allowed decision: one object per revision of the key and thread.
     pub(crate) fn of<'py>(py: Python<'py>, allowed: &Allowed) -> PyResult<Bound<'py, Self>> {
-        by_reading(py, &KEYS, allowed.reading(), || Bound::new(py, Self::from(allowed.key().clone())))
+        by_revision(py, &KEYS, key_revision(allowed), || Bound::new(py, Self::from(allowed.key().clone())))
     }
 }
 
@@ -72,8 +73,7 @@ mirror! {
     }
 }
 
-const _: () =
-    assert!(keywright::same_fields(Key::FIELDS, keywright::Key::FIELDS), "a key has the core's fields, in its order");
+const _: () = assert!(same_names(Key::FIELDS, keywright::Key::FIELDS), "a key has the core's fields, in its order");
 
 mirror! {
     /// The public data of one secret of a key.

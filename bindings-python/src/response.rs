@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use keywright::ffi::{Boxed, Ready};
 use keywright::http::{Outcome, Principal};
-use keywright::wait::{Boxed, Ready};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;

@@ -1,6 +1,6 @@
 //! Hooks for the shared test vectors. Only the feature `testing` compiles them.
 
-use keywright::input::Value;
+use keywright::ffi::Value;
 use keywright::testing;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;

@@ -2,7 +2,7 @@
 //! replace `datetime.datetime` by a subclass while a test runs.
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Timelike, Utc};
-use keywright::input::Value;
+use keywright::ffi::Value;
 use pyo3::exceptions::{PyImportError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;

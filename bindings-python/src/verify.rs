@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use keywright::input::{Casing, Fields};
-use keywright::wait::{Boxed, Ready, block_on, now_or_later};
+use keywright::ffi::{
+    Boxed, Casing, Fields, FromFields, Ready, VERIFY_OPTIONS, block_on, is_last, now_or_later, same_names,
+};
 use keywright::{Decision as Outcome, Error, Request};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -53,7 +54,7 @@ impl Drop for Verifier {
     fn drop(&mut self) {
         // The last handle of an engine flushes the counters, and may wait for another program while it does.
         if let Backend::Engine(kw) = &self.0
-            && kw.is_last()
+            && is_last(kw)
         {
             // `None` while the interpreter shuts down; the counters were flushed before.
             let kw = kw.clone();
@@ -69,9 +70,9 @@ type Argument<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 macro_rules! verifier_methods {
     ($($option:ident),*) => {
         /// The names of the options, in the order of [`Verification::options`].
-        const OPTIONS: [&str; Request::FIELDS.len()] = [$(stringify!($option)),*];
+        const OPTIONS: [&str; VERIFY_OPTIONS.len()] = [$(stringify!($option)),*];
 
-        const _: () = assert!(keywright::same_fields(&OPTIONS, &Request::FIELDS), "the options are those of the core");
+        const _: () = assert!(same_names(&OPTIONS, &VERIFY_OPTIONS), "the options are those of the core");
 
         #[pymethods]
         #[expect(clippy::too_many_arguments, reason = "the options of a verification")]

@@ -8,7 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use keywright::wait::{block_for, block_on, is_locked_out};
+use keywright::ffi::{block_for, block_on, is_locked_out};
 use keywright::{Error, UnavailableCause};
 use pyo3::prelude::*;
 

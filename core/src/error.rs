@@ -71,7 +71,7 @@ impl fmt::Display for FieldError {
 ///
 /// ```
 /// let none = keywright::Keywright::builder("sqlite:/nowhere/at/all.db").brand("liq").read_only(true).build();
-/// let error = keywright::wait::block_on(none).err().unwrap();
+/// let error = pollster::block_on(none).err().unwrap();
 /// assert_eq!(error.unavailable_cause(), Some(keywright::UnavailableCause::Access));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Fork safety. SQLite records its locks in process memory, which a child inherits without holding the locks. So no
 //! connection may stay open across a fork: [`prepare`] waits for running work and closes every connection, and parent and
-//! child open new ones when they need them. A host that forks registers the three functions with `pthread_atfork`; the
-//! Python package does. In a child whose fork bypassed them, the process id tells, and the engine refuses to work.
+//! child open new ones when they need them. The Python
+//! package registers the three functions with `pthread_atfork`. In a child whose fork bypassed them, the process id tells, and the engine refuses to work.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,7 +77,7 @@ impl Process {
             Err(Error::unavailable(
                 UnavailableCause::Access,
                 "this process was forked while Keywright was open, without its fork handlers",
-                "open Keywright in the child, or register fork::{prepare, parent, child} with pthread_atfork",
+                "open Keywright in the child",
             ))
         }
     }

@@ -9,16 +9,15 @@
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test may panic"))]
 
 pub mod blocking;
-pub mod fork;
+#[doc(hidden)]
+pub mod ffi;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 pub mod http;
-pub mod input;
 #[cfg(any(feature = "axum", feature = "tower"))]
 pub mod integrations;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod wait;
 
 mod audit;
 mod clock;
@@ -26,9 +25,11 @@ mod decision;
 mod entropy;
 mod error;
 mod events;
+mod fork;
 mod hash;
 mod health;
 mod idempotency;
+mod input;
 mod key;
 mod keyring;
 mod level;
@@ -42,6 +43,7 @@ mod store;
 mod sys;
 mod usage;
 mod verify;
+mod wait;
 mod worker;
 
 pub use clock::Clock;
@@ -49,14 +51,14 @@ pub use decision::{Allowed, Code, Decision, Denial, Request};
 pub use error::{Error, ErrorKind, FieldError, UnavailableCause};
 pub use events::{Event, EventKind};
 pub use hash::Scheme;
-pub use key::{LONGEST_TEXT, PatternSyntax};
+pub use key::PatternSyntax;
 pub use keyring::{
     Attestation, Audit, Change, Config, KeyFormats, KeyUpdate, Keys, Keywright, ListAudit, ListKeys, ListOrgs, NewKey,
-    Org, OrgUpdate, Orgs, RedactingWriter, Rotation, end_events, flush_open,
+    Org, OrgUpdate, Orgs, RedactingWriter, Rotation,
 };
 pub use record::{
-    AgentUsage, ApiKey, AuditCheck, AuditEntry, AuditHead, HIDDEN, IssuedKey, Key, KeyId, Level, Limit, LimitState,
-    OrgRecord, Page, Parsed, Per, Revealed, Secret, Status, same_fields, wire_time,
+    AgentUsage, ApiKey, AuditCheck, AuditEntry, AuditHead, IssuedKey, Key, KeyId, Level, Limit, LimitState, OrgRecord,
+    Page, Parsed, Per, Revealed, Secret, Status,
 };
 pub use scope::{Catalogue, IntoScopes};
 pub use verify::Presented;

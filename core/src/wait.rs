@@ -22,7 +22,7 @@ pub enum Ready<T> {
 /// Runs a future to its end on this thread, which sleeps while it waits.
 ///
 /// ```
-/// assert_eq!(keywright::wait::block_on(async { 7 }), 7);
+/// assert_eq!(pollster::block_on(async { 7 }), 7);
 /// ```
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
@@ -38,7 +38,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// ```
 /// use std::pin::pin;
 /// use std::time::Duration;
-/// use keywright::wait::block_for;
+/// use keywright::ffi::block_for;
 /// assert_eq!(block_for(pin!(async { 7 }), Duration::ZERO), Some(7));
 /// assert_eq!(block_for(pin!(std::future::pending::<()>()), Duration::from_millis(1)), None);
 /// ```
@@ -104,7 +104,7 @@ pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
 /// Polls a future once. With SQLite and `hmac-sha256` a verification is always `Now`.
 ///
 /// ```
-/// use keywright::wait::{Ready, now_or_later};
+/// use keywright::ffi::{Ready, now_or_later};
 /// assert!(matches!(now_or_later(async { 7 }), Ready::Now(7)));
 /// ```
 pub fn now_or_later<T>(future: impl Future<Output = T> + Send + 'static) -> Ready<T> {

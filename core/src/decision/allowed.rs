@@ -58,7 +58,7 @@ impl Allowed {
     /// The record of this verification, for another guard of the same request.
     pub(crate) fn as_prior(&self) -> PriorVerification {
         let charged = self.verified.charged().collect();
-        PriorVerification { reading: self.reading(), agent: self.agent.clone(), charged }
+        PriorVerification { key_revision: self.key_revision(), agent: self.agent.clone(), charged }
     }
 
     /// The logical identity on whose behalf the key was used.
@@ -67,11 +67,9 @@ impl Allowed {
         self.agent.as_deref()
     }
 
-    /// A number that two decisions of a process share only if their keys come from the same read of the store. It is a
-    /// cache key for values that are built from a key.
-    #[must_use]
-    pub fn reading(&self) -> u64 {
-        self.verified.reading()
+    /// See [`KeySnapshot`](super::KeySnapshot).
+    pub(crate) fn key_revision(&self) -> u64 {
+        self.verified.key_revision()
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct RequestContext<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct PriorVerification {
     /// The snapshot of the key that was used.
-    pub(crate) reading: u64,
+    pub(crate) key_revision: u64,
     pub(crate) agent: Option<Arc<str>>,
     /// The indexes of the limits that were charged, with how much.
     pub(crate) charged: SmallVec<[(u32, u32); 1]>,
@@ -47,7 +47,7 @@ impl<'a> RequestContext<'a> {
     /// The earlier verification, if it used the same snapshot and agent. After a change of the key there is none: the
     /// request is verified and charged anew.
     pub(crate) fn prior(&self, snapshot: &dyn KeySnapshot, now: Millis) -> Option<&'a PriorVerification> {
-        self.prior.filter(|prior| prior.reading == snapshot.reading(now) && prior.agent.as_ref() == self.agent)
+        self.prior.filter(|prior| prior.key_revision == snapshot.revision(now) && prior.agent.as_ref() == self.agent)
     }
 
     /// The charge that it makes on the limits of a key.

@@ -27,7 +27,7 @@ pub(crate) use verified::{KeySnapshot, VerifiedKey};
 /// The outcome of a verification.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
 /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -108,15 +108,6 @@ impl Decision {
             Self::Allowed(allowed) => allowed.grace_ends_at(),
             Self::Denied(denial) => denial.grace_ends_at(),
         }
-    }
-
-    /// The [`reading`](Allowed::reading) of an allowed decision that carries nothing but its key. Two decisions with the
-    /// same number are equal, so that it can be the key of a cache of decisions.
-    #[must_use]
-    pub fn plain(&self) -> Option<u64> {
-        let Self::Allowed(allowed) = self else { return None };
-        let more = allowed.is_deprecated() || allowed.is_limited() || allowed.agent().is_some();
-        (!more).then(|| allowed.reading())
     }
 
     /// The state of each limit that applies to the request.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
-use crate::input::{Fields, Value, identifier, meant};
+use crate::input::{Fields, FromFields, Value, identifier, meant};
 use crate::limit::LimitRules;
 use crate::scope::{self, Catalogue};
 
@@ -130,40 +130,9 @@ impl Request {
         Some(Self { scopes, environment, operation, cost, ..self.clone() })
     }
 
-    /// The options of a `verify` call. The bindings are checked against this list.
-    #[doc(hidden)]
-    pub const FIELDS: [&'static str; 7] = ["scopes", "method", "ip", "environment", "operation", "cost", "agent"];
-
-    /// Reads the options of a `verify` call.
-    pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&Self::FIELDS)?;
-        let mut request = Self::new();
-        if let Some(value) = fields.given("scopes") {
-            request.scopes = scope::read(value)?;
-            if request.scopes.is_empty() {
-                return Err(Error::validation_failed(
-                    "scopes",
-                    "is empty, which could mean that nothing is required",
-                    "leave it out when no scope is required",
-                ));
-            }
-        }
-        request.method = fields.text("method")?;
-        match fields.given("ip") {
-            // The client controls its address, so a broken one denies the request and raises no error.
-            Some(Value::BrokenText) | None => {}
-            Some(value) => request = request.ip(value.into_text("ip")?),
-        }
-        request.environment = fields.text("environment")?;
-        request.operation = fields.text("operation")?;
-        if let Some(cost) = fields.given("cost") {
-            request = request.cost(cost.into_integer("cost", 1, i64::MAX)?.unsigned_abs());
-        }
-        if let Some(agent) = fields.text("agent")? {
-            request = request.agent(agent);
-        }
-        request.error.take().map_or(Ok(request), Err)
-    }
+    /// The options of a `verify` call.
+    pub(crate) const OPTIONS: [&'static str; 7] =
+        ["scopes", "method", "ip", "environment", "operation", "cost", "agent"];
 
     /// The same requirements for another method, address and agent.
     pub(super) fn with_client(&self, method: Option<String>, ip: Option<IpAddr>, agent: Option<Arc<str>>) -> Self {
@@ -212,5 +181,38 @@ impl Request {
 
     pub(crate) fn mark_validated_by(&self, engine: u64) {
         self.validated_by.0.store(engine, Ordering::Relaxed);
+    }
+}
+
+/// Reads the options of a `verify` call.
+impl FromFields for Request {
+    fn read(fields: Fields) -> Result<Self, Error> {
+        let mut fields = fields.only(&Self::OPTIONS)?;
+        let mut request = Self::new();
+        if let Some(value) = fields.given("scopes") {
+            request.scopes = scope::read(value)?;
+            if request.scopes.is_empty() {
+                return Err(Error::validation_failed(
+                    "scopes",
+                    "is empty, which could mean that nothing is required",
+                    "leave it out when no scope is required",
+                ));
+            }
+        }
+        request.method = fields.text("method")?;
+        match fields.given("ip") {
+            // The client controls its address, so a broken one denies the request and raises no error.
+            Some(Value::BrokenText) | None => {}
+            Some(value) => request = request.ip(value.into_text("ip")?),
+        }
+        request.environment = fields.text("environment")?;
+        request.operation = fields.text("operation")?;
+        if let Some(cost) = fields.given("cost") {
+            request = request.cost(cost.into_integer("cost", 1, i64::MAX)?.unsigned_abs());
+        }
+        if let Some(agent) = fields.text("agent")? {
+            request = request.agent(agent);
+        }
+        request.error.take().map_or(Ok(request), Err)
     }
 }

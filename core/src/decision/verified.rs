@@ -14,7 +14,7 @@ pub(crate) trait KeySnapshot: Send + Sync {
     /// The key's record as it is at `now`.
     fn key(&self, now: Millis) -> Key;
     /// A number that is unique to this snapshot in this process. It changes when the grace of a former secret ends.
-    fn reading(&self, now: Millis) -> u64;
+    fn revision(&self, now: Millis) -> u64;
     /// The lookup of the secret that was verified.
     fn used_lookup(&self) -> &str;
     /// The rule at an index among those that limit the key.
@@ -73,8 +73,8 @@ impl VerifiedKey {
         self.key.get_or_init(|| Box::new(self.snapshot.key(self.now)))
     }
 
-    pub(super) fn reading(&self) -> u64 {
-        self.snapshot.reading(self.now)
+    pub(super) fn key_revision(&self) -> u64 {
+        self.snapshot.revision(self.now)
     }
 
     pub(super) fn lookup(&self) -> &str {

@@ -63,7 +63,7 @@ impl EventKind {
 /// An event. Nothing in it is secret.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// use std::sync::mpsc::channel;
 /// use keywright::{Event, EventKind, Keywright, NewKey};
@@ -175,9 +175,9 @@ impl Event {
 #[derive(Clone)]
 pub(crate) struct Subscription {
     pub(crate) listener: Arc<dyn Fn(&Event) + Send + Sync>,
-    /// HealthReport keys that expire within this number of days; 0 for none.
+    /// Reports keys that expire within this number of days; 0 for none.
     pub(crate) expiring_days: u32,
-    /// HealthReport keys that were not used for this number of days; 0 for none.
+    /// Reports keys that were not used for this number of days; 0 for none.
     pub(crate) idle_days: u32,
 }
 

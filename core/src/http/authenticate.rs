@@ -55,7 +55,7 @@ impl Http {
 
     /// Like [`authenticate`](Self::authenticate), but returns at once if there is nothing to wait for, which is always so with
     /// SQLite and `hmac-sha256`.
-    pub fn begin(&self, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
+    pub(crate) fn begin(&self, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
         if self.answers_preflight(head, needs) {
             return Ready::Now(Outcome::Refused(self.preflight_response(self.request_id(head))));
         }

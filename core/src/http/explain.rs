@@ -40,7 +40,7 @@ impl Http {
     /// by the rule of the path if that is `None`. It does not cover requests for management, which judges its own callers.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// use keywright::http::{Config, Head};

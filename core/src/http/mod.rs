@@ -43,12 +43,13 @@ pub use self::response_style::ErrorFormat;
 pub use self::route::{Access, Needs, Rule};
 pub use self::session::{Session, SessionTokens};
 use crate::error::Error;
+pub use crate::input::Casing;
 use crate::keyring::Keywright;
 
 /// An engine with an HTTP layer: it authenticates requests, and answers requests for management. Clones share it.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
 /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -72,7 +73,7 @@ impl Http {
     /// The names, in lower case, of all request headers that are read, for hosts in which each header has a cost.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// assert!(kw.http(keywright::http::Config::new())?.request_headers().any(|it| it == "authorization"));
@@ -85,7 +86,7 @@ impl Http {
     /// The headers of every response, without the request id, for hosts that prepare them once.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// let config = keywright::http::Config::new().credentials(["X-API-Key"])?;
@@ -110,7 +111,7 @@ impl Http {
     /// API accepts none.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// use keywright::http::{Config, Needs};

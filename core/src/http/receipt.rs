@@ -37,7 +37,7 @@ const LONGEST_ID: usize = 128;
 /// by its revision without another call.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
 /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -64,7 +64,7 @@ impl VerificationReceipt {
     /// The revision of the key as it was verified, unique in this process; 0 without a key.
     #[must_use]
     pub fn key_revision(&self) -> u64 {
-        self.prior.reading
+        self.prior.key_revision
     }
 
     /// The id of the request.
@@ -92,9 +92,9 @@ impl VerificationReceipt {
 
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
-        let reading = words.next()?.parse().ok()?;
+        let key_revision = words.next()?.parse().ok()?;
         let request_id = words.next().filter(|id| is_request_id(id.as_bytes()))?.to_owned().into();
-        let mut prior = PriorVerification { reading, ..PriorVerification::default() };
+        let mut prior = PriorVerification { key_revision, ..PriorVerification::default() };
         let mut once = false;
         if let Some(charges) = words.next() {
             let charge = |pair: &str| {
@@ -120,8 +120,8 @@ impl VerificationReceipt {
 
 impl fmt::Display for VerificationReceipt {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PriorVerification { reading, agent, charged } = &self.prior;
-        write!(out, "{reading} {}", self.request_id)?;
+        let PriorVerification { key_revision, agent, charged } = &self.prior;
+        write!(out, "{key_revision} {}", self.request_id)?;
         if charged.is_empty() && agent.is_none() && !self.once {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use crate::error::Error;
 /// The named arguments of one call.
 ///
 /// ```
-/// use keywright::input::{Casing, Fields, Value};
+/// use keywright::ffi::{Casing, Fields, FromFields, Value};
 /// let fields = Fields::new(Casing::Snake, vec![("nmae".into(), Value::Text("CI".into()))]);
 /// let error = keywright::NewKey::read(fields).unwrap_err();
 /// assert_eq!(error.to_string(), "nmae: is no option of this call; did you mean name?");
@@ -64,6 +64,15 @@ impl Fields {
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Error> {
         self.given(name).map(|it| it.into_text(name)).transpose()
     }
+}
+
+/// Arguments that are read from the names and values of any language.
+pub trait FromFields: Sized {
+    /// Reads all fields.
+    ///
+    /// # Errors
+    /// `invalid_request` and `validation_failed`, naming the field.
+    fn read(fields: Fields) -> Result<Self, Error>;
 }
 
 /// The error for an unknown name.

@@ -16,16 +16,11 @@ use crate::error::Error;
 
 pub use casing::Casing;
 pub(crate) use duration::span;
-pub use fields::Fields;
+pub use fields::{Fields, FromFields};
 pub(crate) use suggestion::{chosen, meant, nearest};
 pub(crate) use text::{identifier, plain, prose};
 
 /// A value from a caller, not yet checked.
-///
-/// ```
-/// let error = keywright::KeyId::read(keywright::input::Value::Bool(true)).unwrap_err();
-/// assert_eq!(error.code(), "invalid_request");
-/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {

@@ -24,7 +24,7 @@ use crate::wait::Boxed;
 /// `layer(Extension(Peer::Unix))`, see [`Peer`](super::tower::Peer).
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
 /// use axum::{Router, routing::get};
@@ -42,7 +42,7 @@ pub fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, http: Http) 
 /// Guards the present routes of a router by their needs, whatever their paths.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
 /// # use axum::{Router, routing::get};
@@ -81,7 +81,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ApiKey {
 /// host from the head of a request to a session; `None` leaves the caller to the key or token of the request.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
 /// use axum::Router;
@@ -103,7 +103,7 @@ where
 /// management does not answer go on to these routes.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
 /// # use axum::{Router, routing::get};

@@ -17,7 +17,7 @@ use crate::wait::Boxed;
 /// bodies of their responses.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
 /// use keywright::http::{Config, Needs, Rule};

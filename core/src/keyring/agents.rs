@@ -17,7 +17,7 @@ impl Keys {
     /// the others share one.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -55,7 +55,7 @@ impl Keys {
     /// entries commit together. The key does not change, and the engine judges no claim.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;

@@ -42,7 +42,7 @@ const DEFAULT_ORG: &str = "default";
 /// The engine: issues, verifies, rotates and revokes API keys on one database. Clones share it.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// use keywright::{Decision, Keywright, NewKey, Request};
 /// let kw = Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
@@ -71,7 +71,7 @@ impl Keywright {
     /// The keys of the org `default`.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -86,7 +86,7 @@ impl Keywright {
     /// Returns the handle of one org, which sees, creates and verifies only keys of that org. The first key creates the org.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -104,10 +104,7 @@ impl Keywright {
     }
 
     /// Reads an org id from a caller's value.
-    ///
-    /// # Errors
-    /// As [`org`](Self::org), and `invalid_request` for a value that is not text.
-    pub fn read_org(id: Value) -> Result<String, Error> {
+    pub(crate) fn read_org(id: Value) -> Result<String, Error> {
         let id = id.into_text("org")?;
         orgs::check_id("org", &id)?;
         Ok(id)
@@ -116,7 +113,7 @@ impl Keywright {
     /// Returns the only handle across orgs. It cannot create keys.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -131,7 +128,7 @@ impl Keywright {
     /// Manages the orgs themselves.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -146,7 +143,7 @@ impl Keywright {
     /// The audit entries of the org `default`, and the audit chain of the database.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -161,7 +158,7 @@ impl Keywright {
     /// Verifies a key of any org. [`Key::org`](crate::Key::org) names the org.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -177,7 +174,7 @@ impl Keywright {
     /// Verifies a key, and returns a denial as the error.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -238,7 +235,7 @@ impl Keywright {
     /// answer; then call [`verify`](Self::verify).
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -257,7 +254,7 @@ impl Keywright {
     /// second and in [`close`](Self::close).
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -277,7 +274,7 @@ impl Keywright {
     /// process without [`close`](Self::close), which does the same.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// use std::sync::mpsc::channel;
     /// let (tell, told) = channel();
@@ -298,7 +295,7 @@ impl Keywright {
     /// again does nothing.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -317,24 +314,6 @@ impl Keywright {
             events.finish().await;
         }
         self.0.store().close().await;
-    }
-
-    /// Whether this is the last handle of the engine. Dropping the last handle writes the counts of this process, unless the engine
-    /// was [closed](Self::close) before.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
-    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
-    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
-    /// let keys = kw.keys();
-    /// assert!(!kw.is_last());
-    /// drop(keys);
-    /// assert!(kw.is_last());
-    /// # kw.close().await; Ok(()) }) }
-    /// ```
-    #[must_use]
-    pub fn is_last(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
     }
 
     /// Refuses a request that no key could meet, such as one with an unknown scope.
@@ -375,8 +354,7 @@ impl Keywright {
         Org { engine: Arc::clone(&self.0), tenant: Tenant::One(DEFAULT_ORG.to_owned()) }
     }
 
-    #[cfg(feature = "testing")]
-    pub(crate) fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.0
     }
 }

@@ -9,7 +9,7 @@ use crate::verify::Presented;
 /// [`Keywright::every_org`](super::Keywright::every_org) return it.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
 /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;

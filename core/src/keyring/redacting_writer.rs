@@ -6,7 +6,7 @@ use crate::key::Formats;
 /// A writer that masks API keys line by line. Put it between a logger and its output.
 ///
 /// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir()?; let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// use std::io::Write;
 /// use keywright::{Keywright, NewKey};

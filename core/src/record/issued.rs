@@ -11,7 +11,7 @@ pub const HIDDEN: &str = "<hidden: send new.reveal() once>";
 /// The whole text of a key. `Debug`, `Display` and serde hide it; [`reveal`](Self::reveal) shows it.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
 /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -54,7 +54,7 @@ impl Serialize for ApiKey {
 /// A key that was just created or rotated, with the only copy of its text. It dereferences to its [`Key`].
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
 /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;

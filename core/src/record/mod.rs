@@ -13,27 +13,6 @@ pub use issued::{ApiKey, HIDDEN, IssuedKey, Revealed};
 pub use key::{Key, KeyId, Level, Secret, Status};
 pub use limit::{Limit, LimitState, Per};
 
-/// Whether two records have the same fields in the same order. Bindings assert it of their own copy of a record when they are
-/// compiled.
-#[doc(hidden)]
-#[must_use]
-pub const fn same_fields(left: &[&str], right: &[&str]) -> bool {
-    const fn same(left: &[u8], right: &[u8]) -> bool {
-        match (left, right) {
-            ([], []) => true,
-            ([first, left @ ..], [second, right @ ..]) => *first == *second && same(left, right),
-            _ => false,
-        }
-    }
-    match (left, right) {
-        ([], []) => true,
-        ([first, left @ ..], [second, right @ ..]) => {
-            same(first.as_bytes(), second.as_bytes()) && same_fields(left, right)
-        }
-        _ => false,
-    }
-}
-
 /// One page of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -110,12 +89,17 @@ pub(crate) fn rfc3339_option<S: Serializer>(at: &Option<DateTime<Utc>>, to: S) -
 }
 
 /// Formats a time as every wire form has it: RFC 3339 with milliseconds and `Z`.
-///
-/// ```
-/// let at = "2026-01-01T00:00:00Z".parse().unwrap();
-/// assert_eq!(keywright::wire_time(&at), "2026-01-01T00:00:00.000Z");
-/// ```
-#[must_use]
-pub fn wire_time(at: &DateTime<Utc>) -> String {
+pub(crate) fn wire_time(at: &DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_on_the_wire_has_milliseconds_and_ends_with_z() {
+        let at: DateTime<Utc> = "2026-01-01T01:00:00+01:00".parse().unwrap();
+        assert_eq!(wire_time(&at), "2026-01-01T00:00:00.000Z");
+    }
 }

@@ -10,7 +10,7 @@ use crate::store::contract;
 /// ```
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// let config = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]);
-/// let passed = keywright::wait::block_on(keywright::testing::contract(config)).unwrap();
+/// let passed = pollster::block_on(keywright::testing::contract(config)).unwrap();
 /// assert!(passed.len() >= 10);
 /// ```
 pub async fn contract(config: Config) -> Result<Vec<&'static str>, String> {

@@ -9,7 +9,7 @@ use crate::input::{Casing, Fields, Value};
 /// Runs one case of `tests/vectors/hash.json`: takes its `op` and `input`, and returns the result to compare with `expect`.
 ///
 /// ```
-/// use keywright::input::Value;
+/// use keywright::ffi::Value;
 /// let input = Value::Map(vec![("pepper".into(), Value::Text("p".repeat(32)))]);
 /// let Value::Map(found) = keywright::testing::hash_case("pepper_id", input)? else { panic!() };
 /// assert_eq!(found[0].0, "id");

@@ -34,7 +34,7 @@ pub(crate) struct CachedKey {
     restrictions: Option<Box<KeyRestrictions>>,
     read_at: Millis,
     /// Even: the next number is for the same snapshot after the grace of the former secret.
-    reading: u64,
+    revision: u64,
     /// The time from which the record no longer lists a former secret, [`NEVER`] without one.
     former_until: Millis,
     meter: Meter,
@@ -67,7 +67,7 @@ impl CachedKey {
         integer_ids: bool,
         read_at: Millis,
     ) -> Self {
-        static READINGS: AtomicU64 = AtomicU64::new(2);
+        static REVISIONS: AtomicU64 = AtomicU64::new(2);
         let LookupResult { secret, mut view, org_disabled, org_networks } = found;
         let networks = |texts: &Option<Vec<String>>| texts.as_deref().map(network::stored);
         let restrictions =
@@ -90,7 +90,7 @@ impl CachedKey {
             grace_ends_at: secret.lifetime.grace_ends_at.unwrap_or(NEVER),
             restrictions: is_restricted.then(|| Box::new(restrictions)),
             read_at,
-            reading: READINGS.fetch_add(2, Ordering::Relaxed),
+            revision: REVISIONS.fetch_add(2, Ordering::Relaxed),
             former_until: view.secrets.iter().filter_map(|it| it.lifetime.grace_ends_at).min().unwrap_or(NEVER),
             meter: Meter::default(),
             view: postcard::to_allocvec(&view).unwrap_or_default().into(),
@@ -226,8 +226,8 @@ impl KeySnapshot for CachedKey {
         view.into_record(self.integer_ids, now)
     }
 
-    fn reading(&self, now: Millis) -> u64 {
-        self.reading + u64::from(now >= self.former_until)
+    fn revision(&self, now: Millis) -> u64 {
+        self.revision + u64::from(now >= self.former_until)
     }
 
     fn used_lookup(&self) -> &str {

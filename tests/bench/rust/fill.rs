@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use keywright::input::Value;
+use keywright::ffi::Value;
 use rusqlite::Connection;
 use rusqlite::types::Value as Cell;
 

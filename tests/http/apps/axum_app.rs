@@ -9,8 +9,8 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
+use keywright::ffi::{Fields, FromFields, Value};
 use keywright::http::{AuthContext, Config, Principal, Session};
-use keywright::input::{Fields, Value};
 use keywright::integrations::axum::{guarded, managed, management};
 use keywright::testing::ManualClock;
 use keywright_tests::interpreter::value::{self, Saved};
@@ -23,7 +23,7 @@ fn fields(given: &Given) -> Fields {
 async fn app(setup: &Given) -> Router {
     let url = Value::Text(setup["url"].as_str().unwrap().into());
     let clock = ManualClock::new(setup["now"].as_str().unwrap().parse().unwrap());
-    let kw = keywright::Config::read(url, fields(&setup["engine"])).unwrap().clock(clock).build().await.unwrap();
+    let kw = keywright::ffi::read_config(url, fields(&setup["engine"])).unwrap().clock(clock).build().await.unwrap();
     let http = kw.http(Config::read(fields(&setup["http"])).unwrap()).unwrap();
     let session = setup.get("principal").filter(|it| !it.is_null()).map(|it| Session::read(fields(it)).unwrap());
     let principal = move |_| std::future::ready(session.clone());

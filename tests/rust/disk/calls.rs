@@ -9,8 +9,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 
 use keywright::blocking::Keywright;
+use keywright::ffi::block_on;
 use keywright::http::{Config, Message, Session};
-use keywright::wait::block_on;
 use keywright::{Error, IssuedKey, ListKeys, NewKey, Rotation, UnavailableCause};
 use rusqlite::ffi::SQLITE_FULL;
 

@@ -1,8 +1,8 @@
 //! No call needs a temporary file: a hardened container has no folder for one. The shim below SQLite refuses to open a
 //! file without a name, with the error that SQLite gives where no such folder can be written.
 
+use keywright::ffi::block_on;
 use keywright::http::{Config, Message, Session};
-use keywright::wait::block_on;
 use keywright::{ListAudit, ListKeys, NewKey, Request};
 use rusqlite::ffi::SQLITE_IOERR_GETTEMPPATH;
 

@@ -330,7 +330,7 @@ fn many_verifications_of_one_slow_key_share_a_hash() {
     // Half of the callers drop their futures, which does not stop the hash.
     asked.truncate(500);
     for it in asked {
-        assert_eq!(word(&keywright::wait::block_on(it)), "allowed");
+        assert_eq!(word(&keywright::ffi::block_on(it)), "allowed");
     }
 }
 

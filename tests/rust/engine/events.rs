@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Barrier, Mutex};
 
+use keywright::ffi::block_on;
 use keywright::testing::ManualClock;
-use keywright::wait::block_on;
 use keywright::{Change, Config, Event, Keywright, NewKey, Request, Rotation};
 
 use keywright_tests::site::{PATIENCE, until};

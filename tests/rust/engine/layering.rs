@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 7] = [
     &["store"],
     &["events", "verify", "usage", "keyring"],
     &["http", "cli", "bin", "integrations"],
-    &["lib", "blocking", "testing", "guide"],
+    &["lib", "blocking", "testing", "guide", "ffi"],
 ];
 
 /// The frameworks that only `integrations` may see in the core.

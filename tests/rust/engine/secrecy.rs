@@ -6,13 +6,11 @@ use std::io::Write;
 use std::path::Path;
 
 use keywright::blocking::Keywright;
+use keywright::ffi::{Casing, Fields, FromFields, Value, block_on, read_config};
 use keywright::http::{Message, Session};
-use keywright::input::{Casing, Fields, Value};
 use keywright::testing::ManualClock;
-use keywright::wait::block_on;
 use keywright::{
-    Change, Config, Decision, Error, IssuedKey, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Request,
-    Rotation,
+    Change, Decision, Error, IssuedKey, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Request, Rotation,
 };
 use serde::Serialize;
 
@@ -249,7 +247,7 @@ fn show_errors(shown: &mut Shown, kw: &Keywright, new: &IssuedKey) {
 
 fn show_set_up(shown: &mut Shown, site: &Site) {
     let url = || Value::Text(format!("sqlite:{}", site.file().display()));
-    let read = |name: &str, value: Value| Config::read(url(), Fields::new(Casing::Snake, vec![(name.into(), value)]));
+    let read = |name: &str, value: Value| read_config(url(), Fields::new(Casing::Snake, vec![(name.into(), value)]));
     let short = &PEPPER[..24];
     shown.debug(&site.config().retired_pepper(NEXT));
     shown.error(site.config().pepper(short).check());
@@ -263,7 +261,7 @@ fn show_set_up(shown: &mut Shown, site: &Site) {
     shown.error(read("peper", Value::Text(PEPPER.into())));
     shown.error(read("hash", Value::Text(PEPPER.into())));
     shown.error(read("brand", Value::Text(PEPPER.into())));
-    shown.error(Config::read(Value::Text(PEPPER.into()), Fields::new(Casing::Snake, vec![])));
+    shown.error(read_config(Value::Text(PEPPER.into()), Fields::new(Casing::Snake, vec![])));
 }
 
 #[test]

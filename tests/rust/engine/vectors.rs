@@ -4,10 +4,10 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
+use keywright::ffi::{Casing, Fields, FromFields, Value, read_config};
 use keywright::http;
-use keywright::input::{Casing, Fields, Value};
 use keywright::testing::{hash_case, plant};
-use keywright::{Code, Config, ErrorKind};
+use keywright::{Code, ErrorKind};
 use keywright_tests::interpreter::call::Outcome;
 use keywright_tests::interpreter::case::{
     self, BadInput, CodeCase, HashCase, KeyCase, Scenario, ScopeCase, Step, StoredRow, Wrong,
@@ -152,7 +152,7 @@ fn opening(case: &BadInput) -> Check {
     let folder = tempfile::tempdir().unwrap();
     let url = Value::Text(format!("sqlite:{}/keys.db", folder.path().display()));
     let url = case.target.as_ref().map_or(url, |it| value(it, &Saved::new()));
-    let opened = Config::read(url, fields(&case.args, &Saved::new())).and_then(keywright::blocking::Keywright::open);
+    let opened = read_config(url, fields(&case.args, &Saved::new())).and_then(keywright::blocking::Keywright::open);
     let outcome = opened.map_or_else(Outcome::from, |_| Outcome::Done(Json::Null));
     compare(&outcome, None, Some(&wrong(&case.expect)?), &Saved::new())?;
     if folder.path().read_dir().unwrap().next().is_none() { Ok(()) } else { Err("it has made a file".into()) }

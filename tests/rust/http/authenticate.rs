@@ -1,10 +1,10 @@
 //! The HTTP contract with arbitrary input: no bytes break it, let anybody in, or return a secret, and no route allows more than
 //! its rule.
 
+use keywright::ffi::block_on;
 use keywright::http::{
     AuthContext, Config, Head, Http, Message, Needs, Outcome, Preflight, Rule, Session, VerificationReceipt,
 };
-use keywright::wait::block_on;
 use keywright::{KeyUpdate, Keywright, Level, Limit, NewKey};
 use keywright_tests::site::Site;
 use proptest::prelude::*;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use keywright::ffi::{Ready, block_on, now_or_later};
 use keywright::http::{Config, Http, Message, Response, SelfService, Session, Spelling};
 use keywright::testing::ManualClock;
-use keywright::wait::{Ready, block_on, now_or_later};
 use keywright::{Keywright, ListAudit, NewKey, Request};
 use serde_json::{Value, json};
 

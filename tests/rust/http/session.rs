@@ -2,9 +2,9 @@
 
 use jsonwebtoken::{EncodingKey, Header, encode};
 use keywright::Keywright;
+use keywright::ffi::block_on;
 use keywright::http::{Config, Head, Http, Needs, Outcome, Principal, SessionTokens};
 use keywright::testing::ManualClock;
-use keywright::wait::block_on;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 

@@ -6,10 +6,9 @@ use std::io::Write;
 
 use base64ct::{Base64, Encoding};
 use keywright::blocking::Keywright;
+use keywright::ffi::{FromFields, Value, block_on};
 use keywright::http::{self, Head, Http, IdempotencyCheck, Message, Needs, Outcome, Principal, Session};
-use keywright::input::Value;
 use keywright::testing::ManualClock;
-use keywright::wait::block_on;
 use keywright_tests::interpreter::call::{self, run};
 use keywright_tests::interpreter::case::{self, HttpCase, HttpGuard, HttpKey, HttpRequest, HttpSetup, Step};
 use keywright_tests::interpreter::value::{Saved, fields, time};
@@ -44,7 +43,7 @@ impl Site {
         let mut engine = setup.engine.clone();
         engine.insert("pepper".into(), PEPPER.into());
         let url = Value::Text(format!("sqlite:{}/keys.db", folder.path().display()));
-        let config = keywright::Config::read(url, fields(&engine, &Saved::new())).unwrap().clock(clock.clone());
+        let config = keywright::ffi::read_config(url, fields(&engine, &Saved::new())).unwrap().clock(clock.clone());
         let kw = Keywright::open(config).unwrap();
         let http = http::Config::read(fields(&setup.http, &Saved::new())).unwrap();
         let http = kw.engine().http(http).unwrap();

@@ -1,9 +1,9 @@
 //! The calls of the vectors by name, on the handle that a step chooses; results in their JSON form.
 
 use keywright::blocking::{Audit, Keys, Keywright};
-use keywright::input::Value;
+use keywright::ffi::{FromFields, Value, read_key_id, read_org_id, read_prune_before};
 use keywright::{
-    Attestation, Change, Decision, Denial, Error, IssuedKey, KeyId, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey,
+    Attestation, Change, Decision, Denial, Error, IssuedKey, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey,
     OrgUpdate, Presented, Request, Rotation,
 };
 use serde_json::Value as Json;
@@ -36,7 +36,7 @@ pub fn run(kw: &Keywright, step: &Step, saved: &Saved) -> Outcome {
 fn call(kw: &Keywright, step: &Step, saved: &Saved) -> Result<Outcome, Outcome> {
     let given = || fields(&step.args, saved);
     let first = || value(step.first(), saved);
-    let id = || KeyId::read(first());
+    let id = || read_key_id(first());
     let change = || Change::read(given());
     let done = match step.r#do.as_str() {
         "keys.create" => revealed(&keys(kw, step)?.create(NewKey::read(given())?)?),
@@ -61,8 +61,8 @@ fn call(kw: &Keywright, step: &Step, saved: &Saved) -> Result<Outcome, Outcome> 
         "audit.list" => json(audit(kw, step)?.list(ListAudit::read(given())?)?),
         "audit.head" => json(audit(kw, step)?.head()?),
         "audit.verify" => json(audit(kw, step)?.verify()?),
-        "audit.prune" => json(audit(kw, step)?.prune(keywright::Audit::read_before(first())?)?),
-        "org" => kw.org(&keywright::Keywright::read_org(first())?).map(|_| Json::Null)?,
+        "audit.prune" => json(audit(kw, step)?.prune(read_prune_before(first())?)?),
+        "org" => kw.org(&read_org_id(first())?).map(|_| Json::Null)?,
         "verify" => return verify(kw, step, saved),
         "authenticate" => return authenticate(kw, step, saved),
         other => panic!("unknown call {other}"),

@@ -1,9 +1,9 @@
 //! One engine on a new file, on a clock moved by hand, and the steps that are run on it.
 
+use keywright::Error;
 use keywright::blocking::Keywright;
-use keywright::input::Value;
+use keywright::ffi::{Value, read_config};
 use keywright::testing::ManualClock;
-use keywright::{Config, Error};
 use serde_json::{Map, Value as Json};
 use tempfile::TempDir;
 
@@ -88,7 +88,7 @@ impl Drop for Bench {
 
 fn open(folder: &TempDir, clock: &ManualClock, config: &Map<String, Json>) -> Result<Keywright, Error> {
     let url = Value::Text(format!("sqlite:{}/keys.db", folder.path().display()));
-    Keywright::open(Config::read(url, fields(config, &Saved::new()))?.clock(clock.clone()))
+    Keywright::open(read_config(url, fields(config, &Saved::new()))?.clock(clock.clone()))
 }
 
 /// Holds an outcome against what a case expects.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use keywright::input::{Casing, Fields, Value};
+use keywright::ffi::{Casing, Fields, Value};
 use serde_json::{Map, Value as Json};
 
 /// Results kept by name.

@@ -9,44 +9,13 @@ use crate::http::rate_limit::RateLimitHeaders;
 use crate::http::response_style::ErrorFormat;
 use crate::http::route;
 use crate::http::session::SessionTokens;
-use crate::input::{Fields, chosen};
+use crate::input::{Fields, FromFields, chosen};
 
 const FORMS: [(&str, ErrorFormat); 3] =
     [("problem", ErrorFormat::Problem), ("list", ErrorFormat::List), ("plain", ErrorFormat::Plain)];
 const DEFAULTS: [(&str, bool); 2] = [("deny", false), ("authenticated", true)];
 
 impl Config {
-    /// Reads the options of an adapter.
-    ///
-    /// # Errors
-    /// `invalid_request` and `validation_failed`, naming the option.
-    pub fn read(fields: Fields) -> Result<Self, Error> {
-        let casing = fields.casing();
-        let own = [
-            "credentials",
-            "realm",
-            "trusted_proxies",
-            "routes",
-            "default",
-            "errors",
-            "deprecation_headers",
-            "rate_limit_headers",
-            "session",
-            "keys_may_manage",
-            "revoke_children",
-            "self_service",
-            "origins",
-            "preflight",
-            "forward_auth",
-            "agent_header",
-            "path",
-            "mount",
-            "rewrites",
-        ];
-        let fields = fields.only(&[&own[..], &Spelling::OPTIONS].concat())?;
-        Self::take(fields).map_err(|it| it.spelt(casing))
-    }
-
     fn take(mut fields: Fields) -> Result<Self, Error> {
         let casing = fields.casing();
         let mut config = Self::new();
@@ -105,5 +74,38 @@ impl Config {
         }
         config.checked()?;
         Ok(config)
+    }
+}
+
+/// Reads the options of an adapter.
+///
+/// # Errors
+/// `invalid_request` and `validation_failed`, naming the option.
+impl FromFields for Config {
+    fn read(fields: Fields) -> Result<Self, Error> {
+        let casing = fields.casing();
+        let own = [
+            "credentials",
+            "realm",
+            "trusted_proxies",
+            "routes",
+            "default",
+            "errors",
+            "deprecation_headers",
+            "rate_limit_headers",
+            "session",
+            "keys_may_manage",
+            "revoke_children",
+            "self_service",
+            "origins",
+            "preflight",
+            "forward_auth",
+            "agent_header",
+            "path",
+            "mount",
+            "rewrites",
+        ];
+        let fields = fields.only(&[&own[..], &Spelling::OPTIONS].concat())?;
+        Self::take(fields).map_err(|it| it.spelt(casing))
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::http::Http;
 use crate::http::refusal::Refusal;
 use crate::idempotency::IdempotentRequest;
-use crate::input::Fields;
+use crate::input::{Fields, FromFields};
 use crate::keyring::{
     Attestation, Change, KeyUpdate, Keys, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation,
 };

@@ -51,7 +51,7 @@ impl Http {
     /// | `GET /whoami`, `POST /whoami/rotate`, `…/attest`, `DELETE /whoami` | shows the caller; rotates, attests, revokes its own key |
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// use keywright::http::{Config, Message, Session};
@@ -87,7 +87,7 @@ impl Http {
     /// the other requests to its other routes. Without one, management has its own mount and answers every target there.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// let http = kw.http(keywright::http::Config::new().path("/api-keys")?)?;

@@ -2,7 +2,7 @@
 
 use crate::decision::Request;
 use crate::error::Error;
-use crate::input::{Casing, Fields, Value, chosen};
+use crate::input::{Casing, Fields, FromFields, Value, chosen};
 use crate::scope::IntoScopes;
 
 /// The credentials with which a caller may enter a route.
@@ -125,15 +125,6 @@ impl Needs {
         Self { idempotent: Idempotent::Required, ..self }
     }
 
-    /// Reads the needs from named values: `scopes`, `operation`, `cost`, `environment`, `access` (`key`, `session`, `either`, `public`, `rule`) and
-    /// `idempotent` (true, or `required`).
-    pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&Self::FIELDS)?;
-        let needs = Self::take(&mut fields)?;
-        needs.check("this route")?;
-        Ok(needs)
-    }
-
     pub(super) fn take(fields: &mut Fields) -> Result<Self, Error> {
         let access = match fields.text("access")? {
             None => Access::default(),
@@ -208,5 +199,16 @@ impl Needs {
             ));
         }
         Ok(())
+    }
+}
+
+/// Reads the needs from named values: `scopes`, `operation`, `cost`, `environment`, `access` (`key`, `session`, `either`, `public`, `rule`) and
+/// `idempotent` (true, or `required`).
+impl FromFields for Needs {
+    fn read(fields: Fields) -> Result<Self, Error> {
+        let mut fields = fields.only(&Self::FIELDS)?;
+        let needs = Self::take(&mut fields)?;
+        needs.check("this route")?;
+        Ok(needs)
     }
 }

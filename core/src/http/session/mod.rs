@@ -9,7 +9,7 @@ mod verification_key;
 pub use self::tokens::SessionTokens;
 pub(super) use self::tokens::TokenVerifier;
 use crate::error::Error;
-use crate::input::{Fields, Value, identifier, plain};
+use crate::input::{Fields, FromFields, Value, identifier, plain};
 use crate::scope;
 
 const LONGEST_ACTOR: usize = 200;
@@ -86,8 +86,19 @@ impl Session {
         self.actor.as_deref()
     }
 
-    /// Reads a session from the named values of a host: `org`, `actor`, `may` (scopes), `every_org`, `cookie` (default true).
-    pub fn read(fields: Fields) -> Result<Self, Error> {
+    /// Checks what the types do not rule out.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.actor.as_deref().map_or(Ok(()), |it| plain("actor", it, LONGEST_ACTOR))
+    }
+
+    pub(super) fn is_granted(&self, scope: &str) -> bool {
+        scope::missing(&self.may, &[scope.to_owned()]).is_empty()
+    }
+}
+
+/// Reads a session from the named values of a host: `org`, `actor`, `may` (scopes), `every_org`, `cookie` (default true).
+impl FromFields for Session {
+    fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&["org", "actor", "may", "every_org", "cookie"])?;
         let Some(org) = fields.text("org")? else {
             return Err(Error::invalid_request("org", "is missing", "say to which org the session belongs"));
@@ -101,15 +112,6 @@ impl Session {
         session.by_cookie = flag(&mut fields, "cookie", true)?;
         session.check()?;
         Ok(session)
-    }
-
-    /// Checks what the types do not rule out.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        self.actor.as_deref().map_or(Ok(()), |it| plain("actor", it, LONGEST_ACTOR))
-    }
-
-    pub(super) fn is_granted(&self, scope: &str) -> bool {
-        scope::missing(&self.may, &[scope.to_owned()]).is_empty()
     }
 }
 

@@ -5,12 +5,12 @@ use super::source::KeySource;
 use super::tokens::TokenKeys;
 use crate::clock::SECOND;
 use crate::error::Error;
-use crate::input::Fields;
+use crate::input::{Fields, FromFields};
 
-impl SessionTokens {
-    /// Reads the option from named values: `algorithm` with `key` or `key_file`, or `jwks` or `jwks_file` with `algorithms`;
-    /// `issuer`, `audience`, `org_claim`, `actor_claim`, `may`, `may_claim`, `leeway_seconds`.
-    pub fn read(fields: Fields) -> Result<Self, Error> {
+/// Reads the option from named values: `algorithm` with `key` or `key_file`, or `jwks` or `jwks_file` with `algorithms`;
+/// `issuer`, `audience`, `org_claim`, `actor_claim`, `may`, `may_claim`, `leeway_seconds`.
+impl FromFields for SessionTokens {
+    fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&[
             "algorithm",
             "algorithms",

@@ -1,7 +1,7 @@
 use super::Change;
 use super::metadata::{self, Metadata};
 use crate::error::Error;
-use crate::input::{Fields, Value, identifier};
+use crate::input::{Fields, FromFields, Value, identifier};
 
 /// The largest number of agents in one call.
 const MAX_AGENTS: usize = 100;
@@ -56,11 +56,6 @@ impl Attestation {
         Self { change: self.change.by(change), ..self }
     }
 
-    /// Reads the arguments of an `attest` call: `agent` and `claims`, or a list of both as `attestations`; `actor`.
-    pub fn read(fields: Fields) -> Result<Self, Error> {
-        Self::read_of(fields.only(&["agent", "claims", "attestations", "actor"])?, None)
-    }
-
     /// As [`read`](Self::read), for a request on behalf of `agent`, which may report only claims of that agent.
     pub(crate) fn read_of(mut fields: Fields, agent: Option<&str>) -> Result<Self, Error> {
         let all = match fields.given("attestations") {
@@ -110,6 +105,13 @@ impl Attestation {
             ));
         }
         Ok(())
+    }
+}
+
+/// Reads the arguments of an `attest` call: `agent` and `claims`, or a list of both as `attestations`; `actor`.
+impl FromFields for Attestation {
+    fn read(fields: Fields) -> Result<Self, Error> {
+        Self::read_of(fields.only(&["agent", "claims", "attestations", "actor"])?, None)
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::MAX_NAME;
 use crate::clock::{self, Millis};
 use crate::error::Error;
-use crate::input::{self, Fields, Value, plain};
+use crate::input::{self, Fields, FromFields, Value, plain};
 use crate::lifecycle::RotationMode;
 use crate::rights::ChangeAuthority;
 
@@ -43,11 +43,6 @@ impl Change {
         Self { reason: self.reason, ..change }
     }
 
-    /// Reads the arguments of a call with a reason and an actor, such as `revoke`.
-    pub fn read(fields: Fields) -> Result<Self, Error> {
-        Self::take(&mut fields.only(&["reason", "actor"])?)
-    }
-
     pub(super) fn take(fields: &mut Fields) -> Result<Self, Error> {
         let change = Self { actor: fields.text("actor")?, reason: fields.text("reason")?, ..Self::default() };
         change.check()?;
@@ -61,6 +56,13 @@ impl Change {
             }
         }
         Ok(())
+    }
+}
+
+/// Reads the arguments of a call with a reason and an actor, such as `revoke`.
+impl FromFields for Change {
+    fn read(fields: Fields) -> Result<Self, Error> {
+        Self::take(&mut fields.only(&["reason", "actor"])?)
     }
 }
 
@@ -120,18 +122,6 @@ impl Rotation {
         Self { change: self.change.by(change), ..self }
     }
 
-    /// Reads the arguments of a `rotate` call.
-    pub fn read(fields: Fields) -> Result<Self, Error> {
-        let mut fields = fields.only(&["grace", "replace_current", "reason", "actor"])?;
-        let rotation = Self {
-            grace: fields.given("grace").map(|it| input::span("grace", it, MAX_GRACE)).transpose()?,
-            replace_current: fields.given("replace_current").map_or(Ok(false), |it| it.into_bool("replace_current"))?,
-            change: Change::take(&mut fields)?,
-        };
-        rotation.check()?;
-        Ok(rotation)
-    }
-
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.replace_current && self.grace.is_some() {
             return Err(Error::invalid_request(
@@ -151,5 +141,19 @@ impl Rotation {
             0 => RotationMode::Immediate,
             grace => RotationMode::Grace(grace),
         }
+    }
+}
+
+/// Reads the arguments of a `rotate` call.
+impl FromFields for Rotation {
+    fn read(fields: Fields) -> Result<Self, Error> {
+        let mut fields = fields.only(&["grace", "replace_current", "reason", "actor"])?;
+        let rotation = Self {
+            grace: fields.given("grace").map(|it| input::span("grace", it, MAX_GRACE)).transpose()?,
+            replace_current: fields.given("replace_current").map_or(Ok(false), |it| it.into_bool("replace_current"))?,
+            change: Change::take(&mut fields)?,
+        };
+        rotation.check()?;
+        Ok(rotation)
     }
 }

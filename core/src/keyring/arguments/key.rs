@@ -2,7 +2,7 @@ use super::expiry::Expiry;
 use super::settings::{KeySettings, KeyUpdate, NewKey};
 use super::{Change, MAX_NAME};
 use crate::error::Error;
-use crate::input::{Fields, plain};
+use crate::input::{Fields, FromFields, plain};
 use crate::rights::Rights;
 
 impl NewKey {
@@ -51,8 +51,16 @@ impl NewKey {
         Self { settings, environment: self.environment.or_else(|| Some(rights.environment.clone())), ..self }
     }
 
-    /// Reads the arguments of a `create` call.
-    pub fn read(fields: Fields) -> Result<Self, Error> {
+    /// Checks what the types of the arguments do not rule out.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.settings.check()?;
+        self.created_by.as_deref().map_or(Ok(()), |actor| plain("created_by", actor, MAX_NAME))
+    }
+}
+
+/// Reads the arguments of a `create` call.
+impl FromFields for NewKey {
+    fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&[Self::NAMES, &["created_by"]].concat())?;
         fields.omit_null("scopes");
         let settings = KeySettings::take(&mut fields)?;
@@ -63,12 +71,6 @@ impl NewKey {
         let new = Self { settings, environment, created_by, agent: None, authority: None };
         new.check()?;
         Ok(new)
-    }
-
-    /// Checks what the types of the arguments do not rule out.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        self.settings.check()?;
-        self.created_by.as_deref().map_or(Ok(()), |actor| plain("created_by", actor, MAX_NAME))
     }
 }
 
@@ -95,19 +97,21 @@ impl KeyUpdate {
         Self { change: self.change.by(change), ..self }
     }
 
-    /// Reads the arguments of an `update` call; null clears every field but name and scopes.
-    pub fn read(fields: Fields) -> Result<Self, Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.settings.check()?;
+        self.change.check()
+    }
+}
+
+/// Reads the arguments of an `update` call; null clears every field but name and scopes.
+impl FromFields for KeyUpdate {
+    fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&[Self::NAMES, &["actor"]].concat())?;
         let settings = KeySettings::take(&mut fields)?;
         let change = Change { actor: fields.text("actor")?, ..Change::default() };
         let update = Self { settings, change };
         update.check()?;
         Ok(update)
-    }
-
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        self.settings.check()?;
-        self.change.check()
     }
 }
 

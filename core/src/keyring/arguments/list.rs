@@ -1,6 +1,6 @@
 use super::MAX_NAME;
 use crate::error::Error;
-use crate::input::{Fields, Value, chosen, identifier, plain};
+use crate::input::{Fields, FromFields, Value, chosen, identifier, plain};
 use crate::record::{KeyId, Status};
 use crate::store::StatusFilter;
 
@@ -80,8 +80,19 @@ impl ListKeys {
         Self { idle_days: Some(days), ..self }
     }
 
-    /// Reads the arguments of a `list` call.
-    pub fn read(fields: Fields) -> Result<Self, Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.limit.check()?;
+        if self.idle_days.is_some_and(|it| !(1..=MAX_IDLE_DAYS).contains(&it)) {
+            let fix = format!("give 1 to {MAX_IDLE_DAYS}");
+            return Err(Error::validation_failed("idle_days", format!("is out of 1..={MAX_IDLE_DAYS}"), fix));
+        }
+        self.name.as_deref().map_or(Ok(()), |it| plain("name", it, MAX_NAME))
+    }
+}
+
+/// Reads the arguments of a `list` call.
+impl FromFields for ListKeys {
+    fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&Self::NAMES)?;
         let query = Self {
             limit: PageLength::take(&mut fields)?,
@@ -96,15 +107,6 @@ impl ListKeys {
         };
         query.check()?;
         Ok(query)
-    }
-
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        self.limit.check()?;
-        if self.idle_days.is_some_and(|it| !(1..=MAX_IDLE_DAYS).contains(&it)) {
-            let fix = format!("give 1 to {MAX_IDLE_DAYS}");
-            return Err(Error::validation_failed("idle_days", format!("is out of 1..={MAX_IDLE_DAYS}"), fix));
-        }
-        self.name.as_deref().map_or(Ok(()), |it| plain("name", it, MAX_NAME))
     }
 }
 
@@ -161,8 +163,15 @@ impl ListAudit {
         Self { agent: Some(agent.into()), ..self }
     }
 
-    /// Reads the arguments of an `audit.list` call.
-    pub fn read(fields: Fields) -> Result<Self, Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.limit.check()?;
+        self.agent.as_deref().map_or(Ok(()), |it| identifier("agent", it, "is no id of an agent"))
+    }
+}
+
+/// Reads the arguments of an `audit.list` call.
+impl FromFields for ListAudit {
+    fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&Self::NAMES)?;
         let query = Self {
             limit: PageLength::take(&mut fields)?,
@@ -173,11 +182,6 @@ impl ListAudit {
         };
         query.check()?;
         Ok(query)
-    }
-
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        self.limit.check()?;
-        self.agent.as_deref().map_or(Ok(()), |it| identifier("agent", it, "is no id of an agent"))
     }
 }
 
@@ -212,9 +216,11 @@ impl ListOrgs {
     pub fn cursor(self, cursor: impl Into<String>) -> Self {
         Self { cursor: Some(cursor.into()), ..self }
     }
+}
 
-    /// Reads the arguments of an `orgs.list` call.
-    pub fn read(fields: Fields) -> Result<Self, Error> {
+/// Reads the arguments of an `orgs.list` call.
+impl FromFields for ListOrgs {
+    fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&Self::NAMES)?;
         let query = Self { limit: PageLength::take(&mut fields)?, cursor: fields.text("cursor")? };
         query.limit.check()?;

@@ -27,7 +27,7 @@ const MAX_NAME: usize = 200;
 
 impl KeyId {
     /// Reads the argument `id` of a call.
-    pub fn read(value: Value) -> Result<Self, Error> {
+    pub(crate) fn read(value: Value) -> Result<Self, Error> {
         Self::read_as("id", value)
     }
 

@@ -1,6 +1,6 @@
 use super::{Change, read_networks};
 use crate::error::Error;
-use crate::input::{Fields, Value};
+use crate::input::{Fields, FromFields, Value};
 use crate::network;
 
 /// The arguments of `orgs.update`. A field that is not set stays as it is.
@@ -36,9 +36,11 @@ impl OrgUpdate {
     pub(crate) fn by(self, change: Change) -> Self {
         Self { change: self.change.by(change), ..self }
     }
+}
 
-    /// Reads the arguments of an `orgs.update` call; null lifts the restriction.
-    pub fn read(fields: Fields) -> Result<Self, Error> {
+/// Reads the arguments of an `orgs.update` call; null lifts the restriction.
+impl FromFields for OrgUpdate {
+    fn read(fields: Fields) -> Result<Self, Error> {
         let mut fields = fields.only(&["networks", "actor"])?;
         let networks = fields.take("networks").map(|value| match value {
             Value::Null => Ok(None),

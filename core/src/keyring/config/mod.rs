@@ -34,7 +34,7 @@ type Log = Arc<dyn Fn(EventKind, &str) + Send + Sync>;
 /// The configuration of an engine. [`Keywright::builder`] starts one.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// use keywright::{Keywright, Catalogue};
 /// let kw = Keywright::builder(url)
@@ -218,7 +218,7 @@ impl Config {
     /// when it works again ([`EventKind::StoreRecovered`]).
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let file = folder.path().join("keys.db");
     /// use std::sync::mpsc::channel;
     /// use keywright::{EventKind, Keywright, NewKey};
@@ -238,9 +238,8 @@ impl Config {
         Self { log: Some(Arc::new(log)), ..self }
     }
 
-    /// Reports a failure to open the database in the same way as a later failure. It is for bindings whose first call opens the
-    /// engine, where no caller may see the error. Call it last.
-    pub fn opened_by_calls(self) -> Self {
+    /// See [`ffi::opened_by_calls`](crate::ffi::opened_by_calls).
+    pub(crate) fn opened_by_calls(self) -> Self {
         let health = Some(Arc::new(self.new_health()));
         Self { health, ..self }
     }

@@ -10,7 +10,7 @@ use crate::scope::Catalogue;
 
 impl Config {
     /// Reads the arguments of a constructor, and checks everything that can be checked without the database.
-    pub fn read(url: Value, fields: Fields) -> Result<Self, Error> {
+    pub(crate) fn read(url: Value, fields: Fields) -> Result<Self, Error> {
         let fields = fields.only(&[
             "brand",
             "environments",
@@ -39,9 +39,8 @@ impl Config {
         Ok(Self { casing, ..config })
     }
 
-    /// The error for an `on_event` that is not a listener. Bindings raise it.
-    #[must_use]
-    pub fn no_listener(is_async: bool) -> Error {
+    /// The error for an `on_event` that is not a listener.
+    pub(crate) fn no_listener(is_async: bool) -> Error {
         let reason = if is_async { "is a coroutine function, which nobody would await" } else { "is no function" };
         Error::invalid_request("on_event", reason, "give a function that takes an event, and returns soon")
     }

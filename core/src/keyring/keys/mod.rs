@@ -18,7 +18,7 @@ mod update;
 /// Manages the keys of one org, or of every org.
 ///
 /// ```
-/// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
 /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
 /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
 /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -54,7 +54,7 @@ impl Keys {
     /// Lists keys, newest first, one page per call.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -102,7 +102,7 @@ impl Keys {
     /// Returns one key.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -121,7 +121,7 @@ impl Keys {
     /// Finds a key by a prefix from a log or a dashboard, also by the prefix of a secret that has ended.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;

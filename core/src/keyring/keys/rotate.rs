@@ -11,7 +11,7 @@ impl Keys {
     /// Gives a key a new secret; its id, name and rights stay. The former secret verifies until the grace ends.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;
@@ -58,7 +58,7 @@ impl Keys {
     /// Ends the grace of a former secret now. Does nothing when there is none.
     ///
     /// ```
-    /// # fn main() -> Result<(), keywright::Error> { keywright::wait::block_on(async {
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
     /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
     /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
     /// # let new = kw.keys().create(keywright::NewKey::named("CI").scopes("deals:read")?).await?;

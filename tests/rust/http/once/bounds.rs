@@ -1,7 +1,7 @@
 //! The bounds of stored requests per caller. The test writes rows itself, because 10,000 requests would take too long.
 
+use keywright::ffi::block_on;
 use keywright::http::{Message, Response, Session};
-use keywright::wait::block_on;
 use keywright::{ListKeys, NewKey, Request};
 use rusqlite::Connection;
 use serde_json::json;

@@ -11,11 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use keywright::blocking::Keywright;
+use keywright::ffi::block_on;
 use keywright::http::{
     AuthContext, Config, Head, Http, IdempotencyCheck, Lease, Message, Needs, Outcome, Response, Session,
 };
 use keywright::testing::ManualClock;
-use keywright::wait::block_on;
 use keywright::{ListKeys, NewKey};
 use serde_json::{Value, json};
 

@@ -20,8 +20,7 @@ use crate::input::{Casing, Fields, Value};
 /// The spelling of management bodies and queries. It never changes values, scopes or the names in `metadata`.
 ///
 /// ```
-/// use keywright::http::{Config, Spelling, View};
-/// use keywright::input::Casing;
+/// use keywright::http::{Casing, Config, Spelling, View};
 /// let spelling = Spelling::new()
 ///     .casing(Casing::Camel)
 ///     .secret_in_key()
