@@ -105,16 +105,6 @@ impl ManualClock {
     }
 }
 
-/// A time of the clock that never goes back and also runs while the machine sleeps, in nanoseconds since an arbitrary origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct BootTime(pub(crate) u64);
-
-impl BootTime {
-    pub(crate) fn now() -> Self {
-        Self(sys::boot_nanos())
-    }
-}
-
 /// The time as records have it.
 pub(crate) fn time(millis: Millis) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(millis.clamp(0, MAX_TIME)).unwrap_or_default()

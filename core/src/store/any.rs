@@ -1,6 +1,5 @@
 //! The store of an engine, whichever it is.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::key::{KeyView, LookupResult};
@@ -47,12 +46,12 @@ impl Store for AnyStore {
         call!(self, info())
     }
 
-    fn freshness(&self) -> Option<Freshness> {
-        call!(self, freshness())
+    fn freshness(&self, now: Millis) -> Option<Freshness> {
+        call!(self, freshness(now))
     }
 
-    async fn confirm(&self) -> Result<NonZeroU64, Error> {
-        call!(self, await confirm())
+    async fn confirm(&self, now: Millis) -> Result<Freshness, Error> {
+        call!(self, await confirm(now))
     }
 
     async fn changes(&self, after: Option<ChangeCursor>) -> Result<Changes, Error> {

@@ -11,7 +11,7 @@ use super::rows::{
     UsageDelta,
 };
 use super::script::{AuditKey, ChangeScript, EndGraces, Once, RequestId, RequestRows, TransactionScript};
-use crate::clock::{BootTime, Millis};
+use crate::clock::Millis;
 use crate::error::Error;
 use crate::health::Health;
 use crate::idempotency::{IdempotentRequest, StoredOutcome};
@@ -29,29 +29,25 @@ pub(crate) struct OpenSettings {
     pub(crate) health: Arc<Health>,
 }
 
-/// The changes that a store knows of without asking its database.
+/// A number for the changes that a store knows of. It differs after each change of a key, a secret or an org, and memory that
+/// has the changes up to it may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Freshness {
-    /// A number that differs after each commit of any process, from the moment at which the commit is acknowledged. Memory
-    /// may answer if it has the changes up to this number.
-    Stamp(NonZeroU64),
-    /// A number that differs after each change that this process has heard of, and the time up to which it has heard of
-    /// enough: memory that has the changes up to this number may answer until then.
-    #[expect(dead_code, reason = "the store on PostgreSQL will answer with it")]
-    StampUntil(NonZeroU64, BootTime),
-}
+pub(crate) struct Freshness(pub(crate) NonZeroU64);
 
 /// The operations of a store. Each read sees one snapshot. Each write is one transaction; when it returns, it has survived a
 /// loss of power, and the [`Freshness`] of this process has changed with it.
 pub(crate) trait Store: Send + Sync {
     fn info(&self) -> &DatabaseInfo;
 
-    /// It costs a load or two of memory, without a lock or a clock. `None` if only [`confirm`](Self::confirm) can tell.
-    fn freshness(&self) -> Option<Freshness>;
+    /// The changes that memory must have to answer at `now`, a time of the engine's clock. It costs a few loads of memory,
+    /// without a lock or a system call. `None` if only [`confirm`](Self::confirm) can tell.
+    ///
+    /// On SQLite it differs after each commit of any process, from the moment at which the commit is acknowledged.
+    fn freshness(&self, now: Millis) -> Option<Freshness>;
     /// Makes sure that this process has heard of every change up to this call, or up to the staleness that the store allows,
-    /// and returns the stamp from before the changes that [`changes`](Self::changes) then returns. Callers that wait for one
-    /// question to the database share it.
-    fn confirm(&self) -> impl Future<Output = Result<NonZeroU64, Error>> + Send;
+    /// so that memory may answer for a while. Returns the freshness from before the changes that
+    /// [`changes`](Self::changes) then returns. Callers that wait for one question to the database share it.
+    fn confirm(&self, now: Millis) -> impl Future<Output = Result<Freshness, Error>> + Send;
     /// The changes after a cursor. For `None`, everything may have changed.
     fn changes(&self, after: Option<ChangeCursor>) -> impl Future<Output = Result<Changes, Error>> + Send;
 

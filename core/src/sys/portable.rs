@@ -21,16 +21,10 @@ pub(crate) fn coarse_millis() -> i64 {
     since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-
 /// Microseconds of a clock that never goes back, since an arbitrary origin.
 pub(crate) fn monotonic_micros() -> u64 {
+    static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(ORIGIN.elapsed().as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Nanoseconds of a clock that never goes back, since an arbitrary origin. On Windows it also runs while the machine sleeps.
-pub(crate) fn boot_nanos() -> u64 {
-    u64::try_from(ORIGIN.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Threads keep their priority.

@@ -2,23 +2,19 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use siphasher::sip128::SipHasher24;
 
 use super::cached_key::CachedKey;
-use crate::clock::{BootTime, Millis};
+use crate::clock::Millis;
 use crate::entropy;
 use crate::error::Error;
 use crate::fork::lock;
 use crate::key::MatchedText;
 use crate::store::{AnyStore, ChangeCursor, Changes, Freshness, Store};
 use crate::usage::Metered;
-
-/// Asks a store that answers with a stamp again after this many milliseconds, even if nothing has changed, to notice a
-/// database that was removed.
-const MAX_AGE: u64 = 1_000;
 
 /// A keyed hash (SipHash-2-4 with a key and a result of 128 bits; Aumasson and Bernstein, 2012) of a whole text, or of a
 /// stored verifier. It is a pseudorandom function: without the key, which never leaves this process, nobody finds a second
@@ -49,10 +45,8 @@ pub(super) struct VerificationCache {
     own_key: SipKey,
     capacity: usize,
     entries: papaya::HashMap<u64, CacheEntry, FingerprintHash>,
-    /// The store's stamp from before the changes that were applied last; 0 for none.
+    /// The store's freshness from before the changes that were applied last; 0 for none.
     confirmed: AtomicU64,
-    /// The time at which the store was last asked.
-    asked_at: AtomicI64,
     /// One task at a time asks the store. Those that wait for it share its error.
     asking: tokio::sync::Mutex<Option<Error>>,
     /// How often the store has failed to answer.
@@ -88,21 +82,15 @@ impl VerificationCache {
             capacity,
             entries: papaya::HashMap::builder().hasher(FingerprintHash::default()).build(),
             confirmed: AtomicU64::new(0),
-            asked_at: AtomicI64::new(0),
             asking: tokio::sync::Mutex::default(),
             failures: AtomicU64::new(0),
             index: Mutex::default(),
         }
     }
 
-    /// Whether the cache has all changes that the store knows of, and the store knows of enough.
-    pub(super) fn is_fresh(&self, known: Freshness, now: Millis) -> bool {
-        let stamp = match known {
-            Freshness::Stamp(stamp) if now.abs_diff(self.asked_at.load(Ordering::Relaxed)) < MAX_AGE => stamp,
-            Freshness::StampUntil(stamp, until) if BootTime::now() < until => stamp,
-            _ => return false,
-        };
-        self.confirmed.load(Ordering::Acquire) == stamp.get()
+    /// Whether the cache has all changes that it must have to answer.
+    pub(super) fn is_fresh(&self, freshness: Freshness) -> bool {
+        self.confirmed.load(Ordering::Acquire) == freshness.0.get()
     }
 
     /// The key of a text that was verified, unless the key has changed.
@@ -136,7 +124,7 @@ impl VerificationCache {
         if let Some(error) = last_error.as_ref().filter(|_| self.failures.load(Ordering::Acquire) != failures) {
             return Err(error.clone());
         }
-        if !store.freshness().is_some_and(|known| self.is_fresh(known, now))
+        if !store.freshness(now).is_some_and(|freshness| self.is_fresh(freshness))
             && let Err(error) = self.ask(store, now).await
         {
             *last_error = Some(error.clone());
@@ -147,15 +135,14 @@ impl VerificationCache {
     }
 
     async fn ask(&self, store: &AnyStore, now: Millis) -> Result<(), Error> {
-        // Loads the stamp before it reads the changes: the next call sees a commit that comes in between.
-        let stamp = store.confirm().await?.get();
-        if self.confirmed.load(Ordering::Relaxed) != stamp {
+        // Comes before the changes are read: the next call sees a commit that comes in between.
+        let freshness = store.confirm(now).await?;
+        if !self.is_fresh(freshness) {
             let known = lock(&self.index).known;
             let changes = store.changes(known).await?;
             self.apply(changes);
-            self.confirmed.store(stamp, Ordering::Release);
+            self.confirmed.store(freshness.0.get(), Ordering::Release);
         }
-        self.asked_at.store(now, Ordering::Relaxed);
         Ok(())
     }
 
@@ -197,7 +184,15 @@ impl VerificationCache {
         let (generation, key) = read;
         let (verifier, id_hash) = (self.own_fingerprint(verifier), self.id_hash(key.key_id()));
         let mut index = lock(&self.index);
-        let key = (generation.0 == index.generation).then_some(key);
+        let is_current = generation.0 == index.generation;
+        if key.is_ended() {
+            // The changes that were read so far may lack the one that ended it. Memory must not allow what was denied: not
+            // with another text of the key, nor with a row that was read before.
+            let slots = index.slots.range((id_hash, 0)..=(id_hash, u64::MAX));
+            slots.for_each(|(_, slot)| self.drop_key(*slot, |_| true));
+            index.generation += 1;
+        }
+        let key = is_current.then_some(key);
         let pinned = self.entries.pin();
         let entry = CacheEntry { rest, verifier, key, id_hash, used: AtomicBool::new(false) };
         match pinned.insert(slot, entry) {

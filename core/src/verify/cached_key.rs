@@ -128,6 +128,11 @@ impl CachedKey {
         self.expires_at.min(self.grace_ends_at)
     }
 
+    /// Whether the key is revoked, or a rotation has replaced the secret.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.revoked || self.grace_ends_at != NEVER
+    }
+
     /// [`Millis::MAX`] for the current secret.
     pub(crate) fn grace_ends_at(&self) -> Millis {
         self.grace_ends_at

@@ -100,7 +100,7 @@ impl Verifier {
 
     /// Whether the cache has every change of every process.
     fn is_fresh(&self, process: &ProcessState, coarse_now: Millis) -> bool {
-        self.store.freshness().is_some_and(|known| process.cache.is_fresh(known, coarse_now))
+        self.store.freshness(coarse_now).is_some_and(|freshness| process.cache.is_fresh(freshness))
     }
 
     /// Makes this check many times, for benchmarks of the check alone.

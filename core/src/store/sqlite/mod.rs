@@ -22,9 +22,9 @@ mod writer;
 #[cfg(feature = "testing")]
 pub(crate) use self::keys::FIND;
 
-use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::Connection;
 
@@ -41,12 +41,17 @@ use crate::store::rows::{
 };
 use crate::store::script::{AuditKey, RequestId, RequestRows, TransactionScript};
 
+/// The database is asked again after this many milliseconds, even if nothing has changed, to notice that it was removed.
+const MAX_AGE: u64 = 1_000;
+
 pub(crate) struct Sqlite {
     connections: Arc<Connections>,
     info: DatabaseInfo,
     audit_key: AuditKey,
     writer: Writer,
     health: Arc<Health>,
+    /// When the database was last asked.
+    asked_at: AtomicI64,
 }
 
 impl Sqlite {
@@ -55,7 +60,7 @@ impl Sqlite {
         let OpenSettings { read_only, lock_timeout, without_wal_index, new_database, audit_key, health } = settings;
         let (connections, info) = Connections::open(path, read_only, lock_timeout, without_wal_index, &new_database)?;
         let writer = Writer::new(Arc::clone(&connections));
-        Ok(Self { connections, info, audit_key, writer, health })
+        Ok(Self { connections, info, audit_key, writer, health, asked_at: AtomicI64::new(0) })
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
@@ -82,12 +87,15 @@ impl Store for Sqlite {
         &self.info
     }
 
-    fn freshness(&self) -> Option<Freshness> {
-        self.connections.commit_stamp().map(Freshness::Stamp)
+    fn freshness(&self, now: Millis) -> Option<Freshness> {
+        let is_recent = now.abs_diff(self.asked_at.load(Ordering::Relaxed)) < MAX_AGE;
+        self.connections.commit_stamp().filter(|_| is_recent).map(Freshness)
     }
 
-    async fn confirm(&self) -> Result<NonZeroU64, Error> {
-        self.record(Operation::Read, self.connections.read_commit_stamp())
+    async fn confirm(&self, now: Millis) -> Result<Freshness, Error> {
+        let stamp = self.record(Operation::Read, self.connections.read_commit_stamp())?;
+        self.asked_at.store(now, Ordering::Relaxed);
+        Ok(Freshness(stamp))
     }
 
     async fn changes(&self, after: Option<ChangeCursor>) -> Result<Changes, Error> {
