@@ -6,6 +6,8 @@ mod any;
 pub(crate) mod contract;
 mod key;
 mod port;
+#[cfg(any(feature = "postgres", feature = "testing"))]
+pub(crate) mod postgres;
 mod record;
 mod rows;
 mod script;

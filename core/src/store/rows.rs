@@ -94,7 +94,7 @@ pub(crate) const OTHER_AGENTS: &str = "";
 
 /// A position in the sequence of changes. A database that was restored from a copy has another generation, in which the
 /// same `seq` may mean another change.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ChangeCursor {
     pub(crate) seq: i64,
     pub(crate) generation: i64,

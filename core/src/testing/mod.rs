@@ -1,7 +1,8 @@
 //! Tools for tests of the engine and of programs around it: a clock that is moved by hand, the hash functions of the test
-//! vectors, rows as an older release wrote them, and the suite that any store must pass.
+//! vectors, rows as an older release wrote them, the suite that any store must pass, and the freshness protocol of PostgreSQL.
 
 mod contract;
+mod freshness;
 mod hashes;
 mod plant;
 
@@ -9,6 +10,7 @@ use crate::keyring::Keywright;
 
 pub use crate::clock::ManualClock;
 pub use contract::contract;
+pub use freshness::{ChangesOfModel, DroppedKeys, ProcessFreshness};
 pub use hashes::hash_case;
 pub use plant::plant;
 

@@ -1,0 +1,466 @@
+//! The freshness protocol: decides when the cache of a process may answer, and which of its keys have changed. It is a state
+//! machine without I/O. The watcher sends its queries and feeds it with answers, notifications and the time.
+//!
+//! - The cache may answer a verification that started at most `max_staleness` after `confirmed_at`. This is the time at which
+//!   the query was *sent* whose answer showed that the cache had every change. A commit that the query missed came later, so
+//!   no verification that starts `max_staleness` after a commit misses it.
+//! - Changes have consecutive numbers in the order of their commits. `known` is the last one up to which the cache has all.
+//! - A notification drops keys and moves `known` if no number is missing. It never moves `confirmed_at`: another one may be lost.
+//! - A missing number needs a query at once.
+//! - A number that went back, or another generation, means another database: the cache drops everything.
+//!
+//! A process that pauses between the check and its decision decides late. The promise counts from the start of the
+//! verification. A forked child starts with a new protocol and an empty cache.
+
+use crate::store::rows::{ChangeCursor, Changes};
+
+/// Microseconds of a clock that nobody sets and that runs while the machine sleeps.
+pub(crate) type BootMicros = u64;
+
+/// How many queries are sent within `max_staleness`, so that one that fails or is slow does not end the confirmation.
+const QUERIES_WITHIN_STALENESS: u64 = 4;
+
+#[derive(Debug, Clone)]
+pub(crate) struct FreshnessProtocol {
+    /// In microseconds.
+    max_staleness: u64,
+    /// `None` until the first answer.
+    known: Option<ChangeCursor>,
+    confirmed_at: Option<BootMicros>,
+    /// When the last query was sent, whatever became of it.
+    asked_at: BootMicros,
+    in_flight: bool,
+    /// Whether a change is missing, or may be.
+    must_ask: bool,
+}
+
+/// A query that is on its way. It asks for all changes after a cursor. Each one ends with
+/// [`answered`](FreshnessProtocol::answered) or [`failed`](FreshnessProtocol::failed).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ConfirmationQuery {
+    sent_at: BootMicros,
+    pub(crate) after: Option<ChangeCursor>,
+}
+
+/// Consecutive changes, from number `first` to `changes.cursor.seq`, which a notification or a commit of this process tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AnnouncedChanges {
+    pub(crate) first: i64,
+    /// With `all`, it does not name the ids.
+    pub(crate) changes: Changes,
+}
+
+/// The keys that the cache must drop, together with every look-up whose row was read before.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Invalidation {
+    Nothing,
+    Named {
+        keys: Vec<String>,
+        orgs: Vec<String>,
+    },
+    Everything,
+    /// Another database answers, or an older copy of this one.
+    OtherDatabase,
+}
+
+/// What the watcher does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NextStep {
+    Ask,
+    WaitUntil(BootMicros),
+    /// Waits for an event. The next verification asks.
+    Sleep,
+}
+
+impl FreshnessProtocol {
+    pub(crate) fn new(max_staleness: u64) -> Self {
+        Self { max_staleness, known: None, confirmed_at: None, asked_at: 0, in_flight: false, must_ask: false }
+    }
+
+    /// The last change up to which the cache has all.
+    pub(crate) fn known(&self) -> Option<ChangeCursor> {
+        self.known
+    }
+
+    /// The last moment at which a verification may start that the cache answers.
+    pub(crate) fn fresh_until(&self) -> Option<BootMicros> {
+        self.confirmed_at.map(|at| at.saturating_add(self.max_staleness))
+    }
+
+    /// Whether the cache may answer a verification that started at this moment. A verification that has waited for an
+    /// answer asks with the moment of its start, so that an answer serves it even if the network takes longer than
+    /// `max_staleness`.
+    pub(crate) fn is_fresh(&self, started: BootMicros) -> bool {
+        self.fresh_until().is_some_and(|until| started <= until)
+    }
+
+    /// Starts a query, unless one is on its way. `now` is read before the query is sent.
+    pub(crate) fn ask(&mut self, now: BootMicros) -> Option<ConfirmationQuery> {
+        if self.in_flight {
+            return None;
+        }
+        (self.in_flight, self.must_ask, self.asked_at) = (true, false, now);
+        Some(ConfirmationQuery { sent_at: now, after: self.known })
+    }
+
+    /// Takes the changes after the cursor of a query, as one snapshot has them.
+    pub(crate) fn answered(&mut self, query: &ConfirmationQuery, changes: Changes) -> Invalidation {
+        self.in_flight = false;
+        self.confirmed_at = self.confirmed_at.max(Some(query.sent_at));
+        let cursor = changes.cursor;
+        match self.known {
+            // The number may be below that of a change which was announced after the snapshot, never below the query's own.
+            Some(known)
+                if cursor.generation == known.generation && query.after.is_some_and(|it| cursor.seq >= it.seq) =>
+            {
+                self.known = Some(ChangeCursor { seq: cursor.seq.max(known.seq), ..cursor });
+                Invalidation::of(changes)
+            }
+            former => {
+                self.known = Some(cursor);
+                if former.is_some() { Invalidation::OtherDatabase } else { Invalidation::Everything }
+            }
+        }
+    }
+
+    /// Takes a query that got no answer.
+    pub(crate) fn failed(&mut self) {
+        self.in_flight = false;
+    }
+
+    /// Takes a notification of changes that any process has made.
+    pub(crate) fn notified(&mut self, announced: AnnouncedChanges) -> Invalidation {
+        let AnnouncedChanges { first, changes } = announced;
+        let cursor = changes.cursor;
+        let Some(known) = self.known else { return Invalidation::Nothing };
+        if cursor.generation == known.generation && cursor.seq <= known.seq {
+            return Invalidation::Nothing;
+        }
+        if changes.all {
+            self.must_ask = true;
+            return Invalidation::Nothing;
+        }
+        self.advance(first, cursor);
+        Invalidation::of(changes)
+    }
+
+    /// Takes the changes of a commit of this process, before the call returns that made them.
+    pub(crate) fn committed(&mut self, announced: AnnouncedChanges) -> Invalidation {
+        self.advance(announced.first, announced.changes.cursor);
+        Invalidation::of(announced.changes)
+    }
+
+    /// Notifications may have been lost: the connection that receives them was lost, or is new.
+    pub(crate) fn missed_notifications(&mut self) {
+        self.must_ask = true;
+    }
+
+    /// Moves `known` over announced changes, or notes that one before them is missing.
+    fn advance(&mut self, first: i64, cursor: ChangeCursor) {
+        match &mut self.known {
+            Some(known) if known.generation == cursor.generation && first <= known.seq.saturating_add(1) => {
+                known.seq = known.seq.max(cursor.seq);
+            }
+            _ => self.must_ask = true,
+        }
+    }
+
+    /// What to do at `now`. `in_use` tells whether there was a verification since the last query was sent. Once the
+    /// confirmation has run out, only a verification asks: an idle engine sends nothing.
+    pub(crate) fn next_step(&self, now: BootMicros, in_use: bool) -> NextStep {
+        if self.in_flight || !self.is_fresh(now) {
+            return NextStep::Sleep;
+        }
+        let interval = (self.max_staleness / QUERIES_WITHIN_STALENESS).max(1);
+        let due_at = self.asked_at.saturating_add(interval);
+        if self.must_ask || in_use && now >= due_at {
+            NextStep::Ask
+        } else {
+            NextStep::WaitUntil(if now < due_at { due_at } else { now.saturating_add(interval) })
+        }
+    }
+}
+
+impl Invalidation {
+    fn of(changes: Changes) -> Self {
+        match changes {
+            Changes { all: true, .. } => Self::Everything,
+            Changes { keys, orgs, .. } if keys.is_empty() && orgs.is_empty() => Self::Nothing,
+            Changes { keys, orgs, .. } => Self::Named { keys, orgs },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STALENESS: u64 = 1_000;
+
+    fn cursor(seq: i64) -> ChangeCursor {
+        ChangeCursor { seq, generation: 7 }
+    }
+
+    fn changes(cursor: ChangeCursor, keys: &[&str]) -> Changes {
+        Changes { cursor, keys: keys.iter().map(|it| (*it).to_owned()).collect(), ..Changes::default() }
+    }
+
+    fn announced(first: i64, last: i64, keys: &[&str]) -> AnnouncedChanges {
+        AnnouncedChanges { first, changes: changes(cursor(last), keys) }
+    }
+
+    fn named(keys: &[&str]) -> Invalidation {
+        Invalidation::of(changes(cursor(0), keys))
+    }
+
+    fn confirm(protocol: &mut FreshnessProtocol, sent_at: BootMicros, found: Changes) -> Invalidation {
+        let query = protocol.ask(sent_at).unwrap();
+        protocol.answered(&query, found)
+    }
+
+    /// A protocol that knows all changes up to number 10, from a query of the time 5,000.
+    fn confirmed() -> FreshnessProtocol {
+        let mut protocol = FreshnessProtocol::new(STALENESS);
+        assert_eq!(confirm(&mut protocol, 5_000, changes(cursor(10), &[])), Invalidation::Everything);
+        protocol
+    }
+
+    fn after(protocol: &mut FreshnessProtocol) -> Option<i64> {
+        let query = protocol.ask(6_000).unwrap();
+        protocol.failed();
+        query.after.map(|it| it.seq)
+    }
+
+    #[test]
+    fn memory_answers_for_the_staleness_after_the_query_was_sent() {
+        let mut protocol = FreshnessProtocol::new(STALENESS);
+        assert!(!protocol.is_fresh(0) && protocol.fresh_until().is_none());
+        let query = protocol.ask(5_000).unwrap();
+        assert_eq!(protocol.ask(5_001), None);
+        assert!(!protocol.is_fresh(5_000));
+        protocol.answered(&query, changes(cursor(10), &[]));
+        assert_eq!(protocol.fresh_until(), Some(6_000));
+        assert!(protocol.is_fresh(6_000) && !protocol.is_fresh(6_001));
+        // A query that fails changes nothing, and the next one may be sent.
+        protocol.ask(5_500).unwrap();
+        protocol.failed();
+        assert_eq!(protocol.fresh_until(), Some(6_000));
+        confirm(&mut protocol, 5_700, changes(cursor(10), &[]));
+        assert_eq!(protocol.fresh_until(), Some(6_700));
+    }
+
+    #[test]
+    fn without_staleness_each_verification_needs_a_query_that_was_sent_after_its_start() {
+        let mut protocol = FreshnessProtocol::new(0);
+        confirm(&mut protocol, 5_000, changes(cursor(10), &[]));
+        assert!(protocol.is_fresh(5_000) && !protocol.is_fresh(5_001));
+        assert_eq!(protocol.next_step(5_001, true), NextStep::Sleep);
+    }
+
+    #[test]
+    fn a_notification_drops_its_keys_and_never_extends_the_confirmation() {
+        let mut protocol = confirmed();
+        assert_eq!(protocol.notified(announced(11, 11, &["a"])), named(&["a"]));
+        assert_eq!(protocol.notified(announced(12, 13, &["b", "c"])), named(&["b", "c"]));
+        assert_eq!((after(&mut protocol), protocol.fresh_until()), (Some(13), Some(6_000)));
+        assert_ne!(protocol.next_step(5_001, false), NextStep::Ask);
+        // One that is late or comes twice tells nothing new.
+        assert_eq!(protocol.notified(announced(12, 13, &["b", "c"])), Invalidation::Nothing);
+    }
+
+    #[test]
+    fn a_missing_number_a_nameless_change_and_another_generation_make_it_ask() {
+        let other = AnnouncedChanges { first: 11, changes: changes(ChangeCursor { seq: 11, generation: 8 }, &["a"]) };
+        let mut nameless = announced(11, 11, &[]);
+        nameless.changes.all = true;
+        for (told, dropped) in
+            [(announced(12, 12, &["a"]), named(&["a"])), (nameless, Invalidation::Nothing), (other, named(&["a"]))]
+        {
+            let mut protocol = confirmed();
+            assert_eq!(protocol.notified(told), dropped);
+            assert_eq!(protocol.next_step(5_001, false), NextStep::Ask);
+            assert_eq!(after(&mut protocol), Some(10));
+        }
+    }
+
+    #[test]
+    fn a_gap_that_is_seen_during_a_query_needs_another_one() {
+        let mut protocol = confirmed();
+        let query = protocol.ask(5_100).unwrap();
+        protocol.notified(announced(12, 12, &["a"]));
+        assert_eq!(protocol.next_step(5_101, true), NextStep::Sleep);
+        protocol.answered(&query, changes(cursor(10), &[]));
+        assert_eq!(protocol.next_step(5_102, false), NextStep::Ask);
+    }
+
+    #[test]
+    fn an_own_commit_drops_its_keys_whatever_else_is_missing() {
+        let mut protocol = confirmed();
+        assert_eq!(protocol.committed(announced(11, 11, &["a"])), named(&["a"]));
+        assert_eq!(protocol.committed(announced(13, 13, &["b"])), named(&["b"]));
+        assert_eq!(protocol.next_step(5_001, false), NextStep::Ask);
+        assert_eq!(after(&mut protocol), Some(11));
+        // The notification came first.
+        assert_eq!(protocol.committed(announced(11, 11, &["a"])), named(&["a"]));
+        let mut many = announced(12, 9_000, &[]);
+        many.changes.all = true;
+        assert_eq!(protocol.committed(many), Invalidation::Everything);
+        assert_eq!(FreshnessProtocol::new(STALENESS).committed(announced(3, 3, &["c"])), named(&["c"]));
+    }
+
+    #[test]
+    fn an_answer_from_before_an_announced_change_is_no_other_database() {
+        let mut protocol = confirmed();
+        let query = protocol.ask(5_100).unwrap();
+        protocol.notified(announced(11, 11, &["a"]));
+        assert_eq!(protocol.answered(&query, changes(cursor(10), &[])), Invalidation::Nothing);
+        assert_eq!((after(&mut protocol), protocol.fresh_until()), (Some(11), Some(6_100)));
+    }
+
+    #[test]
+    fn another_database_or_an_older_copy_empties_memory() {
+        for found in [cursor(9), ChangeCursor { seq: 10, generation: 8 }, ChangeCursor { seq: 4, generation: 8 }] {
+            let mut protocol = confirmed();
+            assert_eq!(confirm(&mut protocol, 5_100, changes(found, &[])), Invalidation::OtherDatabase);
+            assert_eq!(after(&mut protocol), Some(found.seq));
+            assert_eq!(confirm(&mut protocol, 5_200, changes(found, &[])), Invalidation::Nothing);
+        }
+    }
+
+    #[test]
+    fn it_asks_four_times_within_the_staleness_while_in_use_and_falls_silent_when_idle() {
+        let mut protocol = confirmed();
+        assert_eq!(protocol.next_step(5_100, true), NextStep::WaitUntil(5_250));
+        assert_eq!(protocol.next_step(5_250, true), NextStep::Ask);
+        assert_eq!(protocol.next_step(5_250, false), NextStep::WaitUntil(5_500));
+        assert_eq!(protocol.next_step(6_001, true), NextStep::Sleep);
+        // A query that failed is not repeated at once.
+        protocol.ask(5_250).unwrap();
+        protocol.failed();
+        assert_eq!(protocol.next_step(5_251, true), NextStep::WaitUntil(5_500));
+        // Notifications may be missing, so it asks whether or not it is in use.
+        protocol.missed_notifications();
+        assert_eq!(protocol.next_step(5_251, false), NextStep::Ask);
+    }
+
+    /// What may happen to a process and to its database.
+    #[derive(Debug, Clone)]
+    enum Happening {
+        Change,
+        OwnCommit,
+        /// The process receives the notification of one of the changes, whether or not it did before.
+        Notification(prop::sample::Index),
+        Ask,
+        Snapshot,
+        Answer,
+        Failure,
+        Time(u64),
+        /// The database loses its last changes and is another one from now on.
+        Failover(i64),
+    }
+
+    fn happening() -> impl Strategy<Value = Happening> {
+        prop_oneof![
+            3 => Just(Happening::Change),
+            1 => Just(Happening::OwnCommit),
+            3 => any::<prop::sample::Index>().prop_map(Happening::Notification),
+            3 => Just(Happening::Ask),
+            3 => Just(Happening::Snapshot),
+            3 => Just(Happening::Answer),
+            1 => Just(Happening::Failure),
+            3 => (0..=STALENESS).prop_map(Happening::Time),
+            1 => (0i64..3).prop_map(Happening::Failover),
+        ]
+    }
+
+    proptest! {
+        /// Each change has a key of its own. A fresh cache has dropped the keys of all changes that are older than the bound.
+        #[test]
+        fn a_fresh_process_was_told_of_every_change_that_is_older_than_the_bound(
+            happenings in prop::collection::vec(happening(), 1..120),
+        ) {
+            let mut protocol = FreshnessProtocol::new(STALENESS);
+            // The time at which each change was committed, and whether the process was told of it.
+            let mut told: Vec<(BootMicros, bool)> = Vec::new();
+            // The changes of the database by number, and the notifications of all generations.
+            let (mut log, mut generation): (Vec<usize>, i64) = (Vec::new(), 0);
+            let mut notifications: Vec<(ChangeCursor, usize)> = Vec::new();
+            let mut query: Option<(ConfirmationQuery, Option<Changes>)> = None;
+            let mut now = 1;
+            for happening in happenings {
+                let dropped = match happening {
+                    Happening::Change | Happening::OwnCommit => {
+                        let change = told.len();
+                        told.push((now, false));
+                        log.push(change);
+                        let cursor = ChangeCursor { seq: log.len() as i64, generation };
+                        notifications.push((cursor, change));
+                        let keys = vec![change.to_string()];
+                        let changes = Changes { cursor, keys, ..Changes::default() };
+                        let announced = AnnouncedChanges { first: cursor.seq, changes };
+                        match happening {
+                            Happening::OwnCommit => protocol.committed(announced),
+                            _ => Invalidation::Nothing,
+                        }
+                    }
+                    Happening::Notification(_) if notifications.is_empty() => continue,
+                    Happening::Notification(index) => {
+                        let (cursor, change) = notifications[index.index(notifications.len())];
+                        let changes = Changes { cursor, keys: vec![change.to_string()], ..Changes::default() };
+                        protocol.notified(AnnouncedChanges { first: cursor.seq, changes })
+                    }
+                    Happening::Ask => {
+                        query = query.or_else(|| protocol.ask(now).map(|query| (query, None)));
+                        continue;
+                    }
+                    Happening::Snapshot => {
+                        if let Some((query, answer @ None)) = &mut query {
+                            let cursor = ChangeCursor { seq: log.len() as i64, generation };
+                            let from = query.after.filter(|it| it.generation == generation).map(|it| it.seq as usize);
+                            let keys = from.and_then(|from| log.get(from..));
+                            let all = keys.is_none();
+                            let keys = keys.unwrap_or_default().iter().map(usize::to_string).collect();
+                            *answer = Some(Changes { cursor, keys, all, ..Changes::default() });
+                        }
+                        continue;
+                    }
+                    Happening::Answer => match query.take() {
+                        Some((query, Some(changes))) => protocol.answered(&query, changes),
+                        other => {
+                            query = other;
+                            continue;
+                        }
+                    },
+                    Happening::Failure => {
+                        if query.take().is_some() {
+                            protocol.failed();
+                        }
+                        continue;
+                    }
+                    Happening::Time(micros) => {
+                        now += micros;
+                        continue;
+                    }
+                    Happening::Failover(lost) => {
+                        let kept = log.len().saturating_sub(lost as usize);
+                        // A change that is lost needs no telling.
+                        log.drain(kept..).for_each(|change| told[change].1 = true);
+                        generation += 1;
+                        continue;
+                    }
+                };
+                match dropped {
+                    Invalidation::Nothing => {}
+                    Invalidation::Named { keys, .. } => {
+                        keys.iter().for_each(|key| told[key.parse::<usize>().unwrap()].1 = true);
+                    }
+                    Invalidation::Everything | Invalidation::OtherDatabase => told.iter_mut().for_each(|it| it.1 = true),
+                }
+                let missed = told.iter().position(|(at, told)| !told && protocol.is_fresh(at + STALENESS + 1));
+                prop_assert_eq!(missed, None, "at {}: {:?}", now, &protocol);
+            }
+        }
+    }
+}

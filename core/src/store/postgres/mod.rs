@@ -1,0 +1,4 @@
+//! PostgreSQL.
+
+#[cfg(feature = "testing")]
+pub(crate) mod freshness;

@@ -1,0 +1,175 @@
+//! The freshness protocol of PostgreSQL, for a model checker.
+
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+
+use crate::store::postgres::freshness::{
+    AnnouncedChanges, ConfirmationQuery, FreshnessProtocol, Invalidation, NextStep,
+};
+use crate::store::{ChangeCursor, Changes};
+
+/// The freshness protocol of one process on PostgreSQL, as the engine runs it. It holds no cache and does no I/O: a model
+/// checker plays the database, the network and the clock. Times are microseconds since any origin. `generation` stands for a
+/// database, and each change of a key has the next `seq`.
+///
+/// ```
+/// use keywright::testing::{ChangesOfModel, DroppedKeys, ProcessFreshness};
+/// let mut process = ProcessFreshness::new(2_000_000);
+/// assert!(process.send_query(1_000));
+/// process.answer(ChangesOfModel { seq: 4, generation: 1, keys: None });
+/// assert!(process.is_fresh(2_001_000) && !process.is_fresh(2_001_001));
+/// // A notification drops the key that it names. The gap before it needs a query.
+/// let changes = ChangesOfModel { seq: 6, generation: 1, keys: Some(vec!["a".into()]) };
+/// assert_eq!(process.notify(6, changes), DroppedKeys::Named(vec!["a".into()]));
+/// assert!(process.must_query(1_001, false));
+/// ```
+///
+/// Two values are equal if they confirm and drop alike. When they want to send a query may differ: a model checker sends one
+/// at any time.
+#[derive(Debug, Clone)]
+pub struct ProcessFreshness {
+    protocol: FreshnessProtocol,
+    query: Option<ConfirmationQuery>,
+}
+
+/// Changes of a database up to number `seq`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangesOfModel {
+    /// The number of the last change.
+    pub seq: i64,
+    /// The database in which the number counts.
+    pub generation: i64,
+    /// The ids of the changed keys, `None` if the message does not name them.
+    pub keys: Option<Vec<String>>,
+}
+
+/// The keys that the cache must drop, together with every look-up whose row was read before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DroppedKeys {
+    /// No key.
+    None,
+    /// The keys with these ids.
+    Named(Vec<String>),
+    /// Every key.
+    All,
+}
+
+impl ProcessFreshness {
+    /// All but the schedule of queries.
+    fn promise(&self) -> impl Ord + Hash {
+        (self.protocol.known(), self.protocol.fresh_until(), &self.query)
+    }
+
+    /// The state of a process that has just started. `max_staleness` is in microseconds.
+    #[must_use]
+    pub fn new(max_staleness: u64) -> Self {
+        Self { protocol: FreshnessProtocol::new(max_staleness), query: None }
+    }
+
+    /// Whether the cache may answer a verification that started at this moment.
+    #[must_use]
+    pub fn is_fresh(&self, started: u64) -> bool {
+        self.protocol.is_fresh(started)
+    }
+
+    /// Whether the watcher sends a query at `now`. `in_use` tells whether there was a verification since the last one.
+    #[must_use]
+    pub fn must_query(&self, now: u64, in_use: bool) -> bool {
+        self.protocol.next_step(now, in_use) == NextStep::Ask
+    }
+
+    /// Whether a query is on its way.
+    #[must_use]
+    pub fn has_query(&self) -> bool {
+        self.query.is_some()
+    }
+
+    /// Sends a query. `false` if one is on its way.
+    pub fn send_query(&mut self, now: u64) -> bool {
+        let query = self.protocol.ask(now);
+        let sent = query.is_some();
+        self.query = self.query.take().or(query);
+        sent
+    }
+
+    /// The number and the generation after which the query on its way asks for changes, `None` for all.
+    #[must_use]
+    pub fn queried_after(&self) -> Option<(i64, i64)> {
+        self.query.as_ref()?.after.map(|it| (it.seq, it.generation))
+    }
+
+    /// Takes the answer to the query on its way. Without a query it does nothing.
+    pub fn answer(&mut self, changes: ChangesOfModel) -> DroppedKeys {
+        let Some(query) = self.query.take() else { return DroppedKeys::None };
+        self.protocol.answered(&query, changes.into()).into()
+    }
+
+    /// Ends the query on its way without an answer.
+    pub fn fail_query(&mut self) {
+        self.query = None;
+        self.protocol.failed();
+    }
+
+    /// Takes a notification of the changes from number `first` on.
+    pub fn notify(&mut self, first: i64, changes: ChangesOfModel) -> DroppedKeys {
+        self.protocol.notified(AnnouncedChanges { first, changes: changes.into() }).into()
+    }
+
+    /// Takes the changes of a commit of this process, from number `first` on, when the commit is acknowledged.
+    pub fn commit(&mut self, first: i64, changes: ChangesOfModel) -> DroppedKeys {
+        self.protocol.committed(AnnouncedChanges { first, changes: changes.into() }).into()
+    }
+
+    /// Takes the loss of the connection that receives notifications.
+    pub fn lose_notifications(&mut self) {
+        self.protocol.missed_notifications();
+    }
+}
+
+impl PartialEq for ProcessFreshness {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for ProcessFreshness {}
+
+impl PartialOrd for ProcessFreshness {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ProcessFreshness {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.promise().cmp(&other.promise())
+    }
+}
+
+impl Hash for ProcessFreshness {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.promise().hash(state);
+    }
+}
+
+impl From<ChangesOfModel> for Changes {
+    fn from(changes: ChangesOfModel) -> Self {
+        let ChangesOfModel { seq, generation, keys } = changes;
+        Self {
+            cursor: ChangeCursor { seq, generation },
+            all: keys.is_none(),
+            keys: keys.unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Invalidation> for DroppedKeys {
+    fn from(invalidation: Invalidation) -> Self {
+        match invalidation {
+            Invalidation::Nothing => Self::None,
+            Invalidation::Named { keys, .. } => Self::Named(keys),
+            Invalidation::Everything | Invalidation::OtherDatabase => Self::All,
+        }
+    }
+}
