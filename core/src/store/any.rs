@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::key::{KeyView, LookupResult};
 use super::port::{Freshness, OpenSettings, Store};
+#[cfg(feature = "postgres")]
+use super::postgres::Postgres;
 use super::rows::{
     AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, KeyFilter, OrgRow, PageCursor, Tenant,
     UsageDelta,
@@ -16,6 +18,8 @@ use crate::error::Error;
 
 pub(crate) enum AnyStore {
     Sqlite(Sqlite),
+    #[cfg(feature = "postgres")]
+    Postgres(Postgres),
 }
 
 impl AnyStore {
@@ -23,6 +27,8 @@ impl AnyStore {
     pub(crate) fn open(url: &StoreUrl, settings: OpenSettings) -> Result<Self, Error> {
         match url {
             StoreUrl::Sqlite(path) => Sqlite::open(path, settings).map(Self::Sqlite),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => Postgres::open(url, settings).map(Self::Postgres),
         }
     }
 }
@@ -32,11 +38,15 @@ macro_rules! call {
     ($any:expr, $method:ident($($argument:expr),*)) => {
         match $any {
             AnyStore::Sqlite(store) => store.$method($($argument),*),
+            #[cfg(feature = "postgres")]
+            AnyStore::Postgres(store) => store.$method($($argument),*),
         }
     };
     ($any:expr, await $method:ident($($argument:expr),*)) => {
         match $any {
             AnyStore::Sqlite(store) => store.$method($($argument),*).await,
+            #[cfg(feature = "postgres")]
+            AnyStore::Postgres(store) => store.$method($($argument),*).await,
         }
     };
 }

@@ -6,7 +6,7 @@ mod any;
 pub(crate) mod contract;
 mod key;
 mod port;
-#[cfg(any(feature = "postgres", feature = "testing"))]
+#[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod record;
 mod rows;

@@ -2,6 +2,7 @@
 //! vectors, rows as an older release wrote them, the suite that any store must pass, and the freshness protocol of PostgreSQL.
 
 mod contract;
+#[cfg(feature = "postgres")]
 mod freshness;
 mod hashes;
 mod plant;
@@ -10,6 +11,7 @@ use crate::keyring::Keywright;
 
 pub use crate::clock::ManualClock;
 pub use contract::contract;
+#[cfg(feature = "postgres")]
 pub use freshness::{ChangesOfModel, DroppedKeys, ProcessFreshness};
 pub use hashes::hash_case;
 pub use plant::plant;

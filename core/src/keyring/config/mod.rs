@@ -80,7 +80,10 @@ pub struct Config {
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Config").field("url", &self.url).field("brand", &self.brand).finish_non_exhaustive()
+        out.debug_struct("Config")
+            .field("url", &StoreUrl::shown(&self.url))
+            .field("brand", &self.brand)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,256 @@
-//! PostgreSQL.
+//! The store in PostgreSQL. Reads share a few connections; changes run as pipelined transactions.
 
+mod audit;
+mod changes;
+mod connection;
+mod error;
 #[cfg(feature = "testing")]
 pub(crate) mod freshness;
+mod idempotency;
+mod key_edits;
+mod keys;
+mod orgs;
+mod overlap;
+mod passfile;
+mod pool;
+mod rows;
+mod runtime;
+mod schema;
+mod script;
+mod settings;
+mod table;
+mod tls;
+mod usage;
+mod value;
+mod writer;
+
+pub(crate) use self::settings::PostgresSettings;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use self::connection::{PipelineStep, Query};
+use self::pool::{Pool, WriterRole};
+use self::writer::ScriptWriter;
+use crate::clock::Millis;
+use crate::error::{Error, UnavailableCause};
+use crate::fork::{PerProcess, Process, Relation};
+use crate::health::{Health, Operation};
+use crate::store::key::{KeyView, LookupResult};
+use crate::store::port::{Freshness, OpenSettings, Store};
+use crate::store::rows::{
+    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, KeyFilter, OrgRow, PageCursor, Tenant,
+    UsageDelta,
+};
+use crate::store::script::{AuditKey, RequestId, RequestRows, TransactionScript};
+use crate::wait::block_on;
+
+pub(crate) struct Postgres {
+    settings: Arc<PostgresSettings>,
+    read_only: bool,
+    info: DatabaseInfo,
+    audit_key: AuditKey,
+    health: Arc<Health>,
+    connections: PerProcess<ProcessConnections>,
+    closed: AtomicBool,
+}
+
+/// The connections of one process, and what runs on them.
+struct ProcessConnections {
+    process: Process,
+    /// `None` only while it is dropped.
+    writer: Option<(Arc<Pool>, ScriptWriter)>,
+}
+
+impl ProcessConnections {
+    fn new(pool: &Arc<Pool>, audit_key: &AuditKey) -> Self {
+        let writer = ScriptWriter::new(Arc::clone(pool), audit_key.clone());
+        Self { process: Process::current(), writer: Some((Arc::clone(pool), writer)) }
+    }
+}
+
+impl Drop for ProcessConnections {
+    fn drop(&mut self) {
+        if !matches!(self.process.check(), Ok(Relation::Same)) {
+            // The threads of these connections stayed in the parent, which goes on using the sockets.
+            std::mem::forget(self.writer.take());
+        }
+    }
+}
+
+impl Postgres {
+    /// Connects. Creates the tables or migrates them, unless it is opened with `read_only`.
+    pub(super) fn open(settings: &PostgresSettings, open: OpenSettings) -> Result<Self, Error> {
+        let OpenSettings { read_only, lock_timeout, without_wal_index: _, new_database, audit_key, health } = open;
+        let settings = Arc::new(settings.clone().for_engine(read_only, lock_timeout)?);
+        let pool = Arc::new(Pool::new(Arc::clone(&settings), runtime::handle()?));
+        let info = block_on(async {
+            if read_only {
+                schema::check(&*pool.reader().await?, &settings).await
+            } else {
+                schema::migrate(&*pool.writer(WriterRole::Ordered).await?, &settings, &new_database).await
+            }
+        })?;
+        let connections = PerProcess::new(ProcessConnections::new(&pool, &audit_key));
+        Ok(Self { settings, read_only, info, audit_key, health, connections, closed: AtomicBool::new(false) })
+    }
+
+    fn connections(&self) -> Result<&(Arc<Pool>, ScriptWriter), Error> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Error::Closed);
+        }
+        // The runtime of a forked child is built before the gate is taken, which a thread must not take twice.
+        let runtime = runtime::handle()?;
+        let of_process = self.connections.get(|| {
+            let pool = Arc::new(Pool::new(Arc::clone(&self.settings), runtime.clone()));
+            ProcessConnections::new(&pool, &self.audit_key)
+        });
+        of_process.process.check()?;
+        of_process.writer.as_ref().ok_or(Error::Closed)
+    }
+
+    fn pool(&self) -> Result<&Arc<Pool>, Error> {
+        Ok(&self.connections()?.0)
+    }
+
+    fn writer(&self) -> Result<&(Arc<Pool>, ScriptWriter), Error> {
+        if self.read_only {
+            return Err(Error::unavailable(
+                UnavailableCause::ReadOnly,
+                "this Keywright was opened with read_only",
+                "make changes through one that was not",
+            ));
+        }
+        self.connections()
+    }
+
+    async fn read<T>(&self, read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let outcome = read.await;
+        self.health.note(Operation::Read, &outcome);
+        outcome
+    }
+
+    /// Runs statements that are no script, each a transaction of its own.
+    async fn run_statements(&self, statements: Vec<Query<'_>>) -> Result<Vec<Vec<tokio_postgres::Row>>, Error> {
+        let (pool, _) = self.writer()?;
+        let run = async {
+            let _turn = pool.turn(WriterRole::Other).await;
+            let connection = pool.writer(WriterRole::Other).await?;
+            let steps: Vec<PipelineStep<'_>> = statements.into_iter().map(PipelineStep::Query).collect();
+            let answers = connection.pipeline(&steps).await.ok_or_else(error::no_answer)?;
+            answers.map_err(|problem| error::of_statement(&problem))
+        };
+        let outcome = run.await;
+        self.health.note(Operation::Write, &outcome);
+        outcome
+    }
+}
+
+impl Store for Postgres {
+    fn info(&self) -> &DatabaseInfo {
+        &self.info
+    }
+
+    /// Only the database can tell.
+    fn freshness(&self, _: Millis) -> Option<Freshness> {
+        None
+    }
+
+    async fn confirm(&self, _: Millis) -> Result<Freshness, Error> {
+        self.read(async { changes::stamp(self.pool()?).await.map(Freshness) }).await
+    }
+
+    async fn changes(&self, after: Option<ChangeCursor>) -> Result<Changes, Error> {
+        self.read(async { changes::since(self.pool()?, after).await }).await
+    }
+
+    async fn find(&self, lookup: &str, now: Millis) -> Result<Option<LookupResult>, Error> {
+        self.read(async { keys::find(self.pool()?, lookup, now).await }).await
+    }
+
+    async fn get(&self, tenant: &Tenant, id: &str, now: Millis) -> Result<Option<KeyView>, Error> {
+        self.read(async { keys::get(self.pool()?, tenant, id, now).await }).await
+    }
+
+    async fn by_prefix(&self, tenant: &Tenant, prefix: &str, now: Millis) -> Result<Option<KeyView>, Error> {
+        self.read(async { keys::by_prefix(self.pool()?, tenant, prefix, now).await }).await
+    }
+
+    async fn list(
+        &self,
+        tenant: &Tenant,
+        filter: &KeyFilter,
+        after: Option<&PageCursor>,
+        limit: usize,
+        now: Millis,
+    ) -> Result<Vec<KeyView>, Error> {
+        self.read(async { keys::list(self.pool()?, tenant, filter, after, limit, now).await }).await
+    }
+
+    async fn revoked_with(&self, id: &str, now: Millis) -> Result<Vec<KeyView>, Error> {
+        self.read(async { keys::revoked_with(self.pool()?, id, now).await }).await
+    }
+
+    async fn agents(&self, key_id: &str) -> Result<Vec<AgentCounts>, Error> {
+        self.read(async { usage::agents(self.pool()?, key_id).await }).await
+    }
+
+    async fn org(&self, id: &str) -> Result<Option<OrgRow>, Error> {
+        self.read(async { orgs::get(self.pool()?, id).await }).await
+    }
+
+    async fn orgs(&self, after: Option<&PageCursor>, limit: usize) -> Result<Vec<OrgRow>, Error> {
+        self.read(async { orgs::list(self.pool()?, after, limit).await }).await
+    }
+
+    async fn request(&self, id: RequestId<'_>) -> Result<RequestRows, Error> {
+        let rows = async { idempotency::read_request(&self.pool()?.read(&idempotency::get_query(id)).await?) };
+        self.read(rows).await
+    }
+
+    async fn audit(
+        &self,
+        tenant: &Tenant,
+        filter: &AuditFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, Error> {
+        self.read(async { audit::list(self.pool()?, tenant, filter, before, limit).await }).await
+    }
+
+    async fn audit_scan(&self, after: u64, limit: usize) -> Result<Vec<AuditRow>, Error> {
+        self.read(async { audit::scan(self.pool()?, after, limit).await }).await
+    }
+
+    async fn peppers(&self, now: Millis) -> Result<Vec<String>, Error> {
+        self.read(async { keys::peppers(self.pool()?, now).await }).await
+    }
+
+    async fn run<S: TransactionScript>(&self, script: S) -> Result<S::Outcome, Error> {
+        let (_, writer) = self.writer()?;
+        writer.run(script, Arc::clone(&self.health)).await
+    }
+
+    async fn add_counts(&self, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {
+        let statements = usage::add(&used).into_iter().chain([idempotency::delete_expired(now)]);
+        self.run_statements(statements.collect()).await.map(drop)
+    }
+
+    async fn claim_day(&self, day: i64) -> Result<bool, Error> {
+        let claimed = self.run_statements(vec![usage::claim_day(day)]).await?;
+        Ok(claimed.iter().any(|rows| !rows.is_empty()))
+    }
+
+    async fn close(&self) {
+        if let Ok((pool, writer)) = self.connections() {
+            writer.finish().await;
+            self.closed.store(true, Ordering::Relaxed);
+            pool.close();
+        }
+        self.finish_reports().await;
+    }
+
+    async fn finish_reports(&self) {
+        self.health.finish().await;
+    }
+}

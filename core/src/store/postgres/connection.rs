@@ -1,0 +1,388 @@
+//! One connection to PostgreSQL: how it is opened, and how statements run on it. Statements of several callers share it: each
+//! is sent at once, and the answers come in the same order.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::runtime::limited;
+use super::settings::{HostAddress, PostgresSettings, SessionTarget, TlsMode};
+use super::value::SqlValue;
+use super::{error, passfile, tls};
+use crate::error::{Error, UnavailableCause};
+use crate::fork::lock;
+
+/// The oldest version of the server, as `server_version_num` has it.
+const OLDEST_SERVER: u32 = 140_000;
+
+/// How much longer than the server this side waits for an answer. The server's own time limit gives the clearer error.
+const ANSWER_SLACK: Duration = Duration::from_secs(2);
+
+/// How many statements one connection keeps prepared.
+const MAX_PREPARED: usize = 256;
+
+/// The name of the schema in the statements of this release.
+const WRITTEN_SCHEMA: &str = "keywright.";
+
+/// Gets the notifications that a connection receives, and `None` when the connection ends.
+pub(super) type NotificationHandler = Box<dyn Fn(Option<&str>) + Send>;
+
+/// The answer to one step of a pipeline.
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>, tokio_postgres::Error>> + Send + 'a>>;
+
+/// How long a transaction may pause. A process that stands still must not hold the lock of all others.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A statement with the values of its parameters.
+#[derive(Debug, Clone)]
+pub(super) struct Query<'a> {
+    pub(super) sql: &'a str,
+    pub(super) values: Vec<SqlValue<'a>>,
+}
+
+pub(super) struct Connection {
+    client: Arc<Client>,
+    settings: Arc<PostgresSettings>,
+    runtime: Handle,
+    /// The prepared statements; `None` while one is being prepared.
+    statements: Arc<Mutex<HashMap<String, Option<Statement>>>>,
+    task: JoinHandle<()>,
+    retired: AtomicBool,
+    waiting: AtomicUsize,
+}
+
+/// Counts one caller that waits for an answer.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connection {
+    /// Connects to the first host that is reached and has the role that the settings ask for.
+    pub(super) async fn open(
+        settings: &Arc<PostgresSettings>,
+        runtime: &Handle,
+        listener: Option<NotificationHandler>,
+    ) -> Result<Arc<Self>, Error> {
+        let mut hosts: Vec<&HostAddress> = settings.hosts.iter().collect();
+        if settings.load_balance == tokio_postgres::config::LoadBalanceHosts::Random {
+            let first = usize::from(u8::from_be_bytes(crate::entropy::bytes()?));
+            let turn = first.checked_rem(hosts.len()).unwrap_or_default();
+            hosts.rotate_left(turn);
+        }
+        let mut listener = listener;
+        let mut refusals: Vec<Error> = Vec::new();
+        for host in hosts {
+            let attempts: &[SslMode] = match settings.tls.mode {
+                _ if host.socket_folder().is_some() => &[SslMode::Disable],
+                TlsMode::Disable => &[SslMode::Disable],
+                TlsMode::Allow => &[SslMode::Disable, SslMode::Require],
+                TlsMode::Prefer => &[SslMode::Prefer],
+                TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => &[SslMode::Require],
+            };
+            for mode in attempts {
+                let opening = Self::open_host(settings, runtime, host, *mode, &mut listener);
+                match limited(runtime, settings.connect_timeout, opening).await {
+                    Some(Ok(connection)) => return Ok(connection),
+                    Some(Err(error)) => refusals.push(error),
+                    None => refusals.push(error::connect_timeout(host)),
+                }
+            }
+        }
+        // A server that answered says more than one that did not.
+        let tells = |error: &Error| error.unavailable_cause() != Some(UnavailableCause::Io);
+        let best = refusals.iter().position(tells).unwrap_or_default();
+        Err(if refusals.is_empty() { error::connection_lost() } else { refusals.swap_remove(best) })
+    }
+
+    async fn open_host(
+        settings: &Arc<PostgresSettings>,
+        runtime: &Handle,
+        host: &HostAddress,
+        mode: SslMode,
+        listener: &mut Option<NotificationHandler>,
+    ) -> Result<Arc<Self>, Error> {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host(&host.host)
+            .port(host.port)
+            .user(settings.user_name())
+            .ssl_mode(mode)
+            .channel_binding(settings.channel_binding)
+            .application_name(&settings.application_name)
+            .connect_timeout(settings.connect_timeout)
+            .keepalives_idle(settings.keepalives_idle)
+            .tcp_user_timeout(settings.statement_timeout + ANSWER_SLACK);
+        if let Some(database) = &settings.database {
+            config.dbname(database);
+        }
+        if let Some(password) = passfile::password_for(settings, host)? {
+            config.password(password.as_bytes());
+        }
+        let connector: MakeRustlsConnect = tls::connector(&settings.tls)?;
+        let (client, mut link) =
+            config.connect(connector).await.map_err(|error| error::of_connect(&error, host, settings))?;
+        let listener = listener.take();
+        let task = runtime.spawn(async move {
+            while let Some(Ok(message)) = std::future::poll_fn(|context| link.poll_message(context)).await {
+                if let (AsyncMessage::Notification(message), Some(listener)) = (message, &listener) {
+                    listener(Some(message.payload()));
+                }
+            }
+            if let Some(listener) = &listener {
+                listener(None);
+            }
+        });
+        let connection = Self {
+            client: Arc::new(client),
+            settings: Arc::clone(settings),
+            runtime: runtime.clone(),
+            statements: Arc::default(),
+            task,
+            retired: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
+        };
+        connection.check_server(host).await?;
+        Ok(Arc::new(connection))
+    }
+
+    /// Checks the server, and sets the time limits of the session.
+    async fn check_server(&self, host: &HostAddress) -> Result<(), Error> {
+        let mut sql = String::new();
+        // A pooler would hand a session with these settings to other programs.
+        if self.settings.prepared_statements {
+            sql = time_limits(&self.settings, "SET");
+        }
+        sql.push_str(
+            "SELECT current_setting('server_version_num'), current_setting('server_encoding'), \
+             pg_is_in_recovery()::text, current_setting('transaction_read_only')",
+        );
+        let messages =
+            self.client.simple_query(&sql).await.map_err(|error| error::of_connect(&error, host, &self.settings))?;
+        let row = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let text = |index| row.and_then(|row| row.try_get(index).ok().flatten()).unwrap_or_default();
+        let version: u32 = text(0).parse().unwrap_or_default();
+        if version < OLDEST_SERVER {
+            return Err(Error::unavailable(
+                UnavailableCause::Location,
+                format!("{host} runs PostgreSQL {}, and Keywright needs {}", version / 10_000, OLDEST_SERVER / 10_000),
+                "update the server",
+            ));
+        }
+        if text(1) != "UTF8" {
+            return Err(Error::unavailable(
+                UnavailableCause::Location,
+                format!("the database has the encoding {}, which cannot hold every text", text(1)),
+                "create a database with ENCODING 'UTF8'",
+            ));
+        }
+        let (standby, read_only) = (text(2) == "true", text(3) == "on");
+        let fits = match self.settings.session {
+            None | Some(SessionTarget::Any) => true,
+            Some(SessionTarget::ReadWrite) => !read_only,
+            Some(SessionTarget::ReadOnly) => read_only,
+            Some(SessionTarget::Primary) => !standby,
+            Some(SessionTarget::Standby) => standby,
+        };
+        match (fits, self.settings.session) {
+            (true, _) => Ok(()),
+            (false, Some(SessionTarget::ReadOnly | SessionTarget::Standby)) => Err(Error::unavailable(
+                UnavailableCause::Location,
+                format!("{host} is a primary, and target_session_attrs asks for a standby"),
+                "name a standby in the URL, or write target_session_attrs=any",
+            )),
+            (false, _) => Err(error::not_writable()),
+        }
+    }
+
+    /// The text that begins a transaction.
+    pub(super) fn begin(&self) -> String {
+        if self.settings.prepared_statements {
+            return "BEGIN".to_owned();
+        }
+        format!("BEGIN; {}", time_limits(&self.settings, "SET LOCAL"))
+    }
+
+    /// How long this side waits for the answers of a transaction.
+    fn patience(&self) -> Duration {
+        self.settings.lock_timeout + self.settings.statement_timeout + ANSWER_SLACK
+    }
+
+    /// Whether it takes more statements.
+    pub(super) fn is_open(&self) -> bool {
+        !self.client.is_closed() && !self.retired.load(Ordering::Relaxed)
+    }
+
+    /// The number of callers that wait for an answer.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connection. Those who wait get an error.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+        self.task.abort();
+    }
+
+    /// Runs one statement.
+    pub(super) async fn query(&self, query: &Query<'_>) -> Result<Vec<Row>, tokio_postgres::Error> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        let statement = self.prepared(query);
+        self.run(query, statement.as_ref()).await
+    }
+
+    /// Runs one statement for as long as the settings allow.
+    pub(super) async fn query_limited(&self, query: &Query<'_>) -> Option<Result<Vec<Row>, tokio_postgres::Error>> {
+        let limit = self.settings.statement_timeout + ANSWER_SLACK;
+        let answer = limited(&self.runtime, limit, self.query(query)).await;
+        if answer.is_none() {
+            self.retire();
+        }
+        answer
+    }
+
+    /// Runs statements that need no answer from each other, in this order: all are sent before the first answer is awaited,
+    /// in one round trip. `None` if the answers do not come in time.
+    pub(super) async fn pipeline(
+        &self,
+        steps: &[PipelineStep<'_>],
+    ) -> Option<Result<Vec<Vec<Row>>, tokio_postgres::Error>> {
+        let answers = limited(&self.runtime, self.patience(), self.answers(steps)).await;
+        if answers.is_none() {
+            self.retire();
+        }
+        answers
+    }
+
+    async fn answers(&self, steps: &[PipelineStep<'_>]) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
+        let statements: Vec<_> = steps
+            .iter()
+            .map(|step| match step {
+                PipelineStep::Text(_) => None,
+                PipelineStep::Query(query) => self.prepared(query),
+            })
+            .collect();
+        let mut answers = Vec::with_capacity(steps.len());
+        for (step, statement) in steps.iter().zip(&statements) {
+            let mut answer: Answer<'_> = match step {
+                PipelineStep::Text(text) => {
+                    Box::pin(async move { self.client.batch_execute(text).await.map(|()| Vec::new()) })
+                }
+                PipelineStep::Query(query) => Box::pin(self.run(query, statement.as_ref())),
+            };
+            // The first poll sends it. Only the driver can have an answer at once, if it refuses a value.
+            let refused = match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Pending => None,
+                Poll::Ready(done) => Some(done),
+            };
+            answers.push((answer, refused));
+        }
+        let mut rows = Vec::with_capacity(steps.len());
+        let mut failed = None;
+        for (answer, refused) in answers {
+            let done = match refused {
+                Some(done) => done,
+                None => answer.await,
+            };
+            match done {
+                Ok(found) => rows.push(found),
+                // The errors after the first one only say that the transaction has failed.
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(rows), Err)
+    }
+
+    async fn run(&self, query: &Query<'_>, statement: Option<&Statement>) -> Result<Vec<Row>, tokio_postgres::Error> {
+        match statement {
+            Some(statement) => {
+                let values: Vec<_> = query.values.iter().map(|value| value.parameter().0).collect();
+                self.client.query(statement, &values).await
+            }
+            None => {
+                let values: Vec<_> = query.values.iter().map(SqlValue::parameter).collect();
+                self.client.query_typed(&in_schema(query.sql, &self.settings.schema), &values).await
+            }
+        }
+    }
+
+    /// The prepared statement. The first use of a statement does without, and prepares it for the next one, so that nobody
+    /// waits for a round trip more.
+    fn prepared(&self, query: &Query<'_>) -> Option<Statement> {
+        if !self.settings.prepared_statements {
+            return None;
+        }
+        let mut statements = lock(&self.statements);
+        if let Some(statement) = statements.get(query.sql) {
+            return statement.clone();
+        }
+        if statements.len() >= MAX_PREPARED {
+            statements.clear();
+        }
+        statements.insert(query.sql.to_owned(), None);
+        let (client, known) = (Arc::clone(&self.client), Arc::clone(&self.statements));
+        let (sql, text) = (query.sql.to_owned(), in_schema(query.sql, &self.settings.schema));
+        let types: Vec<_> = query.values.iter().map(|value| value.parameter().1).collect();
+        self.runtime.spawn(async move {
+            let prepared = client.prepare_typed(&text, &types).await;
+            let mut statements = lock(&known);
+            match prepared {
+                Ok(statement) => statements.insert(sql, Some(statement)),
+                // The transaction around it has failed. The next use tries again.
+                Err(_) => statements.remove(&sql),
+            };
+        });
+        None
+    }
+
+    /// Runs statements without parameters, one after the other.
+    pub(super) async fn run_text(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
+        self.client.batch_execute(sql).await
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // The driver says goodbye to the server once the client is dropped, after the answers that are still awaited.
+        if self.retired.load(Ordering::Relaxed) {
+            self.task.abort();
+        }
+    }
+}
+
+/// One step of a pipeline.
+pub(super) enum PipelineStep<'a> {
+    Text(&'a str),
+    Query(Query<'a>),
+}
+
+/// The time limits of the server for a session or a transaction.
+fn time_limits(settings: &PostgresSettings, set: &str) -> String {
+    format!(
+        "{set} statement_timeout = {}; {set} lock_timeout = {}; {set} idle_in_transaction_session_timeout = {};",
+        settings.statement_timeout.as_millis(),
+        settings.lock_timeout.as_millis(),
+        LONGEST_PAUSE.as_millis()
+    )
+}
+
+/// The statement for a schema. Statements are written for the schema `keywright`.
+pub(super) fn in_schema(sql: &str, schema: &str) -> String {
+    sql.replace(WRITTEN_SCHEMA, &format!("\"{schema}\"."))
+}

@@ -1,0 +1,329 @@
+//! PostgreSQL's errors as errors of the engine. They never contain a password or a value of a row.
+
+use std::error::Error as _;
+use std::io;
+
+use rustls::CertificateError;
+use tokio_postgres::error::{DbError, SqlState};
+
+use super::settings::{HostAddress, PostgresSettings};
+use crate::error::{Error, UnavailableCause};
+
+type Described = (UnavailableCause, String, String);
+
+fn described(cause: UnavailableCause, reason: impl Into<String>, fix: impl Into<String>) -> Described {
+    (cause, reason.into(), fix.into())
+}
+
+fn unavailable((cause, reason, fix): Described) -> Error {
+    Error::unavailable(cause, reason, fix)
+}
+
+/// The error of a statement.
+pub(super) fn of_statement(error: &tokio_postgres::Error) -> Error {
+    match error.as_db_error() {
+        Some(error) => of_server(error),
+        None if is_foreign(error) => foreign_row(),
+        None => unavailable(lost()),
+    }
+}
+
+/// Whether the connection is gone, so that another one may do better.
+pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
+    match error.as_db_error() {
+        Some(error) => {
+            let code = error.code();
+            // An administrator ended the session, or the server restarts.
+            ["57P01", "57P02", "57P05", "25P03"].contains(&code.code())
+        }
+        None => !is_foreign(error),
+    }
+}
+
+/// Whether the driver could not turn a column into the type that every release writes.
+fn is_foreign(error: &tokio_postgres::Error) -> bool {
+    !error.is_closed() && error.source().is_none_or(|cause| cause.downcast_ref::<io::Error>().is_none())
+}
+
+/// The error of a statement that the server refused.
+fn of_server(error: &DbError) -> Error {
+    use UnavailableCause::{Access, Busy, Corrupt, Foreign, Full, Io, Locked};
+    let code = error.code();
+    if *code == SqlState::CHARACTER_NOT_IN_REPERTOIRE || *code == SqlState::UNTRANSLATABLE_CHARACTER {
+        return Error::validation_failed(
+            "text",
+            "holds a character that PostgreSQL cannot store",
+            "leave out NUL and the like",
+        );
+    }
+    let pooler = "write prepared_statements=no and listen=no in the URL, as a pooler in transaction mode needs";
+    unavailable(match code.code() {
+        "53100" => {
+            described(Full, "the disk of the PostgreSQL server is full", "free space on the server, and try again")
+        }
+        "53200" => described(Io, "the PostgreSQL server is out of memory", "give it more memory, and try again"),
+        "57014" => described(
+            Busy,
+            "PostgreSQL stopped a statement at its time limit",
+            "look for what slows the server down, or raise statement_timeout in the URL",
+        ),
+        "55P03" => described(
+            Locked,
+            "another program held a lock for longer than busy_timeout",
+            "try again; end the program that holds a transaction open",
+        ),
+        "25P03" | "40001" | "40P01" => {
+            described(Locked, "PostgreSQL ended the transaction because of another one", "try again")
+        }
+        "25006" => replica(),
+        "42501" => described(
+            Access,
+            format!("the role may not do this: {}", error.message()),
+            "grant it the rights that the guide's page on PostgreSQL lists",
+        ),
+        // The statement is missing, exists already, or ran on another session.
+        "26000" | "42P05" | "08P01" => {
+            described(Access, "a pooler between here and PostgreSQL loses prepared statements", pooler)
+        }
+        "3F000" | "42P01" | "42703" | "42883" => described(
+            Corrupt,
+            "the schema lacks a table or a column of this release",
+            "restore it from a backup, or undo what another program changed",
+        ),
+        "57P01" | "57P02" | "57P03" | "57P05" => restarting(),
+        "53300" => too_many(),
+        code if code.starts_with("23") => described(
+            Corrupt,
+            "the database refuses the change",
+            "restore it from a backup, or undo what another program changed",
+        ),
+        code if code.starts_with("XX") => {
+            described(Corrupt, "PostgreSQL reports damaged data", "look at the server's log; restore it from a backup")
+        }
+        code if code.starts_with("22") => return foreign_row(),
+        code if code.starts_with("42") => described(
+            Foreign,
+            format!("PostgreSQL does not understand a statement of this release (SQLSTATE {code})"),
+            "connect to PostgreSQL 14 or later, without a program in between that changes statements",
+        ),
+        code => described(
+            Io,
+            format!("PostgreSQL could not do it (SQLSTATE {code})"),
+            "look at the server's log, and try again",
+        ),
+    })
+}
+
+/// The error of an attempt to connect to a host.
+pub(super) fn of_connect(error: &tokio_postgres::Error, host: &HostAddress, settings: &PostgresSettings) -> Error {
+    use UnavailableCause::{Access, Location};
+    let (user, database) = (settings.user_name(), settings.database.clone());
+    if let Some(error) = error.as_db_error() {
+        let code = error.code().code();
+        return unavailable(match code {
+            "28P01" => described(
+                Access,
+                format!("{host} refuses the password of the role {user}"),
+                "correct the password in the URL, in PGPASSWORD or in the passfile",
+            ),
+            "28000" => described(
+                Access,
+                format!("{host} does not let the role {user} in: {}", error.message()),
+                "create the role, add it to pg_hba.conf, or set sslmode as the server asks for it",
+            ),
+            "3D000" => described(
+                Location,
+                format!("{host} has no database {}", database.unwrap_or(user)),
+                "create it, or name another one in the URL",
+            ),
+            "42501" => described(
+                Access,
+                format!("the role {user} may not connect to the database at {host}"),
+                "grant it CONNECT on the database",
+            ),
+            "08P01" => described(
+                Access,
+                format!("{host} refuses how this program connects: {}", error.message()),
+                "if it is a pooler, write prepared_statements=no and listen=no in the URL",
+            ),
+            _ => return of_server(error),
+        });
+    }
+    let causes: Vec<_> = causes(error).collect();
+    let find_tls = |cause: &&Cause<'_>| cause.is::<rustls::Error>();
+    if let Some(problem) = causes.iter().find(find_tls).and_then(|cause| cause.downcast_ref()) {
+        return unavailable(of_tls(problem, host));
+    }
+    let texts: Vec<String> = causes.iter().map(ToString::to_string).collect();
+    let says = |text: &str| texts.iter().any(|cause| cause.contains(text));
+    if let Some(problem) = causes.iter().find_map(|cause| cause.downcast_ref::<io::Error>())
+        && !says("authentication")
+    {
+        return unavailable(of_socket(problem, host));
+    }
+    // The driver has no codes for these.
+    unavailable(if says("password missing") {
+        described(
+            Access,
+            format!("{host} asks for a password, and none was given"),
+            "write it in the URL, in PGPASSWORD or in a passfile",
+        )
+    } else if says("does not support TLS") {
+        described(
+            Access,
+            format!("{host} does not speak TLS, which sslmode demands"),
+            "turn TLS on at the server, or write sslmode=prefer if the network is trusted",
+        )
+    } else if says("channel binding") {
+        described(
+            Access,
+            format!("{host} offers no SCRAM with channel binding, which channel_binding demands"),
+            "use TLS and scram-sha-256 at the server, or write channel_binding=prefer",
+        )
+    } else if says("authentication") {
+        described(
+            Access,
+            format!("{host} wants a way to log in that Keywright does not have"),
+            "let the role log in with scram-sha-256 in pg_hba.conf",
+        )
+    } else {
+        unreachable(host, "the connection broke off")
+    })
+}
+
+type Cause<'a> = &'a (dyn std::error::Error + 'static);
+
+/// An error with all its causes, the outermost first.
+fn causes(error: &tokio_postgres::Error) -> impl Iterator<Item = Cause<'_>> {
+    std::iter::successors(Some(error as Cause<'_>), |cause| inner(*cause))
+}
+
+fn inner(cause: Cause<'_>) -> Option<Cause<'_>> {
+    // An error of input and output keeps another one inside, and does not name it as its source.
+    match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inside) => Some(inside),
+        None => cause.source(),
+    }
+}
+
+fn of_socket(error: &io::Error, host: &HostAddress) -> Described {
+    let reason = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "nothing listens there",
+        io::ErrorKind::NotFound if host.socket_folder().is_some() => "there is no such socket",
+        io::ErrorKind::PermissionDenied => "this user may not open the socket",
+        io::ErrorKind::TimedOut => "it did not answer in time",
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            "it closed the connection"
+        }
+        _ if host.socket_folder().is_none() && error.to_string().contains("lookup") => "the name is not known",
+        _ => "the network is down",
+    };
+    unreachable(host, reason)
+}
+
+fn of_tls(error: &rustls::Error, host: &HostAddress) -> Described {
+    let (reason, fix) = match error {
+        rustls::Error::InvalidCertificate(problem) => match problem {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                ("the certificate of the server has expired", "renew it at the server")
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+                "the certificate of the server is not valid yet",
+                "set the clocks of both machines, or renew the certificate",
+            ),
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
+                "the certificate of the server is for another name",
+                "connect by a name in its subjectAltName, or write sslmode=verify-ca",
+            ),
+            CertificateError::UnknownIssuer => (
+                "no authority in sslrootcert signed the certificate of the server",
+                "name the file of the authority that did in sslrootcert",
+            ),
+            CertificateError::Revoked => ("the certificate of the server was revoked", "renew it at the server"),
+            _ => ("the certificate of the server is not valid", "replace it at the server"),
+        },
+        rustls::Error::AlertReceived(_) => {
+            ("the server ended the TLS handshake", "give the certificate that it asks for in sslcert and sslkey")
+        }
+        _ => {
+            ("the TLS handshake failed", "look at the server's log, and at ssl_min_protocol_version, at least TLSv1.2")
+        }
+    };
+    described(UnavailableCause::Access, format!("{host}: {reason}"), fix)
+}
+
+/// The error for a host that did not answer in time.
+pub(super) fn connect_timeout(host: &HostAddress) -> Error {
+    unavailable(unreachable(host, "it did not answer within connect_timeout"))
+}
+
+fn unreachable(host: &HostAddress, reason: &str) -> Described {
+    described(
+        UnavailableCause::Io,
+        format!("PostgreSQL at {host} cannot be reached: {reason}"),
+        "look at the network and at the server, and at host and port in the URL",
+    )
+}
+
+/// The error of a call whose answer never came.
+pub(super) fn no_answer() -> Error {
+    unavailable(described(
+        UnavailableCause::Io,
+        "PostgreSQL did not answer within statement_timeout",
+        "look at the network and at the server",
+    ))
+}
+
+/// The error of a change whose commit got no answer.
+pub(super) fn commit_unknown() -> Error {
+    unavailable(described(
+        UnavailableCause::Io,
+        "the connection to PostgreSQL broke off during the commit, so the change may have been made or not",
+        "read the record to see; send changes with an Idempotency-Key, so that a repetition is safe",
+    ))
+}
+
+pub(super) fn connection_lost() -> Error {
+    unavailable(lost())
+}
+
+fn lost() -> Described {
+    described(
+        UnavailableCause::Io,
+        "the connection to PostgreSQL broke off",
+        "try again; look at the network and at the server if it stays so",
+    )
+}
+
+fn restarting() -> Described {
+    described(UnavailableCause::Io, "the PostgreSQL server is starting or stopping", "try again in a moment")
+}
+
+fn too_many() -> Described {
+    described(
+        UnavailableCause::Busy,
+        "the PostgreSQL server has too many connections",
+        "lower max_connections in the URL, raise it at the server, or put a pooler in between",
+    )
+}
+
+fn replica() -> Described {
+    described(
+        UnavailableCause::ReadOnly,
+        "this PostgreSQL server is a standby, or read-only, and takes no changes",
+        "name the primary in the URL, or all servers with target_session_attrs=read-write",
+    )
+}
+
+pub(super) fn not_writable() -> Error {
+    unavailable(replica())
+}
+
+/// The error for a value that no release writes: another program changed the row.
+pub(super) fn foreign_row() -> Error {
+    Error::unavailable(
+        UnavailableCause::Corrupt,
+        "the database holds a row or table that no release of Keywright wrote",
+        "restore it from a backup, or undo what another program changed",
+    )
+}

@@ -1,0 +1,216 @@
+//! The connections of one process: a few for reads, which all callers share, two for changes, and one that listens.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use tokio::runtime::Handle;
+use tokio_postgres::Row;
+
+use super::connection::{Connection, NotificationHandler, Query};
+use super::error;
+use super::settings::PostgresSettings;
+use crate::entropy;
+use crate::error::Error;
+use crate::fork::{Process, lock};
+
+/// With more callers than this on each connection, another connection is opened.
+const CROWDED: usize = 2;
+
+/// The pause after the first failed attempt to connect. It doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The use of a connection for changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WriterRole {
+    /// Changes in the order of the sequence.
+    Ordered,
+    /// All others, which do not wait for the lock of those.
+    Other,
+}
+
+/// The connections of one process.
+pub(super) struct Pool {
+    settings: Arc<PostgresSettings>,
+    runtime: Handle,
+    process: Process,
+    readers: Vec<Arc<Slot>>,
+    ordered: Arc<Slot>,
+    others: Arc<Slot>,
+}
+
+/// The place of one connection.
+struct Slot {
+    open: ArcSwapOption<Connection>,
+    /// Held by the one that connects.
+    connecting: tokio::sync::Mutex<Attempts>,
+    turn: tokio::sync::Mutex<()>,
+    closed: Mutex<bool>,
+}
+
+/// The attempts to connect since the last success.
+#[derive(Default)]
+struct Attempts {
+    failed: u32,
+    last: Option<(Instant, Error)>,
+}
+
+impl Slot {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            open: ArcSwapOption::empty(),
+            connecting: tokio::sync::Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            closed: Mutex::new(false),
+        })
+    }
+
+    fn connection(&self) -> Option<Arc<Connection>> {
+        self.open.load_full().filter(|connection| connection.is_open())
+    }
+
+    /// The connection, which is opened if need be. It is opened on the runtime: others may wait for it when the caller gives up.
+    async fn get(
+        self: &Arc<Self>,
+        settings: &Arc<PostgresSettings>,
+        runtime: &Handle,
+    ) -> Result<Arc<Connection>, Error> {
+        if let Some(connection) = self.connection() {
+            return Ok(connection);
+        }
+        let (slot, settings, on) = (Arc::clone(self), Arc::clone(settings), runtime.clone());
+        runtime.spawn(async move { slot.connect(&settings, &on).await }).await.map_err(|_| error::connection_lost())?
+    }
+
+    async fn connect(&self, settings: &Arc<PostgresSettings>, runtime: &Handle) -> Result<Arc<Connection>, Error> {
+        let mut attempts = self.connecting.lock().await;
+        if *lock(&self.closed) {
+            return Err(Error::Closed);
+        }
+        if let Some(connection) = self.connection() {
+            return Ok(connection);
+        }
+        if let Some((until, error)) = &attempts.last
+            && Instant::now() < *until
+        {
+            return Err(error.clone());
+        }
+        match Connection::open(settings, runtime, None).await {
+            Ok(connection) => {
+                *attempts = Attempts::default();
+                self.open.store(Some(Arc::clone(&connection)));
+                if *lock(&self.closed) {
+                    self.open.store(None);
+                    return Err(Error::Closed);
+                }
+                Ok(connection)
+            }
+            Err(error) => {
+                attempts.last = Some((Instant::now() + pause(attempts.failed)?, error.clone()));
+                attempts.failed = attempts.failed.saturating_add(1);
+                Err(error)
+            }
+        }
+    }
+
+    fn close(&self) {
+        *lock(&self.closed) = true;
+        self.open.store(None);
+    }
+}
+
+/// The pause after a failed attempt, of random length, so that many processes do not come back at one moment.
+fn pause(failed: u32) -> Result<Duration, Error> {
+    let longest = FIRST_PAUSE.saturating_mul(1 << failed.min(10)).min(LONGEST_PAUSE);
+    let part = u32::from(u8::from_be_bytes(entropy::bytes()?));
+    Ok(longest / 2 + longest * part / 512)
+}
+
+impl Pool {
+    pub(super) fn new(settings: Arc<PostgresSettings>, runtime: Handle) -> Self {
+        Self {
+            runtime,
+            process: Process::current(),
+            readers: (0..settings.max_connections).map(|_| Slot::new()).collect(),
+            ordered: Slot::new(),
+            others: Slot::new(),
+            settings,
+        }
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Runs a read. It is run once more if the connection was lost in the meantime, since another one may be open.
+    pub(super) async fn read(&self, query: &Query<'_>) -> Result<Vec<Row>, Error> {
+        let mut again = true;
+        loop {
+            let connection = self.reader().await?;
+            match connection.query_limited(query).await {
+                Some(Ok(rows)) => return Ok(rows),
+                Some(Err(problem)) if again && error::is_lost(&problem) => again = false,
+                Some(Err(problem)) => return Err(error::of_statement(&problem)),
+                None => return Err(error::no_answer()),
+            }
+        }
+    }
+
+    /// The connection with the fewest callers.
+    pub(super) async fn reader(&self) -> Result<Arc<Connection>, Error> {
+        self.process.check()?;
+        let open = self.readers.iter().filter_map(|slot| slot.connection());
+        let best = open.min_by_key(|connection| connection.waiting());
+        let empty = || self.readers.iter().find(|slot| slot.connection().is_none());
+        match best {
+            Some(connection) => {
+                if connection.waiting() >= CROWDED
+                    && let Some(slot) = empty()
+                    && slot.connecting.try_lock().is_ok()
+                {
+                    let (slot, settings, runtime) =
+                        (Arc::clone(slot), Arc::clone(&self.settings), self.runtime.clone());
+                    self.runtime.spawn(async move { slot.connect(&settings, &runtime).await.map(drop) });
+                }
+                Ok(connection)
+            }
+            None => match empty() {
+                Some(slot) => slot.get(&self.settings, &self.runtime).await,
+                None => Err(error::connection_lost()),
+            },
+        }
+    }
+
+    fn slot(&self, role: WriterRole) -> &Arc<Slot> {
+        match role {
+            WriterRole::Ordered => &self.ordered,
+            WriterRole::Other => &self.others,
+        }
+    }
+
+    /// The connection for changes. Only the one whose turn it is uses it.
+    pub(super) async fn writer(&self, role: WriterRole) -> Result<Arc<Connection>, Error> {
+        self.process.check()?;
+        self.slot(role).get(&self.settings, &self.runtime).await
+    }
+
+    /// Waits for the turn to use a connection for changes: the statements of two transactions must not mix.
+    pub(super) async fn turn(&self, role: WriterRole) -> tokio::sync::MutexGuard<'_, ()> {
+        self.slot(role).turn.lock().await
+    }
+
+    #[expect(dead_code, reason = "the watcher of changes will listen")]
+    /// Opens a connection of its own, which hands the notifications of the schema to `listener`.
+    pub(super) async fn listen(&self, listener: NotificationHandler) -> Result<Arc<Connection>, Error> {
+        self.process.check()?;
+        let connection = Connection::open(&self.settings, &self.runtime, Some(listener)).await?;
+        let sql = format!("LISTEN \"{}\"", self.settings.channel());
+        connection.run_text(&sql).await.map_err(|problem| error::of_statement(&problem))?;
+        Ok(connection)
+    }
+
+    pub(super) fn close(&self) {
+        self.readers.iter().chain([&self.ordered, &self.others]).for_each(|slot| slot.close());
+    }
+}

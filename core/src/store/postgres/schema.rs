@@ -1,0 +1,173 @@
+//! The versions of the schema, and its creation and migration.
+
+use tokio_postgres::Row;
+
+use super::connection::{Connection, Query, in_schema};
+use super::error;
+use super::error::foreign_row;
+use super::settings::PostgresSettings;
+use super::table::PgColumns;
+use super::value::SqlValue;
+use crate::error::{Error, UnavailableCause};
+use crate::store::rows::DatabaseInfo;
+
+struct PostgresMigration {
+    sql: &'static str,
+    /// The oldest schema whose release can still read and write the result.
+    oldest_reader: i64,
+}
+
+const MIGRATIONS: [PostgresMigration; 1] =
+    [PostgresMigration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 }];
+
+/// The newest schema this release writes.
+const NEWEST: i64 = MIGRATIONS.len() as i64;
+
+/// The first half of the key of the advisory lock: "KYWT". The second is a hash of the name of the schema.
+const LOCK: i32 = 0x4B59_5754;
+
+/// Looks at the tables and columns only through the catalogue, which every role may read.
+const STATE: &str = "SELECT count(*), count(*) FILTER (WHERE c.relname IN ('meta', 'orgs', 'keys', 'secrets', 'audit')), \
+    count(*) FILTER (WHERE c.relname = 'meta' AND EXISTS \
+      (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'oldest_reader')) \
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
+
+const VERSION: &str = "SELECT schema, oldest_reader FROM keywright.meta";
+
+const INFO: &str = "SELECT id_style, filter_key, cursor_key, created_at FROM keywright.meta";
+
+const FIRST_ROW: &str = "INSERT INTO keywright.meta \
+    (one, schema, oldest_reader, seq, deleted_seq, id_style, filter_key, cursor_key, created_at) \
+    VALUES (1, 1, 1, 0, 0, $1, $2, $3, $4)";
+
+/// Creates or migrates the schema. Many processes may do so at once: one does the work, and the others wait for it. A
+/// schema that is up to date needs no right to create anything.
+pub(super) async fn migrate(
+    on: &Connection,
+    settings: &PostgresSettings,
+    new_database: &DatabaseInfo,
+) -> Result<DatabaseInfo, Error> {
+    if found(on, settings).await? < NEWEST {
+        let begin = format!(
+            "BEGIN; SET LOCAL search_path TO \"{0}\", pg_temp; SET LOCAL statement_timeout = 0; \
+             SELECT pg_advisory_xact_lock({LOCK}, hashtext('{0}'))",
+            settings.schema
+        );
+        on.run_text(&begin).await.map_err(|problem| error::of_statement(&problem))?;
+        let done = migrate_locked(on, settings, new_database).await;
+        let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = on.run_text(end).await.map_err(|problem| error::of_statement(&problem));
+        done.and(ended)?;
+    }
+    info(on).await
+}
+
+async fn migrate_locked(
+    on: &Connection,
+    settings: &PostgresSettings,
+    new_database: &DatabaseInfo,
+) -> Result<(), Error> {
+    let found = found(on, settings).await?;
+    if found == 0 {
+        let create = format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", settings.schema);
+        run(on, settings, &create).await?;
+    }
+    for (step, number) in MIGRATIONS.iter().zip(1_i64..).filter(|(_, number)| *number > found) {
+        run(on, settings, step.sql).await?;
+        if number == 1 {
+            let style = if new_database.integer_ids { "integer" } else { "uuid" };
+            let values = vec![
+                SqlValue::from(style),
+                SqlValue::from(new_database.filter_key.as_slice()),
+                SqlValue::from(new_database.cursor_key.as_slice()),
+                SqlValue::time(new_database.created_at),
+            ];
+            rows(on, FIRST_ROW, values).await?;
+        }
+        let version = format!("UPDATE keywright.meta SET schema = {number}, oldest_reader = {}", step.oldest_reader);
+        run(on, settings, &in_schema(&version, &settings.schema)).await?;
+    }
+    Ok(())
+}
+
+async fn run(on: &Connection, settings: &PostgresSettings, sql: &str) -> Result<(), Error> {
+    on.run_text(sql).await.map_err(|problem| match error::of_statement(&problem) {
+        Error::Unavailable { cause: UnavailableCause::Access, reason, .. } => Error::unavailable(
+            UnavailableCause::Access,
+            reason,
+            format!("open the engine once as the owner of the schema {}, who creates and migrates it", settings.schema),
+        ),
+        other => other,
+    })
+}
+
+/// Checks a database that is opened with `read_only`.
+pub(super) async fn check(on: &Connection, settings: &PostgresSettings) -> Result<DatabaseInfo, Error> {
+    match found(on, settings).await? {
+        0 => Err(Error::unavailable(
+            UnavailableCause::Foreign,
+            format!("the database has no tables of Keywright in the schema {}", settings.schema),
+            "open it once without read_only, or name another schema in the URL",
+        )),
+        found if found < NEWEST => Err(Error::unavailable(
+            UnavailableCause::ReadOnly,
+            format!("the database has schema {found} and this release needs {NEWEST}"),
+            "open it once without read_only",
+        )),
+        _ => info(on).await,
+    }
+}
+
+/// The version of the schema, or 0 if nothing is there.
+async fn found(on: &Connection, settings: &PostgresSettings) -> Result<i64, Error> {
+    let state = rows(on, STATE, vec![SqlValue::from(&settings.schema)]).await?;
+    let state = state.first().ok_or_else(foreign_row)?;
+    let mut columns = PgColumns::at(state, 0);
+    let (all, ours, meta): (i64, i64, i64) = (columns.next()?, columns.next()?, columns.next()?);
+    match (all, ours, meta) {
+        (0, ..) => Ok(0),
+        (_, 5, 1) => version(on).await,
+        _ => Err(foreign(settings)),
+    }
+}
+
+async fn version(on: &Connection) -> Result<i64, Error> {
+    let found = rows(on, VERSION, Vec::new()).await?;
+    let found = found.first().ok_or_else(foreign_row)?;
+    let mut columns = PgColumns::at(found, 0);
+    let (schema, oldest): (i64, i64) = (columns.next()?, columns.next()?);
+    if oldest > NEWEST {
+        return Err(Error::unavailable(
+            UnavailableCause::Newer,
+            format!(
+                "the database has schema {schema}, which needs a release that knows {oldest}; this one knows {NEWEST}"
+            ),
+            "update Keywright here",
+        ));
+    }
+    Ok(schema)
+}
+
+fn foreign(settings: &PostgresSettings) -> Error {
+    Error::unavailable(
+        UnavailableCause::Foreign,
+        format!("the schema {} holds tables of another program", settings.schema),
+        "name another schema in the URL with ?schema=; Keywright creates its own",
+    )
+}
+
+async fn info(on: &Connection) -> Result<DatabaseInfo, Error> {
+    let found = rows(on, INFO, Vec::new()).await?;
+    let mut columns = PgColumns::at(found.first().ok_or_else(foreign_row)?, 0);
+    Ok(DatabaseInfo {
+        integer_ids: columns.next::<&str>()? == "integer",
+        filter_key: columns.digest()?,
+        cursor_key: columns.digest()?,
+        created_at: columns.time()?,
+    })
+}
+
+async fn rows(on: &Connection, sql: &str, values: Vec<SqlValue<'_>>) -> Result<Vec<Row>, Error> {
+    on.query(&Query { sql, values }).await.map_err(|problem| error::of_statement(&problem))
+}

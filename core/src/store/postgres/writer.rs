@@ -1,0 +1,311 @@
+//! The transactions of one process. Scripts that wait for the same lock commit together: one round trip reads the rows of all,
+//! and another one writes and commits.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::oneshot;
+use tokio_postgres::Row;
+
+use super::connection::{Connection, PipelineStep, Query};
+use super::overlap::meets;
+use super::pool::{Pool, WriterRole};
+use super::{audit, error, idempotency, script};
+use crate::error::{Error, UnavailableCause};
+use crate::fork::lock;
+use crate::health::{Health, Operation};
+use crate::store::script::{AuditKey, Chain, ChainEnd, Reads, Rows, TransactionScript, Write};
+use crate::worker::stopped;
+
+/// How many scripts may wait. Past this number, a script is `unavailable`.
+const MAX_QUEUED: usize = 4_096;
+
+/// How many scripts commit together at most, so that another process gets its turn.
+const MAX_TOGETHER: usize = 64;
+
+/// The lock under which ordered scripts run. The triggers raise the sequence in the same row.
+const LOCK_SEQUENCE: &str = "SELECT seq FROM keywright.meta FOR UPDATE";
+
+/// A script in the queue.
+trait QueuedScript: Send + Sync {
+    fn reads(&self) -> Reads<'_>;
+    /// Decides on the rows, keeps the outcome, and returns the writes.
+    fn decide(&mut self, rows: Rows, chain: &mut Chain) -> Result<Vec<Write>, Error>;
+    /// Answers the caller, once the transaction has committed or failed.
+    fn finish(self: Box<Self>, committed: Result<(), Error>);
+}
+
+struct PendingScript<S: TransactionScript> {
+    script: S,
+    outcome: Mutex<Result<S::Outcome, Error>>,
+    health: Arc<Health>,
+    reply: oneshot::Sender<Result<S::Outcome, Error>>,
+}
+
+impl<S: TransactionScript> QueuedScript for PendingScript<S> {
+    fn reads(&self) -> Reads<'_> {
+        self.script.reads()
+    }
+
+    fn decide(&mut self, rows: Rows, chain: &mut Chain) -> Result<Vec<Write>, Error> {
+        let before = chain.clone();
+        // If a rule panics, its caller gets an error, and the others still run.
+        let decided =
+            catch_unwind(AssertUnwindSafe(|| self.script.decide(rows, chain))).unwrap_or_else(|_| Err(stopped()));
+        match decided {
+            Ok(decided) => {
+                self.outcome = Mutex::new(Ok(decided.outcome));
+                Ok(decided.writes)
+            }
+            Err(refused) => {
+                *chain = before;
+                self.outcome = Mutex::new(Err(refused.clone()));
+                Err(refused)
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>, committed: Result<(), Error>) {
+        let outcome = self.outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let outcome = committed.and(outcome);
+        self.health.note(Operation::Write, &outcome);
+        // If the caller has gone, the script still ran.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+type Group = Vec<Box<dyn QueuedScript>>;
+
+/// Runs the scripts of one process.
+#[derive(Clone)]
+pub(super) struct ScriptWriter {
+    pool: Arc<Pool>,
+    audit_key: AuditKey,
+    ordered: Arc<Mutex<ScriptQueue>>,
+    /// Scripts that take no lock on the sequence, and do not wait for those that do.
+    others: Arc<Mutex<ScriptQueue>>,
+}
+
+#[derive(Default)]
+struct ScriptQueue {
+    waiting: VecDeque<Box<dyn QueuedScript>>,
+    is_running: bool,
+    closed: bool,
+    finishers: Vec<oneshot::Sender<()>>,
+}
+
+impl ScriptWriter {
+    pub(super) fn new(pool: Arc<Pool>, audit_key: AuditKey) -> Self {
+        Self { pool, audit_key, ordered: Arc::default(), others: Arc::default() }
+    }
+
+    /// Queues a script, and returns its outcome once that is durable. The script runs even if its caller has gone.
+    pub(super) async fn run<S: TransactionScript>(&self, script: S, health: Arc<Health>) -> Result<S::Outcome, Error> {
+        let role = if script.reads().ordered { WriterRole::Ordered } else { WriterRole::Other };
+        let (reply, answer) = oneshot::channel();
+        let outcome = Mutex::new(Err(stopped()));
+        self.push(role, Box::new(PendingScript { script, outcome, health, reply }))?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    fn queue(&self, role: WriterRole) -> &Mutex<ScriptQueue> {
+        match role {
+            WriterRole::Ordered => &self.ordered,
+            WriterRole::Other => &self.others,
+        }
+    }
+
+    fn push(&self, role: WriterRole, script: Box<dyn QueuedScript>) -> Result<(), Error> {
+        let mut queue = lock(self.queue(role));
+        if queue.closed {
+            return Err(Error::Closed);
+        }
+        if queue.waiting.len() >= MAX_QUEUED {
+            return Err(Error::unavailable(UnavailableCause::Busy, "too much work is queued", "try again in a moment"));
+        }
+        queue.waiting.push_back(script);
+        if !std::mem::replace(&mut queue.is_running, true) {
+            let writer = self.clone();
+            self.pool.runtime().spawn(async move { writer.work(role).await });
+        }
+        Ok(())
+    }
+
+    /// Refuses new scripts, and returns once all queued ones are done.
+    pub(super) async fn finish(&self) {
+        for role in [WriterRole::Ordered, WriterRole::Other] {
+            let done = {
+                let mut queue = lock(self.queue(role));
+                queue.closed = true;
+                if !queue.is_running {
+                    continue;
+                }
+                let (reply, done) = oneshot::channel();
+                queue.finishers.push(reply);
+                done
+            };
+            let _ = done.await;
+        }
+    }
+
+    async fn work(&self, role: WriterRole) {
+        while let Some(group) = self.next(role) {
+            let mut groups = VecDeque::from([group]);
+            while let Some(group) = groups.pop_front() {
+                let left = self.transact(role, group).await;
+                left.into_iter().rev().for_each(|group| groups.push_front(group));
+            }
+        }
+    }
+
+    fn next(&self, role: WriterRole) -> Option<Group> {
+        let mut queue = lock(self.queue(role));
+        if queue.waiting.is_empty() {
+            queue.is_running = false;
+            for finisher in queue.finishers.drain(..) {
+                let _ = finisher.send(());
+            }
+            return None;
+        }
+        let count = MAX_TOGETHER.min(queue.waiting.len());
+        Some(queue.waiting.drain(..count).collect())
+    }
+
+    /// Runs scripts in one transaction, and returns those that are left to run, in groups.
+    async fn transact(&self, role: WriterRole, group: Group) -> Vec<Group> {
+        let _turn = self.pool.turn(role).await;
+        let (connection, answers) = match self.begin(role, &group).await {
+            Ok(begun) => begun,
+            Err(error) => {
+                group.into_iter().for_each(|script| script.finish(Err(error.clone())));
+                return Vec::new();
+            }
+        };
+        let mut decided: Vec<(Box<dyn QueuedScript>, Vec<Write>)> = Vec::new();
+        let mut postponed: Group = Vec::new();
+        let mut refused: Group = Vec::new();
+        let mut answers = answers.into_iter().skip(1);
+        let chain_end = match role {
+            WriterRole::Ordered => audit::read_end(&answers.nth(1).unwrap_or_default()),
+            WriterRole::Other => Ok(ChainEnd::default()),
+        };
+        let mut answers = answers.skip(locks(&group).len());
+        let mut chain = Chain::new(chain_end.clone().unwrap_or_default(), self.audit_key.clone());
+        for mut script in group {
+            let rows = chain_end.clone().and_then(|end| script::rows(script.reads(), end, &mut answers));
+            let writes_before = || decided.iter().flat_map(|(_, writes)| writes);
+            if !postponed.is_empty() || writes_before().any(|write| meets(script.reads(), write)) {
+                postponed.push(script);
+                continue;
+            }
+            match rows {
+                Ok(rows) => match script.decide(rows, &mut chain) {
+                    Ok(writes) => decided.push((script, writes)),
+                    Err(_) => refused.push(script),
+                },
+                Err(error) => script.finish(Err(error)),
+            }
+        }
+        let committed = commit(&connection, decided.iter().flat_map(|(_, writes)| writes)).await;
+        refused.into_iter().for_each(|script| script.finish(Ok(())));
+        let mut left: Vec<Group> = Vec::new();
+        match committed {
+            Err(CommitFailure::Refused(_)) if decided.len() > 1 => {
+                left.extend(decided.into_iter().map(|(script, _)| vec![script]));
+            }
+            failed => {
+                let committed = failed.map_err(CommitFailure::into_error);
+                decided.into_iter().for_each(|(script, _)| script.finish(committed.clone()));
+            }
+        }
+        if !postponed.is_empty() {
+            left.push(postponed);
+        }
+        left
+    }
+
+    /// Begins a transaction, takes the locks, and reads the rows of all scripts. It does so once more if the connection was
+    /// lost in the meantime.
+    async fn begin(&self, role: WriterRole, group: &Group) -> Result<(Arc<Connection>, Vec<Vec<Row>>), Error> {
+        let mut again = true;
+        loop {
+            let connection = self.pool.writer(role).await?;
+            let begin = connection.begin();
+            let mut steps = vec![PipelineStep::Text(&begin)];
+            if role == WriterRole::Ordered {
+                let lock_sequence = Query { sql: LOCK_SEQUENCE, values: Vec::new() };
+                steps.extend([PipelineStep::Query(lock_sequence), PipelineStep::Query(audit::end())]);
+            }
+            steps.extend(locks(group).into_iter().map(|key| PipelineStep::Query(idempotency::lock_query(key))));
+            let reads = group.iter().flat_map(|script| script::queries(script.reads()));
+            steps.extend(reads.map(PipelineStep::Query));
+            match connection.pipeline(&steps).await {
+                Some(Ok(answers)) => return Ok((connection, answers)),
+                Some(Err(problem)) if again && error::is_lost(&problem) => again = false,
+                Some(Err(problem)) => {
+                    rollback(&connection).await;
+                    return Err(error::of_statement(&problem));
+                }
+                None => return Err(error::no_answer()),
+            }
+        }
+    }
+}
+
+/// The keys of the locks on the requests of scripts, in order, so that two processes take those that they share in the same
+/// order.
+fn locks(group: &Group) -> Vec<i64> {
+    let requests = group.iter().filter_map(|script| script.reads().request);
+    let mut keys: Vec<i64> = requests.map(|request| idempotency::lock_key(request.name)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+enum CommitFailure {
+    /// The server refused a write, and changed nothing.
+    Refused(Error),
+    /// The answer did not come, so the changes may have been made or not.
+    Unknown(Error),
+}
+
+impl CommitFailure {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Refused(error) | Self::Unknown(error) => error,
+        }
+    }
+}
+
+/// Applies the writes and commits.
+async fn commit<'a>(connection: &Connection, writes: impl Iterator<Item = &'a Write>) -> Result<(), CommitFailure> {
+    let mut steps = Vec::new();
+    for write in writes {
+        match script::statements(write) {
+            Ok(statements) => steps.extend(statements.into_iter().map(PipelineStep::Query)),
+            Err(error) => {
+                rollback(connection).await;
+                return Err(CommitFailure::Refused(error));
+            }
+        }
+    }
+    if steps.is_empty() {
+        rollback(connection).await;
+        return Ok(());
+    }
+    steps.push(PipelineStep::Text("COMMIT"));
+    match connection.pipeline(&steps).await {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(problem)) if error::is_lost(&problem) => Err(CommitFailure::Unknown(error::commit_unknown())),
+        Some(Err(problem)) => Err(CommitFailure::Refused(error::of_statement(&problem))),
+        None => Err(CommitFailure::Unknown(error::commit_unknown())),
+    }
+}
+
+async fn rollback(connection: &Connection) {
+    let rolled_back = connection.pipeline(&[PipelineStep::Text("ROLLBACK")]).await;
+    if !matches!(rolled_back, Some(Ok(_))) {
+        connection.retire();
+    }
+}
