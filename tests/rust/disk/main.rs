@@ -8,5 +8,6 @@ mod power;
 mod remains;
 mod rest;
 mod temporary;
+mod together;
 mod vfs;
 mod watch;
