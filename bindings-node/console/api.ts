@@ -29,10 +29,14 @@ const PATIENCE = 30_000;
 
 export class Api {
   readonly connection: Connection;
+  readonly #signedOut: () => void;
+  #isSignedOut = false;
   #casing: Casing | null = null;
 
-  constructor(connection: Connection) {
+  /** `signedOut` hears once that the session has ended. */
+  constructor(connection: Connection, signedOut: () => void) {
     this.connection = connection;
+    this.#signedOut = signedOut;
   }
 
   keyUrl(id: Key["id"], action = ""): string {
@@ -117,6 +121,9 @@ export class Api {
       throw lost(error, late, more.signal, "cut");
     });
     const body = parsed(text);
+    const wasSignedOut = this.#isSignedOut;
+    this.#isSignedOut = response.status === 401;
+    if (this.#isSignedOut && !wasSignedOut) this.#signedOut();
     if (!response.ok) throw refusalOf(response, body);
     if (body === undefined) throw new Trouble(text.trimStart().startsWith("<") ? "foreign" : "cut", { status: response.status });
     if (!url.endsWith("/openapi.json")) this.#casing ??= casingOf(body);

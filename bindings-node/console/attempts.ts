@@ -16,28 +16,47 @@ export interface Attempt {
   state: "sent" | "shown";
   /** Whether a secret that a rotation has replaced goes on working. */
   grace: boolean;
+  /** The id of the attempt whose lost secret this one replaces. */
+  instead?: string;
   at: number;
 }
 
 /** Milliseconds. Management forgets idempotency keys after a day: a repeat would make a second key. */
 const REPEATABLE = 23 * 3_600_000;
 const REMEMBERED = 7 * 24 * 3_600_000;
-/** Milliseconds in which the other pages say what they are working on. */
+/** Milliseconds in which the other pages say what they are working on. A later answer takes its attempts off the page again. */
 const ROLL_CALL = 300;
+const ID_BYTES = 16;
 
 export class Attempts {
-  readonly #place: string;
+  /** Those that no open page is working on. */
+  orphans: Attempt[] = [];
+  readonly #origin: string;
+  #place: string;
+  readonly #update: () => void;
   readonly #channel: BroadcastChannel;
+  /** Those that this page is working on, and other pages. */
   readonly #mine = new Set<string>();
+  readonly #held = new Set<unknown>();
 
-  /** `place` tells apart hosts, endpoints and people; `changed` hears that another page changed keys. */
-  constructor(place: string, changed: () => void) {
-    this.#place = `keywright:${place}`;
-    this.#channel = new BroadcastChannel(this.#place);
+  /** `place` tells apart hosts and endpoints. `changed` hears that another page changed keys, `update` that there are other orphans. */
+  constructor(place: string, changed: () => void, update: () => void) {
+    this.#origin = this.#place = `keywright:${place} `;
+    this.#update = update;
+    this.#channel = new BroadcastChannel(this.#origin);
     this.#channel.onmessage = ({ data }: MessageEvent<unknown>) => {
       if (data === "changed") changed();
-      if (data === "who?") this.#channel.postMessage([...this.#mine]);
+      else if (data === "who?") this.#channel.postMessage([...this.#mine]);
+      else if (Array.isArray(data)) {
+        for (const id of data) this.#held.add(id);
+        this.#offer(this.orphans);
+      }
     };
+  }
+
+  /** People who share a browser do not see what another has left. */
+  meet(person: string): void {
+    this.#place = `${this.#origin}${person} `;
   }
 
   /** Tells the other pages that keys have changed. */
@@ -45,59 +64,66 @@ export class Attempts {
     this.#channel.postMessage("changed");
   }
 
-  begin(attempt: Attempt): void {
+  /** Notes an attempt, which this page now works on. */
+  note(attempt: Attempt): void {
     this.#mine.add(attempt.id);
-    this.#write([...this.#all().filter((other) => other.id !== attempt.id), attempt]);
+    this.#offer(this.orphans);
+    try {
+      localStorage.setItem(this.#place + attempt.id, JSON.stringify(attempt));
+    } catch {
+      // Storage is full or forbidden: the open page still finds what it asked for.
+    }
   }
 
   end(id: string): void {
     this.#mine.delete(id);
-    this.#write(this.#all().filter((other) => other.id !== id));
+    this.#offer(this.orphans.filter((other) => other.id !== id));
+    try {
+      localStorage.removeItem(this.#place + id);
+    } catch {
+      // Nothing was noted.
+    }
   }
 
-  /** Leaves an attempt to whoever looks next. */
-  leave(id: string): void {
-    this.#mine.delete(id);
+  /** Leaves what has not ended to the page that looks next. */
+  leave(): void {
+    this.#mine.clear();
   }
 
-  /** The attempts that no open page is working on. */
-  async orphans(): Promise<Attempt[]> {
-    if (this.#all().length === 0) return [];
-    const held = new Set(this.#mine);
-    const listener = new BroadcastChannel(this.#place);
-    listener.onmessage = ({ data }: MessageEvent<unknown>) => {
-      if (Array.isArray(data)) for (const id of data) held.add(String(id));
-    };
-    listener.postMessage("who?");
-    await new Promise((done) => setTimeout(done, ROLL_CALL));
-    listener.close();
-    return this.#all().filter((attempt) => !held.has(attempt.id));
+  /** Looks for what other pages have left. */
+  async find(): Promise<void> {
+    if (this.#noted().length > 0) {
+      this.#held.clear();
+      this.#channel.postMessage("who?");
+      await new Promise((done) => setTimeout(done, ROLL_CALL));
+    }
+    this.#offer(this.#noted());
   }
 
   close(): void {
     this.#channel.close();
   }
 
-  #all(): Attempt[] {
-    try {
-      const all = JSON.parse(localStorage.getItem(this.#place) ?? "[]") as Attempt[];
-      return all.filter(({ at, state }) => Date.now() - at < (state === "sent" ? REPEATABLE : REMEMBERED));
-    } catch {
-      return [];
-    }
+  #offer(attempts: Attempt[]): void {
+    const isFree = ({ id }: Attempt) => !this.#mine.has(id) && !this.#held.has(id) && !attempts.some((other) => other.instead === id);
+    this.orphans = attempts.filter(isFree);
+    this.#update();
   }
 
-  #write(all: Attempt[]): void {
+  #noted(): Attempt[] {
     try {
-      if (all.length > 0) localStorage.setItem(this.#place, JSON.stringify(all));
-      else localStorage.removeItem(this.#place);
+      const isHere = (name: string) => name.startsWith(this.#place) && name.length === this.#place.length + 2 * ID_BYTES;
+      const noted = Object.entries<string>(localStorage).flatMap(([name, text]) => (isHere(name) ? (JSON.parse(text) as Attempt) : []));
+      const isOld = ({ at, state }: Attempt) => Date.now() - at > (state === "sent" ? REPEATABLE : REMEMBERED);
+      for (const { id } of noted.filter(isOld)) localStorage.removeItem(this.#place + id);
+      return noted.filter((attempt) => !isOld(attempt)).sort((a, b) => a.at - b.at);
     } catch {
-      // Storage is full or forbidden: the open page still finds what it asked for.
+      return [];
     }
   }
 }
 
 /** An id that nobody guesses; `crypto.randomUUID` is missing on plain HTTP. */
 export function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(ID_BYTES)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

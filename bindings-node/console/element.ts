@@ -1,23 +1,24 @@
 import { LitElement, type PropertyValues, type TemplateResult, html } from "lit";
 import type { Connection, HeaderSource } from "./api.js";
-import type { Dialog } from "./dialog/dialog.js";
 import { Format } from "./format.js";
 import type { Key } from "./key.js";
 import type { Messages } from "./messages.js";
-import { type Choices, type Host, type KeyEvent, Page } from "./page.js";
+import { type Choices, type Host, type KeyEvent, type ModalDialog, Page } from "./page.js";
 import { styles } from "./styles.js";
-import { readFilter } from "./url.js";
-import { pageView } from "./view/page.js";
+import { openCreate, pageView } from "./view/page.js";
 import { Words } from "./words.js";
 
 /** With another value of these, all is loaded anew. */
-const PLACES = ["mount", "path", "fetch", "headers", "csrfHeader", "csrfToken", "readonly", "urlState"];
+const PLACES = ["mount", "path", "readonly", "urlState"];
 
 /** Where management is mounted when it serves this very script; null where another server does. */
 const OWN_MOUNT = new URL(import.meta.url).pathname.endsWith("/element.js") ? new URL(".", import.meta.url).href.replace(/\/$/, "") : null;
 
 const listed = (list: string | null) => (list ?? "").split(/[\s,]+/).filter(Boolean);
 const numbers = (list: string | null) => listed(list).map(Number).filter((number) => number > 0);
+
+/** Each rendering of a host may make these anew, so that what is on the page stays. A page that has come to nothing tries again. */
+const CREDENTIALS = ["fetch", "headers", "csrfHeader", "csrfToken"];
 
 /** The words of a language that has a bundle of its own. */
 const BUNDLES: Record<string, () => Promise<Partial<Messages>>> = {
@@ -71,7 +72,7 @@ export class KeywrightKeys extends LitElement implements Host {
   #language = "";
   #bundle: Partial<Messages> | null = null;
   #opener: HTMLElement | null = null;
-  #shown: Dialog | null = null;
+  #shown: ModalDialog | null = null;
 
   constructor() {
     super();
@@ -87,7 +88,7 @@ export class KeywrightKeys extends LitElement implements Host {
 
   /** Opens the form for a new key. */
   create(): void {
-    this.#page?.openCreate();
+    if (this.#page) openCreate(this.#page);
   }
 
   /** Loads the keys again. */
@@ -128,11 +129,13 @@ export class KeywrightKeys extends LitElement implements Host {
     const shown = { words, format: new Format(words.lang, this.timeZone ?? undefined), choices: this.#choices() };
     if (this.#page && !isElsewhere) {
       Object.assign(this.#page, shown);
+      Object.assign(this.#page.api.connection, this.#connection());
+      const isBetter = CREDENTIALS.some((name) => changed.has(name)) && (!this.#page.isReady || this.#page.list.trouble);
+      if (isBetter) void this.#page.reload();
       return;
     }
     this.#page?.stop();
-    const { urlState, readonly: isReadOnly } = this;
-    this.#page = new Page(this, this.#connection(), shown, { filter: readFilter(urlState), urlState, isReadOnly });
+    this.#page = new Page(this, this.#connection(), { ...shown, urlState: this.urlState, isReadOnly: this.readonly });
   }
 
   /** Loads the words of another language. Until they are there, none are shown; should they not come, those in English are. */

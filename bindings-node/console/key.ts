@@ -1,9 +1,9 @@
 /** A secret of a key, as management shows it: never its text. */
 export interface Secret {
-  prefix: string | null;
-  created_at: string | null;
-  grace_ends_at: string | null;
-  last_used_at: string | null;
+  prefix: string | null | undefined;
+  created_at: string | null | undefined;
+  grace_ends_at: string | null | undefined;
+  last_used_at: string | null | undefined;
 }
 
 export type Status = "active" | "disabled" | "expired" | "revoked";
@@ -13,14 +13,14 @@ export interface Key {
   id: string | number;
   name: string;
   description: string | null | undefined;
-  environment: string | undefined;
-  prefix: string | undefined;
+  environment: string | null | undefined;
+  prefix: string | null | undefined;
   status: Status;
-  scopes: string[] | undefined;
+  scopes: string[] | null | undefined;
   level: string | null | undefined;
   tier: string | null | undefined;
   networks: string[] | null | undefined;
-  created_at: string | undefined;
+  created_at: string | null | undefined;
   created_by: string | null | undefined;
   expires_at: string | null | undefined;
   disabled_at: string | null | undefined;
@@ -34,6 +34,6 @@ export interface Key {
 
 /** The secrets that a rotation has replaced and that still work. */
 export function formerSecrets(key: Key): Secret[] {
-  return key.secrets?.filter((secret) => secret.grace_ends_at !== null && Date.parse(secret.grace_ends_at) > Date.now()) ?? [];
+  return key.secrets?.filter((secret) => secret.grace_ends_at && Date.parse(secret.grace_ends_at) > Date.now()) ?? [];
 }
 

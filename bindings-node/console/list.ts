@@ -29,7 +29,7 @@ export class KeyList {
 
   constructor(api: Api, filter: Filter, update: () => void) {
     this.#api = api;
-    this.filter = filter;
+    this.filter = { ...filter };
     this.#update = update;
   }
 
@@ -60,16 +60,8 @@ export class KeyList {
     return this.found.slice(0, this.#shown);
   }
 
-  async load(): Promise<void> {
-    await this.#fetch(null, PAGE);
-    await this.complete();
-  }
-
-  /** A search looks at all keys, so that all of them are loaded for it. */
-  async complete(): Promise<void> {
-    while (this.filter.search.trim() !== "" && this.hasMore && !this.trouble && !this.isLoading && !this.isStopped) {
-      await this.#fetch(this.#cursor, LARGEST_PAGE);
-    }
+  load(): Promise<void> {
+    return this.#fetch(null, PAGE);
   }
 
   async showMore(): Promise<void> {
@@ -84,7 +76,7 @@ export class KeyList {
     this.filter.search = text;
     this.#shown = PAGE;
     this.#update();
-    void this.complete();
+    void this.#complete();
   }
 
   /** Takes over a key that has changed. One that the filter hides goes. */
@@ -101,6 +93,13 @@ export class KeyList {
 
   stop(): void {
     this.#stop.abort();
+  }
+
+  /** A search looks at all keys, so that all of them are loaded for it. */
+  async #complete(): Promise<void> {
+    while (this.filter.search.trim() !== "" && this.hasMore && !this.trouble && !this.isLoading && !this.isStopped) {
+      await this.#fetch(this.#cursor, LARGEST_PAGE);
+    }
   }
 
   async #fetch(cursor: string | null, limit: number): Promise<void> {

@@ -1,16 +1,12 @@
+import type { TemplateResult } from "lit";
 import { Api, type Connection } from "./api.js";
-import { type Attempt, Attempts } from "./attempts.js";
-import { CreateDialog } from "./dialog/create.js";
-import type { Dialog } from "./dialog/dialog.js";
-import { LostDialog } from "./dialog/lost.js";
-import { UncertainDialog } from "./dialog/uncertain.js";
+import { Attempts } from "./attempts.js";
 import type { Format } from "./format.js";
-import { Unanswered, issue } from "./issue.js";
 import type { Key } from "./key.js";
 import { type Filter, KeyList, NO_FILTER } from "./list.js";
 import type { Caller } from "./spelling.js";
 import { Trouble } from "./trouble.js";
-import { writeFilter } from "./url.js";
+import { readFilter, writeFilter } from "./url.js";
 import type { Word, Words } from "./words.js";
 
 /** What a host lets people choose when they create and rotate keys. */
@@ -39,6 +35,28 @@ export interface Host {
   focusHeading(): void;
 }
 
+/** A modal dialog of the page. There is one at a time. */
+export interface ModalDialog {
+  readonly title: string;
+  /** Whether Esc may close it. */
+  readonly mayClose: boolean;
+  render(): TemplateResult;
+  /** Hears that somebody tried to close it when that is not possible. */
+  refuseToClose(): void;
+  /** Hears that it was closed. */
+  closed(): void;
+}
+
+/** How a page begins. */
+export interface PageOptions {
+  words: Words;
+  format: Format;
+  choices: Choices;
+  /** Where the filter is kept in the address of the page; null for nowhere. */
+  urlState: string | null;
+  isReadOnly: boolean;
+}
+
 /** Milliseconds: older lists are loaded again when somebody comes back to the page. */
 const STALE = 30_000;
 
@@ -48,34 +66,36 @@ export class Page {
   words: Words;
   format: Format;
   choices: Choices;
+  filter: Filter;
   list: KeyList;
-  attempts: Attempts;
-  /** Requests whose secret nobody is known to have. */
-  orphans: Attempt[] = [];
-  dialog: Dialog | null = null;
+  readonly attempts: Attempts;
+  dialog: ModalDialog | null = null;
   /** The last thing that was done, for people. */
   told = "";
-  /** Where the filter is kept in the address of the page; null for nowhere. */
-  readonly urlState: string | null;
+  /** Whether the first list has come, and who asks is known, as far as the server tells. */
+  isReady = false;
+  /** The list that is loaded, or was last. */
+  #next: KeyList;
   readonly #host: Host;
+  readonly #urlState: string | null;
   readonly #isReadOnly: boolean;
-  #caller: Caller | null = null;
-  /** Whether the server has said who asks. */
-  #isKnown = false;
+  /** Undefined until the server has told; null where it does not. */
+  #caller: Caller | null | undefined;
   #loadedAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #stop = new AbortController();
 
-  constructor(host: Host, connection: Connection, shown: { words: Words; format: Format; choices: Choices }, options: { filter: Filter; urlState: string | null; isReadOnly: boolean }) {
+  constructor(host: Host, connection: Connection, { words, format, choices, urlState, isReadOnly }: PageOptions) {
     this.#host = host;
-    this.api = new Api(connection);
-    this.words = shown.words;
-    this.format = shown.format;
-    this.choices = shown.choices;
-    this.urlState = options.urlState;
-    this.#isReadOnly = options.isReadOnly;
-    this.attempts = new Attempts(connection.keys, () => void this.reload());
-    this.list = this.#newList(options.filter);
+    this.api = new Api(connection, () => host.emit("session-ended", {}));
+    this.words = words;
+    this.format = format;
+    this.choices = choices;
+    this.#urlState = urlState;
+    this.#isReadOnly = isReadOnly;
+    this.filter = readFilter(urlState);
+    this.attempts = new Attempts(connection.keys, () => void this.reload(), () => this.show());
+    this.list = this.#next = this.#newList();
     const returned = () => {
       if (document.visibilityState === "visible" && !this.dialog && Date.now() - this.#loadedAt > STALE) void this.reload();
     };
@@ -85,8 +105,12 @@ export class Page {
 
   /** Whether whoever asks may change keys. Where nobody tells, the server still does. */
   get canManage(): boolean {
-    if (this.#isReadOnly || !this.#isKnown) return false;
+    if (this.#isReadOnly || this.#caller === undefined) return false;
     return this.#caller === null || this.#caller.may.some((right) => right === "keys:manage" || right === "keys:*");
+  }
+
+  get isStopped(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   show(): void {
@@ -98,21 +122,18 @@ export class Page {
     this.#timer = setTimeout(() => this.show(), milliseconds);
   }
 
-  open(dialog: Dialog): void {
+  open(dialog: ModalDialog): void {
     const before = this.dialog;
     this.dialog = dialog;
     before?.closed();
     this.show();
   }
 
-  openCreate(): void {
-    if (this.canManage) this.open(new CreateDialog(this));
-  }
-
   close(): void {
     const before = this.dialog;
     this.dialog = null;
     before?.closed();
+    this.attempts.leave();
     void this.#findOrphans();
     this.show();
   }
@@ -122,104 +143,93 @@ export class Page {
     this.list.put(key);
     this.told = this.words.say(told, { name: key.name });
     this.#host.emit(event, { key });
+    if (this.isStopped) return;
     this.attempts.tellChange();
     this.show();
   }
 
+  /** Revokes a key, and closes the dialog that asked for it. */
+  async revoke(before: Key): Promise<void> {
+    const key = (await this.api.revoke(before.id)) ?? { ...before, status: "revoked", revoked_at: new Date().toISOString() };
+    this.close();
+    this.changed("revoked", { ...key, name: key.name || before.name }, "done_revoked");
+  }
+
   async reload(): Promise<void> {
-    const before = this.list;
-    const list = this.#newList(before.filter);
-    before.stop();
     // The list on the page stays until the new one has come.
+    const before = this.list;
+    if (!before.isReady || this.#next !== before) this.#next.stop();
+    const list = (this.#next = this.#newList());
     if (!before.isReady) this.list = list;
-    await Promise.all([list.load(), this.#meet()]);
+    const met = this.#meet();
+    await list.load();
     if (list.isStopped) return;
-    if (list.isReady || !before.isReady) this.list = list;
-    else before.trouble = list.trouble;
-    this.noticed(list.trouble);
+    if (list.isReady && list !== before) {
+      before.stop();
+      this.list = list;
+    } else before.trouble = list.trouble;
+    this.list.search(this.filter.search);
+    const trouble = await met;
+    if (list.isStopped) return;
+    this.list.trouble ??= trouble;
+    this.isReady = true;
     this.show();
   }
 
-  search(text: string): void {
-    this.list.search(text);
-    writeFilter(this.urlState, this.list.filter);
+  search(search: string): void {
+    this.#changeFilter({ search });
+    this.list.search(search);
   }
 
-  filter(change: Partial<Filter>): void {
-    const filter = { ...this.list.filter, ...change };
-    this.list.stop();
-    this.list = this.#newList(filter);
-    writeFilter(this.urlState, filter);
+  filterBy(change: Partial<Filter>): void {
+    this.#changeFilter(change);
     void this.reload();
   }
 
   clearFilter(): void {
-    this.filter({ ...NO_FILTER });
-  }
-
-  /** Finds out what became of a request that an earlier page sent. */
-  finish(attempt: Attempt): void {
-    this.orphans = this.orphans.filter((other) => other !== attempt);
-    if (attempt.key !== undefined) {
-      this.attempts.begin(attempt);
-      this.open(new LostDialog(this, attempt));
-      return;
-    }
-    const unknown = new Unanswered(attempt, new Trouble("offline"));
-    issue(this, attempt, true).catch((error: unknown) => {
-      if (error instanceof Unanswered) this.open(new UncertainDialog(this, error));
-      else if (error instanceof Trouble) this.open(new UncertainDialog(this, new Unanswered(attempt, error)));
-      else this.open(new UncertainDialog(this, unknown));
-    });
+    this.filterBy(NO_FILTER);
   }
 
   /** Forgets a request: somebody has its secret, or does not want it. */
-  forget(attempt: Attempt): void {
-    this.attempts.end(attempt.id);
-    this.orphans = this.orphans.filter((other) => other !== attempt);
+  forget(id: string): void {
+    this.attempts.end(id);
     this.#host.focusHeading();
-    this.show();
   }
 
   stop(): void {
     this.#stop.abort();
     this.list.stop();
+    this.#next.stop();
     this.dialog?.closed();
     this.dialog = null;
     this.attempts.close();
     clearTimeout(this.#timer);
   }
 
-  #newList(filter: Filter): KeyList {
+  #changeFilter(change: Partial<Filter>): void {
+    this.told = "";
+    this.filter = { ...this.filter, ...change };
+    writeFilter(this.#urlState, this.filter);
+  }
+
+  #newList(): KeyList {
     this.#loadedAt = Date.now();
-    return new KeyList(this.api, filter, () => this.show());
+    return new KeyList(this.api, this.filter, () => this.show());
   }
 
   /** Asks who asks. While nobody tells, nothing can be changed. */
-  async #meet(): Promise<void> {
-    if (this.#isKnown) return;
+  async #meet(): Promise<Trouble | null> {
     try {
       this.#caller = await this.api.whoami(this.#stop.signal);
-    } catch {
-      // The list has the same trouble, and tells it.
-      return;
+    } catch (error) {
+      return error instanceof Trouble ? error : null;
     }
-    this.#isKnown = true;
-    // People who share a browser do not see what the other has left.
-    this.attempts.close();
-    this.attempts = new Attempts(`${this.api.connection.keys} ${this.#caller?.name ?? ""}`, () => void this.reload());
+    this.attempts.meet(this.#caller?.name ?? "");
     void this.#findOrphans();
-    this.show();
-  }
-
-  /** Tells the host that its session has ended. */
-  noticed(trouble: Trouble | null): void {
-    if (trouble?.kind === "signed_out") this.#host.emit("session-ended", {});
+    return null;
   }
 
   async #findOrphans(): Promise<void> {
-    if (!this.canManage) return;
-    this.orphans = await this.attempts.orphans();
-    this.show();
+    if (this.canManage) await this.attempts.find();
   }
 }

@@ -1,5 +1,5 @@
 // Management answers in the manner of the host's API (see the guide's page on spelling). This reads every manner as one.
-import type { Key, Secret, Status } from "./key.js";
+import type { Key, Status } from "./key.js";
 
 export type Casing = "snake" | "camel";
 export type Fields = Record<string, unknown>;
@@ -21,7 +21,7 @@ export interface Scope {
   description: string;
 }
 
-const STATUSES: readonly string[] = ["active", "disabled", "expired", "revoked"] satisfies Status[];
+const STATUSES: Status[] = ["active", "disabled", "expired", "revoked"];
 
 const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value);
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -31,8 +31,8 @@ function text(value: unknown): string | null | undefined {
   return typeof value === "string" || value === null ? value : undefined;
 }
 
-function texts(value: unknown): string[] | undefined {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : undefined;
+function texts(value: unknown): string[] | null | undefined {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : value === null ? value : undefined;
 }
 
 function count(value: unknown): number | undefined {
@@ -45,11 +45,32 @@ function plain(value: unknown): Fields | null {
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [snake(name), field]));
 }
 
-function readSecret(value: unknown): Secret[] {
-  const fields = plain(value);
-  if (!fields) return [];
-  const at = (name: string) => text(fields[name]) ?? null;
-  return [{ prefix: at("prefix"), created_at: at("created_at"), grace_ends_at: at("grace_ends_at"), last_used_at: at("last_used_at") }];
+/** How each field is read. What has another type counts as not shown. */
+const SECRET = { prefix: text, created_at: text, grace_ends_at: text, last_used_at: text };
+const KEY = {
+  description: text,
+  environment: text,
+  prefix: text,
+  scopes: texts,
+  level: text,
+  tier: text,
+  networks: texts,
+  created_at: text,
+  created_by: text,
+  expires_at: text,
+  disabled_at: text,
+  revoked_at: text,
+  reason: text,
+  last_used_at: text,
+  usage_count: count,
+  denied_count: count,
+  secrets: (value: unknown) => (Array.isArray(value) ? value.map((secret) => read(SECRET, plain(secret) ?? {})) : undefined),
+};
+
+type Readers = Record<string, (value: unknown) => unknown>;
+
+function read<T extends Readers>(readers: T, fields: Fields): { [name in keyof T]: ReturnType<T[name]> } {
+  return Object.fromEntries(Object.entries(readers).map(([name, reader]) => [name, reader(fields[name])])) as { [name in keyof T]: ReturnType<T[name]> };
 }
 
 /** A key; null for what is none. */
@@ -57,29 +78,8 @@ export function readKey(value: unknown): Key | null {
   const fields = plain(value);
   const id = fields?.["id"];
   if (!fields || (typeof id !== "string" && typeof id !== "number")) return null;
-  const status = text(fields["status"]) ?? "active";
-  return {
-    id,
-    name: text(fields["name"]) ?? "",
-    description: text(fields["description"]),
-    environment: text(fields["environment"]) ?? undefined,
-    prefix: text(fields["prefix"]) ?? undefined,
-    status: (STATUSES.includes(status) ? status : "disabled") as Status,
-    scopes: texts(fields["scopes"]),
-    level: text(fields["level"]),
-    tier: text(fields["tier"]),
-    networks: texts(fields["networks"]) ?? (fields["networks"] === null ? null : undefined),
-    created_at: text(fields["created_at"]) ?? undefined,
-    created_by: text(fields["created_by"]),
-    expires_at: text(fields["expires_at"]),
-    disabled_at: text(fields["disabled_at"]),
-    revoked_at: text(fields["revoked_at"]),
-    reason: text(fields["reason"]),
-    last_used_at: text(fields["last_used_at"]),
-    usage_count: count(fields["usage_count"]),
-    denied_count: count(fields["denied_count"]),
-    secrets: Array.isArray(fields["secrets"]) ? fields["secrets"].flatMap(readSecret) : undefined,
-  };
+  const status = fields["status"] ?? "active";
+  return { ...read(KEY, fields), id, name: text(fields["name"]) ?? "", status: STATUSES.find((known) => known === status) ?? "disabled" };
 }
 
 /** The answer of create and rotate; null for what is none. */

@@ -3,15 +3,15 @@ export interface ShownKey {
   readonly id: string | number;
   readonly name: string;
   readonly description: string | null | undefined;
-  readonly environment: string | undefined;
-  readonly prefix: string | undefined;
+  readonly environment: string | null | undefined;
+  readonly prefix: string | null | undefined;
   readonly status: "active" | "disabled" | "expired" | "revoked";
-  readonly scopes: readonly string[] | undefined;
+  readonly scopes: readonly string[] | null | undefined;
   readonly level: string | null | undefined;
   readonly tier: string | null | undefined;
   readonly networks: readonly string[] | null | undefined;
   /** Times are RFC 3339 texts. */
-  readonly created_at: string | undefined;
+  readonly created_at: string | null | undefined;
   readonly created_by: string | null | undefined;
   readonly expires_at: string | null | undefined;
   readonly disabled_at: string | null | undefined;

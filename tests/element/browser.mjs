@@ -42,14 +42,28 @@ export async function openPage(t, url, { refusals = false, init, ...options } = 
   return page;
 }
 
-/** The element of a page, once it has shown its list or what is wrong with it. */
+/** Waits until the element of a page knows who asks, and has shown its list or what is wrong with it. */
 export async function settled(page) {
-  const element = page.locator("keywright-keys").first();
-  await element.locator("table, .empty, .notice.error").first().waitFor();
-  return element;
+  await page.locator("keywright-keys [aria-busy=false]").first().waitFor();
+}
+
+/** A button of the open dialog. */
+export const inDialog = (page, name) => page.getByRole("dialog").getByRole("button", { name, exact: true });
+
+/** The text of a key in the dialog that reveals it. */
+export const secret = (page) => page.getByRole("textbox", { name: "API key" });
+
+/** The button of a row, such as "Rotate" of the key "CI". */
+export const opener = (page, verb, name) => page.getByRole("button", { name: `${verb} \u2068${name}\u2069`, exact: true });
+
+/** Opens the form for a new key, and fills in the least. */
+export async function fill(page, name) {
+  await page.getByRole("button", { name: "Create key" }).first().click();
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("deals:read").check();
 }
 
 /** The row of a key by its name. */
 export function rowOf(page, name) {
-  return page.getByRole("row").filter({ has: page.getByRole("button", { name: `Details of \u2068${name}\u2069`, exact: true }) });
+  return page.getByRole("row").filter({ has: opener(page, "Details of", name) });
 }

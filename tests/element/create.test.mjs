@@ -1,17 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openPage, rowOf, settled } from "./browser.mjs";
+import { fill, inDialog, openPage, rowOf, secret, settled } from "./browser.mjs";
 import { startSite } from "./site.mjs";
 
 const dialog = (page) => page.getByRole("dialog");
-const inDialog = (page, name) => dialog(page).getByRole("button", { name, exact: true });
-const secret = (page) => page.getByRole("textbox", { name: "API key" });
-
-async function fill(page, name) {
-  await page.getByRole("button", { name: "Create key" }).first().click();
-  await page.getByLabel("Name", { exact: true }).fill(name);
-  await page.getByLabel("deals:read").check();
-}
 
 test("a key is created with what was chosen, and shown once", async (t) => {
   const site = await startSite(t, {
@@ -56,6 +48,11 @@ test("a key is created with what was chosen, and shown once", async (t) => {
   for await (const chunk of await file.createReadStream()) chunks.push(chunk);
   assert.equal(Buffer.concat(chunks).toString(), `# Importer <b>7</b>\nACME_API_KEY=${text}\n`);
 
+  // The second click of a double click on the form before, which may come when this dialog is there already.
+  const { x, y, width, height } = await inDialog(page, "I have saved it").boundingBox();
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.mouse.down({ clickCount: 2 });
+  await page.mouse.up({ clickCount: 2 });
   // Neither Esc, nor several of them, nor a click beside it closes it.
   for (let turn = 0; turn < 3; turn += 1) await page.keyboard.press("Escape");
   await page.mouse.click(5, 5);
@@ -87,74 +84,6 @@ test("a copy on plain HTTP works, and one that fails says so", async (t) => {
   await page.getByLabel("Search keys").focus();
   await page.keyboard.press("Control+V");
   assert.equal(await page.getByLabel("Search keys").inputValue(), text);
-});
-
-test("a create whose answer was lost is found, and its secret replaced", async (t) => {
-  const site = await startSite(t);
-  const page = await openPage(t, site.url, { refusals: true });
-  await settled(page);
-  await fill(page, "Lost");
-  let cut = 0;
-  site.fault = (request, response) => {
-    // The engine makes the key, and the answer never comes.
-    if (request.method !== "POST" || cut > 0) return false;
-    cut += 1;
-    response.end = () => response.destroy();
-    return false;
-  };
-  await inDialog(page, "Create key").click();
-  await page.getByRole("heading", { name: "The key was not delivered" }).waitFor();
-  await inDialog(page, "Get a new secret").click();
-  const text = await secret(page).innerText();
-  assert.equal((await site.kw.verify(text)).allowed, true);
-  await inDialog(page, "I have saved it").click();
-  const keys = (await site.org.keys.list()).data;
-  assert.deepEqual(keys.map((key) => key.name), ["Lost"]);
-  assert.equal(site.asked.filter((line) => line === "POST /manage/keys").length, 2);
-  assert.equal(await page.evaluate(() => localStorage.length), 0);
-});
-
-test("a page that closes before the answer, or before the secret is saved, leaves it to the next one", async (t) => {
-  const site = await startSite(t);
-  const page = await openPage(t, site.url, { refusals: true });
-  await settled(page);
-  await fill(page, "Closed");
-  // The key is made, and the page waits for its answer until it closes: a page that hears of a failure asks again.
-  const made = new Promise((resolve) => {
-    site.fault = (request, response) => {
-      if (request.method === "POST") response.end = resolve;
-      return false;
-    };
-  });
-  await inDialog(page, "Create key").click();
-  await made;
-  site.fault = null;
-  await page.close();
-
-  const second = await page.context().newPage();
-  await second.goto(site.url);
-  await second.getByText("\u2068Closed\u2069 was asked for").waitFor();
-  await second.getByRole("button", { name: "Finish" }).click();
-  await second.getByRole("heading", { name: "The key was not delivered" }).waitFor();
-  await inDialog(second, "Get a new secret").click();
-  const seen = await secret(second).innerText();
-  second.on("dialog", (warning) => warning.accept());
-  // Another tab does not offer what this one is about.
-  const other = await page.context().newPage();
-  await other.goto(site.url);
-  await settled(other);
-  assert.equal(await other.getByText(/nobody confirmed/).count(), 0);
-  await other.close();
-  await second.reload();
-  await second.getByText("The secret of \u2068Closed\u2069 was shown").waitFor();
-  await second.getByRole("button", { name: "Get a new secret" }).click();
-  await inDialog(second, "Get a new secret").click();
-  const text = await secret(second).innerText();
-  await inDialog(second, "I have saved it").click();
-  assert.equal((await site.kw.verify(seen)).allowed, false);
-  assert.equal((await site.kw.verify(text)).allowed, true);
-  assert.equal((await site.org.keys.list()).data.length, 1);
-  assert.equal(await second.evaluate(() => localStorage.length), 0);
 });
 
 test("a session that ends in the middle loses nothing that was typed", async (t) => {

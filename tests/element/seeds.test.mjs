@@ -3,12 +3,10 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { openPage, settled } from "./browser.mjs";
+import { inDialog, opener, openPage, secret, settled } from "./browser.mjs";
 import { SCOPES, startSite } from "./site.mjs";
 
-const inDialog = (page, name) => page.getByRole("dialog").getByRole("button", { name, exact: true });
-const secret = (page) => page.getByRole("textbox", { name: "API key" });
-const press = (page, verb, name) => page.getByRole("button", { name: `${verb} \u2068${name}\u2069`, exact: true }).click();
+const press = (page, verb, name) => opener(page, verb, name).click();
 
 async function create(page, name, choose = async () => {}) {
   await page.getByRole("button", { name: "Create key" }).first().click();

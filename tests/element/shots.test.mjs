@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { openPage, rowOf, settled } from "./browser.mjs";
+import { inDialog, openPage, rowOf, settled } from "./browser.mjs";
 import { startSite } from "./site.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -36,7 +36,6 @@ async function filled(t) {
 }
 
 const button = (page, name) => page.getByRole("button", { name, exact: true });
-const inDialog = (page, name) => page.getByRole("dialog").getByRole("button", { name, exact: true });
 
 /** How to come to each state from the list. */
 const STATES = {

@@ -1,12 +1,11 @@
 import { type TemplateResult, html, nothing } from "lit";
-import { issue, newAttempt } from "../issue.js";
 import type { Page } from "../page.js";
 import { Trouble } from "../trouble.js";
 import type { Word } from "../words.js";
-import { button } from "../view/button.js";
+import { button } from "../parts/button.js";
 import { Dialog } from "./dialog.js";
+import { issue, newAttempt } from "./issue.js";
 import { ScopePicker } from "./scopes.js";
-import { orUncertain } from "./uncertain.js";
 
 const DAY = 86_400_000;
 const LEVELS = ["read", "read_write", "full"];
@@ -41,9 +40,7 @@ export class CreateDialog extends Dialog {
     this.page.show();
   }
 
-  #create(event: Event): void {
-    event.preventDefault();
-    const form = event.target as HTMLFormElement;
+  #create(form: HTMLFormElement): void {
     const fields = Object.fromEntries(new FormData(form)) as Record<string, string | undefined>;
     const name = fields["name"]?.trim() ?? "";
     this.#wrong = name === "" ? "name" : this.#expiry === "date" && !(this.#end > Date.now()) ? "date" : null;
@@ -52,8 +49,7 @@ export class CreateDialog extends Dialog {
       (form.elements.namedItem(this.#wrong) as HTMLElement | null)?.focus();
       return;
     }
-    if (this.mustWait) return;
-    void this.run(() => orUncertain(this.page, () => this.#send(name, fields)));
+    void this.run(() => this.#send(name, fields));
   }
 
   async #send(name: string, fields: Record<string, string | undefined>): Promise<void> {
@@ -80,8 +76,7 @@ export class CreateDialog extends Dialog {
 
   render(): TemplateResult {
     const { words, choices } = this.page;
-    return html`<form novalidate @submit=${(event: Event) => this.#create(event)}>
-      ${this.#name()}
+    const content = html`${this.#name()}
       <div class="field">
         <label for="description">${words.say("description")} <small>${words.say("optional")}</small></label>
         <textarea part="input" id="description" name="description" rows="1" maxlength="1000" dir="auto"></textarea>
@@ -99,10 +94,8 @@ export class CreateDialog extends Dialog {
             <textarea part="input" id="networks" name="networks" rows="2" spellcheck="false" aria-describedby="networks-hint"></textarea>
             <small id="networks-hint">${words.say("networks_hint")}</small>
           </div>`
-        : nothing}
-      ${this.notice()}
-      <div class="buttons">${this.cancelButton()}${this.submitButton(words.say("create"), "primary")}</div>
-    </form>`;
+        : nothing}`;
+    return this.form((form) => this.#create(form), content, html`${this.cancelButton()}${this.submitButton(words.say("create"), "primary")}`);
   }
 
   #name(): TemplateResult {

@@ -1,8 +1,8 @@
 import { type TemplateResult, html, nothing } from "lit";
 import type { Key, Secret } from "../key.js";
 import type { Page } from "../page.js";
-import { button } from "../view/button.js";
-import { levelText, scopeList, statusBadge } from "../view/key.js";
+import { button } from "../parts/button.js";
+import { levelText, scopeList, statusBadge } from "../parts/key.js";
 import { Dialog } from "./dialog.js";
 import { RevokeDialog } from "./revoke.js";
 import { RotateDialog } from "./rotate.js";
@@ -84,8 +84,8 @@ export class DetailsDialog extends Dialog {
   #secret(secret: Secret): TemplateResult {
     const { words, format, canManage } = this.page;
     const end = secret.grace_ends_at;
-    const isLive = end !== null && Date.parse(end) > Date.now();
-    const state = end === null ? words.say("secret_current") : isLive ? words.say("secret_former", { time: format.moment(end) }) : words.say("secret_ended");
+    const isLive = end && Date.parse(end) > Date.now();
+    const state = !end ? words.say("secret_current") : isLive ? words.say("secret_former", { time: format.moment(end) }) : words.say("secret_ended");
     return html`<li>
       <span><code>${secret.prefix ?? ""}…</code> ${state}<br /><small>${secret.last_used_at ? words.say("used", { time: format.relative(secret.last_used_at) }) : words.say("never_used")}</small></span>
       ${isLive && canManage ? button(words.say("end_grace"), { press: () => this.#change("end-grace"), isDisabled: this.isBusy }) : nothing}

@@ -1,11 +1,11 @@
-import { type TemplateResult, nothing } from "lit";
-import type { Page } from "../page.js";
+import { type TemplateResult, html } from "lit";
+import type { ModalDialog, Page } from "../page.js";
+import { button } from "../parts/button.js";
+import { troubleNotice } from "../parts/trouble.js";
 import { Trouble } from "../trouble.js";
-import { button } from "../view/button.js";
-import { troubleNotice } from "../view/trouble.js";
 
-/** A modal dialog of the page. There is one at a time. */
-export abstract class Dialog {
+/** What all dialogs of the page share. */
+export abstract class Dialog implements ModalDialog {
   protected readonly page: Page;
   protected isBusy = false;
   protected trouble: Trouble | null = null;
@@ -17,20 +17,17 @@ export abstract class Dialog {
   abstract get title(): string;
   abstract render(): TemplateResult;
 
-  /** Whether Esc may close it. */
   get mayClose(): boolean {
     return !this.isBusy;
   }
 
-  /** Hears that somebody tried to close it when that is not possible. */
   refuseToClose(): void {}
 
-  /** Hears that it was closed. */
   closed(): void {}
 
   /** Does one thing at a time, however often a button is pressed, and shows what went wrong. */
   protected async run(work: () => Promise<void>): Promise<void> {
-    if (this.isBusy) return;
+    if (this.isBusy || this.mustWait) return;
     this.isBusy = true;
     this.trouble = null;
     this.page.show();
@@ -39,7 +36,6 @@ export abstract class Dialog {
     } catch (error) {
       if (!(error instanceof Trouble)) throw error;
       this.trouble = error;
-      this.page.noticed(error);
       if (error.kind === "missing") void this.page.reload();
     } finally {
       this.isBusy = false;
@@ -47,12 +43,24 @@ export abstract class Dialog {
     }
   }
 
-  protected notice(): TemplateResult | typeof nothing {
-    return this.trouble ? troubleNotice(this.page, this.trouble) : nothing;
+  /** What a dialog asks, what went wrong, and the buttons below. */
+  protected form(submit: (form: HTMLFormElement) => void, content: TemplateResult, buttons: TemplateResult): TemplateResult {
+    const sent = (event: Event) => {
+      event.preventDefault();
+      submit(event.target as HTMLFormElement);
+    };
+    return html`<form novalidate @submit=${sent}>
+      ${content} ${this.notice()}
+      <div class="buttons">${buttons}</div>
+    </form>`;
+  }
+
+  protected notice(): TemplateResult | null {
+    return this.trouble && troubleNotice(this.page, this.trouble);
   }
 
   /** Whether the server asked to wait, and the time is not over. */
-  protected get mustWait(): boolean {
+  private get mustWait(): boolean {
     return (this.trouble?.retryAt ?? 0) > Date.now();
   }
 

@@ -1,18 +1,27 @@
-import { type TemplateResult, html } from "lit";
+import { type TemplateResult, html, nothing } from "lit";
 import type { Attempt } from "../attempts.js";
-import { reissue } from "../issue.js";
+import type { Key } from "../key.js";
 import type { Page } from "../page.js";
-import { button } from "../view/button.js";
+import { button } from "../parts/button.js";
+import type { Word } from "../words.js";
 import { Dialog } from "./dialog.js";
-import { orUncertain } from "./uncertain.js";
+
+/** What is said of a key whose secret was lost on the way. */
+export function lostWord({ kind }: Attempt): Word {
+  return kind === "create" ? "lost_text" : "lost_rotated_text";
+}
 
 /** A key whose secret was lost on the way. */
 export class LostDialog extends Dialog {
   readonly #attempt: Attempt;
+  readonly #id: Key["id"];
+  readonly #again: () => Promise<void>;
 
-  constructor(page: Page, attempt: Attempt) {
+  constructor(page: Page, attempt: Attempt, id: Key["id"], again: () => Promise<void>) {
     super(page);
     this.#attempt = attempt;
+    this.#id = id;
+    this.#again = again;
   }
 
   get title(): string {
@@ -20,33 +29,24 @@ export class LostDialog extends Dialog {
   }
 
   override closed(): void {
-    this.page.attempts.leave(this.#attempt.id);
     void this.page.reload();
+  }
+
+  #revoke(): void {
+    void this.run(async () => {
+      await this.page.revoke(await this.page.api.get(this.#id));
+      this.page.attempts.end(this.#attempt.id);
+    });
   }
 
   render(): TemplateResult {
     const { words } = this.page;
-    const { kind, key, name } = this.#attempt;
-    const again = (event: Event) => {
-      event.preventDefault();
-      if (key !== undefined) void this.run(() => orUncertain(this.page, () => reissue(this.page, this.#attempt, key)));
-    };
-    const revoke = () =>
-      void this.run(async () => {
-        if (key === undefined) return;
-        await this.page.api.revoke(key);
-        this.page.attempts.end(this.#attempt.id);
-        this.page.close();
-      });
-    return html`<form @submit=${again}>
-      <p>${words.say(kind === "create" ? "lost_text" : "lost_rotated_text", { name })}</p>
-      ${this.notice()}
-      <div class="buttons">
-        ${kind === "create"
-          ? button(words.say("revoke_go"), { press: revoke, kind: "quiet-danger", isDisabled: this.isBusy })
-          : this.cancelButton()}
-        ${this.submitButton(words.say("lost_get"), "primary")}
-      </div>
-    </form>`;
+    const { kind, name } = this.#attempt;
+    return this.form(
+      () => void this.run(this.#again),
+      html`<p>${words.say(lostWord(this.#attempt), { name })}</p>`,
+      html`${kind === "create" ? button(words.say("revoke_go"), { press: () => this.#revoke(), kind: "quiet-danger", isDisabled: this.isBusy }) : nothing}
+        ${this.cancelButton()} ${this.submitButton(words.say("lost_get"), "primary")}`,
+    );
   }
 }

@@ -4,7 +4,7 @@ import { copy, download } from "../clipboard.js";
 import { type Key, formerSecrets } from "../key.js";
 import type { Page } from "../page.js";
 import type { Word } from "../words.js";
-import { button } from "../view/button.js";
+import { button } from "../parts/button.js";
 import { Dialog } from "./dialog.js";
 
 /** Shows a secret, the only time that anybody sees it. It closes when somebody says to have saved it. */
@@ -14,14 +14,17 @@ export class RevealDialog extends Dialog {
   #apiKey: string;
   #told: Word | null = null;
   #isSaved = false;
-  readonly #warn = (event: BeforeUnloadEvent) => event.preventDefault();
+  readonly #stop = new AbortController();
 
   constructor(page: Page, attempt: Attempt, key: Key, apiKey: string) {
     super(page);
     this.#attempt = attempt;
     this.#key = key;
     this.#apiKey = apiKey;
-    addEventListener("beforeunload", this.#warn);
+    const { signal } = this.#stop;
+    addEventListener("beforeunload", (event) => event.preventDefault(), { signal });
+    // A browser keeps pages that somebody leaves, and shows them again when that person or the next one goes back.
+    addEventListener("pagehide", () => page.close(), { signal });
   }
 
   get title(): string {
@@ -37,10 +40,9 @@ export class RevealDialog extends Dialog {
   }
 
   override closed(): void {
-    removeEventListener("beforeunload", this.#warn);
+    this.#stop.abort();
     this.#apiKey = "";
     if (this.#isSaved) this.page.attempts.end(this.#attempt.id);
-    else this.page.attempts.leave(this.#attempt.id);
   }
 
   #tell(word: Word): void {
@@ -49,7 +51,7 @@ export class RevealDialog extends Dialog {
   }
 
   async #copy({ target }: Event): Promise<void> {
-    const code = (target as Element).closest("form")?.querySelector("code") as HTMLElement;
+    const code = (target as Element).previousElementSibling as HTMLElement;
     this.#tell((await copy(this.#apiKey, code)) ? "copied" : "copy_failed");
     if (this.#told === "copy_failed") select(code);
   }
@@ -64,11 +66,12 @@ export class RevealDialog extends Dialog {
     const { words, format } = this.page;
     const former = formerSecrets(this.#key)[0]?.grace_ends_at;
     const save = (event: Event) => {
-      event.preventDefault();
+      // The second click of a double click that sent the form before meant that form.
+      if ((event as MouseEvent).detail > 1) return;
       this.#isSaved = true;
       this.page.close();
     };
-    return html`<form @submit=${save}>
+    return html`<div>
       <p>${words.say("reveal_text", { name: this.#key.name })}</p>
       <div class="secret" part="secret">
         <code tabindex="0" role="textbox" aria-readonly="true" aria-label=${words.say("api_key")} @focus=${(event: Event) => select(event.target as Node)}>${this.#apiKey}</code>
@@ -81,9 +84,9 @@ export class RevealDialog extends Dialog {
       <slot name="reveal"></slot>
       <div class="buttons">
         ${button(words.say("download"), { press: () => this.#download() })}
-        ${button(words.say("saved"), {})}
+        ${button(words.say("saved"), { press: save })}
       </div>
-    </form>`;
+    </div>`;
   }
 }
 

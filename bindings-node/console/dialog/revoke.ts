@@ -23,21 +23,14 @@ export class RevokeDialog extends Dialog {
     return this.#key.name || String(this.#key.prefix ?? this.#key.id);
   }
 
-  #revoke(event: Event): void {
-    event.preventDefault();
-    if (this.mustWait) return;
+  #revoke(form: HTMLFormElement): void {
     this.#isWrong = typeable(this.#typed) !== typeable(this.#label);
     this.page.show();
     if (this.#isWrong) {
-      (event.target as HTMLFormElement).querySelector("input")?.focus();
+      form.querySelector("input")?.focus();
       return;
     }
-    void this.run(async () => {
-      const now = new Date().toISOString();
-      const key = (await this.page.api.revoke(this.#key.id)) ?? { ...this.#key, status: "revoked" as const, revoked_at: now };
-      this.page.close();
-      this.page.changed("revoked", { ...key, name: key.name || this.#key.name }, "done_revoked");
-    });
+    void this.run(() => this.page.revoke(this.#key));
   }
 
   render(): TemplateResult {
@@ -46,18 +39,15 @@ export class RevokeDialog extends Dialog {
     const type = (event: Event) => {
       this.#typed = (event.target as HTMLInputElement).value;
     };
-    return html`<form @submit=${(event: Event) => this.#revoke(event)}>
-      <p>${words.say("revoke_text")}</p>
+    const content = html`<p>${words.say("revoke_text")}</p>
       <p>${used ? words.say("revoke_used", { time: format.relative(used) }) : words.say("revoke_unused")}</p>
       <div class="field">
         <label for="confirmation">${words.say("revoke_confirm", { name: this.#label })}</label>
         <input part="input" id="confirmation" autocomplete="off" autocapitalize="off" spellcheck="false" dir="auto" autofocus aria-invalid=${this.#isWrong}
           aria-describedby=${this.#isWrong ? "confirmation-error" : nothing} @input=${type} />
         ${this.#isWrong ? html`<small class="wrong" id="confirmation-error" role="alert">${words.say("revoke_wrong")}</small>` : nothing}
-      </div>
-      ${this.notice()}
-      <div class="buttons">${this.cancelButton()}${this.submitButton(words.say("revoke_go"), "danger")}</div>
-    </form>`;
+      </div>`;
+    return this.form((form) => this.#revoke(form), content, html`${this.cancelButton()}${this.submitButton(words.say("revoke_go"), "danger")}`);
   }
 }
 

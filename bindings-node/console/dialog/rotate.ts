@@ -1,10 +1,9 @@
 import { type TemplateResult, html, nothing } from "lit";
-import { issue, newAttempt } from "../issue.js";
 import { type Key, formerSecrets } from "../key.js";
 import type { Page } from "../page.js";
-import { button } from "../view/button.js";
+import { button } from "../parts/button.js";
 import { Dialog } from "./dialog.js";
-import { orUncertain } from "./uncertain.js";
+import { issue, newAttempt } from "./issue.js";
 
 const HOUR = 3_600_000;
 
@@ -45,35 +44,24 @@ export class RotateDialog extends Dialog {
     });
   }
 
-  #rotate(event: Event): void {
-    event.preventDefault();
-    if (this.mustWait) return;
-    void this.run(() =>
-      orUncertain(this.page, async () => {
-        const { api } = this.page;
-        const body = await api.body(this.#grace === 0 ? { grace: 0, reason: "compromised" } : { grace: `${this.#grace}h` });
-        await issue(this.page, newAttempt("rotate", api.keyUrl(this.#key.id, "rotate"), body, this.#key.name, this.#grace > 0));
-      }),
-    );
+  async #rotate(): Promise<void> {
+    const { api } = this.page;
+    const body = await api.body(this.#grace === 0 ? { grace: 0, reason: "compromised" } : { grace: `${this.#grace}h` });
+    await issue(this.page, newAttempt("rotate", api.keyUrl(this.#key.id, "rotate"), body, this.#key.name, this.#grace > 0));
   }
 
   render(): TemplateResult {
     const { words, format, choices } = this.page;
     const used = this.#key.secrets?.at(0)?.last_used_at ?? this.#key.last_used_at;
-    return html`<form @submit=${(event: Event) => this.#rotate(event)}>
-      <p>${words.say("rotate_text")} ${used ? words.say("rotate_used", { time: format.relative(used) }) : words.say("rotate_unused")}</p>
+    const content = html`<p>${words.say("rotate_text")} ${used ? words.say("rotate_used", { time: format.relative(used) }) : words.say("rotate_unused")}</p>
       ${this.#former()}
       <fieldset>
         <legend>${words.say("rotate_when")}</legend>
         ${this.#hasFormer ? nothing : choices.graces.map((hours) => this.#choice(hours))}
         ${this.#choice(0)}
-      </fieldset>
-      ${this.notice()}
-      <div class="buttons">
-        ${this.cancelButton()}
-        ${this.#grace > 0 ? this.submitButton(words.say("rotate_go"), "primary") : this.submitButton(words.say("rotate_go_now"), "danger")}
-      </div>
-    </form>`;
+      </fieldset>`;
+    const go = this.#grace > 0 ? this.submitButton(words.say("rotate_go"), "primary") : this.submitButton(words.say("rotate_go_now"), "danger");
+    return this.form(() => void this.run(() => this.#rotate()), content, html`${this.cancelButton()}${go}`);
   }
 
   #choice(hours: number): TemplateResult {

@@ -1,16 +1,18 @@
 import { type TemplateResult, html } from "lit";
-import { Unanswered, issue } from "../issue.js";
 import type { Page } from "../page.js";
+import type { Trouble } from "../trouble.js";
 import { Dialog } from "./dialog.js";
 
 /** Nobody knows whether a request was done. It is sent again until somebody does. */
 export class UncertainDialog extends Dialog {
-  readonly #unanswered: Unanswered;
+  readonly #name: string;
+  readonly #check: () => Promise<void>;
 
-  constructor(page: Page, unanswered: Unanswered) {
+  constructor(page: Page, name: string, trouble: Trouble | null, check: () => Promise<void>) {
     super(page);
-    this.#unanswered = unanswered;
-    this.trouble = unanswered.trouble;
+    this.#name = name;
+    this.#check = check;
+    this.trouble = trouble;
   }
 
   get title(): string {
@@ -18,31 +20,19 @@ export class UncertainDialog extends Dialog {
   }
 
   override closed(): void {
-    this.page.attempts.leave(this.#unanswered.attempt.id);
     void this.page.reload();
+  }
+
+  check(): void {
+    void this.run(this.#check);
   }
 
   render(): TemplateResult {
     const { words } = this.page;
-    const { attempt } = this.#unanswered;
-    const check = (event: Event) => {
-      event.preventDefault();
-      void this.run(() => orUncertain(this.page, () => issue(this.page, attempt, true)));
-    };
-    return html`<form @submit=${check}>
-      <p>${words.say("uncertain_text", { name: attempt.name })}</p>
-      ${this.notice()}
-      <div class="buttons">${this.cancelButton()}${this.submitButton(words.say("uncertain_check"), "primary")}</div>
-    </form>`;
-  }
-}
-
-/** Does something that makes a secret, and asks people to check when nobody knows whether it was done. */
-export async function orUncertain(page: Page, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof Unanswered)) throw error;
-    page.open(new UncertainDialog(page, error));
+    return this.form(
+      () => this.check(),
+      html`<p>${words.say("uncertain_text", { name: this.#name })}</p>`,
+      html`${this.cancelButton()}${this.submitButton(words.say("uncertain_check"), "primary")}`,
+    );
   }
 }

@@ -1,10 +1,13 @@
 import { type TemplateResult, html, nothing } from "lit";
 import type { Attempt } from "../attempts.js";
+import { CreateDialog } from "../dialog/create.js";
+import { finish } from "../dialog/issue.js";
+import { lostWord } from "../dialog/lost.js";
 import type { Page } from "../page.js";
-import { button } from "./button.js";
+import { button } from "../parts/button.js";
+import { troubleNotice } from "../parts/trouble.js";
 import { table } from "./table.js";
 import { toolbar } from "./toolbar.js";
-import { troubleNotice } from "./trouble.js";
 
 const KEY_ICON = html`<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><circle cx="8" cy="15" r="4.5" /><path d="m11.2 11.8 8.3-8.3M16 7l3 3M13 10l2 2" /></svg>`;
 
@@ -12,21 +15,28 @@ const KEY_ICON = html`<svg viewBox="0 0 24 24" fill="none" stroke="currentColor"
 export function pageView(page: Page): TemplateResult {
   const { words, list } = page;
   const isBlank = list.isReady && list.loaded === 0 && !isFiltered(page);
-  return html`<div class="page" part="page">
+  return html`<div class="page" part="page" aria-busy=${!page.isReady}>
     <header part="header">
       <slot name="heading"><h2 part="heading" tabindex="-1">${words.say("title")}</h2></slot>
-      ${page.canManage && !isBlank
-        ? button(words.say("create"), { press: () => page.openCreate(), kind: "primary" })
-        : nothing}
+      ${isBlank ? nothing : createButton(page)}
     </header>
-    ${page.orphans.map((attempt) => orphan(page, attempt))}
-    ${list.isReady && !isBlank ? toolbar(page, (text) => page.search(text), (name, value) => page.filter({ [name]: value })) : nothing}
+    ${page.attempts.orphans.map((attempt) => orphan(page, attempt))}
+    ${list.isReady && !isBlank ? toolbar(page) : nothing}
     ${list.trouble
       ? html`<slot name=${list.trouble.kind === "signed_out" ? "signed-out" : "trouble"}>${troubleNotice(page, list.trouble, () => void page.reload())}</slot>`
       : nothing}
     ${isBlank ? empty(page) : list.isReady ? found(page) : list.trouble ? nothing : skeleton(page)}
     <p class="off-screen" role="status">${page.told || (list.isReady ? summary(page) : words.say("loading"))}</p>
   </div>`;
+}
+
+/** Opens the form for a new key, where that is allowed. */
+export function openCreate(page: Page): void {
+  if (page.canManage) page.open(new CreateDialog(page));
+}
+
+function createButton(page: Page): TemplateResult | typeof nothing {
+  return page.canManage ? button(page.words.say("create"), { press: () => openCreate(page), kind: "primary" }) : nothing;
 }
 
 function isFiltered({ list: { filter } }: Page): boolean {
@@ -44,7 +54,7 @@ function found(page: Page): TemplateResult {
   }
   return html`${table(page, keys)}
     <footer part="footer">
-      <span>${summary(page)}${page.canManage || list.isLoading ? nothing : html` ${words.say("read_only")}`}</span>
+      <span>${summary(page)}${page.canManage || !page.isReady ? nothing : html` ${words.say("read_only")}`}</span>
       ${list.found.length > keys.length || list.hasMore
         ? button(words.say("more"), { press: () => void list.showMore(), isBusy: list.isLoading })
         : nothing}
@@ -61,13 +71,13 @@ function summary({ words, list }: Page): string {
 }
 
 function empty(page: Page): TemplateResult {
-  const { words, canManage } = page;
+  const { words } = page;
   return html`<slot name="empty">
     <div class="empty" part="empty">
       ${KEY_ICON}
       <h3>${words.say("empty_title")}</h3>
-      <p>${words.say(canManage ? "empty_text" : "empty_read_only")}</p>
-      ${canManage ? button(words.say("create"), { press: () => page.openCreate(), kind: "primary" }) : nothing}
+      <p>${words.say(page.canManage || !page.isReady ? "empty_text" : "empty_read_only")}</p>
+      ${createButton(page)}
     </div>
   </slot>`;
 }
@@ -78,12 +88,13 @@ function skeleton({ words }: Page): TemplateResult {
 
 function orphan(page: Page, attempt: Attempt): TemplateResult {
   const { words } = page;
-  const { name, state, key } = attempt;
+  const { id, name, state, key } = attempt;
+  const isShown = state === "shown";
   return html`<div class="notice" part="notice" role="alert">
-    <p>${words.say(state === "shown" ? "orphan_shown" : "orphan_sent", { name })}</p>
+    <p>${words.say(isShown ? "orphan_shown" : key === undefined ? "orphan_sent" : lostWord(attempt), { name })}</p>
     <div>
-      ${button(words.say(state === "shown" ? "orphan_saved" : "dismiss"), { press: () => page.forget(attempt) })}
-      ${button(words.say(key === undefined ? "orphan_sent_finish" : "lost_get"), { press: () => page.finish(attempt), kind: "primary" })}
+      ${button(words.say(isShown ? "orphan_saved" : "dismiss"), { press: () => page.forget(id) })}
+      ${button(words.say(key === undefined ? "orphan_sent_finish" : "lost_get"), { press: () => finish(page, attempt), kind: "primary" })}
     </div>
   </div>`;
 }

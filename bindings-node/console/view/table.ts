@@ -6,8 +6,8 @@ import { RotateDialog } from "../dialog/rotate.js";
 import { type Key, formerSecrets } from "../key.js";
 import type { Page } from "../page.js";
 import type { Word } from "../words.js";
-import { button } from "./button.js";
-import { expiryText, levelText, scopeList, statusBadge } from "./key.js";
+import { button } from "../parts/button.js";
+import { expiryText, levelText, scopeList, statusBadge } from "../parts/key.js";
 
 interface Column {
   name: Word;

@@ -7,7 +7,8 @@ function Settings() {
   return (
     <main>
       <h1>Settings</h1>
-      <keywright-keys mount="/manage" oncreated={(event) => setLast(event.detail.key.name)} />
+      {/* Made anew each time that this renders, as when a key is created: the page keeps what it shows. */}
+      <keywright-keys mount="/manage" headers={{ "x-tenant": "acme" }} oncreated={(event) => setLast(event.detail.key.name)} />
       <p>Last created: {last}</p>
     </main>
   );
