@@ -15,6 +15,7 @@
 #   demo       three languages on one database
 #   http       the HTTP vectors through every adapter
 #   seeds      the documents of four products; FILTER is one of them (`lendiq`)
+#   servers    the servers and the proxy that other tests use; FILTER is an expression of `pytest -k`
 #   element    the page for keys in a real browser
 #   checker    changes in three languages at once, and no verification that missed one
 #   packages   wheel, crate and tarball
@@ -41,7 +42,7 @@ step_lint() {
     && "$bin"/ruff check --quiet . \
     && "$bin"/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/python/timing.py \
       tests/bench/python/hot.py tests/checker/checker.py tests/seeds/check.py tests/http/drive.py tests/http/openapi.py \
-      tests/packages/metadata.py tests/documents.py tests/schema/validate.py \
+      tests/packages/metadata.py tests/documents.py tests/schema/validate.py tests/servers/servers.py \
     && "$python" tests/packages/metadata.py \
     && "$python" tests/documents.py \
     && "$python" tests/schema/validate.py \
@@ -112,6 +113,9 @@ step_guide() { build_python && build_node && "$python" tests/readme.py "$@"; }
 step_demo() { bash tests/demo.sh; }
 step_http() { bash tests/http.sh; }
 step_seeds() { bash tests/seeds.sh "$@"; }
+step_servers() {
+  servers && "$python" tests/servers/servers.py "$python" -m pytest -q tests/servers ${1+-k "$1"}
+}
 step_element() { bash tests/element.sh; }
 step_checker() { bash tests/checker.sh; }
 step_packages() { bash tests/packages.sh; }

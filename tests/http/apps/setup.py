@@ -1,4 +1,7 @@
-"""Shared parts of the Python test apps: reading the set-up, and a server that runs until its input ends."""
+"""Shared parts of the Python test apps: reading the set-up, and a server that runs until its input ends.
+
+A child process serves each set-up. The first process has imported the modules by then.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import uvicorn
+import uvicorn.protocols.http.h11_impl
+from gunicorn.app.base import BaseApplication
+from waitress.server import create_server
+
 from keywright import AsyncKeywright
 from keywright.testing import ManualClock
 
@@ -20,9 +28,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def child() -> Path:
+    """Forks a process for each set-up that the input names, and returns the set-up's file there. The child's input ends with its turn."""
+    while path := sys.stdin.readline().strip():
+        reading, writing = os.pipe()
+        process = os.fork()
+        if process == 0:
+            os.close(writing)
+            sys.stdin = os.fdopen(reading)
+            return Path(path)
+        os.close(reading)
+        sys.stdin.readline()
+        os.close(writing)
+        os.waitpid(process, 0)
+        print("closed", flush=True)
+    sys.exit()
+
+
 def read_options() -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of the engine of a set-up, and the set-up."""
-    setup = json.loads(Path(sys.argv[-1]).read_text(encoding="utf-8"))
+    setup = json.loads(child().read_text(encoding="utf-8"))
     clock = ManualClock(datetime.fromisoformat(setup["now"].replace("Z", "+00:00")))
     return {"url": setup["url"], "clock": clock, **setup["engine"]}, setup
 
@@ -49,8 +74,6 @@ def counted(query: bytes) -> dict[str, int]:
 
 def serve(app: Any) -> None:
     """Serves an ASGI application on a free port, and prints the port."""
-    import uvicorn
-
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", proxy_headers=False, server_header=False, date_header=False))
 
     def stop() -> None:
@@ -61,8 +84,6 @@ def serve(app: Any) -> None:
 
 def serve_wsgi(app: Any) -> None:
     """Serves a WSGI application with gunicorn on a free port, and prints the port."""
-    from gunicorn.app.base import BaseApplication
-
     found = listening(lambda: os.kill(os.getpid(), signal.SIGTERM))
     options = {
         "bind": f"fd://{found.fileno()}",
@@ -86,8 +107,6 @@ def serve_wsgi(app: Any) -> None:
 
 def serve_wsgi_with_waitress(app: Any) -> None:
     """Serves a WSGI application with waitress on a free port, and prints the port."""
-    from waitress.server import create_server
-
     stopping = threading.Event()
     server = create_server(app, sockets=[listening(stopping.set)], ident=None, clear_untrusted_proxy_headers=False)
     threading.Thread(target=server.run, daemon=True).start()
