@@ -116,9 +116,9 @@ class Http {
     }
   }
 
-  async once(passed, body) {
-    if (passed.once === null) return new Lease(this.#native, null);
-    const { answer, lease } = await this.#native.once(passed.once, Buffer.from(body));
+  async once(context, body) {
+    if (context.once === null) return new Lease(this.#native, null);
+    const { answer, lease } = await this.#native.once(context.once, Buffer.from(body));
     return answer ? new Refused(answer) : new Lease(this.#native, lease ?? null);
   }
 
@@ -135,11 +135,11 @@ class Http {
   }
 
   #told(judged) {
-    if (typeof judged === "string") return this.#passed(judged, PLAIN);
-    return checked(judged).status === 0 ? this.#passed(judged.earlier, judged) : new Refused(judged);
+    if (typeof judged === "string") return this.#allowed(judged, PLAIN);
+    return checked(judged).status === 0 ? this.#allowed(judged.earlier, judged) : new Refused(judged);
   }
 
-  #passed(earlier, more) {
+  #allowed(earlier, more) {
     const [revision, id] = beginningOf(earlier);
     return new AuthContext(this.#every, revision === "0" ? null : this.#key(revision), id, earlier, more);
   }

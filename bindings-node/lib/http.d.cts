@@ -224,7 +224,7 @@ export class Http {
   /** Authenticates a request by `needs`, or by the rule of its path. */
   authenticate(parts: Parts, needs?: Needs): Promise<AuthContext | Refused>;
   /** Starts an idempotent request: returns a lease, or the stored response of the same request. */
-  once(passed: AuthContext, body: string | Uint8Array): Promise<Lease | Refused>;
+  once(context: AuthContext, body: string | Uint8Array): Promise<Lease | Refused>;
   /** Handles a management request. The target is relative to the path of management. */
   manage(parts: Parts & { body?: string | Uint8Array | undefined }, session?: Principal | null): Promise<Refused>;
   /**

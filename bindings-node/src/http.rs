@@ -189,14 +189,14 @@ impl Http {
     pub fn once<'env>(
         &self,
         env: &'env Env,
-        passed: &IdempotentRequest,
+        request: &IdempotentRequest,
         body: Buffer,
     ) -> Result<PromiseRaw<'env, OnceOutcome>> {
-        let (inner, passed) = (Arc::clone(&self.0), Arc::clone(&passed.0));
+        let (inner, request) = (Arc::clone(&self.0), Arc::clone(&request.0));
         let turn = async move {
             // It let the request through, so it exists, even if the engine was closed since.
             let http = inner.http.get().ok_or_else(|| napi::Error::from_reason(Error::Closed.to_string()))?;
-            Ok(http.once(&passed, &body).await)
+            Ok(http.once(&request, &body).await)
         };
         env.spawn_future_with_callback(turn, |_, turn| {
             Ok(match turn {
@@ -339,7 +339,7 @@ thread_local! {
 /// Returns the row of the key of the last pass on this thread.
 #[napi(catch_unwind)]
 pub fn last_key() -> Option<String> {
-    LAST.take().and_then(|passed| passed.key().and_then(|key| json(&KeyRow(key)).ok()))
+    LAST.take().and_then(|context| context.key().and_then(|key| json(&KeyRow(key)).ok()))
 }
 
 fn flat<'a>(headers: impl Iterator<Item = (&'static str, &'a str)>) -> Vec<String> {
@@ -347,31 +347,31 @@ fn flat<'a>(headers: impl Iterator<Item = (&'static str, &'a str)>) -> Vec<Strin
 }
 
 fn to_javascript(outcome: Outcome) -> HttpResult {
-    let passed = match outcome {
-        Outcome::Allowed(passed) => passed,
+    let context = match outcome {
+        Outcome::Allowed(context) => context,
         Outcome::Refused(response) => return Either::B(refusal(response)),
     };
-    let once = passed.is_once().then(|| IdempotentRequest(Arc::new((*passed).clone())));
-    let earlier = passed.earlier().to_string();
-    let (org, actor) = match &passed.principal {
+    let once = context.is_once().then(|| IdempotentRequest(Arc::new((*context).clone())));
+    let earlier = context.earlier().to_string();
+    let (org, actor) = match &context.principal {
         Principal::Session(it) => (Some(it.org().to_owned()), it.actor_name().map(str::to_owned)),
         Principal::Anyone | Principal::Key(_) => (None, None),
     };
-    let result = if passed.key().is_some() && passed.more.is_empty() && passed.agent.is_none() && once.is_none() {
+    let result = if context.key().is_some() && context.more.is_empty() && context.agent.is_none() && once.is_none() {
         Either::A(earlier)
     } else {
         Either::B(HttpOutcome {
             status: 0,
-            headers: flat(pairs(&passed.more)),
+            headers: flat(pairs(&context.more)),
             body: None,
             earlier: Some(earlier),
             org,
             actor,
-            agent: passed.agent.as_deref().map(str::to_owned),
+            agent: context.agent.as_deref().map(str::to_owned),
             once,
         })
     };
-    LAST.set(Some(passed));
+    LAST.set(Some(context));
     result
 }
 

@@ -34,7 +34,7 @@ impl Http {
         earlier: Option<&AuthContext>,
     ) -> PyResult<Ready<Outcome>> {
         let target = RequestTarget::read(target)?;
-        let earlier = earlier.map(|passed| passed.passed.earlier());
+        let earlier = earlier.map(|context| context.context.earlier());
         Ok(HeaderLines::read(headers)?.with_head(method, &target, peer, |head| {
             begin(&self.0, &head.earlier(earlier.as_ref()), needs.map(|needs| &needs.0))
         }))
@@ -157,14 +157,14 @@ impl Http {
 
     /// Starts an idempotent request: returns a lease, or the stored response of the same request.
     ///
-    /// passed: the context of the request.
+    /// context: the context of the request.
     /// body: the body of the request. A body longer than `LARGEST_ONCE` is refused, and may be cut at the first byte
     ///     beyond it.
     ///
     /// Returns a `Response` to send instead of running the request, a `Lease` to end, or None for a request that may
     /// run every time.
-    fn once(&self, py: Python<'_>, passed: &AuthContext, body: &[u8]) -> PyResult<Py<PyAny>> {
-        match wait(py, self.0.once(&passed.passed, body))? {
+    fn once(&self, py: Python<'_>, context: &AuthContext, body: &[u8]) -> PyResult<Py<PyAny>> {
+        match wait(py, self.0.once(&context.context, body))? {
             IdempotencyCheck::Run(None) => Ok(py.None()),
             IdempotencyCheck::Run(Some(lease)) => Lease::new(lease).into_py_any(py),
             IdempotencyCheck::Answered(response) => Response(response).into_py_any(py),

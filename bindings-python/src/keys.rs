@@ -92,9 +92,9 @@ impl Keys {
 
     /// Changes the given fields. A revoked key is refused, and so is a new expiry of an expired one.
     ///
-    /// name, description, scopes, level, tier, limits, networks, metadata: as for `create`. Scopes, limits, networks and
-    ///     metadata replace all there was; `None` clears a description, level, tier, limits, networks or metadata.
-    /// expires_in_days, expires_at: as for `create`, from now; `expires_at=None` removes the expiry.
+    /// The arguments are those of `create` without environment and created_by. A new list, dict or metadata replaces all
+    /// there was; `None` clears any field but the name and the scopes. The days of `expires_in_days` start now.
+    ///
     /// actor: the actor in the audit chain, 1 to 200 characters.
     #[pyo3(
         signature = (id, **keywords),

@@ -16,7 +16,7 @@ use crate::wait::wait;
 /// A request that the contract lets through.
 #[pyclass(frozen, weakref, module = "keywright.http")]
 pub(crate) struct AuthContext {
-    pub(crate) passed: keywright::http::AuthContext,
+    pub(crate) context: keywright::http::AuthContext,
     key: OnceLock<Py<Key>>,
 }
 
@@ -25,7 +25,7 @@ impl AuthContext {
     /// The kind of caller: `"key"`, `"session"`, or `"anyone"` on a public route.
     #[getter]
     fn principal(&self) -> &'static str {
-        match &self.passed.principal {
+        match &self.context.principal {
             Principal::Anyone => "anyone",
             Principal::Key(_) => "key",
             Principal::Session(_) => "session",
@@ -35,7 +35,7 @@ impl AuthContext {
     /// The key, if the caller presented one.
     #[getter]
     fn key(&self, py: Python<'_>) -> PyResult<Option<Py<Key>>> {
-        let Principal::Key(allowed) = &self.passed.principal else { return Ok(None) };
+        let Principal::Key(allowed) = &self.context.principal else { return Ok(None) };
         if self.key.get().is_none() {
             // When another thread was first, its object stays.
             let _ = self.key.set(Key::of(py, allowed)?.unbind());
@@ -46,7 +46,7 @@ impl AuthContext {
     /// The org of the key or session.
     #[getter]
     fn org(&self) -> Option<&str> {
-        match &self.passed.principal {
+        match &self.context.principal {
             Principal::Anyone => None,
             Principal::Key(key) => Some(&key.org),
             Principal::Session(session) => Some(session.org()),
@@ -56,7 +56,7 @@ impl AuthContext {
     /// The actor of the session, if it names one.
     #[getter]
     fn actor(&self) -> Option<&str> {
-        match &self.passed.principal {
+        match &self.context.principal {
             Principal::Session(session) => session.actor_name(),
             Principal::Anyone | Principal::Key(_) => None,
         }
@@ -65,33 +65,33 @@ impl AuthContext {
     /// The agent on whose behalf the request is made, if the header that `agent_header` names is present.
     #[getter]
     fn agent(&self) -> Option<&str> {
-        self.passed.agent.as_deref()
+        self.context.agent.as_deref()
     }
 
     /// Whether the request is idempotent. If so, call `Http.once` with its body before handling it.
     #[getter]
     fn once(&self) -> bool {
-        self.passed.is_once()
+        self.context.is_once()
     }
 
     /// The request id, for logs.
     #[getter]
     fn request_id(&self) -> &str {
-        &self.passed.request_id
+        &self.context.request_id
     }
 
     /// The headers of every response, as pairs of bytes. Append `vary` to an existing one; add any other only if it is
     /// absent.
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        pairs(py, self.passed.headers())
+        pairs(py, self.context.headers())
     }
 
     /// Returns the entries of `headers` that a response with these header lines lacks.
     fn lacking<'py>(&self, lines: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let names = lines.try_iter()?.map(|line| part(&line?, 0)).collect::<PyResult<Vec<_>>>()?;
         let has = |header: &str| names.iter().any(|name| is_named(name, header));
-        pairs(lines.py(), self.passed.lacking(has))
+        pairs(lines.py(), self.context.lacking(has))
     }
 
     fn __repr__(&self) -> String {
@@ -180,7 +180,7 @@ pub(crate) fn now_or_pending(py: Python<'_>, ready: Ready<Outcome>) -> PyResult<
 
 pub(crate) fn to_python(py: Python<'_>, outcome: Outcome) -> PyResult<Py<PyAny>> {
     match outcome {
-        Outcome::Allowed(passed) => AuthContext { passed: *passed, key: OnceLock::new() }.into_py_any(py),
+        Outcome::Allowed(context) => AuthContext { context: *context, key: OnceLock::new() }.into_py_any(py),
         Outcome::Refused(response) => Response(response).into_py_any(py),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::input::Casing;
+use crate::casing::Casing;
 
 /// An error of a management call, or of a call with arguments that mean nothing. Its text names the field, the reason and the
 /// fix, and never holds a secret.

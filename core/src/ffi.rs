@@ -11,7 +11,8 @@ use crate::http::{Head, Http, Needs, Outcome};
 use crate::keyring::{Audit, Config, Keywright};
 use crate::record::KeyId;
 
-pub use crate::input::{Casing, Fields, FromFields, Value};
+pub use crate::casing::Casing;
+pub use crate::input::{Fields, FromFields, Value};
 pub use crate::key::LONGEST_TEXT;
 pub use crate::keyring::{end_events, flush_open};
 pub use crate::record::HIDDEN;

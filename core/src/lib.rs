@@ -20,6 +20,7 @@ pub mod integrations;
 pub mod testing;
 
 mod audit;
+mod casing;
 mod clock;
 mod decision;
 mod entropy;

@@ -18,11 +18,22 @@ from keywright import InvalidRequest, Keywright
 STUBS = Path(keywright.__file__).parent
 
 
-def stubbed(stub: str, cls: str, method: str) -> set[str]:
-    """The keyword-only arguments of a method in a stub."""
-    classes = [it for it in ast.parse((STUBS / stub).read_text("utf-8")).body if isinstance(it, ast.ClassDef) and it.name == cls]
+def stub(file: str, cls: str, method: str) -> ast.FunctionDef | ast.AsyncFunctionDef:
+    """A method in a stub."""
+    classes = [it for it in ast.parse((STUBS / file).read_text("utf-8")).body if isinstance(it, ast.ClassDef) and it.name == cls]
     functions = [it for it in classes[0].body if isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef) and it.name == method]
-    return {it.arg for it in functions[0].args.kwonlyargs}
+    return functions[0]
+
+
+def stubbed(file: str, cls: str, method: str) -> set[str]:
+    """The keyword-only arguments of a method in a stub."""
+    return {it.arg for it in stub(file, cls, method).args.kwonlyargs}
+
+
+def documented(text: str | None) -> set[str]:
+    """The arguments that a documentation describes, each at the start of a line."""
+    names = re.findall(r"^([a-z_]+(?:, [a-z_]+)*): ", text or "", re.MULTILINE)
+    return {name for line in names for name in line.split(", ")}
 
 
 def known(call: Callable[..., Any]) -> set[str]:
@@ -50,3 +61,9 @@ def test_stubs_and_signatures_name_what_a_call_takes(kw: Keywright, method: str)
     assert {it.name for it in signature if it.kind is inspect.Parameter.KEYWORD_ONLY} == taken
     assert stubbed("_native.pyi", "Keys", method) == taken
     assert stubbed("aio.pyi", "AsyncKeys", method) == taken
+
+
+def test_each_argument_of_create_is_documented(kw: Keywright) -> None:
+    taken = known(kw.keys.create)
+    assert documented(inspect.getdoc(kw.keys.create)) == taken
+    assert documented(ast.get_docstring(stub("_native.pyi", "Keys", "create"))) == taken

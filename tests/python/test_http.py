@@ -223,11 +223,11 @@ def test_a_middleware_opens_its_engine_and_streams(url: str) -> None:
         new = await kw.keys.create(name="CI")
         found = await Connection().key(new.api_key).to(app)
         assert [it.get("body") for it in found.sent] == [None, b"one ", b"two"]
-        passed = found.scope["state"]["keywright"]
-        assert isinstance(passed, AuthContext)
-        assert passed.key is not None
-        assert (passed.principal, passed.key.name, passed.org) == ("key", "CI", "default")
-        assert found.headers["x-request-id"] == passed.request_id
+        context = found.scope["state"]["keywright"]
+        assert isinstance(context, AuthContext)
+        assert context.key is not None
+        assert (context.principal, context.key.name, context.org) == ("key", "CI", "default")
+        assert found.headers["x-request-id"] == context.request_id
         await kw.close()
         assert (await Connection().key(new.api_key).to(app)).status == 503
 
@@ -441,13 +441,13 @@ def test_the_contract_without_asyncio(url: str) -> None:
         http = kw.http()
         new = kw.keys.create(name="CI")
         lines = [("Api-Key", new.api_key)]
-        passed = http.authenticate("GET", b"/", lines)
-        assert isinstance(passed, AuthContext)
-        assert new.api_key not in repr(passed)
-        assert passed.key is passed.key is kw.authenticate(new.api_key)
-        assert [name for name, _ in passed.lacking([])] == [b"cache-control", b"vary", b"x-request-id"]
-        assert [name for name, _ in passed.lacking([("Cache-Control", "\u20ac"), ("X-A", "b")])] == [b"vary", b"x-request-id"]
-        assert [name for name, _ in passed.lacking([(b"Vary", b"a"), (b"X-Request-ID", b"b")])] == [b"cache-control", b"vary"]
+        context = http.authenticate("GET", b"/", lines)
+        assert isinstance(context, AuthContext)
+        assert new.api_key not in repr(context)
+        assert context.key is context.key is kw.authenticate(new.api_key)
+        assert [name for name, _ in context.lacking([])] == [b"cache-control", b"vary", b"x-request-id"]
+        assert [name for name, _ in context.lacking([("Cache-Control", "\u20ac"), ("X-A", "b")])] == [b"vary", b"x-request-id"]
+        assert [name for name, _ in context.lacking([(b"Vary", b"a"), (b"X-Request-ID", b"b")])] == [b"cache-control", b"vary"]
         refused = http.authenticate("GET", b"/", [[b"api-key", b"x"]], "127.0.0.1", Needs(scopes="a:b"))
         assert isinstance(refused, Response)
         assert (refused.status, dict(refused.headers)[b"vary"]) == (401, b"authorization, api-key, x-api-key")

@@ -25,8 +25,8 @@ def async_engine(tmp_path: Path) -> AsyncKeywright:
 
 
 def told(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    key, passed = get_api_key(request), getattr(request.state, "keywright", None)
-    assert passed is None or isinstance(passed, AuthContext)
+    key, context = get_api_key(request), getattr(request.state, "keywright", None)
+    assert context is None or isinstance(context, AuthContext)
     return {"key": key and key.name}
 
 

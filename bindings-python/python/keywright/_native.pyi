@@ -399,9 +399,9 @@ class Keys:
     ) -> Key:
         """Changes the given fields. A revoked key is refused, and so is a new expiry of an expired one.
 
-        name, description, scopes, level, tier, limits, networks, metadata: as for ``create``. Scopes, limits, networks and
-            metadata replace all there was; ``None`` clears a description, level, tier, limits, networks or metadata.
-        expires_in_days, expires_at: as for ``create``, from now; ``expires_at=None`` removes the expiry.
+        The arguments are those of ``create`` without environment and created_by. A new list, dict or metadata replaces all
+        there was; ``None`` clears any field but the name and the scopes. The days of ``expires_in_days`` start now.
+
         actor: the actor in the audit chain, 1 to 200 characters.
         """
 
@@ -1138,10 +1138,10 @@ class Http:
     def manages(self, target: bytes) -> bool:
         """Tells whether management serves a target: with the option ``path`` only its own routes, else every one."""
 
-    def once(self, passed: AuthContext, body: bytes) -> Lease | Response | None:
+    def once(self, context: AuthContext, body: bytes) -> Lease | Response | None:
         """Starts an idempotent request: returns a lease, or the stored response of the same request.
 
-        passed: the context of the request.
+        context: the context of the request.
         body: the body of the request. A body longer than ``LARGEST_ONCE`` is refused, and may be cut at the first byte beyond
             it.
 

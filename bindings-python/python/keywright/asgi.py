@@ -136,7 +136,7 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         nonlocal is_accepted, is_refused
-        passed, refusal = state.get("keywright"), state.get("keywright_refusal")
+        context, refusal = state.get("keywright"), state.get("keywright_refusal")
         kind = message["type"]
         if kind == "websocket.accept":
             is_accepted = True
@@ -148,8 +148,8 @@ async def _serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
                 is_refused = True
                 await (_close(send) if is_accepted else _answer(scope, send, refusal, _replacement_headers(message, refusal)))
             return
-        if passed is not None:
-            add_headers(message, passed)
+        if context is not None:
+            add_headers(message, context)
         elif kind == "http.response.start":
             _add_id(message, scope)
         await send(message)
@@ -214,17 +214,17 @@ class Management:
         await respond(scope, receive, send, await self.http.manage(method, target_below(scope), headers, peer, body, session))
 
 
-def passed(scope: Scope) -> AuthContext | None:
+def auth_context(scope: Scope) -> AuthContext | None:
     """Returns the context of a request that an earlier guard let through."""
     found: AuthContext | None = scope.get("state", {}).get("keywright")
     return found
 
 
-def add_headers(message: MutableMapping[str, Any], passed: AuthContext) -> None:
+def add_headers(message: MutableMapping[str, Any], context: AuthContext) -> None:
     """Adds the headers of the contract to a message that starts a response, and leaves other messages alone."""
     if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
         theirs = list(message.get("headers") or ())
-        message["headers"] = theirs + passed.lacking(theirs)
+        message["headers"] = theirs + context.lacking(theirs)
 
 
 def _length(response: Response) -> list[tuple[bytes, bytes]]:

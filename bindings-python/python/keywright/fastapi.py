@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 
 from keywright import AsyncKeywright, Key, Keywright
 from keywright import http as contract
-from keywright.asgi import REFUSED, App, HeadersMiddleware, Management, passed, respond
+from keywright.asgi import REFUSED, App, HeadersMiddleware, Management, auth_context, respond
 from keywright.once import start_idempotent
 from keywright.scope import Parts, parts
 
@@ -75,7 +75,7 @@ class ApiKey(SecurityBase):
         scopes = tuple(security_scopes.scopes)
         if scopes not in self._needs:
             self._needs[scopes] = contract.needed(list(scopes) or None, **self._given)
-        answer = await self._http.authenticate(*_parts(request.scope), self._needs[scopes], passed(request.scope))
+        answer = await self._http.authenticate(*_parts(request.scope), self._needs[scopes], auth_context(request.scope))
         state = request.scope.setdefault("state", {})
         if isinstance(answer, contract.Response):
             raise _refused_there(state, answer)

@@ -102,13 +102,13 @@ class Guard:
         refusal.headers = type(refusal.headers)((name.decode(), value.decode()) for name, value in answer.headers)
         return refusal
 
-    def _repeated(self, passed: contract.AuthContext) -> contract.Response | Response | None:
+    def _repeated(self, context: contract.AuthContext) -> contract.Response | Response | None:
         """Returns the stored response of a repeated request, or that to a body that breaks off; None if the request must run."""
         content = _looked_at() if {"stream", "_cached_data"} & vars(request).keys() else body(request.environ, contract.LARGEST_ONCE)
         if content is None:
             return Response(status=400)
         request.environ["wsgi.input"] = io.BytesIO(content)
-        turn = self.http.once(passed, content)
+        turn = self.http.once(context, content)
         if isinstance(turn, contract.Response):
             return turn
         g.keywright_lease = turn
@@ -123,9 +123,9 @@ class Guard:
                 self.http.release(lease)
                 raise
             self.http.finish(lease, response.status_code, list(response.headers), kept)
-        passed: contract.AuthContext | None = g.get("keywright")
-        if passed is not None:
-            for name, value in passed.lacking(response.headers):
+        context: contract.AuthContext | None = g.get("keywright")
+        if context is not None:
+            for name, value in context.lacking(response.headers):
                 response.headers.add(name.decode(), value.decode())
         return response
 
@@ -153,5 +153,5 @@ def _looked_at() -> bytes:
 
 def get_api_key() -> Key | None:
     """Returns the key of the request; None for a session or a public route."""
-    passed: contract.AuthContext | None = g.get("keywright")
-    return None if passed is None else passed.key
+    context: contract.AuthContext | None = g.get("keywright")
+    return None if context is None else context.key

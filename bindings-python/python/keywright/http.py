@@ -149,9 +149,9 @@ class SyncHttp(_Contract):
             return self._config.unavailable(method, target, headers)
         return http.manage(method, target, headers, peer, body, session)
 
-    def once(self, passed: AuthContext, body: bytes) -> Lease | Response | None:
+    def once(self, context: AuthContext, body: bytes) -> Lease | Response | None:
         """Starts an idempotent request; see ``Http.once``."""
-        return (self._http or self._open()).once(passed, body)
+        return (self._http or self._open()).once(context, body)
 
     def finish(self, lease: Lease, status: int, headers: Any, body: bytes) -> None:
         """Ends a lease with the response of the host, which goes out even if it cannot be stored; see ``Http.finish``."""
@@ -207,10 +207,10 @@ class AsyncHttp(_Contract):
         answer = http._begin_manage(method, target, headers, peer, body, session)
         return cast("Response", await self._threads.run(answer.wait)) if isinstance(answer, PendingResponse) else answer
 
-    async def once(self, passed: AuthContext, body: bytes) -> Lease | Response | None:
+    async def once(self, context: AuthContext, body: bytes) -> Lease | Response | None:
         """Starts an idempotent request; see ``Http.once``."""
         http = await self._open()
-        return await self._threads.run(lambda: http.once(passed, body))
+        return await self._threads.run(lambda: http.once(context, body))
 
     async def finish(self, lease: Lease, status: int, headers: Any, body: bytes) -> None:
         """Ends a lease with the response of the host, which goes out even if it cannot be stored; see ``Http.finish``."""

@@ -18,7 +18,7 @@ from litestar.utils.path import normalize_path
 
 from keywright import AsyncKeywright, AsyncPage, Key, Keywright
 from keywright import http as contract
-from keywright.asgi import HeadersMiddleware, Management, passed
+from keywright.asgi import HeadersMiddleware, Management, auth_context
 from keywright.once import start_idempotent
 from keywright.scope import Parts, parts
 
@@ -52,7 +52,7 @@ class Guard:
         if handler.opt.get("keywright_exempt"):
             return
         scope = _any(connection.scope)
-        state, answer = scope["state"], await self.http.authenticate(*_parts(scope), self.needs, passed(scope))
+        state, answer = scope["state"], await self.http.authenticate(*_parts(scope), self.needs, auth_context(scope))
         if not isinstance(answer, contract.Response):
             answer = await start_idempotent(self.http, answer, state) or answer
         if isinstance(answer, contract.Response):
@@ -143,7 +143,7 @@ def _parts(scope: Any) -> Parts:
 
 def get_api_key(connection: Connection) -> Key | None:
     """Returns the key of a request; None for a session or a public route."""
-    found = passed(_any(connection).scope)
+    found = auth_context(_any(connection).scope)
     return None if found is None else found.key
 
 

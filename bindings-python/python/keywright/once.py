@@ -92,11 +92,11 @@ class Body:
         return message
 
 
-async def start_idempotent(http: AsyncHttp, passed: AuthContext, state: MutableMapping[str, Any]) -> Response | None:
+async def start_idempotent(http: AsyncHttp, context: AuthContext, state: MutableMapping[str, Any]) -> Response | None:
     """Starts an idempotent request. Returns the stored response of a repeated one, or None if the request must run."""
-    if not passed.once or "keywright_idempotent" in state:
+    if not context.once or "keywright_idempotent" in state:
         return None
-    outcome = await http.once(passed, await state["keywright_body"].beginning())
+    outcome = await http.once(context, await state["keywright_body"].beginning())
     if isinstance(outcome, Response):
         return outcome
     state["keywright_idempotent"] = IdempotentRequest(http, outcome, state["keywright_body"])

@@ -7,9 +7,9 @@ use std::thread::{self, ThreadId};
 
 use tokio::sync::oneshot;
 
+use super::event::{Event, EventKind, Subscription};
 use super::queue::{CLOSE_TIMEOUT, EventQueue, QueuedEvent, Task, day};
 use super::reminders::Reminders;
-use super::{Event, EventKind, Subscription};
 use crate::clock::{Clock, Millis, time};
 use crate::decision::Code;
 use crate::fork::Process;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use super::{Event, EventKind};
+use super::event::{Event, EventKind};
 use crate::clock::{Clock, DAY, Millis};
 use crate::fork::lock;
 

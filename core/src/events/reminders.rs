@@ -1,8 +1,8 @@
 //! Events that no call causes: keys that expire soon, and keys that nobody uses. The process that is the first to claim a
 //! day sends them, once a day.
 
+use super::event::{Event, EventKind, Subscription};
 use super::queue::day;
-use super::{Event, EventKind, Subscription};
 use crate::clock::{DAY, Millis, time};
 use crate::error::Error;
 use crate::store::{AnyStore, KeyFilter, PageCursor, StatusFilter, Store, Tenant};

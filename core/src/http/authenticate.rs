@@ -127,7 +127,7 @@ impl Http {
 
     /// The agent on whose behalf a request is made. The error counts only once the caller is proved.
     pub(super) fn agent(&self, head: &Head<'_>) -> AgentResult {
-        let agent = agent::read_agent(self.config.agent_header.as_deref(), head)?;
+        let agent = agent::read_agent(self.config.options.agent_header.as_deref(), head)?;
         self.kw.refuse_api_key("agent", agent.as_deref())?;
         Ok(agent)
     }
@@ -142,7 +142,7 @@ impl Http {
         RequestContext {
             required: needs,
             method: Some(head.judged_method()),
-            ip: self.config.trusted_proxies.client_address(head).0,
+            ip: self.config.options.trusted_proxies.client_address(head).0,
             agent: agent.as_ref().ok().and_then(Option::as_ref),
             prior: head.earlier.map(|receipt| &receipt.prior),
         }
@@ -152,10 +152,10 @@ impl Http {
     fn needs_by_rule(&self, head: &Head<'_>) -> Result<(Cow<'_, Needs>, Option<&'static str>), Refusal> {
         let valid_key = &self.config.valid_key;
         let Some(rules) = self.rules(head)? else { return Ok((Cow::Borrowed(valid_key), None)) };
-        if head.mount.is_some() && head.mount != self.config.mount.as_deref() {
+        if head.mount.is_some() && head.mount != self.config.options.mount.as_deref() {
             return Ok((Cow::Borrowed(valid_key), Some("The API is not mounted at that path")));
         }
-        if !rules.is_listed() && !self.config.default_authenticated {
+        if !rules.is_listed() && !self.config.options.default_authenticated {
             return Ok((Cow::Borrowed(valid_key), Some("No rule of this API lets anybody in here")));
         }
         Ok((rules.needs(valid_key).ok_or_else(ambiguous)?, None))
@@ -164,7 +164,7 @@ impl Http {
     /// The rules that the route of a request may have; `None` if the API has no rules.
     pub(super) fn rules(&self, head: &Head<'_>) -> Result<Option<MatchingRules<'_>>, Refusal> {
         let Some(table) = &self.config.table else { return Ok(None) };
-        if head.is_rewritten && !self.config.rewrites {
+        if head.is_rewritten && !self.config.options.rewrites {
             return Err(Refusal::invalid_request("The path is not the one that was asked for"));
         }
         let find = |path| match table.find(head.judged_method(), path) {
@@ -179,7 +179,7 @@ impl Http {
     }
 
     pub(super) fn credential<'a>(&self, head: &Head<'a>) -> Result<Option<(&'a [u8], &CredentialSource)>, Refusal> {
-        credential::find_credential(&self.config.credentials, head)
+        credential::find_credential(&self.config.options.credentials, head)
     }
 
     /// The session of a credential, if it is a session token and the API accepts these.
@@ -225,7 +225,7 @@ impl Http {
         let Some((end, key)) = former else { return };
         headers.push(("x-api-key-deprecated", "true".into()));
         headers.push(("x-api-key-grace-period-ends", end.to_rfc3339_opts(SecondsFormat::Secs, true).into()));
-        if self.config.deprecation_headers {
+        if self.config.options.deprecation_headers {
             // The rotation made the newest secret.
             let since = key.secrets.iter().map(|secret| secret.created_at).max().unwrap_or(end);
             headers.push(("deprecation", format!("@{}", since.timestamp()).into()));

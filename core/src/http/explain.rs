@@ -51,7 +51,7 @@ impl Http {
     /// ```
     pub async fn explain(&self, head: &Head<'_>, needs: Option<&Needs>) -> Explanation {
         let is_ruled = Needs::stated(needs).is_none();
-        let (address, origin) = self.config.trusted_proxies.client_address(head);
+        let (address, origin) = self.config.options.trusted_proxies.client_address(head);
         let credential = self.credential(head).ok().flatten();
         let text = credential.and_then(|it| std::str::from_utf8(it.0).ok());
         let rules = self.rules(head).ok().flatten().filter(|it| is_ruled && it.is_listed());
@@ -102,12 +102,12 @@ impl Http {
         let forwarded = head.has("x-forwarded-for");
         let is = |code: Code| refusal.code == code.wire();
         match &explanation.address {
-            _ if is_ruled && head.is_rewritten && !self.config.rewrites => {
+            _ if is_ruled && head.is_rewritten && !self.config.options.rewrites => {
                 "let the guard stand before what rewrites the path, or set the option rewrites".into()
             }
             _ if is_ruled
                 && refusal.status == 403
-                && head.mount.is_some_and(|it| Some(it) != self.config.mount.as_deref()) =>
+                && head.mount.is_some_and(|it| Some(it) != self.config.options.mount.as_deref()) =>
             {
                 "name the path in the option mount, if a proxy of yours sets this header on every request".into()
             }

@@ -9,7 +9,7 @@ use crate::wait::Ready;
 impl Http {
     /// Answers a proxy that asks whether it may forward a request; `None` if the message is another request.
     pub(super) async fn forward(&self, message: &Message) -> Option<Response> {
-        let proxy = self.config.forward_auth?;
+        let proxy = self.config.options.forward_auth?;
         let begun = message.with_head(|head| {
             let described = proxy.described_request(head)?;
             Some(

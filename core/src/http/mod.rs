@@ -42,8 +42,8 @@ pub use self::receipt::VerificationReceipt;
 pub use self::response_style::ErrorFormat;
 pub use self::route::{Access, Needs, Rule};
 pub use self::session::{Session, SessionTokens};
+pub use crate::casing::Casing;
 use crate::error::Error;
-pub use crate::input::Casing;
 use crate::keyring::Keywright;
 
 /// An engine with an HTTP layer: it authenticates requests, and answers requests for management. Clones share it.
@@ -101,7 +101,7 @@ impl Http {
     /// Whether a request header, by its name in lower case, may carry a key.
     #[cfg(feature = "tower")]
     pub(crate) fn is_credential(&self, name: &str) -> bool {
-        self.config.credentials.iter().any(|it| it.name() == name)
+        self.config.options.credentials.iter().any(|it| it.name() == name)
     }
 
     /// Refuses needs that no caller can meet, before there is any request.

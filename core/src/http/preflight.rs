@@ -29,12 +29,12 @@ impl Preflight {
 impl Http {
     /// Whether the guard answers this request itself, because it is a preflight.
     pub(super) fn answers_preflight(&self, head: &Head<'_>, needs: Option<&Needs>) -> bool {
-        head.is_preflight() && (needs.is_some() || self.config.preflight == Preflight::Answer)
+        head.is_preflight() && (needs.is_some() || self.config.options.preflight == Preflight::Answer)
     }
 
     /// Whether this is a preflight for the CORS layer behind the guard.
     pub(super) fn passes_preflight(&self, head: &Head<'_>) -> bool {
-        head.is_browsers_preflight() && self.config.preflight == Preflight::Pass
+        head.is_browsers_preflight() && self.config.options.preflight == Preflight::Pass
     }
 
     /// The response to a preflight. It permits no origin anything.

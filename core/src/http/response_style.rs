@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Header, RateLimitHeaders};
-use crate::input::Casing;
+use crate::casing::Casing;
 
 /// The form of an error body.
 ///

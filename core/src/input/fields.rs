@@ -1,6 +1,6 @@
 use super::Value;
-use super::casing::Casing;
 use super::suggestion::nearest;
+use crate::casing::Casing;
 use crate::error::Error;
 
 /// The named arguments of one call.

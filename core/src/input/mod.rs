@@ -3,7 +3,6 @@
 //! Bindings and the wire convert what they get into [`Value`]s. The core alone decides which values are refused, and words the
 //! errors.
 
-mod casing;
 mod duration;
 mod fields;
 mod suggestion;
@@ -14,7 +13,6 @@ use chrono::{DateTime, Utc};
 use crate::clock::Millis;
 use crate::error::Error;
 
-pub use casing::Casing;
 pub(crate) use duration::span;
 pub use fields::{Fields, FromFields};
 pub(crate) use suggestion::{chosen, meant, nearest};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::casing::Casing;
 use crate::error::Error;
-use crate::input::{Casing, Fields, Value, chosen};
+use crate::input::{Fields, Value, chosen};
 use crate::record::{Limit, Per};
 
 const MAX_LIMITS: usize = 8;

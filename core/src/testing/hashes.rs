@@ -2,9 +2,10 @@
 
 use zeroize::Zeroizing;
 
+use crate::casing::Casing;
 use crate::error::Error;
 use crate::hash::{BoundSecret, Hasher, Pepper, SecretCheck, StoredVerifier, hex, hmac_sha256, raw_argon2id, salted};
-use crate::input::{Casing, Fields, Value};
+use crate::input::{Fields, Value};
 
 /// Runs one case of `tests/vectors/hash.json`: takes its `op` and `input`, and returns the result to compare with `expect`.
 ///

@@ -1,7 +1,8 @@
 use crate::audit::AuditDraft;
+use crate::casing::Casing;
 use crate::clock::Millis;
 use crate::error::Error;
-use crate::input::{Casing, Fields, Value};
+use crate::input::{Fields, Value};
 use crate::keyring::Keywright;
 use crate::lifecycle::SecretLifetime;
 use crate::scope;

@@ -45,18 +45,18 @@ fn counted(query: &str) -> u32 {
 }
 
 async fn route(request: Request) -> Response {
-    let passed = request.extensions().get::<AuthContext>().unwrap();
-    let (principal, org) = match &passed.principal {
+    let context = request.extensions().get::<AuthContext>().unwrap();
+    let (principal, org) = match &context.principal {
         Principal::Anyone => ("anyone", None),
         Principal::Key(key) => ("key", Some(key.org.clone())),
         Principal::Session(session) => ("session", Some(session.org().to_owned())),
     };
-    let key = passed.key().map(|it| &it.name);
+    let key = context.key().map(|it| &it.name);
     if request.uri().path() == "/count" {
         let count = counted(request.uri().query().unwrap_or_default());
         return (StatusCode::CREATED, [("location", "/counted")], Json(json!({ "count": count }))).into_response();
     }
-    let body = Json(json!({"principal": principal, "key": key, "org": org, "agent": passed.agent.as_deref()}));
+    let body = Json(json!({"principal": principal, "key": key, "org": org, "agent": context.agent.as_deref()}));
     match request.uri().path() {
         "/fail" => (StatusCode::IM_A_TEAPOT, body).into_response(),
         "/crash" => (StatusCode::INTERNAL_SERVER_ERROR, "it broke").into_response(),

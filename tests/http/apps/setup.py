@@ -58,9 +58,9 @@ def read() -> tuple[AsyncKeywright, dict[str, Any]]:
     return AsyncKeywright(**options), setup
 
 
-def told(passed: Any) -> dict[str, Any]:
+def told(context: Any) -> dict[str, Any]:
     """The answer of every app to an allowed request."""
-    return {"principal": passed.principal, "key": passed.key and passed.key.name, "org": passed.org, "agent": passed.agent}
+    return {"principal": context.principal, "key": context.key and context.key.name, "org": context.org, "agent": context.agent}
 
 
 RUNS: Counter[str] = Counter()

@@ -40,14 +40,14 @@ async fn app(url: String, pepper: String) -> Result<Router, keywright::Error> {
 /// How often something was done.
 static DONE: AtomicU64 = AtomicU64::new(0);
 
-async fn answer(ApiKey(key): ApiKey, Extension(passed): Extension<AuthContext>) -> Json<Value> {
+async fn answer(ApiKey(key): ApiKey, Extension(context): Extension<AuthContext>) -> Json<Value> {
     let done = DONE.fetch_add(1, Ordering::Relaxed);
     Json(json!({
         "done": done,
         "org": key.org,
         "environment": key.environment,
-        "agent": passed.agent.as_deref(),
-        "request_id": passed.request_id,
+        "agent": context.agent.as_deref(),
+        "request_id": context.request_id,
     }))
 }
 

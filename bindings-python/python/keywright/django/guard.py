@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 __all__ = [
     "KeyRequest",
     "add_headers",
+    "auth_context",
     "body",
     "decided",
     "decided_later",
     "enter",
     "get_api_key",
     "parts",
-    "passed",
     "requires",
     "respond",
 ]
@@ -108,11 +108,11 @@ def _is_awaited(view: Any) -> bool:
 
 def get_api_key(request: HttpRequest) -> Key | None:
     """Returns the key of a request; None for a session or a public route."""
-    found = passed(request)
+    found = auth_context(request)
     return None if found is None else found.key
 
 
-def passed(request: HttpRequest) -> AuthContext | None:
+def auth_context(request: HttpRequest) -> AuthContext | None:
     """Returns the context of a request that an earlier guard let through."""
     found: AuthContext | None = getattr(request, "keywright", None)
     return found
@@ -136,7 +136,7 @@ def _decoded(path: bytes) -> bytes:
 def decided(request: HttpRequest, needs: Needs | None) -> AuthContext | Response | None:
     """Authenticates a request. Returns None if its body breaks off."""
     http = site().sync_http
-    answer = http.authenticate(*parts(request), needs, passed(request))
+    answer = http.authenticate(*parts(request), needs, auth_context(request))
     if isinstance(answer, Response) or not answer.once:
         return answer
     content = body(request, LARGEST_ONCE)
@@ -146,7 +146,7 @@ def decided(request: HttpRequest, needs: Needs | None) -> AuthContext | Response
 async def decided_later(request: HttpRequest, needs: Needs | None) -> AuthContext | Response | None:
     """Authenticates a request in async code, like ``decided``."""
     http = site().async_http
-    answer = await http.authenticate(*parts(request), needs, passed(request))
+    answer = await http.authenticate(*parts(request), needs, auth_context(request))
     if isinstance(answer, Response) or not answer.once:
         return answer
     content = body(request, LARGEST_ONCE)
@@ -199,7 +199,7 @@ def respond(response: Response) -> HttpResponse:
 
 def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
     """Adds the headers of the contract to the response of a request that was let through."""
-    found = passed(request)
+    found = auth_context(request)
     for name, value in () if found is None else found.lacking(response.items()):
         if name == b"vary":
             patch_vary_headers(response, value.decode().split(", "))

@@ -18,9 +18,9 @@ class KeyUser:
     is_active = is_authenticated = True
     is_anonymous = is_staff = is_superuser = False
 
-    def __init__(self, passed: AuthContext) -> None:
-        self.org: str | None = passed.org
-        self.pk: str | int | None = passed.actor if passed.key is None else passed.key.id
+    def __init__(self, context: AuthContext) -> None:
+        self.org: str | None = context.org
+        self.pk: str | int | None = context.actor if context.key is None else context.key.id
         self.id: str | int | None = self.pk
 
     def __str__(self) -> str:

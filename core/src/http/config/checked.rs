@@ -4,48 +4,31 @@ use std::sync::Arc;
 
 use super::Config;
 use crate::error::Error;
-use crate::http::client_address::TrustedProxies;
 use crate::http::credential::CredentialSource;
 use crate::http::forward_auth_proxy::ForwardAuthProxy;
-use crate::http::manage::{ManagementPath, SelfService, Spelling};
 use crate::http::message::OVERRIDES;
-use crate::http::preflight::Preflight;
 use crate::http::response_style::ResponseStyle;
 use crate::http::route::{Idempotent, Needs, RouteTable};
 use crate::http::session::{SessionTokens, TokenVerifier};
 
-/// A configuration without contradictions.
+/// A configuration without contradictions, with the values that requests need ready.
 pub(in crate::http) struct CheckedHttpConfig {
+    pub(in crate::http) options: Config,
     pub(in crate::http) style: ResponseStyle,
-    pub(in crate::http) credentials: Vec<CredentialSource>,
-    pub(in crate::http) trusted_proxies: TrustedProxies,
     pub(in crate::http) table: Option<RouteTable>,
     /// The needs of a route without a rule.
     pub(in crate::http) valid_key: Needs,
-    pub(in crate::http) default_authenticated: bool,
-    pub(in crate::http) deprecation_headers: bool,
     pub(in crate::http) session: Option<Arc<TokenVerifier>>,
-    pub(in crate::http) keys_may_manage: bool,
-    pub(in crate::http) revoke_children: bool,
-    pub(in crate::http) self_service: Vec<SelfService>,
-    pub(in crate::http) origins: Vec<String>,
-    pub(in crate::http) preflight: Preflight,
-    pub(in crate::http) forward_auth: Option<ForwardAuthProxy>,
-    pub(in crate::http) agent_header: Option<String>,
-    pub(in crate::http) spelling: Spelling,
-    pub(in crate::http) management_path: ManagementPath,
-    pub(in crate::http) mount: Option<String>,
-    pub(in crate::http) rewrites: bool,
 }
 
 impl CheckedHttpConfig {
     /// The names, in lower case, of all request headers that are read.
     pub(in crate::http) fn request_headers(&self) -> impl Iterator<Item = &str> {
-        request_headers(&self.credentials, self.forward_auth, self.agent_header.as_deref())
+        self.options.request_headers()
     }
 
     pub(in crate::http) fn credential_names(&self) -> String {
-        self.credentials.iter().map(CredentialSource::to_string).collect::<Vec<_>>().join(", ")
+        self.options.credentials.iter().map(CredentialSource::to_string).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -113,32 +96,13 @@ impl Config {
         for origin in &self.origins {
             check_origin(origin)?;
         }
+        let session = self.session.as_ref().map(SessionTokens::open).transpose().map_err(|it| it.within("session"))?;
         Ok(CheckedHttpConfig {
             style: self.style(),
-            credentials: self.credentials.clone(),
-            trusted_proxies: self.trusted_proxies.clone(),
             table,
             valid_key: Needs::key(),
-            default_authenticated: self.default_authenticated,
-            deprecation_headers: self.deprecation_headers,
-            session: self
-                .session
-                .as_ref()
-                .map(SessionTokens::open)
-                .transpose()
-                .map_err(|it| it.within("session"))?
-                .map(Arc::new),
-            keys_may_manage: self.keys_may_manage,
-            revoke_children: self.revoke_children,
-            self_service: self.self_service.clone(),
-            origins: self.origins.clone(),
-            preflight: self.preflight,
-            forward_auth: self.forward_auth,
-            agent_header: self.agent_header.clone(),
-            spelling: self.spelling.clone(),
-            management_path: self.management_path.clone(),
-            mount: self.mount.clone(),
-            rewrites: self.rewrites,
+            session: session.map(Arc::new),
+            options: self.clone(),
         })
     }
 }

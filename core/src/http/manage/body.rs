@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::{Head, query};
+use crate::casing::Casing;
 use crate::error::Error;
 use crate::http::refusal::Refusal;
-use crate::input::{Casing, Value};
+use crate::input::Value;
 
 /// Reads the arguments of a body: one JSON object in which each name occurs once. Without a body there are none.
 pub(super) fn read(head: &Head<'_>, body: &[u8], casing: Casing) -> Result<Vec<(String, Value)>, Refusal> {

@@ -103,7 +103,7 @@ impl Http {
                 Err(Refusal::forbidden("A secret that a rotation has replaced manages nothing"))
             }
             (RequiredRight::Holder, CallerIdentity::Key(_)) => Ok(()),
-            (_, CallerIdentity::Key(_)) if !self.config.keys_may_manage => {
+            (_, CallerIdentity::Key(_)) if !self.config.options.keys_may_manage => {
                 Err(Refusal::forbidden("Keys are managed with a session here, not with an API key"))
             }
             (RequiredRight::Scope(scope), _) if identity.has_scope(scope) => Ok(()),
@@ -128,7 +128,7 @@ impl Http {
         if let Some(session) = given {
             session.check()?;
             let is_json = matches!(route.argument_source(), ArgumentSource::Json);
-            message.with_head(|head| origin::check_origin(head, &self.config.origins, &session, is_json))?;
+            message.with_head(|head| origin::check_origin(head, &self.config.options.origins, &session, is_json))?;
             return Ok(CallerIdentity::Session(session));
         }
         let (text, client, request, prior) = message.with_head(|head| {
@@ -182,7 +182,7 @@ impl Http {
         Ok(match &caller.identity {
             CallerIdentity::Session(_) => keys,
             CallerIdentity::Key(key) => {
-                let revoke_children = self.config.revoke_children;
+                let revoke_children = self.config.options.revoke_children;
                 keys.bounded(ManagingKey { id: key.id.clone(), rights: Rights::of(key), revoke_children })
             }
         })

@@ -23,7 +23,8 @@ pub use self::spelling::{Spelling, View};
 use super::message::Message;
 use super::refusal::Refusal;
 use super::{Head, Header, Http, Response, Session};
-use crate::input::{Casing, Fields};
+use crate::casing::Casing;
+use crate::input::Fields;
 
 /// The response of a management route, without the common headers.
 struct ManagementAnswer {
@@ -64,7 +65,7 @@ impl Http {
     /// # kw.close().await; Ok(()) }) }
     /// ```
     pub async fn manage(&self, message: Message, session: Option<Session>) -> Response {
-        let path = &self.config.management_path;
+        let path = &self.config.options.management_path;
         let message = message.map_target(|target| path.inner_target(target).unwrap_or_default().into_owned());
         if let Some(response) = self.forward(&message).await {
             return response;
@@ -96,15 +97,19 @@ impl Http {
     /// ```
     #[must_use]
     pub fn manages(&self, target: &(impl AsRef<[u8]> + ?Sized)) -> bool {
-        self.config.management_path.answers(&self.config.self_service, self.config.forward_auth, target.as_ref())
+        self.config.options.management_path.answers(
+            &self.config.options.self_service,
+            self.config.options.forward_auth,
+            target.as_ref(),
+        )
     }
 
     async fn answer(&self, message: &Message, session: Option<Session>) -> Result<ManagementAnswer, Refusal> {
         if message.bytes().len() > Message::LARGEST_BODY {
             return Err(Refusal::new(413, "TOO_LARGE", "The body is larger than 64 KiB"));
         }
-        let matched = message.with_head(|head| MatchedRoute::find(head, &self.config.self_service))?;
-        let (route, spelling, shape) = (matched.route, &self.config.spelling, matched.route.answer_shape());
+        let matched = message.with_head(|head| MatchedRoute::find(head, &self.config.options.self_service))?;
+        let (route, spelling, shape) = (matched.route, &self.config.options.spelling, matched.route.answer_shape());
         let caller = self.management_caller(message, session, route).await?;
         let mut headers = self.principal_headers(&caller.principal());
         let given = message.with_head(|head| self.arguments(route, head, message.bytes()));
@@ -124,14 +129,14 @@ impl Http {
     /// The status of a successful request.
     fn status(&self, route: ManagementRoute) -> u16 {
         match route {
-            ManagementRoute::Create => self.config.spelling.created_status,
+            ManagementRoute::Create => self.config.options.spelling.created_status,
             ManagementRoute::Attest | ManagementRoute::AttestSelf => 201,
             _ => 200,
         }
     }
 
     fn arguments(&self, route: ManagementRoute, head: &Head<'_>, body: &[u8]) -> Result<Fields, Refusal> {
-        let spelling = &self.config.spelling;
+        let spelling = &self.config.options.spelling;
         let given = match route.argument_source() {
             ArgumentSource::Query => query::read(head, spelling.casing)?,
             ArgumentSource::Json => body::read(head, body, spelling.casing)?,

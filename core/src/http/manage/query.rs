@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Head;
+use crate::casing::Casing;
 use crate::error::Error;
 use crate::http::refusal::Refusal;
 use crate::http::route::percent_decode;
-use crate::input::{Casing, Value};
+use crate::input::Value;
 
 /// The arguments of lists that are numbers.
 const NUMBERS: [&str; 2] = ["limit", "idle_days"];

@@ -1,8 +1,9 @@
 //! The needs of a route.
 
+use crate::casing::Casing;
 use crate::decision::Request;
 use crate::error::Error;
-use crate::input::{Casing, Fields, FromFields, Value, chosen};
+use crate::input::{Fields, FromFields, Value, chosen};
 use crate::scope::IntoScopes;
 
 /// The credentials with which a caller may enter a route.

@@ -1,8 +1,9 @@
 //! Rules from named values.
 
 use super::{Needs, Rule};
+use crate::casing::Casing;
 use crate::error::Error;
-use crate::input::{Casing, Fields, Value};
+use crate::input::{Fields, Value};
 
 /// Reads a list of rules. Each is a mapping with `method`, `path` and the names of [`Needs`].
 pub(in crate::http) fn read(value: Value) -> Result<Vec<Rule>, Error> {

@@ -145,7 +145,7 @@ impl AgentClaims {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Casing;
+    use crate::casing::Casing;
 
     fn read(agent: Option<&str>, entries: &[(&str, Value)]) -> Result<Vec<String>, (String, String)> {
         let entries = entries.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();

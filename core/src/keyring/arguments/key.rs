@@ -120,7 +120,8 @@ mod tests {
     use super::*;
     use chrono::Utc;
 
-    use crate::input::{Casing, Value};
+    use crate::casing::Casing;
+    use crate::input::Value;
 
     fn fields(entries: &[(&str, Value)]) -> Fields {
         Fields::new(Casing::Snake, entries.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())

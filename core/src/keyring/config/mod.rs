@@ -11,13 +11,13 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::{KeyFormats, Keywright};
+use crate::casing::Casing;
 use crate::clock::{Clock, time};
 use crate::decision::Request;
 use crate::error::Error;
 use crate::events::{Event, EventKind};
 use crate::hash::Scheme;
 use crate::health::{Health, Operation};
-use crate::input::Casing;
 use crate::limit::{LimitRules, Limits};
 use crate::record::Limit;
 use crate::scope::Catalogue;

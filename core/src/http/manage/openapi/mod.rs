@@ -26,10 +26,10 @@ const FIXED: [&str; 5] = ["Introspection", "ActiveToken", "InactiveToken", "Toke
 const TAGS: [(&str, &str); 6] = [
     ("Keys", "The API keys of an org."),
     ("Audit", "The record of every change."),
-    ("Introspection", "What a key stands for, told to other servers."),
+    ("Introspection", "The introspection of keys by other servers."),
     ("Orgs", "The tenants that own keys; for operators."),
-    ("Self-service", "What the holder of a key does with that key."),
-    ("Document", "This description."),
+    ("Self-service", "The calls by which a key reads or changes itself."),
+    ("Document", "This document."),
 ];
 
 /// The security scheme of sessions.
@@ -113,7 +113,7 @@ impl Http {
         let paths = self.paths();
         let responses = json!({
             "Refused": refused("The request is refused; the body says why."),
-            "Unavailable": refused("Nothing can be said now; come back after Retry-After seconds."),
+            "Unavailable": refused("The store does not answer; try again after Retry-After seconds."),
         });
         let mut schemas = self.schemas();
         let mut used = BTreeSet::new();
@@ -125,11 +125,11 @@ impl Http {
             "info": {
                 "title": "Keys",
                 "version": env!("CARGO_PKG_VERSION"),
-                "description": "Manages the API keys of this API: who has one, what it may do, and until when.",
+                "description": "The management of the API keys of this API.",
             },
             "tags": TAGS.map(|(name, description)| json!({"name": name, "description": description})),
             // MatchedRoute from the document, wherever management is mounted.
-            "servers": [{"url": self.config.management_path.relative_root()}],
+            "servers": [{"url": self.config.options.management_path.relative_root()}],
             "paths": paths,
             "components": {
                 "schemas": schemas,
@@ -142,7 +142,7 @@ impl Http {
 
     /// The schemas of every operation, open or not.
     fn schemas(&self) -> Map<String, Value> {
-        let spelling = &self.config.spelling;
+        let spelling = &self.config.options.spelling;
         let (answers, bodies) = (RECORDS.answers.clone(), RECORDS.bodies.clone());
         let mut schemas = spelling.answer_schemas(&answers);
         schemas.extend(bodies.clone().into_iter().map(|(name, body)| (name, spelling.argument_schema(body))));
@@ -155,7 +155,7 @@ impl Http {
 
     fn parameters(&self) -> Value {
         let parameters = RECORDS.parameters.clone().into_iter();
-        parameters.map(|(name, parameter)| (name, self.config.spelling.parameter(parameter))).collect()
+        parameters.map(|(name, parameter)| (name, self.config.options.spelling.parameter(parameter))).collect()
     }
 
     fn paths(&self) -> Value {
@@ -165,21 +165,21 @@ impl Http {
             if let Some((before, _)) = pattern.split_once("/*") {
                 item.insert("parameters".into(), json!([reference("parameters", before)]));
             }
-            for (method, route) in methods.iter().filter(|it| it.1.is_open(&self.config.self_service)) {
+            for (method, route) in methods.iter().filter(|it| it.1.is_open(&self.config.options.self_service)) {
                 if let Some(operation) = OPERATIONS.get(route.operation_id()) {
                     item.insert(method.to_ascii_lowercase(), self.operation(*route, operation));
                 }
             }
             if !item.is_empty() {
                 let path = format!("/{}", pattern.replace('*', "{id}"));
-                paths.insert(self.config.management_path.outer_path(&path), item.into());
+                paths.insert(self.config.options.management_path.outer_path(&path), item.into());
             }
         }
         paths.into()
     }
 
     fn operation(&self, route: ManagementRoute, operation: &OperationDoc) -> Value {
-        let (spelling, shape) = (&self.config.spelling, route.answer_shape());
+        let (spelling, shape) = (&self.config.options.spelling, route.answer_shape());
         let answer = spelling.answer_name(&shape, &operation.answer);
         let mut done = json!({"description": "Done.", "content": content("application/json", answer)});
         if let (Some(done), Some(link)) = (done.as_object_mut(), spelling.link(&shape)) {
@@ -223,12 +223,12 @@ impl Http {
     /// The security schemes that a route accepts, as alternatives.
     fn security(&self, right: &RequiredRight) -> Value {
         let session = || [SESSION.to_owned()].into_iter();
-        let keys = || self.config.credentials.iter().map(key_scheme);
+        let keys = || self.config.options.credentials.iter().map(key_scheme);
         let names: Vec<String> = match right {
             RequiredRight::Holder => keys().collect(),
             RequiredRight::Anyone => session().chain(keys()).collect(),
             RequiredRight::Granted(_) => session().chain(keys()).chain([CLIENT.to_owned()]).collect(),
-            RequiredRight::Scope(_) if self.config.keys_may_manage => session().chain(keys()).collect(),
+            RequiredRight::Scope(_) if self.config.options.keys_may_manage => session().chain(keys()).collect(),
             RequiredRight::Scope(_) | RequiredRight::Operator(_) => session().collect(),
         };
         names.into_iter().map(|it| json!({it: []})).collect()
@@ -240,7 +240,7 @@ impl Http {
         schemes.insert(SESSION.into(), session);
         let client = "The id or prefix of an API key as the user, the key as the password.";
         schemes.insert(CLIENT.into(), json!({"type": "http", "scheme": "basic", "description": client}));
-        for source in &self.config.credentials {
+        for source in &self.config.options.credentials {
             let scheme = match source.authorization_scheme() {
                 Some(scheme) => {
                     json!({"type": "http", "scheme": scheme.to_ascii_lowercase(), "description": "An API key."})

@@ -14,8 +14,9 @@ pub(in crate::http) use self::record::{
     AGENT_USAGE, AUDIT_ENTRY, ORG, REVOKED_KEYS, RecordField, RecordShape, SCOPE, USAGE, WHOAMI,
 };
 pub use self::view::View;
+use crate::casing::Casing;
 use crate::error::Error;
-use crate::input::{Casing, Fields, Value};
+use crate::input::{Fields, Value};
 
 /// The spelling of management bodies and queries. It never changes values, scopes or the names in `metadata`.
 ///

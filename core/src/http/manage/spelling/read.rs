@@ -1,8 +1,9 @@
 //! The options of the spelling.
 
 use super::{Spelling, View};
+use crate::casing::Casing;
 use crate::error::Error;
-use crate::input::{Casing, Fields, Value, chosen};
+use crate::input::{Fields, Value, chosen};
 
 impl Spelling {
     /// The names of the options.

@@ -1,3 +1,5 @@
+//! The spelling of names in other languages.
+
 /// The spelling of field names in the caller's language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Casing {
