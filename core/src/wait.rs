@@ -93,12 +93,38 @@ fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// The output of a future that is ready at once.
-pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    match poll_once(std::pin::pin!(future)) {
+/// Runs two futures at the same time. The first one is polled first.
+pub(crate) async fn join<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::Output) {
+    let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
+    let mut outputs = (None, None);
+    std::future::poll_fn(move |context| {
+        if outputs.0.is_none() {
+            outputs.0 = ready(first.as_mut().poll(context));
+        }
+        if outputs.1.is_none() {
+            outputs.1 = ready(second.as_mut().poll(context));
+        }
+        match std::mem::take(&mut outputs) {
+            (Some(first), Some(second)) => Poll::Ready((first, second)),
+            waiting => {
+                outputs = waiting;
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+fn ready<T>(poll: Poll<T>) -> Option<T> {
+    match poll {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
     }
+}
+
+/// The output of a future that is ready at once.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    ready(poll_once(std::pin::pin!(future)))
 }
 
 /// Polls a future once. With SQLite and `hmac-sha256` a verification is always `Now`.

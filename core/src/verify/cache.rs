@@ -116,9 +116,13 @@ impl VerificationCache {
         self.with_entry(text, same).unwrap_or(false)
     }
 
-    /// Reads the changes since the last call, and drops the keys that they concern. Returns the generation with which a
-    /// later read from the store may be cached.
-    pub(super) async fn catch_up(&self, store: &AnyStore, now: Millis) -> Result<Generation, Error> {
+    /// The generation with which a later read from the store may be cached.
+    pub(super) fn generation(&self) -> Generation {
+        Generation(lock(&self.index).generation)
+    }
+
+    /// Reads the changes since the last call, and drops the keys that they concern.
+    pub(super) async fn catch_up(&self, store: &AnyStore, now: Millis) -> Result<(), Error> {
         let failures = self.failures.load(Ordering::Acquire);
         let mut last_error = self.asking.lock().await;
         if let Some(error) = last_error.as_ref().filter(|_| self.failures.load(Ordering::Acquire) != failures) {
@@ -131,7 +135,7 @@ impl VerificationCache {
             self.failures.fetch_add(1, Ordering::Release);
             return Err(error);
         }
-        Ok(Generation(lock(&self.index).generation))
+        Ok(())
     }
 
     async fn ask(&self, store: &AnyStore, now: Millis) -> Result<(), Error> {

@@ -23,7 +23,7 @@ use crate::record::{Limit, Per};
 use crate::scope::Catalogue;
 use crate::store::{AnyStore, KeyRow, LookupResult, Store, Tenant};
 use crate::usage::Metered;
-use crate::wait::at_once;
+use crate::wait::{at_once, join};
 use crate::worker::Workers;
 
 pub use self::presented::Presented;
@@ -171,11 +171,21 @@ impl Verifier {
         let (matched, (format, parts)) = presented.0.and_then(read).ok_or_else(invalid)?;
         let now = self.clock.now();
         let failed = |error: Error| Box::new(Denial::from_error(&error));
-        let generation = process.cache.catch_up(&self.store, now).await.map_err(failed)?;
-        if let Some(judgement) = self.judge_cached(process, tenant, matched, context, self.clock.coarse_now()) {
-            return Ok(judgement);
-        }
-        let found = self.store.find(parts.lookup, now).await.map_err(failed)?;
+        let catch_up = process.cache.catch_up(&self.store, now);
+        let find = async { (process.cache.generation(), self.store.find(parts.lookup, now).await) };
+        let (generation, found) = if process.cache.key(matched).is_some() {
+            catch_up.await.map_err(failed)?;
+            if let Some(judgement) = self.judge_cached(process, tenant, matched, context, self.clock.coarse_now()) {
+                return Ok(judgement);
+            }
+            find.await
+        } else {
+            // A store on another machine answers both questions in one round trip.
+            let (caught_up, found) = join(catch_up, find).await;
+            caught_up.map_err(failed)?;
+            found
+        };
+        let found = found.map_err(failed)?;
         let mut found = found.filter(|found| belongs(found, tenant, format, &parts)).ok_or_else(invalid)?;
         let is_known = process.cache.is_verified(matched, &found.secret.verifier);
         self.check_secret(process, &found, &parts, is_known).await?;
