@@ -71,6 +71,11 @@ export interface Options {
   readOnly?: boolean | undefined;
   /** The longest wait for another writer, like `"5s"`. */
   busyTimeout?: string | undefined;
+  /**
+   * On PostgreSQL: how long a verification may miss a change on another machine, like "2s", "0s" to "1h"; 2 seconds when left
+   * out. With "0s" every verification asks the database.
+   */
+  maxStaleness?: string | undefined;
   /** The number of keys cached in memory, which verify without the database: 0 to 10,000,000, 100,000 by default. */
   keysInMemory?: number | undefined;
   /**

@@ -100,6 +100,8 @@ pub(crate) struct Unopened;
 /// read_only: verifies and lists, and writes nothing.
 /// keys_in_memory: the number of keys cached in memory, 0 to 10,000,000; 100,000 when left out.
 /// busy_timeout: the longest wait for another writer, like `"5s"` or a timedelta, 0 to 1 hour; 5 seconds when left out.
+/// max_staleness: on PostgreSQL, how long a verification may miss a change on another machine, like `"2s"` or a timedelta, 0 to 1 hour;
+///     2 seconds when left out. With 0 every verification asks the database.
 /// tiers: named sets of limits for keys, like `{"basic": 100, "premium": {"rate": 10000, "burst": 500}}`:
 ///     requests a minute, or a dict of `rate`, `burst` (as the rate when left out), `per` (`"key"` when left out,
 ///     `"org"` or `"agent"`), `operation` and `name` (the tier's when left out), or a list of up to 8 of these.
@@ -126,7 +128,7 @@ impl Keywright {
     #[new]
     #[pyo3(
         signature = (url, **options),
-        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, keys_in_memory=None, tiers=None, limits=None, processes=None, on_event=None, expiring_days=None, idle_days=None, clock=None)"
+        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, max_staleness=None, keys_in_memory=None, tiers=None, limits=None, processes=None, on_event=None, expiring_days=None, idle_days=None, clock=None)"
     )]
     fn new(url: &Bound<'_, PyAny>, options: Option<Keywords<'_, '_>>) -> PyResult<PyClassInitializer<Self>> {
         Config::read(url, options)?.opened(url.py())

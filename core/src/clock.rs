@@ -43,6 +43,12 @@ impl Clock {
         sys::coarse_millis().max(0)
     }
 
+    /// Whether the clock runs by itself, and not by the hand of a test.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn runs(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The time to compare with `end`: `coarse`, or the exact time if the end is so near that it matters.
     pub(crate) fn now_near(&self, coarse: Millis, end: Millis) -> Millis {
         if coarse.saturating_add(COARSE_LAG) < end { coarse } else { self.now() }

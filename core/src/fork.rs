@@ -96,6 +96,17 @@ impl<T> PerProcess<T> {
         Self { epoch: epoch(), value, child: OnceLock::new() }
     }
 
+    /// The value of this process; `None` in a forked child that has not built its own.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn built(&self) -> Option<&T> {
+        let epoch = epoch();
+        let mut holder = self;
+        while holder.epoch != epoch {
+            holder = holder.child.get()?;
+        }
+        Some(&holder.value)
+    }
+
     /// The value of this process. In a forked child, `build` builds it. The caller does not hold the gate.
     pub(crate) fn get(&self, build: impl Fn() -> T) -> &T {
         let epoch = epoch();

@@ -99,7 +99,7 @@ test("a pepper that is missing is refused, and any other option may be undefined
     assert.throws(() => new Keywright(url(t), { brand: "liq", pepper }), { code: /^(invalid_request|validation_failed)$/, field: "pepper" });
   }
   const others = ["environments", "environment", "keyFormat", "acceptFormats", "scopes", "retiredPeppers", "hash"];
-  others.push("retiredHashes", "idStyle", "readOnly", "busyTimeout", "clock");
+  others.push("retiredHashes", "idStyle", "readOnly", "busyTimeout", "maxStaleness", "clock");
   const unset = Object.fromEntries(others.map((it) => [it, undefined]));
   assert.match(new Keywright(url(t), { ...unset, brand: "liq", pepper: PEPPER }).keyPattern(), /^liq_/);
   assert.match(new Keywright(url(t), { brand: "liq" }).keyPattern(), /^liq_/, "without the name there is no pepper");

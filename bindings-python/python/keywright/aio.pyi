@@ -52,6 +52,7 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
         id_style: Literal["uuid", "integer"] | None = None,
         read_only: bool = False,
         busy_timeout: str | timedelta | None = None,
+        max_staleness: str | timedelta | None = None,
         keys_in_memory: int | None = None,
         tiers: Mapping[str, _Rule | Sequence[_Rule]] | None = None,
         limits: _Rules | None = None,
@@ -79,6 +80,8 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
         id_style: ``"uuid"`` (the default) or ``"integer"``. It cannot change once the database exists.
         read_only: verifies and lists, and writes nothing.
         busy_timeout: the longest wait for another writer, like ``"5s"`` or a timedelta, 0 to 1 hour; 5 seconds when left out.
+        max_staleness: on PostgreSQL, how long a verification may miss a change on another machine, like ``"2s"`` or a timedelta, 0 to
+            1 hour; 2 seconds when left out. With 0 every verification asks the database.
         keys_in_memory: the number of keys cached in memory, 0 to 10,000,000; 100,000 when left out.
         tiers: named sets of limits for keys, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
             requests a minute, or a dict of ``rate``, ``burst`` (as the rate when left out), ``per`` (``"key"`` when left out,

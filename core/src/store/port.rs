@@ -11,7 +11,7 @@ use super::rows::{
     UsageDelta,
 };
 use super::script::{AuditKey, ChangeScript, EndGraces, Once, RequestId, RequestRows, TransactionScript};
-use crate::clock::Millis;
+use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::health::Health;
 use crate::idempotency::{IdempotentRequest, StoredOutcome};
@@ -26,6 +26,11 @@ pub(crate) struct OpenSettings {
     /// The settings of the database, if it is new.
     pub(crate) new_database: DatabaseInfo,
     pub(crate) audit_key: AuditKey,
+    /// How long memory may answer after the database was last asked for changes, where it does not tell of them at once.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite tells of changes at once"))]
+    pub(crate) max_staleness: Duration,
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite tells of changes at once"))]
+    pub(crate) clock: Clock,
     pub(crate) health: Arc<Health>,
 }
 

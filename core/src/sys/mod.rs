@@ -15,6 +15,8 @@ use self::portable as system;
 #[cfg(all(unix, not(keywright_portable)))]
 use self::unix as system;
 
+#[cfg(feature = "postgres")]
+pub(crate) use self::system::boot_micros;
 // The clocks, the threads, and the files. A function that one of the two lacks does not compile here.
 pub(crate) use self::system::{
     MAPS_WAL_INDEX, coarse_millis, has_second_name, is_private, lower_priority, monotonic_micros,
@@ -74,6 +76,9 @@ mod tests {
         let first = monotonic_micros();
         std::thread::sleep(std::time::Duration::from_millis(2));
         assert!(monotonic_micros() >= first + 2_000);
+        let first = system::boot_micros();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert!(system::boot_micros() >= first + 2_000);
     }
 
     #[test]

@@ -27,6 +27,12 @@ pub(crate) fn monotonic_micros() -> u64 {
     u64::try_from(ORIGIN.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
+/// The same clock. On Windows it also runs while the machine sleeps.
+#[cfg(any(test, feature = "postgres"))]
+pub(crate) fn boot_micros() -> u64 {
+    monotonic_micros()
+}
+
 /// Threads keep their priority.
 pub(crate) fn lower_priority(_nice: i32) {}
 

@@ -36,6 +36,18 @@ pub(crate) fn monotonic_micros() -> u64 {
     now.tv_sec.unsigned_abs().saturating_mul(1_000_000).saturating_add(now.tv_nsec.unsigned_abs() / 1_000)
 }
 
+/// Microseconds of a clock that nobody sets and that also runs while the machine sleeps, since an arbitrary origin.
+#[cfg(any(test, feature = "postgres"))]
+pub(crate) fn boot_micros() -> u64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let clock = ClockId::Boottime;
+    // On macOS this clock runs while the machine sleeps.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let clock = ClockId::Monotonic;
+    let now = clock_gettime(clock);
+    now.tv_sec.unsigned_abs().saturating_mul(1_000_000).saturating_add(now.tv_nsec.unsigned_abs() / 1_000)
+}
+
 /// Lowers the priority of the calling thread by this many steps of `nice`. Only Linux has a priority for each thread;
 /// elsewhere it is that of the whole process, which stays as it is.
 pub(crate) fn lower_priority(nice: i32) {

@@ -47,10 +47,8 @@ pub(super) struct VerificationCache {
     entries: papaya::HashMap<u64, CacheEntry, FingerprintHash>,
     /// The store's freshness from before the changes that were applied last; 0 for none.
     confirmed: AtomicU64,
-    /// One task at a time asks the store. Those that wait for it share its error.
-    asking: tokio::sync::Mutex<Option<Error>>,
-    /// How often the store has failed to answer.
-    failures: AtomicU64,
+    /// Held by the task that reads changes.
+    reading: tokio::sync::Mutex<()>,
     /// Never locked while the store is asked.
     index: Mutex<CacheIndex>,
 }
@@ -82,8 +80,7 @@ impl VerificationCache {
             capacity,
             entries: papaya::HashMap::builder().hasher(FingerprintHash::default()).build(),
             confirmed: AtomicU64::new(0),
-            asking: tokio::sync::Mutex::default(),
-            failures: AtomicU64::new(0),
+            reading: tokio::sync::Mutex::default(),
             index: Mutex::default(),
         }
     }
@@ -123,28 +120,17 @@ impl VerificationCache {
 
     /// Reads the changes since the last call, and drops the keys that they concern.
     pub(super) async fn catch_up(&self, store: &AnyStore, now: Millis) -> Result<(), Error> {
-        let failures = self.failures.load(Ordering::Acquire);
-        let mut last_error = self.asking.lock().await;
-        if let Some(error) = last_error.as_ref().filter(|_| self.failures.load(Ordering::Acquire) != failures) {
-            return Err(error.clone());
+        if store.freshness(now).is_some_and(|freshness| self.is_fresh(freshness)) {
+            return Ok(());
         }
-        if !store.freshness(now).is_some_and(|freshness| self.is_fresh(freshness))
-            && let Err(error) = self.ask(store, now).await
-        {
-            *last_error = Some(error.clone());
-            self.failures.fetch_add(1, Ordering::Release);
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    async fn ask(&self, store: &AnyStore, now: Millis) -> Result<(), Error> {
+        let confirmed = store.confirm(now).await?;
+        // One task at a time reads changes. Those that wait for it find nothing left to read.
+        let _turn = self.reading.lock().await;
         // Comes before the changes are read: the next call sees a commit that comes in between.
-        let freshness = store.confirm(now).await?;
+        let freshness = store.freshness(now).unwrap_or(confirmed);
         if !self.is_fresh(freshness) {
             let known = lock(&self.index).known;
-            let changes = store.changes(known).await?;
-            self.apply(changes);
+            self.apply(store.changes(known).await?);
             self.confirmed.store(freshness.0.get(), Ordering::Release);
         }
         Ok(())

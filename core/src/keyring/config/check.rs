@@ -16,6 +16,7 @@ use crate::store::StoreUrl;
 const MAX_ENVIRONMENTS: usize = 16;
 const MAX_FORMATS: usize = 16;
 const DEFAULT_BUSY_TIMEOUT: i64 = 5_000;
+const DEFAULT_MAX_STALENESS: i64 = 2_000;
 const DEFAULT_KEYS_IN_MEMORY: usize = 100_000;
 const DEFAULT_EXPIRING_DAYS: u32 = 14;
 const DEFAULT_IDLE_DAYS: u32 = 90;
@@ -31,6 +32,7 @@ pub(super) struct CheckedConfig {
     pub(super) integer_ids: Option<bool>,
     pub(super) read_only: bool,
     pub(super) busy_timeout: Duration,
+    pub(super) max_staleness: Duration,
     pub(super) keys_in_memory: usize,
     pub(super) unwatched: bool,
     pub(super) limits: Limits,
@@ -77,10 +79,12 @@ impl Config {
             peppers("retired_peppers", &self.retired_peppers)?,
             self.retired_hashes.clone(),
         )?;
-        let busy_timeout = self.busy_timeout.unwrap_or(DEFAULT_BUSY_TIMEOUT);
-        if !(0..=clock::DAY / 24).contains(&busy_timeout) {
-            return Err(Error::validation_failed("busy_timeout", "is longer than an hour", "give 0 to \"1h\""));
-        }
+        let up_to_an_hour = |field: &str, millis: i64| match u64::try_from(millis) {
+            Ok(length) if millis <= clock::DAY / 24 => Ok(Duration::from_millis(length)),
+            _ => Err(Error::validation_failed(field, "is longer than an hour", "give 0 to \"1h\"")),
+        };
+        let busy_timeout = up_to_an_hour("busy_timeout", self.busy_timeout.unwrap_or(DEFAULT_BUSY_TIMEOUT))?;
+        let max_staleness = up_to_an_hour("max_staleness", self.max_staleness.unwrap_or(DEFAULT_MAX_STALENESS))?;
         let keys_in_memory = self.keys_in_memory.unwrap_or(DEFAULT_KEYS_IN_MEMORY);
         if i64::try_from(keys_in_memory).is_ok_and(|it| it > MAX_KEYS_IN_MEMORY) {
             let fix = format!("give 0 to {MAX_KEYS_IN_MEMORY}");
@@ -110,7 +114,8 @@ impl Config {
             catalogue: self.scopes.clone(),
             integer_ids: self.integer_ids,
             read_only: self.read_only,
-            busy_timeout: Duration::from_millis(busy_timeout.unsigned_abs()),
+            busy_timeout,
+            max_staleness,
             keys_in_memory,
             unwatched: self.unwatched,
             limits: self.limits.clone(),

@@ -65,6 +65,7 @@ pub struct Config {
     integer_ids: Option<bool>,
     read_only: bool,
     busy_timeout: Option<i64>,
+    max_staleness: Option<i64>,
     keys_in_memory: Option<usize>,
     unwatched: bool,
     limits: Limits,
@@ -159,6 +160,13 @@ impl Config {
     /// How long a write waits for the write of another program, up to an hour. Default: five seconds.
     pub fn busy_timeout(self, timeout: Duration) -> Self {
         Self { busy_timeout: Some(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)), ..self }
+    }
+
+    /// On PostgreSQL: how long after a change on another machine a verification may still be answered without it, up to an
+    /// hour. With 0 every verification asks the database. While the database cannot be reached, memory answers for as long.
+    /// Default: two seconds. On SQLite no verification misses a change.
+    pub fn max_staleness(self, staleness: Duration) -> Self {
+        Self { max_staleness: Some(i64::try_from(staleness.as_millis()).unwrap_or(i64::MAX)), ..self }
     }
 
     /// How many keys the engine keeps in memory, up to 10,000,000, so that it verifies them without the store. A key takes up to a

@@ -42,6 +42,8 @@ impl CheckedConfig {
             without_wal_index: self.unwatched,
             new_database,
             audit_key,
+            max_staleness: self.max_staleness,
+            clock: self.clock.clone(),
             health: self.health,
         };
         let store = AnyStore::open(&self.url, settings)?;

@@ -25,6 +25,7 @@ impl Config {
             "id_style",
             "read_only",
             "busy_timeout",
+            "max_staleness",
             "keys_in_memory",
             "tiers",
             "limits",
@@ -94,6 +95,8 @@ impl Config {
         config.read_only = fields.given("read_only").map_or(Ok(false), |it| it.into_bool("read_only"))?;
         config.busy_timeout =
             fields.given("busy_timeout").map(|it| span("busy_timeout", it, clock::DAY / 24)).transpose()?;
+        config.max_staleness =
+            fields.given("max_staleness").map(|it| span("max_staleness", it, clock::DAY / 24)).transpose()?;
         config.limits = Limits {
             tiers: fields.given("tiers").map(limit::read::read_tiers).transpose()?.unwrap_or_default(),
             every: fields.given("limits").map_or(Ok(vec![]), |it| limit::read::read("limits", it))?,

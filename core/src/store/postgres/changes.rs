@@ -1,10 +1,11 @@
 //! The changes since a cursor in the sequence that the triggers raise.
 
-use std::num::NonZeroU64;
 use std::sync::LazyLock;
 
-use super::connection::Query;
-use super::error::foreign_row;
+use tokio_postgres::Row;
+
+use super::connection::{Connection, Query};
+use super::error::{self, foreign_row};
 use super::pool::Pool;
 use super::table::PgColumns;
 use super::value::SqlValue;
@@ -21,7 +22,7 @@ pub(super) const GENERATION: &str = "hashtextextended(concat_ws(' ', \
       ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END, \
     'keywright.meta'::regclass::oid), 0)";
 
-static STAMP: LazyLock<String> = LazyLock::new(|| format!("SELECT seq, {GENERATION} FROM keywright.meta"));
+static SELECT_GENERATION: LazyLock<String> = LazyLock::new(|| format!("SELECT {GENERATION}"));
 
 /// The first row is the cursor; each further one is a changed row. One statement reads one snapshot.
 static SINCE: LazyLock<String> = LazyLock::new(|| {
@@ -34,35 +35,53 @@ static SINCE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A number that differs after each commit, and in another database.
-pub(super) async fn stamp(on: &Pool) -> Result<NonZeroU64, Error> {
-    let rows = on.read(&Query { sql: &STAMP, values: Vec::new() }).await?;
-    let mut columns = PgColumns::at(rows.first().ok_or_else(foreign_row)?, 0);
-    let (seq, generation): (i64, i64) = (columns.next()?, columns.next()?);
-    Ok(NonZeroU64::new(seq.wrapping_add(generation).cast_unsigned()).unwrap_or(NonZeroU64::MAX))
+/// The generation that a connection sees.
+pub(super) async fn generation(on: &Connection) -> Result<i64, Error> {
+    let query = Query { sql: &SELECT_GENERATION, values: Vec::new() };
+    let answer = on.query_limited(&query).await.ok_or_else(error::no_answer)?;
+    let rows = answer.map_err(|problem| error::of_statement(&problem))?;
+    PgColumns::at(rows.first().ok_or_else(foreign_row)?, 0).next()
 }
 
 pub(super) async fn since(on: &Pool, after: Option<ChangeCursor>) -> Result<Changes, Error> {
     // Without a cursor no change needs a name.
-    let from = after.map_or(i64::MAX, |after| after.seq);
-    let rows = on.read(&Query { sql: &SINCE, values: vec![SqlValue::Integer(Some(from))] }).await?;
-    let mut rows = rows.iter();
-    let mut first = PgColumns::at(rows.next().ok_or_else(foreign_row)?, 2);
-    let (seq, deleted, generation): (i64, i64, i64) = (first.next()?, first.next()?, first.next()?);
+    let rows = on.read(&query(after.map_or(i64::MAX, |after| after.seq))).await?;
+    let ChangedRows { changes, deleted_seq } = read(&rows)?;
+    let is_complete = after.is_some_and(|after| {
+        changes.cursor.generation == after.generation && changes.cursor.seq >= after.seq && deleted_seq <= after.seq
+    });
+    // On the first call, after a deleted row, which has no name here, and in another database, everything may have changed.
+    Ok(if is_complete { changes } else { Changes { cursor: changes.cursor, all: true, ..Changes::default() } })
+}
+
+/// The rows that changed after a number.
+pub(super) fn query(after: i64) -> Query<'static> {
+    Query { sql: &SINCE, values: vec![SqlValue::Integer(Some(after))] }
+}
+
+/// The changes that a commit made after a number.
+pub(super) fn read_own(rows: &[Row], after: i64) -> Result<Changes, Error> {
+    let ChangedRows { changes, deleted_seq } = read(rows)?;
+    Ok(Changes { all: changes.all || deleted_seq > after, ..changes })
+}
+
+struct ChangedRows {
+    changes: Changes,
+    deleted_seq: i64,
+}
+
+fn read(rows: &[Row]) -> Result<ChangedRows, Error> {
+    let (first, rows) = rows.split_first().ok_or_else(foreign_row)?;
+    let mut first = PgColumns::at(first, 2);
+    let (seq, deleted_seq, generation): (i64, i64, i64) = (first.next()?, first.next()?, first.next()?);
     let mut changes = Changes { cursor: ChangeCursor { seq, generation }, ..Changes::default() };
-    match after {
-        Some(after) if generation == after.generation && seq >= after.seq && deleted <= after.seq => {
-            for row in rows {
-                let mut columns = PgColumns::at(row, 0);
-                match columns.next()? {
-                    "key" => changes.keys.push(columns.next()?),
-                    _ => changes.orgs.push(columns.next()?),
-                }
-            }
-            changes.all = changes.keys.len() > MAX_NAMED || changes.orgs.len() > MAX_NAMED;
+    for row in rows {
+        let mut columns = PgColumns::at(row, 0);
+        match columns.next()? {
+            "key" => changes.keys.push(columns.next()?),
+            _ => changes.orgs.push(columns.next()?),
         }
-        // The first call, a deleted row, which has no name here, or another database in place of this one.
-        _ => changes.all = true,
     }
-    Ok(changes)
+    changes.all = changes.keys.len() > MAX_NAMED || changes.orgs.len() > MAX_NAMED;
+    Ok(ChangedRows { changes, deleted_seq })
 }

@@ -4,7 +4,6 @@ mod audit;
 mod changes;
 mod connection;
 mod error;
-#[cfg(feature = "testing")]
 pub(crate) mod freshness;
 mod idempotency;
 mod key_edits;
@@ -22,17 +21,20 @@ mod table;
 mod tls;
 mod usage;
 mod value;
+mod watcher;
 mod writer;
 
 pub(crate) use self::settings::PostgresSettings;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use self::connection::{PipelineStep, Query};
 use self::pool::{Pool, WriterRole};
+use self::watcher::Watcher;
 use self::writer::ScriptWriter;
-use crate::clock::Millis;
+use crate::clock::{Clock, Millis};
 use crate::error::{Error, UnavailableCause};
 use crate::fork::{PerProcess, Process, Relation};
 use crate::health::{Health, Operation};
@@ -46,26 +48,41 @@ use crate::store::script::{AuditKey, RequestId, RequestRows, TransactionScript};
 use crate::wait::block_on;
 
 pub(crate) struct Postgres {
-    settings: Arc<PostgresSettings>,
+    links: LinkSettings,
     read_only: bool,
     info: DatabaseInfo,
-    audit_key: AuditKey,
     health: Arc<Health>,
     connections: PerProcess<ProcessConnections>,
     closed: AtomicBool,
+}
+
+/// The settings of the connections and of what runs on them, which every process of the engine has.
+struct LinkSettings {
+    server: Arc<PostgresSettings>,
+    audit_key: AuditKey,
+    max_staleness: Duration,
+    clock: Clock,
 }
 
 /// The connections of one process, and what runs on them.
 struct ProcessConnections {
     process: Process,
     /// `None` only while it is dropped.
-    writer: Option<(Arc<Pool>, ScriptWriter)>,
+    links: Option<Links>,
+}
+
+struct Links {
+    pool: Arc<Pool>,
+    watcher: Arc<Watcher>,
+    writer: ScriptWriter,
 }
 
 impl ProcessConnections {
-    fn new(pool: &Arc<Pool>, audit_key: &AuditKey) -> Self {
-        let writer = ScriptWriter::new(Arc::clone(pool), audit_key.clone());
-        Self { process: Process::current(), writer: Some((Arc::clone(pool), writer)) }
+    fn new(pool: Arc<Pool>, settings: &LinkSettings) -> Self {
+        let LinkSettings { server, audit_key, max_staleness, clock } = settings;
+        let watcher = Watcher::new(Arc::clone(&pool), server.listen, *max_staleness, clock);
+        let writer = ScriptWriter::new(Arc::clone(&pool), Arc::clone(&watcher), audit_key.clone());
+        Self { process: Process::current(), links: Some(Links { pool, watcher, writer }) }
     }
 }
 
@@ -73,7 +90,9 @@ impl Drop for ProcessConnections {
     fn drop(&mut self) {
         if !matches!(self.process.check(), Ok(Relation::Same)) {
             // The threads of these connections stayed in the parent, which goes on using the sockets.
-            std::mem::forget(self.writer.take());
+            std::mem::forget(self.links.take());
+        } else if let Some(links) = &self.links {
+            links.watcher.close();
         }
     }
 }
@@ -81,7 +100,16 @@ impl Drop for ProcessConnections {
 impl Postgres {
     /// Connects. Creates the tables or migrates them, unless it is opened with `read_only`.
     pub(super) fn open(settings: &PostgresSettings, open: OpenSettings) -> Result<Self, Error> {
-        let OpenSettings { read_only, lock_timeout, without_wal_index: _, new_database, audit_key, health } = open;
+        let OpenSettings {
+            read_only,
+            lock_timeout,
+            without_wal_index: _,
+            new_database,
+            audit_key,
+            max_staleness,
+            clock,
+            health,
+        } = open;
         let settings = Arc::new(settings.clone().for_engine(read_only, lock_timeout)?);
         let pool = Arc::new(Pool::new(Arc::clone(&settings), runtime::handle()?));
         let info = block_on(async {
@@ -91,29 +119,31 @@ impl Postgres {
                 schema::migrate(&*pool.writer(WriterRole::Ordered).await?, &settings, &new_database).await
             }
         })?;
-        let connections = PerProcess::new(ProcessConnections::new(&pool, &audit_key));
-        Ok(Self { settings, read_only, info, audit_key, health, connections, closed: AtomicBool::new(false) })
+        let links = LinkSettings { server: settings, audit_key, max_staleness, clock };
+        let connections = PerProcess::new(ProcessConnections::new(pool, &links));
+        Ok(Self { links, read_only, info, health, connections, closed: AtomicBool::new(false) })
     }
 
-    fn connections(&self) -> Result<&(Arc<Pool>, ScriptWriter), Error> {
+    fn connections(&self) -> Result<&Links, Error> {
         if self.closed.load(Ordering::Relaxed) {
             return Err(Error::Closed);
         }
         // The runtime of a forked child is built before the gate is taken, which a thread must not take twice.
         let runtime = runtime::handle()?;
         let of_process = self.connections.get(|| {
-            let pool = Arc::new(Pool::new(Arc::clone(&self.settings), runtime.clone()));
-            ProcessConnections::new(&pool, &self.audit_key)
+            let pool = Arc::new(Pool::new(Arc::clone(&self.links.server), runtime.clone()));
+            ProcessConnections::new(pool, &self.links)
         });
         of_process.process.check()?;
-        of_process.writer.as_ref().ok_or(Error::Closed)
+        of_process.links.as_ref().ok_or(Error::Closed)
     }
 
     fn pool(&self) -> Result<&Arc<Pool>, Error> {
-        Ok(&self.connections()?.0)
+        Ok(&self.connections()?.pool)
     }
 
-    fn writer(&self) -> Result<&(Arc<Pool>, ScriptWriter), Error> {
+    /// The connections, for a change.
+    fn writable(&self) -> Result<&Links, Error> {
         if self.read_only {
             return Err(Error::unavailable(
                 UnavailableCause::ReadOnly,
@@ -132,7 +162,7 @@ impl Postgres {
 
     /// Runs statements that are no script, each a transaction of its own.
     async fn run_statements(&self, statements: Vec<Query<'_>>) -> Result<Vec<Vec<tokio_postgres::Row>>, Error> {
-        let (pool, _) = self.writer()?;
+        let pool = &self.writable()?.pool;
         let run = async {
             let _turn = pool.turn(WriterRole::Other).await;
             let connection = pool.writer(WriterRole::Other).await?;
@@ -151,17 +181,16 @@ impl Store for Postgres {
         &self.info
     }
 
-    /// Only the database can tell.
-    fn freshness(&self, _: Millis) -> Option<Freshness> {
-        None
+    fn freshness(&self, now: Millis) -> Option<Freshness> {
+        self.connections.built()?.links.as_ref()?.watcher.freshness(now)
     }
 
     async fn confirm(&self, _: Millis) -> Result<Freshness, Error> {
-        self.read(async { changes::stamp(self.pool()?).await.map(Freshness) }).await
+        self.read(async { self.connections()?.watcher.confirm().await }).await
     }
 
     async fn changes(&self, after: Option<ChangeCursor>) -> Result<Changes, Error> {
-        self.read(async { changes::since(self.pool()?, after).await }).await
+        Ok(self.connections()?.watcher.changes(after))
     }
 
     async fn find(&self, lookup: &str, now: Millis) -> Result<Option<LookupResult>, Error> {
@@ -227,7 +256,7 @@ impl Store for Postgres {
     }
 
     async fn run<S: TransactionScript>(&self, script: S) -> Result<S::Outcome, Error> {
-        let (_, writer) = self.writer()?;
+        let writer = &self.writable()?.writer;
         writer.run(script, Arc::clone(&self.health)).await
     }
 
@@ -242,9 +271,10 @@ impl Store for Postgres {
     }
 
     async fn close(&self) {
-        if let Ok((pool, writer)) = self.connections() {
+        if let Ok(Links { pool, watcher, writer }) = self.connections() {
             writer.finish().await;
             self.closed.store(true, Ordering::Relaxed);
+            watcher.close();
             pool.close();
         }
         self.finish_reports().await;

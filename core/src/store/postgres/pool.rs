@@ -200,7 +200,6 @@ impl Pool {
         self.slot(role).turn.lock().await
     }
 
-    #[expect(dead_code, reason = "the watcher of changes will listen")]
     /// Opens a connection of its own, which hands the notifications of the schema to `listener`.
     pub(super) async fn listen(&self, listener: NotificationHandler) -> Result<Arc<Connection>, Error> {
         self.process.check()?;

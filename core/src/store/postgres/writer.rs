@@ -9,12 +9,15 @@ use tokio::sync::oneshot;
 use tokio_postgres::Row;
 
 use super::connection::{Connection, PipelineStep, Query};
+use super::freshness::AnnouncedChanges;
 use super::overlap::meets;
 use super::pool::{Pool, WriterRole};
-use super::{audit, error, idempotency, script};
+use super::watcher::Watcher;
+use super::{audit, changes, error, idempotency, script};
 use crate::error::{Error, UnavailableCause};
 use crate::fork::lock;
 use crate::health::{Health, Operation};
+use crate::store::rows::Changes;
 use crate::store::script::{AuditKey, Chain, ChainEnd, Reads, Rows, TransactionScript, Write};
 use crate::worker::stopped;
 
@@ -82,6 +85,7 @@ type Group = Vec<Box<dyn QueuedScript>>;
 pub(super) struct ScriptWriter {
     pool: Arc<Pool>,
     audit_key: AuditKey,
+    watcher: Arc<Watcher>,
     ordered: Arc<Mutex<ScriptQueue>>,
     /// Scripts that take no lock on the sequence, and do not wait for those that do.
     others: Arc<Mutex<ScriptQueue>>,
@@ -96,8 +100,8 @@ struct ScriptQueue {
 }
 
 impl ScriptWriter {
-    pub(super) fn new(pool: Arc<Pool>, audit_key: AuditKey) -> Self {
-        Self { pool, audit_key, ordered: Arc::default(), others: Arc::default() }
+    pub(super) fn new(pool: Arc<Pool>, watcher: Arc<Watcher>, audit_key: AuditKey) -> Self {
+        Self { pool, watcher, audit_key, ordered: Arc::default(), others: Arc::default() }
     }
 
     /// Queues a script, and returns its outcome once that is durable. The script runs even if its caller has gone.
@@ -186,9 +190,13 @@ impl ScriptWriter {
         let mut postponed: Group = Vec::new();
         let mut refused: Group = Vec::new();
         let mut answers = answers.into_iter().skip(1);
-        let chain_end = match role {
-            WriterRole::Ordered => audit::read_end(&answers.nth(1).unwrap_or_default()),
-            WriterRole::Other => Ok(ChainEnd::default()),
+        // The number of the last change before these.
+        let (seq, chain_end) = match role {
+            WriterRole::Ordered => {
+                let seq = script::one::<i64>(&answers.next().unwrap_or_default());
+                (seq.as_ref().ok().copied(), seq.and(audit::read_end(&answers.next().unwrap_or_default())))
+            }
+            WriterRole::Other => (None, Ok(ChainEnd::default())),
         };
         let mut answers = answers.skip(locks(&group).len());
         let mut chain = Chain::new(chain_end.clone().unwrap_or_default(), self.audit_key.clone());
@@ -207,7 +215,8 @@ impl ScriptWriter {
                 Err(error) => script.finish(Err(error)),
             }
         }
-        let committed = commit(&connection, decided.iter().flat_map(|(_, writes)| writes)).await;
+        let committed = commit(&connection, decided.iter().flat_map(|(_, writes)| writes), seq).await;
+        let committed = committed.map(|changes| changes.map_or((), |changes| self.watcher.committed(changes)));
         refused.into_iter().for_each(|script| script.finish(Ok(())));
         let mut left: Vec<Group> = Vec::new();
         match committed {
@@ -278,8 +287,12 @@ impl CommitFailure {
     }
 }
 
-/// Applies the writes and commits.
-async fn commit<'a>(connection: &Connection, writes: impl Iterator<Item = &'a Write>) -> Result<(), CommitFailure> {
+/// Applies the writes and commits. Returns the changes after number `seq`, which these writes made.
+async fn commit<'a>(
+    connection: &Connection,
+    writes: impl Iterator<Item = &'a Write>,
+    seq: Option<i64>,
+) -> Result<Option<AnnouncedChanges>, CommitFailure> {
     let mut steps = Vec::new();
     for write in writes {
         match script::statements(write) {
@@ -292,11 +305,17 @@ async fn commit<'a>(connection: &Connection, writes: impl Iterator<Item = &'a Wr
     }
     if steps.is_empty() {
         rollback(connection).await;
-        return Ok(());
+        return Ok(None);
     }
+    let own = steps.len();
+    steps.extend(seq.map(|seq| PipelineStep::Query(changes::query(seq))));
     steps.push(PipelineStep::Text("COMMIT"));
     match connection.pipeline(&steps).await {
-        Some(Ok(_)) => Ok(()),
+        Some(Ok(answers)) => Ok(seq.map(|seq| {
+            let everything = Changes { all: true, ..Changes::default() };
+            let changes = answers.get(own).and_then(|rows| changes::read_own(rows, seq).ok()).unwrap_or(everything);
+            AnnouncedChanges { first: seq + 1, changes }
+        })),
         Some(Err(problem)) if error::is_lost(&problem) => Err(CommitFailure::Unknown(error::commit_unknown())),
         Some(Err(problem)) => Err(CommitFailure::Refused(error::of_statement(&problem))),
         None => Err(CommitFailure::Unknown(error::commit_unknown())),

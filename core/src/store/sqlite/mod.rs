@@ -57,7 +57,7 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     /// Opens the file. Creates the tables or migrates them, unless it is opened with `read_only`.
     pub(super) fn open(path: &Path, settings: OpenSettings) -> Result<Self, Error> {
-        let OpenSettings { read_only, lock_timeout, without_wal_index, new_database, audit_key, health } = settings;
+        let OpenSettings { read_only, lock_timeout, without_wal_index, new_database, audit_key, health, .. } = settings;
         let (connections, info) = Connections::open(path, read_only, lock_timeout, without_wal_index, &new_database)?;
         let writer = Writer::new(Arc::clone(&connections));
         Ok(Self { connections, info, audit_key, writer, health, asked_at: AtomicI64::new(0) })
