@@ -6,6 +6,10 @@ pub mod verification {}
 #[doc = include_str!("../guide/database.md")]
 pub mod database {}
 
+#[cfg(feature = "postgres")]
+#[doc = include_str!("../guide/postgresql.md")]
+pub mod postgresql {}
+
 #[doc = include_str!("../guide/limits.md")]
 pub mod limits {}
 
