@@ -1,7 +1,7 @@
 "use strict";
 
 const { bodyOf } = require("./body.cjs");
-const { Http, asked } = require("./http.cjs");
+const { Http, asked, required } = require("./http.cjs");
 const { keep } = require("./node-once.cjs");
 const { bodyBefore, linesOf, peerOf, readBefore, routed } = require("./node-request.cjs");
 const { adding, send } = require("./node-response.cjs");
@@ -27,7 +27,7 @@ function guard(kw, options) {
     judged(found, request, response, next);
   };
   return Object.assign(middleware(undefined), {
-    requires: (scopes, more) => middleware(http.needs(scopes, more)),
+    requires: (scopes, more) => middleware(required(http, scopes, more)),
     management: (options) => management(http, managing(options).principal),
     explain: (request, scopes, more) => {
       const parts = { method: request.method, ...routed(request), rawHeaders: linesOf(request), peer: peerOf(request.socket) };

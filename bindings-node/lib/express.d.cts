@@ -15,7 +15,7 @@ declare global {
 /** `app.use(guard)` applies the rules of paths. */
 export interface Guard {
   (request: Request, response: Response, next: NextFunction): void;
-  /** Returns a middleware for a route with these needs. */
+  /** Returns a middleware for a route with these needs. Without arguments the rule of its path applies. */
   requires(scopes?: Scopes, more?: NeedsOptions): RequestHandler;
   /**
    * Returns the handler of management, to mount: `app.use("/manage", guard.management({ principal }))`; with the option `path`, before

@@ -1,7 +1,7 @@
 "use strict";
 
 const { bodyOf } = require("./body.cjs");
-const { Http, asked } = require("./http.cjs");
+const { Http, asked, required } = require("./http.cjs");
 const { keep } = require("./node-once.cjs");
 const { bodyBefore, linesOf, peerOf } = require("./node-request.cjs");
 const { adding } = require("./node-response.cjs");
@@ -41,7 +41,7 @@ function guard(kw, options) {
   };
   return Object.assign(plugin, {
     [SHARED]: true,
-    requires: (scopes, more) => hook(http.needs(scopes, more)),
+    requires: (scopes, more) => hook(required(http, scopes, more)),
     management: (given) => (options?.path ? amongOthers : mounted)(http, managing(given).principal),
     frameworkErrors: (error, request, reply) => hook(undefined)(request, reply, (failure) => reply.send(failure ?? error)),
     explain: ({ raw }, scopes, more) => {

@@ -13,7 +13,7 @@ declare module "fastify" {
 
 /** `app.register(guard)` applies the rules of paths to the routes of the same scope and of those below it. */
 export interface Guard extends FastifyPluginCallback {
-  /** Returns a hook for a route with these needs: `{ onRequest: guard.requires("deals:read") }`. */
+  /** Returns a hook for a route with these needs: `{ onRequest: guard.requires("deals:read") }`. Without arguments the rule of its path applies. */
   requires(scopes?: Scopes, more?: NeedsOptions): onRequestHookHandler;
   /**
    * Returns the plugin of management, to register: `app.register(guard.management({ principal }), { prefix: "/manage" })`; with the option

@@ -2,7 +2,7 @@
 
 const { bodyOf } = require("./body.cjs");
 const { admit } = require("./fetch.cjs");
-const { Http, asked } = require("./http.cjs");
+const { Http, asked, required } = require("./http.cjs");
 const { peerOf, taken } = require("./node-request.cjs");
 const { managing } = require("./principal.cjs");
 const { below } = require("./target.cjs");
@@ -32,7 +32,7 @@ function guard(kw, { peer, ...options } = {}) {
     c.res = answer;
   };
   return Object.assign(middleware(undefined), {
-    requires: (scopes, more) => middleware(http.needs(scopes, more)),
+    requires: (scopes, more) => middleware(required(http, scopes, more)),
     management: (options) => management(http, peer, managing(options).principal),
     explain: (c, scopes, more) => http.explain(arrived(c, peer), asked(http, scopes, more)),
   });

@@ -21,7 +21,7 @@ export interface GuardOptions extends HttpOptions {
 
 /** `app.use(guard)` applies the rules of paths. */
 export interface Guard extends MiddlewareHandler<KeywrightEnv> {
-  /** Returns a middleware for a route with these needs. */
+  /** Returns a middleware for a route with these needs. Without arguments the rule of its path applies. */
   requires(scopes?: Scopes, more?: NeedsOptions): MiddlewareHandler<KeywrightEnv>;
   /**
    * Returns the handler of management for everything below a path: `app.all("/manage/*", guard.management({ principal }))`; with the option

@@ -177,7 +177,10 @@ class Http {
 /** The needs of a guard on one route that applies the rule of the path. */
 const BY_RULE = new Needs({ access: "rule" });
 
+/** Makes the needs of a guard on one route. Without arguments the rule of the path applies. */
+const required = (http, scopes, more) => asked(http, scopes, more) ?? BY_RULE;
+
 /** Makes the needs of a route, or undefined without arguments. */
 const asked = (http, scopes, more) => (scopes === undefined && more === undefined ? undefined : http.needs(scopes, more));
 
-module.exports = { AuthContext, BY_RULE, Http, Needs, Refused, asked, authenticateRequest, manageRequest };
+module.exports = { AuthContext, BY_RULE, Http, Needs, Refused, asked, authenticateRequest, manageRequest, required };

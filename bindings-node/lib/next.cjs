@@ -4,7 +4,7 @@ const { AsyncLocalStorage } = require("node:async_hooks");
 const { subscribe } = require("node:diagnostics_channel");
 const { bodyOf } = require("./body.cjs");
 const { admit, responseOf } = require("./fetch.cjs");
-const { BY_RULE, Http, asked } = require("./http.cjs");
+const { Http, asked, required } = require("./http.cjs");
 const { peerOf, taken } = require("./node-request.cjs");
 const { managing } = require("./principal.cjs");
 const { below } = require("./target.cjs");
@@ -44,7 +44,7 @@ function guard(kw, { peer, ...options } = {}) {
   };
   return {
     withApiKey: (handler, scopes, more) => {
-      const needs = asked(http, scopes, more) ?? BY_RULE;
+      const needs = required(http, scopes, more);
       return async (request, context) => {
         const parts = { ...routed(request), earlier: known.get(request)?.earlier };
         const { refused, found, finish, release } = await admit(http, request, parts, needs);

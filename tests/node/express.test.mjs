@@ -135,6 +135,18 @@ test("rules judge the path that the router gets", async (t) => {
   }
 });
 
+test("requires without arguments applies the rule of the path", async (t) => {
+  const kw = engine(t);
+  const headers = { "api-key": (await kw.keys.create({ name: "CI", scopes: "deals:read" })).api_key };
+  const keys = guard(kw, { routes: [{ path: "/reads", scopes: "deals:read" }, { path: "/writes", scopes: "deals:write" }] });
+  const app = express();
+  app.get(/.*/, keys.requires(), (_request, response) => response.end());
+  const ask = await served(t, app);
+  for (const [path, expected] of [["/reads", 200], ["/writes", 403], ["/unlisted", 403]]) {
+    assert.equal((await ask(path, { headers })).status, expected, path);
+  }
+});
+
 test("a fragment in a path, which routers cut off, is refused", async (t) => {
   const keys = guard(engine(t), { routes: [{ path: "/{*rest}", access: "public" }, { path: "/deals", scopes: "deals:read" }] });
   const app = express();
