@@ -53,6 +53,7 @@ step_lint() {
 programs_with() {
   local name="(fn|mod) [a-z0-9_]*${1##*::}" program found=1
   grep -rqE "$name" core/src && { printf '%s\n' "--package keywright --lib"; found=0; }
+  grep -rqE "$name" tests/model && { printf '%s\n' "--package keywright-model"; found=0; }
   grep -rqE "$name" tests/rust/interpreter tests/rust/site && { printf '%s\n' "--package keywright-tests --lib"; found=0; }
   for program in tests/rust/*/main.rs; do
     program=$(basename "$(dirname "$program")")
