@@ -41,7 +41,7 @@ def cargo(text: str, version: str, _: str | None) -> str:
 
 
 def cargo_lock(text: str, version: str, _: str | None) -> str:
-    return replaced(r'^(name = "keywright(?:-\w+)?"\nversion = )".*"$', rf'\1"{version}"', text, times=4)
+    return replaced(r'^(name = "keywright(?:-\w+)?"\nversion = )".*"$', rf'\1"{version}"', text, times=5)
 
 
 def crate(text: str, _: str, repository: str | None) -> str:
