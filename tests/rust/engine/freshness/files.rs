@@ -10,7 +10,7 @@ use std::fs;
 use keywright::blocking::Keywright;
 use keywright::{IssuedKey, KeyUpdate, ListKeys, UnavailableCause};
 
-use super::{Stage, carried_out, carry_out, pair};
+use super::{Stage, asks_each_time, carried_out, carry_out, pair};
 use keywright_tests::site::{config, files, process, verdict};
 
 const SECOND: i64 = 1_000;
@@ -56,7 +56,7 @@ impl Taken {
     fn is_noticed(&self, before: [&str; 2]) {
         for (name, kw) in &self.stage.engines {
             let found = self.said(kw);
-            let at_once = name.starts_with("un");
+            let at_once = asks_each_time(name);
             assert!(found == ["unavailable"; 2] || (found == before && !at_once), "{name} at once: {found:?}");
         }
         self.stage.clock.advance(SECOND);

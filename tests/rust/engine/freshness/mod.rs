@@ -25,6 +25,11 @@ use keywright_tests::site::{Site, config, create, until, verdict};
 /// Between two tries to get at the database.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// Whether an engine asks the database on each verification. Without a mapping of the WAL index all do.
+fn asks_each_time(name: &str) -> bool {
+    cfg!(keywright_portable) || name.starts_with("un")
+}
+
 /// One database, and engines that remember what they read of it, each in another way.
 struct Stage {
     site: Site,
@@ -60,8 +65,9 @@ impl Stage {
         &self.engines[0].1
     }
 
+    /// Those that commit nothing and answer from memory.
     fn readers(&self) -> impl Iterator<Item = &Keywright> {
-        self.engines.iter().filter(|it| it.0 == "watched reader").map(|it| &it.1)
+        self.engines.iter().filter(|it| it.0 == "watched reader" && !asks_each_time(it.0)).map(|it| &it.1)
     }
 
     /// Every engine has them by heart: the watched ones need no system call.
@@ -73,7 +79,7 @@ impl Stage {
             };
             self.engines.iter().all(|(name, kw)| {
                 let known = texts.iter().filter(|it| known(kw, it)).count();
-                if name.starts_with("un") { known == 0 } else { known == texts.len() }
+                if asks_each_time(name) { known == 0 } else { known == texts.len() }
             })
         });
     }
