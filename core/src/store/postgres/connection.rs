@@ -27,6 +27,10 @@ const OLDEST_SERVER: u32 = 140_000;
 /// How much longer than the server this side waits for an answer. The server's own time limit gives the clearer error.
 const ANSWER_SLACK: Duration = Duration::from_secs(2);
 
+/// The pause between two probes of a connection that is silent, and the number of those without an answer that end it.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_RETRIES: u32 = 3;
+
 /// How many statements one connection keeps prepared.
 const MAX_PREPARED: usize = 256;
 
@@ -124,6 +128,8 @@ impl Connection {
             .application_name(&settings.application_name)
             .connect_timeout(settings.connect_timeout)
             .keepalives_idle(settings.keepalives_idle)
+            .keepalives_interval(KEEPALIVE_INTERVAL)
+            .keepalives_retries(KEEPALIVE_RETRIES)
             .tcp_user_timeout(settings.statement_timeout + ANSWER_SLACK);
         if let Some(database) = &settings.database {
             config.dbname(database);

@@ -19,6 +19,7 @@ mod script;
 mod settings;
 mod table;
 mod tls;
+mod url_parameters;
 mod usage;
 mod value;
 mod watcher;

@@ -5,12 +5,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
 use tokio_postgres::config::{ChannelBinding, LoadBalanceHosts};
 use zeroize::Zeroizing;
 
+use super::url_parameters::{UrlParameters, decode, invalid, refused};
 use crate::error::Error;
-use crate::input::{chosen, meant};
 
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
 const DEFAULT_PORT: u16 = 5_432;
@@ -19,35 +18,9 @@ const DEFAULT_CONNECTIONS: usize = 4;
 const MAX_CONNECTIONS: usize = 64;
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 /// The longest name of a schema. The name of the channel of notifications is made from it and has at most 63 bytes.
 const MAX_SCHEMA: usize = 48;
-
-/// The parameters that a URL may have after `?`.
-const PARAMETERS: [&str; 21] = [
-    "host",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "passfile",
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "channel_binding",
-    "target_session_attrs",
-    "load_balance_hosts",
-    "connect_timeout",
-    "statement_timeout",
-    "application_name",
-    "keepalives_idle",
-    "schema",
-    "max_connections",
-    "prepared_statements",
-    "listen",
-];
 
 /// A database, and how to connect to it.
 #[derive(Clone)]
@@ -362,70 +335,6 @@ impl fmt::Debug for PostgresSettings {
     }
 }
 
-/// The parameters of a URL that have not been read yet.
-struct UrlParameters(Vec<(String, String)>);
-
-impl UrlParameters {
-    fn parse(query: &str) -> Result<Self, Error> {
-        let mut found: Vec<(String, String)> = Vec::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let Some((name, value)) = pair.split_once('=') else {
-                return Err(refused("has a parameter without a value; write name=value"));
-            };
-            let name = decode("url", name)?;
-            if !PARAMETERS.contains(&name.as_str()) {
-                let fix =
-                    meant(&name, PARAMETERS.into_iter(), format!("leave it out; known are {}", PARAMETERS.join(", ")));
-                return Err(Error::validation_failed(
-                    "url",
-                    format!("has the unknown parameter {}", shown(&name)),
-                    fix,
-                ));
-            }
-            if found.iter().any(|(other, _)| *other == name) {
-                return Err(Error::validation_failed("url", format!("has {name} twice"), "write it once"));
-            }
-            let value = decode(&name, value)?;
-            found.push((name, value));
-        }
-        Ok(Self(found))
-    }
-
-    fn take(&mut self, name: &str) -> Option<String> {
-        let index = self.0.iter().position(|(known, _)| known == name)?;
-        Some(self.0.swap_remove(index).1)
-    }
-
-    fn choose<T: Copy>(&mut self, name: &str, choices: &[(&str, T)], into: &mut T) -> Result<(), Error> {
-        if let Some(word) = self.take(name) {
-            *into = chosen(name, &word, "has an unknown value", choices).map_err(|error| error.within("url"))?;
-        }
-        Ok(())
-    }
-
-    /// Reads a duration: a number in `unit`, as in libpq and in PostgreSQL, or one with a unit.
-    fn duration(&mut self, name: &str, unit: &str, into: &mut Duration) -> Result<(), Error> {
-        let Some(text) = self.take(name) else { return Ok(()) };
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, given) = text.split_at_checked(digits).unwrap_or_default();
-        let scale = match if given.is_empty() { unit } else { given } {
-            "ms" => Some(1),
-            "s" => Some(1_000),
-            "min" | "m" => Some(60_000),
-            _ => None,
-        };
-        let millis = number.parse::<u64>().ok().zip(scale).and_then(|(number, scale)| number.checked_mul(scale));
-        *into = millis
-            .map(Duration::from_millis)
-            .filter(|duration| !duration.is_zero() && *duration <= MAX_TIMEOUT)
-            .ok_or_else(|| {
-                let fix = format!("give 1{unit} to {}s", MAX_TIMEOUT.as_secs());
-                invalid(name, "is no time limit: without one, a lost network would hold calls for ever", fix)
-            })?;
-        Ok(())
-    }
-}
-
 /// Returns the host and the port of one part of a list of hosts.
 fn split_port(part: &str) -> Result<(&str, String), Error> {
     let (host, port) = match part.strip_prefix('[') {
@@ -452,30 +361,8 @@ fn default_host(port: u16) -> String {
     ["/var/run/postgresql", "/tmp"].into_iter().find(socket).unwrap_or("localhost").to_owned()
 }
 
-fn decode(name: &str, text: &str) -> Result<String, Error> {
-    let decoded = percent_decode_str(text).decode_utf8();
-    match decoded {
-        Ok(decoded) if !decoded.contains('\0') => Ok(decoded.into_owned()),
-        _ => Err(invalid(name, "holds bytes that are no text", "write UTF-8, with %XX for reserved characters")),
-    }
-}
-
 fn present(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
-}
-
-/// The name of an unknown parameter, if it looks like a name. A piece of a password with `&` in it must not be shown.
-fn shown(name: &str) -> &str {
-    let is_name = name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    if is_name { name } else { "after ? or &" }
-}
-
-fn refused(reason: &str) -> Error {
-    Error::validation_failed("url", reason, "write postgresql://user@host:5432/database?sslmode=verify-full")
-}
-
-fn invalid(name: &str, reason: &str, fix: impl Into<String>) -> Error {
-    Error::validation_failed("url", format!("{name} {reason}"), fix)
 }
 
 #[cfg(test)]
