@@ -93,21 +93,26 @@ impl Connection {
                 _ if host.socket_folder().is_some() => &[SslMode::Disable],
                 TlsMode::Disable => &[SslMode::Disable],
                 TlsMode::Allow => &[SslMode::Disable, SslMode::Require],
-                TlsMode::Prefer => &[SslMode::Prefer],
+                TlsMode::Prefer => &[SslMode::Prefer, SslMode::Disable],
                 TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => &[SslMode::Require],
             };
             for mode in attempts {
                 let opening = Self::open_host(settings, runtime, host, *mode, &mut listener);
-                match limited(runtime, settings.connect_timeout, opening).await {
+                let refusal = match limited(runtime, settings.connect_timeout, opening).await {
                     Some(Ok(connection)) => return Ok(connection),
-                    Some(Err(error)) => refusals.push(error),
-                    None => refusals.push(error::connect_timeout(host)),
+                    Some(Err(error)) => error,
+                    None => error::connect_timeout(host),
+                };
+                let answered = has_answered(&refusal);
+                refusals.push(refusal);
+                // As libpq does, the other mode is tried only if the server refused this one.
+                if !answered {
+                    break;
                 }
             }
         }
         // A server that answered says more than one that did not.
-        let tells = |error: &Error| error.unavailable_cause() != Some(UnavailableCause::Io);
-        let best = refusals.iter().position(tells).unwrap_or_default();
+        let best = refusals.iter().position(has_answered).unwrap_or_default();
         Err(if refusals.is_empty() { error::connection_lost() } else { refusals.swap_remove(best) })
     }
 
@@ -131,6 +136,10 @@ impl Connection {
             .keepalives_interval(KEEPALIVE_INTERVAL)
             .keepalives_retries(KEEPALIVE_RETRIES)
             .tcp_user_timeout(settings.statement_timeout + ANSWER_SLACK);
+        if settings.prepared_statements {
+            // A pooler in transaction mode refuses options of a session, and so says at once that it is there.
+            config.options(time_limits(settings).map(|(name, limit)| format!("-c {name}={limit}")).join(" "));
+        }
         if let Some(database) = &settings.database {
             config.dbname(database);
         }
@@ -164,19 +173,12 @@ impl Connection {
         Ok(Arc::new(connection))
     }
 
-    /// Checks the server, and sets the time limits of the session.
+    /// Checks the server, and its role in a cluster.
     async fn check_server(&self, host: &HostAddress) -> Result<(), Error> {
-        let mut sql = String::new();
-        // A pooler would hand a session with these settings to other programs.
-        if self.settings.prepared_statements {
-            sql = time_limits(&self.settings, "SET");
-        }
-        sql.push_str(
-            "SELECT current_setting('server_version_num'), current_setting('server_encoding'), \
-             pg_is_in_recovery()::text, current_setting('transaction_read_only')",
-        );
+        let sql = "SELECT current_setting('server_version_num'), current_setting('server_encoding'), \
+            pg_is_in_recovery()::text, current_setting('transaction_read_only')";
         let messages =
-            self.client.simple_query(&sql).await.map_err(|error| error::of_connect(&error, host, &self.settings))?;
+            self.client.simple_query(sql).await.map_err(|error| error::of_connect(&error, host, &self.settings))?;
         let row = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
@@ -221,7 +223,8 @@ impl Connection {
         if self.settings.prepared_statements {
             return "BEGIN".to_owned();
         }
-        format!("BEGIN; {}", time_limits(&self.settings, "SET LOCAL"))
+        let limits = time_limits(&self.settings).map(|(name, limit)| format!("SET LOCAL {name} = {limit}"));
+        format!("BEGIN; {}", limits.join("; "))
     }
 
     /// How long this side waits for the answers of a transaction.
@@ -378,14 +381,18 @@ pub(super) enum PipelineStep<'a> {
     Query(Query<'a>),
 }
 
-/// The time limits of the server for a session or a transaction.
-fn time_limits(settings: &PostgresSettings, set: &str) -> String {
-    format!(
-        "{set} statement_timeout = {}; {set} lock_timeout = {}; {set} idle_in_transaction_session_timeout = {};",
-        settings.statement_timeout.as_millis(),
-        settings.lock_timeout.as_millis(),
-        LONGEST_PAUSE.as_millis()
-    )
+/// Whether a server refused a connection, and not the network.
+fn has_answered(refusal: &Error) -> bool {
+    refusal.unavailable_cause() != Some(UnavailableCause::Io)
+}
+
+/// The time limits of the server, with their values in milliseconds.
+fn time_limits(settings: &PostgresSettings) -> [(&'static str, u128); 3] {
+    [
+        ("statement_timeout", settings.statement_timeout.as_millis()),
+        ("lock_timeout", settings.lock_timeout.as_millis()),
+        ("idle_in_transaction_session_timeout", LONGEST_PAUSE.as_millis()),
+    ]
 }
 
 /// The statement for a schema. Statements are written for the schema `keywright`.

@@ -56,7 +56,7 @@ fn of_server(error: &DbError) -> Error {
             "leave out NUL and the like",
         );
     }
-    let pooler = "write prepared_statements=no and listen=no in the URL, as a pooler in transaction mode needs";
+    let pooler = "write prepared_statements=no&listen=no in the URL, as a pooler in transaction mode needs";
     unavailable(match code.code() {
         "53100" => {
             described(Full, "the disk of the PostgreSQL server is full", "free space on the server, and try again")
@@ -144,7 +144,7 @@ pub(super) fn of_connect(error: &tokio_postgres::Error, host: &HostAddress, sett
             "08P01" => described(
                 Access,
                 format!("{host} refuses how this program connects: {}", error.message()),
-                "if it is a pooler, write prepared_statements=no and listen=no in the URL",
+                "if it is a pooler, write prepared_statements=no&listen=no in the URL, as transaction mode needs",
             ),
             _ => return of_server(error),
         });

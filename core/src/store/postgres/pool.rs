@@ -17,6 +17,9 @@ use crate::fork::{Process, lock};
 /// With more callers than this on each connection, another connection is opened.
 const CROWDED: usize = 2;
 
+/// How many times as long as a read a statement of a change may take: it may write megabytes, or many rows.
+const WRITE_PATIENCE: u32 = 3;
+
 /// The pause after the first failed attempt to connect. It doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -33,6 +36,8 @@ pub(super) enum WriterRole {
 /// The connections of one process.
 pub(super) struct Pool {
     settings: Arc<PostgresSettings>,
+    /// Those of the connections for changes.
+    writer_settings: Arc<PostgresSettings>,
     runtime: Handle,
     process: Process,
     readers: Vec<Arc<Slot>>,
@@ -129,7 +134,10 @@ fn pause(failed: u32) -> Result<Duration, Error> {
 
 impl Pool {
     pub(super) fn new(settings: Arc<PostgresSettings>, runtime: Handle) -> Self {
+        let statement_timeout = settings.statement_timeout.saturating_mul(WRITE_PATIENCE);
+        let writer_settings = Arc::new(PostgresSettings { statement_timeout, ..(*settings).clone() });
         Self {
+            writer_settings,
             runtime,
             process: Process::current(),
             readers: (0..settings.max_connections).map(|_| Slot::new()).collect(),
@@ -192,7 +200,7 @@ impl Pool {
     /// The connection for changes. Only the one whose turn it is uses it.
     pub(super) async fn writer(&self, role: WriterRole) -> Result<Arc<Connection>, Error> {
         self.process.check()?;
-        self.slot(role).get(&self.settings, &self.runtime).await
+        self.slot(role).get(&self.writer_settings, &self.runtime).await
     }
 
     /// Waits for the turn to use a connection for changes: the statements of two transactions must not mix.

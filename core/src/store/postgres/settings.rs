@@ -39,6 +39,7 @@ pub(crate) struct PostgresSettings {
     pub(super) load_balance: LoadBalanceHosts,
     /// The time limit of one attempt to connect to one host, from the look-up of its name to the first query.
     pub(super) connect_timeout: Duration,
+    /// The time limit of a read. A change has a multiple of it.
     pub(super) statement_timeout: Duration,
     /// How long a change waits for the lock of another program.
     pub(super) lock_timeout: Duration,
