@@ -5,7 +5,7 @@ import { build, transform } from "esbuild";
 import { minify } from "terser";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
-const LICENCES = "/* Keywright, MIT OR Apache-2.0. Holds Lit: Copyright Google LLC, BSD-3-Clause, see LICENSE-lit. */";
+const LICENCES = "/* Keywright, MIT OR Apache-2.0. Lit: Copyright Google LLC, BSD-3-Clause, LICENSE-lit */";
 const target = ["chrome123", "firefox128", "safari17.5"];
 
 /** esbuild leaves templates as they are; these two hold CSS, and HTML with its indentation. */
@@ -42,7 +42,7 @@ const { outputFiles } = await build({
   write: false,
 });
 for (const { path, text } of outputFiles) {
-  const { code } = await minify(text, { module: true, ecma: 2022, compress: { passes: 3, unsafe_arrows: true }, format: { preamble: LICENCES } });
+  const { code } = await minify(text, { module: true, ecma: 2022, compress: { passes: 3, unsafe_arrows: true, keep_fargs: false }, format: { preamble: LICENCES } });
   // A line that is indented stands in HTML, where it is one space, or none between two tags.
   await writeFile(path, `${code.replace(/>\n {2,}</g, "><").replace(/\n {2,}/g, " ")}\n`);
 }

@@ -5,8 +5,7 @@ export const en = {
   create: "Create key",
   search: "Search keys",
   search_hint: "Name, prefix or permission",
-  filter_status: "Status",
-  filter_environment: "Environment",
+  status: "Status",
   all_environments: "All environments",
   status_current: "Not revoked",
   status_all: "All",
@@ -15,9 +14,6 @@ export const en = {
   status_expired: "Expired",
   status_revoked: "Revoked",
 
-  column_name: "Name",
-  column_scopes: "Permissions",
-  column_status: "Status",
   column_used: "Last used",
   column_expires: "Expires",
   column_actions: "Actions",
@@ -77,7 +73,6 @@ export const en = {
   expiry: "Expiration",
   days: "{count} day|{count} days",
   expiry_custom: "On a date…",
-  expiry_never: "Never",
   expiry_on: "Expires on {date}.",
   expiry_never_text: "Works until somebody revokes it. A date is safer.",
   expiry_date: "Expiration date",
@@ -154,8 +149,6 @@ export const en = {
   secret_current: "Current",
   secret_former: "Former, works until {time}",
   secret_ended: "Former, no longer works",
-  revoked_at: "Revoked {time}",
-  disabled_at: "Disabled {time}",
 
   done_created: "{name} was created.",
   done_rotated: "{name} was rotated.",
@@ -179,4 +172,5 @@ export const en = {
   trouble_id: "Reference for support: {id}",
 };
 
-export type Messages = typeof en;
+/** In English errors are told in the server's own sentence. Another language has one for each code, such as `code_CONFLICT`; `field` is at fault. */
+export type Messages = typeof en & { [code: `code_${string}`]: string };

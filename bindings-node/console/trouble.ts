@@ -21,8 +21,9 @@ const UNCERTAIN: readonly TroubleKind[] = ["offline", "slow", "cut", "foreign", 
 
 interface TroubleFacts {
   status?: number;
-  /** The server's own sentence. */
-  detail?: string | undefined;
+  /** The server's own sentence, and its code. */
+  detail?: unknown;
+  code?: unknown;
   requestId?: string | undefined;
   /** Whole seconds, from `Retry-After`. */
   wait?: number | undefined;
@@ -32,6 +33,7 @@ export class Trouble extends Error {
   readonly kind: TroubleKind;
   readonly status: number;
   readonly detail: string;
+  readonly code: string;
   readonly requestId: string;
   /** When it is worth asking again, in milliseconds of the clock; 0 for at once. */
   readonly retryAt: number;
@@ -40,7 +42,8 @@ export class Trouble extends Error {
     super(kind);
     this.kind = kind;
     this.status = facts.status ?? 0;
-    this.detail = facts.detail ?? "";
+    this.detail = typeof facts.detail === "string" ? facts.detail.slice(0, 500) : "";
+    this.code = String(facts.code);
     this.requestId = facts.requestId ?? "";
     this.retryAt = facts.wait === undefined ? 0 : Date.now() + facts.wait * 1_000;
   }
@@ -58,12 +61,12 @@ export function refusalOf(response: Response, body: unknown): Trouble {
   const whole = (body ?? {}) as Record<string, unknown>;
   const errors = whole["errors"];
   const told = (Array.isArray(errors) ? errors[0] : whole) as Record<string, unknown> | undefined;
-  const sentence = told?.["detail"] ?? told?.["message"];
   const { status, headers } = response;
   const kind = KINDS[status] ?? (status >= 500 ? "failed" : "refused");
   return new Trouble(kind, {
     status,
-    detail: typeof sentence === "string" ? sentence.slice(0, 500) : undefined,
+    detail: told?.["detail"] ?? told?.["message"],
+    code: told?.["code"],
     requestId: headers.get("x-request-id") ?? undefined,
     wait: waitOf(headers.get("retry-after")),
   });

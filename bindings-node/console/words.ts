@@ -17,6 +17,11 @@ export class Words {
     this.#number = new Intl.NumberFormat(this.lang);
   }
 
+  /** Whether the language has a text that English does without. */
+  knows(word: string): word is Word {
+    return Object.hasOwn(this.#words, word);
+  }
+
   /** A text, with `{name}` replaced; `count` chooses among forms that `|` separates: one, then all others. */
   say(word: Word, values: Values = {}): string {
     const forms = (this.#words[word] ?? word).split("|");

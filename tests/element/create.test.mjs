@@ -92,14 +92,27 @@ test("a session that ends in the middle loses nothing that was typed", async (t)
   await settled(page);
   await fill(page, "Patient");
   site.signedIn = false;
+  const ended = page.evaluate(() => new Promise((resolve) => document.addEventListener("session-ended", ({ target }) => resolve(target.localName))));
   await inDialog(page, "Create key").click();
   await page.getByText("Your session has ended.").waitFor();
+  assert.equal(await ended, "keywright-keys");
   site.signedIn = true;
   await inDialog(page, "Create key").click();
   await secret(page).waitFor();
   await inDialog(page, "I have saved it").click();
   await rowOf(page, "Patient").waitFor();
   assert.equal((await site.org.keys.list()).data.length, 1);
+});
+
+test("a page in German tells the server's refusals in German", async (t) => {
+  const site = await startSite(t, { lang: "de", attributes: 'fields="networks"' });
+  const page = await openPage(t, site.url, { refusals: true });
+  await page.getByRole("button", { name: "Schlüssel erstellen" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("Netz");
+  await page.getByLabel("Erlaubte IP-Adressen").fill("nowhere");
+  await inDialog(page, "Schlüssel erstellen").click();
+  await dialog(page).getByRole("alert").filter({ hasText: /nicht angenommen.*\u2068networks/ }).waitFor();
+  assert.doesNotMatch(await dialog(page).getByRole("alert").innerText(), /address|range/);
 });
 
 test("permissions are searched, and a date is chosen", async (t) => {

@@ -127,7 +127,7 @@ export class CreateDialog extends Dialog {
       <label for="expiry">${words.say("expiry")}</label>
       <select part="input" id="expiry" aria-describedby="expiry-told" @change=${choose}>
         ${choices.expiries.map((count) => option(String(count), words.say("days", { count })))}
-        ${option("date", words.say("expiry_custom"))} ${option("never", words.say("expiry_never"))}
+        ${option("date", words.say("expiry_custom"))} ${option("never", words.say("never_expires"))}
       </select>
       ${this.#expiry === "date"
         ? html`<input part="input" type="date" name="date" min=${new Date().toLocaleDateString("sv")} aria-label=${words.say("expiry_date")} aria-invalid=${isWrong} @input=${pick} />`

@@ -54,7 +54,7 @@ export class DetailsDialog extends Dialog {
     const key = this.#key;
     const moment = (time: string | null | undefined) => time && html`${format.moment(time)} <small>${format.relative(time)}</small>`;
     const facts: [string, unknown][] = [
-      [words.say("column_status"), html`${statusBadge(words, key.status)} ${key.reason ? html`<small>${words.say("reason")}: <bdi>${key.reason}</bdi></small>` : nothing}`],
+      [words.say("status"), html`${statusBadge(words, key.status)} ${key.reason ? html`<small>${words.say("reason")}: <bdi>${key.reason}</bdi></small>` : nothing}`],
       [words.say("prefix"), key.prefix && html`<code>${key.prefix}…</code>`],
       [words.say("environment"), key.environment && html`<bdi>${key.environment}</bdi>`],
       [words.say("scopes"), key.scopes && scopeList(words, key.scopes, Infinity)],

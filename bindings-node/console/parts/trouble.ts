@@ -10,11 +10,15 @@ const TOLD = ["refused", "conflict", "failed", "busy"];
 /** Says what happened and what to do next. */
 export function troubleNotice(page: Page, trouble: Trouble, retry?: () => void): TemplateResult {
   const { words } = page;
+  const { kind, code, detail } = trouble;
+  const word = `code_${code}`;
+  // The server names the field before the first colon.
+  const told = words.knows(word) ? words.say(word, { field: detail.split(":")[0] ?? "" }) : detail;
   const seconds = Math.ceil((trouble.retryAt - Date.now()) / 1_000);
   if (seconds > 0) page.showIn(1_000);
   const wait = seconds > 0 ? words.say("retry_in", { count: seconds }) : null;
   return html`<div class="notice error" part="notice error" role="alert">
-    <p>${words.say(`trouble_${trouble.kind}` as Word)}${TOLD.includes(trouble.kind) && trouble.detail ? html` <bdi>${trouble.detail}</bdi>` : nothing}</p>
+    <p>${words.say(`trouble_${kind}` as Word)}${TOLD.includes(kind) && told ? html` <bdi>${told}</bdi>` : nothing}</p>
     ${trouble.requestId ? html`<p class="small">${words.say("trouble_id", { id: trouble.requestId })}</p>` : nothing}
     ${retry
       ? button(wait ?? words.say("retry"), { press: retry, isDisabled: seconds > 0 })

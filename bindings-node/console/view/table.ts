@@ -18,14 +18,14 @@ interface Column {
 }
 
 const COLUMNS: Column[] = [
-  { name: "column_name", class: "name", isShown: () => true, cell: nameCell },
+  { name: "name", class: "name", isShown: () => true, cell: nameCell },
   {
-    name: "column_scopes",
+    name: "scopes",
     class: "scopes",
     isShown: (key) => key.scopes !== undefined,
     cell: ({ words }, key) => html`${scopeList(words, key.scopes ?? [], 2)}${key.level ? html`<small>${levelText(words, key.level)}</small>` : nothing}`,
   },
-  { name: "column_status", class: "status", isShown: () => true, cell: statusCell },
+  { name: "status", class: "status", isShown: () => true, cell: statusCell },
   { name: "column_used", class: "used", isShown: (key) => key.last_used_at !== undefined || key.usage_count !== undefined, cell: usedCell },
   { name: "column_expires", class: "expires", isShown: (key) => key.expires_at !== undefined, cell: expiryText },
 ];

@@ -20,11 +20,11 @@ export function toolbar(page: Page): TemplateResult {
   return html`<div class="toolbar" part="toolbar" role="search">
     <input type="search" part="input" dir="auto" autocomplete="off" spellcheck="false" aria-label=${words.say("search")} placeholder=${words.say("search_hint")}
       .value=${chosen.search} @input=${(event: Event) => page.search(value(event))} />
-    <select part="input" aria-label=${words.say("filter_status")} @change=${(event: Event) => page.filterBy({ status: value(event) })}>
+    <select part="input" aria-label=${words.say("status")} @change=${(event: Event) => page.filterBy({ status: value(event) })}>
       ${STATUSES.map(([status, word]) => html`<option value=${status} ?selected=${chosen.status === status}>${words.say(word)}</option>`)}
     </select>
     ${environments.length > 1 || chosen.environment
-      ? html`<select part="input" aria-label=${words.say("filter_environment")} @change=${(event: Event) => page.filterBy({ environment: value(event) })}>
+      ? html`<select part="input" aria-label=${words.say("environment")} @change=${(event: Event) => page.filterBy({ environment: value(event) })}>
           <option value="">${words.say("all_environments")}</option>
           ${environments.map((name) => html`<option value=${name} ?selected=${chosen.environment === name}>${name}</option>`)}
         </select>`
