@@ -125,6 +125,52 @@ test("all states: empty, loading, failing, read-only, German", async (t) => {
   }
 });
 
+/** How else a page may be shown, and what has to be true there. */
+const MANNERS = {
+  "forced-colors": { options: { forcedColors: "active" }, media: "(forced-colors: active)" },
+  "reduced-motion": { options: { reducedMotion: "reduce" }, media: "(prefers-reduced-motion: reduce)" },
+  "4k": { options: { viewport: { width: 3840, height: 2160 } }, media: "(min-width: 3840px)" },
+  "right-to-left": { options: {}, media: "all", rtl: true },
+};
+
+for (const [manner, { options, media, rtl = false }] of Object.entries(MANNERS)) {
+  test(`a page in another manner: ${manner}`, async (t) => {
+    const site = await filled(t);
+    const page = await openPage(t, site.url, options);
+    if (rtl) await page.evaluate(() => (document.documentElement.dir = "rtl"));
+    await settled(page);
+    assert.equal(await page.evaluate((query) => matchMedia(query).matches, media), true);
+    await page.screenshot({ path: `${FOLDER}/list-${manner}.png`, animations: "disabled" });
+    await button(page, "Details of \u2068Billing worker\u2069").click();
+    await page.getByText("Former, works until").waitFor();
+    const seen = await page.locator("keywright-keys").evaluate(({ shadowRoot }) => {
+      const at = (selector) => shadowRoot.querySelector(selector).getBoundingClientRect();
+      const dialog = shadowRoot.querySelector("dialog");
+      return {
+        overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        animation: getComputedStyle(dialog).animationName,
+        isNameFirst: at("th.name").left < at("th.status").left,
+        isInside: at("dialog").left >= 0 && at("dialog").right <= innerWidth,
+      };
+    });
+    assert.deepEqual(seen, { overflow: 0, animation: manner === "reduced-motion" ? "none" : "appear", isNameFirst: !rtl, isInside: true });
+    await page.screenshot({ path: `${FOLDER}/details-${manner}.png`, animations: "disabled" });
+    await accessible(page, manner);
+  });
+}
+
+test("a printed page shows the keys, and nothing to press", async (t) => {
+  const site = await filled(t);
+  const page = await openPage(t, site.url);
+  await settled(page);
+  await page.emulateMedia({ media: "print" });
+  await button(page, "Create key").waitFor({ state: "hidden" });
+  await button(page, "Revoke \u2068Production server\u2069").waitFor({ state: "hidden" });
+  await page.getByLabel("Search keys").waitFor({ state: "hidden" });
+  await page.getByText("Production server", { exact: true }).waitFor();
+  await page.screenshot({ path: `${FOLDER}/list-print.png`, fullPage: true, animations: "disabled" });
+});
+
 /** Runs axe-core through the debugger, which no policy of the page concerns. */
 async function accessible(page, state) {
   const session = await page.context().newCDPSession(page);
