@@ -308,7 +308,7 @@ class Proxy:
         self.refuses = refuses
 
     def state(self) -> dict[str, Any]:
-        """What passed since the last `reset`, and the open connections."""
+        """Counts the traffic since the last `reset` and the open connections."""
         open_ones = [it.state() for it, _ in self._open.values()]
         return {"trips": self.trips.answered, "requests": self.trips.requests, "accepted": self.accepted, "connections": open_ones}
 

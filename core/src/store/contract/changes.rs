@@ -1,4 +1,4 @@
-//! What memory has to know of, and writes at the same time.
+//! Checks that memory learns of each change, and that writes at the same time keep their outcomes.
 
 use super::{Check, NOW, change, clock, create, draft, edit, got, hold, key, lookup, made, message, one, secret};
 use crate::error::Error;

@@ -63,7 +63,7 @@ pub(crate) enum Invalidation {
     OtherDatabase,
 }
 
-/// What the watcher does next.
+/// The next action of the watcher.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NextStep {
     Ask,
@@ -165,7 +165,7 @@ impl FreshnessProtocol {
         }
     }
 
-    /// What to do at `now`. `in_use` tells whether there was a verification since the last query was sent. Once the
+    /// Chooses the next action at `now`. `in_use` tells whether there was a verification since the last query was sent. Once the
     /// confirmation has run out, only a verification asks: an idle engine sends nothing.
     pub(crate) fn next_step(&self, now: BootMicros, in_use: bool) -> NextStep {
         if self.in_flight || !self.is_fresh(now) {
@@ -345,9 +345,9 @@ mod tests {
         assert_eq!(protocol.next_step(5_251, false), NextStep::Ask);
     }
 
-    /// What may happen to a process and to its database.
+    /// An event that can reach a process or its database.
     #[derive(Debug, Clone)]
-    enum Happening {
+    enum ProtocolEvent {
         Change,
         OwnCommit,
         /// The process receives the notification of one of the changes, whether or not it did before.
@@ -361,17 +361,17 @@ mod tests {
         Failover(i64),
     }
 
-    fn happening() -> impl Strategy<Value = Happening> {
+    fn protocol_event() -> impl Strategy<Value = ProtocolEvent> {
         prop_oneof![
-            3 => Just(Happening::Change),
-            1 => Just(Happening::OwnCommit),
-            3 => any::<prop::sample::Index>().prop_map(Happening::Notification),
-            3 => Just(Happening::Ask),
-            3 => Just(Happening::Snapshot),
-            3 => Just(Happening::Answer),
-            1 => Just(Happening::Failure),
-            3 => (0..=STALENESS).prop_map(Happening::Time),
-            1 => (0i64..3).prop_map(Happening::Failover),
+            3 => Just(ProtocolEvent::Change),
+            1 => Just(ProtocolEvent::OwnCommit),
+            3 => any::<prop::sample::Index>().prop_map(ProtocolEvent::Notification),
+            3 => Just(ProtocolEvent::Ask),
+            3 => Just(ProtocolEvent::Snapshot),
+            3 => Just(ProtocolEvent::Answer),
+            1 => Just(ProtocolEvent::Failure),
+            3 => (0..=STALENESS).prop_map(ProtocolEvent::Time),
+            1 => (0i64..3).prop_map(ProtocolEvent::Failover),
         ]
     }
 
@@ -379,7 +379,7 @@ mod tests {
         /// Each change has a key of its own. A fresh cache has dropped the keys of all changes that are older than the bound.
         #[test]
         fn a_fresh_process_was_told_of_every_change_that_is_older_than_the_bound(
-            happenings in prop::collection::vec(happening(), 1..120),
+            protocol_events in prop::collection::vec(protocol_event(), 1..120),
         ) {
             let mut protocol = FreshnessProtocol::new(STALENESS);
             // The time at which each change was committed, and whether the process was told of it.
@@ -389,9 +389,9 @@ mod tests {
             let mut notifications: Vec<(ChangeCursor, usize)> = Vec::new();
             let mut query: Option<(ConfirmationQuery, Option<Changes>)> = None;
             let mut now = 1;
-            for happening in happenings {
-                let dropped = match happening {
-                    Happening::Change | Happening::OwnCommit => {
+            for protocol_event in protocol_events {
+                let dropped = match protocol_event {
+                    ProtocolEvent::Change | ProtocolEvent::OwnCommit => {
                         let change = told.len();
                         told.push((now, false));
                         log.push(change);
@@ -400,22 +400,22 @@ mod tests {
                         let keys = vec![change.to_string()];
                         let changes = Changes { cursor, keys, ..Changes::default() };
                         let announced = AnnouncedChanges { first: cursor.seq, changes };
-                        match happening {
-                            Happening::OwnCommit => protocol.committed(announced),
+                        match protocol_event {
+                            ProtocolEvent::OwnCommit => protocol.committed(announced),
                             _ => Invalidation::Nothing,
                         }
                     }
-                    Happening::Notification(_) if notifications.is_empty() => continue,
-                    Happening::Notification(index) => {
+                    ProtocolEvent::Notification(_) if notifications.is_empty() => continue,
+                    ProtocolEvent::Notification(index) => {
                         let (cursor, change) = notifications[index.index(notifications.len())];
                         let changes = Changes { cursor, keys: vec![change.to_string()], ..Changes::default() };
                         protocol.notified(AnnouncedChanges { first: cursor.seq, changes })
                     }
-                    Happening::Ask => {
+                    ProtocolEvent::Ask => {
                         query = query.or_else(|| protocol.ask(now).map(|query| (query, None)));
                         continue;
                     }
-                    Happening::Snapshot => {
+                    ProtocolEvent::Snapshot => {
                         if let Some((query, answer @ None)) = &mut query {
                             let cursor = ChangeCursor { seq: log.len() as i64, generation };
                             let from = query.after.filter(|it| it.generation == generation).map(|it| it.seq as usize);
@@ -426,24 +426,24 @@ mod tests {
                         }
                         continue;
                     }
-                    Happening::Answer => match query.take() {
+                    ProtocolEvent::Answer => match query.take() {
                         Some((query, Some(changes))) => protocol.answered(&query, changes),
                         other => {
                             query = other;
                             continue;
                         }
                     },
-                    Happening::Failure => {
+                    ProtocolEvent::Failure => {
                         if query.take().is_some() {
                             protocol.failed();
                         }
                         continue;
                     }
-                    Happening::Time(micros) => {
+                    ProtocolEvent::Time(micros) => {
                         now += micros;
                         continue;
                     }
-                    Happening::Failover(lost) => {
+                    ProtocolEvent::Failover(lost) => {
                         let kept = log.len().saturating_sub(lost as usize);
                         // A change that is lost needs no telling.
                         log.drain(kept..).for_each(|change| told[change].1 = true);

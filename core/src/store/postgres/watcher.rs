@@ -28,7 +28,7 @@ const MAX_WAITING: usize = 1_024;
 /// How much later than the exact clock the coarse clock may show a tick, in microseconds.
 const COARSE_MICROS: u64 = COARSE_LAG.unsigned_abs() * 1_000;
 
-/// What one process knows of changes. The cache takes the invalidations when it is asked for the next verification.
+/// Follows the changes of the database for one process. The cache takes the invalidations when it is asked for the next verification.
 pub(super) struct Watcher {
     pool: Arc<Pool>,
     listens: bool,
