@@ -16,6 +16,9 @@ pub(crate) const LEASE_DURATION: Millis = 60 * SECOND;
 /// How many requests of one caller are stored at a time. A new request beyond them does not run.
 pub(crate) const MAX_REQUESTS_PER_CALLER: u32 = 10_000;
 
+/// How many expired rows one statement of a store deletes at most.
+pub(crate) const MAX_DELETED_AT_ONCE: usize = 100;
+
 /// How many bytes the stored responses of one caller may take: 64 MiB. A response beyond them is stored without its body.
 pub(crate) const MAX_BYTES_PER_CALLER: u64 = 64 * 1024 * 1024;
 

@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::{Counts, SecretRow, SecretView};
+use super::rows::{Counts, SecretRow, SecretView, foreign_row};
 use crate::clock::{Millis, time};
+use crate::error::Error;
 use crate::lifecycle::{Lifecycle, SecretLifetime};
 use crate::record::{Key, KeyId, Level, Limit};
 use crate::rights::Rights;
@@ -183,4 +184,19 @@ impl KeyView {
             secrets: secrets.into_iter().map(SecretView::into_record).collect(),
         }
     }
+}
+
+/// The parts at the end of a prefix that may be the lookup, whose length only the format tells.
+pub(super) fn possible_lookups(prefix: &str) -> impl Iterator<Item = &str> {
+    (10..=32).filter_map(|length| prefix.len().checked_sub(length).and_then(|from| prefix.get(from..)))
+}
+
+/// Limits are stored in one column as JSON; NULL stands for none.
+pub(super) fn limits_text(limits: &[Limit]) -> Result<Option<String>, Error> {
+    let text = (!limits.is_empty()).then(|| serde_json::to_string(limits));
+    text.transpose().map_err(|_| foreign_row())
+}
+
+pub(super) fn limits_from(text: Option<&str>) -> Result<Vec<Limit>, Error> {
+    text.map_or(Ok(Vec::new()), |text| serde_json::from_str(text).map_err(|_| foreign_row()))
 }

@@ -12,6 +12,7 @@ mod record;
 mod rows;
 mod script;
 pub(crate) mod sqlite;
+mod table;
 mod url;
 
 pub(crate) use self::any::AnyStore;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditHash;
-use crate::clock::Millis;
+use crate::clock::{Millis, time};
+use crate::error::{Error, UnavailableCause};
+use crate::hash::hex;
 use crate::lifecycle::SecretLifetime;
 use crate::record::AuditEntry;
 
@@ -172,6 +174,25 @@ pub(crate) enum StatusFilter {
     All,
 }
 
+impl StatusFilter {
+    /// The condition of [`Lifecycle::status`](crate::lifecycle::Lifecycle::status) in SQL about a key `k`, so that a query skips
+    /// other rows. `now` is the parameter with the time. The contract suite compares the two.
+    pub(super) fn condition(self, now: &str) -> String {
+        match self {
+            Self::All => format!("{now} IS NOT NULL"),
+            Self::NotRevoked => "k.revoked_at IS NULL".to_owned(),
+            Self::Revoked => "k.revoked_at IS NOT NULL".to_owned(),
+            Self::Expired => format!("k.revoked_at IS NULL AND k.expires_at <= {now}"),
+            Self::Disabled => format!("{} AND k.disabled_at IS NOT NULL", live(now)),
+            Self::Active => format!("{} AND k.disabled_at IS NULL", live(now)),
+        }
+    }
+}
+
+fn live(now: &str) -> String {
+    format!("k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > {now})")
+}
+
 /// The filter of a list of audit entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct AuditFilter {
@@ -189,4 +210,46 @@ pub(crate) struct AuditRow {
     pub(crate) details: String,
     pub(crate) pepper: Option<String>,
     pub(crate) hash: AuditHash,
+}
+
+/// The columns of an audit row.
+pub(super) struct AuditColumns {
+    pub(super) seq: u64,
+    pub(super) at: Millis,
+    pub(super) org: Option<String>,
+    pub(super) actor: Option<String>,
+    pub(super) action: String,
+    pub(super) target: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) details: String,
+    pub(super) pepper: Option<String>,
+    pub(super) hash: AuditHash,
+}
+
+impl From<AuditColumns> for AuditRow {
+    fn from(columns: AuditColumns) -> Self {
+        let AuditColumns { seq, at, org, actor, action, target, reason, details, pepper, hash } = columns;
+        let entry = AuditEntry {
+            seq,
+            at: time(at),
+            org,
+            actor,
+            action,
+            target,
+            reason,
+            // `audit.verify` reports a damaged text.
+            details: serde_json::from_str(&details).unwrap_or_default(),
+            hash: hex(&hash),
+        };
+        Self { entry, at, details, pepper, hash }
+    }
+}
+
+/// The error for a value that no release writes: another program changed the row, or the database is damaged.
+pub(super) fn foreign_row() -> Error {
+    Error::unavailable(
+        UnavailableCause::Corrupt,
+        "the database holds a row or table that no release of Keywright wrote",
+        "restore it from a backup, or undo what another program changed",
+    )
 }

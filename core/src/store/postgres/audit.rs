@@ -7,18 +7,18 @@ use tokio_postgres::Row;
 use super::connection::Query;
 use super::keys::is_unstorable;
 use super::pool::Pool;
-use super::table::{AUDIT, PgColumns};
+use super::table::{POSTGRES, PgColumns};
 use super::value::SqlValue;
-use crate::audit::AuditHash;
-use crate::clock::{Millis, time};
+use crate::clock::Millis;
 use crate::error::Error;
-use crate::hash::hex;
 use crate::record::AuditEntry;
-use crate::store::rows::{AuditFilter, AuditRow, Tenant};
+use crate::store::rows::{AuditColumns, AuditFilter, AuditRow, Tenant};
 use crate::store::script::{ChainEnd, PrunableAudit};
+use crate::store::table::AUDIT;
 
-static INSERT: LazyLock<String> = LazyLock::new(|| AUDIT.insert());
-static SELECT: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM keywright.audit a", AUDIT.select("a")));
+static INSERT: LazyLock<String> = LazyLock::new(|| AUDIT.insert(&POSTGRES));
+static SELECT: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM keywright.audit a", AUDIT.select(&POSTGRES, "a")));
 
 pub(super) async fn list(
     on: &Pool,
@@ -59,24 +59,20 @@ fn limit_value(limit: usize) -> SqlValue<'static> {
 
 fn read(row: &Row) -> Result<AuditRow, Error> {
     let mut columns = PgColumns::at(row, 0);
-    let (seq, at): (u64, Millis) = (columns.count()?, columns.time()?);
-    let (org, actor, action) = (columns.next()?, columns.next()?, columns.next()?);
-    let (target, reason) = (columns.next()?, columns.next()?);
-    let details: String = columns.next()?;
-    let (pepper, hash): (_, AuditHash) = (columns.next()?, columns.digest()?);
-    let entry = AuditEntry {
-        seq,
-        at: time(at),
-        org,
-        actor,
-        action,
-        target,
-        reason,
-        // `audit.verify` reports a damaged text.
-        details: serde_json::from_str(&details).unwrap_or_default(),
-        hash: hex(&hash),
+    // Fields are evaluated in the order in which they are written, which is the order of `AUDIT`.
+    let columns = AuditColumns {
+        seq: columns.count()?,
+        at: columns.time()?,
+        org: columns.next()?,
+        actor: columns.next()?,
+        action: columns.next()?,
+        target: columns.next()?,
+        reason: columns.next()?,
+        details: columns.next()?,
+        pepper: columns.next()?,
+        hash: columns.digest()?,
     };
-    Ok(AuditRow { entry, at, details, pepper, hash })
+    Ok(columns.into())
 }
 
 pub(super) fn insert(row: &AuditRow) -> Query<'_> {

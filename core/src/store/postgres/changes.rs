@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 use tokio_postgres::Row;
 
 use super::connection::{Connection, Query};
-use super::error::{self, foreign_row};
+use super::error;
 use super::pool::Pool;
 use super::table::PgColumns;
 use super::value::SqlValue;
 use crate::error::Error;
-use crate::store::rows::{ChangeCursor, Changes};
+use crate::store::rows::{ChangeCursor, Changes, foreign_row};
 
 /// With more changed rows than this in one table, it is cheaper to say that everything has changed.
 const MAX_NAMED: usize = 1_000;

@@ -8,6 +8,7 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use super::settings::{HostAddress, PostgresSettings};
 use crate::error::{Error, UnavailableCause};
+use crate::store::rows::foreign_row;
 
 type Described = (UnavailableCause, String, String);
 
@@ -317,13 +318,4 @@ fn replica() -> Described {
 
 pub(super) fn not_writable() -> Error {
     unavailable(replica())
-}
-
-/// The error for a value that no release writes: another program changed the row.
-pub(super) fn foreign_row() -> Error {
-    Error::unavailable(
-        UnavailableCause::Corrupt,
-        "the database holds a row or table that no release of Keywright wrote",
-        "restore it from a backup, or undo what another program changed",
-    )
 }

@@ -5,18 +5,17 @@ use std::sync::LazyLock;
 use tokio_postgres::Row;
 
 use super::connection::Query;
-use super::error::foreign_row;
-use super::table::{IDEMPOTENCY, PgColumns};
+use super::table::{POSTGRES, PgColumns, take_over};
 use super::value::SqlValue;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::idempotency::{
-    IdempotentRequest, MAX_REQUESTS_PER_CALLER, RequestLease, RequestOutcome, StoredOutcome, StoredResponse,
+    IdempotentRequest, MAX_DELETED_AT_ONCE, MAX_REQUESTS_PER_CALLER, RequestLease, RequestOutcome, StoredOutcome,
+    StoredResponse,
 };
+use crate::store::rows::foreign_row;
 use crate::store::script::{RequestId, RequestRows, RequestState};
-
-/// How many expired rows one statement deletes at most.
-const DELETED_AT_ONCE: usize = 100;
+use crate::store::table::IDEMPOTENCY;
 
 /// The row and the sums of its caller. There is always one row, in which both may be missing.
 static GET: LazyLock<String> = LazyLock::new(|| {
@@ -26,20 +25,23 @@ static GET: LazyLock<String> = LazyLock::new(|| {
          FROM (SELECT 1) one \
          LEFT JOIN keywright.idempotency i ON i.org = $1 AND i.name = $2 AND i.expires_at > $3 \
          LEFT JOIN keywright.idempotency_callers c ON c.org = $1 AND c.caller = $4",
-        IDEMPOTENCY.select("i")
+        IDEMPOTENCY.select(&POSTGRES, "i")
     )
 });
 
 static STORE: LazyLock<String> = LazyLock::new(|| {
-    format!("{} ON CONFLICT (org, name) DO UPDATE SET {}", IDEMPOTENCY.insert(), IDEMPOTENCY.take_over())
+    format!("{} ON CONFLICT (org, name) DO UPDATE SET {}", IDEMPOTENCY.insert(&POSTGRES), take_over(&IDEMPOTENCY))
 });
 
 static DELETE_EXPIRED_OF: LazyLock<String> = LazyLock::new(|| {
-    format!("{} AND e.org = $2 AND e.caller = $3 LIMIT {DELETED_AT_ONCE} FOR UPDATE SKIP LOCKED)", DELETE_EXPIRED_START)
+    format!(
+        "{} AND e.org = $2 AND e.caller = $3 LIMIT {MAX_DELETED_AT_ONCE} FOR UPDATE SKIP LOCKED)",
+        DELETE_EXPIRED_START
+    )
 });
 
 static DELETE_EXPIRED: LazyLock<String> = LazyLock::new(|| {
-    format!("{} ORDER BY e.expires_at LIMIT {DELETED_AT_ONCE} FOR UPDATE SKIP LOCKED)", DELETE_EXPIRED_START)
+    format!("{} ORDER BY e.expires_at LIMIT {MAX_DELETED_AT_ONCE} FOR UPDATE SKIP LOCKED)", DELETE_EXPIRED_START)
 });
 
 /// Rows that another transaction holds are left to it.

@@ -5,20 +5,20 @@ use std::sync::LazyLock;
 use tokio_postgres::Row;
 
 use super::connection::Query;
-use super::error::foreign_row;
 use super::keys::{DESCENDANTS, read_views};
 use super::rows::{key_values, secret_values};
-use super::table::{KEYS, PgColumns, SECRETS};
+use super::table::{POSTGRES, PgColumns};
 use super::value::SqlValue;
 use crate::error::Error;
 use crate::lifecycle::{ENDED, SecretLifetime};
 use crate::store::key::KeyRow;
-use crate::store::rows::SecretRow;
+use crate::store::rows::{SecretRow, foreign_row};
 use crate::store::script::{FormerSecret, LockedKey};
+use crate::store::table::{KEYS, SECRETS};
 
-static INSERT_KEY: LazyLock<String> = LazyLock::new(|| KEYS.insert());
-static UPDATE_KEY: LazyLock<String> = LazyLock::new(|| KEYS.update());
-static INSERT_SECRET: LazyLock<String> = LazyLock::new(|| SECRETS.insert());
+static INSERT_KEY: LazyLock<String> = LazyLock::new(|| KEYS.insert(&POSTGRES));
+static UPDATE_KEY: LazyLock<String> = LazyLock::new(|| KEYS.update(&POSTGRES));
+static INSERT_SECRET: LazyLock<String> = LazyLock::new(|| SECRETS.insert(&POSTGRES));
 
 static RESTRICTIONS: LazyLock<String> = LazyLock::new(|| {
     format!(

@@ -5,16 +5,16 @@ use std::sync::LazyLock;
 use tokio_postgres::Row;
 
 use super::connection::Query;
-use super::error::foreign_row;
 use super::pool::Pool;
 use super::rows::{SECRET_VIEW, read_counts, read_key, read_secret, read_secret_view};
-use super::table::{KEYS, PgColumns, SECRETS, USAGE};
+use super::table::{POSTGRES, PgColumns};
 use super::value::SqlValue;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::hash::{StoredVerifier, TAG};
-use crate::store::key::{KeyView, LookupResult};
-use crate::store::rows::{KeyFilter, PageCursor, StatusFilter, Tenant};
+use crate::store::key::{KeyView, LookupResult, possible_lookups};
+use crate::store::rows::{KeyFilter, PageCursor, Tenant, foreign_row};
+use crate::store::table::{KEYS, SECRETS, USAGE};
 
 /// The condition of a live secret; the first parameter is the time.
 const LIVE: &str = "(s.grace_ends_at IS NULL OR s.grace_ends_at > $1)";
@@ -29,7 +29,8 @@ const SECRET_USAGE: &str = "LEFT JOIN keywright.usage u ON u.key_id = s.key_id A
 const KEY_USAGE: &str = "LEFT JOIN keywright.usage t ON t.key_id = k.id AND t.lookup = ''";
 
 /// The columns of a key and its total counters.
-static KEY: LazyLock<String> = LazyLock::new(|| format!("{}, {}", KEYS.select("k"), USAGE.select_mutable("t")));
+static KEY: LazyLock<String> =
+    LazyLock::new(|| format!("{}, {}", KEYS.select(&POSTGRES, "k"), USAGE.select_mutable(&POSTGRES, "t")));
 const KEY_LEN: usize = KEYS.len() + USAGE.mutable();
 
 static FIND: LazyLock<String> = LazyLock::new(|| {
@@ -38,7 +39,7 @@ static FIND: LazyLock<String> = LazyLock::new(|| {
          FROM keywright.secrets f JOIN keywright.keys k ON k.id = f.key_id JOIN keywright.orgs o ON o.id = k.org {KEY_USAGE} \
          LEFT JOIN keywright.secrets s ON s.key_id = k.id AND {LIVE} {SECRET_USAGE} WHERE f.lookup = $2",
         *KEY,
-        SECRETS.select("f"),
+        SECRETS.select(&POSTGRES, "f"),
     )
 });
 /// The index of the first column of the joined secret in [`FIND`].
@@ -110,8 +111,7 @@ pub(super) fn read_found(rows: &[Row]) -> Result<Option<LookupResult>, Error> {
     for row in rows {
         found.view.secrets.extend(read_secret_view(&mut PgColumns::at(row, FIND_JOINED))?);
     }
-    newest_first(&mut found.view);
-    Ok(Some(found))
+    Ok(Some(LookupResult { view: found.view.newest_first(), ..found }))
 }
 
 /// A key and its counters, so far without its secrets.
@@ -131,8 +131,7 @@ pub(super) fn read_views(rows: &[Row]) -> Result<Vec<KeyView>, Error> {
             last.secrets.extend(read_secret_view(&mut PgColumns::at(row, KEY_LEN))?);
         }
     }
-    views.iter_mut().for_each(newest_first);
-    Ok(views)
+    Ok(views.into_iter().map(KeyView::newest_first).collect())
 }
 
 /// The key with its live secrets.
@@ -151,9 +150,7 @@ pub(super) async fn by_prefix(on: &Pool, tenant: &Tenant, prefix: &str, now: Mil
     if is_unstorable(prefix) {
         return Ok(None);
     }
-    // The prefix ends with the lookup, whose length only its format tells.
-    let ends = (10..=32).filter_map(|length| prefix.len().checked_sub(length).and_then(|from| prefix.get(from..)));
-    let values = vec![SqlValue::time(now), SqlValue::Texts(ends.collect()), prefix.into()];
+    let values = vec![SqlValue::time(now), SqlValue::Texts(possible_lookups(prefix).collect()), prefix.into()];
     one(on, tenant, &Query { sql: &BY_PREFIX, values }).await
 }
 
@@ -194,7 +191,7 @@ pub(super) async fn list(
         values.push(SqlValue::time(until));
         conditions.push(format!("k.expires_at <= ${}", values.len()));
     }
-    conditions.push(status(filter.status).to_owned());
+    conditions.push(filter.status.condition("$1"));
     // The page is cut before secrets are joined, of which a key may have several.
     let page = format!(
         "k.id IN (SELECT k.id FROM keywright.keys k {KEY_USAGE} WHERE {} ORDER BY k.created_at DESC, k.id DESC LIMIT $2)",
@@ -202,22 +199,6 @@ pub(super) async fn list(
     );
     let sql = format!("{} ORDER BY k.created_at DESC, k.id DESC", views(&page));
     read_views(&on.read(&Query { sql: &sql, values }).await?)
-}
-
-/// The conditions of `lifecycle::Lifecycle::status` in SQL, so that a query skips other rows. The contract suite compares the two.
-fn status(filter: StatusFilter) -> &'static str {
-    match filter {
-        StatusFilter::All => "$1 IS NOT NULL",
-        StatusFilter::NotRevoked => "k.revoked_at IS NULL",
-        StatusFilter::Revoked => "k.revoked_at IS NOT NULL",
-        StatusFilter::Expired => "k.revoked_at IS NULL AND k.expires_at <= $1",
-        StatusFilter::Disabled => {
-            "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1) AND k.disabled_at IS NOT NULL"
-        }
-        StatusFilter::Active => {
-            "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1) AND k.disabled_at IS NULL"
-        }
-    }
 }
 
 pub(super) async fn revoked_with(on: &Pool, id: &str, now: Millis) -> Result<Vec<KeyView>, Error> {
@@ -238,9 +219,4 @@ pub(super) async fn peppers(on: &Pool, now: Millis) -> Result<Vec<String>, Error
 /// Whether no row can hold the text, because PostgreSQL has no NUL.
 pub(super) fn is_unstorable(text: &str) -> bool {
     text.contains('\0')
-}
-
-/// Puts the current secret first, then the former one.
-pub(super) fn newest_first(view: &mut KeyView) {
-    view.secrets.sort_by_key(|secret| (secret.lifetime.grace_ends_at.is_some(), std::cmp::Reverse(secret.created_at)));
 }

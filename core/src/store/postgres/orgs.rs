@@ -7,21 +7,22 @@ use tokio_postgres::Row;
 use super::connection::Query;
 use super::keys::is_unstorable;
 use super::pool::Pool;
-use super::table::{ORGS, PgColumns};
+use super::table::{POSTGRES, PgColumns};
 use super::value::SqlValue;
 use crate::clock::{MAX_TIME, Millis};
 use crate::error::Error;
 use crate::store::rows::{OrgRow, PageCursor};
+use crate::store::table::ORGS;
 
-static INSERT: LazyLock<String> = LazyLock::new(|| ORGS.insert());
-static UPDATE: LazyLock<String> = LazyLock::new(|| ORGS.update());
+static INSERT: LazyLock<String> = LazyLock::new(|| ORGS.insert(&POSTGRES));
+static UPDATE: LazyLock<String> = LazyLock::new(|| ORGS.update(&POSTGRES));
 static GET: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {} FROM keywright.orgs o WHERE o.id = $1", ORGS.select("o")));
+    LazyLock::new(|| format!("SELECT {} FROM keywright.orgs o WHERE o.id = $1", ORGS.select(&POSTGRES, "o")));
 static LIST: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM keywright.orgs o WHERE o.created_at < $1 OR (o.created_at = $1 AND o.id < $2) \
          ORDER BY o.created_at DESC, o.id DESC LIMIT $3",
-        ORGS.select("o")
+        ORGS.select(&POSTGRES, "o")
     )
 });
 

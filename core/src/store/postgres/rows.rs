@@ -1,14 +1,13 @@
 //! The rows of keys and secrets, as they are stored.
 
-use super::error::foreign_row;
-use super::table::{KEYS, PgColumns, SECRETS};
+use super::table::PgColumns;
 use super::value::SqlValue;
 use crate::error::Error;
 use crate::level;
 use crate::lifecycle::{Lifecycle, SecretLifetime};
-use crate::record::Limit;
-use crate::store::key::KeyRow;
-use crate::store::rows::{Counts, SecretRow, SecretView};
+use crate::store::key::{KeyRow, limits_from, limits_text};
+use crate::store::rows::{Counts, SecretRow, SecretView, foreign_row};
+use crate::store::table::{KEYS, SECRETS};
 
 /// The columns of a [`SecretView`], for a `SELECT` from `secrets s` and `usage u`.
 pub(super) const SECRET_VIEW: &str = "s.lookup, s.grace_ends_at, s.prefix, s.created_at, u.last_used_at";
@@ -75,7 +74,7 @@ pub(super) fn read_key(columns: &mut PgColumns<'_>) -> Result<KeyRow, Error> {
             level.map(level::parse).transpose().map_err(|_| foreign_row())?
         },
         tier: columns.next()?,
-        limits: read_limits(columns.next()?)?,
+        limits: limits_from(columns.next()?)?,
         networks: columns.next()?,
         metadata: read_metadata(columns.next()?)?,
         updated_at: columns.time()?,
@@ -127,16 +126,6 @@ pub(super) fn read_secret_view(columns: &mut PgColumns<'_>) -> Result<Option<Sec
 /// Reads the counters of a row, which are 0 if no row was joined.
 pub(super) fn read_counts(columns: &mut PgColumns<'_>) -> Result<Counts, Error> {
     Ok(Counts { usage_count: columns.count()?, denied_count: columns.count()?, last_used_at: columns.optional_time()? })
-}
-
-/// Limits are stored in one column as JSON; NULL stands for none.
-fn limits_text(limits: &[Limit]) -> Result<Option<String>, Error> {
-    let text = (!limits.is_empty()).then(|| serde_json::to_string(limits));
-    text.transpose().map_err(|_| foreign_row())
-}
-
-fn read_limits(text: Option<&str>) -> Result<Vec<Limit>, Error> {
-    text.map_or(Ok(Vec::new()), |text| serde_json::from_str(text).map_err(|_| foreign_row()))
 }
 
 /// The database keeps the values of the metadata, in a spelling of its own.

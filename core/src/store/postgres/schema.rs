@@ -4,12 +4,11 @@ use tokio_postgres::Row;
 
 use super::connection::{Connection, Query, in_schema};
 use super::error;
-use super::error::foreign_row;
 use super::settings::PostgresSettings;
 use super::table::PgColumns;
 use super::value::SqlValue;
 use crate::error::{Error, UnavailableCause};
-use crate::store::rows::DatabaseInfo;
+use crate::store::rows::{DatabaseInfo, foreign_row};
 
 struct PostgresMigration {
     sql: &'static str,

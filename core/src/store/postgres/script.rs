@@ -3,10 +3,10 @@
 use tokio_postgres::Row;
 
 use super::connection::Query;
-use super::error::foreign_row;
 use super::{audit, idempotency, key_edits, keys, orgs};
 use crate::error::Error;
 use crate::lifecycle::ENDED;
+use crate::store::rows::foreign_row;
 use crate::store::script::{ChainEnd, Reads, RequestRows, Rows, Write};
 
 /// The statements that read the rows of a script, which [`rows`] takes in the same order.

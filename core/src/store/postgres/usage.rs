@@ -6,11 +6,12 @@ use std::sync::{Arc, LazyLock};
 use super::connection::Query;
 use super::pool::Pool;
 use super::rows::read_counts;
-use super::table::{AGENTS, PgColumns, USAGE};
+use super::table::{POSTGRES, PgColumns};
 use super::value::SqlValue;
 use crate::clock::time;
 use crate::error::Error;
 use crate::store::rows::{AgentCounts, Counts, MOST_AGENTS, OTHER_AGENTS, UsageDelta};
+use crate::store::table::{AGENTS, USAGE};
 
 /// The lookup of the row that counts for all secrets of a key.
 const ALL: &str = "";
@@ -22,7 +23,7 @@ const ADD: &str = "usage_count = least(r.usage_count, 9223372036854775807 - excl
 
 /// Both tables in one statement. Clients choose the names of agents, so those beyond a number count as one.
 static ADD_COUNTS: LazyLock<String> = LazyLock::new(|| {
-    let (usage, agents) = (USAGE.names().join(", "), AGENTS.names().join(", "));
+    let (usage, agents) = (USAGE.columns.join(", "), AGENTS.columns.join(", "));
     format!(
         "WITH counted AS (\
            INSERT INTO keywright.usage AS r ({usage}) \
@@ -49,7 +50,7 @@ static ADD_COUNTS: LazyLock<String> = LazyLock::new(|| {
 });
 
 static GET_AGENTS: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {} FROM keywright.agents a WHERE a.key_id = $1", AGENTS.select("a")));
+    LazyLock::new(|| format!("SELECT {} FROM keywright.agents a WHERE a.key_id = $1", AGENTS.select(&POSTGRES, "a")));
 
 /// Counters by two names. They are in order, so that two flushes lock the rows that they share in the same order.
 type CountsByName<'a> = BTreeMap<(&'a str, &'a str), Counts>;

@@ -4,17 +4,16 @@ use std::sync::LazyLock;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql, params};
 
-use super::table::{AUDIT, Columns};
-use crate::audit::AuditHash;
-use crate::clock::{Millis, time};
+use super::table::{Columns, SQLITE};
+use crate::clock::Millis;
 use crate::error::Error;
-use crate::hash::hex;
 use crate::record::AuditEntry;
-use crate::store::rows::{AuditFilter, AuditRow, Tenant};
+use crate::store::rows::{AuditColumns, AuditFilter, AuditRow, Tenant};
 use crate::store::script::{ChainEnd, PrunableAudit};
+use crate::store::table::AUDIT;
 
-static INSERT: LazyLock<String> = LazyLock::new(|| AUDIT.insert());
-static SELECT: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM audit a", AUDIT.select("a")));
+static INSERT: LazyLock<String> = LazyLock::new(|| AUDIT.insert(&SQLITE));
+static SELECT: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM audit a", AUDIT.select(&SQLITE, "a")));
 
 pub(super) fn insert(on: &Connection, row: &AuditRow) -> Result<(), Error> {
     let AuditRow { entry, at, details, pepper, hash } = row;
@@ -74,24 +73,20 @@ fn rows(mut statement: CachedStatement<'_>, values: &[&dyn ToSql]) -> Result<Vec
 
 fn read(row: &Row<'_>) -> Result<AuditRow, Error> {
     let mut columns = Columns::at(row, 0);
-    let (seq, at): (u64, Millis) = (columns.next()?, columns.next()?);
-    let (org, actor, action) = (columns.next()?, columns.next()?, columns.next()?);
-    let (target, reason) = (columns.next()?, columns.next()?);
-    let details: String = columns.next()?;
-    let (pepper, hash): (_, AuditHash) = (columns.next()?, columns.next()?);
-    let entry = AuditEntry {
-        seq,
-        at: time(at),
-        org,
-        actor,
-        action,
-        target,
-        reason,
-        // `audit.verify` reports a damaged text.
-        details: serde_json::from_str(&details).unwrap_or_default(),
-        hash: hex(&hash),
+    // Fields are evaluated in the order in which they are written, which is the order of `AUDIT`.
+    let columns = AuditColumns {
+        seq: columns.next()?,
+        at: columns.next()?,
+        org: columns.next()?,
+        actor: columns.next()?,
+        action: columns.next()?,
+        target: columns.next()?,
+        reason: columns.next()?,
+        details: columns.next()?,
+        pepper: columns.next()?,
+        hash: columns.next()?,
     };
-    Ok(AuditRow { entry, at, details, pepper, hash })
+    Ok(columns.into())
 }
 
 /// The entries that were made before a time. Clocks step back, so the first entry that was made later ends them.

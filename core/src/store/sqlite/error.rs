@@ -3,6 +3,7 @@
 use rusqlite::ErrorCode;
 
 use crate::error::{Error, UnavailableCause};
+use crate::store::rows::foreign_row;
 
 pub(super) fn from_sqlite(error: &rusqlite::Error) -> Error {
     let Some(code) = error.sqlite_error_code() else { return foreign_row() };
@@ -53,13 +54,4 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         from_sqlite(&error)
     }
-}
-
-/// The error for a value that no release writes: another program changed the row, or the file is damaged.
-pub(super) fn foreign_row() -> Error {
-    Error::unavailable(
-        UnavailableCause::Corrupt,
-        "the database holds a row or table that no release of Keywright wrote",
-        "restore it from a backup, or undo what another program changed",
-    )
 }

@@ -4,23 +4,23 @@ use std::sync::LazyLock;
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
-use super::error::foreign_row;
-use super::table::{Columns, IDEMPOTENCY};
+use super::table::{Columns, SQLITE};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::idempotency::{
-    IdempotentRequest, MAX_REQUESTS_PER_CALLER, RequestLease, RequestOutcome, StoredOutcome, StoredResponse,
+    IdempotentRequest, MAX_DELETED_AT_ONCE, MAX_REQUESTS_PER_CALLER, RequestLease, RequestOutcome, StoredOutcome,
+    StoredResponse,
 };
+use crate::store::rows::foreign_row;
 use crate::store::script::{RequestId, RequestRows, RequestState};
+use crate::store::table::IDEMPOTENCY;
 
-/// How many expired rows one statement deletes at most.
-const DELETED_AT_ONCE: usize = 100;
-
-static INSERT: LazyLock<String> = LazyLock::new(|| IDEMPOTENCY.insert_or_replace());
+static INSERT: LazyLock<String> =
+    LazyLock::new(|| IDEMPOTENCY.insert(&SQLITE).replacen("INSERT", "INSERT OR REPLACE", 1));
 static GET: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM idempotency i WHERE i.org = ?1 AND i.name = ?2 AND i.expires_at > ?3",
-        IDEMPOTENCY.select("i")
+        IDEMPOTENCY.select(&SQLITE, "i")
     )
 });
 
@@ -97,7 +97,7 @@ pub(super) fn delete_expired_of(on: &Connection, org: &str, caller: &[u8; 32], n
         "DELETE FROM idempotency WHERE rowid IN \
          (SELECT rowid FROM idempotency WHERE org = ?1 AND caller = ?2 AND expires_at <= ?3 LIMIT ?4)",
     )?
-    .execute(params![org, caller, now, DELETED_AT_ONCE])?;
+    .execute(params![org, caller, now, MAX_DELETED_AT_ONCE])?;
     Ok(())
 }
 
@@ -107,7 +107,7 @@ pub(super) fn delete_expired(on: &Connection, now: Millis) -> Result<(), Error> 
         "DELETE FROM idempotency WHERE rowid IN \
          (SELECT rowid FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
     )?
-    .execute(params![now, DELETED_AT_ONCE])?;
+    .execute(params![now, MAX_DELETED_AT_ONCE])?;
     Ok(())
 }
 

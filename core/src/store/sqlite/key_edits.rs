@@ -5,17 +5,18 @@ use std::sync::LazyLock;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::rows::{key_values, secret_values};
-use super::table::{KEYS, SECRETS};
+use super::table::SQLITE;
 use super::{keys, orgs};
 use crate::error::Error;
 use crate::lifecycle::{ENDED, SecretLifetime};
 use crate::store::key::KeyRow;
 use crate::store::rows::{SecretRow, Tenant};
 use crate::store::script::{FormerSecret, LockedKey};
+use crate::store::table::{KEYS, SECRETS};
 
-static INSERT_KEY: LazyLock<String> = LazyLock::new(|| KEYS.insert());
-static UPDATE_KEY: LazyLock<String> = LazyLock::new(|| KEYS.update());
-static INSERT_SECRET: LazyLock<String> = LazyLock::new(|| SECRETS.insert());
+static INSERT_KEY: LazyLock<String> = LazyLock::new(|| KEYS.insert(&SQLITE));
+static UPDATE_KEY: LazyLock<String> = LazyLock::new(|| KEYS.update(&SQLITE));
+static INSERT_SECRET: LazyLock<String> = LazyLock::new(|| SECRETS.insert(&SQLITE));
 
 pub(super) fn is_taken(on: &Connection, id: &str, lookup: &str) -> Result<bool, Error> {
     Ok(on

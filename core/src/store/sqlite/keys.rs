@@ -6,12 +6,13 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::rows::{SECRET_VIEW, read_counts, read_key, read_secret, read_secret_view, words_or_none};
-use super::table::{Columns, KEYS, SECRETS, USAGE};
+use super::table::{Columns, SQLITE};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::hash::{StoredVerifier, TAG};
-use crate::store::key::{KeyView, LookupResult};
-use crate::store::rows::{KeyFilter, PageCursor, SecretView, StatusFilter, Tenant};
+use crate::store::key::{KeyView, LookupResult, possible_lookups};
+use crate::store::rows::{KeyFilter, PageCursor, SecretView, Tenant};
+use crate::store::table::{KEYS, SECRETS, USAGE};
 
 /// The condition of a live secret; the first parameter is the time.
 const LIVE: &str = "(s.grace_ends_at IS NULL OR s.grace_ends_at > ?1)";
@@ -23,7 +24,8 @@ const SECRET_USAGE: &str = "LEFT JOIN usage u ON u.key_id = s.key_id AND u.looku
 const KEY_USAGE: &str = "LEFT JOIN usage t ON t.key_id = k.id AND t.lookup = ''";
 
 /// The columns of a key and its total counters.
-static KEY: LazyLock<String> = LazyLock::new(|| format!("{}, {}", KEYS.select("k"), USAGE.select_mutable("t")));
+static KEY: LazyLock<String> =
+    LazyLock::new(|| format!("{}, {}", KEYS.select(&SQLITE, "k"), USAGE.select_mutable(&SQLITE, "t")));
 const KEY_LEN: usize = KEYS.len() + USAGE.mutable();
 
 pub(crate) static FIND: LazyLock<String> = LazyLock::new(|| {
@@ -32,7 +34,7 @@ pub(crate) static FIND: LazyLock<String> = LazyLock::new(|| {
          FROM secrets f JOIN keys k ON k.id = f.key_id JOIN orgs o ON o.id = k.org {KEY_USAGE} \
          LEFT JOIN secrets s ON s.key_id = k.id AND {LIVE} {SECRET_USAGE} WHERE f.lookup = ?2",
         *KEY,
-        SECRETS.select("f"),
+        SECRETS.select(&SQLITE, "f"),
     )
 });
 /// The index of the first column of the joined secret in [`FIND`].
@@ -90,12 +92,10 @@ pub(super) fn get(on: &Connection, tenant: &Tenant, id: &str, now: Millis) -> Re
 }
 
 pub(super) fn by_prefix(on: &Connection, tenant: &Tenant, prefix: &str, now: Millis) -> Result<Option<KeyView>, Error> {
-    // The prefix ends with the lookup, whose length only its format tells.
-    let ends = (10..=32).filter_map(|length| prefix.len().checked_sub(length).and_then(|from| prefix.get(from..)));
-    let ends = serde_json::Value::from(ends.collect::<Vec<_>>()).to_string();
+    let lookups = serde_json::Value::from(possible_lookups(prefix).collect::<Vec<_>>()).to_string();
     let id: Option<String> = on
         .prepare_cached("SELECT key_id FROM secrets WHERE lookup IN (SELECT value FROM json_each(?1)) AND prefix = ?2")?
-        .query_row(params![ends, prefix], |row| row.get(0))
+        .query_row(params![lookups, prefix], |row| row.get(0))
         .optional()?;
     id.map_or(Ok(None), |id| get(on, tenant, &id, now))
 }
@@ -136,7 +136,7 @@ pub(super) fn list(
         values.push(until);
         conditions.push(format!("k.expires_at <= ?{}", values.len()));
     }
-    conditions.push(status(filter.status).to_owned());
+    conditions.push(filter.status.condition("?1"));
     let index = if org.is_some() { "keys_newest_of_org" } else { "keys_newest" };
     // The index gives the rows in order, so that SQLite reads one page of them and sorts nothing.
     let mut statement = on.prepare_cached(&format!(
@@ -162,22 +162,6 @@ pub(super) fn list(
         }
     }
     Ok(out.into_iter().map(KeyView::newest_first).collect())
-}
-
-/// The conditions of `lifecycle::Lifecycle::status` in SQL, so that a query skips other rows. The contract suite compares the two.
-fn status(filter: StatusFilter) -> &'static str {
-    match filter {
-        StatusFilter::All => "?1 IS NOT NULL",
-        StatusFilter::NotRevoked => "k.revoked_at IS NULL",
-        StatusFilter::Revoked => "k.revoked_at IS NOT NULL",
-        StatusFilter::Expired => "k.revoked_at IS NULL AND k.expires_at <= ?1",
-        StatusFilter::Disabled => {
-            "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?1) AND k.disabled_at IS NOT NULL"
-        }
-        StatusFilter::Active => {
-            "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?1) AND k.disabled_at IS NULL"
-        }
-    }
 }
 
 pub(super) fn revoked_with(on: &Connection, id: &str, now: Millis) -> Result<Vec<KeyView>, Error> {

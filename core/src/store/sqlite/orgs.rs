@@ -6,18 +6,20 @@ use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 
 use super::rows::{join, words_or_none};
-use super::table::{Columns, ORGS};
+use super::table::{Columns, SQLITE};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::store::rows::{OrgRow, PageCursor};
+use crate::store::table::ORGS;
 
-static INSERT: LazyLock<String> = LazyLock::new(|| ORGS.insert());
-static UPDATE: LazyLock<String> = LazyLock::new(|| ORGS.update());
-static GET: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM orgs o WHERE o.id = ?1", ORGS.select("o")));
+static INSERT: LazyLock<String> = LazyLock::new(|| ORGS.insert(&SQLITE));
+static UPDATE: LazyLock<String> = LazyLock::new(|| ORGS.update(&SQLITE));
+static GET: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM orgs o WHERE o.id = ?1", ORGS.select(&SQLITE, "o")));
 static LIST: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM orgs o WHERE (o.created_at, o.id) < (?1, ?2) ORDER BY o.created_at DESC, o.id DESC LIMIT ?3",
-        ORGS.select("o")
+        ORGS.select(&SQLITE, "o")
     )
 });
 

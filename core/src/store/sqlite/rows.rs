@@ -1,16 +1,15 @@
 //! The rows of keys and secrets, as they are stored.
 
 use rusqlite::ToSql;
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::types::{ToSqlOutput, Value};
 
-use super::error::foreign_row;
-use super::table::{Columns, KEYS, SECRETS};
+use super::table::Columns;
 use crate::error::Error;
 use crate::level;
 use crate::lifecycle::{Lifecycle, SecretLifetime};
-use crate::record::Limit;
-use crate::store::key::KeyRow;
-use crate::store::rows::{Counts, SecretRow, SecretView};
+use crate::store::key::{KeyRow, limits_from, limits_text};
+use crate::store::rows::{Counts, SecretRow, SecretView, foreign_row};
+use crate::store::table::{KEYS, SECRETS};
 
 /// The columns of a [`SecretView`], for a `SELECT` from `secrets s` and `usage u`.
 pub(super) const SECRET_VIEW: &str = "s.lookup, s.grace_ends_at, s.prefix, s.created_at, u.last_used_at";
@@ -77,7 +76,7 @@ pub(super) fn read_key(columns: &mut Columns<'_, '_>) -> Result<KeyRow, Error> {
             level.map(level::parse).transpose().map_err(|_| foreign_row())?
         },
         tier: columns.next()?,
-        limits: read_limits(columns.next_ref()?)?,
+        limits: limits_from(columns.next_ref()?.as_str_or_null().map_err(|_| foreign_row())?)?,
         networks: words_or_none(columns.next()?),
         metadata: columns.next()?,
         updated_at: columns.next()?,
@@ -132,17 +131,6 @@ pub(super) fn read_counts(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Cou
         denied_count: columns.next::<Option<u64>>()?.unwrap_or(0),
         last_used_at: columns.next()?,
     })
-}
-
-/// Limits are stored in one column as JSON; NULL stands for none.
-fn limits_text(limits: &[Limit]) -> Result<Option<String>, Error> {
-    let text = (!limits.is_empty()).then(|| serde_json::to_string(limits));
-    text.transpose().map_err(|_| foreign_row())
-}
-
-fn read_limits(column: ValueRef<'_>) -> Result<Vec<Limit>, Error> {
-    let text = column.as_str_or_null().map_err(|_| foreign_row())?;
-    text.map_or(Ok(Vec::new()), |text| serde_json::from_str(text).map_err(|_| foreign_row()))
 }
 
 /// Lists are stored in one column. Spaces separate the items, which contain none.

@@ -5,9 +5,10 @@ use std::sync::{Arc, LazyLock};
 use rusqlite::{Connection, ToSql};
 
 use super::rows::read_counts;
-use super::table::{AGENTS, Columns, USAGE};
+use super::table::{Columns, SQLITE};
 use crate::error::Error;
 use crate::store::rows::{AgentCounts, Counts, MOST_AGENTS, OTHER_AGENTS, UsageDelta};
+use crate::store::table::{AGENTS, USAGE};
 
 /// The lookup of the row that counts for all secrets of a key.
 const ALL: &str = "";
@@ -17,11 +18,11 @@ const ADD: &str = "usage_count = min(usage_count, ?6 - ?3) + ?3, denied_count = 
     last_used_at = coalesce(max(last_used_at, ?5), last_used_at, ?5)";
 
 static ADD_USAGE: LazyLock<String> =
-    LazyLock::new(|| format!("{} ON CONFLICT (key_id, lookup) DO UPDATE SET {ADD}", USAGE.insert()));
+    LazyLock::new(|| format!("{} ON CONFLICT (key_id, lookup) DO UPDATE SET {ADD}", USAGE.insert(&SQLITE)));
 static ADD_AGENT: LazyLock<String> =
-    LazyLock::new(|| format!("{} ON CONFLICT (key_id, agent) DO UPDATE SET {ADD}", AGENTS.insert()));
+    LazyLock::new(|| format!("{} ON CONFLICT (key_id, agent) DO UPDATE SET {ADD}", AGENTS.insert(&SQLITE)));
 static GET_AGENTS: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {} FROM agents a WHERE a.key_id = ?1", AGENTS.select("a")));
+    LazyLock::new(|| format!("SELECT {} FROM agents a WHERE a.key_id = ?1", AGENTS.select(&SQLITE, "a")));
 
 pub(super) fn add(on: &Connection, used: &[UsageDelta]) -> Result<(), Error> {
     for UsageDelta { key_id, lookup, counts, agents, .. } in used {
