@@ -16,6 +16,7 @@
 #   http       the HTTP vectors through every adapter
 #   seeds      the documents of four products; FILTER is one of them (`lendiq`)
 #   servers    the servers and the proxy that other tests use; FILTER is an expression of `pytest -k`
+#   postgres   the suite of every store on each PostgreSQL and behind PgBouncer; FILTER is a server (`15`, `PgBouncer`)
 #   element    the page for keys in a real browser
 #   checker    changes in three languages at once, and no verification that missed one
 #   packages   wheel, crate and tarball
@@ -42,7 +43,7 @@ step_lint() {
     && "$bin"/ruff check --quiet . \
     && "$bin"/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/python/timing.py \
       tests/bench/python/hot.py tests/checker/checker.py tests/seeds/check.py tests/http/drive.py tests/http/openapi.py \
-      tests/packages/metadata.py tests/documents.py tests/schema/validate.py tests/servers/servers.py \
+      tests/packages/metadata.py tests/documents.py tests/schema/validate.py tests/servers/servers.py tests/servers/suites.py \
     && "$python" tests/packages/metadata.py \
     && "$python" tests/documents.py \
     && "$python" tests/schema/validate.py \
@@ -114,9 +115,8 @@ step_guide() { build_python && build_node && "$python" tests/readme.py "$@"; }
 step_demo() { bash tests/demo.sh; }
 step_http() { bash tests/http.sh; }
 step_seeds() { bash tests/seeds.sh "$@"; }
-step_servers() {
-  servers && "$python" tests/servers/servers.py "$python" -m pytest -q tests/servers ${1+-k "$1"}
-}
+step_servers() { with_servers "$python" -m pytest -q tests/servers ${1+-k "$1"}; }
+step_postgres() { with_servers "$python" tests/servers/suites.py "$@"; }
 step_element() { bash tests/element.sh; }
 step_checker() { bash tests/checker.sh; }
 step_packages() { bash tests/packages.sh; }

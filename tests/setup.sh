@@ -62,6 +62,9 @@ servers() {
   return 0
 }
 
+# Runs a command beside servers of its own.
+with_servers() { servers && "$python" tests/servers/servers.py "$@"; }
+
 # Debian keeps it where only root looks.
 finds_pooler() { PATH=$PATH:/usr/sbin command -v pgbouncer; }
 

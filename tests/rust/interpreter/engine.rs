@@ -1,4 +1,7 @@
-//! One engine on a new file, on a clock moved by hand, and the steps that are run on it.
+//! One engine on a new database, on a clock moved by hand, and the steps that are run on it.
+
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use keywright::Error;
 use keywright::blocking::Keywright;
@@ -12,9 +15,9 @@ use super::case::{Step, Wrong};
 use super::expect::difference;
 use super::value::{Saved, fields, time};
 
-/// An engine, its file and what its steps have kept.
+/// An engine, its database and what its steps have kept.
 pub struct Bench {
-    folder: TempDir,
+    database: Database,
     clock: ManualClock,
     config: Map<String, Json>,
     kw: Keywright,
@@ -22,13 +25,13 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Opens an engine on a new file.
+    /// Opens an engine on a new database.
     pub fn open(config: &Json, start: &str) -> Result<Self, Error> {
-        let folder = tempfile::tempdir().unwrap();
+        let database = Database::new();
         let clock = ManualClock::new(time(start));
         let config = config.as_object().cloned().unwrap_or_default();
-        let kw = open(&folder, &clock, &config)?;
-        Ok(Self { folder, clock, config, kw, saved: Saved::new() })
+        let kw = open(&database, &clock, &config)?;
+        Ok(Self { database, clock, config, kw, saved: Saved::new() })
     }
 
     /// The engine.
@@ -70,7 +73,7 @@ impl Bench {
         if let Some(config) = &step.config {
             self.config = config.as_object().unwrap().clone();
         }
-        match open(&self.folder, &self.clock, &self.config) {
+        match open(&self.database, &self.clock, &self.config) {
             Ok(kw) => {
                 self.kw = kw;
                 Outcome::Done(Json::Null)
@@ -86,8 +89,29 @@ impl Drop for Bench {
     }
 }
 
-fn open(folder: &TempDir, clock: &ManualClock, config: &Map<String, Json>) -> Result<Keywright, Error> {
-    let url = Value::Text(format!("sqlite:{}/keys.db", folder.path().display()));
+/// A new database: a file, or a schema of the PostgreSQL server in `KEYWRIGHT_TEST_STORE`.
+pub struct Database {
+    pub url: String,
+    _folder: TempDir,
+}
+
+impl Database {
+    #[expect(clippy::new_without_default, reason = "each one is another database")]
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let folder = tempfile::tempdir().unwrap();
+        let url = match std::env::var("KEYWRIGHT_TEST_STORE") {
+            Ok(server) => {
+                format!("{server}&schema=rust_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+            }
+            Err(_) => format!("sqlite:{}/keys.db", folder.path().display()),
+        };
+        Self { url, _folder: folder }
+    }
+}
+
+fn open(database: &Database, clock: &ManualClock, config: &Map<String, Json>) -> Result<Keywright, Error> {
+    let url = Value::Text(database.url.clone());
     Keywright::open(read_config(url, fields(config, &Saved::new()))?.clock(clock.clone()))
 }
 
