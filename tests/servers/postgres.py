@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -98,9 +100,18 @@ def versions(folder: Path) -> dict[str, Path]:
     return dict(sorted(found.items(), key=lambda it: int(it[0])))
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that has ended may wait for its parent."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
+    return state != "" and not state.startswith("Z")
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    """A port that no outgoing connection takes while its server is down: systems take those from 32,768 on."""
+    for port in random.sample(range(20_000, 32_000), 1_000):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise RuntimeError("no port is free")
 
 
 @dataclass
@@ -223,17 +234,26 @@ class Postgres:
         if self.process is None:
             return
         if how == "kill":
-            # Its children would notice the death of their parent a little later.
-            children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True).stdout.split()
-            for pid in [self.process.pid, *map(int, children)]:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+            self._kill(self.process.pid)
         else:
             self.process.send_signal({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[how])
         self.process.wait(PATIENCE)
         self.process = None
+
+    @staticmethod
+    def _kill(pid: int) -> None:
+        # Its children would notice the death of their parent a little later. A server that stands still makes no more of them.
+        os.kill(pid, signal.SIGSTOP)
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout.split()
+        for each in [pid, *map(int, children)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        # The next server does not start while one of them holds the shared memory.
+        ends = time.monotonic() + PATIENCE
+        while any(is_running(int(it)) for it in children):
+            if time.monotonic() > ends:
+                raise RuntimeError("a killed process of PostgreSQL does not end")
+            time.sleep(0.01)
 
     def promote(self) -> None:
         """Makes the standby a primary, and returns when it takes writes."""

@@ -163,6 +163,8 @@ class Connection:
 
     def __init__(self, number: int, trips: Trips, client: Any, server: Any) -> None:
         self.number = number
+        # None if the client has gone already.
+        self.port = (client[1].get_extra_info("peername") or (None, None))[1]
         self.messages = Messages(trips)
         self.client, self.server = client[1], server[1]
         self.flows = {"to_server": Flow(client[0], server[1]), "to_client": Flow(server[0], client[1])}
@@ -193,7 +195,8 @@ class Connection:
 
     def state(self) -> dict[str, Any]:
         flows = {name: {"mode": it.mode, "passed": it.passed, "lost": it.lost} for name, it in self.flows.items()}
-        return {"number": self.number, "listens": self.messages.listens, "logged_in": self.messages.logged_in, **flows}
+        messages = {"listens": self.messages.listens, "logged_in": self.messages.logged_in}
+        return {"number": self.number, "client": self.port, **messages, **flows}
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

@@ -195,6 +195,9 @@ async def keep(keeper: Keeper, tell: int, until: int) -> None:
 def guard(tell: int, until: int) -> int:
     """The process that keeps the servers: it lives until the run is over, however that ends."""
     os.setsid()
+    # A signal to end is for the command; the servers end after it. PostgreSQL and the others have handlers of their own.
+    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(each, lambda *_: None)
     folder = Path(tempfile.mkdtemp(prefix="kwpg-"))
     folder.chmod(0o755)
     keeper = None
@@ -231,8 +234,10 @@ def main(command: list[str]) -> int:
     code = 1
     if given:
         running = subprocess.Popen(command, env={**os.environ, **json.loads(given)})
-        # An interrupt is for the command.
+        # An interrupt reaches the command as well; the others it gets from here.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, lambda number, _: running.send_signal(number))
         code = running.wait()
     os.close(end)
     with contextlib.suppress(ChildProcessError):

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from postgres import is_running
+
 SCRIPT = Path(__file__).with_name("servers.py")
 
 
@@ -115,12 +117,9 @@ def test_unknown_requests_say_what_there_is(servers: Any) -> None:
         servers("cut", servers("versions")[0])
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def parent(pid: int) -> str:
+    """The id of a process's parent, if there is such a process."""
+    return subprocess.run(["ps", "-o", "ppid=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
 
 
 def test_what_a_test_started_ends_with_its_connection(servers: Any, until: Any) -> None:
@@ -128,11 +127,11 @@ def test_what_a_test_started_ends_with_its_connection(servers: Any, until: Any) 
 
     with Servers() as own:
         pid = own("postgres")["pid"]
-        assert is_alive(pid)
-    until(lambda: not is_alive(pid))
+        assert is_running(pid)
+    until(lambda: not is_running(pid))
 
 
-@pytest.mark.parametrize("how", ["ends", "is killed"])
+@pytest.mark.parametrize("how", ["ends", "is killed", "is terminated"])
 def test_servers_end_with_the_run(how: str, until: Any) -> None:
     asks = f"import sys; sys.path.insert(0, {str(SCRIPT.parent)!r}); from client import Servers; servers = Servers()\n"
     asks += "import json; print(json.dumps([servers('state', it) for it in servers('versions')]), flush=True); input(); sys.exit(7)"
@@ -141,12 +140,19 @@ def test_servers_end_with_the_run(how: str, until: Any) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=known, text=True) as run:
         assert run.stdin is not None and run.stdout is not None
         states = json.loads(run.stdout.readline())
-        assert states and all(is_alive(it["pid"]) for it in states)
-        if how == "is killed":
-            run.send_signal(signal.SIGKILL)
-            run.wait()
-        run.stdin.write("\n")
-        run.stdin.flush()
-        assert run.wait() == (-signal.SIGKILL if how == "is killed" else 7)
-    until(lambda: not any(is_alive(it["pid"]) for it in states))
+        assert states and all(is_running(it["pid"]) for it in states)
+        match how:
+            case "ends":
+                run.stdin.write("\n")
+                run.stdin.flush()
+                assert run.wait() == 7
+            case "is killed":
+                run.kill()
+                assert run.wait() == -signal.SIGKILL
+            case _:
+                # As `pkill` does it: the process that keeps the servers gets the signal first.
+                os.kill(int(parent(states[0]["pid"])), signal.SIGTERM)
+                run.terminate()
+                assert run.wait() not in (0, 7)
+    until(lambda: not any(is_running(it["pid"]) for it in states))
     until(lambda: not any(Path(it["socket"]).exists() for it in states))
