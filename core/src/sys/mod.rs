@@ -5,6 +5,8 @@
 mod portable;
 #[cfg(all(unix, not(keywright_portable)))]
 mod unix;
+#[cfg(all(unix, not(keywright_portable)))]
+mod wal_index;
 
 use std::fs::Metadata;
 use std::path::Path;
@@ -17,9 +19,9 @@ use self::unix as system;
 
 #[cfg(feature = "postgres")]
 pub(crate) use self::system::boot_micros;
-// The clocks, the threads, and the files. A function that one of the two lacks does not compile here.
+// The WAL index, the clocks, the threads, and the files. A function that one of the two lacks does not compile here.
 pub(crate) use self::system::{
-    MAPS_WAL_INDEX, coarse_millis, has_second_name, is_private, lower_priority, monotonic_micros,
+    WalIndex, coarse_millis, has_second_name, is_private, lower_priority, monotonic_micros,
 };
 pub(crate) use self::system::{
     canonicalize, create_private_file, create_private_folders, is_mounted, make_private, remote_file_system,

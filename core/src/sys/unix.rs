@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Whether commits of other processes show in SQLite's own mapping of the WAL index.
-pub(crate) const MAPS_WAL_INDEX: bool = true;
+pub(crate) use super::wal_index::WalIndex;
 
 /// The mode of a file that its owner alone may read and write.
 const PRIVATE_FILE: u32 = 0o600;

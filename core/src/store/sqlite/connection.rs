@@ -4,18 +4,16 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::files::{self, DatabaseFiles, FileIdentities};
 use super::lock_wait::LockWait;
 use super::schema;
-use super::wal_index::WalIndex;
 use crate::error::{Error, UnavailableCause};
 use crate::fork::{self, Forkable, Process, Relation, lock};
 use crate::store::rows::DatabaseInfo;
-use crate::sys::{self, FileVersion};
+use crate::sys::{FileVersion, WalIndex};
 
 /// The page cache of a connection in KiB, which the pragma takes as a negative number.
 const CACHE_SIZE: i64 = -16_384;
@@ -34,18 +32,16 @@ pub(super) struct Connections {
     files: DatabaseFiles,
     read_only: bool,
     lock_timeout: Duration,
-    /// Whether to leave the WAL index alone, as if its layout were unknown.
-    without_wal_index: bool,
     state: Mutex<ConnectionState>,
     writer: Mutex<Option<Connection>>,
-    /// The WAL index, which can be read without a lock. It owns the idle connection.
-    wal_index: ArcSwapOption<WalIndex>,
+    /// The WAL index, which can be read without a lock; it owns the idle connection. `None` if SQLite has to be asked for changes.
+    wal_index: Option<WalIndex>,
 }
 
 struct ConnectionState {
     process: Process,
     closed: bool,
-    /// The files are no longer the ones that were opened. The connections lead nowhere, and even closing them does harm.
+    /// Whether the files are no longer the ones that were opened. Then even closing the connections would damage the new ones.
     replaced: bool,
     idle: Option<IdleConnection>,
     /// The number of idle connections that have been opened so far.
@@ -110,10 +106,9 @@ impl Connections {
             files: DatabaseFiles::of(path),
             read_only,
             lock_timeout,
-            without_wal_index: without_wal_index || !sys::MAPS_WAL_INDEX,
             state: Mutex::new(state),
             writer: Mutex::new(None),
-            wal_index: ArcSwapOption::empty(),
+            wal_index: if without_wal_index { None } else { WalIndex::new() },
         };
         let info = if read_only {
             connections.read_gated(schema::check)?
@@ -137,7 +132,7 @@ impl Connections {
 
     /// A number that differs after each commit, without a system call. `None` if the database has to be asked.
     pub(super) fn commit_stamp(&self) -> Option<NonZeroU64> {
-        self.wal_index.load().as_ref()?.commit_stamp()
+        self.wal_index.as_ref()?.commit_stamp()
     }
 
     /// The same number, from the database if need be.
@@ -255,7 +250,7 @@ impl Connections {
         if matches!(state.process.check(), Ok(Relation::Same)) && !state.replaced {
             state.readers.clear();
             state.idle = None;
-            self.close_wal_index();
+            drop(self.hide_wal_index());
             drop(state);
             lock(&self.writer).take();
         }
@@ -275,8 +270,8 @@ impl Connections {
             }
             Some(_) => {
                 state.replaced = true;
-                // The index speaks of files that nobody else opens. Closing its connection would do harm.
-                std::mem::forget(self.wal_index.swap(None));
+                // The index belongs to files that no other process opens. Closing its connection would damage the new files.
+                std::mem::forget(self.hide_wal_index());
                 return Err(Error::unavailable(
                     UnavailableCause::Location,
                     "the database was deleted, replaced, or opened by another SQLite library in this process",
@@ -297,14 +292,9 @@ impl Connections {
             }
             Err(error) => return Err(error),
         };
-        let mapped =
-            if self.without_wal_index || immutable.is_some() { Err(connection) } else { WalIndex::of(connection) };
-        let connection = match mapped {
-            Ok(index) => {
-                self.wal_index.store(Some(Arc::new(index)));
-                None
-            }
-            Err(connection) => Some(connection),
+        let connection = match &self.wal_index {
+            Some(index) if immutable.is_none() => index.show(connection).err(),
+            _ => Some(connection),
         };
         state.generation += 1;
         state.idle = Some(IdleConnection { connection, files: self.files.identities(), immutable });
@@ -344,13 +334,9 @@ impl Connections {
         Ok(state)
     }
 
-    /// Closes the connection that owns the WAL index, once no thread reads the index.
-    fn close_wal_index(&self) {
-        let Some(mut index) = self.wal_index.swap(None) else { return };
-        while let Err(shared) = Arc::try_unwrap(index) {
-            index = shared;
-            std::thread::yield_now();
-        }
+    /// Hides the WAL index, and returns the connection that it owns.
+    fn hide_wal_index(&self) -> Option<Connection> {
+        self.wal_index.as_ref()?.hide()
     }
 
     /// Opens a connection, for reading alone if `reader`. An `immutable` file is read without locks and without a log.
@@ -394,7 +380,7 @@ impl Forkable for Connections {
         if !state.replaced {
             state.readers.clear();
             state.idle = None;
-            self.close_wal_index();
+            drop(self.hide_wal_index());
             lock(&self.writer).take();
         }
     }
@@ -407,7 +393,7 @@ impl Drop for Connections {
             // Closing would write stale pages, or drop locks that the parent of a bypassed fork still relies on.
             state.readers.drain(..).for_each(std::mem::forget);
             std::mem::forget(state.idle.take().and_then(|idle| idle.connection));
-            std::mem::forget(self.wal_index.swap(None));
+            std::mem::forget(self.hide_wal_index());
             std::mem::forget(lock(&self.writer).take());
         }
     }

@@ -16,7 +16,6 @@ mod schema;
 mod script;
 mod table;
 mod usage;
-mod wal_index;
 mod writer;
 
 #[cfg(feature = "testing")]
