@@ -1,37 +1,73 @@
-//! The row of a key, and its other forms: the record, the purged row, the rights. A form that copies fields names every field, so
-//! that the compiler finds a forgotten one.
+//! The row of a key, and its other forms: the record, the purged row, the rights.
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::{Counts, SecretRow, SecretView, foreign_row};
+use super::column::{Column, ColumnReader, ColumnWriter, ObjectText};
+use super::rows::{Counts, SecretRow, SecretView};
+#[cfg(feature = "testing")]
+use crate::clock::DAY;
 use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::lifecycle::{Lifecycle, SecretLifetime};
 use crate::record::{Key, KeyId, Level, Limit};
 use crate::rights::Rights;
 
-/// A key's row.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct KeyRow {
-    pub(crate) id: String,
-    pub(crate) org: String,
-    pub(crate) environment: String,
-    pub(crate) name: String,
-    pub(crate) description: Option<String>,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) level: Option<Level>,
-    pub(crate) tier: Option<String>,
-    pub(crate) limits: Vec<Limit>,
-    pub(crate) networks: Option<Vec<String>>,
-    /// A JSON object, as text.
-    pub(crate) metadata: String,
-    pub(crate) created_at: Millis,
-    pub(crate) created_by: Option<String>,
-    pub(crate) updated_at: Millis,
-    pub(crate) life: Lifecycle,
-    pub(crate) reason: Option<String>,
+/// Defines the row of a key: each field once, in the order of [`KEYS`](super::table::KEYS), and whether `purge` keeps or wipes it.
+macro_rules! key_row {
+    ($($(#[$about:meta])* $field:ident: $type:ty => $rule:ident,)+) => {
+        /// A key's row.
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        pub(crate) struct KeyRow {
+            $($(#[$about])* pub(crate) $field: $type,)+
+        }
+
+        impl KeyRow {
+            /// Writes all columns.
+            pub(super) fn write<'a>(&'a self, to: &mut impl ColumnWriter<'a>) -> Result<(), Error> {
+                $(self.$field.write(to)?;)+
+                Ok(())
+            }
+
+            /// Reads all columns.
+            pub(super) fn read(from: &mut impl ColumnReader) -> Result<Self, Error> {
+                // Fields are evaluated in the order in which they are written.
+                Ok(Self { $($field: Column::read(from)?,)+ })
+            }
+
+            /// The row without the fields that can name a person.
+            pub(crate) fn purged(self) -> Self {
+                Self { $($field: key_row!($rule self.$field),)+ }
+            }
+
+            #[cfg(feature = "testing")]
+            fn with_all_fields() -> Self {
+                Self { $($field: Column::sample(stringify!($field)),)+ }
+            }
+        }
+    };
+    (keep $value:expr) => { $value };
+    (wipe $value:expr) => { Default::default() };
+}
+
+key_row! {
+    id: String => keep,
+    org: String => keep,
+    environment: String => keep,
+    created_at: Millis => keep,
     /// The key that created this key, if revoking that one revokes this one too.
-    pub(crate) parent: Option<String>,
+    parent: Option<String> => keep,
+    created_by: Option<String> => wipe,
+    name: String => wipe,
+    description: Option<String> => wipe,
+    scopes: Vec<String> => keep,
+    level: Option<Level> => keep,
+    tier: Option<String> => keep,
+    limits: Vec<Limit> => keep,
+    networks: Option<Vec<String>> => keep,
+    metadata: ObjectText => wipe,
+    updated_at: Millis => keep,
+    life: Lifecycle => keep,
+    reason: Option<String> => wipe,
 }
 
 /// A key with its live secrets, newest first, and its counters.
@@ -64,69 +100,17 @@ impl KeyRow {
         }
     }
 
-    /// A row in which every field that can be empty has a value, for tests of stores.
+    /// A row for tests of stores: an active key without a parent, with a value in every other field that can be empty.
     #[cfg(feature = "testing")]
     pub(super) fn sample(id: &str, org: &str, now: Millis) -> Self {
         Self {
             id: id.to_owned(),
             org: org.to_owned(),
-            environment: "live".to_owned(),
-            name: format!("name of {id}; DROP TABLE keys; --"),
-            description: Some("\u{feff}first line\r\nsecond line".to_owned()),
-            scopes: vec!["deals:read".to_owned(), "deals:write".to_owned()],
-            level: Some(Level::ReadWrite),
-            tier: Some("premium".to_owned()),
-            limits: vec![Limit::new("read", 100).burst(20).operation("read"), Limit::new("all", 1_000_000_000)],
-            networks: Some(vec!["10.0.0.0/8".to_owned()]),
-            metadata: r#"{"team":"\"quoted\" %_'"}"#.to_owned(),
             created_at: now,
-            created_by: Some("alice".to_owned()),
             updated_at: now,
-            life: Lifecycle::default(),
-            reason: None,
+            life: Lifecycle { expires_at: Some(now + DAY), ..Lifecycle::default() },
             parent: None,
-        }
-    }
-
-    /// The row without the fields that can name a person.
-    pub(crate) fn purged(self) -> Self {
-        let Self {
-            id,
-            org,
-            environment,
-            name: _,
-            description: _,
-            scopes,
-            level,
-            tier,
-            limits,
-            networks,
-            metadata: _,
-            created_at,
-            created_by: _,
-            updated_at,
-            life,
-            reason: _,
-            parent,
-        } = self;
-        Self {
-            id,
-            org,
-            environment,
-            name: String::new(),
-            description: None,
-            scopes,
-            level,
-            tier,
-            limits,
-            networks,
-            metadata: "{}".to_owned(),
-            created_at,
-            created_by: None,
-            updated_at,
-            life,
-            reason: None,
-            parent,
+            ..Self::with_all_fields()
         }
     }
 }
@@ -167,7 +151,7 @@ impl KeyView {
             tier: key.tier,
             limits: key.limits,
             networks: key.networks,
-            metadata: match key.metadata.as_str() {
+            metadata: match key.metadata.0.as_str() {
                 "{}" => serde_json::Map::new(),
                 text => serde_json::from_str(text).unwrap_or_default(),
             },
@@ -191,12 +175,36 @@ pub(super) fn possible_lookups(prefix: &str) -> impl Iterator<Item = &str> {
     (10..=32).filter_map(|length| prefix.len().checked_sub(length).and_then(|from| prefix.get(from..)))
 }
 
-/// Limits are stored in one column as JSON; NULL stands for none.
-pub(super) fn limits_text(limits: &[Limit]) -> Result<Option<String>, Error> {
-    let text = (!limits.is_empty()).then(|| serde_json::to_string(limits));
-    text.transpose().map_err(|_| foreign_row())
-}
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::borrow::Cow;
 
-pub(super) fn limits_from(text: Option<&str>) -> Result<Vec<Limit>, Error> {
-    text.map_or(Ok(Vec::new()), |text| serde_json::from_str(text).map_err(|_| foreign_row()))
+    use super::*;
+    use crate::store::table::KEYS;
+
+    /// Notes which columns are NULL.
+    struct NullColumns(Vec<bool>);
+
+    impl<'a> ColumnWriter<'a> for NullColumns {
+        fn text(&mut self, value: Option<Cow<'a, str>>) {
+            self.0.push(value.is_none());
+        }
+
+        fn list(&mut self, value: Option<&'a [String]>) {
+            self.0.push(value.is_none());
+        }
+
+        fn time(&mut self, value: Option<Millis>) {
+            self.0.push(value.is_none());
+        }
+    }
+
+    #[test]
+    fn the_sample_has_a_value_in_each_column_that_it_can() {
+        let (row, mut columns) = (KeyRow::sample("id", "org", 0), NullColumns(Vec::new()));
+        row.write(&mut columns).unwrap();
+        assert_eq!(columns.0.len(), KEYS.columns.len(), "the row does not write one value for each column");
+        let empty = KEYS.columns.iter().zip(columns.0).filter(|(_, is_null)| *is_null).map(|(column, _)| *column);
+        assert_eq!(empty.collect::<Vec<_>>(), ["parent", "disabled_at", "revoked_at"]);
+    }
 }

@@ -2,6 +2,7 @@
 //! keeps and does; each engine has a folder of its own.
 
 mod any;
+mod column;
 #[cfg(feature = "testing")]
 pub(crate) mod contract;
 mod key;
@@ -16,6 +17,7 @@ mod table;
 mod url;
 
 pub(crate) use self::any::AnyStore;
+pub(crate) use self::column::ObjectText;
 pub(crate) use self::key::{KeyRow, KeyView, LookupResult};
 pub(crate) use self::port::{Freshness, OpenSettings, Store};
 pub(crate) use self::rows::{

@@ -106,7 +106,7 @@ pub(crate) struct ChangeCursor {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
     pub(crate) cursor: ChangeCursor,
-    /// The ids of changed keys. An id stands more than once if secrets of the key changed as well.
+    /// The ids of changed keys. An id is repeated if secrets of the key changed as well.
     pub(crate) keys: Vec<String>,
     pub(crate) orgs: Vec<String>,
     /// Whether everything may have changed; the lists are then incomplete.

@@ -2,9 +2,9 @@
 //! whole rows is made from it: a column that is missing in a list, in a read or in a write fails the compiler or a test.
 
 /// A table, with its columns in the order in which rows are read and written.
-pub(super) struct Table<const N: usize> {
+pub(super) struct Table {
     pub(super) name: &'static str,
-    pub(super) columns: [&'static str; N],
+    pub(super) columns: &'static [&'static str],
     /// The number of leading columns that never change. The first ones are the primary key.
     pub(super) fixed: usize,
 }
@@ -19,9 +19,9 @@ pub(super) struct Dialect {
     pub(super) selected: fn(column: &str) -> String,
 }
 
-pub(super) const KEYS: Table<19> = Table {
+pub(super) const KEYS: Table = Table {
     name: "keys",
-    columns: [
+    columns: &[
         "id",
         "org",
         "environment",
@@ -45,43 +45,43 @@ pub(super) const KEYS: Table<19> = Table {
     fixed: 5,
 };
 
-pub(super) const SECRETS: Table<8> = Table {
+pub(super) const SECRETS: Table = Table {
     name: "secrets",
-    columns: ["lookup", "key_id", "prefix", "format", "created_at", "grace_ends_at", "verifier", "filter"],
+    columns: &["lookup", "key_id", "prefix", "format", "created_at", "grace_ends_at", "verifier", "filter"],
     fixed: 5,
 };
 
-pub(super) const ORGS: Table<6> =
-    Table { name: "orgs", columns: ["id", "created_at", "networks", "updated_at", "disabled_at", "reason"], fixed: 2 };
+pub(super) const ORGS: Table =
+    Table { name: "orgs", columns: &["id", "created_at", "networks", "updated_at", "disabled_at", "reason"], fixed: 2 };
 
-pub(super) const AUDIT: Table<10> = Table {
+pub(super) const AUDIT: Table = Table {
     name: "audit",
-    columns: ["seq", "at", "org", "actor", "action", "target", "reason", "details", "pepper", "hash"],
+    columns: &["seq", "at", "org", "actor", "action", "target", "reason", "details", "pepper", "hash"],
     fixed: 10,
 };
 
-pub(super) const USAGE: Table<5> =
-    Table { name: "usage", columns: ["key_id", "lookup", "usage_count", "denied_count", "last_used_at"], fixed: 2 };
+pub(super) const USAGE: Table =
+    Table { name: "usage", columns: &["key_id", "lookup", "usage_count", "denied_count", "last_used_at"], fixed: 2 };
 
-pub(super) const AGENTS: Table<5> =
-    Table { name: "agents", columns: ["key_id", "agent", "usage_count", "denied_count", "last_used_at"], fixed: 2 };
+pub(super) const AGENTS: Table =
+    Table { name: "agents", columns: &["key_id", "agent", "usage_count", "denied_count", "last_used_at"], fixed: 2 };
 
 /// The row of an expired request is replaced by another one, so that only the primary key is fixed.
-pub(super) const IDEMPOTENCY: Table<10> = Table {
+pub(super) const IDEMPOTENCY: Table = Table {
     name: "idempotency",
-    columns: ["org", "name", "request", "caller", "expires_at", "token", "changed", "status", "headers", "body"],
+    columns: &["org", "name", "request", "caller", "expires_at", "token", "changed", "status", "headers", "body"],
     fixed: 2,
 };
 
-impl<const N: usize> Table<N> {
+impl Table {
     /// The number of columns.
     pub(super) const fn len(&self) -> usize {
-        N
+        self.columns.len()
     }
 
     /// The number of columns that [`select_mutable`](Self::select_mutable) selects.
     pub(super) const fn mutable(&self) -> usize {
-        N - self.fixed
+        self.len() - self.fixed
     }
 
     /// The columns that may change.
@@ -91,7 +91,7 @@ impl<const N: usize> Table<N> {
 
     /// The columns for a `SELECT` from the table under an alias.
     pub(super) fn select(&self, dialect: &Dialect, alias: &str) -> String {
-        dialect.qualified(&self.columns, alias)
+        dialect.qualified(self.columns, alias)
     }
 
     /// The columns that may change, for a `SELECT` from the table under an alias.
@@ -110,7 +110,7 @@ impl<const N: usize> Table<N> {
     /// An `UPDATE` of the row whose first column is the first parameter. It takes the same parameters as the `INSERT`, and
     /// writes each column that may change.
     pub(super) fn update(&self, dialect: &Dialect) -> String {
-        let [key, ..] = self.columns.as_slice() else { return String::new() };
+        let [key, ..] = self.columns else { return String::new() };
         let assignment =
             |(column, number): (&&str, usize)| format!("{column} = {}", (dialect.parameter)(column, number));
         let assignments: Vec<String> = self.mutable_columns().iter().zip(self.fixed + 1..).map(assignment).collect();

@@ -23,7 +23,6 @@ pub fn plant(kw: &Keywright, row: Value) -> Result<(), Error> {
         org: text("org")?,
         environment: text("environment")?,
         name: "planted".to_owned(),
-        metadata: "{}".to_owned(),
         created_at: MADE,
         updated_at: MADE,
         ..KeyRow::default()

@@ -35,7 +35,7 @@ impl NewKey {
     /// Takes the rights that the caller left out from the key that creates this one.
     pub(crate) fn inheriting(self, rights: &Rights) -> Self {
         let Self { settings, .. } = self;
-        let expiry = match (settings.expiry, rights.expires_at) {
+        let expiry = match (settings.expires_at, rights.expires_at) {
             (None | Some(Expiry::Never), Some(at)) => Some(Expiry::At(at)),
             (expiry, _) => expiry,
         };
@@ -45,7 +45,7 @@ impl NewKey {
             tier: Some(settings.tier.flatten().or_else(|| rights.tier.clone())),
             limits: Some(limits.unwrap_or_else(|| rights.limits.clone())),
             networks: Some(settings.networks.flatten().or_else(|| rights.networks.clone())),
-            expiry,
+            expires_at: expiry,
             ..settings
         };
         Self { settings, environment: self.environment.or_else(|| Some(rights.environment.clone())), ..self }
@@ -136,9 +136,9 @@ mod tests {
         ]);
         assert_eq!(NewKey::read(both).unwrap_err().code(), "invalid_request");
         assert_eq!(
-            KeyUpdate::read(fields(&[("expires_at", Value::Null)])).unwrap().settings.expiry,
+            KeyUpdate::read(fields(&[("expires_at", Value::Null)])).unwrap().settings.expires_at,
             Some(Expiry::Never)
         );
-        assert_eq!(KeyUpdate::read(fields(&[])).unwrap().settings.expiry, None);
+        assert_eq!(KeyUpdate::read(fields(&[])).unwrap().settings.expires_at, None);
     }
 }

@@ -13,99 +13,124 @@ use crate::input::{Fields, Value, plain, prose};
 use crate::record::{Level, Limit};
 use crate::rights::ChangeAuthority;
 use crate::scope::{self, IntoScopes};
-use crate::store::KeyRow;
+use crate::store::{KeyRow, ObjectText};
 use crate::{level, limit, network};
 
 /// The length of the longest description in characters.
 const MAX_DESCRIPTION: usize = 1_000;
 
-/// The fields of a key that `create` sets and `update` changes. `None` leaves a field as it is, `Some(None)` clears it.
-///
-/// A field of a key that the caller sets is named here once per function. The functions take the struct apart without `..`,
-/// so that the compiler finds a function that forgets a field.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct KeySettings {
-    pub(crate) name: Option<String>,
-    pub(crate) description: Option<Option<String>>,
-    pub(crate) scopes: Option<Vec<String>>,
-    pub(crate) level: Option<Option<Level>>,
-    pub(crate) tier: Option<Option<String>>,
-    pub(crate) limits: Option<Vec<Limit>>,
-    pub(crate) networks: Option<Option<Vec<String>>>,
-    pub(crate) metadata: Option<Metadata>,
-    pub(crate) expiry: Option<Expiry>,
+/// Defines the fields of a key that `create` sets and `update` changes. Each says how it is read from the arguments of a call,
+/// what is checked beyond its type, which free text it holds, and how it changes the row of a key.
+macro_rules! key_settings {
+    ($($field:ident: $type:ty {
+        take: |$fields:ident| $take:expr,
+        check: |$checked:pat_param| $check:expr,
+        text: |$shown:pat_param| $text:expr,
+        change: |$key:ident, $value:ident, $now:pat_param| $change:expr,
+    })+) => {
+        /// The fields of a key that `create` sets and `update` changes. `None` leaves a field as it is, `Some(None)` clears it.
+        #[derive(Debug, Clone, Default)]
+        pub(crate) struct KeySettings {
+            $(pub(crate) $field: Option<$type>,)+
+        }
+
+        impl KeySettings {
+            /// The names that `create` takes from every caller. `update` takes all but the last.
+            pub(super) const NAMES: &'static [&'static str] =
+                &[$(stringify!($field),)+ "expires_in_days", "environment"];
+
+            /// Takes the fields out of the arguments of a call. Null clears a field that can be empty.
+            pub(super) fn take(fields: &mut Fields) -> Result<Self, Error> {
+                Ok(Self { $($field: { let $fields = &mut *fields; $take? },)+ })
+            }
+
+            /// Checks what the types of the fields do not rule out.
+            pub(super) fn check(&self) -> Result<(), Error> {
+                $(if let Some($checked) = &self.$field {
+                    let checked: Result<(), Error> = $check;
+                    checked?;
+                })+
+                Ok(())
+            }
+
+            /// The fields of free text, with their names: the caller could have put a whole API key into one of them.
+            pub(crate) fn free_texts(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
+                let texts = [$((stringify!($field), self.$field.as_ref().and_then(|$shown| $text)),)+];
+                texts.into_iter().filter_map(|(field, text)| Some((field, text?)))
+            }
+
+            /// Puts the values into the row of a key, and returns the names of the fields that differ now.
+            pub(crate) fn apply(self, key: &mut KeyRow, now: Millis) -> Result<Vec<&'static str>, Error> {
+                let mut changed = Vec::new();
+                $(if let Some($value) = self.$field {
+                    let ($key, $now) = (&mut *key, now);
+                    if $change {
+                        changed.push(stringify!($field));
+                    }
+                })+
+                Ok(changed)
+            }
+        }
+    };
 }
 
-impl KeySettings {
-    /// The names that `create` takes from every caller. `update` takes all but the last.
-    pub(super) const NAMES: &'static [&'static str] = &[
-        "name",
-        "description",
-        "scopes",
-        "level",
-        "tier",
-        "limits",
-        "networks",
-        "metadata",
-        "expires_in_days",
-        "expires_at",
-        "environment",
-    ];
-
-    /// Takes the fields out of the arguments of a call. Null clears a field that can be empty.
-    pub(super) fn take(fields: &mut Fields) -> Result<Self, Error> {
-        Ok(Self {
-            name: fields.take("name").map(|name| name.into_text("name")).transpose()?,
-            description: clearable(fields, "description", |text| text.into_text("description"))?,
-            scopes: fields.take("scopes").map(scope::read).transpose()?,
-            level: clearable(fields, "level", |level| level::parse(&level.into_text("level")?))?,
-            tier: clearable(fields, "tier", |tier| tier.into_text("tier"))?,
-            limits: clearable(fields, "limits", |limits| limit::read::read("limits", limits))?
-                .map(Option::unwrap_or_default),
-            networks: clearable(fields, "networks", read_networks)?,
-            metadata: clearable(fields, "metadata", |data| metadata::read("metadata", data))?
-                .map(Option::unwrap_or_default),
-            expiry: Expiry::take(fields)?,
-        })
+key_settings! {
+    name: String {
+        take: |fields| fields.take("name").map(|name| name.into_text("name")).transpose(),
+        check: |name| plain("name", name, MAX_NAME),
+        text: |name| Some(name.into()),
+        change: |key, name, _| set(&mut key.name, name),
     }
-
-    /// Checks what the types of the fields do not rule out.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        let Self { name, description, scopes: _, level: _, tier: _, limits, networks: _, metadata, expiry: _ } = self;
-        name.as_deref().map_or(Ok(()), |name| plain("name", name, MAX_NAME))?;
-        description.iter().flatten().try_for_each(|text| prose("description", text, MAX_DESCRIPTION))?;
-        limit::read::check_own(limits.as_deref().unwrap_or_default())?;
-        metadata.as_ref().map_or(Ok(()), |metadata| metadata::check("metadata", metadata))
+    description: Option<String> {
+        take: |fields| clearable(fields, "description", |text| text.into_text("description")),
+        check: |text| text.iter().try_for_each(|text| prose("description", text, MAX_DESCRIPTION)),
+        text: |text| text.as_deref().map(Cow::from),
+        change: |key, text, _| set(&mut key.description, text),
     }
-
-    /// The fields of free text, with their names: the caller could have put a whole API key into one of them.
-    pub(crate) fn free_texts(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
-        let Self { name, description, scopes: _, level: _, tier: _, limits: _, networks: _, metadata, expiry: _ } =
-            self;
-        let texts = [
-            ("name", name.as_deref().map(Cow::Borrowed)),
-            ("description", description.iter().flatten().map(|text| Cow::Borrowed(text.as_str())).next()),
-            ("metadata", metadata.as_ref().map(|metadata| Cow::Owned(metadata::text(metadata)))),
-        ];
-        texts.into_iter().filter_map(|(field, text)| Some((field, text?)))
+    scopes: Vec<String> {
+        take: |fields| fields.take("scopes").map(scope::read).transpose(),
+        check: |_| Ok(()),
+        text: |_| None,
+        change: |key, scopes, _| set(&mut key.scopes, scopes),
     }
-
-    /// Puts the values into the row of a key, and returns the names of the fields that differ now.
-    pub(crate) fn apply(self, key: &mut KeyRow, now: Millis) -> Result<Vec<&'static str>, Error> {
-        let Self { name, description, scopes, level, tier, limits, networks, metadata, expiry } = self;
-        let life = expiry.map(|expiry| key.life.expiring(expiry.at(now)?, now)).transpose()?;
-        let changed = [
-            ("name", set(&mut key.name, name)),
-            ("description", set(&mut key.description, description)),
-            ("scopes", set(&mut key.scopes, scopes)),
-            ("level", set(&mut key.level, level)),
-            ("tier", set(&mut key.tier, tier)),
-            ("limits", set(&mut key.limits, limits)),
-            ("networks", set(&mut key.networks, networks)),
-            ("metadata", set(&mut key.metadata, metadata.as_ref().map(metadata::text))),
-            ("expires_at", set(&mut key.life, life)),
-        ];
-        Ok(changed.into_iter().filter(|field| field.1).map(|field| field.0).collect())
+    level: Option<Level> {
+        take: |fields| clearable(fields, "level", |level| level::parse(&level.into_text("level")?)),
+        check: |_| Ok(()),
+        text: |_| None,
+        change: |key, level, _| set(&mut key.level, level),
+    }
+    tier: Option<String> {
+        take: |fields| clearable(fields, "tier", |tier| tier.into_text("tier")),
+        check: |_| Ok(()),
+        text: |_| None,
+        change: |key, tier, _| set(&mut key.tier, tier),
+    }
+    limits: Vec<Limit> {
+        take: |fields| or_empty(clearable(fields, "limits", |limits| limit::read::read("limits", limits))),
+        check: |limits| limit::read::check_own(limits),
+        text: |_| None,
+        change: |key, limits, _| set(&mut key.limits, limits),
+    }
+    networks: Option<Vec<String>> {
+        take: |fields| clearable(fields, "networks", read_networks),
+        check: |_| Ok(()),
+        text: |_| None,
+        change: |key, networks, _| set(&mut key.networks, networks),
+    }
+    metadata: Metadata {
+        take: |fields| or_empty(clearable(fields, "metadata", |data| metadata::read("metadata", data))),
+        check: |metadata| metadata::check("metadata", metadata),
+        text: |metadata| Some(metadata::text(metadata).into()),
+        change: |key, metadata, _| set(&mut key.metadata, ObjectText(metadata::text(&metadata))),
+    }
+    expires_at: Expiry {
+        take: |fields| Expiry::take(fields),
+        check: |_| Ok(()),
+        text: |_| None,
+        change: |key, expiry, now| {
+            let life = key.life.expiring(expiry.at(now)?, now)?;
+            set(&mut key.life, life)
+        },
     }
 }
 
@@ -185,15 +210,15 @@ impl NewKey {
     /// The key expires after so many days of 24 hours: 1 to 36,500.
     #[must_use]
     pub fn expires_in_days(self, days: i64) -> Self {
-        let expiry = Some(Expiry::InDays(days));
-        Self { settings: KeySettings { expiry, ..self.settings }, ..self }
+        let expires_at = Some(Expiry::InDays(days));
+        Self { settings: KeySettings { expires_at, ..self.settings }, ..self }
     }
 
     /// The key expires at a time in the future, with a precision of a millisecond.
     #[must_use]
     pub fn expires_at(self, at: DateTime<Utc>) -> Self {
-        let expiry = Some(Expiry::At(at.timestamp_millis()));
-        Self { settings: KeySettings { expiry, ..self.settings }, ..self }
+        let expires_at = Some(Expiry::At(at.timestamp_millis()));
+        Self { settings: KeySettings { expires_at, ..self.settings }, ..self }
     }
 }
 
@@ -266,23 +291,28 @@ impl KeyUpdate {
     /// The key expires so many days from now. An expired key refuses this.
     #[must_use]
     pub fn expires_in_days(self, days: i64) -> Self {
-        let expiry = Some(Expiry::InDays(days));
-        Self { settings: KeySettings { expiry, ..self.settings }, ..self }
+        let expires_at = Some(Expiry::InDays(days));
+        Self { settings: KeySettings { expires_at, ..self.settings }, ..self }
     }
 
     /// The key expires at a new time; `None` is never. An expired key refuses this.
     #[must_use]
     pub fn expires_at(self, at: Option<DateTime<Utc>>) -> Self {
-        let expiry = Some(at.map_or(Expiry::Never, |at| Expiry::At(at.timestamp_millis())));
-        Self { settings: KeySettings { expiry, ..self.settings }, ..self }
+        let expires_at = Some(at.map_or(Expiry::Never, |at| Expiry::At(at.timestamp_millis())));
+        Self { settings: KeySettings { expires_at, ..self.settings }, ..self }
     }
 }
 
-/// Replaces a value by a new one, if there is one, and returns whether they differ.
-fn set<T: PartialEq>(value: &mut T, new: Option<T>) -> bool {
-    let Some(new) = new.filter(|new| new != value) else { return false };
+/// Replaces a value by a new one, and returns whether they differ.
+fn set<T: PartialEq>(value: &mut T, new: T) -> bool {
+    let differs = *value != new;
     *value = new;
-    true
+    differs
+}
+
+/// Null clears a field to its empty value.
+fn or_empty<T: Default>(field: Result<Option<Option<T>>, Error>) -> Result<Option<T>, Error> {
+    Ok(field?.map(Option::unwrap_or_default))
 }
 
 /// Reads a field that null clears.

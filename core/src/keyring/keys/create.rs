@@ -57,7 +57,6 @@ impl Keys {
         let mut blank = KeyRow {
             org: org.to_owned(),
             environment,
-            metadata: "{}".to_owned(),
             created_at: now,
             created_by: new.created_by.clone(),
             updated_at: now,

@@ -67,11 +67,11 @@ pub(super) fn read_former(row: &Row) -> Result<FormerSecret, Error> {
 }
 
 pub(super) fn insert_key(key: &KeyRow) -> Result<Query<'_>, Error> {
-    Ok(Query { sql: &INSERT_KEY, values: key_values(key)?.into() })
+    Ok(Query { sql: &INSERT_KEY, values: key_values(key)? })
 }
 
 pub(super) fn update_key(key: &KeyRow) -> Result<Query<'_>, Error> {
-    Ok(Query { sql: &UPDATE_KEY, values: key_values(key)?.into() })
+    Ok(Query { sql: &UPDATE_KEY, values: key_values(key)? })
 }
 
 pub(super) fn insert_secret<'a>(key_id: &'a str, secret: &'a SecretRow) -> Query<'a> {

@@ -6,13 +6,13 @@ use tokio_postgres::Row;
 
 use super::connection::Query;
 use super::pool::Pool;
-use super::rows::{SECRET_VIEW, read_counts, read_key, read_secret, read_secret_view};
+use super::rows::{SECRET_VIEW, read_counts, read_secret, read_secret_view};
 use super::table::{POSTGRES, PgColumns};
 use super::value::SqlValue;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::hash::{StoredVerifier, TAG};
-use crate::store::key::{KeyView, LookupResult, possible_lookups};
+use crate::store::key::{KeyRow, KeyView, LookupResult, possible_lookups};
 use crate::store::rows::{KeyFilter, PageCursor, Tenant, foreign_row};
 use crate::store::table::{KEYS, SECRETS, USAGE};
 
@@ -116,7 +116,7 @@ pub(super) fn read_found(rows: &[Row]) -> Result<Option<LookupResult>, Error> {
 
 /// A key and its counters, so far without its secrets.
 fn read_view(columns: &mut PgColumns<'_>) -> Result<KeyView, Error> {
-    Ok(KeyView { key: read_key(columns)?, usage: read_counts(columns)?, secrets: Vec::with_capacity(1) })
+    Ok(KeyView { key: KeyRow::read(columns)?, usage: read_counts(columns)?, secrets: Vec::with_capacity(1) })
 }
 
 /// Reads the rows of [`views`], in which those of one key follow each other.

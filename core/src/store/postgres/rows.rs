@@ -1,90 +1,46 @@
 //! The rows of keys and secrets, as they are stored.
 
+use std::borrow::Cow;
+
 use super::table::PgColumns;
 use super::value::SqlValue;
+use crate::clock::Millis;
 use crate::error::Error;
-use crate::level;
-use crate::lifecycle::{Lifecycle, SecretLifetime};
-use crate::store::key::{KeyRow, limits_from, limits_text};
-use crate::store::rows::{Counts, SecretRow, SecretView, foreign_row};
+use crate::lifecycle::SecretLifetime;
+use crate::store::column::ColumnWriter;
+use crate::store::key::KeyRow;
+use crate::store::rows::{Counts, SecretRow, SecretView};
 use crate::store::table::{KEYS, SECRETS};
 
 /// The columns of a [`SecretView`], for a `SELECT` from `secrets s` and `usage u`.
 pub(super) const SECRET_VIEW: &str = "s.lookup, s.grace_ends_at, s.prefix, s.created_at, u.last_used_at";
 
 /// The values of a row, in the order of [`KEYS`].
-pub(super) fn key_values(key: &KeyRow) -> Result<[SqlValue<'_>; KEYS.len()], Error> {
-    // No field is left out here, so that a new one does not compile until it is stored.
-    let KeyRow {
-        id,
-        org,
-        environment,
-        name,
-        description,
-        scopes,
-        level,
-        tier,
-        limits,
-        networks,
-        metadata,
-        created_at,
-        created_by,
-        updated_at,
-        life: Lifecycle { expires_at, disabled_at, revoked_at },
-        reason,
-        parent,
-    } = key;
-    Ok([
-        id.into(),
-        org.into(),
-        environment.into(),
-        SqlValue::time(*created_at),
-        parent.into(),
-        created_by.into(),
-        name.into(),
-        description.into(),
-        SqlValue::TextList(Some(scopes)),
-        SqlValue::Text(level.map(|level| level.as_str())),
-        tier.into(),
-        SqlValue::OwnedText(limits_text(limits)?),
-        SqlValue::TextList(networks.as_deref()),
-        metadata.into(),
-        SqlValue::time(*updated_at),
-        SqlValue::optional_time(*expires_at),
-        SqlValue::optional_time(*disabled_at),
-        SqlValue::optional_time(*revoked_at),
-        reason.into(),
-    ])
+pub(super) fn key_values(key: &KeyRow) -> Result<Vec<SqlValue<'_>>, Error> {
+    let mut values = SqlValues(Vec::with_capacity(KEYS.len()));
+    key.write(&mut values)?;
+    Ok(values.0)
 }
 
-pub(super) fn read_key(columns: &mut PgColumns<'_>) -> Result<KeyRow, Error> {
-    // Fields are evaluated in the order in which they are written, which is the order of `KEYS`.
-    Ok(KeyRow {
-        id: columns.next()?,
-        org: columns.next()?,
-        environment: columns.next()?,
-        created_at: columns.time()?,
-        parent: columns.next()?,
-        created_by: columns.next()?,
-        name: columns.next()?,
-        description: columns.next()?,
-        scopes: columns.next()?,
-        level: {
-            let level: Option<&str> = columns.next()?;
-            level.map(level::parse).transpose().map_err(|_| foreign_row())?
-        },
-        tier: columns.next()?,
-        limits: limits_from(columns.next()?)?,
-        networks: columns.next()?,
-        metadata: read_metadata(columns.next()?)?,
-        updated_at: columns.time()?,
-        life: Lifecycle {
-            expires_at: columns.optional_time()?,
-            disabled_at: columns.optional_time()?,
-            revoked_at: columns.optional_time()?,
-        },
-        reason: columns.next()?,
-    })
+/// The values of parameters, in their order.
+struct SqlValues<'a>(Vec<SqlValue<'a>>);
+
+impl<'a> ColumnWriter<'a> for SqlValues<'a> {
+    fn text(&mut self, value: Option<Cow<'a, str>>) {
+        self.0.push(match value {
+            Some(Cow::Owned(text)) => SqlValue::OwnedText(Some(text)),
+            Some(Cow::Borrowed(text)) => text.into(),
+            None => SqlValue::Text(None),
+        });
+    }
+
+    fn list(&mut self, value: Option<&'a [String]>) {
+        self.0.push(SqlValue::TextList(value));
+    }
+
+    fn time(&mut self, value: Option<Millis>) {
+        self.0.push(SqlValue::optional_time(value));
+    }
 }
 
 /// The values of a row, in the order of [`SECRETS`].
@@ -126,13 +82,4 @@ pub(super) fn read_secret_view(columns: &mut PgColumns<'_>) -> Result<Option<Sec
 /// Reads the counters of a row, which are 0 if no row was joined.
 pub(super) fn read_counts(columns: &mut PgColumns<'_>) -> Result<Counts, Error> {
     Ok(Counts { usage_count: columns.count()?, denied_count: columns.count()?, last_used_at: columns.optional_time()? })
-}
-
-/// The database keeps the values of the metadata, in a spelling of its own.
-fn read_metadata(text: &str) -> Result<String, Error> {
-    if text == "{}" {
-        return Ok(text.to_owned());
-    }
-    let metadata: serde_json::Map<_, _> = serde_json::from_str(text).map_err(|_| foreign_row())?;
-    Ok(serde_json::Value::Object(metadata).to_string())
 }

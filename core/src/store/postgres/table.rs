@@ -5,6 +5,7 @@ use tokio_postgres::types::FromSql;
 
 use crate::clock::Millis;
 use crate::error::Error;
+use crate::store::column::ColumnReader;
 use crate::store::rows::foreign_row;
 use crate::store::table::{Dialect, Table};
 
@@ -22,7 +23,7 @@ fn selected(column: &str) -> String {
 }
 
 /// The assignments of every column that may change, from the row that an `INSERT` wanted to write.
-pub(super) fn take_over<const N: usize>(table: &Table<N>) -> String {
+pub(super) fn take_over(table: &Table) -> String {
     let columns = table.mutable_columns().iter();
     let assignments: Vec<String> = columns.map(|column| format!("{column} = excluded.{column}")).collect();
     assignments.join(", ")
@@ -71,13 +72,41 @@ impl<'row> PgColumns<'row> {
     }
 }
 
+impl ColumnReader for PgColumns<'_> {
+    fn text(&mut self) -> Result<Option<String>, Error> {
+        self.next()
+    }
+
+    fn text_ref(&mut self) -> Result<Option<&str>, Error> {
+        self.next()
+    }
+
+    fn object(&mut self) -> Result<String, Error> {
+        // The database keeps the values, in a spelling of its own.
+        let text: &str = self.next()?;
+        if text == "{}" {
+            return Ok(text.to_owned());
+        }
+        let object: serde_json::Map<_, _> = serde_json::from_str(text).map_err(|_| foreign_row())?;
+        Ok(serde_json::Value::Object(object).to_string())
+    }
+
+    fn list(&mut self) -> Result<Option<Vec<String>>, Error> {
+        self.next()
+    }
+
+    fn time(&mut self) -> Result<Option<Millis>, Error> {
+        self.optional_time()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn statements_are_made_from_the_list() {
-        let table = Table { name: "t", columns: ["a", "b", "limits"], fixed: 2 };
+        let table = Table { name: "t", columns: &["a", "b", "limits"], fixed: 2 };
         assert_eq!(table.select(&POSTGRES, "x"), "x.a, x.b, x.limits::text");
         assert_eq!(table.select_mutable(&POSTGRES, "x"), "x.limits::text");
         assert_eq!(table.insert(&POSTGRES), "INSERT INTO keywright.t (a, b, limits) VALUES ($1, $2, $3::json)");

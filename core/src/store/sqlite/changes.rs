@@ -10,7 +10,7 @@ const MAX_NAMED: usize = 1_000;
 
 pub(super) fn since(on: &Connection, after: Option<ChangeCursor>) -> Result<Changes, Error> {
     let snapshot = on.unchecked_transaction()?;
-    // Restoring a copy through SQLite raises the version of the schema, as VACUUM does. So it stands for the generation.
+    // Restoring a copy through SQLite raises the version of the schema, as VACUUM does. So it serves as the generation.
     let (cursor, deleted): (ChangeCursor, i64) = snapshot
         .prepare_cached("SELECT seq, schema_version, deleted_seq FROM meta, pragma_schema_version")?
         .query_row([], |row| Ok((ChangeCursor { seq: row.get(0)?, generation: row.get(1)? }, row.get(2)?)))?;

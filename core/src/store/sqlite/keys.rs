@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
-use super::rows::{SECRET_VIEW, read_counts, read_key, read_secret, read_secret_view, words_or_none};
+use super::rows::{SECRET_VIEW, read_counts, read_secret, read_secret_view, words_or_none};
 use super::table::{Columns, SQLITE};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::hash::{StoredVerifier, TAG};
-use crate::store::key::{KeyView, LookupResult, possible_lookups};
+use crate::store::key::{KeyRow, KeyView, LookupResult, possible_lookups};
 use crate::store::rows::{KeyFilter, PageCursor, SecretView, Tenant};
 use crate::store::table::{KEYS, SECRETS, USAGE};
 
@@ -66,7 +66,7 @@ pub(super) fn find(on: &Connection, lookup: &str, now: Millis) -> Result<Option<
 
 /// A key and its counters, so far without its secrets.
 fn read_view(columns: &mut Columns<'_, '_>) -> Result<KeyView, Error> {
-    Ok(KeyView { key: read_key(columns)?, usage: read_counts(columns)?, secrets: Vec::with_capacity(1) })
+    Ok(KeyView { key: KeyRow::read(columns)?, usage: read_counts(columns)?, secrets: Vec::with_capacity(1) })
 }
 
 fn secrets(on: &Connection, key_id: &str, now: Millis) -> Result<Vec<SecretView>, Error> {

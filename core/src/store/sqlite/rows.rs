@@ -1,13 +1,16 @@
 //! The rows of keys and secrets, as they are stored.
 
+use std::borrow::Cow;
+
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, Value};
 
 use super::table::Columns;
+use crate::clock::Millis;
 use crate::error::Error;
-use crate::level;
-use crate::lifecycle::{Lifecycle, SecretLifetime};
-use crate::store::key::{KeyRow, limits_from, limits_text};
+use crate::lifecycle::SecretLifetime;
+use crate::store::column::{ColumnReader, ColumnWriter};
+use crate::store::key::KeyRow;
 use crate::store::rows::{Counts, SecretRow, SecretView, foreign_row};
 use crate::store::table::{KEYS, SECRETS};
 
@@ -15,74 +18,53 @@ use crate::store::table::{KEYS, SECRETS};
 pub(super) const SECRET_VIEW: &str = "s.lookup, s.grace_ends_at, s.prefix, s.created_at, u.last_used_at";
 
 /// The values of a row, in the order of [`KEYS`].
-pub(super) fn key_values(key: &KeyRow) -> Result<[ToSqlOutput<'_>; KEYS.len()], Error> {
-    // No field is left out here, so that a new one does not compile until it is stored.
-    let KeyRow {
-        id,
-        org,
-        environment,
-        name,
-        description,
-        scopes,
-        level,
-        tier,
-        limits,
-        networks,
-        metadata,
-        created_at,
-        created_by,
-        updated_at,
-        life: Lifecycle { expires_at, disabled_at, revoked_at },
-        reason,
-        parent,
-    } = key;
-    Ok([
-        id.to_sql()?,
-        org.to_sql()?,
-        environment.to_sql()?,
-        created_at.to_sql()?,
-        parent.to_sql()?,
-        created_by.to_sql()?,
-        name.to_sql()?,
-        description.to_sql()?,
-        ToSqlOutput::Owned(Value::from(scopes.join(" "))),
-        ToSqlOutput::Owned(Value::from(level.map(|level| level.as_str().to_owned()))),
-        tier.to_sql()?,
-        ToSqlOutput::Owned(Value::from(limits_text(limits)?)),
-        ToSqlOutput::Owned(Value::from(join(networks.as_deref()))),
-        metadata.to_sql()?,
-        updated_at.to_sql()?,
-        expires_at.to_sql()?,
-        disabled_at.to_sql()?,
-        revoked_at.to_sql()?,
-        reason.to_sql()?,
-    ])
+pub(super) fn key_values(key: &KeyRow) -> Result<Vec<ToSqlOutput<'_>>, Error> {
+    let mut values = SqliteValues(Vec::with_capacity(KEYS.len()));
+    key.write(&mut values)?;
+    Ok(values.0)
 }
 
-pub(super) fn read_key(columns: &mut Columns<'_, '_>) -> Result<KeyRow, Error> {
-    // Fields are evaluated in the order in which they are written, which is the order of `KEYS`.
-    Ok(KeyRow {
-        id: columns.next()?,
-        org: columns.next()?,
-        environment: columns.next()?,
-        created_at: columns.next()?,
-        parent: columns.next()?,
-        created_by: columns.next()?,
-        name: columns.next()?,
-        description: columns.next()?,
-        scopes: words(columns.next_ref()?.as_str().map_err(|_| foreign_row())?),
-        level: {
-            let level = columns.next_ref()?.as_str_or_null().map_err(|_| foreign_row())?;
-            level.map(level::parse).transpose().map_err(|_| foreign_row())?
-        },
-        tier: columns.next()?,
-        limits: limits_from(columns.next_ref()?.as_str_or_null().map_err(|_| foreign_row())?)?,
-        networks: words_or_none(columns.next()?),
-        metadata: columns.next()?,
-        updated_at: columns.next()?,
-        life: Lifecycle { expires_at: columns.next()?, disabled_at: columns.next()?, revoked_at: columns.next()? },
-        reason: columns.next()?,
-    })
+/// The values of parameters, in their order.
+struct SqliteValues<'a>(Vec<ToSqlOutput<'a>>);
+
+impl<'a> ColumnWriter<'a> for SqliteValues<'a> {
+    fn text(&mut self, value: Option<Cow<'a, str>>) {
+        self.0.push(match value {
+            Some(Cow::Owned(text)) => ToSqlOutput::Owned(Value::Text(text)),
+            Some(Cow::Borrowed(text)) => ToSqlOutput::Borrowed(text.into()),
+            None => ToSqlOutput::Owned(Value::Null),
+        });
+    }
+
+    fn list(&mut self, value: Option<&'a [String]>) {
+        self.0.push(ToSqlOutput::Owned(Value::from(join(value))));
+    }
+
+    fn time(&mut self, value: Option<Millis>) {
+        self.0.push(ToSqlOutput::Owned(Value::from(value)));
+    }
+}
+
+impl ColumnReader for Columns<'_, '_> {
+    fn text(&mut self) -> Result<Option<String>, Error> {
+        Ok(self.next()?)
+    }
+
+    fn text_ref(&mut self) -> Result<Option<&str>, Error> {
+        self.next_ref()?.as_str_or_null().map_err(|_| foreign_row())
+    }
+
+    fn object(&mut self) -> Result<String, Error> {
+        Ok(self.next()?)
+    }
+
+    fn list(&mut self) -> Result<Option<Vec<String>>, Error> {
+        Ok(self.text_ref()?.map(words))
+    }
+
+    fn time(&mut self) -> Result<Option<Millis>, Error> {
+        Ok(self.next()?)
+    }
 }
 
 /// The values of a row, in the order of [`SECRETS`].
@@ -106,7 +88,7 @@ pub(super) fn secret_values<'a>(
 
 pub(super) fn read_secret(columns: &mut Columns<'_, '_>) -> Result<SecretRow, Error> {
     let lookup = columns.next()?;
-    // The id of its key, which stands beside it.
+    // The id of its key, which the caller has read.
     columns.skip();
     let (prefix, format, created_at) = (columns.next()?, columns.next()?, columns.next()?);
     let lifetime = SecretLifetime { lookup, grace_ends_at: columns.next()? };

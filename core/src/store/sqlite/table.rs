@@ -46,7 +46,7 @@ mod tests {
     use crate::store::sqlite::schema;
     use crate::store::table::{AGENTS, AUDIT, IDEMPOTENCY, KEYS, ORGS, SECRETS, Table, USAGE};
 
-    fn named<const N: usize>(table: &Table<N>) -> (&'static str, BTreeSet<String>) {
+    fn named(table: &Table) -> (&'static str, BTreeSet<String>) {
         (table.name, table.columns.iter().map(|column| (*column).to_owned()).collect())
     }
 
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn statements_are_made_from_the_list() {
-        let table = Table { name: "t", columns: ["a", "b", "c"], fixed: 2 };
+        let table = Table { name: "t", columns: &["a", "b", "c"], fixed: 2 };
         assert_eq!(table.select(&SQLITE, "x"), "x.a, x.b, x.c");
         assert_eq!(table.select_mutable(&SQLITE, "x"), "x.c");
         assert_eq!(table.insert(&SQLITE), "INSERT INTO t (a, b, c) VALUES (?1, ?2, ?3)");
