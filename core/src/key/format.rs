@@ -147,14 +147,18 @@ impl Format {
     /// Splits a text that begins with one of the format's starts, by the known lengths, and checks literals, alphabet and
     /// checksum.
     pub(crate) fn read<'a>(&self, text: &'a [u8], start: usize, environment: &'a str) -> Option<KeyParts<'a>> {
+        // The checksum comes first, because it refuses nearly every wrong text.
+        let (before, checksum) = text.split_last_chunk::<CHECKSUM>()?;
+        if base62::number(checksum) != Some(crc32fast::hash(before).into()) {
+            return None;
+        }
         let (mut prefix, mut lookup, mut secret) = (&[][..], &[][..], &[][..]);
         let mut at = start;
-        for part in self.parts.iter().skip_while(|it| !matches!(it, Part::Lookup(_))) {
-            let (before, rest) = text.split_at_checked(at)?;
-            let here = rest.get(..part.length())?;
+        for part in self.parts.iter().skip_while(|part| !matches!(part, Part::Lookup(_))) {
+            let here = text.get(at..)?.get(..part.length())?;
             at += here.len();
             let fits = match part {
-                Part::Literal(it) => here == it.as_bytes(),
+                Part::Literal(literal) => here == literal.as_bytes(),
                 Part::Environment => false,
                 Part::Lookup(_) => {
                     (prefix, lookup) = (text.get(..at)?, here);
@@ -164,13 +168,13 @@ impl Format {
                     secret = here;
                     base62::is_base62(here)
                 }
-                Part::Checksum => base62::number(here) == Some(crc32fast::hash(before).into()),
+                Part::Checksum => true,
             };
             if !fits {
                 return None;
             }
         }
-        let [prefix, lookup, secret] = [prefix, lookup, secret].map(|it| str::from_utf8(it).ok());
+        let [prefix, lookup, secret] = [prefix, lookup, secret].map(|part| str::from_utf8(part).ok());
         Some(KeyParts { environment, prefix: prefix?, lookup: lookup?, secret: secret? })
     }
 
