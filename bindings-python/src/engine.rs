@@ -269,7 +269,7 @@ impl Keywright {
     }
 }
 
-/// Writes down what open engines have counted, and tells what is left to tell, before Python ends.
+/// Writes the counters of open engines, and delivers their events, before Python ends.
 #[pyfunction]
 pub(crate) fn _flush_open(py: Python<'_>) {
     wait_for_shutdown(py, || {

@@ -72,7 +72,7 @@ impl From<ManualClock> for Clock {
     }
 }
 
-/// A clock that a test moves by hand. Clones share one time.
+/// A clock that only a test moves. Clones share one time.
 ///
 /// ```
 /// use keywright::testing::ManualClock;

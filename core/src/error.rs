@@ -103,7 +103,7 @@ pub enum UnavailableCause {
     Io,
 }
 
-/// Defines [`ErrorKind`] from one table, so that a kind has its code and status and stands in `ALL`.
+/// Defines [`ErrorKind`] from one table, so that a kind has its code and status and is in `ALL`.
 macro_rules! error_kinds {
     ($($(#[$doc:meta])* $kind:ident = $code:literal, $status:literal;)+) => {
         /// The kind of an [`Error`], with its stable code. `tests/vectors/errors.json` lists the same kinds for every language.

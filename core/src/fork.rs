@@ -1,7 +1,7 @@
 //! Fork safety. SQLite records its locks in process memory, which a child inherits without holding the locks. So no
 //! connection may stay open across a fork: [`prepare`] waits for running work and closes every connection, and parent and
-//! child open new ones when they need them. The Python
-//! package registers the three functions with `pthread_atfork`. In a child whose fork bypassed them, the process id tells, and the engine refuses to work.
+//! child open new ones when they need them. The Python package registers the three functions with `pthread_atfork`. A child
+//! whose fork bypassed them is recognised by its process id, and the engine refuses to work there.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};

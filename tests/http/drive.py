@@ -45,7 +45,7 @@ VARIES = {"next": "rsc, next-router-state-tree, next-router-prefetch, next-route
 # Frameworks whose guards stand directly in front of a handler, so that no CORS layer can be behind them.
 ROUTES = {"fastapi", "litestar", "drf", "nest", "next"}
 
-# Cases that a framework answers itself, before any route. It must let nobody in.
+# Cases that a framework answers itself, before any route. It must refuse everybody.
 BEFORE = {
     # Express does not decode it.
     "nest": {"rule-ambiguous-bad-percent"},

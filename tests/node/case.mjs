@@ -23,7 +23,7 @@ const special = {
   $change: ([it, index, to], saved) => {
     const text = value(it, saved);
     const at = index < 0 ? text.length + index : index;
-    // Where the letter stands already, the next one makes the change.
+    // If the letter is there already, the next one makes the change.
     const other = text[at] === to ? String.fromCodePoint(to.codePointAt(0) + 1) : to;
     return text.slice(0, at) + other + text.slice(at + 1);
   },

@@ -146,7 +146,7 @@ async function ask(path, key, body, type = "application/json") {
   return { status: response.status, replayed: response.headers.get("idempotent-replayed"), text: await response.text() };
 }
 
-/** A body in chunks of no told length. */
+/** A body in chunks, without a length. */
 const chunked = (...parts) => new ReadableStream({ start: (to) => (parts.forEach((it) => to.enqueue(Buffer.from(it))), to.close()) });
 
 test("a handler reads the body as if nobody had", async () => {
@@ -270,7 +270,7 @@ test("a file that was read before does not count as no file", async () => {
 
 const pause = () => new Promise((go) => setTimeout(go, 50));
 
-/** A Fastify application that tells what it was told, and how often it ran. */
+/** A Fastify application that answers with the body that it got, and how often it ran. */
 async function fastify(t, options) {
   const app = Fastify(options);
   app.removeAllContentTypeParsers();

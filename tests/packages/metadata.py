@@ -97,7 +97,7 @@ FILES = {
 
 
 def differing(root: Path) -> dict[Path, str]:
-    """Returns the files that do not say what the Cargo.toml of the root says, with the text that does."""
+    """Returns the files that differ from the Cargo.toml of the root, with the text that agrees."""
     source = (root / "Cargo.toml").read_text("utf-8")
     version, repository = setting(source, "version"), setting(source, "repository")
     if not version or not re.fullmatch(r"\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?", version):

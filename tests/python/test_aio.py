@@ -169,7 +169,7 @@ async def names(kw: AsyncKeywright) -> list[str]:
 
 
 def test_a_verification_at_hand_hops_no_thread(async_kw: AsyncKeywright) -> None:
-    """Driven by hand, without any loop: an await that waits for nothing ends at its first step."""
+    """Runs without any loop: an await that waits for nothing ends at its first step."""
 
     async def main() -> str:
         return (await async_kw.keys.create(name="CI")).api_key

@@ -133,7 +133,7 @@ def test_threads_share_one_engine(kw: Keywright) -> None:
 
 
 def test_what_waits_lets_other_threads_run(tmp_path: Path) -> None:
-    """Were the interpreter held during the wait, nobody could end it, and the call would give up."""
+    """If the wait held the interpreter, no other thread could end it, and the call would give up."""
     with Keywright(url(tmp_path), brand="liq", pepper=PEPPER, busy_timeout="5m") as kw:
         command = [sys.executable, "-c", LOCK, str(tmp_path / "keys.db")]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:

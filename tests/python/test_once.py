@@ -50,7 +50,7 @@ async def ask(app: Any, path: str, text: str, key: str, *parts: bytes, kind: byt
 
 
 class Host:
-    """An ASGI application that tells how often it ran, and how long the body was."""
+    """An ASGI application that answers with how often it ran, and how long the body was."""
 
     def __init__(self) -> None:
         self.runs = 0

@@ -190,7 +190,7 @@ def test_wsgi_routes_by_what_is_below_the_mount(kw: Keywright, key: str) -> None
     for told in ({}, {"RAW_URI": "/static/deals"}, {"REQUEST_URI": "http://api.example/static/deals"}):
         assert [Answer(app, "/deals", it, **claimed, **told).status for it in (None, key)] == [401, 403]
         assert [Answer(flask(kw, mount="/static"), "/deals", it, **claimed, **told).status for it in (None, key)] == [401, 200]
-        # A server that was configured so tells no header.
+        # A server with this configuration sends no header.
         assert [Answer(app, "/deals", it, SCRIPT_NAME="/static", **told).status for it in (None, key)] == [401, 200]
     assert [Answer(app, "/deals", it, RAW_URI="/static/x").status for it in (None, key)] == [400, 400]
     assert [Answer(flask(kw, rewrites=True), "/deals", it, RAW_URI="/static/x").status for it in (None, key)] == [401, 200]

@@ -123,7 +123,7 @@ def scope(**more: Any) -> dict[str, Any]:
         ({"client": None, "server": None}, "unix:"),
         ({"client": ("", "0"), "server": ("/run/app.sock", "0")}, "unix:"),
         ({"client": ("203.0.113.7", 1), "server": ("127.0.0.1", 80)}, "203.0.113.7"),
-        # Servers of TCP whose client has gone, and one that tells nothing.
+        # Servers of TCP whose client has gone, and one that names no peer.
         ({"client": None, "server": ("127.0.0.1", 80)}, None),
         ({"client": ("", 0), "server": ("127.0.0.1", 80)}, None),
         ({"client": ("/run/other.sock", None), "server": None}, None),

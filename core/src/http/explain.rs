@@ -1,4 +1,4 @@
-//! Explanations for whoever sets an API up: why a request is allowed or refused.
+//! Explanations for the operator of an API: why a request is allowed or refused.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::{Head, Http, Needs, Peer};
 use crate::decision::Code;
 
-/// The reason why a request is allowed or refused, for whoever sets an API up. It holds no secret. Nothing is counted or
+/// The reason why a request is allowed or refused, for the operator of an API. It holds no secret. Nothing is counted or
 /// charged for it, and it ignores limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

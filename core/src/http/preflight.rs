@@ -12,12 +12,12 @@ use super::{Head, Http, Needs, Response};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Preflight {
-    /// The guard answers 204, permits nothing, and runs nothing behind it. A CORS layer stands in front of the guard. In
+    /// The guard answers 204, permits nothing, and runs nothing behind it. The CORS layer is in front of the guard. In
     /// forward authentication a preflight is judged like any other request, and refused without a key.
     #[default]
     Answer,
     /// The guard of an application passes preflights on to the CORS layer behind it. A guard of one route, which gets
-    /// [`Needs`], still answers them, because only a handler stands behind it. A preflight that no browser sends is judged
+    /// [`Needs`], still answers them, because it has only a handler behind it. A preflight that no browser sends is judged
     /// like any other request: one without the name of an origin, with a repeated header, or with a method override.
     Pass,
 }

@@ -63,7 +63,7 @@ where
     Ok(router.route_layer(KeywrightLayer::requiring(http, needs)?.once()))
 }
 
-/// Extracts the key of an allowed request. `Option<Extension<AuthContext>>` also tells of sessions.
+/// Extracts the key of an allowed request. `Option<Extension<AuthContext>>` also gives sessions.
 #[derive(Debug, Clone)]
 pub struct ApiKey(pub Key);
 
@@ -72,7 +72,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ApiKey {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
         let key = parts.extensions.get::<AuthContext>().and_then(AuthContext::key);
-        // The route has no guard, or allows callers without a key: a mistake of the host, which must let nobody in.
+        // The route has no guard, or allows callers without a key: a mistake of the host, after which the request must not go on.
         key.cloned().map(Self).ok_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
     }
 }

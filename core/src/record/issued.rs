@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use super::key::Key;
 
-/// The text that stands in place of an API key that must not be shown.
+/// The text that is shown in place of an API key.
 pub const HIDDEN: &str = "<hidden: send new.reveal() once>";
 
 /// The whole text of a key. `Debug`, `Display` and serde hide it; [`reveal`](Self::reveal) shows it.

@@ -1,4 +1,4 @@
-//! Tools for tests of the engine and of programs around it: a clock that is moved by hand, the hash functions of the test
+//! Tools for tests of the engine and of programs around it: a clock that only the test moves, the hash functions of the test
 //! vectors, rows as an older release wrote them, the suite that any store must pass, and the freshness protocol of PostgreSQL.
 
 mod contract;

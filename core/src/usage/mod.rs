@@ -30,7 +30,7 @@ pub(crate) struct Meter {
     /// How many of the denied verifications were denied as revoked.
     revoked_count: AtomicU64,
     agents: AgentMeters,
-    /// 0 stands for never.
+    /// 0 means never.
     last_used_at: AtomicI64,
     /// Whether the secret was presented after the end of its grace, and the store does not know yet.
     grace_over: AtomicBool,

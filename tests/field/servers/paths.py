@@ -137,7 +137,7 @@ def plainly(site: Site, mount: str) -> list[str]:
         ("/elsewhere", "deals:admin", (403, "")),
     ]:
         got = site.ask(mount + target, scope)
-        # Frameworks whose guard stands behind the router answer first to what has no route.
+        # Frameworks with the guard behind the router answer first to a path without a route.
         if got[0] != expected[0] and not (target == "/elsewhere" and got[0] == 404):
             wrong.append(f"{mount}{target} with {scope}: {got[0]}, not {expected[0]}")
         elif expected[1] not in got[1]:

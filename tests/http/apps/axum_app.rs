@@ -73,7 +73,7 @@ async fn main() {
     println!("listening {}", listener.local_addr().unwrap().port());
     let service = app(&setup).await.into_make_service_with_connect_info::<SocketAddr>();
     std::thread::spawn(|| {
-        // The app stands until its input ends.
+        // The app runs until its input ends.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });

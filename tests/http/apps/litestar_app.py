@@ -24,7 +24,7 @@ MOUNTS = ["/v1", "/V1", "/health", "/Health", "/fail", "/crash", "/own", "/count
 BESIDE = ["/api-keys", "/api-keysx", "/keys", "/whoami", "/forward-auth"]
 
 
-# Litestar routes only the common methods, except to what it mounts.
+# Litestar routes only the common methods, except to mounted applications.
 @asgi([*MOUNTS, *(BESIDE if among_others else [])], is_mount=True, copy_scope=True)
 async def routes(scope: Any, receive: Any, send: Any) -> None:
     path, headers = scope["raw_path"], [(b"content-type", b"application/json")]

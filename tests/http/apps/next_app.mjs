@@ -16,7 +16,7 @@ for await (const line of createInterface(server.stdout)) {
   port ??= /http:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1];
   if (line.includes("Ready")) break;
 }
-// It runs what is in instrumentation.js when it is asked first.
+// It runs instrumentation.js at the first request.
 await fetch(`http://127.0.0.1:${port}/`);
 console.log("listening", port);
 process.stdin.resume().on("end", () => server.kill());

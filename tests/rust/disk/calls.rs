@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Works through every `n` of these faults until none is met. Says where it stands if a run fails or hangs.
+/// Tries every `n` of these faults until one is not met. Reports the `n` of a run that fails or hangs.
 fn every(faults: Vec<Fault>) {
     let (say, said) = channel();
     let runs = thread::spawn(move || {

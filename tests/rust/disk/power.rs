@@ -44,7 +44,7 @@ impl Portrait {
         Self { keys, head: kw.audit().head().unwrap(), org, verdicts }
     }
 
-    /// With the texts that were made later, which nobody knows yet.
+    /// With the texts that were made later, which no row has yet.
     fn knowing(&self, texts: usize) -> Self {
         let mut wider = self.clone();
         wider.verdicts.resize(texts, "invalid");
@@ -237,7 +237,7 @@ fn nothing_rests_on_writes_that_failed_to_sync() {
             let revoke = || work.kw.keys().revoke(&id, ());
             revoke().or_else(|_| revoke()).unwrap();
             work.done();
-            // Whether the log goes into the file is nobody's promise.
+            // Nothing promises when the log goes into the file.
             let _ = work.site.sql().execute_batch("PRAGMA wal_checkpoint(RESTART)");
         }
         work.kw.close();

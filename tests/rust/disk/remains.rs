@@ -26,7 +26,7 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 
 pub struct Disk<'a> {
     files: Vec<File<'a>>,
-    /// Which file a name leads to, after a loss for certain and for now, and the steps between the two.
+    /// The file of a name: as it is after a loss for certain, as it is now, and the steps between the two.
     lasting: BTreeMap<String, usize>,
     now: BTreeMap<String, usize>,
     steps: Vec<Step>,

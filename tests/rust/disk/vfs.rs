@@ -1,5 +1,5 @@
 //! A shim between SQLite and the operating system: the VFS of this whole test program. It passes every call on. Of the
-//! files in a watched folder it also writes down what goes to the disk, and lets calls fail when it is told to.
+//! files in a watched folder it also records the writes to the disk, and lets calls fail on request.
 
 #![allow(unsafe_code, reason = "a VFS is a table of C functions over raw memory; nothing else in these tests needs it")]
 #![deny(clippy::undocumented_unsafe_blocks)]
@@ -23,7 +23,7 @@ fn watched(name: *const c_char) -> Option<Watched> {
     watch::watched(Path::new(OsStr::from_bytes(name.to_bytes())))
 }
 
-/// The file object that SQLite sees. The real one lies in the memory behind it.
+/// The file object that SQLite sees. The real one follows it in memory.
 #[repr(C)]
 struct Shim {
     base: ffi::sqlite3_file,

@@ -208,7 +208,7 @@ fn each_tampering_is_told() {
             let (check, _) = tampered(&site, pepper, |it| it.execute_batch(edit).unwrap());
             assert!(!check.ok && check.problem.is_some(), "{edit} passes: {check:?}");
         }
-        // A chain that was cut is whole: its end is what tells, and is to be kept elsewhere.
+        // A chain that was cut at its end is valid. Only a copy of the end, kept elsewhere, shows the cut.
         for cut in ["DELETE FROM audit WHERE seq = 14", "DELETE FROM audit WHERE seq > 3", "DELETE FROM audit"] {
             let (check, end) = tampered(&site, pepper, |it| it.execute_batch(cut).unwrap());
             assert!(!check.ok || end != head, "{cut} passes");
@@ -279,7 +279,7 @@ fn without_the_pepper_no_chain_is_mended() {
         it.execute("DELETE FROM audit WHERE seq <= 5", []).unwrap();
     });
     assert!(!check.ok, "a forged pruning passes");
-    // The whole chain sealed anew: what was kept elsewhere tells.
+    // The whole chain is hashed anew. Only the copy of the end shows it.
     let (_, end) = tampered(&site, true, |it| reseal(it, 1));
     assert_ne!(end, head);
     // This is no fault of the resealing: without a pepper the same is the engine's own seal.

@@ -63,7 +63,7 @@ fn a_life_is_told_in_its_order() {
     assert_eq!((rotated.kind.as_str(), rotated.actor.as_deref()), ("rotated", Some("bob")));
     assert_eq!((rotated.prefix.as_deref(), rotated.grace_ends_at.is_some()), (Some(newer.prefix.as_str()), true));
 
-    // The newest secret is nothing to tell of, and the former one is told of once a day.
+    // A use of the newest secret causes no event, and a use of the former one causes one a day.
     assert!(verify(newer.api_key.reveal()));
     for _ in 0..3 {
         assert!(verify(new.api_key.reveal()));

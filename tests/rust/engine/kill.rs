@@ -48,7 +48,7 @@ impl Known {
         Self { status: Status::Active, text: text.to_owned(), former: None, ended: Vec::new() }
     }
 
-    /// A key as it is told to the process that works on it.
+    /// The line that tells a process about the key that it works on.
     fn line(&self, id: &str) -> String {
         format!("{id} {} {} {}", self.status.as_str(), self.text, self.former.as_deref().unwrap_or("-"))
     }
@@ -287,7 +287,7 @@ fn acknowledged_changes_survive_a_kill() {
     for round in 1..=rounds {
         let both = [format!("a-{round}"), format!("b-{round}")];
         ledger.round(if round % 4 == 0 { &both } else { &both[..1] }, &mut chance, &mut tally);
-        // The next ones work beside an engine that stays, or alone on a file that nobody closed.
+        // The next ones work beside an engine that stays, or alone on a file that was never closed.
         if chance.percent(50) {
             ledger.kw.take().iter().for_each(Keywright::close);
         }

@@ -120,7 +120,7 @@ fn a_preflight_reaches_no_handler() {
         [(b"origin", b"https://evil.example"), (b"access-control-request-method", b"POST")];
     let head = Head::new("OPTIONS", "/deals").headers(&lines);
     let needs = Needs::key().scopes("deals:read").unwrap();
-    // Only a handler stands behind the guard of one route, no CORS layer.
+    // The guard of one route has only a handler behind it, no CORS layer.
     let rule = Needs::by_rule();
     for (http, needs) in
         [(&answering, None), (&answering, Some(&needs)), (&passing, Some(&needs)), (&passing, Some(&rule))]

@@ -1,4 +1,4 @@
-//! One engine on a new database, on a clock moved by hand, and the steps that are run on it.
+//! One engine on a new database, with a clock that the steps move, and the steps that are run on it.
 
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,5 +1,5 @@
 //! A test run again as a process of its own: as another program on the same file, with fewer rights, or among mounts
-//! that nobody else sees and that end with it.
+//! that no other process sees and that end with it.
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};

@@ -58,7 +58,7 @@ async fn main() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     println!("listening {}", listener.local_addr().unwrap().port());
     std::thread::spawn(|| {
-        // It stands until its input ends.
+        // It runs until its input ends.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });

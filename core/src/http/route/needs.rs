@@ -80,7 +80,7 @@ impl Needs {
     /// Needs what the rule of the path states, for a guard of one route.
     ///
     /// A guard that gets no needs at all also follows the rule, but may guard a whole application, with a CORS layer behind
-    /// it. Behind a guard of one route stands only the handler. So it answers preflights itself, even with
+    /// it. A guard of one route has only the handler behind it. So it answers preflights itself, even with
     /// [`Preflight::Pass`](crate::http::Preflight::Pass).
     pub fn by_rule() -> Self {
         Self { access: Access::Rule, ..Self::default() }

@@ -52,7 +52,7 @@ impl Taken {
         self.texts().map(|it| verdict(kw, it))
     }
 
-    /// Within the second nobody says what was never true here, and after it nobody says anything any more.
+    /// Within the second every answer was true of this database once, and after it there are none.
     fn is_noticed(&self, before: [&str; 2]) {
         for (name, kw) in &self.stage.engines {
             let found = self.said(kw);
@@ -126,7 +126,7 @@ fn a_copy_in_place_of_the_database_is_noticed() {
     }
 }
 
-/// A revocation that an older copy has not may be lost to who opens anew, and to nobody who knew of it.
+/// A revocation that an older copy lacks may be unknown to a new engine, and never to one that knew of it.
 #[test]
 fn an_older_copy_in_place_of_the_database_is_noticed() {
     let taken = Taken::new();

@@ -12,7 +12,7 @@ use keywright_tests::site::{config, create, until, verdict};
 
 const ROUNDS: u64 = 40;
 
-/// Changes the keys that it is told of, in turn and without end, and says which were acknowledged.
+/// Changes the keys of its input in turn, without end, and prints which changes were acknowledged.
 fn change_until_killed(kw: &Keywright, ids: &str, at: &std::path::Path) {
     let mut done = 0;
     loop {
@@ -60,7 +60,7 @@ fn after_a_writer_was_killed_all_agree() {
             }
         }
         process.kill();
-        // The cold one first: to open makes whole what the dead left, which may show a commit that nobody was told of.
+        // The cold engine comes first: opening recovers the log of the killed process, which may show a commit that was not acknowledged.
         let cold = stage.cold(&known);
         assert_eq!(stage.agree(&known, &format!("kill {round}")), cold);
         let writer = stage.site.open();

@@ -74,7 +74,7 @@ fn in_a_log_that_grows_and_begins_anew_each_change_is_known() {
     stage.close();
 }
 
-/// An uncommitted change is never seen, also when it stands in the log, and no verification looks for it.
+/// An uncommitted change is never seen, not even when it is in the log, and no verification reads for it.
 #[test]
 fn what_is_rolled_back_never_shows() {
     let stage = Stage::of_readers();

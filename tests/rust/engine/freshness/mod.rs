@@ -1,5 +1,5 @@
-//! Memory is as good as the store: whatever any program does to the database, the next verification
-//! says what an engine without a memory says.
+//! Memory answers as the store does: after any change of the database, by any program, the next verification has the same
+//! outcome as that of an engine without a memory.
 
 mod changes;
 mod clocks;
@@ -30,7 +30,7 @@ fn asks_each_time(name: &str) -> bool {
     cfg!(keywright_portable) || name.starts_with("un")
 }
 
-/// One database, and engines that remember what they read of it, each in another way.
+/// One database, and engines that cache its rows, each with other settings.
 struct Stage {
     site: Site,
     clock: ManualClock,
@@ -38,7 +38,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// With engines that count, whose counts are commits too, and others that commit nothing.
+    /// With engines that count, whose counts are commits too, and with readers, which commit nothing.
     fn new() -> Self {
         let site = Site::new();
         let clock = ManualClock::new(chrono::Utc::now());
@@ -53,7 +53,7 @@ impl Stage {
         Self { engines: engines.map(open).into(), site, clock }
     }
 
-    /// The same without those that count: nobody but the test commits.
+    /// The same without engines that count, so that only the test commits.
     fn of_readers() -> Self {
         let mut stage = Self::new();
         stage.engines.drain(..2).for_each(|(_, kw)| kw.close());
@@ -65,12 +65,12 @@ impl Stage {
         &self.engines[0].1
     }
 
-    /// Those that commit nothing and answer from memory.
+    /// The engines that commit nothing and answer from memory.
     fn readers(&self) -> impl Iterator<Item = &Keywright> {
         self.engines.iter().filter(|it| it.0 == "watched reader" && !asks_each_time(it.0)).map(|it| &it.1)
     }
 
-    /// Every engine has them by heart: the watched ones need no system call.
+    /// Waits until every engine that may answer from memory does so for these texts.
     fn warm(&self, texts: &[&str]) {
         until("all is remembered", || {
             let known = |kw: &Keywright, text: &&str| {
@@ -84,7 +84,7 @@ impl Stage {
         });
     }
 
-    /// The next verification of each engine is that of one without a memory, and so are those after it.
+    /// Checks that the next two verifications of each engine have the outcome of an engine without a memory.
     fn agree(&self, texts: &[&str], after: &str) -> Vec<&'static str> {
         let said = |kw: &Keywright| texts.iter().map(|it| verdict(kw, it)).collect::<Vec<_>>();
         let first: Vec<_> = self.engines.iter().map(|(_, kw)| said(kw)).collect();
@@ -109,7 +109,7 @@ impl Stage {
     }
 }
 
-/// Carries out what another program is asked for: `revoke ID`, `sql STATEMENTS` and their like.
+/// Runs an order in another program: `revoke ID`, `sql STATEMENTS` and others.
 fn carry_out(folder: &Path, order: &str) {
     let file = folder.join("keys.db");
     let (verb, rest) = order.split_once(' ').unwrap();

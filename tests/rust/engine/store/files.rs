@@ -241,7 +241,7 @@ fn new_files_and_folders_are_private_whatever_the_umask() {
         assert_eq!(mode(&made), 0o700, "{}", made.display());
     }
     kw.close();
-    // A log takes the mode that the database was given by hand.
+    // A log takes the mode that an operator gave the database.
     fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
     let kw = Keywright::open(config(&file)).unwrap();
     create(&kw, "CI");

@@ -177,7 +177,7 @@ fn a_read_only_file_system_is_told() {
     assert_eq!(error(&folder.join("new/keys.db"), false).unavailable_cause(), Some(UnavailableCause::ReadOnly));
 }
 
-/// Its log would lie beside the other name, where nobody else looks for it.
+/// Its log would be beside the other name, where no other process looks for it.
 #[test]
 #[cfg(not(keywright_portable))]
 fn a_file_mounted_on_its_own_is_refused() {

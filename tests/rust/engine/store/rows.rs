@@ -57,7 +57,7 @@ fn a_pepper_met_later_is_unavailable_and_never_invalid() {
     assert_eq!(verdict(&kw, &forged(new.api_key.reveal())), "unavailable");
     assert_eq!(verdict(&kw, old.api_key.reveal()), "allowed");
     assert_eq!(verdict(&ahead, new.api_key.reveal()), "allowed");
-    // It can still be managed, and a chain that it cannot check is told as such.
+    // It can still be managed, and it reports a chain that it cannot check.
     assert!(kw.audit().verify().unwrap().problem.is_some_and(|it| it.contains("pepper")));
     for (call, done) in changes(&kw, &new) {
         done.unwrap_or_else(|it| panic!("{call}: {it}"));
@@ -111,7 +111,7 @@ fn a_damaged_slow_verifier_is_unavailable_and_costs_nothing() {
     for verifier in VERIFIERS {
         let began = std::time::Instant::now();
         let (right, wrong) = damaged(slow, "UPDATE secrets SET verifier = ?1", verifier.to_owned().into());
-        // Another secret can be told by its filter already.
+        // The filter alone refuses another secret.
         assert!(right == "unavailable" && matches!(wrong, "unavailable" | "invalid"), "{verifier}: {right}, {wrong}");
         assert!(began.elapsed() < PATIENCE, "{verifier} was run");
     }

@@ -60,7 +60,7 @@ fn read<T: Default + for<'de> Deserialize<'de>>(document: &str) -> T {
 }
 
 /// Writes out the schemas that extend another one. Such a schema is a merge patch (RFC 7396) of the other, so that a property
-/// of both stands in one place. The word `all` stands for the names of all properties.
+/// of both is in one place. The word `all` stands for the names of all properties.
 fn extended(schemas: Map<String, Value>) -> Map<String, Value> {
     let full = |mut schema: Value| {
         let base = schema.as_object_mut().and_then(|members| members.remove("extends"));

@@ -13,7 +13,7 @@ impl Spelling {
     /// The fields of a key that a view shows, in their order, by their names in [`Key`](crate::Key) and `api_key`.
     ///
     /// # Errors
-    /// `validation_failed` for an unknown or repeated name, for [`View::Create`] without `api_key`, which nobody could ever
+    /// `validation_failed` for an unknown or repeated name, for [`View::Create`] without `api_key`, which no caller could ever
     /// see, and for another view with it.
     pub fn fields<T: AsRef<str>>(self, view: View, names: impl IntoIterator<Item = T>) -> Result<Self, Error> {
         let fields = find_fields(names)?;
