@@ -15,7 +15,7 @@
 #   demo       three languages on one database
 #   http       the HTTP vectors through every adapter
 #   seeds      the documents of four products; FILTER is one of them (`lendiq`)
-#   servers    the servers and the proxy that other tests use; FILTER is an expression of `pytest -k`
+#   servers    the servers and the proxy that other tests use, and what only PostgreSQL has; FILTER is an expression of `pytest -k`
 #   postgres   the suite of every store on each PostgreSQL and behind PgBouncer; FILTER is a server (`15`, `PgBouncer`)
 #   element    the page for keys in a real browser
 #   checker    changes in three languages at once, and no verification that missed one
@@ -115,7 +115,7 @@ step_guide() { build_python && build_node && "$python" tests/readme.py "$@"; }
 step_demo() { bash tests/demo.sh; }
 step_http() { bash tests/http.sh; }
 step_seeds() { bash tests/seeds.sh "$@"; }
-step_servers() { with_servers "$python" -m pytest -q tests/servers ${1+-k "$1"}; }
+step_servers() { build_python && build_node && with_servers "$python" -m pytest -q tests/servers tests/postgres ${1+-k "$1"}; }
 step_postgres() { with_servers "$python" tests/servers/suites.py "$@"; }
 step_element() { bash tests/element.sh; }
 step_checker() { bash tests/checker.sh; }

@@ -344,7 +344,8 @@ export class Event {
     | "revoked"
     | "refused_after_revocation"
     | "store_failed"
-    | "store_recovered";
+    | "store_recovered"
+    | "store_replaced";
   readonly at: Date;
   /** Null for an event of the database. */
   readonly org: string | null;
@@ -357,7 +358,7 @@ export class Event {
   readonly actor: string | null;
   /** The code of a denied verification. */
   readonly code: DenialCode | null;
-  /** The reason why the database cannot be used, and the fix. */
+  /** Why the database cannot be used, or which other one answers, and the fix. */
   readonly reason: string | null;
   /** The number of occurrences since the last flush; for a revocation, the number of revoked keys. */
   readonly count: number;

@@ -163,7 +163,7 @@ mirror! {
     /// An event of a key or of the database, for `on_event`. It contains no secret.
     Event by key_id {
         /// One of `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `revoked`, `refused_after_revocation`,
-        /// `store_failed`, `store_recovered`.
+        /// `store_failed`, `store_recovered`, `store_replaced`.
         kind: EnumText,
         /// The time of the event.
         at: Time,
@@ -181,7 +181,7 @@ mirror! {
         actor: Option<String>,
         /// The code of a denied verification.
         code: Option<EnumText>,
-        /// The reason why the database cannot be used, and the fix.
+        /// Why the database cannot be used, or which other one answers, and the fix.
         reason: Option<String>,
         /// The number of occurrences since the last flush; for a revocation, the number of revoked keys.
         count: u64,

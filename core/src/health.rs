@@ -26,6 +26,9 @@ thread_local! {
 pub(crate) enum HealthReport {
     Failed(Error),
     Recovered,
+    /// Another database answers than before.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "a file that is replaced fails"))]
+    Replaced,
 }
 
 /// A kind of operation of the store. Reads may succeed while writes fail.
@@ -80,6 +83,12 @@ impl Health {
                 }
             }
         }
+    }
+
+    /// Reports that another database answers than before.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn note_replaced(&self) {
+        self.report(HealthReport::Replaced);
     }
 
     /// Returns whether to report the failure.

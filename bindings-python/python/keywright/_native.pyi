@@ -794,6 +794,7 @@ class Event(_Record):
         "refused_after_revocation",
         "store_failed",
         "store_recovered",
+        "store_replaced",
     ]:
         """The kind of the event."""
 
@@ -831,7 +832,7 @@ class Event(_Record):
 
     @property
     def reason(self) -> str | None:
-        """The reason why the database cannot be used, and the fix."""
+        """Why the database cannot be used, or which other one answers, and the fix."""
 
     @property
     def count(self) -> int:

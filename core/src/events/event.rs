@@ -33,6 +33,8 @@ pub enum EventKind {
     StoreFailed,
     /// The database can be used again.
     StoreRecovered,
+    /// On PostgreSQL another database answers than before, or an older copy: after a failover or a restore. Changes may be lost.
+    StoreReplaced,
 }
 
 impl EventKind {
@@ -49,9 +51,14 @@ impl EventKind {
             Self::RefusedAfterRevocation => "refused_after_revocation",
             Self::StoreFailed => "store_failed",
             Self::StoreRecovered => "store_recovered",
+            Self::StoreReplaced => "store_replaced",
         }
     }
 }
+
+/// The reason of [`EventKind::StoreReplaced`].
+const REPLACED: &str = "another server, or an older copy of the database, answers, which may lack the last changes; \
+    compare audit.head() with the one that you keep elsewhere, and repeat revocations that are missing";
 
 /// An event. Nothing in it is secret.
 ///
@@ -90,7 +97,7 @@ pub struct Event {
     pub actor: Option<String>,
     /// The code with which a verification was denied.
     pub code: Option<Code>,
-    /// Why the database cannot be used, and how to mend it.
+    /// Why the database cannot be used, or which other one answers, and the next step.
     pub reason: Option<String>,
     /// The number of verifications since the last flush; for a revocation, the number of keys it ended.
     pub count: u64,
@@ -155,6 +162,9 @@ impl Event {
                 Self { reason: Some(error.to_string()), ..Self::new(EventKind::StoreFailed, at) }
             }
             HealthReport::Recovered => Self::new(EventKind::StoreRecovered, at),
+            HealthReport::Replaced => {
+                Self { reason: Some(REPLACED.to_owned()), ..Self::new(EventKind::StoreReplaced, at) }
+            }
         }
     }
 

@@ -7,8 +7,8 @@ use super::port::{Freshness, OpenSettings, Store};
 #[cfg(feature = "postgres")]
 use super::postgres::Postgres;
 use super::rows::{
-    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, KeyFilter, OrgRow, PageCursor, Tenant,
-    UsageDelta,
+    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, FlushId, KeyFilter, OrgRow, PageCursor,
+    Tenant, UsageDelta,
 };
 use super::script::{RequestId, RequestRows, TransactionScript};
 use super::sqlite::Sqlite;
@@ -133,8 +133,8 @@ impl Store for AnyStore {
         call!(self, await run(script))
     }
 
-    async fn add_counts(&self, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {
-        call!(self, await add_counts(used, now))
+    async fn add_counts(&self, flush: FlushId, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {
+        call!(self, await add_counts(flush, used, now))
     }
 
     async fn claim_day(&self, day: i64) -> Result<bool, Error> {

@@ -21,7 +21,7 @@ pub(crate) use self::column::ObjectText;
 pub(crate) use self::key::{KeyRow, KeyView, LookupResult};
 pub(crate) use self::port::{Freshness, OpenSettings, Store};
 pub(crate) use self::rows::{
-    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, Counts, DatabaseInfo, KeyFilter, MOST_AGENTS,
+    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, Counts, DatabaseInfo, FlushId, KeyFilter, MOST_AGENTS,
     OTHER_AGENTS, OrgRow, PageCursor, SecretRow, StatusFilter, Tenant, UsageDelta,
 };
 pub(crate) use self::script::{

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::key::{KeyView, LookupResult};
 use super::rows::{
-    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, KeyFilter, OrgRow, PageCursor, Tenant,
-    UsageDelta,
+    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, FlushId, KeyFilter, OrgRow, PageCursor,
+    Tenant, UsageDelta,
 };
 use super::script::{AuditKey, ChangeScript, EndGraces, Once, RequestId, RequestRows, TransactionScript};
 use crate::clock::{Clock, Millis};
@@ -104,8 +104,13 @@ pub(crate) trait Store: Send + Sync {
     /// visible before its commit.
     fn run<S: TransactionScript>(&self, script: S) -> impl Future<Output = Result<S::Outcome, Error>> + Send;
     /// Adds to the counters of each secret and of its key, and deletes some expired requests. It takes no lock that a script
-    /// takes.
-    fn add_counts(&self, used: Arc<[UsageDelta]>, now: Millis) -> impl Future<Output = Result<(), Error>> + Send;
+    /// takes. After an error the caller sends the same flush again: its counts are added once.
+    fn add_counts(
+        &self,
+        flush: FlushId,
+        used: Arc<[UsageDelta]>,
+        now: Millis,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
     /// Claims the daily check of the keys. `true` for the first caller of a day, whichever process it is in.
     fn claim_day(&self, day: i64) -> impl Future<Output = Result<bool, Error>> + Send;
 
@@ -124,15 +129,19 @@ pub(crate) trait Store: Send + Sync {
     }
 
     /// Adds the use of secrets to the counters, and ends for ever the graces that were seen to be over.
-    fn add_usage(&self, used: Arc<[UsageDelta]>, now: Millis) -> impl Future<Output = Result<(), Error>> + Send {
+    fn add_usage(
+        &self,
+        flush: FlushId,
+        used: Arc<[UsageDelta]>,
+        now: Millis,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
         async move {
             let lookups = used.iter().filter(|used| used.grace_over).map(|used| used.lookup.clone());
             let lookups: Vec<String> = lookups.collect();
-            // The graces come first: a repetition ends nothing twice, but would count twice.
             if !lookups.is_empty() {
                 self.run(EndGraces { lookups, now }).await?;
             }
-            self.add_counts(used, now).await
+            self.add_counts(flush, used, now).await
         }
     }
 

@@ -81,6 +81,16 @@ pub(crate) struct UsageDelta {
     pub(crate) grace_over: bool,
 }
 
+/// The identity of a flush. The answer to one may be lost on a network; it is sent again under the same identity and adds its
+/// counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FlushId {
+    /// Random, for the meters of one engine in one process. These send one flush at a time.
+    pub(crate) meters: [u8; 16],
+    /// Higher with each flush.
+    pub(crate) number: i64,
+}
+
 /// The counters of one agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AgentCounts {

@@ -33,10 +33,6 @@ impl AgentMeters {
         taken.into_iter().flatten().map(|(agent, counts)| AgentCounts { agent, counts }).collect()
     }
 
-    pub(super) fn give_back(&self, taken: &[AgentCounts]) {
-        taken.iter().for_each(|taken| self.add(&taken.agent, taken.counts));
-    }
-
     pub(super) fn pending(&self) -> Vec<AgentCounts> {
         let copy = |(agent, counts): (&Arc<str>, &Counts)| AgentCounts { agent: Arc::clone(agent), counts: *counts };
         self.0.get().map_or_else(Vec::new, |agents| lock(agents).iter().map(copy).collect())
@@ -60,7 +56,5 @@ mod tests {
         assert_eq!(of("0"), Some(Counts { usage_count: 2, denied_count: 0, last_used_at: Some(9) }));
         assert_eq!(of(OTHER_AGENTS), Some(Counts { usage_count: 25, denied_count: 25, last_used_at: Some(7) }));
         assert!(agents.take().is_empty());
-        agents.give_back(&taken);
-        assert_eq!(agents.take().len(), taken.len());
     }
 }

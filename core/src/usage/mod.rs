@@ -12,10 +12,11 @@ use self::agents::AgentMeters;
 pub(crate) use self::graces::EndedGraces;
 use crate::clock::{Clock, Millis};
 use crate::decision::Code;
+use crate::entropy;
 use crate::error::Error;
 use crate::events::{EventKind, Events, QueuedEvent};
 use crate::fork::{Process, lock};
-use crate::store::{AgentCounts, AnyStore, Counts, KeyView, Store, UsageDelta};
+use crate::store::{AgentCounts, AnyStore, Counts, FlushId, KeyView, Store, UsageDelta};
 use crate::wait::block_on;
 
 /// Counts are flushed after this time, or once this number of secrets has some.
@@ -65,13 +66,6 @@ impl Meter {
             ..self.counts()
         }
     }
-
-    fn give_back(&self, used: &UsageDelta) {
-        self.usage_count.fetch_add(used.counts.usage_count, Ordering::SeqCst);
-        self.denied_count.fetch_add(used.counts.denied_count, Ordering::SeqCst);
-        self.agents.give_back(&used.agents);
-        self.grace_over.fetch_or(used.grace_over, Ordering::SeqCst);
-    }
 }
 
 /// The events about counts that a flush has taken.
@@ -106,8 +100,36 @@ struct UsageBuffer {
 #[derive(Default)]
 struct BufferState {
     queued: Vec<Arc<dyn Metered>>,
+    /// The flush that failed. Its answer may have been lost, so it is sent again as it was, before the next one.
+    failed: Option<UsageFlush>,
+    /// The identity of the last flush.
+    last_flush: Option<FlushId>,
     runs: bool,
     closed: bool,
+}
+
+/// The counts of a flush.
+#[derive(Clone)]
+struct UsageFlush {
+    id: FlushId,
+    used: Arc<[UsageDelta]>,
+}
+
+impl BufferState {
+    fn next_flush(&mut self) -> Result<FlushId, Error> {
+        let last = match self.last_flush {
+            Some(last) => last,
+            None => FlushId { meters: entropy::bytes()?, number: 0 },
+        };
+        let next = FlushId { number: last.number.saturating_add(1), ..last };
+        self.last_flush = Some(next);
+        Ok(next)
+    }
+
+    /// The counts that are on their way.
+    fn failed(&self) -> impl Iterator<Item = &UsageDelta> {
+        self.failed.iter().flat_map(|failed| failed.used.iter())
+    }
 }
 
 impl Usage {
@@ -210,6 +232,9 @@ impl FlushPause<'_> {
         for secret in &state.queued {
             pending.entry(secret.key_id()).or_default().push((secret.lookup(), secret.meter().counts()));
         }
+        for used in state.failed() {
+            pending.entry(&used.key_id).or_default().push((&used.lookup, used.counts));
+        }
         for view in views {
             for (lookup, counts) in pending.get(view.key.id.as_str()).into_iter().flatten() {
                 view.usage.add(*counts);
@@ -224,7 +249,9 @@ impl FlushPause<'_> {
     pub(crate) fn pending_agents(&self, key_id: &str) -> Vec<AgentCounts> {
         let state = lock(&self.usage.buffer.state);
         let secrets = state.queued.iter().filter(|secret| secret.key_id() == key_id);
-        secrets.flat_map(|secret| secret.meter().agents.pending()).collect()
+        let failed = state.failed().filter(|used| used.key_id == key_id);
+        let failed = failed.flat_map(|used| used.agents.iter().cloned());
+        secrets.flat_map(|secret| secret.meter().agents.pending()).chain(failed).collect()
     }
 }
 
@@ -241,7 +268,7 @@ impl Drop for Usage {
 impl UsageBuffer {
     fn run(&self) {
         while self.wait() {
-            // A flush that fails gives the counts back, and the next one tries again.
+            // A flush that fails is sent again by the next one.
             let _ = block_on(self.flush());
         }
     }
@@ -249,7 +276,7 @@ impl UsageBuffer {
     /// Waits until it is time to flush; `false` once the meters are closed.
     fn wait(&self) -> bool {
         let mut state = lock(&self.state);
-        while state.queued.is_empty() && !state.closed {
+        while state.queued.is_empty() && state.failed.is_none() && !state.closed {
             state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let until = Instant::now() + FLUSH_INTERVAL;
@@ -262,7 +289,23 @@ impl UsageBuffer {
 
     async fn flush(&self) -> Result<(), Error> {
         let _writing = self.flushing.write().await;
-        let secrets = std::mem::take(&mut lock(&self.state).queued);
+        let written = self.flush_all().await;
+        self.events.iter().for_each(|it| it.tick());
+        written
+    }
+
+    async fn flush_all(&self) -> Result<(), Error> {
+        let failed = lock(&self.state).failed.clone();
+        if let Some(failed) = failed {
+            self.write(failed).await?;
+        }
+        let (id, secrets) = {
+            let mut state = lock(&self.state);
+            if state.queued.is_empty() {
+                return Ok(());
+            }
+            (state.next_flush()?, std::mem::take(&mut state.queued))
+        };
         let used = secrets.iter().map(|secret| UsageDelta {
             key_id: secret.key_id().to_owned(),
             lookup: secret.lookup().to_owned(),
@@ -275,24 +318,17 @@ impl UsageBuffer {
             let pairs = secrets.iter().zip(used.iter());
             pairs.flat_map(|(secret, used)| events_of(&**secret, used.counts)).for_each(|event| events.offer(event));
         }
-        if used.is_empty() {
-            self.events.iter().for_each(|it| it.tick());
-            return Ok(());
-        }
-        let written = self.store.add_usage(Arc::clone(&used), self.clock.now()).await;
+        self.write(UsageFlush { id, used }).await
+    }
+
+    async fn write(&self, flush: UsageFlush) -> Result<(), Error> {
+        let UsageFlush { id, used } = flush.clone();
+        let written = self.store.add_usage(id, used, self.clock.now()).await;
         if written.is_ok() {
-            let ended = used.iter().filter(|used| used.grace_over);
+            let ended = flush.used.iter().filter(|used| used.grace_over);
             self.graces.stored(ended.map(|used| used.lookup.as_str()));
-        } else {
-            let mut state = lock(&self.state);
-            for (secret, used) in secrets.into_iter().zip(used.iter()) {
-                secret.meter().give_back(used);
-                if !secret.meter().queued.swap(true, Ordering::SeqCst) {
-                    state.queued.push(secret);
-                }
-            }
         }
-        self.events.iter().for_each(|it| it.tick());
+        lock(&self.state).failed = written.is_err().then_some(flush);
         written
     }
 }

@@ -225,8 +225,8 @@ impl Config {
         Self { listener: Some(Arc::new(listener)), ..self }
     }
 
-    /// Writes one line to `log`, in place of `tracing`, when the database fails ([`EventKind::StoreFailed`], with the reason) and
-    /// when it works again ([`EventKind::StoreRecovered`]).
+    /// Writes one line to `log`, in place of `tracing`, when the database fails ([`EventKind::StoreFailed`], with the reason),
+    /// when it works again ([`EventKind::StoreRecovered`]) and when another one answers ([`EventKind::StoreReplaced`]).
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
@@ -260,13 +260,16 @@ impl Config {
         let place = StoreUrl::parse(&self.url, &self.folder).map(|url| url.to_string()).unwrap_or_default();
         Health::new(move |report| {
             let event = Event::of_store(&report, time(clock.now()));
-            let line = match &event.reason {
-                Some(reason) => format!("The database {place} cannot be used: {reason}"),
-                None => format!("The database {place} can be used again"),
+            let reason = event.reason.as_deref().unwrap_or_default();
+            let line = match event.kind {
+                EventKind::StoreFailed => format!("The database {place} cannot be used: {reason}"),
+                EventKind::StoreReplaced => format!("The database {place} was replaced: {reason}"),
+                _ => format!("The database {place} can be used again"),
             };
             match &log {
                 Some(log) => log(event.kind, &line),
                 None if event.kind == EventKind::StoreFailed => tracing::error!("{line}"),
+                None if event.kind == EventKind::StoreReplaced => tracing::warn!("{line}"),
                 None => tracing::info!("{line}"),
             }
             if let Some(listener) = &listener {

@@ -1,6 +1,6 @@
 //! Counters, and the claim of a day.
 
-use super::{Check, NOW, got, hold, key, lookup, made, message, one};
+use super::{Check, NOW, got, hold, key, lookup, made, message, next_flush, one};
 use crate::store::{AgentCounts, AnyStore, Counts, MOST_AGENTS, OTHER_AGENTS, Store, UsageDelta};
 
 pub(super) async fn counters_add_up(store: &AnyStore) -> Check {
@@ -8,7 +8,11 @@ pub(super) async fn counters_add_up(store: &AnyStore) -> Check {
     let add = |usage_count, last_used_at| {
         let counts = Counts { usage_count, denied_count: 2, last_used_at };
         let (key_id, lookup) = ("counts-1".to_owned(), lookup("counts-1"));
-        store.add_usage([UsageDelta { key_id, lookup, counts, agents: Vec::new(), grace_over: false }].into(), NOW)
+        store.add_usage(
+            next_flush(),
+            [UsageDelta { key_id, lookup, counts, agents: Vec::new(), grace_over: false }].into(),
+            NOW,
+        )
     };
     let counted = async || Ok::<_, String>(got(store, &one("counts"), "counts-1").await?);
     add(3, Some(NOW + 5)).await.map_err(message)?;
@@ -37,7 +41,7 @@ pub(super) async fn agents_are_counted_up_to_a_bound(store: &AnyStore) -> Check 
             agents,
             grace_over: false,
         };
-        store.add_usage([used].into(), NOW)
+        store.add_usage(next_flush(), [used].into(), NOW)
     };
     add(vec![agent("a", 2), agent("b", 3)]).await.map_err(message)?;
     add((0..MOST_AGENTS).map(|it| agent(&it.to_string(), 1)).collect()).await.map_err(message)?;

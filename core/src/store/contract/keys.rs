@@ -1,6 +1,8 @@
 //! Keys and their secrets.
 
-use super::{Check, NOW, chain, change, create, draft, edit, got, hold, key, lookup, made, message, one, secret};
+use super::{
+    Check, NOW, chain, change, create, draft, edit, got, hold, key, lookup, made, message, next_flush, one, secret,
+};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::lifecycle::SecretLifetime;
@@ -116,7 +118,7 @@ pub(super) async fn a_grace_that_was_over_stays_over(store: &AnyStore) -> Check 
     let used = UsageDelta { key_id, lookup, counts: Counts::default(), agents: Vec::new(), grace_over: true };
     let before = chain(store).await?.len();
     for _ in 0..2 {
-        store.add_usage([used.clone()].into(), NOW + 5).await.map_err(message)?;
+        store.add_usage(next_flush(), [used.clone()].into(), NOW + 5).await.map_err(message)?;
     }
     let found = store.find(&former, NOW).await.map_err(message)?.ok_or("the lookup found nothing")?;
     hold(found.secret.lifetime.is_over(0), "a clock that steps back brings a former secret back")?;

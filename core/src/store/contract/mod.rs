@@ -8,11 +8,15 @@ mod lists;
 mod orgs;
 mod requests;
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use crate::audit::AuditDraft;
 use crate::clock::{Clock, ManualClock, Millis, time};
 use crate::error::Error;
 use crate::lifecycle::SecretLifetime;
-use crate::store::{AnyStore, ChangeKey, CreateKey, KeyEdit, KeyRow, KeyRule, KeyView, SecretRow, Store, Tenant};
+use crate::store::{
+    AnyStore, ChangeKey, CreateKey, FlushId, KeyEdit, KeyRow, KeyRule, KeyView, SecretRow, Store, Tenant,
+};
 
 /// Runs the checks on a store whose database is new, and returns the names of those that passed.
 pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, String> {
@@ -42,6 +46,12 @@ pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, Stri
 }
 
 type Check = Result<(), String>;
+
+/// A flush that no other check sends.
+fn next_flush() -> FlushId {
+    static NUMBER: AtomicI64 = AtomicI64::new(1);
+    FlushId { meters: [7; 16], number: NUMBER.fetch_add(1, Ordering::Relaxed) }
+}
 
 /// The time of the checks. None depends on it.
 const NOW: Millis = 1_800_000_000_000;

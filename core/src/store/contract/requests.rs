@@ -1,6 +1,6 @@
 //! Idempotent requests.
 
-use super::{Check, NOW, chain, change, edit, hold, made, message, one};
+use super::{Check, NOW, chain, change, edit, hold, made, message, next_flush, one};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::idempotency::{
@@ -38,9 +38,9 @@ pub(super) async fn a_request_runs_once_at_a_time(store: &AnyStore) -> Check {
     let end = late.at + RETENTION;
     hold(remembered(store, &attempt("turns", "k", end - 1)).await? == answered, "an answer was not kept")?;
     hold(remembered(store, &attempt("turns", "k", end)).await?.is_none(), "an answer is kept too long")?;
-    store.add_usage([].into(), end - 1).await.map_err(message)?;
+    store.add_usage(next_flush(), [].into(), end - 1).await.map_err(message)?;
     hold(remembered(store, &attempt("turns", "k", end - 1)).await?.is_some(), "an answer was forgotten too soon")?;
-    store.add_usage([].into(), end).await.map_err(message)?;
+    store.add_usage(next_flush(), [].into(), end).await.map_err(message)?;
     hold(remembered(store, &attempt("turns", "k", end - 1)).await?.is_none(), "an expired answer is still there")?;
     let freed = attempt("turns", "freed", NOW);
     hold(begin(freed.clone(), 4).await?.is_none(), "a new request got no lease")?;

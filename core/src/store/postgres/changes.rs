@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 
 use super::connection::{Connection, Query};
 use super::error;
+use super::lineage::{SYSTEM, TIMELINE};
 use super::pool::Pool;
 use super::table::PgColumns;
 use super::value::SqlValue;
@@ -15,20 +16,22 @@ use crate::store::rows::{ChangeCursor, Changes, foreign_row};
 /// With more changed rows than this in one table, it is cheaper to say that everything has changed.
 const MAX_NAMED: usize = 1_000;
 
-/// A number that differs after a restart, after a promotion of a standby, and for a copy on another server.
-pub(super) const GENERATION: &str = "hashtextextended(concat_ws(' ', \
-    (SELECT system_identifier FROM pg_control_system()), pg_postmaster_start_time(), \
-    CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id::text FROM pg_control_checkpoint()) \
-      ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END, \
-    'keywright.meta'::regclass::oid), 0)";
+/// A number that differs after a restart, after a promotion of a standby, and for a copy on another server. After a restart
+/// only its lower half differs.
+static GENERATION: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "((hashtext(concat_ws(' ', {SYSTEM}, {TIMELINE}, 'keywright.meta'::regclass::oid))::bigint << 32) \
+         | (hashtext(extract(epoch FROM pg_postmaster_start_time())::text)::bigint & 4294967295))"
+    )
+});
 
-static SELECT_GENERATION: LazyLock<String> = LazyLock::new(|| format!("SELECT {GENERATION}"));
+static SELECT_GENERATION: LazyLock<String> = LazyLock::new(|| format!("SELECT {}", *GENERATION));
 
 /// The first row is the cursor; each further one is a changed row. One statement reads one snapshot.
 static SINCE: LazyLock<String> = LazyLock::new(|| {
-    let limit = MAX_NAMED + 1;
+    let (generation, limit) = (&*GENERATION, MAX_NAMED + 1);
     format!(
-        "SELECT 'cursor', NULL, seq, deleted_seq, {GENERATION} FROM keywright.meta \
+        "SELECT 'cursor', NULL, seq, deleted_seq, {generation} FROM keywright.meta \
          UNION ALL (SELECT 'key', id, NULL, NULL, NULL FROM keywright.keys WHERE changed_seq > $1 LIMIT {limit}) \
          UNION ALL (SELECT 'key', key_id, NULL, NULL, NULL FROM keywright.secrets WHERE changed_seq > $1 LIMIT {limit}) \
          UNION ALL (SELECT 'org', id, NULL, NULL, NULL FROM keywright.orgs WHERE changed_seq > $1 LIMIT {limit})"

@@ -14,6 +14,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::lineage::{KnownPrimary, Primary, SYSTEM, TIMELINE};
 use super::runtime::limited;
 use super::settings::{HostAddress, PostgresSettings, SessionTarget, TlsMode};
 use super::value::SqlValue;
@@ -21,8 +22,8 @@ use super::{error, passfile, tls};
 use crate::error::{Error, UnavailableCause};
 use crate::fork::lock;
 
-/// The oldest version of the server, as `server_version_num` has it.
-const OLDEST_SERVER: u32 = 140_000;
+/// The oldest major version of the server.
+const OLDEST_SERVER: u32 = 14;
 
 /// How much longer than the server this side waits for an answer. The server's own time limit gives the clearer error.
 const ANSWER_SLACK: Duration = Duration::from_secs(2);
@@ -62,6 +63,9 @@ pub(super) struct Connection {
     task: JoinHandle<()>,
     retired: AtomicBool,
     waiting: AtomicUsize,
+    known: Arc<KnownPrimary>,
+    /// The number of the primary to which it leads; `None` for a standby, or a pooler that may change servers.
+    primary: Option<u64>,
 }
 
 /// Counts one caller that waits for an answer.
@@ -78,6 +82,7 @@ impl Connection {
     pub(super) async fn open(
         settings: &Arc<PostgresSettings>,
         runtime: &Handle,
+        known: &Arc<KnownPrimary>,
         listener: Option<NotificationHandler>,
     ) -> Result<Arc<Self>, Error> {
         let mut hosts: Vec<&HostAddress> = settings.hosts.iter().collect();
@@ -97,7 +102,7 @@ impl Connection {
                 TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => &[SslMode::Require],
             };
             for mode in attempts {
-                let opening = Self::open_host(settings, runtime, host, *mode, &mut listener);
+                let opening = Self::open_host(settings, runtime, known, host, *mode, &mut listener);
                 let refusal = match limited(runtime, settings.connect_timeout, opening).await {
                     Some(Ok(connection)) => return Ok(connection),
                     Some(Err(error)) => error,
@@ -119,6 +124,7 @@ impl Connection {
     async fn open_host(
         settings: &Arc<PostgresSettings>,
         runtime: &Handle,
+        known: &Arc<KnownPrimary>,
         host: &HostAddress,
         mode: SslMode,
         listener: &mut Option<NotificationHandler>,
@@ -149,6 +155,7 @@ impl Connection {
         let connector: MakeRustlsConnect = tls::connector(&settings.tls)?;
         let (client, mut link) =
             config.connect(connector).await.map_err(|error| error::of_connect(&error, host, settings))?;
+        check_version(link.parameter("server_version"), host)?;
         let listener = listener.take();
         let task = runtime.spawn(async move {
             while let Some(Ok(message)) = std::future::poll_fn(|context| link.poll_message(context)).await {
@@ -160,7 +167,7 @@ impl Connection {
                 listener(None);
             }
         });
-        let connection = Self {
+        let mut connection = Self {
             client: Arc::new(client),
             settings: Arc::clone(settings),
             runtime: runtime.clone(),
@@ -168,38 +175,38 @@ impl Connection {
             task,
             retired: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
+            known: Arc::clone(known),
+            primary: None,
         };
-        connection.check_server(host).await?;
+        connection.primary = connection.check_server(host).await?;
         Ok(Arc::new(connection))
     }
 
-    /// Checks the server, and its role in a cluster.
-    async fn check_server(&self, host: &HostAddress) -> Result<(), Error> {
-        let sql = "SELECT current_setting('server_version_num'), current_setting('server_encoding'), \
-            pg_is_in_recovery()::text, current_setting('transaction_read_only')";
+    /// Checks the server, and its role in a cluster. Returns the number of a primary.
+    async fn check_server(&self, host: &HostAddress) -> Result<Option<u64>, Error> {
+        let sql = format!(
+            "SELECT current_setting('server_encoding'), pg_is_in_recovery()::text, \
+             current_setting('transaction_read_only'), {SYSTEM}::text, {TIMELINE}, \
+             (extract(epoch FROM current_setting('statement_timeout')::interval) * 1000)::bigint"
+        );
         let messages =
-            self.client.simple_query(sql).await.map_err(|error| error::of_connect(&error, host, &self.settings))?;
+            self.client.simple_query(&sql).await.map_err(|error| error::of_connect(&error, host, &self.settings))?;
         let row = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
         let text = |index| row.and_then(|row| row.try_get(index).ok().flatten()).unwrap_or_default();
-        let version: u32 = text(0).parse().unwrap_or_default();
-        if version < OLDEST_SERVER {
+        if text(0) != "UTF8" {
             return Err(Error::unavailable(
                 UnavailableCause::Location,
-                format!("{host} runs PostgreSQL {}, and Keywright needs {}", version / 10_000, OLDEST_SERVER / 10_000),
-                "update the server",
-            ));
-        }
-        if text(1) != "UTF8" {
-            return Err(Error::unavailable(
-                UnavailableCause::Location,
-                format!("the database has the encoding {}, which cannot hold every text", text(1)),
+                format!("the database has the encoding {}, which cannot hold every text", text(0)),
                 "create a database with ENCODING 'UTF8'",
             ));
         }
-        let (standby, read_only) = (text(2) == "true", text(3) == "on");
+        if self.settings.prepared_statements && text(5) != self.settings.statement_timeout.as_millis().to_string() {
+            return Err(error::session_ignored(host));
+        }
+        let (standby, read_only) = (text(1) == "true", text(2) == "on");
         let fits = match self.settings.session {
             None | Some(SessionTarget::Any) => true,
             Some(SessionTarget::ReadWrite) => !read_only,
@@ -208,7 +215,12 @@ impl Connection {
             Some(SessionTarget::Standby) => standby,
         };
         match (fits, self.settings.session) {
-            (true, _) => Ok(()),
+            (true, _) if standby || !self.settings.prepared_statements => Ok(None),
+            (true, _) => {
+                let timeline = u32::from_str_radix(text(4), 16).unwrap_or_default();
+                let found = Primary { system: text(3).to_owned(), timeline };
+                self.known.admit(&found).map(Some).ok_or_else(|| error::former_primary(host))
+            }
             (false, Some(SessionTarget::ReadOnly | SessionTarget::Standby)) => Err(Error::unavailable(
                 UnavailableCause::Location,
                 format!("{host} is a primary, and target_session_attrs asks for a standby"),
@@ -234,7 +246,8 @@ impl Connection {
 
     /// Whether it takes more statements.
     pub(super) fn is_open(&self) -> bool {
-        !self.client.is_closed() && !self.retired.load(Ordering::Relaxed)
+        let is_current = self.primary.is_none_or(|number| self.known.is_current(number));
+        is_current && !self.client.is_closed() && !self.retired.load(Ordering::Relaxed)
     }
 
     /// The number of callers that wait for an answer.
@@ -273,8 +286,11 @@ impl Connection {
         steps: &[PipelineStep<'_>],
     ) -> Option<Result<Vec<Vec<Row>>, tokio_postgres::Error>> {
         let answers = limited(&self.runtime, self.patience(), self.answers(steps)).await;
-        if answers.is_none() {
-            self.retire();
+        match &answers {
+            None => self.retire(),
+            // The server is no primary any more, so the next change looks for another one.
+            Some(Err(problem)) if error::is_read_only(problem) => self.retired.store(true, Ordering::Relaxed),
+            Some(_) => {}
         }
         answers
     }
@@ -379,6 +395,19 @@ impl Drop for Connection {
 pub(super) enum PipelineStep<'a> {
     Text(&'a str),
     Query(Query<'a>),
+}
+
+/// Checks the version that a server tells before the first statement.
+fn check_version(told: Option<&str>, host: &HostAddress) -> Result<(), Error> {
+    let major = told.and_then(|told| told.split(|letter: char| !letter.is_ascii_digit()).next()?.parse::<u32>().ok());
+    match major {
+        Some(major) if major < OLDEST_SERVER => Err(Error::unavailable(
+            UnavailableCause::Location,
+            format!("{host} runs PostgreSQL {major}, and Keywright needs {OLDEST_SERVER}"),
+            "update the server",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a server refused a connection, and not the network.

@@ -10,6 +10,9 @@ use super::settings::{HostAddress, PostgresSettings};
 use crate::error::{Error, UnavailableCause};
 use crate::store::rows::foreign_row;
 
+/// The fix for a pooler that does not keep sessions.
+const POOLER: &str = "write prepared_statements=no&listen=no in the URL, as a pooler in transaction mode needs";
+
 type Described = (UnavailableCause, String, String);
 
 fn described(cause: UnavailableCause, reason: impl Into<String>, fix: impl Into<String>) -> Described {
@@ -41,6 +44,18 @@ pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     }
 }
 
+/// Whether the server takes no changes.
+pub(super) fn is_read_only(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| *code == SqlState::READ_ONLY_SQL_TRANSACTION)
+}
+
+/// Whether the same transaction may succeed when it runs again: the server ended it in favour of another one, or it takes no
+/// changes any more, and the next connection leads to another server.
+pub(super) fn may_succeed_again(error: &tokio_postgres::Error) -> bool {
+    let ended = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
+    error.code().is_some_and(|code| ended.contains(code)) || is_read_only(error)
+}
+
 /// Whether the driver could not turn a column into the type that every release writes.
 fn is_foreign(error: &tokio_postgres::Error) -> bool {
     !error.is_closed() && error.source().is_none_or(|cause| cause.downcast_ref::<io::Error>().is_none())
@@ -57,7 +72,6 @@ fn of_server(error: &DbError) -> Error {
             "leave out NUL and the like",
         );
     }
-    let pooler = "write prepared_statements=no&listen=no in the URL, as a pooler in transaction mode needs";
     unavailable(match code.code() {
         "53100" => {
             described(Full, "the disk of the PostgreSQL server is full", "free space on the server, and try again")
@@ -84,12 +98,17 @@ fn of_server(error: &DbError) -> Error {
         ),
         // The statement is missing, exists already, or ran on another session.
         "26000" | "42P05" | "08P01" => {
-            described(Access, "a pooler between here and PostgreSQL loses prepared statements", pooler)
+            described(Access, "a pooler between here and PostgreSQL loses prepared statements", POOLER)
         }
         "3F000" | "42P01" | "42703" | "42883" => described(
             Corrupt,
             "the schema lacks a table or a column of this release",
             "restore it from a backup, or undo what another program changed",
+        ),
+        "42P06" | "42P07" | "42710" | "42723" => described(
+            Foreign,
+            format!("another program has taken a name in the schema: {}", error.message()),
+            "rename what it has made, or name another schema in the URL with ?schema=",
         ),
         "57P01" | "57P02" | "57P03" | "57P05" => restarting(),
         "53300" => too_many(),
@@ -142,11 +161,9 @@ pub(super) fn of_connect(error: &tokio_postgres::Error, host: &HostAddress, sett
                 format!("the role {user} may not connect to the database at {host}"),
                 "grant it CONNECT on the database",
             ),
-            "08P01" => described(
-                Access,
-                format!("{host} refuses how this program connects: {}", error.message()),
-                "if it is a pooler, write prepared_statements=no&listen=no in the URL, as transaction mode needs",
-            ),
+            "08P01" => {
+                described(Access, format!("{host} refuses how this program connects: {}", error.message()), POOLER)
+            }
             _ => return of_server(error),
         });
     }
@@ -251,6 +268,21 @@ fn of_tls(error: &rustls::Error, host: &HostAddress) -> Described {
         }
     };
     described(UnavailableCause::Access, format!("{host}: {reason}"), fix)
+}
+
+/// The error for a server that ignores the settings of a session.
+pub(super) fn session_ignored(host: &HostAddress) -> Error {
+    let reason = format!("{host} ignores the time limits of the session, so it is a pooler in transaction mode");
+    unavailable(described(UnavailableCause::Access, reason, POOLER))
+}
+
+/// The error for a server that was the primary before another one was promoted.
+pub(super) fn former_primary(host: &HostAddress) -> Error {
+    unavailable(described(
+        UnavailableCause::Location,
+        format!("{host} is a former primary: another server was promoted since"),
+        "end it, or leave it out of the URL; if it is the primary by intention, restart this program",
+    ))
 }
 
 /// The error for a host that did not answer in time.

@@ -7,7 +7,8 @@
 //! - Changes have consecutive numbers in the order of their commits. `known` is the last one up to which the cache has all.
 //! - A notification drops keys and moves `known` if no number is missing. It never moves `confirmed_at`: another one may be lost.
 //! - A missing number needs a query at once.
-//! - A number that went back, or another generation, means another database: the cache drops everything.
+//! - A number that went back, or another generation, means a restart, an older copy or another database: the cache drops
+//!   everything.
 //!
 //! A process that pauses between the check and its decision decides late. The promise counts from the start of the
 //! verification. A forked child starts with a new protocol and an empty cache.
@@ -118,7 +119,9 @@ impl FreshnessProtocol {
             }
             former => {
                 self.known = Some(cursor);
-                if former.is_some() { Invalidation::OtherDatabase } else { Invalidation::Everything }
+                let goes_back = query.after.is_some_and(|it| cursor.seq < it.seq);
+                let is_other = former.is_some_and(|it| lineage(it.generation) != lineage(cursor.generation));
+                if goes_back || is_other { Invalidation::OtherDatabase } else { Invalidation::Everything }
             }
         }
     }
@@ -179,6 +182,11 @@ impl FreshnessProtocol {
             NextStep::WaitUntil(if now < due_at { due_at } else { now.saturating_add(interval) })
         }
     }
+}
+
+/// The part of a generation that a restart leaves as it is.
+fn lineage(generation: i64) -> i64 {
+    generation >> 32
 }
 
 impl Invalidation {
@@ -321,9 +329,17 @@ mod tests {
 
     #[test]
     fn another_database_or_an_older_copy_empties_memory() {
-        for found in [cursor(9), ChangeCursor { seq: 10, generation: 8 }, ChangeCursor { seq: 4, generation: 8 }] {
+        let found = |seq, generation| ChangeCursor { seq, generation };
+        for (found, dropped) in [
+            (cursor(9), Invalidation::OtherDatabase),
+            (found(10, 7 + (1 << 32)), Invalidation::OtherDatabase),
+            (found(12, -1), Invalidation::OtherDatabase),
+            (found(4, 8), Invalidation::OtherDatabase),
+            // A restart.
+            (found(10, 8), Invalidation::Everything),
+        ] {
             let mut protocol = confirmed();
-            assert_eq!(confirm(&mut protocol, 5_100, changes(found, &[])), Invalidation::OtherDatabase);
+            assert_eq!(confirm(&mut protocol, 5_100, changes(found, &[])), dropped);
             assert_eq!(after(&mut protocol), Some(found.seq));
             assert_eq!(confirm(&mut protocol, 5_200, changes(found, &[])), Invalidation::Nothing);
         }

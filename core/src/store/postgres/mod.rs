@@ -8,6 +8,7 @@ pub(crate) mod freshness;
 mod idempotency;
 mod key_edits;
 mod keys;
+mod lineage;
 mod orgs;
 mod overlap;
 mod passfile;
@@ -42,8 +43,8 @@ use crate::health::{Health, Operation};
 use crate::store::key::{KeyView, LookupResult};
 use crate::store::port::{Freshness, OpenSettings, Store};
 use crate::store::rows::{
-    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, KeyFilter, OrgRow, PageCursor, Tenant,
-    UsageDelta,
+    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, FlushId, KeyFilter, OrgRow, PageCursor,
+    Tenant, UsageDelta,
 };
 use crate::store::script::{AuditKey, RequestId, RequestRows, TransactionScript};
 use crate::wait::block_on;
@@ -63,6 +64,7 @@ struct LinkSettings {
     audit_key: AuditKey,
     max_staleness: Duration,
     clock: Clock,
+    health: Arc<Health>,
 }
 
 /// The connections of one process, and what runs on them.
@@ -80,8 +82,8 @@ struct Links {
 
 impl ProcessConnections {
     fn new(pool: Arc<Pool>, settings: &LinkSettings) -> Self {
-        let LinkSettings { server, audit_key, max_staleness, clock } = settings;
-        let watcher = Watcher::new(Arc::clone(&pool), server.listen, *max_staleness, clock);
+        let LinkSettings { server, audit_key, max_staleness, clock, health } = settings;
+        let watcher = Watcher::new(Arc::clone(&pool), server.listen, *max_staleness, clock, Arc::clone(health));
         let writer = ScriptWriter::new(Arc::clone(&pool), Arc::clone(&watcher), audit_key.clone());
         Self { process: Process::current(), links: Some(Links { pool, watcher, writer }) }
     }
@@ -120,7 +122,7 @@ impl Postgres {
                 schema::migrate(&*pool.writer(WriterRole::Ordered).await?, &settings, &new_database).await
             }
         })?;
-        let links = LinkSettings { server: settings, audit_key, max_staleness, clock };
+        let links = LinkSettings { server: settings, audit_key, max_staleness, clock, health: Arc::clone(&health) };
         let connections = PerProcess::new(ProcessConnections::new(pool, &links));
         Ok(Self { links, read_only, info, health, connections, closed: AtomicBool::new(false) })
     }
@@ -161,20 +163,20 @@ impl Postgres {
         outcome
     }
 
-    /// Runs statements that are no script, each a transaction of its own.
-    async fn run_statements(&self, statements: Vec<Query<'_>>) -> Result<Vec<Vec<tokio_postgres::Row>>, Error> {
-        let pool = &self.writable()?.pool;
-        let run = async {
-            let _turn = pool.turn(WriterRole::Other).await;
-            let connection = pool.writer(WriterRole::Other).await?;
-            let steps: Vec<PipelineStep<'_>> = statements.into_iter().map(PipelineStep::Query).collect();
-            let answers = connection.pipeline(&steps).await.ok_or_else(error::no_answer)?;
-            answers.map_err(|problem| error::of_statement(&problem))
-        };
-        let outcome = run.await;
+    async fn write<T>(&self, write: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let outcome = write.await;
         self.health.note(Operation::Write, &outcome);
         outcome
     }
+}
+
+/// Runs statements that are no script, each a transaction of its own.
+async fn run_statements(pool: &Pool, statements: Vec<Query<'_>>) -> Result<Vec<Vec<tokio_postgres::Row>>, Error> {
+    let _turn = pool.turn(WriterRole::Other).await;
+    let connection = pool.writer(WriterRole::Other).await?;
+    let steps: Vec<PipelineStep<'_>> = statements.into_iter().map(PipelineStep::Query).collect();
+    let answers = connection.pipeline(&steps).await.ok_or_else(error::no_answer)?;
+    answers.map_err(|problem| error::of_statement(&problem))
 }
 
 impl Store for Postgres {
@@ -261,13 +263,22 @@ impl Store for Postgres {
         writer.run(script, Arc::clone(&self.health)).await
     }
 
-    async fn add_counts(&self, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {
-        let statements = usage::add(&used).into_iter().chain([idempotency::delete_expired(now)]);
-        self.run_statements(statements.collect()).await.map(drop)
+    async fn add_counts(&self, flush: FlushId, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {
+        let pool = Arc::clone(&self.writable()?.pool);
+        let runtime = pool.runtime().clone();
+        // It goes on when its caller gives up: the counts are in no other place.
+        let flushed = runtime.spawn(async move {
+            let first = (flush.number == 1).then(|| usage::forget_flushes(now));
+            let statements = usage::add(flush, &used, now).into_iter().chain(first);
+            let statements = statements.chain([idempotency::delete_expired(now)]).collect();
+            run_statements(&pool, statements).await.map(drop)
+        });
+        self.write(async { flushed.await.unwrap_or_else(|_| Err(error::connection_lost())) }).await
     }
 
     async fn claim_day(&self, day: i64) -> Result<bool, Error> {
-        let claimed = self.run_statements(vec![usage::claim_day(day)]).await?;
+        let pool = &self.writable()?.pool;
+        let claimed = self.write(run_statements(pool, vec![usage::claim_day(day)])).await?;
         Ok(claimed.iter().any(|rows| !rows.is_empty()))
     }
 

@@ -9,6 +9,7 @@ use tokio_postgres::Row;
 
 use super::connection::{Connection, NotificationHandler, Query};
 use super::error;
+use super::lineage::KnownPrimary;
 use super::settings::PostgresSettings;
 use crate::entropy;
 use crate::error::Error;
@@ -40,6 +41,7 @@ pub(super) struct Pool {
     writer_settings: Arc<PostgresSettings>,
     runtime: Handle,
     process: Process,
+    primary: Arc<KnownPrimary>,
     readers: Vec<Arc<Slot>>,
     ordered: Arc<Slot>,
     others: Arc<Slot>,
@@ -48,6 +50,7 @@ pub(super) struct Pool {
 /// The place of one connection.
 struct Slot {
     open: ArcSwapOption<Connection>,
+    primary: Arc<KnownPrimary>,
     /// Held by the one that connects.
     connecting: tokio::sync::Mutex<Attempts>,
     turn: tokio::sync::Mutex<()>,
@@ -62,9 +65,10 @@ struct Attempts {
 }
 
 impl Slot {
-    fn new() -> Arc<Self> {
+    fn new(primary: &Arc<KnownPrimary>) -> Arc<Self> {
         Arc::new(Self {
             open: ArcSwapOption::empty(),
+            primary: Arc::clone(primary),
             connecting: tokio::sync::Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             closed: Mutex::new(false),
@@ -72,7 +76,13 @@ impl Slot {
     }
 
     fn connection(&self) -> Option<Arc<Connection>> {
-        self.open.load_full().filter(|connection| connection.is_open())
+        let found = self.open.load_full();
+        if found.as_ref().is_some_and(|connection| !connection.is_open()) {
+            // One to a former primary is still open.
+            self.open.compare_and_swap(&found, None);
+            return None;
+        }
+        found
     }
 
     /// The connection, which is opened if need be. It is opened on the runtime: others may wait for it when the caller gives up.
@@ -101,7 +111,7 @@ impl Slot {
         {
             return Err(error.clone());
         }
-        match Connection::open(settings, runtime, None).await {
+        match Connection::open(settings, runtime, &self.primary, None).await {
             Ok(connection) => {
                 *attempts = Attempts::default();
                 self.open.store(Some(Arc::clone(&connection)));
@@ -136,13 +146,15 @@ impl Pool {
     pub(super) fn new(settings: Arc<PostgresSettings>, runtime: Handle) -> Self {
         let statement_timeout = settings.statement_timeout.saturating_mul(WRITE_PATIENCE);
         let writer_settings = Arc::new(PostgresSettings { statement_timeout, ..(*settings).clone() });
+        let primary = Arc::<KnownPrimary>::default();
         Self {
             writer_settings,
             runtime,
             process: Process::current(),
-            readers: (0..settings.max_connections).map(|_| Slot::new()).collect(),
-            ordered: Slot::new(),
-            others: Slot::new(),
+            readers: (0..settings.max_connections).map(|_| Slot::new(&primary)).collect(),
+            ordered: Slot::new(&primary),
+            others: Slot::new(&primary),
+            primary,
             settings,
         }
     }
@@ -211,7 +223,7 @@ impl Pool {
     /// Opens a connection of its own, which hands the notifications of the schema to `listener`.
     pub(super) async fn listen(&self, listener: NotificationHandler) -> Result<Arc<Connection>, Error> {
         self.process.check()?;
-        let connection = Connection::open(&self.settings, &self.runtime, Some(listener)).await?;
+        let connection = Connection::open(&self.settings, &self.runtime, &self.primary, Some(listener)).await?;
         let sql = format!("LISTEN \"{}\"", self.settings.channel());
         connection.run_text(&sql).await.map_err(|problem| error::of_statement(&problem))?;
         Ok(connection)

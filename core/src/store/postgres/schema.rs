@@ -16,8 +16,10 @@ struct PostgresMigration {
     oldest_reader: i64,
 }
 
-const MIGRATIONS: [PostgresMigration; 1] =
-    [PostgresMigration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 }];
+const MIGRATIONS: [PostgresMigration; 2] = [
+    PostgresMigration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 },
+    PostgresMigration { sql: include_str!("migrations/0002_usage_flushes.sql"), oldest_reader: 1 },
+];
 
 /// The newest schema this release writes.
 const NEWEST: i64 = MIGRATIONS.len() as i64;

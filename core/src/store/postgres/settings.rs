@@ -393,6 +393,17 @@ mod tests {
     }
 
     #[test]
+    fn every_wait_has_a_limit() {
+        let settings = parse("postgresql://h/d");
+        assert_eq!(
+            (settings.connect_timeout, settings.statement_timeout),
+            (DEFAULT_CONNECT_TIMEOUT, DEFAULT_STATEMENT_TIMEOUT)
+        );
+        let settings = settings.for_engine(false, Duration::ZERO).unwrap();
+        assert!(!settings.lock_timeout.is_zero());
+    }
+
+    #[test]
     fn a_unix_socket_is_written_in_two_ways() {
         for url in ["postgres://%2Fvar%2Frun:6432/keys", "postgresql:///keys?host=/var/run&port=6432"] {
             let settings = parse(url);

@@ -45,9 +45,12 @@ pub(super) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Err
             let chain = certificates("sslcert", certificate)?;
             let key = PrivateKeyDer::from_pem_file(key)
                 .map_err(|_| refused("sslkey", "names no file with a private key", "give the path of a PEM file"))?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|_| refused("sslkey", "does not fit sslcert", "give the key of that certificate"))?
+            builder.with_client_auth_cert(chain, key).map_err(|problem| match problem {
+                rustls::Error::InvalidCertificate(_) => {
+                    refused("sslcert", "holds a certificate that cannot be used", "give one of X.509 version 3")
+                }
+                _ => refused("sslkey", "does not fit sslcert", "give the key of that certificate"),
+            })?
         }
         _ => builder.with_no_client_auth(),
     };

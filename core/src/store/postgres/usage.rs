@@ -8,30 +8,41 @@ use super::pool::Pool;
 use super::rows::read_counts;
 use super::table::{POSTGRES, PgColumns};
 use super::value::SqlValue;
-use crate::clock::time;
+use crate::clock::{DAY, Millis, time};
 use crate::error::Error;
-use crate::store::rows::{AgentCounts, Counts, MOST_AGENTS, OTHER_AGENTS, UsageDelta};
+use crate::store::rows::{AgentCounts, Counts, FlushId, MOST_AGENTS, OTHER_AGENTS, UsageDelta};
 use crate::store::table::{AGENTS, USAGE};
 
 /// The lookup of the row that counts for all secrets of a key.
 const ALL: &str = "";
+
+/// How long a flush without an answer may be sent again.
+const REPEATED_WITHIN: Millis = 7 * DAY;
 
 /// Adds to the counters of a row `r`. A counter stays at the largest integer.
 const ADD: &str = "usage_count = least(r.usage_count, 9223372036854775807 - excluded.usage_count) + excluded.usage_count, \
     denied_count = least(r.denied_count, 9223372036854775807 - excluded.denied_count) + excluded.denied_count, \
     last_used_at = greatest(r.last_used_at, excluded.last_used_at)";
 
-/// Both tables in one statement. Clients choose the names of agents, so those beyond a number count as one.
+/// Both tables in one statement, unless this flush was written before. Clients choose the names of agents, so those beyond a
+/// number count as one.
 static ADD_COUNTS: LazyLock<String> = LazyLock::new(|| {
     let (usage, agents) = (USAGE.columns.join(", "), AGENTS.columns.join(", "));
     format!(
-        "WITH counted AS (\
+        "WITH flush AS (\
+           INSERT INTO keywright.usage_flushes AS r (meters, number, flushed_at) VALUES ($11, $12, $13) \
+           ON CONFLICT (meters) DO UPDATE SET number = excluded.number, flushed_at = excluded.flushed_at \
+             WHERE r.number < excluded.number \
+           RETURNING number), \
+         counted AS (\
            INSERT INTO keywright.usage AS r ({usage}) \
            SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[]) \
+           WHERE EXISTS (SELECT FROM flush) \
            ON CONFLICT (key_id, lookup) DO UPDATE SET {ADD}), \
          used AS (\
            SELECT * FROM unnest($6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::timestamptz[]) \
-             AS u (key_id, agent, usage_count, denied_count, last_used_at)), \
+             AS u (key_id, agent, usage_count, denied_count, last_used_at) \
+           WHERE EXISTS (SELECT FROM flush)), \
          known AS (\
            SELECT key_id, count(*) FILTER (WHERE agent <> '{OTHER_AGENTS}') AS number FROM keywright.agents \
            WHERE key_id IN (SELECT key_id FROM used) GROUP BY key_id), \
@@ -55,8 +66,9 @@ static GET_AGENTS: LazyLock<String> =
 /// Counters by two names. They are in order, so that two flushes lock the rows that they share in the same order.
 type CountsByName<'a> = BTreeMap<(&'a str, &'a str), Counts>;
 
-/// The statement that adds to the counters of each secret, of its key and of the agents. `None` if there is nothing to add.
-pub(super) fn add(used: &[UsageDelta]) -> Option<Query<'_>> {
+/// The statement that adds to the counters of each secret, of its key and of the agents, once for each flush. `None` if there
+/// is nothing to add.
+pub(super) fn add(flush: FlushId, used: &[UsageDelta], now: Millis) -> Option<Query<'_>> {
     let (mut usage, mut of_agents): (CountsByName<'_>, CountsByName<'_>) = (BTreeMap::new(), BTreeMap::new());
     for UsageDelta { key_id, lookup, counts, agents, .. } in used {
         for lookup in [ALL, lookup] {
@@ -69,7 +81,14 @@ pub(super) fn add(used: &[UsageDelta]) -> Option<Query<'_>> {
     if usage.is_empty() {
         return None;
     }
-    Some(Query { sql: &ADD_COUNTS, values: [columns(&usage), columns(&of_agents)].concat() })
+    let flush = vec![flush.meters.to_vec().into(), SqlValue::Integer(Some(flush.number)), SqlValue::time(now)];
+    Some(Query { sql: &ADD_COUNTS, values: [columns(&usage), columns(&of_agents), flush].concat() })
+}
+
+/// The statement that forgets the flushes of engines that have ended.
+pub(super) fn forget_flushes(now: Millis) -> Query<'static> {
+    let sql = "DELETE FROM keywright.usage_flushes WHERE flushed_at < $1";
+    Query { sql, values: vec![SqlValue::time(now.saturating_sub(REPEATED_WITHIN))] }
 }
 
 fn columns<'a>(counts: &CountsByName<'a>) -> Vec<SqlValue<'a>> {

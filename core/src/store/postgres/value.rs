@@ -13,6 +13,7 @@ pub(super) enum SqlValue<'a> {
     TextList(Option<&'a [String]>),
     Texts(Vec<&'a str>),
     Bytes(Option<&'a [u8]>),
+    OwnedBytes(Vec<u8>),
     Integer(Option<i64>),
     Integers(Vec<i64>),
     Time(Option<DateTime<Utc>>),
@@ -43,6 +44,7 @@ impl<'a> SqlValue<'a> {
             Self::TextList(value) => (value, Type::TEXT_ARRAY),
             Self::Texts(value) => (value, Type::TEXT_ARRAY),
             Self::Bytes(value) => (value, Type::BYTEA),
+            Self::OwnedBytes(value) => (value, Type::BYTEA),
             Self::Integer(value) => (value, Type::INT8),
             Self::Integers(value) => (value, Type::INT8_ARRAY),
             Self::Time(value) => (value, Type::TIMESTAMPTZ),
@@ -78,5 +80,11 @@ impl<'a> From<Option<&'a str>> for SqlValue<'a> {
 impl<'a> From<&'a [u8]> for SqlValue<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Self::Bytes(Some(bytes))
+    }
+}
+
+impl From<Vec<u8>> for SqlValue<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::OwnedBytes(bytes)
     }
 }

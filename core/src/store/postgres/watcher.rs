@@ -10,14 +10,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::sync::{Notify, watch};
 
-use super::changes;
 use super::connection::Connection;
-use super::error;
 use super::freshness::{AnnouncedChanges, ConfirmationQuery, FreshnessProtocol, Invalidation, NextStep};
 use super::pool::Pool;
+use super::{changes, error};
 use crate::clock::{COARSE_LAG, Clock, Millis};
 use crate::error::Error;
 use crate::fork::lock;
+use crate::health::Health;
 use crate::store::port::Freshness;
 use crate::store::rows::{ChangeCursor, Changes};
 use crate::sys;
@@ -43,6 +43,7 @@ pub(super) struct Watcher {
     found_fresh_at: AtomicI64,
     /// Whether there was a verification since the last query was sent.
     in_use: AtomicBool,
+    health: Arc<Health>,
     /// The error of the last query, sent whenever one ends.
     ended: watch::Sender<Option<Error>>,
     wake: Notify,
@@ -78,7 +79,13 @@ struct Notification {
 }
 
 impl Watcher {
-    pub(super) fn new(pool: Arc<Pool>, listens: bool, max_staleness: Duration, clock: &Clock) -> Arc<Self> {
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        listens: bool,
+        max_staleness: Duration,
+        clock: &Clock,
+        health: Arc<Health>,
+    ) -> Arc<Self> {
         let max_staleness = u64::try_from(max_staleness.as_micros()).unwrap_or(u64::MAX);
         let state = WatcherState {
             protocol: FreshnessProtocol::new(max_staleness),
@@ -97,6 +104,7 @@ impl Watcher {
             fresh_until: AtomicU64::new(0),
             found_fresh_at: AtomicI64::new(Millis::MIN),
             in_use: AtomicBool::new(false),
+            health,
             ended: watch::Sender::new(None),
             wake: Notify::new(),
         })
@@ -110,6 +118,7 @@ impl Watcher {
         if self.found_fresh_at.load(Ordering::Acquire) != now || !self.clock_runs {
             // The coarse clock shows this time for a while longer.
             if sys::boot_micros().saturating_add(COARSE_MICROS) > self.fresh_until.load(Ordering::Acquire) {
+                self.found_fresh_at.store(Millis::MIN, Ordering::Release);
                 return None;
             }
             self.found_fresh_at.store(now, Ordering::Release);
@@ -174,9 +183,7 @@ impl Watcher {
     fn invalidate(&self, state: &mut WatcherState, invalidation: Invalidation) {
         match invalidation {
             Invalidation::Nothing => return,
-            Invalidation::OtherDatabase => tracing::warn!(
-                "The database was restarted, or another one or an older copy answers; the cache of keys starts anew"
-            ),
+            Invalidation::OtherDatabase => self.health.note_replaced(),
             Invalidation::Named { .. } | Invalidation::Everything => {}
         }
         state.position += 1;
@@ -237,19 +244,38 @@ impl Watcher {
                 }
                 state.protocol.next_step(sys::boot_micros(), self.in_use.load(Ordering::Relaxed))
             };
+            // A clock that is set back shows a time twice. Only the first one may count, so none outlives the confirmation.
+            self.found_fresh_at.store(Millis::MIN, Ordering::Release);
             match step {
                 NextStep::Ask => self.start_query(),
-                NextStep::WaitUntil(at) => {
-                    let pause = Duration::from_micros(at.saturating_sub(sys::boot_micros()));
-                    let _ = tokio::time::timeout(pause, self.wake.notified()).await;
+                NextStep::WaitUntil(at) => self.wait_until(at).await,
+                NextStep::Sleep => {
+                    let ends_at = self.fresh_until.load(Ordering::Acquire);
+                    if sys::boot_micros() < ends_at {
+                        self.wait_until(ends_at).await;
+                    } else {
+                        self.wake.notified().await;
+                    }
                 }
-                NextStep::Sleep => self.wake.notified().await,
             }
         }
     }
 
+    /// Waits for an event until a moment of the boot-time clock.
+    async fn wait_until(&self, at: u64) {
+        let pause = Duration::from_micros(at.saturating_sub(sys::boot_micros()));
+        let _ = tokio::time::timeout(pause, self.wake.notified()).await;
+    }
+
     /// Opens the connection that listens, if there is none.
     fn start_listening(self: &Arc<Self>, state: &mut WatcherState) {
+        if let ListenState::Open { connection } = &state.listener
+            && !connection.is_open()
+        {
+            // It leads to a former primary, which tells of nothing.
+            connection.retire();
+            state.listener = ListenState::None;
+        }
         if !self.listens || state.closed || !matches!(state.listener, ListenState::None) {
             return;
         }

@@ -27,6 +27,9 @@ const MAX_QUEUED: usize = 4_096;
 /// How many scripts commit together at most, so that another process gets its turn.
 const MAX_TOGETHER: usize = 64;
 
+/// How often a transaction runs again that the server ended in favour of another one.
+const MAX_REPETITIONS: u32 = 5;
+
 /// The lock under which ordered scripts run. The triggers raise the sequence in the same row.
 const LOCK_SEQUENCE: &str = "SELECT seq FROM keywright.meta FOR UPDATE";
 
@@ -78,7 +81,18 @@ impl<S: TransactionScript> QueuedScript for PendingScript<S> {
     }
 }
 
-type Group = Vec<Box<dyn QueuedScript>>;
+/// Scripts that run in one transaction.
+struct Group {
+    scripts: Vec<Box<dyn QueuedScript>>,
+    /// How often the transaction has run before.
+    repetitions: u32,
+}
+
+impl From<Vec<Box<dyn QueuedScript>>> for Group {
+    fn from(scripts: Vec<Box<dyn QueuedScript>>) -> Self {
+        Self { scripts, repetitions: 0 }
+    }
+}
 
 /// Runs the scripts of one process.
 #[derive(Clone)]
@@ -173,12 +187,13 @@ impl ScriptWriter {
             return None;
         }
         let count = MAX_TOGETHER.min(queue.waiting.len());
-        Some(queue.waiting.drain(..count).collect())
+        Some(queue.waiting.drain(..count).collect::<Vec<_>>().into())
     }
 
     /// Runs scripts in one transaction, and returns those that are left to run, in groups.
     async fn transact(&self, role: WriterRole, group: Group) -> Vec<Group> {
         let _turn = self.pool.turn(role).await;
+        let Group { scripts: group, repetitions } = group;
         let (connection, answers) = match self.begin(role, &group).await {
             Ok(begun) => begun,
             Err(error) => {
@@ -187,8 +202,8 @@ impl ScriptWriter {
             }
         };
         let mut decided: Vec<(Box<dyn QueuedScript>, Vec<Write>)> = Vec::new();
-        let mut postponed: Group = Vec::new();
-        let mut refused: Group = Vec::new();
+        let mut postponed: Vec<Box<dyn QueuedScript>> = Vec::new();
+        let mut refused: Vec<Box<dyn QueuedScript>> = Vec::new();
         let mut answers = answers.into_iter().skip(1);
         // The number of the last change before these.
         let (seq, chain_end) = match role {
@@ -220,8 +235,12 @@ impl ScriptWriter {
         refused.into_iter().for_each(|script| script.finish(Ok(())));
         let mut left: Vec<Group> = Vec::new();
         match committed {
+            Err(CommitFailure::Ended(_)) if repetitions < MAX_REPETITIONS => {
+                let scripts = decided.into_iter().map(|(script, _)| script).collect();
+                left.push(Group { scripts, repetitions: repetitions + 1 });
+            }
             Err(CommitFailure::Refused(_)) if decided.len() > 1 => {
-                left.extend(decided.into_iter().map(|(script, _)| vec![script]));
+                left.extend(decided.into_iter().map(|(script, _)| vec![script].into()));
             }
             failed => {
                 let committed = failed.map_err(CommitFailure::into_error);
@@ -229,15 +248,20 @@ impl ScriptWriter {
             }
         }
         if !postponed.is_empty() {
-            left.push(postponed);
+            left.push(postponed.into());
         }
         left
     }
 
     /// Begins a transaction, takes the locks, and reads the rows of all scripts. It does so once more if the connection was
-    /// lost in the meantime.
-    async fn begin(&self, role: WriterRole, group: &Group) -> Result<(Arc<Connection>, Vec<Vec<Row>>), Error> {
+    /// lost in the meantime, and a few times if the server ended the transaction in favour of another one.
+    async fn begin(
+        &self,
+        role: WriterRole,
+        group: &[Box<dyn QueuedScript>],
+    ) -> Result<(Arc<Connection>, Vec<Vec<Row>>), Error> {
         let mut again = true;
+        let mut repetitions = 0;
         loop {
             let connection = self.pool.writer(role).await?;
             let begin = connection.begin();
@@ -254,7 +278,10 @@ impl ScriptWriter {
                 Some(Err(problem)) if again && error::is_lost(&problem) => again = false,
                 Some(Err(problem)) => {
                     rollback(&connection).await;
-                    return Err(error::of_statement(&problem));
+                    if !error::may_succeed_again(&problem) || repetitions == MAX_REPETITIONS {
+                        return Err(error::of_statement(&problem));
+                    }
+                    repetitions += 1;
                 }
                 None => return Err(error::no_answer()),
             }
@@ -264,7 +291,7 @@ impl ScriptWriter {
 
 /// The keys of the locks on the requests of scripts, in order, so that two processes take those that they share in the same
 /// order.
-fn locks(group: &Group) -> Vec<i64> {
+fn locks(group: &[Box<dyn QueuedScript>]) -> Vec<i64> {
     let requests = group.iter().filter_map(|script| script.reads().request);
     let mut keys: Vec<i64> = requests.map(|request| idempotency::lock_key(request.name)).collect();
     keys.sort_unstable();
@@ -275,6 +302,8 @@ fn locks(group: &Group) -> Vec<i64> {
 enum CommitFailure {
     /// The server refused a write, and changed nothing.
     Refused(Error),
+    /// The server ended the transaction, and changed nothing. The same one may succeed when it runs again.
+    Ended(Error),
     /// The answer did not come, so the changes may have been made or not.
     Unknown(Error),
 }
@@ -282,7 +311,7 @@ enum CommitFailure {
 impl CommitFailure {
     fn into_error(self) -> Error {
         match self {
-            Self::Refused(error) | Self::Unknown(error) => error,
+            Self::Refused(error) | Self::Ended(error) | Self::Unknown(error) => error,
         }
     }
 }
@@ -317,7 +346,11 @@ async fn commit<'a>(
             AnnouncedChanges { first: seq + 1, changes }
         })),
         Some(Err(problem)) if error::is_lost(&problem) => Err(CommitFailure::Unknown(error::commit_unknown())),
-        Some(Err(problem)) => Err(CommitFailure::Refused(error::of_statement(&problem))),
+        Some(Err(problem)) => {
+            let failure =
+                if error::may_succeed_again(&problem) { CommitFailure::Ended } else { CommitFailure::Refused };
+            Err(failure(error::of_statement(&problem)))
+        }
         None => Err(CommitFailure::Unknown(error::commit_unknown())),
     }
 }

@@ -35,8 +35,8 @@ use crate::health::{Health, Operation};
 use crate::store::key::{KeyView, LookupResult};
 use crate::store::port::{Freshness, OpenSettings, Store};
 use crate::store::rows::{
-    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, KeyFilter, OrgRow, PageCursor, Tenant,
-    UsageDelta,
+    AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, FlushId, KeyFilter, OrgRow, PageCursor,
+    Tenant, UsageDelta,
 };
 use crate::store::script::{AuditKey, RequestId, RequestRows, TransactionScript};
 
@@ -167,7 +167,8 @@ impl Store for Sqlite {
         self.write(WriteSize::Small, move |on| script::run(on, &script, &audit_key)).await
     }
 
-    async fn add_counts(&self, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {
+    async fn add_counts(&self, _: FlushId, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {
+        // An error says that nothing was written.
         let write = move |on: &Connection| {
             usage::add(on, &used)?;
             idempotency::delete_expired(on, now)

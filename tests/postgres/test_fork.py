@@ -1,0 +1,250 @@
+"""Processes that fork while an engine on PostgreSQL is open: gunicorn and others load the application first."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from client import PATIENCE
+from database import PEPPER
+from keywright import AsyncKeywright, Keywright
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from database import Database
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+# A change in another process is seen by the next verification.
+ASKS = {"max_staleness": 0, "busy_timeout": "5m"}
+
+
+def forked(work: Callable[[], Any]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    return pid
+
+
+def ended(pid: int, until: Any) -> int:
+    """The exit status of a child, killed when it hangs."""
+    found: list[int] = []
+
+    def has_ended() -> bool:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            found.append(os.waitstatus_to_exitcode(status))
+        return bool(found)
+
+    try:
+        until(has_ended)
+    finally:
+        if not found:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    return found[0]
+
+
+def test_parent_and_child_go_on(database: Database, until: Any) -> None:
+    with database.open(**ASKS) as kw:
+        before = kw.keys.create(name="before")
+        assert kw.verify(before.api_key)
+
+        def grandchild() -> None:
+            assert kw.verify(before.api_key)
+            kw.keys.create(name="grandchild")
+
+        def child() -> None:
+            assert kw.verify(before.api_key)
+            new = kw.keys.create(name="child")
+            assert kw.verify(new.api_key)
+            assert ended(forked(grandchild), until) == 0
+            kw.keys.revoke(before.id)
+            assert kw.verify(before.api_key).code == "revoked"
+
+        pid = forked(child)
+        parents = kw.keys.create(name="parent")
+        assert kw.verify(parents.api_key)
+        assert ended(pid, until) == 0
+        assert kw.verify(before.api_key).code == "revoked"
+        assert {it.name for it in kw.keys.list()} == {"parent", "child", "grandchild"}
+        assert kw.audit.verify().ok
+
+
+def test_a_child_that_closes_or_ends_harms_nobody(database: Database, until: Any) -> None:
+    with database.open(**ASKS) as kw:
+        new = kw.keys.create(name="CI")
+        for work in (kw.close, lambda: None, lambda: sys.exit(0), lambda: kw.verify(new.api_key)):
+            ended(forked(work), until)
+            assert kw.verify(new.api_key)
+            kw.keys.create(name="still here")
+        assert kw.audit.verify().ok
+
+
+def test_counts_of_parent_and_child_add_up(database: Database, until: Any) -> None:
+    with database.open(**ASKS) as kw:
+        new = kw.keys.create(name="CI")
+
+        def child() -> None:
+            for _ in range(5):
+                assert kw.verify(new.api_key)
+            kw.close()
+
+        for _ in range(3):
+            assert kw.verify(new.api_key)
+        pids = [forked(child) for _ in range(3)]
+        assert [ended(it, until) for it in pids] == [0] * 3
+        kw.flush()
+        assert kw.keys.get(new.id).usage_count == 18
+
+
+def test_forks_while_threads_work(database: Database, until: Any) -> None:
+    with database.open(**ASKS) as kw:
+        new = kw.keys.create(name="CI")
+        stop, troubles = threading.Event(), []
+
+        def work(act: Callable[[], Any]) -> None:
+            while not stop.is_set():
+                try:
+                    if not act():
+                        troubles.append("denied")
+                except Exception as error:
+                    troubles.append(repr(error))
+
+        def child() -> None:
+            for _ in range(5):
+                assert kw.verify(new.api_key)
+            kw.keys.create(name="child")
+
+        acts = [lambda: kw.verify(new.api_key), lambda: kw.verify(new.api_key), lambda: kw.keys.update(new.id, name="CI")]
+        threads = [threading.Thread(target=work, args=[act]) for act in acts]
+        for thread in threads:
+            thread.start()
+        try:
+            pids = [forked(child) for _ in range(8)]
+            assert [ended(it, until) for it in pids] == [0] * 8
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(PATIENCE)
+        assert troubles == []
+        assert [it.name for it in kw.keys.list()].count("child") == 8
+        assert kw.audit.verify().ok
+
+
+def make(kw: Keywright, count: int) -> list[str]:
+    return [kw.keys.create(name="forked").api_key for _ in range(count)]
+
+
+def test_workers_of_multiprocessing(database: Database) -> None:
+    """As celery forks them: the application was loaded before, and its engine was used."""
+    with database.open(**ASKS) as kw:
+        assert kw.verify(kw.keys.create(name="CI").api_key)
+        context = multiprocessing.get_context("fork")
+        queue = context.SimpleQueue()
+        processes = [context.Process(target=lambda: queue.put(make(kw, 5))) for _ in range(6)]
+        for process in processes:
+            process.start()
+        texts = [text for _ in processes for text in queue.get()]
+        for process in processes:
+            process.join(PATIENCE)
+            assert process.exitcode == 0
+        assert len(set(texts)) == 30
+        assert all(kw.verify(it) for it in texts)
+
+
+def test_asyncio_in_parent_and_child(database: Database, until: Any) -> None:
+    kw = AsyncKeywright(database.url(), brand="liq", pepper=PEPPER, **ASKS)
+
+    async def main() -> str:
+        new = await kw.keys.create(name="CI")
+        assert await kw.verify(new.api_key)
+        return new.api_key
+
+    async def child(text: str) -> None:
+        assert await kw.verify(text)
+        await asyncio.gather(*(kw.keys.create(name="child") for _ in range(8)))
+
+    async def last() -> int:
+        found = len([it.name async for it in kw.keys.list(limit=3)])
+        await kw.close()
+        return found
+
+    text = asyncio.run(main())
+    pid = forked(lambda: asyncio.run(child(text)))
+    asyncio.run(main())
+    assert ended(pid, until) == 0
+    assert asyncio.run(last()) == 10
+
+
+SITE = """
+from keywright import Keywright
+from keywright.wsgi import KeywrightMiddleware
+
+
+def hello(environ, start_response):
+    start_response("200 OK", [])
+    return [str(__import__("os").getpid()).encode()]
+
+
+kw = Keywright({url!r}, brand="liq", pepper={pepper!r}, max_staleness=0)
+# Used before the fork, so that its connections are open.
+kw.verify("liq_live_" + "x" * 50)
+kw.keys.create(name="of the parent")
+app = KeywrightMiddleware(hello, kw)
+"""
+
+
+def test_gunicorn_loads_the_application_before_it_forks(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "site_of_this_test.py").write_text(SITE.format(url=database.url(), pepper=PEPPER), encoding="utf-8")
+    listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+    port, handle = listening.getsockname()[1], listening.fileno()
+    patience = ["--timeout", str(PATIENCE), "--graceful-timeout", str(PATIENCE)]
+    command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", *patience, "-b", f"fd://{handle}", "site_of_this_test:app"]
+    server = subprocess.Popen(command, cwd=tmp_path, pass_fds=[handle], stderr=subprocess.DEVNULL)
+    listening.close()
+
+    def ask(key: str) -> int:
+        asked = Request(f"http://127.0.0.1:{port}/", headers={"Api-Key": key})
+        try:
+            with urlopen(asked, timeout=PATIENCE) as answer:
+                return int(answer.status)
+        except HTTPError as refused:
+            with refused:
+                return refused.code
+
+    try:
+        with database.open(**ASKS) as kw:
+            new = kw.keys.create(name="CI")
+            with ThreadPoolExecutor(8) as threads:
+                assert set(threads.map(ask, [new.api_key] * 60)) == {200}
+                kw.keys.revoke(new.id)
+                assert set(threads.map(ask, [new.api_key] * 60)) == {401}
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
+    with database.open() as kw:
+        counted = kw.keys.get(new.id)
+        assert (counted.usage_count, counted.denied_count) == (60, 60), "each worker wrote down what it had counted"

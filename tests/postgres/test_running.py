@@ -1,0 +1,256 @@
+"""A server that fails while an engine runs: no key is allowed or `invalid` for it, no call hangs, and the error says what to do."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from database import PEPPER, trouble
+from keywright import Keywright, KeywrightError
+from postgres import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from database import Database
+
+# Every verification asks the server.
+ASKS = {"max_staleness": 0}
+
+
+def failed(act: Callable[[], Any]) -> str:
+    """The error of a call that must fail."""
+    with pytest.raises(KeywrightError) as caught:
+        act()
+    return str(caught.value)
+
+
+def unavailable(kw: Keywright, *texts: str) -> None:
+    """A key that the engine has proved, and one that it has never seen, are judged by no guess."""
+    for text in texts:
+        assert kw.verify(text).code == "unavailable"
+        with pytest.raises(KeywrightError) as caught:
+            kw.authenticate(text)
+        assert (caught.value.code, caught.value.status) == ("unavailable", 503)
+
+
+def works_again(kw: Keywright, text: str, until: Callable[..., Any]) -> None:
+    until(lambda: kw.verify(text).allowed)
+
+
+def test_a_statement_timeout(database: Database, until: Any) -> None:
+    url = database.url(statement_timeout="200ms")
+    cold = database.key()
+    with database.open(url, **ASKS) as kw:
+        new = kw.keys.create(name="CI")
+        with database.locked("lock table keys in access exclusive mode"):
+            unavailable(kw, new.api_key, cold)
+            said = failed(kw.keys.list)
+            trouble(said, "stopped a statement at its time limit", "raise statement_timeout in the URL")
+        works_again(kw, new.api_key, until)
+
+
+def test_a_lock_of_another_program(database: Database, until: Any) -> None:
+    with database.open(busy_timeout="1s", **ASKS) as kw:
+        new = kw.keys.create(name="CI")
+        with database.locked("select from meta for update"):
+            said = failed(lambda: kw.keys.revoke(new.id))
+            trouble(said, "another program held a lock for longer than busy_timeout", "end the program")
+            assert kw.verify(new.api_key).allowed
+        until(lambda: kw.keys.revoke(new.id))
+        assert kw.verify(new.api_key).code == "revoked"
+
+
+def test_missing_privileges(database: Database, until: Any) -> None:
+    database.open().close()
+    role = f"role_of_{database.schema}"
+    schema = database.schema
+    database.servers("sql", database.server, statement=f"create role {role} login password '{PASSWORD}'")
+    database.sql(f"grant usage on schema {schema} to {role}; grant select on all tables in schema {schema} to {role}")
+    with database.open() as owner:
+        new, cold = owner.keys.create(name="CI"), owner.keys.create(name="cold").api_key
+    with database.open(database.url(role=role), **ASKS) as kw:
+        assert kw.verify(new.api_key).allowed
+        for change in (lambda: kw.keys.create(name="CI"), lambda: kw.keys.revoke(new.id), kw.flush):
+            trouble(failed(change), "permission denied for table", "the guide's page on PostgreSQL")
+        database.sql(f"revoke select on keys from {role}")
+        unavailable(kw, new.api_key, cold)
+        trouble(failed(lambda: kw.keys.get(new.id)), "permission denied for table keys")
+        database.sql(f"grant select on keys to {role}")
+        works_again(kw, new.api_key, until)
+        database.sql(f"grant insert, update, delete on usage, agents, usage_flushes, idempotency to {role}")
+
+
+def test_too_many_connections(database: Database, until: Any) -> None:
+    database.open().close()
+    role = f"role_of_{database.schema}"
+    database.servers("sql", database.server, statement=f"create role {role} login superuser password '{PASSWORD}'")
+    cold = database.key()
+    with database.open(database.url(role=role), **ASKS) as kw:
+        new = kw.keys.create(name="CI")
+        assert kw.verify(new.api_key)
+        database.servers("sql", database.server, statement=f"alter role {role} nosuperuser connection limit 0")
+        database.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where usename = '{role}'")
+        until(lambda: kw.verify(new.api_key).code == "unavailable")
+        until(lambda: "too many connections" in failed(lambda: kw.keys.create(name="CI")))
+        unavailable(kw, new.api_key, cold)
+        database.servers("sql", database.server, statement=f"alter role {role} superuser connection limit -1")
+        works_again(kw, new.api_key, until)
+
+
+@pytest.mark.parametrize(
+    ("state", "parts"),
+    [
+        ("53100", ["the disk of the PostgreSQL server is full", "free space on the server"]),
+        ("53200", ["out of memory", "give it more memory"]),
+        ("XX001", ["damaged data", "restore it from a backup"]),
+        ("55000", ["SQLSTATE 55000", "look at the server's log"]),
+    ],
+)
+def test_errors_of_a_server(database: Database, state: str, parts: list[str]) -> None:
+    """As a server raises them whose disk is full."""
+    with database.open() as kw:
+        new = kw.keys.create(name="CI")
+        raises = f"begin raise exception 'could not extend file' using errcode = '{state}'; end"
+        database.sql(
+            f"create function fails() returns trigger language plpgsql as $$ {raises} $$; "
+            "create trigger fails before insert or update on keys execute function fails()"
+        )
+        trouble(failed(lambda: kw.keys.create(name="CI")), *parts)
+        trouble(failed(lambda: kw.keys.revoke(new.id)), *parts)
+        database.sql("drop function fails cascade")
+        assert kw.verify(new.api_key).allowed
+        kw.keys.revoke(new.id)
+        assert [it.name for it in kw.keys.list()] == []
+
+
+def test_a_table_that_another_program_dropped(database: Database) -> None:
+    cold = database.key()
+    with database.open(**ASKS) as kw:
+        new = kw.keys.create(name="CI")
+        database.sql("alter table secrets rename to elsewhere")
+        unavailable(kw, new.api_key, cold)
+        trouble(failed(kw.keys.list), "the schema lacks a table or a column", "restore it from a backup")
+        database.sql("alter table elsewhere rename to secrets")
+
+
+def test_a_row_that_no_release_wrote(database: Database) -> None:
+    cold = database.key()
+    with database.open(**ASKS) as kw:
+        new = kw.keys.create(name="CI")
+        database.sql("""update keys set limits = '{"no": "list"}'""")
+        unavailable(kw, new.api_key, cold)
+        trouble(failed(lambda: kw.keys.get(new.id)), "no release of Keywright wrote", "restore it from a backup")
+
+
+@pytest.mark.parametrize("how", ["swallow", "hold"])
+def test_a_network_that_loses_everything(database: Database, until: Any, how: str) -> None:
+    proxy = database.servers("proxy", to=database.server)
+    url = database.url(port=proxy["port"], sslmode="disable", statement_timeout="200ms", connect_timeout="1")
+    cold = database.key()
+    with database.open(url, busy_timeout="1s", **ASKS) as kw:
+        new = kw.keys.create(name="CI")
+        assert kw.verify(new.api_key)
+        database.servers("traffic", proxy["name"], mode=how)
+        unavailable(kw, new.api_key, cold)
+        trouble(failed(kw.keys.list), "PostgreSQL", "look at the network and at the server")
+        trouble(failed(lambda: kw.keys.create(name="CI")), "PostgreSQL")
+        database.servers("traffic", proxy["name"])
+        database.servers("cut", proxy["name"])
+        works_again(kw, new.api_key, until)
+
+
+def test_a_change_that_takes_too_long(database: Database, until: Any) -> None:
+    with database.open(database.url(statement_timeout="100ms")) as kw:
+        kw.keys.create(name="first")
+        database.sql(
+            "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(600); return new; end $$; "
+            "create trigger slow after insert on audit execute function slow()"
+        )
+        trouble(failed(lambda: kw.keys.create(name="never")), "stopped a statement at its time limit")
+        database.sql("drop function slow cascade")
+        until(lambda: kw.keys.create(name="second"))
+        assert [it.name for it in kw.keys.list()] == ["second", "first"]
+        assert kw.audit.verify().ok
+
+
+def test_a_commit_without_an_answer(database: Database, until: Any) -> None:
+    """It was made, or it was not: the error says so, and what comes later works."""
+    proxy = database.servers("proxy", to=database.server)
+    with database.open(database.url(port=proxy["port"], sslmode="disable", statement_timeout="1min"), busy_timeout="5m") as kw:
+        kw.keys.create(name="first")
+        database.sql(
+            "create function waits() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock(16); return new; end $$; "
+            "create trigger waits after insert on audit execute function waits()"
+        )
+        said: list[str] = []
+        with database.locked("select pg_advisory_xact_lock(16)"):
+            creating = threading.Thread(target=lambda: said.append(failed(lambda: kw.keys.create(name="maybe"))))
+            creating.start()
+            until(lambda: database.sql("select count(*) from pg_locks where locktype = 'advisory' and not granted") == "1")
+            database.servers("traffic", proxy["name"], mode="swallow", direction="to_client")
+        until(lambda: database.sql("select count(*) from keys where name = 'maybe'") == "1")
+        database.servers("traffic", proxy["name"])
+        database.servers("cut", proxy["name"])
+        creating.join()
+        trouble(said[0], "broke off during the commit", "may have been made or not", "Idempotency-Key")
+        until(lambda: kw.keys.create(name="second"))
+        assert [it.name for it in kw.keys.list()] == ["second", "maybe", "first"]
+        assert kw.audit.verify().ok
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda kw, new: kw.keys.create(name="a\0b"),
+        lambda kw, new: kw.keys.create(name="CI", description="a\0b"),
+        lambda kw, new: kw.keys.create(name="CI", created_by="a\0b"),
+        lambda kw, new: kw.keys.create(name="CI", metadata={"a": "\0"}),
+        lambda kw, new: kw.keys.create(name="CI", metadata={"a": [{"\0": 1}]}),
+        lambda kw, new: kw.keys.update(new.id, name="\0"),
+        lambda kw, new: kw.keys.revoke(new.id, reason="a\0b"),
+        lambda kw, new: kw.keys.revoke(new.id, actor="a\0b"),
+        lambda kw, new: kw.keys.get("a\0b"),
+        lambda kw, new: kw.keys.find("liq_live_\0"),
+        lambda kw, new: kw.keys.list(name="\0"),
+        lambda kw, new: kw.audit.list(key_id="\0"),
+        lambda kw, new: kw.audit.list(action="\0"),
+        lambda kw, new: kw.keys.attest(new.id, agent="a", claims={"x": "\0"}),
+        lambda kw, new: kw.org("a\0"),
+        lambda kw, new: kw.orgs.get("a\0"),
+    ],
+)
+def test_nul_in_a_text(database: Database, act: Callable[[Keywright, Any], Any]) -> None:
+    with database.open() as kw:
+        new = kw.keys.create(name="CI")
+        try:
+            found = act(kw, new)
+        except KeywrightError as error:
+            assert error.code in ("validation_failed", "not_found"), error
+            assert error.field
+        else:
+            # A filter that nothing matches.
+            assert not list(found or [])
+        assert kw.verify(f"{new.api_key}\0").code == "invalid"
+        assert kw.verify(new.api_key)
+
+
+def test_a_stopped_server(database: Database, until: Any, caplog: Any) -> None:
+    """Trouble and its end are reported once, without a password."""
+    server = database.servers("postgres", version=database.server)
+    heard: list[Any] = []
+    with database.on(server).open(on_event=heard.append, **ASKS) as kw, caplog.at_level(logging.DEBUG):
+        new = kw.keys.create(name="CI")
+        for how in ("fast", "immediate", "kill"):
+            database.servers("stop", server["name"], how=how)
+            until(lambda: kw.verify(new.api_key).code == "unavailable")
+            trouble(failed(lambda: kw.keys.create(name="CI")), "PostgreSQL")
+            database.servers("start", server["name"])
+            works_again(kw, new.api_key, until)
+        until(lambda: kw.keys.create(name="CI"))
+        until(lambda: [it.kind for it in heard if it.kind.startswith("store")][:2] == ["store_failed", "store_recovered"])
+    for text in (*caplog.messages, *(it.reason or "" for it in heard)):
+        assert PASSWORD not in text and PEPPER not in text

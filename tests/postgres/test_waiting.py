@@ -1,0 +1,142 @@
+"""A call that waits for PostgreSQL holds up nothing else: no event loop, no interpreter, no worker of a runtime."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from database import PEPPER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from database import Database
+
+PROGRAMS = Path(__file__).parent / "programs"
+ROOT = Path(__file__).parents[2]
+
+
+def tokio_program() -> list[str]:
+    """Builds the program in Rust."""
+    command = ["cargo", "build", "--quiet", "--package", "keywright-tests", "--example", "waiting"]
+    told = subprocess.run([*command, "--message-format", "json"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    built = [json.loads(line) for line in told.stdout.splitlines()]
+    return [next(it["executable"] for it in built if it.get("target", {}).get("name") == "waiting")]
+
+
+COMMANDS = {
+    "asyncio": lambda: [sys.executable, str(PROGRAMS / "loop.py")],
+    "node": lambda: ["node", str(PROGRAMS / "loop.mjs")],
+    "worker thread": lambda: ["node", str(PROGRAMS / "loop.mjs")],
+    "tokio": tokio_program,
+}
+
+
+class Program:
+    """A running program, whose loop answers a ping."""
+
+    def __init__(self, running: subprocess.Popen[str]) -> None:
+        self._running = running
+
+    def send(self, line: str) -> None:
+        assert self._running.stdin is not None
+        self._running.stdin.write(line + "\n")
+        self._running.stdin.flush()
+
+    def hear(self) -> str:
+        assert self._running.stdout is not None
+        return self._running.stdout.readline().strip()
+
+    def is_alive(self) -> bool:
+        self.send("ping")
+        return self.hear() == "pong"
+
+    def end(self) -> int:
+        assert self._running.stdin is not None
+        self._running.stdin.close()
+        return self._running.wait()
+
+
+@contextmanager
+def started(kind: str, url: str) -> Iterator[Program]:
+    more = ["worker"] if kind == "worker thread" else []
+    command = [*COMMANDS[kind](), url, PEPPER, *more]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT / "tests", env=os.environ) as running:
+        program = Program(running)
+        assert program.hear() == "ready"
+        yield program
+        running.kill()
+
+
+class Held:
+    """A proxy that holds what the server answers."""
+
+    def __init__(self, database: Database) -> None:
+        self.servers = database.servers
+        proxy = self.servers("proxy", to=database.server)
+        self.name, self.port = proxy["name"], proxy["port"]
+
+    def hold(self) -> int:
+        """Holds all answers from now on, and returns the number of requests until now."""
+        self.servers("traffic", self.name, mode="hold", direction="to_client")
+        return self.requests()
+
+    def release(self) -> None:
+        self.servers("traffic", self.name)
+
+    def requests(self) -> int:
+        return int(self.servers("state", self.name)["requests"])
+
+
+# A call waits as long as its answer is held.
+PATIENT = {"sslmode": "disable", "statement_timeout": "10min", "connect_timeout": "10min"}
+
+
+@pytest.fixture
+def texts(database: Database) -> list[str]:
+    with database.open() as kw:
+        return [kw.keys.create(name="CI").api_key for _ in range(3)]
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_loop_goes_on_while_a_call_waits(database: Database, texts: list[str], until: Any, kind: str) -> None:
+    held = Held(database)
+    with started(kind, database.url(port=held.port, **PATIENT)) as program:
+        program.send(f"verify {texts[0]}")
+        assert program.hear() == "verified allowed"
+        program.send("create first")
+        assert program.hear() == "created first"
+        for line, said in ((f"verify {texts[1]}", "verified allowed"), ("create second", "created second")):
+            before = held.hold()
+            program.send(line)
+            until(lambda before=before: held.requests() > before)
+            # The answer cannot have come, and the loop serves others.
+            assert all(program.is_alive() for _ in range(3))
+            held.release()
+            assert program.hear() == said
+        assert program.end() == 0
+
+
+def test_python_lets_other_threads_run_while_it_waits(database: Database, texts: list[str], until: Any) -> None:
+    held = Held(database)
+    with database.open(database.url(port=held.port, **PATIENT)) as kw:
+        assert kw.verify(texts[0])
+        new = kw.keys.create(name="CI")
+        calls = [lambda: kw.verify(texts[1]), kw.keys.list, lambda: kw.keys.create(name="CI"), lambda: kw.keys.revoke(new.id)]
+        for call in calls:
+            before = held.hold()
+            waiting = threading.Thread(target=call)
+            waiting.start()
+            # This thread runs Python meanwhile, or it would never see the request.
+            until(lambda before=before: held.requests() > before)
+            assert waiting.is_alive()
+            held.release()
+            waiting.join()
