@@ -1,6 +1,6 @@
 // The requests to the management endpoints, with the session of the page.
 import type { Key } from "./key.js";
-import { type Caller, type Casing, type Fields, type ListedKeys, type Scope, casingOf, readCaller, readKey, readPage, readScopes, spell } from "./spelling.js";
+import { type Caller, type Casing, type Fields, type ListedKeys, type Scope, casingOf, plain, readCaller, readKey, readPage, readScopes, spell } from "./spelling.js";
 import { Trouble, refusalOf } from "./trouble.js";
 
 export type HeaderSource = HeadersInit | (() => HeadersInit | Promise<HeadersInit>);
@@ -78,6 +78,10 @@ export class Api {
     return (await this.#ask("POST", url, { body, idempotencyKey })).body;
   }
 
+  async update(id: Key["id"], fields: Fields): Promise<Key> {
+    return this.#key(await this.#ask("PATCH", this.keyUrl(id), { body: await this.body(fields) }));
+  }
+
   /** Ends a grace, disables or enables a key. */
   async change(id: Key["id"], action: "end-grace" | "disable" | "enable"): Promise<Key> {
     return this.#key(await this.#ask("POST", this.keyUrl(id, action), { body: "{}" }));
@@ -87,7 +91,7 @@ export class Api {
   async revoke(id: Key["id"]): Promise<Key | null> {
     const { body } = await this.#ask("DELETE", this.keyUrl(id));
     const key = readKey(body);
-    if (!key && (body as Fields | null)?.["success"] !== true) throw new Trouble("foreign");
+    if (!key && plain(body)?.["success"] !== true) throw new Trouble("foreign");
     return key;
   }
 
@@ -104,28 +108,28 @@ export class Api {
   }
 
   async #ask(method: string, url: string, more: { body?: string; idempotencyKey?: string; signal?: AbortSignal } = {}): Promise<Answer> {
+    const { body: sent, idempotencyKey, signal: stopped } = { __proto__: null, ...more } as typeof more;
     const { headers: given } = this.connection;
     const headers = new Headers(typeof given === "function" ? await given() : (given ?? undefined));
     headers.set("accept", "application/json");
-    if (more.body !== undefined) headers.set("content-type", "application/json");
-    if (more.idempotencyKey) headers.set("idempotency-key", more.idempotencyKey);
+    if (sent !== undefined) headers.set("content-type", "application/json");
+    if (idempotencyKey) headers.set("idempotency-key", idempotencyKey);
     const late = AbortSignal.timeout(PATIENCE);
-    const signal = more.signal ? AbortSignal.any([more.signal, late]) : late;
-    const options: RequestInit = { method, headers, signal, credentials: "same-origin", redirect: "manual", cache: "no-store" };
-    if (more.body !== undefined) options.body = more.body;
+    const signal = stopped ? AbortSignal.any([stopped, late]) : late;
+    const options = { __proto__: null, method, headers, signal, credentials: "same-origin", redirect: "manual", cache: "no-store", body: sent ?? null } as const;
     const response = await (this.connection.fetch ?? fetch)(url, options).catch((error: unknown) => {
-      throw lost(error, late, more.signal, "offline");
+      throw lost(error, late, stopped, "offline");
     });
     if (response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) throw new Trouble("redirect");
     const text = await response.text().catch((error: unknown) => {
-      throw lost(error, late, more.signal, "cut");
+      throw lost(error, late, stopped, "cut");
     });
     const body = parsed(text);
     const wasSignedOut = this.#isSignedOut;
     this.#isSignedOut = response.status === 401;
     if (this.#isSignedOut && !wasSignedOut) this.#signedOut();
     if (!response.ok) throw refusalOf(response, body);
-    if (body === undefined) throw new Trouble(text.trimStart().startsWith("<") ? "foreign" : "cut", { status: response.status });
+    if (body === undefined) throw new Trouble(text.trimStart().startsWith("<") ? "foreign" : "cut");
     if (!url.endsWith("/openapi.json")) this.#casing ??= casingOf(body);
     return { body, headers: response.headers };
   }

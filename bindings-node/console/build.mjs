@@ -8,6 +8,12 @@ const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const LICENCES = "/* Keywright, MIT OR Apache-2.0. Lit: Copyright Google LLC, BSD-3-Clause, LICENSE-lit */";
 const target = ["chrome123", "firefox128", "safari17.5"];
 
+/** Members that no browser, no library and no host knows. */
+const OWN = [
+  ...["isReady", "isStopped", "isLoading", "isReadOnly", "isBusy", "isDisabled", "isShown", "isUncertain", "hasMore", "mayClose", "mustWait", "canManage", "wasSent"],
+  ...["apiKey", "retryAt", "keyUrl", "tellChange", "focusHeading", "showMore", "showIn", "filterBy", "clearFilter", "refuseToClose", "cancelButton", "submitButton"],
+];
+
 /** esbuild leaves templates as they are; these two hold CSS, and HTML with its indentation. */
 const templates = {
   name: "templates",
@@ -35,8 +41,8 @@ const { outputFiles } = await build({
   format: "esm",
   target,
   charset: "utf8",
-  // Names that Lit's packages share with each other alone.
-  mangleProps: /^_\$/,
+  // Names that Lit's packages, or these sources, share with each other alone.
+  mangleProps: new RegExp(`^(_\\$.*|${OWN.join("|")})$`),
   legalComments: "none",
   logLevel: "warning",
   write: false,

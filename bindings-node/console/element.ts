@@ -1,4 +1,5 @@
-import { LitElement, type PropertyValues, type TemplateResult, html } from "lit";
+import { type PropertyValues, ReactiveElement } from "@lit/reactive-element";
+import { type TemplateResult, html, render } from "lit-html";
 import type { Connection, HeaderSource } from "./api.js";
 import { Format } from "./format.js";
 import type { Key } from "./key.js";
@@ -22,12 +23,24 @@ const CREDENTIALS = ["fetch", "headers", "csrfHeader", "csrfToken"];
 
 /** The words of a language that has a bundle of its own. */
 const BUNDLES: Record<string, () => Promise<Partial<Messages>>> = {
+  // @ts-expect-error: no language is called like a method of all objects.
+  __proto__: null,
   // @ts-expect-error: the file stands beside the bundle.
   de: async () => ((await import("./element.de.mjs")) as { de: Messages }).de,
 };
 
+/** The second click of a double click meant what was there before the first: nothing in a dialog that has opened in between. */
+const CLICKED = {
+  capture: true,
+  handleEvent(event: MouseEvent): void {
+    if (event.detail < 2 || !(event.target as Element).closest("button")) return;
+    event.preventDefault();
+    event.stopPropagation();
+  },
+};
+
 /** `<keywright-keys>`: the keys of an org, for the settings page of a product. */
-export class KeywrightKeys extends LitElement implements Host {
+export class KeywrightKeys extends ReactiveElement implements Host {
   static override styles = styles;
   static override properties = {
     mount: {},
@@ -121,20 +134,23 @@ export class KeywrightKeys extends LitElement implements Host {
 
   protected override willUpdate(changed: PropertyValues): void {
     if (!this.isConnected) return;
-    const isElsewhere = PLACES.some((name) => changed.has(name));
-    if (this.#page && changed.size === 0) return;
-    const lang = this.lang || this.closest<HTMLElement>("[lang]")?.lang || navigator.language;
-    this.#load(lang.split("-")[0] ?? "");
+    const names = [...changed.keys()] as string[];
+    const credentials = names.filter((name) => CREDENTIALS.includes(name));
+    const page = this.#page;
+    if (page && credentials.length > 0) {
+      Object.assign(page.api.connection, this.#connection());
+      if (!page.isReady || page.list.trouble) void page.reload();
+    }
+    if (page && names.length === credentials.length) return;
+    const lang = (this.lang || this.closest<HTMLElement>("[lang]")?.lang || navigator.language).replaceAll("_", "-");
+    this.#load(lang.split("-")[0]?.toLowerCase() ?? "");
     const words = new Words(lang, this.#bundle ?? {}, this.messages);
-    const shown = { words, format: new Format(words.lang, this.timeZone ?? undefined), choices: this.#choices() };
-    if (this.#page && !isElsewhere) {
-      Object.assign(this.#page, shown);
-      Object.assign(this.#page.api.connection, this.#connection());
-      const isBetter = CREDENTIALS.some((name) => changed.has(name)) && (!this.#page.isReady || this.#page.list.trouble);
-      if (isBetter) void this.#page.reload();
+    const shown = { words, format: new Format(words.lang, this.timeZone), choices: this.#choices() };
+    if (page && !PLACES.some((name) => names.includes(name))) {
+      Object.assign(page, shown);
       return;
     }
-    this.#page?.stop();
+    page?.stop();
     this.#page = new Page(this, this.#connection(), { ...shown, urlState: this.urlState, isReadOnly: this.readonly });
   }
 
@@ -177,12 +193,17 @@ export class KeywrightKeys extends LitElement implements Host {
     return { keys: this.path === null ? `${beside}/keys` : beside, beside, headers: csrfHeader ? guarded : headers, fetch: this.fetch };
   }
 
-  protected override render(): TemplateResult | null {
+  protected override update(changed: PropertyValues): void {
+    super.update(changed);
+    render(this.#view(), this.renderRoot, { host: this });
+  }
+
+  #view(): TemplateResult | null {
     const page = this.#page;
     if (!page || !this.#bundle) return null;
     const { dialog } = page;
     return html`${pageView(page)}
-      <dialog part="dialog" tabindex="-1" aria-labelledby="dialog-title" @cancel=${this.#cancel} @close=${this.#closed} @keydown=${this.#pressed}>
+      <dialog part="dialog" tabindex="-1" lang=${page.words.lang} aria-labelledby="dialog-title" @click=${CLICKED} @cancel=${this.#cancel} @close=${this.#closed} @keydown=${this.#pressed}>
         ${dialog ? html`<h2 id="dialog-title" part="dialog-title">${dialog.title}</h2>${dialog.render()}` : null}
       </dialog>`;
   }

@@ -12,11 +12,9 @@ export class Format {
   readonly #moment: Intl.DateTimeFormat;
   readonly #relative: Intl.RelativeTimeFormat;
 
-  constructor(lang: string, timeZone: string | undefined) {
-    const zone = timeZone ? { timeZone } : {};
-    this.#date = new Intl.DateTimeFormat(lang, { dateStyle: "medium", ...zone });
-    const fields = { year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" } as const;
-    this.#moment = new Intl.DateTimeFormat(lang, { ...fields, ...zone });
+  constructor(lang: string, timeZone: string | null) {
+    this.#date = inZone(lang, { dateStyle: "medium" }, timeZone);
+    this.#moment = inZone(lang, { year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" }, timeZone);
     this.#relative = new Intl.RelativeTimeFormat(lang, { numeric: "auto" });
   }
 
@@ -39,5 +37,14 @@ export class Format {
   #shown(format: Intl.DateTimeFormat, time: string | number | Date): string {
     const date = new Date(time);
     return Number.isNaN(date.getTime()) ? String(time) : format.format(date);
+  }
+}
+
+/** Where a browser does not know the zone, its own. */
+function inZone(lang: string, options: Intl.DateTimeFormatOptions, timeZone: string | null): Intl.DateTimeFormat {
+  try {
+    return new Intl.DateTimeFormat(lang, timeZone ? { ...options, timeZone } : options);
+  } catch {
+    return new Intl.DateTimeFormat(lang, options);
   }
 }

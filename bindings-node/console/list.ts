@@ -109,9 +109,12 @@ export class KeyList {
     try {
       const { status, environment } = this.filter;
       const page = await this.#api.list({ status, environment }, cursor, limit, this.#stop.signal);
-      const known = new Set(this.#keys.map((key) => key.id));
-      this.#keys = cursor === null ? page.keys : [...this.#keys, ...page.keys.filter((key) => !known.has(key.id))];
-      this.#cursor = page.cursor;
+      const before = cursor === null ? [] : this.#keys;
+      const known = new Set(before.map((key) => key.id));
+      const added = page.keys.filter((key) => !known.has(key.id));
+      this.#keys = [...before, ...added];
+      // A server that goes in circles would be asked for ever.
+      this.#cursor = added.length > 0 ? page.cursor : null;
       this.isReady = true;
     } catch (error) {
       if (!(error instanceof Trouble)) return;

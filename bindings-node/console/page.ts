@@ -1,4 +1,4 @@
-import type { TemplateResult } from "lit";
+import type { TemplateResult } from "lit-html";
 import { Api, type Connection } from "./api.js";
 import { Attempts } from "./attempts.js";
 import type { Format } from "./format.js";
@@ -24,7 +24,7 @@ export interface Choices {
   envName: string;
 }
 
-export type KeyEvent = "created" | "rotated" | "revoked" | "disabled" | "enabled" | "grace-ended";
+export type KeyEvent = "created" | "updated" | "rotated" | "revoked" | "disabled" | "enabled" | "grace-ended";
 
 /** What the page asks of the element around it. */
 export interface Host {
@@ -57,6 +57,9 @@ export interface PageOptions {
   isReadOnly: boolean;
 }
 
+/** How many rows one task draws. */
+const STEP = 20;
+
 /** Milliseconds: older lists are loaded again when somebody comes back to the page. */
 const STALE = 30_000;
 
@@ -74,6 +77,10 @@ export class Page {
   told = "";
   /** Whether the first list has come, and who asks is known, as far as the server tells. */
   isReady = false;
+  /** How many rows are drawn. */
+  drawn = 0;
+  /** What each group of them was rendered from. */
+  groups: unknown[][] = [];
   /** The list that is loaded, or was last. */
   #next: KeyList;
   readonly #host: Host;
@@ -120,6 +127,15 @@ export class Page {
   showIn(milliseconds: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.show(), milliseconds);
+  }
+
+  /** Lets some more of so many rows be drawn, and tells whether these are all. The others follow in tasks of their own, so that none holds the page up. */
+  draw(rows: number): boolean {
+    // Without a row there is no table.
+    if (rows === 0) this.groups = [];
+    this.drawn = Math.min(rows, this.drawn + STEP);
+    if (this.drawn < rows) setTimeout(() => this.show());
+    return this.drawn === rows;
   }
 
   open(dialog: ModalDialog): void {

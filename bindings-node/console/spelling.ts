@@ -39,10 +39,10 @@ function count(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
-/** The fields of a record by their names in snake_case. */
-function plain(value: unknown): Fields | null {
+/** The fields of a record by their names in snake_case. Whatever else is on the page may have added to `Object.prototype`. */
+export function plain(value: unknown): Fields | null {
   if (!isFields(value)) return null;
-  return Object.fromEntries(Object.entries(value).map(([name, field]) => [snake(name), field]));
+  return { __proto__: null, ...Object.fromEntries(Object.entries(value).map(([name, field]) => [snake(name), field])) };
 }
 
 /** How each field is read. What has another type counts as not shown. */

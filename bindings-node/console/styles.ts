@@ -1,4 +1,4 @@
-import { css } from "lit";
+import { css } from "@lit/reactive-element";
 
 export const styles = css`
   :host {
@@ -15,6 +15,7 @@ export const styles = css`
     --warning: var(--keywright-warning, light-dark(#8a4b00, #f5c26b));
     --success: var(--keywright-success, light-dark(#146c43, #7fd6a6));
     --radius: var(--keywright-radius, 8px);
+    --line: 1px solid var(--border);
     --mono: var(--keywright-mono, ui-monospace, SFMono-Regular, Menlo, Consolas, monospace);
     display: block;
     color: var(--text);
@@ -22,118 +23,112 @@ export const styles = css`
     font-size: var(--keywright-font-size, 0.875rem);
     line-height: 1.45;
     text-align: start;
+    overflow-wrap: anywhere;
   }
   :host([hidden]) { display: none; }
   :host([theme="light"]) { color-scheme: light; }
   :host([theme="dark"]) { color-scheme: dark; }
   *, *::before { box-sizing: border-box; }
   [hidden] { display: none !important; }
-  h2, h3, p, dl, dd, ul { margin: 0; padding: 0; }
-  h2 { font-size: 1.25rem; line-height: 1.3; font-weight: 600; letter-spacing: -0.01em; }
+  h2, h3, p, dl, dd, ul, fieldset, legend { margin: 0; padding: 0; }
+  h2 { font-size: 1.25rem; line-height: 1.3; font-weight: 600; }
   h3 { font-size: 0.875rem; font-weight: 600; }
-  .resource { font-size: 0.75rem; font-weight: 600; color: var(--muted); text-transform: capitalize; }
-  small, .small { font-size: 0.75rem; color: var(--muted); font-weight: 400; }
-  code { font-family: var(--mono); font-size: 0.92em; overflow-wrap: anywhere; }
-  .muted { color: var(--muted); }
+  small, .small, .resource, th, footer { font-size: 0.75rem; font-weight: 400; }
+  small, .small, .resource, th, footer, .muted, .empty, dt, ::placeholder { color: var(--muted); opacity: 1; }
+  .resource { font-weight: 600; text-transform: capitalize; }
+  code { font-family: var(--mono); font-size: 0.92em; }
   .rest { white-space: nowrap; }
-  .off-screen { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; border: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+  .off-screen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
-  .page { container-type: inline-size; display: grid; gap: 0.875rem; }
-  header { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; align-items: center; justify-content: space-between; }
-  .toolbar { display: flex; flex-wrap: wrap; gap: 0.5rem; }
+  .page { container-type: inline-size; display: grid; gap: 0.75rem; }
+  header, footer, .toolbar, .notice, .notice > div, .secret, .secrets li, .buttons, .choice { display: flex; gap: 0.5rem; }
+  header, .toolbar, .notice, .secret, .buttons { flex-wrap: wrap; }
+  header, footer, .notice, .secrets li { align-items: center; justify-content: space-between; column-gap: 1rem; }
   .toolbar input { flex: 1 1 12rem; }
   .toolbar select { flex: 0 1 auto; width: auto; }
-  footer { display: flex; gap: 1rem; align-items: center; justify-content: space-between; min-height: 2rem; color: var(--muted); font-size: 0.8125rem; }
+  footer { min-height: 2rem; }
 
-  button, input, select, textarea { font: inherit; color: inherit; }
-  button { cursor: pointer; display: inline-flex; align-items: center; justify-content: center; min-height: 2rem; padding: 0.25rem 0.75rem; border: 1px solid var(--border); border-radius: calc(var(--radius) * 0.75); background: var(--surface); font-weight: 500; white-space: nowrap; }
-  button:hover { background: var(--subtle); }
+  button, input, select, textarea { font: inherit; color: inherit; min-height: 2rem; border: var(--line); border-radius: calc(var(--radius) * 0.75); background: var(--surface); }
+  button { cursor: pointer; display: inline-flex; align-items: center; justify-content: center; padding: 0.25rem 0.75rem; font-weight: 500; white-space: nowrap; }
+  button:hover, tbody tr:hover { background: var(--subtle); }
   button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
   button.danger { background: var(--danger); border-color: var(--danger); color: var(--on-danger); }
   button.primary:hover, button.danger:hover { filter: brightness(1.08); }
   button.quiet { border-color: transparent; background: none; color: var(--muted); padding-inline: 0.5rem; }
   button.quiet:hover { background: var(--subtle); color: var(--text); }
-  button.quiet-danger { color: var(--danger); }
-  button.link { display: inline; min-height: 0; padding: 0; border: 0; background: none; font-weight: 550; text-align: start; white-space: normal; overflow-wrap: anywhere; }
+  button.link { display: inline; min-height: 0; padding: 0; border: 0; background: none; font-weight: 550; text-align: start; white-space: normal; }
   button.link:hover { text-decoration: underline; text-underline-offset: 0.2em; }
   button:disabled, button[aria-disabled="true"] { opacity: 0.6; cursor: default; }
   :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-  input:not([type="radio"], [type="checkbox"]), select, textarea { width: 100%; min-height: 2rem; padding: 0.25rem 0.625rem; border: 1px solid var(--control); border-radius: calc(var(--radius) * 0.75); background: var(--surface); }
+  input, select, textarea { width: 100%; padding: 0.25rem 0.5rem; border-color: var(--control); }
   textarea { padding-block: 0.375rem; resize: vertical; }
-  ::placeholder { color: var(--muted); opacity: 1; }
-  [aria-invalid="true"] { border-color: var(--danger) !important; }
-  .wrong { color: var(--danger); }
+  [type="radio"], [type="checkbox"] { flex: none; width: 1rem; min-height: 1rem; margin: 0.125rem 0 0; accent-color: var(--accent); }
+  [aria-invalid="true"] { border-color: var(--danger); }
+  .wrong, .quiet-danger, .leaked > span, .copy_failed, .saved_hint { color: var(--danger); }
   .caution, .soon { color: var(--warning); }
-  input[type="radio"], input[type="checkbox"] { flex: none; width: 1rem; height: 1rem; margin: 0.15rem 0 0; accent-color: var(--accent); }
+  .copied { color: var(--success); }
 
-  table { width: 100%; border-collapse: separate; border-spacing: 0; table-layout: fixed; border: 1px solid var(--border); border-radius: var(--radius); background: var(--surface); }
-  th, td { padding: 0.625rem 0.75rem; text-align: start; vertical-align: top; overflow-wrap: anywhere; }
-  th { padding-block: 0.5rem; font-size: 0.75rem; font-weight: 500; color: var(--muted); }
-  td { border-top: 1px solid var(--border); }
-  td small { display: block; margin-top: 0.125rem; }
-  tbody tr:hover { background: var(--subtle); }
-  th.name { width: 27%; }
-  th.scopes { width: 23%; }
-  th.actions { width: 10.5rem; }
+  table, .notice, .empty, .skeleton, .scopes-list, .secret, .secrets { border: var(--line); border-radius: var(--radius); }
+  table { background: var(--surface); overflow: clip; }
+  table, thead, tbody, td small, .choice small { display: block; }
+  /* The last group may be short, so that its size is not known before it is laid out. */
+  tbody:not(:last-child) { content-visibility: auto; contain-intrinsic-block-size: auto 76rem; }
+  tr { display: flex; }
+  tbody tr, .leaked, li + li, .skeleton div + div { border-top: var(--line); }
+  th, td { flex: 1 1 0; min-width: 0; padding: 0.625rem 0.75rem; text-align: start; }
+  th { padding-block: 0.5rem; }
+  td small { margin-top: 0.125rem; }
+  .name, .scopes { flex-grow: 1.8; }
+  .status { flex-grow: 1.3; }
+  .actions { flex: 0 0 10.5rem; }
   td.actions { text-align: end; white-space: nowrap; padding-block: 0.3125rem; }
-  tr.revoked .name, tr.expired .name, tr.disabled .name { color: var(--muted); }
-  .scope { display: inline-block; padding: 0 0.35em; border-radius: 4px; background: var(--subtle); border: 1px solid var(--border); font-size: 0.8125em; }
-  .tag { padding: 0 0.4em; border: 1px solid var(--border); border-radius: 4px; font-size: 0.6875rem; }
+  tr:not(.active) .link { color: var(--muted); }
+  .scope, .tag { display: inline-block; padding: 0 0.375em; border: var(--line); border-radius: 4px; }
+  .scope { background: var(--subtle); font-size: 0.75rem; }
   .badge { display: inline-flex; align-items: center; gap: 0.375rem; white-space: nowrap; }
   .badge::before { content: ""; width: 0.5rem; height: 0.5rem; border-radius: 50%; border: 2px solid var(--muted); }
   .badge.active::before { border-color: var(--success); background: var(--success); }
   .badge.expired::before { border-color: var(--warning); }
   .badge.revoked::before { border-color: var(--danger); }
 
-  .notice { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; align-items: center; justify-content: space-between; padding: 0.625rem 0.75rem; border: 1px solid var(--border); border-inline-start: 3px solid var(--accent); border-radius: var(--radius); background: var(--subtle); overflow-wrap: anywhere; }
+  .notice, .secret { padding: 0.625rem 0.75rem; background: var(--subtle); align-items: center; }
+  .notice { border-inline-start: 3px solid var(--accent); }
   .notice.error { border-inline-start-color: var(--danger); }
   .notice p { flex: 1 1 16rem; }
-  .notice > div { display: flex; gap: 0.5rem; }
-  .empty { display: grid; justify-items: center; gap: 0.375rem; padding: 3rem 1rem; border: 1px dashed var(--border); border-radius: var(--radius); text-align: center; color: var(--muted); }
+  .empty { display: grid; justify-items: center; gap: 0.375rem; padding: 3rem 1rem; border-style: dashed; text-align: center; }
   .empty h3 { font-size: 1rem; color: var(--text); }
   .empty button { margin-top: 0.75rem; }
   .empty svg { width: 2rem; height: 2rem; margin-bottom: 0.375rem; }
-  .skeleton { display: grid; border: 1px solid var(--border); border-radius: var(--radius); }
-  .skeleton div { height: 3.6rem; border-top: 1px solid var(--border); background: linear-gradient(var(--subtle), var(--subtle)) 0.75rem center / 40% 0.75rem no-repeat; }
-  .skeleton div:first-child { height: 2.1rem; border-top: 0; }
+  .skeleton div { height: 3.6rem; background: linear-gradient(var(--subtle) 0 0) 0.75rem / 40% 0.75rem no-repeat; }
 
-  dialog { width: min(34rem, calc(100vw - 1.5rem)); max-height: calc(100dvh - 1.5rem); padding: 0; border: 1px solid var(--border); border-radius: calc(var(--radius) * 1.5); background: var(--surface); color: var(--text); box-shadow: 0 16px 48px rgb(0 0 0 / 0.24); overflow: auto; overscroll-behavior: contain; }
-  dialog::backdrop { background: rgb(10 12 24 / 0.48); }
-  dialog > h2 { padding: 1.125rem 1.25rem 0; font-size: 1.0625rem; overflow-wrap: anywhere; }
-  dialog > :is(form, div) { background: inherit; display: grid; gap: 1rem; padding: 0.875rem 1.25rem 1.25rem; overflow-wrap: anywhere; }
-  .buttons { display: flex; flex-wrap: wrap; gap: 0.5rem; justify-content: flex-end; position: sticky; bottom: 0; margin: 0.25rem -1.25rem -1.25rem; padding: 0.5rem 1.25rem 1.25rem; background: inherit; }
-  .buttons > .quiet-danger:first-child { margin-inline-end: auto; }
-  .field { display: grid; gap: 0.25rem; align-content: start; min-width: 0; }
+  dialog { width: min(34rem, calc(100vw - 1.5rem)); max-height: calc(100dvh - 1.5rem); padding: 0; border: var(--line); border-radius: calc(var(--radius) * 1.5); background: var(--surface); color: inherit; box-shadow: 0 16px 48px #0004; overflow: auto; overscroll-behavior: contain; }
+  dialog::backdrop { background: #0a0c187a; }
+  dialog > h2 { padding: 1rem 1.25rem 0; font-size: 1rem; }
+  dialog > :is(form, div) { background: inherit; display: grid; gap: 1rem; padding: 0.75rem 1.25rem 1.25rem; }
+  .buttons { justify-content: flex-end; position: sticky; bottom: 0; margin: 0.25rem -1.25rem -1.25rem; padding: 0.5rem 1.25rem 1.25rem; background: inherit; }
+  .quiet-danger:first-child { margin-inline-end: auto; }
+  .field, fieldset, section { display: grid; gap: 0.375rem; align-content: start; min-width: 0; border: 0; }
   .field > label, legend { font-weight: 550; }
+  legend { margin-bottom: 0.375rem; }
   .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(12rem, 100%), 1fr)); gap: 1rem; }
-  fieldset { display: grid; gap: 0.375rem; min-width: 0; margin: 0; padding: 0; border: 0; }
-  legend { padding: 0; margin-bottom: 0.375rem; }
-  .choice { display: flex; gap: 0.5rem; align-items: start; padding: 0.25rem 0; }
-  .choice small { display: block; }
-  .choice.leaked { margin-top: 0.375rem; padding-top: 0.625rem; border-top: 1px solid var(--border); }
-  .choice.leaked > span { color: var(--danger); }
-  .scopes-list { display: grid; gap: 0.5rem; max-height: 15rem; padding: 0.625rem 0.75rem; border: 1px solid var(--border); border-radius: var(--radius); overflow: auto; }
-  .secret { display: flex; flex-wrap: wrap; gap: 0.625rem; align-items: center; padding: 0.75rem; border: 1px solid var(--border); border-radius: var(--radius); background: var(--subtle); }
-  .secret code { flex: 1 1 14rem; font-size: 0.9375rem; user-select: all; border-radius: 4px; }
-  .told { min-height: 1.45em; font-size: 0.8125rem; }
-  .told.copied { color: var(--success); }
-  .told.copy_failed, .told.saved_hint { color: var(--danger); }
+  .choice { align-items: start; padding: 0.25rem 0; }
+  .leaked { margin-top: 0.375rem; padding-top: 0.75rem; }
+  .scopes-list { display: grid; gap: 0.5rem; max-height: 15rem; padding: 0.625rem 0.75rem; overflow: auto; }
+  .secret code { flex: 1 1 14rem; font-size: 1rem; user-select: all; }
+  .told { min-height: 1.45em; }
   .description { white-space: pre-wrap; }
-  dl { display: grid; grid-template-columns: minmax(7rem, auto) 1fr; gap: 0.4rem 1rem; }
-  dt { color: var(--muted); }
+  dl { display: grid; grid-template-columns: minmax(7rem, auto) 1fr; gap: 0.375rem 1rem; }
   dd { min-width: 0; }
-  section { display: grid; gap: 0.375rem; }
-  .secrets { list-style: none; border: 1px solid var(--border); border-radius: var(--radius); }
-  .secrets li { display: flex; gap: 1rem; align-items: center; justify-content: space-between; padding: 0.5rem 0.75rem; }
-  .secrets li + li { border-top: 1px solid var(--border); }
+  .secrets { list-style: none; }
+  .secrets li { padding: 0.5rem 0.75rem; }
 
   @container (max-width: 46rem) {
-    table, tbody, tr, td { display: block; }
+    tr { display: block; }
+    tbody:not(:last-child) { contain-intrinsic-block-size: auto 220rem; }
     thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
     tbody tr { padding: 0.625rem 0.75rem; }
-    tbody tr + tr { border-top: 1px solid var(--border); }
-    td { display: grid; grid-template-columns: minmax(6rem, 34%) 1fr; column-gap: 0.75rem; padding: 0.1875rem 0; border: 0; }
-    td::before { content: attr(data-label); color: var(--muted); font-size: 0.75rem; padding-top: 0.1rem; }
+    td { display: grid; grid-template-columns: minmax(6rem, 34%) 1fr; column-gap: 0.75rem; padding: 0.1875rem 0; }
+    td::before { content: attr(data-label); color: var(--muted); font-size: 0.75rem; padding-top: 0.125rem; }
     td > * { grid-column: 2; justify-self: start; }
     td.name, td.actions { display: block; }
     td.name::before, td.actions::before { content: none; }
@@ -141,7 +136,7 @@ export const styles = css`
     td.actions button { border-color: var(--border); color: var(--text); margin-inline-end: 0.5rem; }
   }
   @media (max-width: 30rem) {
-    dl { grid-template-columns: 1fr; gap: 0.1rem; }
+    dl { grid-template-columns: 1fr; gap: 0.125rem; }
     dd { margin-bottom: 0.5rem; }
     .toolbar select { flex: 1 1 8rem; }
   }
@@ -150,11 +145,12 @@ export const styles = css`
     @keyframes appear { from { opacity: 0; transform: translateY(0.5rem); } }
   }
   @media (forced-colors: active) {
-    button.primary, button.danger { border-width: 2px; }
+    .primary, .danger { border-width: 2px; }
     .badge.active::before { background: CanvasText; }
   }
   @media print {
-    .toolbar, button:not(.link), td.actions, th.actions, footer { display: none !important; }
+    .toolbar, button:not(.link), .actions, footer { display: none !important; }
+    tbody { content-visibility: visible !important; }
     tr { break-inside: avoid; }
   }
 `;

@@ -1,3 +1,5 @@
+import { plain } from "./spelling.js";
+
 /**
  * Why a request failed. `offline`: no answer came. `slow`: none in time. `cut`: the answer ended early. `foreign`: the answer is
  * not from management. `redirect`: it leads elsewhere, as to a page for signing in. The others follow the status.
@@ -20,7 +22,6 @@ export type TroubleKind =
 const UNCERTAIN: readonly TroubleKind[] = ["offline", "slow", "cut", "foreign", "redirect", "failed"];
 
 interface TroubleFacts {
-  status?: number;
   /** The server's own sentence, and its code. */
   detail?: unknown;
   code?: unknown;
@@ -31,21 +32,19 @@ interface TroubleFacts {
 
 export class Trouble extends Error {
   readonly kind: TroubleKind;
-  readonly status: number;
   readonly detail: string;
   readonly code: string;
   readonly requestId: string;
   /** When it is worth asking again, in milliseconds of the clock; 0 for at once. */
   readonly retryAt: number;
 
-  constructor(kind: TroubleKind, facts: TroubleFacts = {}) {
+  constructor(kind: TroubleKind, { detail, code, requestId, wait }: TroubleFacts = {}) {
     super(kind);
     this.kind = kind;
-    this.status = facts.status ?? 0;
-    this.detail = typeof facts.detail === "string" ? facts.detail.slice(0, 500) : "";
-    this.code = String(facts.code);
-    this.requestId = facts.requestId ?? "";
-    this.retryAt = facts.wait === undefined ? 0 : Date.now() + facts.wait * 1_000;
+    this.detail = typeof detail === "string" ? detail.slice(0, 500) : "";
+    this.code = String(code);
+    this.requestId = requestId ?? "";
+    this.retryAt = wait === undefined ? 0 : Date.now() + wait * 1_000;
   }
 
   /** Whether the change may have happened all the same. */
@@ -58,13 +57,12 @@ const KINDS: Record<number, TroubleKind> = { 401: "signed_out", 403: "forbidden"
 
 /** The trouble that a refusal tells, in each form that a host may choose for errors. */
 export function refusalOf(response: Response, body: unknown): Trouble {
-  const whole = (body ?? {}) as Record<string, unknown>;
-  const errors = whole["errors"];
-  const told = (Array.isArray(errors) ? errors[0] : whole) as Record<string, unknown> | undefined;
+  const whole = plain(body);
+  const errors = whole?.["errors"];
+  const told = Array.isArray(errors) ? plain(errors[0]) : whole;
   const { status, headers } = response;
   const kind = KINDS[status] ?? (status >= 500 ? "failed" : "refused");
   return new Trouble(kind, {
-    status,
     detail: told?.["detail"] ?? told?.["message"],
     code: told?.["code"],
     requestId: headers.get("x-request-id") ?? undefined,

@@ -11,8 +11,10 @@ export class Words {
   readonly #number: Intl.NumberFormat;
 
   constructor(lang: string, ...replaced: Partial<Messages>[]) {
-    this.lang = Intl.NumberFormat.supportedLocalesOf(lang)[0] ?? "en";
-    this.#words = Object.assign({}, en, ...replaced) as Messages;
+    const own = Object.assign({}, ...replaced) as Partial<Messages>;
+    // Dates in one language within sentences in another would be worse than a page in English.
+    this.lang = /^en\b/.test(lang) || Object.keys(own).length > 0 ? supported(lang) : "en";
+    this.#words = { ...en, ...own };
     this.#plural = new Intl.PluralRules(this.lang);
     this.#number = new Intl.NumberFormat(this.lang);
   }
@@ -33,5 +35,14 @@ export class Words {
       // Isolated, so that a name in another direction leaves the sentence around it in order.
       return typeof value === "number" ? this.#number.format(value) : `\u2068${value}\u2069`;
     });
+  }
+}
+
+/** A page may name a language that no browser knows, or that is none. */
+function supported(lang: string): string {
+  try {
+    return Intl.NumberFormat.supportedLocalesOf(lang)[0] ?? "en";
+  } catch {
+    return "en";
   }
 }

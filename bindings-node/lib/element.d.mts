@@ -25,6 +25,7 @@ export interface ShownKey {
 /** What the page did, and that the session of the host has ended. */
 export interface KeywrightKeysEventMap extends HTMLElementEventMap {
   created: CustomEvent<{ key: ShownKey }>;
+  updated: CustomEvent<{ key: ShownKey }>;
   rotated: CustomEvent<{ key: ShownKey }>;
   revoked: CustomEvent<{ key: ShownKey }>;
   disabled: CustomEvent<{ key: ShownKey }>;

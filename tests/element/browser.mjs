@@ -12,13 +12,22 @@ const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP s
 let browser;
 after(() => browser?.close());
 
+/** What each test has opened. */
+const contexts = new WeakMap();
+
+/** Closes the pages of a test. A server that stops before them would break off what they ask for, and they would complain. */
+export async function closePages(t) {
+  for (const context of contexts.get(t) ?? []) await context.close();
+}
+
 /**
  * Opens a page. What a browser complains of fails the test: errors of scripts, breaches of the content security policy, requests
  * to other origins. `refusals` says that the server refuses something, which a browser writes to its console.
  */
 export async function openPage(t, url, { refusals = false, init, ...options } = {}) {
-  browser ??= await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+  browser ??= await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-US", timezoneId: "UTC", ...options });
+  contexts.set(t, [...(contexts.get(t) ?? []), context]);
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   const { origin } = new URL(url);

@@ -95,6 +95,44 @@ test("details tell all, and a key is disabled and enabled there", async (t) => {
   assert.match(await page.evaluate(() => document.querySelector("keywright-keys").shadowRoot.activeElement.getAttribute("aria-label")), /Details of/);
 });
 
+test("name, description, permissions and addresses are edited, and the secret stays", async (t) => {
+  const site = await startSite(t, { attributes: 'fields="networks"' });
+  const made = await site.org.keys.create({ name: "Draft", description: "old", scopes: "deals:read,documents:*", networks: ["10.0.0.0/8"] });
+  const page = await openPage(t, site.url, { refusals: true });
+  await settled(page);
+  const events = page.evaluate(() => new Promise((resolve) => document.addEventListener("updated", ({ detail }) => resolve(detail.key.name))));
+  const edit = async (name) => {
+    await opener(page, "Details of", name).click();
+    await inDialog(page, "Edit").click();
+    await page.getByLabel("deals:read").waitFor();
+  };
+  await edit("Draft");
+  assert.equal(await page.getByLabel("deals:read").isChecked(), true);
+  assert.equal(await page.getByLabel("Description").inputValue(), "old");
+  assert.equal(await page.getByLabel("Allowed IP addresses").inputValue(), "10.0.0.0/8");
+  await page.getByLabel("Name", { exact: true }).fill("");
+  await inDialog(page, "Save changes").click();
+  await page.getByText("Enter a name.").waitFor();
+  await page.getByLabel("Name", { exact: true }).fill("Final");
+  await page.getByLabel("Description").fill("");
+  await page.getByLabel("deals:read").uncheck();
+  await page.getByLabel("deals:write").check();
+  await page.getByLabel("Allowed IP addresses").fill("nowhere");
+  await inDialog(page, "Save changes").click();
+  await page.getByText("did not accept this").waitFor();
+  await page.getByLabel("Allowed IP addresses").fill("127.0.0.1\n::1");
+  await inDialog(page, "Save changes").click();
+  await rowOf(page, "Final").getByText("deals:write").waitFor();
+  assert.equal(await events, "Final");
+  const { key } = await site.kw.verify(made.api_key, { ip: "127.0.0.1" });
+  assert.deepEqual([key.name, key.description, key.scopes], ["Final", null, ["deals:write", "documents:*"]]);
+  await edit("Final");
+  await page.getByLabel("Allowed IP addresses").fill("");
+  await inDialog(page, "Save changes").click();
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  assert.equal((await site.org.keys.get(made.id)).networks, null);
+});
+
 test("everything is done with the keyboard alone", async (t) => {
   const site = await startSite(t);
   const page = await openPage(t, site.url);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import express from "express";
 import { Keywright } from "keywright";
 import { guard } from "keywright/express";
+import { closePages } from "./browser.mjs";
 
 export const PEPPER = "pepper for tests, thirty-two bytes or more";
 
@@ -38,7 +39,7 @@ body { margin: 0; background: light-dark(#fff, #0f1117); color: light-dark(#1a1f
 main { max-width: 68rem; margin: 0 auto; padding: 1.5rem 1rem; }
 h1 { font-size: 1.125rem; margin: 0 0 1.25rem; }`;
 
-const TYPES = { js: "text/javascript" };
+const TYPES = { js: "text/javascript", html: "text/html" };
 
 /**
  * Starts a product. `mount` is where management is; `attributes` are those of the element; `may` is what the session may do.
@@ -80,6 +81,7 @@ export async function startSite(t, { engine = {}, http = {}, mount = "/manage", 
   const server = app.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(async () => {
+    await closePages(t);
     server.closeAllConnections();
     server.close();
     await kw.close();

@@ -1,9 +1,10 @@
-import { type TemplateResult, html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit-html";
 import type { Key, Secret } from "../key.js";
 import type { Page } from "../page.js";
 import { button } from "../parts/button.js";
 import { levelText, scopeList, statusBadge } from "../parts/key.js";
 import { Dialog } from "./dialog.js";
+import { EditDialog } from "./edit.js";
 import { RevokeDialog } from "./revoke.js";
 import { RotateDialog } from "./rotate.js";
 
@@ -60,7 +61,7 @@ export class DetailsDialog extends Dialog {
       [words.say("scopes"), key.scopes && scopeList(words, key.scopes, Infinity)],
       [words.say("level"), key.level && levelText(words, key.level)],
       [words.say("tier"), key.tier && html`<bdi>${key.tier}</bdi>`],
-      [words.say("limit_networks"), key.networks === null ? words.say("any_network") : key.networks?.map((it) => html`<code>${it}</code> `)],
+      [words.say("networks"), key.networks === null ? words.say("any_network") : key.networks?.map((it) => html`<code>${it}</code> `)],
       [words.say("column_expires"), key.expires_at === undefined ? undefined : (moment(key.expires_at) ?? words.say("never_expires"))],
       [words.say("column_used"), key.last_used_at === undefined ? undefined : (moment(key.last_used_at) ?? words.say("never_used"))],
       [words.say("usage"), key.usage_count === undefined ? undefined : html`${words.say("uses", { count: key.usage_count })}${key.denied_count ? html`, ${words.say("denied", { count: key.denied_count })}` : nothing}`],
@@ -101,6 +102,7 @@ export class DetailsDialog extends Dialog {
       ${button(words.say("revoke"), { press: () => this.page.open(new RevokeDialog(this.page, key)), kind: "quiet-danger" })}
       ${key.status === "disabled" ? button(words.say("enable"), { press: () => this.#change("enable"), isDisabled }) : nothing}
       ${key.status === "active" ? button(words.say("disable"), { press: () => this.#change("disable"), isDisabled }) : nothing}
+      ${button(words.say("edit"), { press: () => this.page.open(new EditDialog(this.page, key)), isDisabled })}
       ${key.status === "active" ? button(words.say("rotate"), { press: () => this.page.open(new RotateDialog(this.page, key)) }) : nothing}
     `;
   }

@@ -1,4 +1,4 @@
-import { type TemplateResult, html } from "lit";
+import { type TemplateResult, html } from "lit-html";
 import type { ModalDialog, Page } from "../page.js";
 import { button } from "../parts/button.js";
 import { troubleNotice } from "../parts/trouble.js";
@@ -49,7 +49,7 @@ export abstract class Dialog implements ModalDialog {
       event.preventDefault();
       submit(event.target as HTMLFormElement);
     };
-    return html`<form novalidate @submit=${sent}>
+    return html`<form novalidate autocomplete="off" @submit=${sent}>
       ${content} ${this.notice()}
       <div class="buttons">${buttons}</div>
     </form>`;

@@ -1,4 +1,4 @@
-import { type TemplateResult, html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit-html";
 import type { Attempt } from "../attempts.js";
 import type { Key } from "../key.js";
 import type { Page } from "../page.js";

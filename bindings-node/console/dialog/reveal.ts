@@ -1,4 +1,4 @@
-import { type TemplateResult, html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit-html";
 import type { Attempt } from "../attempts.js";
 import { copy, download } from "../clipboard.js";
 import { type Key, formerSecrets } from "../key.js";
@@ -65,16 +65,14 @@ export class RevealDialog extends Dialog {
   render(): TemplateResult {
     const { words, format } = this.page;
     const former = formerSecrets(this.#key)[0]?.grace_ends_at;
-    const save = (event: Event) => {
-      // The second click of a double click that sent the form before meant that form.
-      if ((event as MouseEvent).detail > 1) return;
+    const save = () => {
       this.#isSaved = true;
       this.page.close();
     };
     return html`<div>
       <p>${words.say("reveal_text", { name: this.#key.name })}</p>
       <div class="secret" part="secret">
-        <code tabindex="0" role="textbox" aria-readonly="true" aria-label=${words.say("api_key")} @focus=${(event: Event) => select(event.target as Node)}>${this.#apiKey}</code>
+        <code tabindex="0" translate="no" role="textbox" aria-readonly="true" aria-label=${words.say("api_key")} @focus=${(event: Event) => select(event.target as Node)}>${this.#apiKey}</code>
         ${button(words.say("copy"), { press: (event) => void this.#copy(event), kind: "primary", hasFocus: true })}
       </div>
       <p class="told ${this.#told ?? ""}" role="status">${this.#told ? words.say(this.#told) : nothing}</p>

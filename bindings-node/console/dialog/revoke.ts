@@ -1,4 +1,4 @@
-import { type TemplateResult, html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit-html";
 import type { Key } from "../key.js";
 import type { Page } from "../page.js";
 import { Dialog } from "./dialog.js";
@@ -40,7 +40,7 @@ export class RevokeDialog extends Dialog {
       this.#typed = (event.target as HTMLInputElement).value;
     };
     const content = html`<p>${words.say("revoke_text")}</p>
-      <p>${used ? words.say("revoke_used", { time: format.relative(used) }) : words.say("revoke_unused")}</p>
+      <p>${used ? words.say("revoke_used", { time: format.relative(used) }) : words.say("unused")}</p>
       <div class="field">
         <label for="confirmation">${words.say("revoke_confirm", { name: this.#label })}</label>
         <input part="input" id="confirmation" autocomplete="off" autocapitalize="off" spellcheck="false" dir="auto" autofocus aria-invalid=${this.#isWrong}

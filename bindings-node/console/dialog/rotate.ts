@@ -1,4 +1,4 @@
-import { type TemplateResult, html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit-html";
 import { type Key, formerSecrets } from "../key.js";
 import type { Page } from "../page.js";
 import { button } from "../parts/button.js";
@@ -88,7 +88,7 @@ export class RotateDialog extends Dialog {
     return html`<div class="notice" part="notice">
       <p>
         ${words.say("rotate_former", { time: format.moment(secret.grace_ends_at) })}
-        ${used ? words.say("rotate_former_used", { time: format.relative(used) }) : words.say("rotate_former_unused")}
+        ${used ? words.say("rotate_former_used", { time: format.relative(used) }) : words.say("unused")}
         ${words.say("rotate_former_only")}
       </p>
       ${button(words.say("end_grace"), { press: () => this.#endFormer(), isDisabled: this.isBusy })}

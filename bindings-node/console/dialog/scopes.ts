@@ -1,25 +1,27 @@
-import { type TemplateResult, html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit-html";
 import type { Page } from "../page.js";
 import type { Scope } from "../spelling.js";
 
 /** From how many permissions on a search helps. */
 const MANY = 9;
 
-/** The permissions of the catalogue by resource. None is chosen to begin with. */
+/** The permissions of the catalogue by resource. */
 export class ScopePicker {
   readonly #page: Page;
   readonly #groups: [string, Scope[]][];
   readonly #isLong: boolean;
-  readonly #chosen = new Set<string>();
+  readonly #chosen: Set<string>;
   #search = "";
 
-  constructor(page: Page, scopes: Scope[]) {
+  /** Those that are chosen to begin with may stand in no catalogue, as `deals:*` does. */
+  constructor(page: Page, scopes: Scope[], chosen: string[]) {
     const groups = new Map<string, Scope[]>();
     for (const scope of scopes) {
       const resource = scope.scope.split(":")[0] ?? "";
       groups.set(resource, [...(groups.get(resource) ?? []), scope]);
     }
     this.#page = page;
+    this.#chosen = new Set(chosen);
     this.#groups = [...groups];
     this.#isLong = scopes.length >= MANY;
   }

@@ -1,4 +1,4 @@
-import { type TemplateResult, html } from "lit";
+import { type TemplateResult, html } from "lit-html";
 import type { Page } from "../page.js";
 import type { Trouble } from "../trouble.js";
 import { Dialog } from "./dialog.js";

@@ -1,4 +1,4 @@
-import { type TemplateResult, html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit-html";
 
 export interface ButtonOptions {
   /** What it does; without it, it sends the form around it. */

@@ -1,11 +1,11 @@
 // How the parts of a key are shown, in the table and in the details.
-import { type TemplateResult, html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit-html";
 import type { Key, Status } from "../key.js";
 import type { Page } from "../page.js";
 import type { Word, Words } from "../words.js";
 
 const DAY = 86_400_000;
-const LEVELS = ["read", "read_write", "full"];
+export const LEVELS = ["read", "read_write", "full"];
 
 export function statusBadge(words: Words, status: Status): TemplateResult {
   return html`<span class="badge ${status}" part="badge ${status}">${words.say(`status_${status}`)}</span>`;

@@ -1,4 +1,4 @@
-import { type TemplateResult, html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit-html";
 import type { Page } from "../page.js";
 import type { Trouble } from "../trouble.js";
 import type { Word } from "../words.js";

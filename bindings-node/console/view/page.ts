@@ -1,4 +1,4 @@
-import { type TemplateResult, html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit-html";
 import type { Attempt } from "../attempts.js";
 import { CreateDialog } from "../dialog/create.js";
 import { finish } from "../dialog/issue.js";
@@ -15,7 +15,8 @@ const KEY_ICON = html`<svg viewBox="0 0 24 24" fill="none" stroke="currentColor"
 export function pageView(page: Page): TemplateResult {
   const { words, list } = page;
   const isBlank = list.isReady && list.loaded === 0 && !isFiltered(page);
-  return html`<div class="page" part="page" aria-busy=${!page.isReady}>
+  const isDrawn = page.draw(list.isReady ? list.shown.length : 0);
+  return html`<div class="page" part="page" lang=${words.lang} aria-busy=${!(page.isReady && isDrawn)}>
     <header part="header">
       <slot name="heading"><h2 part="heading" tabindex="-1">${words.say("title")}</h2></slot>
       ${isBlank ? nothing : createButton(page)}
@@ -25,7 +26,7 @@ export function pageView(page: Page): TemplateResult {
     ${list.trouble
       ? html`<slot name=${list.trouble.kind === "signed_out" ? "signed-out" : "trouble"}>${troubleNotice(page, list.trouble, () => void page.reload())}</slot>`
       : nothing}
-    ${isBlank ? empty(page) : list.isReady ? found(page) : list.trouble ? nothing : skeleton(page)}
+    ${isBlank ? empty(page) : list.isReady ? found(page) : list.trouble ? nothing : skeleton()}
     <p class="off-screen" role="status">${page.told || (list.isReady ? summary(page) : words.say("loading"))}</p>
   </div>`;
 }
@@ -82,8 +83,8 @@ function empty(page: Page): TemplateResult {
   </slot>`;
 }
 
-function skeleton({ words }: Page): TemplateResult {
-  return html`<div class="skeleton" aria-hidden="true" title=${words.say("loading")}>${[0, 1, 2, 3].map(() => html`<div></div>`)}</div>`;
+function skeleton(): TemplateResult {
+  return html`<div class="skeleton" aria-hidden="true">${[0, 1, 2, 3].map(() => html`<div></div>`)}</div>`;
 }
 
 function orphan(page: Page, attempt: Attempt): TemplateResult {

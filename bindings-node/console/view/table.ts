@@ -1,5 +1,4 @@
-import { type TemplateResult, html, nothing } from "lit";
-import { guard } from "lit/directives/guard.js";
+import { type TemplateResult, html, noChange, nothing } from "lit-html";
 import { DetailsDialog } from "../dialog/details.js";
 import { RevokeDialog } from "../dialog/revoke.js";
 import { RotateDialog } from "../dialog/rotate.js";
@@ -30,13 +29,24 @@ const COLUMNS: Column[] = [
   { name: "column_expires", class: "expires", isShown: (key) => key.expires_at !== undefined, cell: expiryText },
 ];
 
-/** The keys. Roles stand on each part, because narrow pages lay the table out as cards. */
+/** Rows in a group. A browser neither styles nor lays out the groups that are far from the window. */
+const GROUP = 20;
+
+/** The keys. Roles stand on each part, because its layout is not a table's: narrow pages show cards. */
 export function table(page: Page, keys: Key[]): TemplateResult {
   const { words, canManage } = page;
   const columns = COLUMNS.filter((column) => keys.some((key) => column.isShown(key)));
-  // Rows are made again when something in them changes, or the minute that their times count from.
   const minute = Math.floor(Date.now() / 60_000);
   const shape = columns.map((column) => column.class).join();
+  // A group is rendered again when a key in it changes, or the minute that its times count from.
+  const group = (keys: Key[], at: number) => {
+    const before = page.groups[at];
+    const now = (page.groups[at] = [minute, canManage, words, shape, ...keys]);
+    if (before?.length === now.length && now.every((value, at) => value === before[at])) return noChange;
+    return html`<tbody role="rowgroup">${keys.map((key) => row(page, columns, key))}</tbody>`;
+  };
+  const groups = inGroups(keys.slice(0, page.drawn));
+  page.groups.length = groups.length;
   return html`<table part="table" role="table" aria-label=${words.say("title")}>
     <thead role="rowgroup">
       <tr role="row">
@@ -44,14 +54,16 @@ export function table(page: Page, keys: Key[]): TemplateResult {
         ${canManage ? html`<th role="columnheader" scope="col" class="actions"><span class="off-screen">${words.say("column_actions")}</span></th>` : nothing}
       </tr>
     </thead>
-    <tbody role="rowgroup">
-      ${keys.map((key) => guard([key, minute, canManage, words, shape], () => row(page, columns, key)))}
-    </tbody>
+    ${groups.map(group)}
   </table>`;
 }
 
+function inGroups(keys: Key[]): Key[][] {
+  return Array.from({ length: Math.ceil(keys.length / GROUP) }, (_, at) => keys.slice(at * GROUP, (at + 1) * GROUP));
+}
+
 function row(page: Page, columns: Column[], key: Key): TemplateResult {
-  return html`<tr role="row" part="row" class=${key.status} data-key=${key.id}>
+  return html`<tr role="row" part="row" class=${key.status}>
     ${columns.map((column) => html`<td role="cell" part="cell" class=${column.class} data-label=${page.words.say(column.name)}>${column.cell(page, key)}</td>`)}
     ${page.canManage ? html`<td role="cell" part="cell" class="actions">${actions(page, key)}</td>` : nothing}
   </tr>`;

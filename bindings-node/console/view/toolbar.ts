@@ -1,4 +1,4 @@
-import { type TemplateResult, html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit-html";
 import type { Page } from "../page.js";
 import type { Word } from "../words.js";
 
@@ -17,17 +17,16 @@ export function toolbar(page: Page): TemplateResult {
   const environments = choices.environments.length > 0 ? choices.environments : list.environments;
   const chosen = page.filter;
   const value = (event: Event) => (event.target as HTMLInputElement | HTMLSelectElement).value;
+  const choice = (name: "status" | "environment", options: [string, string][]) =>
+    html`<select part="input" aria-label=${words.say(name)} @change=${(event: Event) => page.filterBy({ [name]: value(event) })}>
+      ${options.map(([value, text]) => html`<option value=${value} ?selected=${chosen[name] === value}>${text}</option>`)}
+    </select>`;
   return html`<div class="toolbar" part="toolbar" role="search">
     <input type="search" part="input" dir="auto" autocomplete="off" spellcheck="false" aria-label=${words.say("search")} placeholder=${words.say("search_hint")}
       .value=${chosen.search} @input=${(event: Event) => page.search(value(event))} />
-    <select part="input" aria-label=${words.say("status")} @change=${(event: Event) => page.filterBy({ status: value(event) })}>
-      ${STATUSES.map(([status, word]) => html`<option value=${status} ?selected=${chosen.status === status}>${words.say(word)}</option>`)}
-    </select>
+    ${choice("status", STATUSES.map(([status, word]) => [status, words.say(word)]))}
     ${environments.length > 1 || chosen.environment
-      ? html`<select part="input" aria-label=${words.say("environment")} @change=${(event: Event) => page.filterBy({ environment: value(event) })}>
-          <option value="">${words.say("all_environments")}</option>
-          ${environments.map((name) => html`<option value=${name} ?selected=${chosen.environment === name}>${name}</option>`)}
-        </select>`
+      ? choice("environment", [["", words.say("all_environments")], ...environments.map((name): [string, string] => [name, name])])
       : nothing}
     <slot name="actions"></slot>
   </div>`;
