@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use super::connection::Query;
 use super::keys::is_unstorable;
 use super::pool::Pool;
-use super::table::{POSTGRES, PgColumns};
+use super::table::{InsertStatements, POSTGRES, PgColumns};
 use super::value::SqlValue;
 use crate::clock::Millis;
 use crate::error::Error;
@@ -16,7 +16,7 @@ use crate::store::rows::{AuditColumns, AuditFilter, AuditRow, Tenant};
 use crate::store::script::{ChainEnd, PrunableAudit};
 use crate::store::table::AUDIT;
 
-static INSERT: LazyLock<String> = LazyLock::new(|| AUDIT.insert(&POSTGRES));
+pub(super) static INSERT: LazyLock<InsertStatements> = LazyLock::new(|| InsertStatements::new(&AUDIT));
 static SELECT: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM keywright.audit a", AUDIT.select(&POSTGRES, "a")));
 
@@ -75,10 +75,11 @@ fn read(row: &Row) -> Result<AuditRow, Error> {
     Ok(columns.into())
 }
 
-pub(super) fn insert(row: &AuditRow) -> Query<'_> {
+/// The values of a row, in the order of [`AUDIT`].
+pub(super) fn values(row: &AuditRow) -> [SqlValue<'_>; AUDIT.len()] {
     let AuditRow { entry, at, details, pepper, hash } = row;
     let AuditEntry { seq, at: _, org, actor, action, target, reason, details: _, hash: _ } = entry;
-    let values: [SqlValue<'_>; AUDIT.len()] = [
+    [
         SqlValue::unsigned(*seq),
         SqlValue::time(*at),
         org.into(),
@@ -89,8 +90,7 @@ pub(super) fn insert(row: &AuditRow) -> Query<'_> {
         details.into(),
         pepper.into(),
         hash.as_slice().into(),
-    ];
-    Query { sql: &INSERT, values: values.into() }
+    ]
 }
 
 /// The last entry.

@@ -6,19 +6,19 @@ use tokio_postgres::Row;
 
 use super::connection::Query;
 use super::keys::{DESCENDANTS, read_views};
-use super::rows::{key_values, secret_values};
-use super::table::{POSTGRES, PgColumns};
+use super::rows::key_values;
+use super::table::{InsertStatements, POSTGRES, PgColumns};
 use super::value::SqlValue;
 use crate::error::Error;
 use crate::lifecycle::{ENDED, SecretLifetime};
 use crate::store::key::KeyRow;
-use crate::store::rows::{SecretRow, foreign_row};
+use crate::store::rows::foreign_row;
 use crate::store::script::{FormerSecret, LockedKey};
 use crate::store::table::{KEYS, SECRETS};
 
-static INSERT_KEY: LazyLock<String> = LazyLock::new(|| KEYS.insert(&POSTGRES));
+pub(super) static INSERT_KEYS: LazyLock<InsertStatements> = LazyLock::new(|| InsertStatements::new(&KEYS));
+pub(super) static INSERT_SECRETS: LazyLock<InsertStatements> = LazyLock::new(|| InsertStatements::new(&SECRETS));
 static UPDATE_KEY: LazyLock<String> = LazyLock::new(|| KEYS.update(&POSTGRES));
-static INSERT_SECRET: LazyLock<String> = LazyLock::new(|| SECRETS.insert(&POSTGRES));
 
 static RESTRICTIONS: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -40,11 +40,17 @@ pub(super) fn read_locked(views: &[Row], restrictions: &[Row]) -> Result<Option<
     Ok(Some(LockedKey { view, org_disabled: columns.next()?, descendants: columns.count()? }))
 }
 
-/// Whether the id or the lookup of a new key is taken.
-pub(super) fn taken<'a>(id: &'a str, lookup: &'a str) -> Query<'a> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM keywright.keys WHERE id = $1) \
-        OR EXISTS (SELECT 1 FROM keywright.secrets WHERE lookup = $2)";
-    Query { sql, values: vec![id.into(), lookup.into()] }
+/// Those of the ids and lookups of new keys that are taken.
+pub(super) fn taken<'a>(ids: Vec<&'a str>, lookups: Vec<&'a str>) -> Query<'a> {
+    let sql = "SELECT id, NULL FROM keywright.keys WHERE id = ANY ($1) \
+        UNION ALL SELECT NULL, lookup FROM keywright.secrets WHERE lookup = ANY ($2)";
+    Query { sql, values: vec![SqlValue::Texts(ids), SqlValue::Texts(lookups)] }
+}
+
+/// Reads a row of [`taken`].
+pub(super) fn read_taken(row: &Row) -> Result<(Option<&str>, Option<&str>), Error> {
+    let mut columns = PgColumns::at(row, 0);
+    Ok((columns.next()?, columns.next()?))
 }
 
 /// The former secrets whose grace is not ended for ever.
@@ -66,16 +72,8 @@ pub(super) fn read_former(row: &Row) -> Result<FormerSecret, Error> {
     })
 }
 
-pub(super) fn insert_key(key: &KeyRow) -> Result<Query<'_>, Error> {
-    Ok(Query { sql: &INSERT_KEY, values: key_values(key)? })
-}
-
 pub(super) fn update_key(key: &KeyRow) -> Result<Query<'_>, Error> {
     Ok(Query { sql: &UPDATE_KEY, values: key_values(key)? })
-}
-
-pub(super) fn insert_secret<'a>(key_id: &'a str, secret: &'a SecretRow) -> Query<'a> {
-    Query { sql: &INSERT_SECRET, values: secret_values(key_id, secret).into() }
 }
 
 pub(super) fn end_secret(lifetime: &SecretLifetime) -> Query<'_> {

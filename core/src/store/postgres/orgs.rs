@@ -17,7 +17,7 @@ use crate::store::table::ORGS;
 static INSERT: LazyLock<String> = LazyLock::new(|| ORGS.insert(&POSTGRES));
 static UPDATE: LazyLock<String> = LazyLock::new(|| ORGS.update(&POSTGRES));
 static GET: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {} FROM keywright.orgs o WHERE o.id = $1", ORGS.select(&POSTGRES, "o")));
+    LazyLock::new(|| format!("SELECT {} FROM keywright.orgs o WHERE o.id = ANY ($1)", ORGS.select(&POSTGRES, "o")));
 static LIST: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM keywright.orgs o WHERE o.created_at < $1 OR (o.created_at = $1 AND o.id < $2) \
@@ -26,16 +26,16 @@ static LIST: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The row of an org.
-pub(super) fn get_query(id: &str) -> Query<'_> {
-    Query { sql: &GET, values: vec![id.into()] }
+/// The rows of orgs.
+pub(super) fn get_query(ids: Vec<&str>) -> Query<'_> {
+    Query { sql: &GET, values: vec![SqlValue::Texts(ids)] }
 }
 
 pub(super) async fn get(on: &Pool, id: &str) -> Result<Option<OrgRow>, Error> {
     if is_unstorable(id) {
         return Ok(None);
     }
-    on.read(&get_query(id)).await?.first().map(read).transpose()
+    on.read(&get_query(vec![id])).await?.first().map(read).transpose()
 }
 
 pub(super) async fn list(on: &Pool, after: Option<&PageCursor>, limit: usize) -> Result<Vec<OrgRow>, Error> {

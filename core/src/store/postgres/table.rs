@@ -3,6 +3,8 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
+use super::connection::Query;
+use super::value::SqlValue;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::store::column::ColumnReader;
@@ -27,6 +29,41 @@ pub(super) fn take_over(table: &Table) -> String {
     let columns = table.mutable_columns().iter();
     let assignments: Vec<String> = columns.map(|column| format!("{column} = excluded.{column}")).collect();
     assignments.join(", ")
+}
+
+/// The largest number of rows that one statement inserts, as a power of 2.
+const MOST_ROWS: usize = 6;
+
+/// The statements that insert 1, 2, 4 and more rows into a table. So few stay prepared, and insert any number of rows.
+pub(super) struct InsertStatements([String; MOST_ROWS + 1]);
+
+impl InsertStatements {
+    pub(super) fn new(table: &Table) -> Self {
+        let row = |row: usize| {
+            let parameters =
+                table.columns.iter().zip(row * table.len() + 1..).map(|(column, number)| parameter(column, number));
+            format!("({})", parameters.collect::<Vec<_>>().join(", "))
+        };
+        let (name, columns) = (table.name, table.columns.join(", "));
+        Self(std::array::from_fn(|power| {
+            let rows: Vec<String> = (0..1 << power).map(row).collect();
+            format!("INSERT INTO {}{name} ({columns}) VALUES {}", POSTGRES.schema, rows.join(", "))
+        }))
+    }
+
+    /// Inserts rows, of which each has the values of all columns.
+    pub(super) fn queries<'a, R>(&'a self, rows: Vec<R>) -> Vec<Query<'a>>
+    where
+        R: IntoIterator<Item = SqlValue<'a>>,
+    {
+        let (mut rows, mut queries) = (rows.into_iter(), Vec::new());
+        for (power, sql) in self.0.iter().enumerate().rev() {
+            while rows.len() >= 1 << power {
+                queries.push(Query { sql, values: rows.by_ref().take(1 << power).flatten().collect() });
+            }
+        }
+        queries
+    }
 }
 
 /// Reads the columns of a row one after the other.
@@ -112,5 +149,21 @@ mod tests {
         assert_eq!(table.insert(&POSTGRES), "INSERT INTO keywright.t (a, b, limits) VALUES ($1, $2, $3::json)");
         assert_eq!(table.update(&POSTGRES), "UPDATE keywright.t SET limits = $3::json WHERE a = $1");
         assert_eq!(take_over(&table), "limits = excluded.limits");
+    }
+
+    #[test]
+    fn rows_are_inserted_together() {
+        let inserts = InsertStatements::new(&Table { name: "t", columns: &["a", "limits"], fixed: 1 });
+        let queries = inserts.queries((0..131).map(|_| [SqlValue::Integer(None), SqlValue::Integer(None)]).collect());
+        assert_eq!(queries.iter().map(|query| query.values.len() / 2).collect::<Vec<_>>(), [64, 64, 2, 1]);
+        let sql: Vec<&str> = queries.iter().skip(2).map(|query| query.sql).collect();
+        assert_eq!(
+            sql,
+            [
+                "INSERT INTO keywright.t (a, limits) VALUES ($1, $2::json), ($3, $4::json)",
+                "INSERT INTO keywright.t (a, limits) VALUES ($1, $2::json)",
+            ]
+        );
+        assert!(inserts.queries::<[SqlValue<'_>; 2]>(Vec::new()).is_empty());
     }
 }

@@ -12,6 +12,7 @@ use super::connection::{Connection, PipelineStep, Query};
 use super::freshness::AnnouncedChanges;
 use super::overlap::meets;
 use super::pool::{Pool, WriterRole};
+use super::script::SharedReads;
 use super::watcher::Watcher;
 use super::{audit, changes, error, idempotency, script};
 use crate::error::{Error, UnavailableCause};
@@ -30,8 +31,10 @@ const MAX_TOGETHER: usize = 64;
 /// How often a transaction runs again that the server ended in favour of another one.
 const MAX_REPETITIONS: u32 = 5;
 
-/// The lock under which ordered scripts run. The triggers raise the sequence in the same row.
-const LOCK_SEQUENCE: &str = "SELECT seq FROM keywright.meta FOR UPDATE";
+/// Takes the lock under which ordered scripts run. The triggers raise the sequence in the same row.
+pub(super) fn lock_sequence() -> Query<'static> {
+    Query { sql: "SELECT seq FROM keywright.meta FOR UPDATE", values: Vec::new() }
+}
 
 /// A script in the queue.
 trait QueuedScript: Send + Sync {
@@ -204,7 +207,9 @@ impl ScriptWriter {
         let mut decided: Vec<(Box<dyn QueuedScript>, Vec<Write>)> = Vec::new();
         let mut postponed: Vec<Box<dyn QueuedScript>> = Vec::new();
         let mut refused: Vec<Box<dyn QueuedScript>> = Vec::new();
-        let mut answers = answers.into_iter().skip(1);
+        let mut answers = answers.into_iter();
+        // The first one is that to `BEGIN`.
+        answers.next();
         // The number of the last change before these.
         let (seq, chain_end) = match role {
             WriterRole::Ordered => {
@@ -213,10 +218,16 @@ impl ScriptWriter {
             }
             WriterRole::Other => (None, Ok(ChainEnd::default())),
         };
-        let mut answers = answers.skip(locks(&group).len());
-        let mut chain = Chain::new(chain_end.clone().unwrap_or_default(), self.audit_key.clone());
+        locks(&group).iter().for_each(|_| drop(answers.next()));
+        let shared = SharedReads::of(group.iter().map(|script| script.reads())).rows(&mut answers);
+        let begun = chain_end.and_then(|end| shared.map(|shared| (end, shared)));
+        let end = begun.as_ref().map(|(end, _)| *end).unwrap_or_default();
+        let mut chain = Chain::new(end, self.audit_key.clone());
         for mut script in group {
-            let rows = chain_end.clone().and_then(|end| script::rows(script.reads(), end, &mut answers));
+            let rows = match &begun {
+                Ok((end, shared)) => script::rows(script.reads(), *end, shared, &mut answers),
+                Err(error) => Err(error.clone()),
+            };
             let writes_before = || decided.iter().flat_map(|(_, writes)| writes);
             if !postponed.is_empty() || writes_before().any(|write| meets(script.reads(), write)) {
                 postponed.push(script);
@@ -267,12 +278,12 @@ impl ScriptWriter {
             let begin = connection.begin();
             let mut steps = vec![PipelineStep::Text(&begin)];
             if role == WriterRole::Ordered {
-                let lock_sequence = Query { sql: LOCK_SEQUENCE, values: Vec::new() };
-                steps.extend([PipelineStep::Query(lock_sequence), PipelineStep::Query(audit::end())]);
+                steps.extend([lock_sequence(), audit::end()].map(PipelineStep::Query));
             }
             steps.extend(locks(group).into_iter().map(|key| PipelineStep::Query(idempotency::lock_query(key))));
+            let shared = SharedReads::of(group.iter().map(|script| script.reads()));
             let reads = group.iter().flat_map(|script| script::queries(script.reads()));
-            steps.extend(reads.map(PipelineStep::Query));
+            steps.extend(shared.queries().chain(reads).map(PipelineStep::Query));
             match connection.pipeline(&steps).await {
                 Some(Ok(answers)) => return Ok((connection, answers)),
                 Some(Err(problem)) if again && error::is_lost(&problem) => again = false,
@@ -322,16 +333,13 @@ async fn commit<'a>(
     writes: impl Iterator<Item = &'a Write>,
     seq: Option<i64>,
 ) -> Result<Option<AnnouncedChanges>, CommitFailure> {
-    let mut steps = Vec::new();
-    for write in writes {
-        match script::statements(write) {
-            Ok(statements) => steps.extend(statements.into_iter().map(PipelineStep::Query)),
-            Err(error) => {
-                rollback(connection).await;
-                return Err(CommitFailure::Refused(error));
-            }
+    let mut steps: Vec<PipelineStep<'_>> = match script::statements(writes) {
+        Ok(statements) => statements.into_iter().map(PipelineStep::Query).collect(),
+        Err(error) => {
+            rollback(connection).await;
+            return Err(CommitFailure::Refused(error));
         }
-    }
+    };
     if steps.is_empty() {
         rollback(connection).await;
         return Ok(None);
