@@ -11,7 +11,8 @@ mkdir -p "$data"
 
 say "Preparing: release builds and the peers ..."
 tools && python_packages && node_packages
-cargo build --quiet --release --package keywright-tests --example bench --example gil --example hello --example hot
+cargo build --quiet --release --package keywright-tests --example bench --example gil --example hello --example hot \
+  --example postgres
 built=$(cargo metadata --no-deps --format-version 1 | "$python" -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
 triple=$(rustc --version --verbose | sed -n 's/^host: //p')
 examples="$built/$triple/release/examples"
@@ -22,7 +23,7 @@ quiet .venv/bin/maturin build --release --out "$work/wheel"
 "$work/venv/bin/python" -m pip install --quiet --no-index --no-deps --force-reinstall "$work"/wheel/keywright-*.whl
 
 mkdir -p "$work/node"
-cp "$bench"/node/{package.json,package-lock.json,.npmrc,main.mjs,hot.mjs,better-auth.mjs,timing.mjs} "$work/node/"
+cp "$bench"/node/{package.json,package-lock.json,.npmrc,main.mjs,hot.mjs,postgres.mjs,better-auth.mjs,timing.mjs} "$work/node/"
 quiet npm run build
 npm pack --silent --pack-destination "$work" >/dev/null
 (

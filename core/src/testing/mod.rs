@@ -46,3 +46,27 @@ pub fn ask_freshness(kw: &Keywright, times: usize) -> bool {
 pub fn find_statement() -> &'static str {
     &crate::store::sqlite::FIND
 }
+
+/// The SQL of a statement of the store on PostgreSQL. For benchmarks that run it without the engine. `None` for a name that is
+/// none of these:
+///
+/// | name | reads | parameters |
+/// |---|---|---|
+/// | `find` | all that a verification needs | the time, the lookup |
+/// | `lock_sequence` | the number of the last change, locked | – |
+/// | `audit_end` | the last entry of the audit chain | – |
+/// | `taken` | whether an id or a lookup is taken | the id, the lookup |
+/// | `org` | an org | its id |
+/// | `get` | a key with its secrets | the time, its id |
+/// | `restrictions` | the state of a key's org, and the number of its descendants | its id |
+/// | `changes` | the changes after a number | the number |
+///
+/// ```
+/// assert!(keywright::testing::postgres_statement("find").is_some_and(|sql| sql.starts_with("SELECT")));
+/// assert_eq!(keywright::testing::postgres_statement("lose"), None);
+/// ```
+#[cfg(feature = "postgres")]
+#[must_use]
+pub fn postgres_statement(name: &str) -> Option<&'static str> {
+    crate::store::postgres::statement(name)
+}

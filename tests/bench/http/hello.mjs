@@ -5,7 +5,7 @@ import { join } from "node:path";
 import express from "express";
 import { Keywright } from "keywright";
 import { guard } from "keywright/express";
-import { peer } from "./better-auth.mjs";
+import { peer, sqlite } from "./better-auth.mjs";
 
 const [, variant, folder] = process.argv.slice(2);
 let text = readFileSync(join(folder, "key.txt"), "utf8");
@@ -25,7 +25,7 @@ if (variant === "keywright") {
     next();
   });
 } else if (variant === "better-auth") {
-  const { texts, verify } = await peer(join(folder, "better-auth.db"), 1_000);
+  const { texts, verify } = await peer(sqlite(join(folder, "better-auth.db")), 1_000);
   text = texts[0];
   app.use(async (request, response, next) => {
     const [, key] = (request.headers.authorization ?? "").split(" ");

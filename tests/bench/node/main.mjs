@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 
 import { Keywright } from "keywright";
 
-import { peer } from "./better-auth.mjs";
+import { peer, sqlite } from "./better-auth.mjs";
 import { race, share } from "./timing.mjs";
 
 const [data, out, program] = process.argv.slice(2);
@@ -19,7 +19,7 @@ const LISTS = 5;
 
 for (const count of [100_000, 1_000_000]) {
   const kw = new Keywright(`sqlite:${data}/keys-${count}.db`, { brand: "bench", pepper });
-  const other = await peer(`${data}/better-auth-${count}.db`, share(count));
+  const other = await peer(sqlite(`${data}/better-auth-${count}.db`), share(count));
   const said = `${count.toLocaleString("en")} keys`;
   const refuse = async (text) => !(await kw.verify(text)).allowed;
 
@@ -42,7 +42,7 @@ for (const count of [100_000, 1_000_000]) {
     await lists(kw, other);
   }
   await kw.close();
-  other.close();
+  await other.close();
 }
 
 /** Lists beside the core's own in the program `bench`, which gets its turn like every other subject. */

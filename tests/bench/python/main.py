@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from drf import Peer
+from drf import Peer, sqlite
 from timing import Subject, race, share
 
 from keywright import Keywright
@@ -43,7 +43,7 @@ class Core:
 def compare(data: Path, out: Path, count: int) -> None:
     texts = (data / f"keys-{count}.txt").read_text().split()
     strangers = (data / "strangers.txt").read_text().split()
-    peer = Peer(data / f"drf-{count}.db", share(count))
+    peer = Peer(sqlite(data / f"drf-{count}.db"), share(count))
     with Keywright(f"sqlite:{data}/keys-{count}.db", brand="bench", pepper=(data / "pepper").read_text()) as kw:
         verify, unknown = f"verify, {count:,} keys", f"well-formed text of no key, {count:,} keys"
         subjects = [
@@ -56,7 +56,7 @@ def compare(data: Path, out: Path, count: int) -> None:
 
 
 def manage(data: Path, out: Path, program: str) -> None:
-    core, peer = Core(program, data, out), Peer(data / "drf-100000.db")
+    core, peer = Core(program, data, out), Peer(sqlite(data / "drf-100000.db"))
     with Keywright(f"sqlite:{data}/keys-100000.db", brand="bench", pepper=(data / "pepper").read_text()) as kw:
         race(out, 450, [Subject("malformed text", lambda text: not kw.verify(text), ["nonsense"])])
         subjects = [

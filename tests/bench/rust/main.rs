@@ -4,6 +4,7 @@
 mod fill;
 mod select;
 mod slow;
+mod texts;
 mod timing;
 
 use std::env;
@@ -32,7 +33,7 @@ fn main() {
     }
     fs::write(data.join("pepper"), PEPPER).unwrap();
 
-    let mut strangers = fill::Texts::new(1);
+    let mut strangers = texts::Texts::new(1);
     let strangers: Vec<String> = (0..SAMPLE).map(|_| strangers.draw().whole()).collect();
     fs::write(data.join("strangers.txt"), strangers.join("\n")).unwrap();
 
@@ -117,7 +118,7 @@ fn create(data: &Path, out: &Path) {
 struct Insert {
     database: Connection,
     tables: [(String, Vec<String>, Vec<Cell>); 3],
-    texts: fill::Texts,
+    texts: texts::Texts,
 }
 
 impl Insert {
@@ -128,7 +129,7 @@ impl Insert {
             let (columns, row) = fill::template(&database, table);
             (fill::insert(table, &columns), columns, row)
         });
-        Self { database, tables, texts: fill::Texts::new(2) }
+        Self { database, tables, texts: texts::Texts::new(2) }
     }
 
     fn run(&mut self, at: usize) -> bool {

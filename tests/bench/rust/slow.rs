@@ -6,8 +6,8 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use keywright::blocking::Keywright;
 use keywright::{NewKey, Request};
 
-use crate::fill::{Text, Texts};
 use crate::select::{Select, lookup};
+use crate::texts::{Text, Texts};
 use crate::timing::{ROUNDS, Subject, race};
 
 /// How many keys are verified for the first time in a round.

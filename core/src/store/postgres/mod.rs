@@ -49,6 +49,23 @@ use crate::store::rows::{
 use crate::store::script::{AuditKey, RequestId, RequestRows, TransactionScript};
 use crate::wait::block_on;
 
+/// The SQL of a statement, by its name in [`postgres_statement`](crate::testing::postgres_statement).
+#[cfg(feature = "testing")]
+pub(crate) fn statement(name: &str) -> Option<&'static str> {
+    let query = match name {
+        "find" => keys::find_query("", 0),
+        "lock_sequence" => writer::lock_sequence(),
+        "audit_end" => audit::end(),
+        "taken" => key_edits::taken(Vec::new(), Vec::new()),
+        "org" => orgs::get_query(Vec::new()),
+        "get" => keys::get_query("", 0),
+        "restrictions" => key_edits::restrictions(""),
+        "changes" => changes::query(0),
+        _ => return None,
+    };
+    Some(query.sql)
+}
+
 pub(crate) struct Postgres {
     links: LinkSettings,
     read_only: bool,

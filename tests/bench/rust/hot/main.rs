@@ -7,6 +7,8 @@ mod reference;
 mod revoked;
 #[path = "../select.rs"]
 mod select;
+#[path = "../texts.rs"]
+mod texts;
 #[path = "../timing.rs"]
 mod timing;
 
@@ -134,7 +136,7 @@ fn few(data: &Path, out: &Path) {
         race(out, 1_000, [verify("hot, scopes and meter, on each of 2 threads", &kw, &plain, &request)]);
     });
 
-    let mut drawn = fill::Texts::new(4);
+    let mut drawn = texts::Texts::new(4);
     let strangers: Vec<String> = (0..WINDOW).map(|_| drawn.draw().whole()).collect();
     for (wrong, others) in [("mistyped", &typos), ("of no key", &strangers)] {
         for (part, nth) in [("1 %", 100), ("50 %", 2)] {
@@ -143,7 +145,7 @@ fn few(data: &Path, out: &Path) {
         }
     }
     let select = Select::new(&file);
-    let forge = |text: &String| fill::Text { lookup: lookup(text).to_owned(), secret: drawn.draw().secret }.whole();
+    let forge = |text: &String| texts::Text { lookup: lookup(text).to_owned(), secret: drawn.draw().secret }.whole();
     let forged: Vec<String> = plain.iter().cycle().take(ROUNDS * 500).map(forge).collect();
     let subjects = [
         Subject::new("wrong secret of a known lookup", 1, |at| !kw.verify(forged[at].as_str(), &request).is_allowed()),
