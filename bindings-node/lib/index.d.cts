@@ -85,8 +85,11 @@ export interface Options {
   tiers?: { readonly [name: string]: number | LimitRule | readonly (number | LimitRule)[] } | null | undefined;
   /** The limits of every key. */
   limits?: LimitRules | null | undefined;
-  /** The number of processes that share each limit, 1 to 4096; 1 by default. */
-  processes?: number | null | undefined;
+  /**
+   * Where limits are counted: `"machine"`, together with all processes of this machine on the SQLite file, or `"process"`, each
+   * process on its own. By default `"machine"` on SQLite and `"process"` on PostgreSQL.
+   */
+  limiter?: "process" | "machine" | null | undefined;
   /**
    * Receives each event of this process shortly after it: a key was created, rotated or revoked, expires soon, was long unused,
    * a former secret was used, a revoked one was presented. It blocks nothing and does not keep the process alive. An exception
@@ -345,7 +348,8 @@ export class Event {
     | "refused_after_revocation"
     | "store_failed"
     | "store_recovered"
-    | "store_replaced";
+    | "store_replaced"
+    | "limits_unshared";
   readonly at: Date;
   /** Null for an event of the database. */
   readonly org: string | null;

@@ -106,7 +106,8 @@ pub(crate) struct Unopened;
 ///     requests a minute, or a dict of `rate`, `burst` (as the rate when left out), `per` (`"key"` when left out,
 ///     `"org"` or `"agent"`), `operation` and `name` (the tier's when left out), or a list of up to 8 of these.
 /// limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
-/// processes: the number of processes that share each limit, 1 to 4,096; 1 when left out.
+/// limiter: where limits are counted: `"machine"`, together with all processes of this machine on the SQLite file, or
+///     `"process"`, each process on its own. `"machine"` on SQLite and `"process"` on PostgreSQL when left out.
 /// on_event: a function that receives each `Event`: a key was created, rotated or revoked, expires soon, was long
 ///     unused, a former secret was used, a revoked one was presented. It runs on its own thread after the event, and
 ///     blocks nothing. An exception in it goes to `sys.unraisablehook`. In asyncio, pass the event on with
@@ -128,7 +129,7 @@ impl Keywright {
     #[new]
     #[pyo3(
         signature = (url, **options),
-        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, max_staleness=None, keys_in_memory=None, tiers=None, limits=None, processes=None, on_event=None, expiring_days=None, idle_days=None, clock=None)"
+        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, max_staleness=None, keys_in_memory=None, tiers=None, limits=None, limiter=None, on_event=None, expiring_days=None, idle_days=None, clock=None)"
     )]
     fn new(url: &Bound<'_, PyAny>, options: Option<Keywords<'_, '_>>) -> PyResult<PyClassInitializer<Self>> {
         Config::read(url, options)?.opened(url.py())

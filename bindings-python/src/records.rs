@@ -163,7 +163,7 @@ mirror! {
     /// An event of a key or of the database, for `on_event`. It contains no secret.
     Event by key_id {
         /// One of `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `revoked`, `refused_after_revocation`,
-        /// `store_failed`, `store_recovered`, `store_replaced`.
+        /// `store_failed`, `store_recovered`, `store_replaced`, `limits_unshared`.
         kind: EnumText,
         /// The time of the event.
         at: Time,

@@ -1,7 +1,7 @@
 //! The engine's clock. All that depends on the time reads it, so that tests can set the time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
@@ -43,8 +43,13 @@ impl Clock {
         sys::coarse_millis().max(0)
     }
 
+    /// The identity of the start of the monotonic clock, `None` where the system does not tell it.
+    pub(crate) fn boot_id(&self) -> Option<String> {
+        let of_machine = sys::boot_id()?;
+        Some(self.0.as_ref().map_or(of_machine, |manual| format!("of clock {} of {}", manual.id, std::process::id())))
+    }
+
     /// Whether the clock runs by itself, and not by the hand of a test.
-    #[cfg(feature = "postgres")]
     pub(crate) fn runs(&self) -> bool {
         self.0.is_none()
     }
@@ -84,14 +89,17 @@ impl From<ManualClock> for Clock {
 pub struct ManualClock {
     millis: Arc<AtomicI64>,
     start: Millis,
+    /// Unique in this process.
+    id: u64,
 }
 
 impl ManualClock {
     /// A clock at `start`, to the millisecond.
     #[must_use]
     pub fn new(start: DateTime<Utc>) -> Self {
-        let start = start.timestamp_millis();
-        Self { millis: Arc::new(AtomicI64::new(start)), start }
+        static CLOCKS: AtomicU64 = AtomicU64::new(1);
+        let (start, id) = (start.timestamp_millis(), CLOCKS.fetch_add(1, Ordering::Relaxed));
+        Self { millis: Arc::new(AtomicI64::new(start)), start, id }
     }
 
     /// The time of the clock.

@@ -29,6 +29,8 @@ pub(crate) enum HealthReport {
     /// Another database answers than before.
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "a file that is replaced fails"))]
     Replaced,
+    /// Each process counts limits on its own, though they should be shared.
+    LimitsUnshared(Error),
 }
 
 /// A kind of operation of the store. Reads may succeed while writes fail.
@@ -89,6 +91,11 @@ impl Health {
     #[cfg(feature = "postgres")]
     pub(crate) fn note_replaced(&self) {
         self.report(HealthReport::Replaced);
+    }
+
+    /// Reports that limits are not shared. The caller does so once.
+    pub(crate) fn report_unshared_limits(&self, error: Error) {
+        self.report(HealthReport::LimitsUnshared(error));
     }
 
     /// Returns whether to report the failure.

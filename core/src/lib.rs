@@ -58,8 +58,8 @@ pub use keyring::{
     Org, OrgUpdate, Orgs, RedactingWriter, Rotation,
 };
 pub use record::{
-    AgentUsage, ApiKey, AuditCheck, AuditEntry, AuditHead, IssuedKey, Key, KeyId, Level, Limit, LimitState, OrgRecord,
-    Page, Parsed, Per, Revealed, Secret, Status,
+    AgentUsage, ApiKey, AuditCheck, AuditEntry, AuditHead, IssuedKey, Key, KeyId, Level, Limit, LimitState, Limiter,
+    OrgRecord, Page, Parsed, Per, Revealed, Secret, Status,
 };
 pub use scope::{Catalogue, IntoScopes};
 pub use verify::Presented;

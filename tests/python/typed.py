@@ -23,7 +23,7 @@ def sync(pepper: bytes) -> None:
         busy_timeout=timedelta(seconds=5),
         tiers={"basic": 100, "premium": {"rate": 10_000, "burst": 500}, "split": [{"name": "read", "rate": 100}]},
         limits={"read": {"rate": 100, "burst": 20, "per": "org", "operation": "read"}, "calls": 1_000},
-        processes=4,
+        limiter="machine",
         clock=ManualClock(),
     ) as kw:
         new: NewKey = kw.keys.create(name="CI", scopes={"deals:read"}, expires_in_days=365, metadata={"team": 7})

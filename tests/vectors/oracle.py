@@ -274,7 +274,7 @@ class Buckets:
 
     def draw(self, config, key, args, now):
         """Where each limit stands after a request, and after how many seconds it is allowed; None for a cost that never is."""
-        cost, operation, processes = args.get("cost", 1), args.get("operation"), config.get("processes", 1)
+        cost, operation = args.get("cost", 1), args.get("operation")
         tier = config.get("tiers", {}).get(key["tier"])
         all_rules = rules(config.get("limits", [])) + ([] if tier is None else rules(tier, key["tier"])) + rules(key["limits"] or [])
         asked = []
@@ -282,7 +282,7 @@ class Buckets:
             if rule["operation"] not in (None, operation):
                 continue
             owner = {"key": key["id"], "org": key["org"], "agent": (key["org"], args.get("agent"))}[rule["per"]]
-            rate, burst = Fraction(rule["rate"], 60 * processes), Fraction(max(1, rule["burst"] // processes))
+            rate, burst = Fraction(rule["rate"], 60), Fraction(rule["burst"])
             place = (rule["per"], owner, rule["name"], rate, burst)
             tokens, at = self.filled.get(place, (burst, now))
             asked.append((rule, place, rate, burst, min(burst, tokens + rate * (now - at))))

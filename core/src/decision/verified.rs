@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 
 use crate::clock::{Millis, time};
-use crate::limit::{AnyLimiter, ChargeOutcome, ChargedLimit, LimitRule, Limiter};
+use crate::limit::{ChargeOutcome, ChargedLimit, LimitRule};
 use crate::record::{Key, LimitState};
 
 /// A key as it was read from the store at one time.
@@ -47,14 +47,14 @@ impl VerifiedKey {
     }
 
     pub(super) fn limits(&self) -> Vec<LimitState> {
-        let states = self.charged.limits.iter().filter_map(|ChargedLimit { index, backlog, .. }| {
+        let states = self.charged.limits.iter().filter_map(|ChargedLimit { index, shared, backlog, .. }| {
             let LimitRule { limit, params } = self.snapshot.rule(*index)?;
             Some(LimitState {
                 name: limit.name.clone(),
                 limit: limit.rate,
                 remaining: params.remaining(*backlog),
                 reset_seconds: params.reset_seconds(*backlog),
-                shared: AnyLimiter::SHARED,
+                shared: *shared,
             })
         });
         states.collect()

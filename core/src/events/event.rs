@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::decision::Code;
+use crate::error::Error;
 use crate::health::HealthReport;
 use crate::record::{Key, KeyId, rfc3339, rfc3339_option};
 
@@ -35,6 +36,8 @@ pub enum EventKind {
     StoreRecovered,
     /// On PostgreSQL another database answers than before, or an older copy: after a failover or a restore. Changes may be lost.
     StoreReplaced,
+    /// Each process counts limits on its own, because the place that the processes share cannot be used.
+    LimitsUnshared,
 }
 
 impl EventKind {
@@ -52,6 +55,7 @@ impl EventKind {
             Self::StoreFailed => "store_failed",
             Self::StoreRecovered => "store_recovered",
             Self::StoreReplaced => "store_replaced",
+            Self::LimitsUnshared => "limits_unshared",
         }
     }
 }
@@ -97,7 +101,7 @@ pub struct Event {
     pub actor: Option<String>,
     /// The code with which a verification was denied.
     pub code: Option<Code>,
-    /// Why the database cannot be used, or which other one answers, and the next step.
+    /// Why the database, or the place of shared limits, cannot be used, or which other database answers, and the next step.
     pub reason: Option<String>,
     /// The number of verifications since the last flush; for a revocation, the number of keys it ended.
     pub count: u64,
@@ -157,14 +161,14 @@ impl Event {
 
     /// A report on the health of the database.
     pub(crate) fn of_store(report: &HealthReport, at: DateTime<Utc>) -> Self {
+        let failed = |kind, error: &Error| Self { reason: Some(error.to_string()), ..Self::new(kind, at) };
         match report {
-            HealthReport::Failed(error) => {
-                Self { reason: Some(error.to_string()), ..Self::new(EventKind::StoreFailed, at) }
-            }
+            HealthReport::Failed(error) => failed(EventKind::StoreFailed, error),
             HealthReport::Recovered => Self::new(EventKind::StoreRecovered, at),
             HealthReport::Replaced => {
                 Self { reason: Some(REPLACED.to_owned()), ..Self::new(EventKind::StoreReplaced, at) }
             }
+            HealthReport::LimitsUnshared(error) => failed(EventKind::LimitsUnshared, error),
         }
     }
 

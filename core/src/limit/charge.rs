@@ -1,20 +1,9 @@
 //! The charge that a request makes on the budgets of its key.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
 use super::gcra::Backlog;
 use super::rule::LimitRule;
-use crate::clock::Clock;
-use crate::error::Error;
-
-/// A limit of a key, and the budget that enforces it.
-pub(crate) struct KeyLimit<B> {
-    pub(crate) rule: Arc<LimitRule>,
-    /// `None` for a limit per agent: the request names the agent, and with it the budget.
-    pub(crate) budget: Option<B>,
-}
 
 /// The charge that a request makes on each limit of its key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,29 +38,9 @@ pub(crate) struct ChargedLimit {
     pub(crate) index: u32,
     /// The sum that the request has charged. No limit allows more at once than 32 bits hold.
     pub(crate) charged: u32,
+    /// Whether other processes charge the same budget.
+    pub(crate) shared: bool,
     pub(crate) backlog: Backlog,
-}
-
-/// A place that keeps budgets: the memory of one process, or a place that several processes share.
-pub(crate) trait Limiter: Send + Sync {
-    /// A budget that the caller holds on to.
-    type Budget: Send + Sync;
-
-    /// Whether all processes charge the same budgets.
-    const SHARED: bool;
-
-    /// The budget of a key or an org, by its id.
-    fn budget(&self, id: &str, rule: &LimitRule, clock: &Clock) -> Self::Budget;
-
-    /// Charges each limit that applies to the request, in order. An agent's budget belongs to one `org`; requests without
-    /// an agent share one budget.
-    fn charge(
-        &self,
-        limits: &[KeyLimit<Self::Budget>],
-        org: &str,
-        charge: &Charge<'_>,
-        clock: &Clock,
-    ) -> impl Future<Output = Result<ChargeOutcome, Error>> + Send;
 }
 
 impl Charge<'_> {

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use super::read;
 use super::rule::LimitRule;
 use crate::error::Error;
-use crate::input::{Value, meant};
+use crate::input::meant;
 use crate::record::Limit;
-
-pub(crate) const MAX_PROCESSES: i64 = 4_096;
 
 /// The limits of an engine, ready to be enforced.
 #[derive(Debug, Default)]
@@ -21,8 +19,7 @@ pub(crate) struct LimitRules {
 
 impl LimitRules {
     pub(crate) fn new(limits: Limits) -> Self {
-        let rules =
-            |of: &[Limit]| of.iter().map(|limit| Arc::new(LimitRule::new(limit.clone(), limits.processes))).collect();
+        let rules = |of: &[Limit]| of.iter().map(|limit| Arc::new(LimitRule::new(limit.clone()))).collect();
         Self {
             tiers: limits.tiers.iter().map(|(tier, of_tier)| (tier.clone(), rules(of_tier))).collect(),
             every: rules(&limits.every),
@@ -39,7 +36,7 @@ impl LimitRules {
             Some(tier) => self.tiers.get(tier).ok_or_else(|| self.limits.unknown(tier))?.as_slice(),
             None => &[],
         };
-        let own = own.iter().map(|limit| Arc::new(LimitRule::new(limit.clone(), self.limits.processes)));
+        let own = own.iter().map(|limit| Arc::new(LimitRule::new(limit.clone())));
         Ok(self.every.iter().chain(tier).cloned().chain(own).collect())
     }
 
@@ -56,20 +53,12 @@ impl LimitRules {
 }
 
 /// The configured limits of an engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// The limits of the keys of a tier, by its name.
     pub(crate) tiers: BTreeMap<String, Vec<Limit>>,
     /// The limits of every key.
     pub(crate) every: Vec<Limit>,
-    /// The number of processes that divide each limit between them.
-    pub(crate) processes: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { tiers: BTreeMap::new(), every: Vec::new(), processes: 1 }
-    }
 }
 
 impl Limits {
@@ -88,7 +77,7 @@ impl Limits {
                 return Err(Error::validation_failed("tiers", reason, "give one of them another name"));
             }
         }
-        Value::Integer(self.processes.into()).into_integer("processes", 1, MAX_PROCESSES).map(drop)
+        Ok(())
     }
 
     pub(crate) fn tier_known(&self, tier: &str) -> bool {
@@ -152,7 +141,6 @@ mod tests {
                 ("split".to_owned(), split.to_vec()),
             ]),
             every: vec![Limit::new("org", 1_000).per(Per::Org)],
-            processes: 1,
         }
     }
 
@@ -199,8 +187,5 @@ mod tests {
         assert!(tier("none", &[]).contains("'none' has no limit"));
         assert!(tier("Basic", &[Limit::new("x", 1)]).contains("the name of a tier"));
         assert!(tier("x", &[Limit::new("org", 1)]).contains("'org' of 'x' is also"));
-        for processes in [0, 4_097, u64::MAX] {
-            assert_eq!(Limits { processes, ..limits() }.check().unwrap_err().field(), Some("processes"));
-        }
     }
 }

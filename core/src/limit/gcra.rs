@@ -1,5 +1,5 @@
-//! The generic cell rate algorithm (GCRA) on one atomic number: the theoretical arrival time (TAT), at which the budget is
-//! unspent again, on a monotonic clock of microseconds that the caller reads.
+//! The generic cell rate algorithm (GCRA) on one number: the theoretical arrival time (TAT), at which the budget is unspent
+//! again, on a monotonic clock of microseconds that the caller reads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,13 +11,16 @@ const MINUTE: u64 = 60_000_000;
 /// The most ticks to a microsecond. Budgets count time in ticks, with as many to the microsecond as make the emission
 /// interval a whole number of them. Rates above this number can need more; their interval is rounded up by less than one
 /// tick.
-const MAX_TICKS: u64 = 1 << 15;
+pub(super) const MAX_TICKS: u64 = 1 << 12;
 
-/// The longest time that a whole budget may take to come back, in ticks, so that the sum of two fits in 64 bits. A larger
-/// burst counts as the largest one that fits.
-const MAX_TOLERANCE: u64 = 1 << 62;
+/// The bits of an arrival time. The machine limiter uses the other four bits of a word. At the most ticks they last for
+/// eight years.
+pub(super) const TAT_BITS: u32 = 60;
 
-/// The parameters of a limit, for one of the processes that divide it between them.
+/// The longest time that a whole budget may take to come back, in ticks. A larger burst counts as the largest one that fits.
+const MAX_TOLERANCE: u64 = 1 << 58;
+
+/// The parameters of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct GcraParams {
     /// Ticks to a microsecond.
@@ -30,19 +33,21 @@ pub(crate) struct GcraParams {
 
 impl GcraParams {
     /// A number outside the range of limits counts as the nearest one inside.
-    pub(crate) fn new(rate: u64, burst: u64, processes: u64) -> Self {
-        let (rate, processes) = (rate.max(1), processes.max(1));
-        // Divides the rate here and not before, so that it stays exact when it is lower than the number of processes.
-        let minute = MINUTE.saturating_mul(processes);
-        let ticks = (rate / greatest_common_divisor(rate, minute)).min(MAX_TICKS);
-        let interval = (u128::from(minute) * u128::from(ticks)).div_ceil(rate.into());
-        let emission_interval = u64::try_from(interval).unwrap_or(MAX_TOLERANCE).min(MAX_TOLERANCE);
-        let burst = (burst / processes).clamp(1, MAX_TOLERANCE / emission_interval);
+    pub(crate) fn new(rate: u64, burst: u64) -> Self {
+        let rate = rate.max(1);
+        let ticks = (rate / greatest_common_divisor(rate, MINUTE)).min(MAX_TICKS);
+        let emission_interval = (MINUTE * ticks).div_ceil(rate);
+        let burst = burst.clamp(1, MAX_TOLERANCE / emission_interval);
         Self { ticks, emission_interval, tolerance: burst * emission_interval }
     }
 
-    pub(crate) fn of(limit: &Limit, processes: u64) -> Self {
-        Self::new(limit.rate, limit.burst, processes)
+    pub(crate) fn of(limit: &Limit) -> Self {
+        Self::new(limit.rate, limit.burst)
+    }
+
+    /// Ticks to a microsecond: 1 to [`MAX_TICKS`].
+    pub(super) fn ticks(&self) -> u64 {
+        self.ticks
     }
 
     #[cfg(test)]
@@ -55,9 +60,24 @@ impl GcraParams {
     }
 
     /// The arrival time after requests of this cost, `None` if the limit does not allow them now.
-    fn next_tat(&self, tat: u64, cost: u64, now: u64) -> Option<u64> {
+    pub(super) fn tat_after(&self, tat: u64, cost: u64, now: u64) -> Option<u64> {
+        let now = self.ticks_at(now);
         let next = tat.max(now).checked_add(self.emission_interval.checked_mul(cost)?)?;
-        (next.saturating_sub(now) <= self.tolerance).then_some(next)
+        (next.saturating_sub(now) <= self.tolerance && next >> TAT_BITS == 0).then_some(next)
+    }
+
+    /// The arrival time after the refund of a cost that was taken so many microseconds ago.
+    ///
+    /// The part that has come back by itself since then is not returned a second time: others may have taken it, and the
+    /// budget would hold more than if nobody had taken the cost. Therefore the caller reads the clock only after it has
+    /// seen the charges of others.
+    pub(super) fn tat_refunded(&self, tat: u64, cost: u64, ago: u64) -> u64 {
+        let cost = self.emission_interval.saturating_mul(cost);
+        tat.saturating_sub(cost.saturating_sub(self.ticks_at(ago)))
+    }
+
+    pub(super) fn backlog(&self, tat: u64, now: u64) -> Backlog {
+        Backlog(tat.saturating_sub(self.ticks_at(now)))
     }
 
     /// The number of requests that the limit allows now.
@@ -94,7 +114,7 @@ fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
 }
 
 /// The ticks from now until the arrival time of a budget: 0 is unspent. Its [`GcraParams`] give it a meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Backlog(u64);
 
 /// The arrival time of a retired budget.
@@ -118,28 +138,21 @@ impl GcraCell {
 
     /// Takes the whole cost, or nothing.
     pub(crate) fn take(&self, cost: u64, now: u64) -> Option<Backlog> {
-        let now = self.params.ticks_at(now);
         let mut tat = self.tat.load(Ordering::Acquire);
         loop {
-            let next = self.params.next_tat(tat, cost, now)?;
+            let next = self.params.tat_after(tat, cost, now)?;
             match self.tat.compare_exchange_weak(tat, next, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Some(Backlog(next.saturating_sub(now))),
+                Ok(_) => return Some(self.params.backlog(next, now)),
                 Err(other) => tat = other,
             }
         }
     }
 
     /// Returns a cost that was taken at `taken`, because another limit refuses the request.
-    ///
-    /// The part that has come back by itself since then is not returned a second time: others may have taken it, and the
-    /// budget would hold more than if nobody had taken the cost. Therefore this reads the clock only after it has seen
-    /// the charges of others.
     pub(crate) fn refund(&self, cost: u64, taken: u64, clock: impl Fn() -> u64) {
-        let (taken, cost) = (self.params.ticks_at(taken), self.params.emission_interval.saturating_mul(cost));
         let mut tat = self.tat.load(Ordering::Acquire);
         while tat != RETIRED {
-            let since = self.params.ticks_at(clock()).saturating_sub(taken);
-            let next = tat.saturating_sub(cost.saturating_sub(since));
+            let next = self.params.tat_refunded(tat, cost, clock().saturating_sub(taken));
             match self.tat.compare_exchange_weak(tat, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return,
                 Err(other) => tat = other,
@@ -148,7 +161,7 @@ impl GcraCell {
     }
 
     pub(crate) fn backlog(&self, now: u64) -> Backlog {
-        Backlog(self.tat.load(Ordering::Acquire).saturating_sub(self.params.ticks_at(now)))
+        self.params.backlog(self.tat.load(Ordering::Acquire), now)
     }
 
     /// Retires the budget if it is unspent, so that a new one can replace it without effect. A retired budget gives
@@ -179,7 +192,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000;
 
-    /// 4 years: no clock has run for longer.
+    /// 2 years. Twice as long is longer than any clock has run.
     const FAR: u64 = MAX_TOLERANCE / MAX_TICKS;
 
     /// The obvious implementation of a budget: it replays all kept charges from the beginning, in ticks.
@@ -209,9 +222,8 @@ mod tests {
         }
 
         /// The promise, for the true rate: no window holds more than the burst plus the requests that the rate gives in it.
-        fn holds(&self, rate: u64, burst: u64, processes: u64) -> bool {
-            let (kept, burst) = (self.in_time(), u128::from((burst / processes).max(1)));
-            let minute = u128::from(MINUTE * processes);
+        fn holds(&self, rate: u64, burst: u64) -> bool {
+            let (kept, burst, minute) = (self.in_time(), u128::from(burst), u128::from(MINUTE));
             (0..kept.len()).all(|first| {
                 let (mut sum, begin) = (0, kept[first].0);
                 kept[first..].iter().all(|(end, cost)| {
@@ -241,20 +253,20 @@ mod tests {
         ]
     }
 
-    fn numbers() -> impl Strategy<Value = (u64, u64, u64)> {
+    fn numbers() -> impl Strategy<Value = (u64, u64)> {
         let rate = prop_oneof![1..20_u64, 1..10_000_u64, 1..=1_000_000_000_u64];
         let burst = prop_oneof![1..20_u64, 1..10_000_u64, 1..=1_000_000_000_u64];
-        (rate, burst, prop_oneof![Just(1), 1..9_u64, 1..=4_096_u64])
+        (rate, burst)
     }
 
     proptest! {
         #[test]
         fn never_more_than_the_reference_and_the_same_without_delays(
-            (rate, burst, processes) in numbers(),
+            (rate, burst) in numbers(),
             start in prop_oneof![Just(0), 0..FAR],
             steps in prop::collection::vec(step(), 1..60),
         ) {
-            let params = GcraParams::new(rate, burst, processes);
+            let params = GcraParams::new(rate, burst);
             let budget = GcraCell::new(params);
             let mut reference = Reference { params, kept: Vec::new() };
             // The charges that may still be refunded, and whether no step so far had a delay.
@@ -308,15 +320,15 @@ mod tests {
                 prop_assert_eq!(budget.is_unspent(now), params.reset_seconds(backlog) == 0);
                 prop_assert!(budget.is_unspent(now + backlog.0.div_ceil(params.ticks)));
             }
-            prop_assert!(reference.holds(rate, burst, processes));
+            prop_assert!(reference.holds(rate, burst));
         }
 
         #[test]
         fn a_late_give_back_never_gives_more_than_if_nothing_had_been_taken(
-            (rate, burst, processes) in numbers(),
+            (rate, burst) in numbers(),
             steps in prop::collection::vec((0..4_u64 * SECOND, 1..6_u64, any::<bool>(), 0..4_usize), 1..40),
         ) {
-            let params = GcraParams::new(rate, burst, processes);
+            let params = GcraParams::new(rate, burst);
             let budget = GcraCell::new(params);
             let mut reference = Reference { params, kept: Vec::new() };
             let (mut now, mut open) = (0, Vec::new());
@@ -334,15 +346,15 @@ mod tests {
                 }
                 prop_assert!(params.remaining(budget.backlog(now)) <= reference.remaining(now));
             }
-            prop_assert!(reference.holds(rate, burst, processes));
+            prop_assert!(reference.holds(rate, burst));
         }
 
         #[test]
         fn any_numbers_are_accepted(
-            (rate, burst, processes, cost) in any::<(u64, u64, u64, u64)>(),
+            (rate, burst, cost) in any::<(u64, u64, u64)>(),
             times in prop::collection::vec(any::<u64>(), 1..20),
         ) {
-            let params = GcraParams::new(rate, burst, processes);
+            let params = GcraParams::new(rate, burst);
             let budget = GcraCell::new(params);
             for now in times {
                 let _ = budget.take(cost, now);
@@ -358,14 +370,12 @@ mod tests {
         #[test]
         fn seconds_are_those_of_the_true_rate(
             rate in 1..=MAX_TICKS,
-            processes in prop_oneof![Just(1), 1..=4_096_u64],
             share in 1..=1_000_u64,
             start in 0..FAR,
         ) {
-            let burst = rate * processes;
-            let (params, taken) = (GcraParams::new(rate, burst, processes), (rate * share / 1_000).max(1));
+            let (params, taken) = (GcraParams::new(rate, rate), (rate * share / 1_000).max(1));
             let budget = GcraCell::new(params);
-            let seconds = |requests: u64| (requests * 60 * processes).div_ceil(rate);
+            let seconds = |requests: u64| (requests * 60).div_ceil(rate);
             // Both one by one and all at once.
             for cost in [1; 20].into_iter().take(taken.min(20) as usize).chain([taken.saturating_sub(20)]) {
                 prop_assert!(budget.take(cost, start).is_some());
@@ -379,7 +389,7 @@ mod tests {
 
     #[test]
     fn a_budget_runs_out_and_comes_back() {
-        let params = GcraParams::new(60, 3, 1);
+        let params = GcraParams::new(60, 3);
         let budget = GcraCell::new(params);
         let left = |now| params.remaining(budget.backlog(now));
         for left in [2, 1, 0] {
@@ -399,32 +409,28 @@ mod tests {
 
     #[test]
     fn intervals_are_exact_up_to_the_finest_tick_and_then_rounded_up() {
-        let numbers = |rate, processes| {
-            let params = GcraParams::new(rate, 1, processes);
+        let numbers = |rate| {
+            let params = GcraParams::new(rate, 1);
             (params.ticks, params.emission_interval)
         };
-        assert_eq!(numbers(60, 1), (1, SECOND));
-        assert_eq!(numbers(7, 1), (7, MINUTE));
-        assert_eq!(numbers(1_000_000_000, 1), (50, 3));
-        // A minute is not a multiple of this prime: the interval is 1,966.08 ticks.
-        assert_eq!(numbers(1_000_000_007, 1), (MAX_TICKS, 1_967));
-        assert_eq!(GcraParams::of(&Limit::new("read", 100).burst(20), 4), GcraParams::new(25, 5, 1));
-        // Two a minute for four processes: each has one in two minutes.
-        assert_eq!(
-            GcraParams::new(2, 2, 4),
-            GcraParams { ticks: 1, emission_interval: 120 * SECOND, tolerance: 120 * SECOND }
-        );
+        assert_eq!(numbers(60), (1, SECOND));
+        assert_eq!(numbers(7), (7, MINUTE));
+        assert_eq!(numbers(1_000_000_000), (50, 3));
+        // A minute is not a multiple of this prime: the interval is 245.76 ticks.
+        assert_eq!(numbers(1_000_000_007), (MAX_TICKS, 246));
+        assert_eq!(GcraParams::of(&Limit::new("read", 100).burst(20)), GcraParams::new(100, 20));
     }
 
     #[test]
     fn the_widest_numbers() {
-        let fast = GcraParams::new(1_000_000_000, 1_000_000_000, 1);
+        let fast = GcraParams::new(1_000_000_000, 1_000_000_000);
         let budget = GcraCell::new(fast);
         assert_eq!(budget.take(1_000_000_000, 0).map(|backlog| fast.remaining(backlog)), Some(0));
         assert_eq!(budget.take(17, 1), None);
         assert_eq!(budget.take(16, 1).map(|backlog| fast.remaining(backlog)), Some(0));
-        let slow = GcraParams::new(1, 1_000_000_000, 4_096);
-        assert!(slow.burst() > 10_000 && slow.tolerance <= MAX_TOLERANCE);
+        let slow = GcraParams::new(1, 1_000_000_000);
+        assert!(slow.burst() == 1_000_000_000 && slow.tolerance <= MAX_TOLERANCE);
+        assert!(GcraParams::new(1, u64::MAX).burst() < u64::MAX);
         for now in [0, 1, u64::MAX - 1, u64::MAX] {
             let budget = GcraCell::new(slow);
             // At the end of the clock the budget allows nothing, and nothing overflows.
@@ -436,7 +442,7 @@ mod tests {
 
     #[test]
     fn a_refund_leaves_out_what_came_back_by_itself() {
-        let params = GcraParams::new(60, 10, 1);
+        let params = GcraParams::new(60, 10);
         let budget = GcraCell::new(params);
         budget.take(10, 0).unwrap();
         // Eight have come back when another caller takes one. Without the ten it would have left nine.
@@ -449,7 +455,7 @@ mod tests {
 
     #[test]
     fn only_an_unspent_budget_is_retired_and_then_gives_nothing() {
-        let budget = GcraCell::new(GcraParams::new(60, 2, 1));
+        let budget = GcraCell::new(GcraParams::new(60, 2));
         budget.take(1, 10).unwrap();
         assert!(!budget.retire(10) && !budget.is_retired());
         assert!(budget.retire(10 + SECOND) && budget.is_retired() && !budget.retire(10 + SECOND));
@@ -459,7 +465,7 @@ mod tests {
 
     #[test]
     fn an_older_clock_allows_less() {
-        let params = GcraParams::new(60, 2, 1);
+        let params = GcraParams::new(60, 2);
         let budget = GcraCell::new(params);
         budget.take(1, 10 * SECOND).unwrap();
         assert_eq!(params.remaining(budget.backlog(9 * SECOND)), 0);
@@ -492,7 +498,7 @@ mod tests {
     fn many_threads_share_one_budget_to_the_last_request() {
         // The threads ask for a little more than there is, so that they compete for most of the run.
         const BURST: u64 = 150_000;
-        let params = GcraParams::new(60, BURST, 1);
+        let params = GcraParams::new(60, BURST);
         let budget = GcraCell::new(params);
         let kept = crowd(&budget, || 5);
         assert_eq!(params.remaining(budget.backlog(5)), BURST - kept);
@@ -501,7 +507,7 @@ mod tests {
 
     #[test]
     fn many_threads_on_a_running_clock_keep_no_more_than_burst_and_rate_give() {
-        let (budget, begin) = (GcraCell::new(GcraParams::new(6_000_000, 100, 1)), Instant::now());
+        let (budget, begin) = (GcraCell::new(GcraParams::new(6_000_000, 100)), Instant::now());
         let clock = || u64::try_from(begin.elapsed().as_micros()).unwrap();
         let kept = crowd(&budget, clock);
         assert!(kept <= 100 + clock() / 10, "{kept}");

@@ -1,18 +1,18 @@
 //! Rate limits: reading them, configuring them, and counting requests against them.
 
+mod any;
 mod charge;
 mod config;
+#[cfg(test)]
+mod contract;
 mod gcra;
+mod machine;
 mod process;
 pub(crate) mod read;
 mod rule;
 
-pub(crate) use charge::{Charge, ChargeOutcome, ChargedLimit, KeyLimit, Limiter};
-pub(crate) use config::{LimitRules, Limits, MAX_PROCESSES};
+pub(crate) use any::{AnyLimiter, KeyLimit, LimiterSettings};
+pub(crate) use charge::{Charge, ChargeOutcome, ChargedLimit};
+pub(crate) use config::{LimitRules, Limits};
+pub(crate) use machine::MachineSettings;
 pub(crate) use rule::LimitRule;
-
-/// The limiter of an engine.
-pub(crate) type AnyLimiter = process::ProcessLimiter;
-
-/// A limit of a key with a budget of the engine's limiter.
-pub(crate) type AnyKeyLimit = KeyLimit<<AnyLimiter as Limiter>::Budget>;

@@ -5,11 +5,9 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::sync::{Arc, Mutex};
 
-use super::charge::{Charge, ChargeOutcome, ChargedLimit, KeyLimit, Limiter};
-use super::gcra::GcraCell;
+use super::gcra::{GcraCell, GcraParams};
 use super::rule::LimitRule;
 use crate::clock::Clock;
-use crate::error::Error;
 use crate::fork::lock;
 
 /// The number of budgets at which the first sweep drops the unspent ones. The next sweep comes when the number has
@@ -70,8 +68,30 @@ impl ProcessLimiter {
         self.hash.hash_one((owner, &limit.name, limit.rate, limit.burst, limit.per, &limit.operation))
     }
 
+    /// The budget of a key or an org, by its id.
+    pub(crate) fn budget(&self, id: &str, rule: &LimitRule, clock: &Clock) -> Arc<GcraCell> {
+        self.budget_in(self.slot(id, rule), rule.params, || clock.monotonic_micros())
+    }
+
+    /// The budget in a slot, by a hash that nobody can choose.
+    pub(super) fn budget_in(&self, slot: u64, params: GcraParams, now: impl Fn() -> u64) -> Arc<GcraCell> {
+        let mut keys = lock(&self.keys);
+        if keys.budgets.len() >= keys.sweep_at {
+            let now = now();
+            keys.budgets.retain(|_, budget| Arc::strong_count(budget) > 1 || !budget.is_unspent(now));
+            keys.sweep_at = MIN_BUDGETS.max(keys.budgets.len() * 2);
+        }
+        Arc::clone(keys.budgets.entry(slot).or_insert_with(|| Arc::new(GcraCell::new(params))))
+    }
+
     /// Calls `with` on the budget of one agent of an org.
-    fn with_agent<T>(&self, owner: (&str, &str), rule: &LimitRule, clock: &Clock, with: impl Fn(&GcraCell) -> T) -> T {
+    pub(super) fn with_agent<T>(
+        &self,
+        owner: (&str, &str),
+        rule: &LimitRule,
+        clock: &Clock,
+        with: impl Fn(&GcraCell) -> T,
+    ) -> T {
         let orgs = self.agents.pin();
         let agents = orgs.get_or_insert_with(self.hash.hash_one(owner.0), AgentBudgets::new);
         let pinned = agents.budgets.pin();
@@ -101,78 +121,6 @@ impl ProcessLimiter {
             pinned.get_or_insert_with(slot, || GcraCell::new(rule.params));
         }
     }
-
-    fn with<T>(
-        &self,
-        limit: &KeyLimit<Arc<GcraCell>>,
-        agent: (&str, &str),
-        clock: &Clock,
-        act: impl Fn(&GcraCell) -> T,
-    ) -> T {
-        match &limit.budget {
-            Some(budget) => act(budget),
-            None => self.with_agent(agent, &limit.rule, clock, act),
-        }
-    }
-}
-
-impl Limiter for ProcessLimiter {
-    type Budget = Arc<GcraCell>;
-
-    const SHARED: bool = false;
-
-    fn budget(&self, id: &str, rule: &LimitRule, clock: &Clock) -> Arc<GcraCell> {
-        let mut keys = lock(&self.keys);
-        if keys.budgets.len() >= keys.sweep_at {
-            let now = clock.monotonic_micros();
-            keys.budgets.retain(|_, budget| Arc::strong_count(budget) > 1 || !budget.is_unspent(now));
-            keys.sweep_at = MIN_BUDGETS.max(keys.budgets.len() * 2);
-        }
-        Arc::clone(keys.budgets.entry(self.slot(id, rule)).or_insert_with(|| Arc::new(GcraCell::new(rule.params))))
-    }
-
-    async fn charge(
-        &self,
-        limits: &[KeyLimit<Arc<GcraCell>>],
-        org: &str,
-        charge: &Charge<'_>,
-        clock: &Clock,
-    ) -> Result<ChargeOutcome, Error> {
-        let now = clock.monotonic_micros();
-        let agent = (org, charge.agent.unwrap_or_default());
-        let applying = || {
-            let numbered = (0..).zip(limits);
-            numbered.filter_map(|(index, limit)| Some((index, limit, charge.due(index, &limit.rule)?)))
-        };
-        let backlog = |limit: &KeyLimit<_>| self.with(limit, agent, clock, |budget| budget.backlog(now));
-        let mut outcome = ChargeOutcome::default();
-        for (index, limit, due) in applying() {
-            let taken = match due.cost {
-                0 => Some(backlog(limit)),
-                cost => self.with(limit, agent, clock, |budget| budget.take(cost, now)),
-            };
-            match taken {
-                Some(backlog) => outcome.limits.push(ChargedLimit { index, charged: due.total(), backlog }),
-                None => {
-                    outcome.refused = Some(index);
-                    break;
-                }
-            }
-        }
-        if outcome.refused.is_some() {
-            for (_, limit, due) in applying().take(outcome.limits.len()) {
-                self.with(limit, agent, clock, |budget| budget.refund(due.cost, now, || clock.monotonic_micros()));
-            }
-            // Reads all backlogs after the refunds: the limits after the refusing one have not been read at all.
-            let states = applying().map(|(index, limit, due)| ChargedLimit {
-                index,
-                charged: due.charged,
-                backlog: backlog(limit),
-            });
-            outcome.limits = states.collect();
-        }
-        Ok(outcome)
-    }
 }
 
 #[cfg(test)]
@@ -180,110 +128,54 @@ mod tests {
     use super::*;
     use crate::clock::{ManualClock, time};
     use crate::record::{Limit, Per};
-    use crate::wait::block_on;
-
-    fn key_limit(limiter: &ProcessLimiter, limit: Limit, id: &str, clock: &Clock) -> KeyLimit<Arc<GcraCell>> {
-        let rule = Arc::new(LimitRule::new(limit, 1));
-        let budget = (rule.limit.per != Per::Agent).then(|| limiter.budget(id, &rule, clock));
-        KeyLimit { rule, budget }
-    }
-
-    #[test]
-    fn a_refusal_takes_from_none() {
-        let (limiter, clock) = (ProcessLimiter::new(), Clock::from(ManualClock::new(time(1_000_000))));
-        let limits = [
-            key_limit(&limiter, Limit::new("wide", 100), "k", &clock),
-            key_limit(&limiter, Limit::new("other", 1).operation("other"), "k", &clock),
-            key_limit(&limiter, Limit::new("narrow", 2), "k", &clock),
-        ];
-        let charge =
-            |cost| block_on(limiter.charge(&limits, "o", &Charge { cost, ..Charge::default() }, &clock)).unwrap();
-        let params = |limit: &ChargedLimit| limits[limit.index as usize].rule.params;
-        let remaining = |outcome: &ChargeOutcome| {
-            outcome.limits.iter().map(|limit| params(limit).remaining(limit.backlog)).collect::<Vec<_>>()
-        };
-        assert_eq!(remaining(&charge(2)), [98, 0]);
-        let refused = charge(1);
-        assert_eq!((refused.refused, remaining(&refused)), (Some(2), vec![98, 0]));
-        assert_eq!(refused.limits.last().map(|limit| params(limit).wait_seconds(limit.backlog, 1)), Some(Some(30)));
-    }
-
-    #[test]
-    fn an_earlier_charge_of_the_request_is_not_made_again() {
-        let (limiter, clock) = (ProcessLimiter::new(), Clock::from(ManualClock::new(time(1_000_000))));
-        let limits = [
-            key_limit(&limiter, Limit::new("all", 10), "k", &clock),
-            key_limit(&limiter, Limit::new("reads", 10).operation("read"), "k", &clock),
-            key_limit(&limiter, Limit::new("writes", 4).operation("write"), "k", &clock),
-        ];
-        let charge = |operation, cost, before: &ChargeOutcome| {
-            let charged: Vec<_> = before.limits.iter().map(|it| (it.index, it.charged)).collect();
-            let request = Charge { operation: Some(operation), cost, charged: &charged, ..Charge::default() };
-            block_on(limiter.charge(&limits, "o", &request, &clock)).unwrap()
-        };
-        let shown = |outcome: &ChargeOutcome| {
-            let left = |limit: &ChargedLimit| limits[limit.index as usize].rule.params.remaining(limit.backlog);
-            outcome.limits.iter().map(|limit| (limit.index, limit.charged, left(limit))).collect::<Vec<_>>()
-        };
-        let first = charge("read", 2, &ChargeOutcome::default());
-        assert_eq!(shown(&first), [(0, 2, 8), (1, 2, 8)]);
-        // The sum is the greater of the two costs, and the outcome lists the limits of both operations.
-        let second = charge("write", 3, &first);
-        assert_eq!(shown(&second), [(0, 3, 7), (1, 2, 8), (2, 3, 1)]);
-        assert_eq!(shown(&charge("write", 1, &second)), shown(&second));
-        // A refusal refunds its own charge and no more.
-        let refused = charge("write", 2, &first);
-        assert_eq!((refused.refused, shown(&refused)), (Some(2), vec![(0, 2, 7), (1, 2, 8), (2, 0, 1)]));
-    }
 
     #[test]
     fn a_budget_outlives_its_holders_until_it_is_unspent() {
         let manual = ManualClock::new(time(1_000_000));
         let (limiter, clock) = (ProcessLimiter::new(), Clock::from(manual.clone()));
-        let one = |id: &str| key_limit(&limiter, Limit::new("one", 1), id, &clock);
-        let charge = |limit| {
-            block_on(limiter.charge(&[limit], "o", &Charge { cost: 1, ..Charge::default() }, &clock)).unwrap().refused
-        };
-        assert_eq!(charge(one("spent")), None);
+        let rule = LimitRule::new(Limit::new("one", 1));
+        let one = |id: &str| limiter.budget(id, &rule, &clock);
+        let is_allowed = |id: &str| one(id).take(1, clock.monotonic_micros()).is_some();
+        assert!(is_allowed("spent"));
         for id in 0..3 * MIN_BUDGETS {
             drop(one(&id.to_string()));
         }
         assert!(lock(&limiter.keys).budgets.len() <= 2 * MIN_BUDGETS);
-        assert_eq!((charge(one("spent")), charge(one("other"))), (Some(0), None));
+        assert_eq!((is_allowed("spent"), is_allowed("other")), (false, true));
         manual.advance(60_000);
-        assert_eq!(charge(one("spent")), None);
+        assert!(is_allowed("spent"));
     }
 
     #[test]
-    fn each_agent_has_a_budget_and_unspent_ones_are_dropped() {
+    fn unspent_budgets_of_agents_are_dropped_and_their_number_is_bounded() {
         let manual = ManualClock::new(time(1_000_000));
         let (limiter, clock) = (ProcessLimiter::new(), Clock::from(manual.clone()));
-        let limits = [key_limit(&limiter, Limit::new("agents", 1).per(Per::Agent), "", &clock)];
-        let charge = |org: &str, agent: Option<&str>| {
-            block_on(limiter.charge(&limits, org, &Charge { agent, cost: 1, ..Charge::default() }, &clock))
-                .unwrap()
-                .refused
+        let rule = LimitRule::new(Limit::new("agents", 1).per(Per::Agent));
+        let is_allowed = |org: &str, agent: &str| {
+            let take = |budget: &GcraCell| budget.take(1, clock.monotonic_micros()).is_some();
+            limiter.with_agent((org, agent), &rule, &clock, take)
         };
-        assert_eq!((charge("o", Some("a")), charge("o", Some("b")), charge("p", Some("a"))), (None, None, None));
-        assert_eq!((charge("o", None), charge("o", None), charge("o", Some("a"))), (None, Some(0), Some(0)));
+        for agent in 0..3 * MIN_BUDGETS {
+            assert!(is_allowed("o", &format!("early {agent}")));
+            if agent == 0 {
+                assert!(is_allowed("p", "a"));
+            }
+        }
         manual.advance(60_000);
         for agent in 0..3 * MIN_BUDGETS {
-            assert_eq!(charge("o", Some(&agent.to_string())), None);
+            assert!(is_allowed("o", &agent.to_string()));
         }
         let held = |org: &str| limiter.agents.pin().get(&limiter.hash.hash_one(org)).map(|it| it.budgets.len());
-        assert!(held("o").is_some_and(|it| it <= 3 * MIN_BUDGETS), "the earlier budgets are dropped");
-        assert_eq!(charge("o", Some("7")), Some(0));
+        assert!(held("o").is_some_and(|it| it <= 5 * MIN_BUDGETS), "the earlier budgets are dropped");
+        assert!(!is_allowed("o", "7"));
         // The number of agents of one org does not affect another org.
         for agent in 0..2 * MAX_AGENTS {
-            let _ = charge("many", Some(&agent.to_string()));
+            let _ = is_allowed("many", &agent.to_string());
         }
         assert_eq!((held("many"), held("p").is_some()), (Some(MAX_AGENTS + 1), true));
-        assert_eq!(
-            (charge("many", Some("another")), charge("p", Some("b")), charge("o", Some("7"))),
-            (Some(0), None, Some(0))
-        );
+        assert_eq!((is_allowed("many", "another"), is_allowed("p", "b"), is_allowed("o", "7")), (false, true, false));
         // An hour later all budgets are unspent, and each agent has its own again.
         manual.advance(3_600_000);
-        assert_eq!((charge("many", Some("x")), charge("many", Some("y"))), (None, None));
+        assert!(is_allowed("many", "x") && is_allowed("many", "y"));
     }
 }

@@ -11,9 +11,8 @@ pub(crate) struct LimitRule {
 }
 
 impl LimitRule {
-    /// The rule for one of the processes that divide the limit between them.
-    pub(crate) fn new(limit: Limit, processes: u64) -> Self {
-        Self { params: GcraParams::of(&limit, processes), limit }
+    pub(crate) fn new(limit: Limit) -> Self {
+        Self { params: GcraParams::of(&limit), limit }
     }
 
     /// Whether the limit counts requests of this class.

@@ -1,4 +1,9 @@
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::input::chosen;
 
 /// The requests that one budget of a rate limit covers.
 ///
@@ -26,6 +31,33 @@ impl Per {
             Self::Org => "org",
             Self::Agent => "agent",
         }
+    }
+}
+
+/// The place that keeps the budgets of limits.
+///
+/// ```
+/// assert_eq!("machine".parse(), Ok(keywright::Limiter::Machine));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limiter {
+    /// The memory of one process. Each process admits what the limit says.
+    Process,
+    /// A file beside the SQLite database, which all processes of the machine map into memory. Together they admit what the
+    /// limit says. Where the file cannot be used, and for budgets that it has no room for, each process counts alone.
+    Machine,
+}
+
+impl Limiter {
+    const NAMES: [(&str, Self); 2] = [("process", Self::Process), ("machine", Self::Machine)];
+}
+
+impl FromStr for Limiter {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        chosen("limiter", text, "is no limiter", &Self::NAMES)
     }
 }
 

@@ -22,7 +22,8 @@ pub(crate) use self::system::boot_micros;
 // The WAL index, the clocks, the threads, and the files. A function that one of the two lacks does not compile here.
 pub(crate) use self::system::{WalIndex, coarse_millis, has_second_name, is_private, lower_priority, monotonic_micros};
 pub(crate) use self::system::{
-    canonicalize, create_private_file, create_private_folders, is_mounted, make_private, remote_file_system,
+    boot_id, canonicalize, copy_rights, create_private_file, create_private_folders, is_as_private, is_mounted,
+    make_private, open_private_file, remote_file_system,
 };
 
 /// The identity of a file, which a file that replaces it does not have.
@@ -32,7 +33,11 @@ pub(crate) struct FileIdentity(system::Identity);
 impl FileIdentity {
     /// `None` if there is no such file.
     pub(crate) fn of(path: &Path) -> Option<Self> {
-        std::fs::metadata(path).ok().map(|file| Self(system::identity(&file)))
+        std::fs::metadata(path).ok().map(|file| Self::of_file(&file))
+    }
+
+    pub(crate) fn of_file(file: &Metadata) -> Self {
+        Self(system::identity(file))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Any system, by the standard library alone. The guide says what is missing here.
 
-use std::fs::{Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,11 @@ pub(crate) fn boot_micros() -> u64 {
     monotonic_micros()
 }
 
+/// Nothing: limits are not shared here.
+pub(crate) fn boot_id() -> Option<String> {
+    None
+}
+
 /// Threads keep their priority.
 pub(crate) fn lower_priority(_nice: i32) {}
 
@@ -81,6 +86,21 @@ pub(crate) fn make_private(_path: &Path) -> io::Result<()> {
 /// Creates an empty file. It fails if the file exists.
 pub(crate) fn create_private_file(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).open(path).map(drop)
+}
+
+/// Opens a file for reading and writing, and creates an empty one if there is none.
+pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// The rights to a file are those of its folder.
+pub(crate) fn copy_rights(_from: &Metadata, _to: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// The rights to a file are those of its folder.
+pub(crate) fn is_as_private(_file: &Metadata, _other: &Metadata) -> bool {
+    true
 }
 
 /// Creates a folder, and those above it.

@@ -1,10 +1,11 @@
 //! Linux, macOS and other Unix systems.
 
-use std::fs::{DirBuilder, Metadata, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use rustix::time::{ClockId, clock_gettime};
 
 pub(crate) use super::wal_index::WalIndex;
@@ -47,6 +48,12 @@ pub(crate) fn boot_micros() -> u64 {
     now.tv_sec.unsigned_abs().saturating_mul(1_000_000).saturating_add(now.tv_nsec.unsigned_abs() / 1_000)
 }
 
+/// The identity of the last start of the machine, with which the monotonic clock has begun. Only Linux tells it in a file.
+pub(crate) fn boot_id() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
 /// Lowers the priority of the calling thread by this many steps of `nice`. Only Linux has a priority for each thread;
 /// elsewhere it is that of the whole process, which stays as it is.
 pub(crate) fn lower_priority(nice: i32) {
@@ -85,6 +92,28 @@ pub(crate) fn make_private(path: &Path) -> io::Result<()> {
 /// Creates an empty file that its owner alone may use. It fails if the file exists.
 pub(crate) fn create_private_file(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE).open(path).map(drop)
+}
+
+/// Opens a file for reading and writing, and creates an empty one that its owner alone may use if there is none. It follows
+/// no link.
+pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    OpenOptions::new().read(true).write(true).create(true).mode(PRIVATE_FILE).custom_flags(flags).open(path)
+}
+
+/// Gives a file the owner and the rights of another one, as far as this user may.
+pub(crate) fn copy_rights(from: &Metadata, to: &File) -> io::Result<()> {
+    let found = to.metadata()?;
+    if (found.uid(), found.gid()) != (from.uid(), from.gid()) {
+        fchown(to, Some(from.uid()), Some(from.gid()))?;
+    }
+    to.set_permissions(Permissions::from_mode(from.mode() & 0o777))
+}
+
+/// Whether nobody has a right to the file who has none to `other`, and its owner is a user of `other`.
+pub(crate) fn is_as_private(file: &Metadata, other: &Metadata) -> bool {
+    let is_of_group = file.gid() == other.gid() && other.mode() & 0o060 == 0o060;
+    (file.uid() == other.uid() || is_of_group) && file.mode() & !other.mode() & 0o777 == 0
 }
 
 /// Creates a folder, and those above it, that their owner alone may use.

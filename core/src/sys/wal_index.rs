@@ -1,5 +1,6 @@
 //! The WAL index of a SQLite database in WAL mode. Eight bytes of this shared memory differ after each commit of any process,
-//! and reading them needs no system call and no lock. This is the one file of the core with unsafe code.
+//! and reading them needs no system call and no lock. The core has unsafe code
+//! only here and in `limit/machine/table.rs`.
 //!
 //! The WAL index begins with a header of 48 bytes, kept twice (SQLite, "WAL-mode File Format", section 2.1, and
 //! `WalIndexHdr` in wal.c): `iVersion` at offset 0, a counter of transactions `iChange` at 8, and at 40 `aCksum`, the

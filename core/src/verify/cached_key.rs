@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::clock::{COARSE_LAG, Millis};
 use crate::decision::{Denial, KeyFacts, KeySnapshot, RequestContext, VerifiedKey, judge};
 use crate::lifecycle::Lifecycle;
-use crate::limit::{AnyKeyLimit, ChargeOutcome, LimitRule};
+use crate::limit::{ChargeOutcome, KeyLimit, LimitRule};
 use crate::network;
 use crate::record::{Key, Level};
 use crate::store::{KeyView, LookupResult, Tenant};
@@ -56,14 +56,14 @@ struct KeyRestrictions {
     /// The networks of the key and those of its org.
     networks: [Option<Box<[IpNet]>>; 2],
     /// `None` if the engine does not know the key's tier.
-    limits: Option<Box<[AnyKeyLimit]>>,
+    limits: Option<Box<[KeyLimit]>>,
 }
 
 impl CachedKey {
     pub(crate) fn new(
         found: LookupResult,
         accepted: &[String],
-        limits: Option<Box<[AnyKeyLimit]>>,
+        limits: Option<Box<[KeyLimit]>>,
         integer_ids: bool,
         read_at: Millis,
     ) -> Self {
@@ -165,7 +165,7 @@ impl CachedKey {
     }
 
     /// `None` if the engine does not know the key's tier.
-    pub(crate) fn limits(&self) -> Option<&[AnyKeyLimit]> {
+    pub(crate) fn limits(&self) -> Option<&[KeyLimit]> {
         self.restrictions.as_ref().map_or(Some(&[]), |it| it.limits.as_deref())
     }
 

@@ -18,8 +18,8 @@ use crate::decision::{Allowed, Code, Decision, Denial, Request, RequestContext, 
 use crate::error::{Error, UnavailableCause};
 use crate::hash::{BoundSecret, Hasher, SecretCheck, StoredVerifier};
 use crate::key::{Format, Formats, KeyParts, MatchedText};
-use crate::limit::{AnyKeyLimit, AnyLimiter, ChargeOutcome, KeyLimit, LimitRule, LimitRules, Limiter};
-use crate::record::{Limit, Per};
+use crate::limit::{ChargeOutcome, KeyLimit, LimitRule, LimitRules};
+use crate::record::Limit;
 use crate::scope::Catalogue;
 use crate::store::{AnyStore, KeyRow, LookupResult, Store, Tenant};
 use crate::usage::Metered;
@@ -58,7 +58,7 @@ struct Judgement {
 
 impl Judgement {
     /// The limits to charge. They come last: a request that is refused for another reason charges none.
-    fn charges_due(&self) -> Result<&[AnyKeyLimit], Box<Denial>> {
+    fn charges_due(&self) -> Result<&[KeyLimit], Box<Denial>> {
         match (&self.verdict, self.key.limits()) {
             (Err(_), _) => Ok(&[]),
             (Ok(()), Some(limits)) => Ok(limits),
@@ -84,8 +84,7 @@ impl Verifier {
         let Some(matched) = self.formats.match_start(text) else { return Some(denied(invalid())) };
         let process = self.runtime.process();
         let coarse_now = self.clock.coarse_now();
-        if !AnyLimiter::SHARED
-            && self.is_fresh(process, coarse_now)
+        if self.is_fresh(process, coarse_now)
             && let Some(judgement) = self.judge_cached(process, tenant, matched, context, coarse_now)
         {
             let charged = match judgement.charges_due() {
@@ -263,8 +262,8 @@ impl Verifier {
         secret: BoundSecret,
         is_unfiltered: bool,
     ) -> Result<SecretCheck, Error> {
-        let failures = LimitRule::new(Limit::new("failures", FAILURES), 1);
-        let budget = is_unfiltered.then(|| process.limiter.budget(&secret.lookup, &failures, &self.clock));
+        let failures = LimitRule::new(Limit::new("failures", FAILURES));
+        let budget = is_unfiltered.then(|| process.limiter.local().budget(&secret.lookup, &failures, &self.clock));
         let now = self.clock.monotonic_micros();
         if budget.as_ref().is_some_and(|budget| budget.take(1, now).is_none()) {
             let reason = "too many wrong secrets were tried for a key whose check is slow";
@@ -282,23 +281,20 @@ impl Verifier {
 
     /// See [`Keywright::charge_attestations`](crate::Keywright::charge_attestations).
     pub(crate) fn charge_attestations(&self, key_id: &str, count: u64) -> Result<(), u64> {
-        let rule = LimitRule::new(Limit::new("attestations", ATTESTATIONS), 1);
+        let rule = LimitRule::new(Limit::new("attestations", ATTESTATIONS));
         // The ids of keys and orgs have no space, so that no configured limit shares this budget.
-        let budget = self.runtime.process().limiter.budget(&format!("attestations {key_id}"), &rule, &self.clock);
+        let budget =
+            self.runtime.process().limiter.local().budget(&format!("attestations {key_id}"), &rule, &self.clock);
         let now = self.clock.monotonic_micros();
         let wait = || rule.params.wait_seconds(budget.backlog(now), count).unwrap_or(u64::MAX);
         budget.take(count, now).map(|_| ()).ok_or_else(wait)
     }
 
     /// The limits of a key, in the order in which they are charged. `None` for a tier that is not configured.
-    fn limits_of(&self, process: &ProcessState, key: &KeyRow) -> Option<Box<[AnyKeyLimit]>> {
+    fn limits_of(&self, process: &ProcessState, key: &KeyRow) -> Option<Box<[KeyLimit]>> {
         let rules = self.rules.of(key.tier.as_deref(), &key.limits).ok()?;
-        let budget = |rule: &LimitRule| match rule.limit.per {
-            Per::Key => Some(process.limiter.budget(&key.id, rule, &self.clock)),
-            Per::Org => Some(process.limiter.budget(&key.org, rule, &self.clock)),
-            Per::Agent => None,
-        };
-        Some(rules.into_iter().map(|rule| KeyLimit { budget: budget(&rule), rule }).collect())
+        let limit = |rule| process.limiter.key_limit(rule, &key.id, &key.org, &self.clock);
+        Some(rules.into_iter().map(limit).collect())
     }
 
     fn judge(

@@ -11,7 +11,7 @@ use crate::events::Events;
 use crate::fork::PerProcess;
 use crate::key::Formats;
 use crate::lifecycle::ENDED;
-use crate::limit::AnyLimiter;
+use crate::limit::{AnyLimiter, LimiterSettings};
 use crate::store::AnyStore;
 use crate::usage::{EndedGraces, Metered, Usage};
 
@@ -45,6 +45,7 @@ impl Runtime {
         formats: &Formats,
         capacity: usize,
         clock: Clock,
+        limiter: LimiterSettings,
         metered: Option<Arc<AnyStore>>,
         events: Option<EventsFactory>,
     ) -> Self {
@@ -56,7 +57,7 @@ impl Runtime {
             let usage = |store| Usage::new(store, clock.clone(), Arc::clone(&graces), events.clone());
             ProcessState {
                 cache: VerificationCache::new(starts, capacity),
-                limiter: AnyLimiter::new(),
+                limiter: AnyLimiter::new(limiter.clone()),
                 hash_memory: MemoryBudget::default(),
                 checks: CoalescedChecks::default(),
                 upgrades: VerifierUpgrades::new(metered.is_none()),

@@ -23,7 +23,7 @@ const options: Options = {
   pepper: "pepper for tests, thirty-two bytes or more",
   tiers: { basic: 100, premium: { rate: 10_000, burst: 500 }, split: [{ name: "read", rate: 100, per: "org" }] },
   limits: [{ name: "calls", rate: 1_000 }],
-  processes: 4,
+  limiter: "machine",
   clock: new ManualClock(new Date("2026-01-01T00:00:00.000Z")),
 };
 

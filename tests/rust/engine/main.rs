@@ -9,6 +9,7 @@ mod freshness;
 mod hot;
 mod kill;
 mod layering;
+mod limits;
 mod meter;
 mod secrecy;
 mod slow;

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::health::Health;
 use crate::input::meant;
 use crate::key::Formats;
 use crate::limit::Limits;
+use crate::record::Limiter;
 use crate::scope::Catalogue;
 use crate::store::StoreUrl;
 
@@ -36,6 +38,8 @@ pub(super) struct CheckedConfig {
     pub(super) keys_in_memory: usize,
     pub(super) unwatched: bool,
     pub(super) limits: Limits,
+    /// The path of the database, if its limits are shared by all processes of the machine.
+    pub(super) shared_limits: Option<PathBuf>,
     pub(super) clock: Clock,
     pub(super) subscription: Option<Subscription>,
     pub(super) health: Arc<Health>,
@@ -91,6 +95,7 @@ impl Config {
             return Err(Error::validation_failed("keys_in_memory", format!("is more than {MAX_KEYS_IN_MEMORY}"), fix));
         }
         self.limits.check()?;
+        let shared_limits = self.shared_limits(&url)?;
         for (field, days) in [("expiring_days", self.expiring_days), ("idle_days", self.idle_days)] {
             if days.is_some_and(|it| it > MAX_DAYS) {
                 return Err(Error::validation_failed(
@@ -119,10 +124,30 @@ impl Config {
             keys_in_memory,
             unwatched: self.unwatched,
             limits: self.limits.clone(),
+            shared_limits,
             clock: self.clock.clone(),
             subscription,
             health: self.health.clone().unwrap_or_else(|| Arc::new(self.new_health())),
         })
+    }
+}
+
+impl Config {
+    /// The path of the database, if its limits are shared by all processes of the machine.
+    fn shared_limits(&self, url: &StoreUrl) -> Result<Option<PathBuf>, Error> {
+        // Nobody shares the clock of a test.
+        let is_default = self.limiter.is_none() && self.clock.runs();
+        match url {
+            StoreUrl::Sqlite(path) => Ok((is_default || self.limiter == Some(Limiter::Machine)).then(|| path.clone())),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(_) if self.limiter == Some(Limiter::Machine) => Err(Error::validation_failed(
+                "limiter",
+                "is machine, which shares limits by a file beside a SQLite database",
+                "use process with PostgreSQL",
+            )),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(_) => Ok(None),
+        }
     }
 }
 

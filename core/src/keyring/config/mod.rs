@@ -19,7 +19,7 @@ use crate::events::{Event, EventKind};
 use crate::hash::Scheme;
 use crate::health::{Health, Operation};
 use crate::limit::{LimitRules, Limits};
-use crate::record::Limit;
+use crate::record::{Limit, Limiter};
 use crate::scope::Catalogue;
 use crate::store::StoreUrl;
 use crate::worker::Workers;
@@ -69,6 +69,7 @@ pub struct Config {
     keys_in_memory: Option<usize>,
     unwatched: bool,
     limits: Limits,
+    limiter: Option<Limiter>,
     clock: Clock,
     listener: Option<Listener>,
     log: Option<Log>,
@@ -211,10 +212,16 @@ impl Config {
         self
     }
 
-    /// How many processes share each limit in equal parts, 1 to 4,096. Default: 1.
-    pub fn processes(mut self, processes: u64) -> Self {
-        self.limits.processes = processes;
-        self
+    /// The place that keeps the budgets of limits. Default: [`Limiter::Machine`] on SQLite, [`Limiter::Process`] on PostgreSQL
+    /// and on a clock that a test sets, which no other process has.
+    ///
+    /// ```
+    /// use keywright::{Keywright, Limit, Limiter};
+    /// let config = Keywright::builder("sqlite:keys.db").brand("acme").limit(Limit::new("all", 100)).limiter(Limiter::Process);
+    /// assert!(config.check().is_ok());
+    /// ```
+    pub fn limiter(self, limiter: Limiter) -> Self {
+        Self { limiter: Some(limiter), ..self }
     }
 
     /// Calls `listener` with the events of keys in this process: created, rotated, revoked, a former secret used, a revoked key
@@ -226,7 +233,8 @@ impl Config {
     }
 
     /// Writes one line to `log`, in place of `tracing`, when the database fails ([`EventKind::StoreFailed`], with the reason),
-    /// when it works again ([`EventKind::StoreRecovered`]) and when another one answers ([`EventKind::StoreReplaced`]).
+    /// when it works again ([`EventKind::StoreRecovered`]), when another one answers ([`EventKind::StoreReplaced`]), and when
+    /// limits are not shared ([`EventKind::LimitsUnshared`]).
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
@@ -264,13 +272,16 @@ impl Config {
             let line = match event.kind {
                 EventKind::StoreFailed => format!("The database {place} cannot be used: {reason}"),
                 EventKind::StoreReplaced => format!("The database {place} was replaced: {reason}"),
+                EventKind::LimitsUnshared => {
+                    format!("Each process counts limits on its own, because {place}-limits cannot be used: {reason}")
+                }
                 _ => format!("The database {place} can be used again"),
             };
             match &log {
                 Some(log) => log(event.kind, &line),
                 None if event.kind == EventKind::StoreFailed => tracing::error!("{line}"),
-                None if event.kind == EventKind::StoreReplaced => tracing::warn!("{line}"),
-                None => tracing::info!("{line}"),
+                None if event.kind == EventKind::StoreRecovered => tracing::info!("{line}"),
+                None => tracing::warn!("{line}"),
             }
             if let Some(listener) = &listener {
                 listener(&event);

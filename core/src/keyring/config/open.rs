@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::check::CheckedConfig;
@@ -8,7 +9,7 @@ use crate::entropy;
 use crate::error::{Error, UnavailableCause};
 use crate::events::Events;
 use crate::keyring::{Engine, Keywright};
-use crate::limit::LimitRules;
+use crate::limit::{LimitRules, LimiterSettings, MachineSettings};
 use crate::store::{AnyStore, AuditKey, DatabaseInfo, OpenSettings, Store};
 use crate::verify::{EventsFactory, Runtime, Verifier};
 use crate::wait::block_on;
@@ -36,6 +37,7 @@ impl CheckedConfig {
             }
             None => AuditKey { pepper: None, key: None },
         };
+        let health = Arc::clone(&self.health);
         let settings = OpenSettings {
             read_only: self.read_only,
             lock_timeout: self.busy_timeout,
@@ -71,8 +73,18 @@ impl CheckedConfig {
             let new = move || Events::new(subscription.clone(), clock.clone(), Arc::clone(&events), writes);
             Box::new(new) as EventsFactory
         });
+        let limiter = match self.shared_limits {
+            Some(database) => LimiterSettings::Machine(MachineSettings {
+                database,
+                hash_key: limits_key(&store.info().filter_key),
+                boot: self.clock.boot_id(),
+                health,
+            }),
+            None => LimiterSettings::Process,
+        };
+        let clock = self.clock.clone();
         let verifier = Verifier {
-            runtime: Runtime::new(&self.formats, self.keys_in_memory, self.clock.clone(), metered, listening),
+            runtime: Runtime::new(&self.formats, self.keys_in_memory, clock, limiter, metered, listening),
             formats: Arc::new(self.formats),
             accepted: self.accepted,
             catalogue: self.catalogue,
@@ -85,4 +97,10 @@ impl CheckedConfig {
         };
         Ok(Keywright::new(Engine { verifier, environments: self.environments }))
     }
+}
+
+/// The key under which all processes hash the identities of budgets.
+fn limits_key(filter_key: &[u8; 32]) -> [u8; 16] {
+    let digest = Sha256::new().chain_update("keywright limits/v1").chain_update(filter_key).finalize();
+    std::array::from_fn(|place| digest.get(place).copied().unwrap_or_default())
 }

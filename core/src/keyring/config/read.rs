@@ -5,7 +5,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::hash::Scheme;
 use crate::input::{Fields, Value, chosen, span};
-use crate::limit::{self, Limits, MAX_PROCESSES};
+use crate::limit::{self, Limits};
 use crate::scope::Catalogue;
 
 impl Config {
@@ -29,6 +29,7 @@ impl Config {
             "keys_in_memory",
             "tiers",
             "limits",
+            "limiter",
             "processes",
             "clock",
             "on_event",
@@ -100,8 +101,13 @@ impl Config {
         config.limits = Limits {
             tiers: fields.given("tiers").map(limit::read::read_tiers).transpose()?.unwrap_or_default(),
             every: fields.given("limits").map_or(Ok(vec![]), |it| limit::read::read("limits", it))?,
-            processes: fields.given("processes").map_or(Ok(1), processes)?,
         };
+        config.limiter = fields.text("limiter")?.map(|it| it.parse()).transpose()?;
+        if fields.given("processes").is_some() {
+            let fix =
+                "leave it out: limits hold across all processes of a machine; limiter says where they are counted";
+            return Err(Error::validation_failed("processes", "is no longer an option", fix));
+        }
         let keys = fields.given("keys_in_memory").map(|it| it.into_integer("keys_in_memory", 0, MAX_KEYS_IN_MEMORY));
         config.keys_in_memory = keys.transpose()?.and_then(|it| usize::try_from(it).ok());
         config.expiring_days = fields.given("expiring_days").map(|it| days("expiring_days", it)).transpose()?;
@@ -133,8 +139,4 @@ fn integer_style(text: &str) -> Result<bool, Error> {
 
 fn days(field: &str, value: Value) -> Result<u32, Error> {
     Ok(u32::try_from(value.into_integer(field, 0, MAX_DAYS.into())?).unwrap_or(MAX_DAYS))
-}
-
-fn processes(value: Value) -> Result<u64, Error> {
-    value.into_integer("processes", 1, MAX_PROCESSES).map(i64::unsigned_abs)
 }
