@@ -1,6 +1,7 @@
 //! The Rust side of checker.sh: verifies and changes keys on the file it is given, and writes down what it saw.
 
 mod changer;
+mod limits;
 mod verifier;
 
 use std::error::Error;
@@ -67,6 +68,9 @@ impl Dice {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let order: Value = serde_json::from_str(&env::args().nth(1).ok_or("no order")?)?;
+    if order["limiter"].is_string() {
+        return limits::run(&order);
+    }
     let word = |name: &str| order[name].as_str().unwrap_or_default().to_owned();
     let number = |name: &str| order[name].as_i64().unwrap_or_default();
     let url = format!("sqlite:{}", word("file"));

@@ -1,0 +1,102 @@
+"""Four programs in Rust, Python and Node share one limit on one SQLite file.
+
+    limits.py rust=COMMAND python=COMMAND node=COMMAND [--seconds N]
+
+All of them ask as often as they can: together they are admitted as often as the burst and the rate say, and no more. At
+half the rate none is refused. Before that, programs that share nothing show that the check finds too many.
+"""
+
+import argparse
+import json
+import math
+import os
+import secrets
+import shlex
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from keywright import Keywright
+
+LANGUAGES = ("rust", "python", "node", "python")
+SECOND = 1_000_000_000
+
+# Requests a minute, and at once.
+RATE, BURST = 6_000, 1_000
+
+
+class Program:
+    """A running program that has opened its engine."""
+
+    def __init__(self, command: str, order: dict[str, Any], pepper: str) -> None:
+        self.process = subprocess.Popen(
+            [*shlex.split(command), json.dumps(order)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "KEYWRIGHT_PEPPER": pepper},
+        )
+        assert self._line() == "ready"
+
+    def start(self, end: int) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"{end}\n")
+        self.process.stdin.flush()
+
+    def result(self) -> dict[str, int]:
+        answer: dict[str, int] = json.loads(self._line())
+        assert self.process.stdin
+        self.process.stdin.close()
+        if self.process.wait() != 0:
+            raise SystemExit("a program failed")
+        return answer
+
+    def _line(self) -> str:
+        assert self.process.stdout
+        line = self.process.stdout.readline().strip()
+        if not line:
+            raise SystemExit("a program ended too early")
+        return line
+
+
+def run(commands: dict[str, str], limiter: str, pause: int, seconds: float) -> tuple[int, int, int]:
+    """How many requests were admitted, how many may be, and how many were refused. A pause is in nanoseconds."""
+    pepper = secrets.token_hex(32)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "keys.db"
+        with Keywright(f"sqlite:{file}", brand="check", pepper=pepper) as kw:
+            text = kw.keys.create(name="limited").api_key
+        order = {"file": str(file), "text": text, "rate": RATE, "burst": BURST, "limiter": limiter, "pause": pause}
+        programs = [Program(commands[it], order, pepper) for it in LANGUAGES]
+        end = time.monotonic_ns() + round(seconds * SECOND)
+        for program in programs:
+            program.start(end)
+        results = [it.result() for it in programs]
+    window = max(it["last"] for it in results) - min(it["first"] for it in results)
+    total = {name: sum(it[name] for it in results) for name in ("admitted", "refused")}
+    return total["admitted"], BURST + math.floor(window * RATE / 60 / SECOND), total["refused"]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("commands", nargs="+", metavar="LANGUAGE=COMMAND")
+    options.add_argument("--seconds", type=float, default=2)
+    given = options.parse_args()
+    commands = dict(it.split("=", 1) for it in given.commands)
+    admitted, most, _ = run(commands, "process", 0, 0.1)
+    if admitted <= most:
+        raise SystemExit(f"programs that share nothing were admitted {admitted} times, and no more than {most}")
+    admitted, most, _ = run(commands, "machine", 0, given.seconds)
+    print(f"as often as they can: {admitted} admitted, {most} allowed")
+    if not BURST <= admitted <= most:
+        raise SystemExit("that is wrong")
+    # Each program asks at an eighth of the rate.
+    admitted, _, refused = run(commands, "machine", 2 * len(LANGUAGES) * 60 * SECOND // RATE, given.seconds)
+    print(f"at half the rate: {admitted} admitted, {refused} refused")
+    if refused or not admitted:
+        raise SystemExit("that is wrong")
+
+
+main()

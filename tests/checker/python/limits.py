@@ -1,0 +1,30 @@
+"""Counts how many requests a limit admits in this process, while others ask at the same time."""
+
+import json
+import os
+import sys
+import time
+
+from keywright import Keywright
+
+order = json.loads(sys.argv[1])
+kw = Keywright(
+    f"sqlite:{order['file']}",
+    brand="check",
+    pepper=os.environ["KEYWRIGHT_PEPPER"],
+    limits={"all": {"rate": order["rate"], "burst": order["burst"]}},
+    limiter=order["limiter"],
+)
+print("ready", flush=True)
+end, pause = int(sys.stdin.readline()), order["pause"] / 1e9
+first = time.monotonic_ns()
+admitted = refused = 0
+while time.monotonic_ns() < end or not (pause or refused):
+    if kw.verify(order["text"]):
+        admitted += 1
+    else:
+        refused += 1
+    if pause:
+        time.sleep(pause)
+print(json.dumps({"first": first, "last": time.monotonic_ns(), "admitted": admitted, "refused": refused}), flush=True)
+kw.close()

@@ -1,0 +1,25 @@
+"""The application of test_workers.py, which workers of a server share, and its table of limits."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from keywright import Keywright
+from keywright.wsgi import KeywrightMiddleware
+
+PEPPER = "a pepper for these tests, of 32 bytes and more"
+
+# Requests a minute and at once, for all keys of an org together.
+LIMITS = {"read": (100, 20), "write": (30, 10), "card_creation": (10, 5)}
+
+
+def answer(_environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    start_response("200 OK", [("X-Worker", str(os.getpid()))])
+    return [b""]
+
+
+def app() -> KeywrightMiddleware:
+    limits = {name: {"rate": rate, "burst": burst, "per": "org", "operation": name} for name, (rate, burst) in LIMITS.items()}
+    kw = Keywright(os.environ["DATABASE"], brand="lk", pepper=PEPPER, limits=limits)
+    routes = [{"path": "/", "access": "public"}, *({"path": f"/{name}", "operation": name} for name in LIMITS)]
+    return KeywrightMiddleware(answer, kw, routes=routes)
