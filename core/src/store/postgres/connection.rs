@@ -142,7 +142,7 @@ impl Connection {
             .keepalives_interval(KEEPALIVE_INTERVAL)
             .keepalives_retries(KEEPALIVE_RETRIES)
             .tcp_user_timeout(settings.statement_timeout + ANSWER_SLACK);
-        if settings.prepared_statements {
+        if settings.needs_sessions() {
             // A pooler in transaction mode refuses options of a session, and so says at once that it is there.
             config.options(time_limits(settings).map(|(name, limit)| format!("-c {name}={limit}")).join(" "));
         }
@@ -232,7 +232,7 @@ impl Connection {
 
     /// The text that begins a transaction.
     pub(super) fn begin(&self) -> String {
-        if self.settings.prepared_statements {
+        if self.settings.needs_sessions() {
             return "BEGIN".to_owned();
         }
         let limits = time_limits(&self.settings).map(|(name, limit)| format!("SET LOCAL {name} = {limit}"));

@@ -177,6 +177,11 @@ impl PostgresSettings {
         Ok(self)
     }
 
+    /// Whether the settings need sessions of their own, which a pooler in transaction mode does not give.
+    pub(super) fn needs_sessions(&self) -> bool {
+        self.prepared_statements || self.listen
+    }
+
     fn read_address(&mut self, hosts: &str, parameters: &mut UrlParameters) -> Result<(), Error> {
         let mut ports = Vec::new();
         let mut names = Vec::new();
