@@ -1,13 +1,15 @@
-//! Takes the Rust program out of the README, so that the example `readme` is that program.
+//! Takes the Rust programs out of the README and of a page of the guide, so that the examples of these names are the programs.
 
 use std::path::PathBuf;
 use std::{env, fs};
 
 fn main() {
-    let readme = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../README.md");
-    println!("cargo::rerun-if-changed={}", readme.display());
-    let text = fs::read_to_string(readme).unwrap();
-    let (_, rest) = text.split_once("```rust\n").expect("the README has a Rust program");
-    let (program, _) = rest.split_once("```").unwrap();
-    fs::write(PathBuf::from(env::var_os("OUT_DIR").unwrap()).join("readme.rs"), program).unwrap();
+    for (page, name) in [("../README.md", "readme.rs"), ("../core/guide/postgresql.md", "postgresql.rs")] {
+        let page = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap()).join(page);
+        println!("cargo::rerun-if-changed={}", page.display());
+        let text = fs::read_to_string(page).unwrap();
+        let (_, rest) = text.split_once("```rust").expect("the page has a Rust program");
+        let (program, _) = rest.split_once('\n').and_then(|(_, rest)| rest.split_once("```")).unwrap();
+        fs::write(PathBuf::from(env::var_os("OUT_DIR").unwrap()).join(name), program).unwrap();
+    }
 }

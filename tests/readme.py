@@ -37,14 +37,14 @@ LINES = 80
 # Pages whose blocks are settings of other people's programs: an area of `tests/field` uses them.
 FIELD = {"bundling"}
 
-# Pages without a program: their blocks are for a database server.
-SERVER = {"postgresql"}
+# Pages whose Rust program is an example of the tests. Those of the other pages are tests of the crate's documentation.
+EXAMPLES = {"README": "readme", "postgresql": "postgresql"}
 
 # Pages whose blocks are one program, in one language.
 ONE_PROGRAM = FRAMEWORKS | {"forward": "python", "element": "js"}
 
 
-def command(language: str, program: str, folder: Path) -> list[str]:
+def command(page: Path, language: str, program: str, folder: Path) -> list[str]:
     if language == "python":
         (folder / "quick.py").write_text(program)
         return [sys.executable, "quick.py"]
@@ -58,13 +58,14 @@ def command(language: str, program: str, folder: Path) -> list[str]:
         return ["node", "quick.mjs"]
     # The build script beside this file has made an example of it.
     manifest = str(ROOT / "Cargo.toml")
-    return ["cargo", "run", "--quiet", "--manifest-path", manifest, "--package", "keywright-tests", "--example", "readme"]
+    return ["cargo", "run", "--quiet", "--manifest-path", manifest, "--package", "keywright-tests", "--example", EXAMPLES[page.stem]]
 
 
-def run(language: str, program: str, folder: Path) -> str | None:
+def run(page: Path, language: str, program: str, folder: Path) -> str | None:
     """Returns the output of the program, or None when it failed."""
-    environment = {**os.environ, "KEYWRIGHT_PEPPER": secrets.token_hex(32)}
-    done = subprocess.run(command(language, program, folder), cwd=folder, env=environment, capture_output=True, text=True)
+    database = f"{os.environ['KEYWRIGHT_TEST_POSTGRES']}&schema=guide_{secrets.token_hex(8)}"
+    environment = {**os.environ, "KEYWRIGHT_PEPPER": secrets.token_hex(32), "DATABASE_URL": database}
+    done = subprocess.run(command(page, language, program, folder), cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode == 0:
         return done.stdout
     print(done.stdout, done.stderr, sep="\n")
@@ -72,8 +73,8 @@ def run(language: str, program: str, folder: Path) -> str | None:
 
 
 def programs(page: Path) -> list[tuple[str, str]]:
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-    found = [(language, program) for language, program in blocks if language != "sh"]
+    blocks = re.findall(r"^```(\w*)[^\n]*\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    found = [(language, program) for language, program in blocks if language not in ("sh", "sql")]
     if page.stem in ONE_PROGRAM:
         only = ONE_PROGRAM[page.stem]
         return [(only, "\n".join(program for language, program in found if language == only))]
@@ -97,15 +98,15 @@ def main() -> int:
     # Inside the repository, so that Node finds `keywright` as the package the program stands in.
     (ROOT / "target").mkdir(exist_ok=True)
     for page in pages(sys.argv[1:]):
-        if page.stem in FIELD | SERVER:
+        if page.stem in FIELD:
             continue
         if page.stem in FRAMEWORKS and len(page.read_text().splitlines()) > LINES:
             raise SystemExit(f"{page.name} has more than {LINES} lines")
         with tempfile.TemporaryDirectory(dir=ROOT / "target") as name:
             for language, program in programs(page):
-                if language == "rust" and page.name != "README.md":
-                    continue  # a documentation test of the crate
-                shown = run(language, program, Path(name))
+                if language == "rust" and page.stem not in EXAMPLES:
+                    continue
+                shown = run(page, language, program, Path(name))
                 right = shown is not None and (page.name != "README.md" or "acme_live_" in shown)
                 failed = failed or not right
                 print(f"{page.name}, {language}: {'ran' if right else 'FAILED'}")
