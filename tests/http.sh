@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Runs every HTTP vector against the contract itself and through each adapter, over real sockets, with equal counts.
 # Routes and document agree, also under the requests of schemathesis. As many run at once as there are cores, the longest first.
+#
+#   bash tests/http.sh [NAME...]
+#
+# With names, only these lines of the list below: `http.sh fastapi express`.
 set -uo pipefail
 . "$(dirname "$0")/setup.sh"
 
@@ -9,7 +13,8 @@ ready && axum=$(example axum_app) || exit 1
 openapi="$python tests/http/openapi.py"
 drive="$python tests/http/drive.py"
 apps=tests/http/apps
-xargs -L 1 -P "$(getconf _NPROCESSORS_ONLN)" env <<END
+names=$(IFS='|'; printf %s "${*:-.*}")
+grep -E " ($names)( |\$)" <<END | xargs -r -L 1 -P "$(getconf _NPROCESSORS_ONLN)" env
 bash tests/http/next.sh
 $openapi spelt
 $openapi default

@@ -13,10 +13,11 @@
 #   node       tests in Node, types among them; FILTER is a file (`express`) or part of a test's name
 #   guide      the programs of README and guide; FILTER is a page (`express`)
 #   demo       three languages on one database
-#   http       the HTTP vectors through every adapter
+#   http       the HTTP vectors through every adapter; FILTER is one of them (`express`)
 #   seeds      the documents of four products; FILTER is one of them (`lendiq`)
 #   servers    the servers and the proxy that other tests use, and what only PostgreSQL has; FILTER is an expression of `pytest -k`
-#   postgres   the suite of every store on each PostgreSQL and behind PgBouncer; FILTER is a server (`15`, `PgBouncer`)
+#   postgres   contract, vectors and demo on PostgreSQL and behind PgBouncer, as on SQLite; FILTER is a store (`PgBouncer`), a suite
+#              (`node`), or --all for every suite on every store
 #   element    the page for keys in a real browser
 #   checker    changes in three languages at once, and no verification that missed one
 #   packages   wheel, crate and tarball
@@ -111,12 +112,12 @@ step_node() {
   fi
 }
 
-step_guide() { build_python && build_node && "$python" tests/readme.py "$@"; }
+step_guide() { build_python && build_node && with_servers "$python" tests/readme.py "$@"; }
 step_demo() { bash tests/demo.sh; }
-step_http() { bash tests/http.sh; }
+step_http() { bash tests/http.sh "$@"; }
 step_seeds() { bash tests/seeds.sh "$@"; }
 step_servers() { build_python && build_node && with_servers "$python" -m pytest -q tests/servers tests/postgres ${1+-k "$1"}; }
-step_postgres() { with_servers "$python" tests/servers/suites.py "$@"; }
+step_postgres() { build_python && build_node && with_servers "$python" tests/servers/suites.py "$@"; }
 step_element() { bash tests/element.sh; }
 step_checker() { bash tests/checker.sh; }
 step_packages() { bash tests/packages.sh; }

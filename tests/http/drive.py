@@ -9,7 +9,9 @@ answers with `closed`: starting a process for each set-up takes most of the time
 from __future__ import annotations
 
 import json
+import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
@@ -67,11 +69,11 @@ def moment(text: str) -> datetime:
 
 
 class Site:
-    """One set-up: an engine on a new file, and its keys."""
+    """One set-up: an engine on a new database, and its keys."""
 
     def __init__(self, folder: Path, setup: dict[str, Any]) -> None:
         self.setup = setup
-        self.url = f"sqlite:{folder}/keys.db"
+        self.url = os.environ.get("KEYWRIGHT_TEST_STORE", f"sqlite:{folder}/") + f"kw_{secrets.token_hex(8)}"
         self.engine = {**setup["engine"], "pepper": PEPPER}
         self.clock = ManualClock(moment(setup["now"]))
         self.kw = Keywright(self.url, clock=self.clock, **self.engine)

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -8,7 +9,7 @@ import * as keywright from "keywright";
 import { Http } from "keywright/http";
 import { ManualClock } from "keywright/testing";
 import { camel, check, options, plain, value } from "./case.mjs";
-import { PEPPER, url } from "./fixture.mjs";
+import { PEPPER } from "./fixture.mjs";
 import { hashCase, plant } from "./hooks.mjs";
 
 const { beginningOf } = createRequire(import.meta.url)("../../bindings-node/lib/receipt.cjs");
@@ -43,12 +44,34 @@ function vectors(name, run) {
 after(() => console.log(`vectors node: ${Object.entries(ran).map((it) => it.join(" ")).join(", ")}`));
 
 const BASE = { brand: "liq", pepper: PEPPER };
+const folder = mkdtempSync(join(tmpdir(), "keywright-"));
 
-function open(t, config, extra) {
-  const kw = new Keywright(url(t), { ...options(config), ...extra });
+/** The URL of a database that does not exist yet. */
+function newDatabase() {
+  const store = process.env.KEYWRIGHT_TEST_STORE ?? `sqlite:${folder}/`;
+  return `${store}kw_${randomBytes(8).toString("hex")}`;
+}
+
+function open(t, config) {
+  const kw = new Keywright(newDatabase(), options(config));
   t.after(() => kw.close());
   return kw;
 }
+
+/** Engines by their options: cases that leave nothing behind share one. */
+const shared = new Map();
+
+function share(config) {
+  const name = JSON.stringify(config);
+  if (!shared.has(name)) shared.set(name, new Keywright(newDatabase(), options(config)));
+  return shared.get(name);
+}
+
+after(async () => {
+  for (const kw of shared.values()) await kw.close();
+  await (await given)?.kw.close();
+  rmSync(folder, { recursive: true });
+});
 
 /** Runs an act that must fail so; `spell` is how this language writes the field's name. */
 async function fails(act, error, spell = (it) => it) {
@@ -72,7 +95,7 @@ vectors("key", async (t, it) => {
     open: (kw) => kw.open(),
   };
   assert.ok(it.op in ops, `unknown op ${it.op}`);
-  const act = async () => ops[it.op](open(t, it.config));
+  const act = async () => ops[it.op](it.op === "open" ? open(t, it.config) : share(it.config));
   if (it.expect?.error) await fails(act, it.expect.error, camel);
   else await act();
 });
@@ -82,10 +105,8 @@ vectors("hash", (t, it) => {
 });
 
 {
-  const engine = new Keywright(`sqlite:${join(mkdtempSync(join(tmpdir(), "keywright-")), "keys.db")}`, options(BASE));
-  const http = new Http(engine, {});
+  const http = new Http(share(BASE), {});
   const open = http.needs(undefined, { access: "public" });
-  after(() => engine.close());
 
   vectors("receipt", async (_t, it) => {
     const authenticate = () => http.authenticate({ method: "GET", target: "/", rawHeaders: [], earlier: it.text }, open);
@@ -100,8 +121,8 @@ vectors("hash", (t, it) => {
   });
 }
 
-vectors("scope", async (t, it) => {
-  const kw = open(t, { ...BASE, ...it.config });
+vectors("scope", async (_t, it) => {
+  const kw = share({ ...BASE, ...it.config });
   const make = (fields) => kw.keys.create({ name: "case", ...fields });
   const given = (name, to = name) => (name in it ? { [to]: value(it[name]) } : {});
   const ops = {
@@ -144,7 +165,7 @@ function call(kw, step, saved) {
 }
 
 const scenario = async (t, it) => {
-  const place = url(t);
+  const place = newDatabase();
   const clock = new ManualClock(new Date(it.start));
   const start = (config) => new Keywright(place, { ...options(config), clock });
   let config = it.config;
@@ -186,21 +207,11 @@ for (const name of ["scenario", "limit", "meter"]) vectors(name, scenario);
 let given;
 
 async function prepare({ config, start, given: steps }) {
-  const folder = mkdtempSync(join(tmpdir(), "keywright-"));
-  const kw = new Keywright(`sqlite:${join(folder, "keys.db")}`, {
-    ...options(config),
-    clock: new ManualClock(new Date(start)),
-  });
+  const kw = new Keywright(newDatabase(), { ...options(config), clock: new ManualClock(new Date(start)) });
   const saved = {};
   for (const step of steps) saved[step.as] = plain(await call(kw, step, saved));
-  return { kw, saved, folder };
+  return { kw, saved };
 }
-
-after(async () => {
-  const { kw, folder } = await given;
-  await kw.close();
-  rmSync(folder, { recursive: true });
-});
 
 vectors("bad_input", async (t, it, file) => {
   const { kw, saved } = await (given ??= prepare(file));
@@ -210,7 +221,7 @@ vectors("bad_input", async (t, it, file) => {
   const before = await kw.audit.head();
   if (it.call === "open") {
     const start = async () => {
-      const other = new Keywright("target" in it ? target : url(t), options(it.args));
+      const other = new Keywright("target" in it ? target : newDatabase(), options(it.args));
       t.after(() => other.close());
       await other.open();
     };

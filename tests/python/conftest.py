@@ -17,8 +17,9 @@ def keywright_options() -> dict[str, Any]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Prints how many vectors ran, by engine."""
-    found = [it.nodeid for it in terminalreporter.stats.get("passed", []) if "::test_case[" in it.nodeid]
-    counts = Counter(it.partition("[")[2].partition("-")[0] for it in found)
-    for mode, count in sorted(counts.items()):
-        terminalreporter.write_line(f"vectors, {mode}: {count} passed")
+    """Prints how many cases of each vector file passed, by engine."""
+    found = [it.nodeid.partition("::test_case[")[2] for it in terminalreporter.stats.get("passed", [])]
+    counts = Counter(tuple(it.split(".json-")[0].split("-")) for it in found if it)
+    for mode in sorted({mode for mode, _ in counts}):
+        files = [f"{name} {count}" for (of, name), count in counts.items() if of == mode]
+        terminalreporter.write_line(f"vectors {mode}: {', '.join(files)}")

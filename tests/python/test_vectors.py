@@ -23,18 +23,17 @@ MANIFEST = {name: count for name, count in load("manifest.json").items() if name
 KEY = {"name": "a key"}
 
 
-def key(mode: Mode, folder: Path, case: Case) -> None:
+def key(mode: Mode, case: Case) -> None:
     only(case, "config", "text", "syntax", "expect", "found")
     if case["op"] == "open":
-        opened(mode, folder, case["config"], case["expect"])
+        opened(mode, case["config"], case["expect"])
         return
-    world = World(mode, folder, case["config"])
+    world = mode.share(case["config"])
     answer = {
         "parse": lambda: world.call("parse", [world.value(case["text"])], {}),
         "redact": lambda: world.call("redact", [world.value(case["text"])], {}),
         "pattern": lambda: world.call("key_pattern", [*[case[name] for name in ["syntax"] if name in case]], {}),
     }[case["op"]]()
-    world.close()
     assert answer == case["expect"]
     if "found" in case:
         assert [match.group() for match in re.finditer(answer, case["text"])] == case["found"]
@@ -44,9 +43,9 @@ def key(mode: Mode, folder: Path, case: Case) -> None:
             assert scanned.stdout.splitlines() == case["found"]
 
 
-def opened(mode: Mode, folder: Path, config: Case, expected: Any) -> None:
+def opened(mode: Mode, config: Case, expected: Any) -> None:
     try:
-        World(mode, folder, config).close()
+        World(mode, config).close()
     except KeywrightError as error:
         assert expected != "ok", error
         refused(error, expected["error"])
@@ -54,14 +53,14 @@ def opened(mode: Mode, folder: Path, config: Case, expected: Any) -> None:
         assert expected == "ok"
 
 
-def hashes(_mode: Mode, _folder: Path, case: Case) -> None:
+def hashes(_mode: Mode, case: Case) -> None:
     only(case, "input", "expect")
     assert hash_case(case["op"], case["input"]) == case["expect"]
 
 
-def scope(mode: Mode, folder: Path, case: Case) -> None:
+def scope(mode: Mode, case: Case) -> None:
     only(case, "config", "scopes", "granted", "required", "level", "method", "networks", "ip", "expect")
-    world = World(mode, folder, BASE | case.get("config", {}))
+    world = mode.share(BASE | case.get("config", {}))
     given = {name: world.value(it) for name, it in case.items()}
     grant = {
         "grant": lambda: {"scopes": given["scopes"]},
@@ -82,19 +81,17 @@ def scope(mode: Mode, folder: Path, case: Case) -> None:
         refused(error, given["expect"]["error"])
     else:
         matches(answer, given["expect"], case["op"])
-    finally:
-        world.close()
 
 
-def scenario(mode: Mode, folder: Path, case: Case) -> None:
+def scenario(mode: Mode, case: Case) -> None:
     only(case, "config", "start", "steps")
-    world = World(mode, folder, case["config"], case["start"])
+    world = World(mode, case["config"], case["start"])
     for step in case["steps"]:
         world.step(step)
     world.close()
 
 
-def errors(_mode: Mode, _folder: Path, case: Case) -> None:
+def errors(_mode: Mode, case: Case) -> None:
     only(case, "kind", "code", "status", "wire", "python", "js")
     cls = getattr(keywright, case["python"])
     assert issubclass(cls, KeywrightError)
@@ -109,23 +106,24 @@ def test_every_class_of_an_error_is_in_the_vectors() -> None:
     assert {case["code"]: case["python"] for case in cases} == {code: cls.__name__ for code, cls in BY_CODE.items()}
 
 
-def stored_rows(mode: Mode, folder: Path, case: Case) -> None:
+def stored_rows(mode: Mode, case: Case) -> None:
     only(case, "config", "row", "text", "expect")
-    with Keywright(f"sqlite:{folder / 'keys.db'}", **case["config"]) as planter:
+    url = mode.new_database()
+    with Keywright(url, **case["config"]) as planter:
         plant(planter, case["row"])
-    world = World(mode, folder, case["config"])
+    world = World(mode, case["config"], url=url)
     matches(world.call("verify", [world.value(case["text"])], {}), case["expect"], "verify")
     world.close()
 
 
-def bad_input(mode: Mode, world: World, folder: Path, case: Case) -> None:
+def bad_input(mode: Mode, world: World, case: Case) -> None:
     only(case, "call", "target", "text", "args", "expect")
     arguments, expected = world.value(case.get("args", {})), case["expect"]
     before = world.call("audit.head", [], {}, org="*")
     positional = [world.value(case[name]) for name in ("target", "text") if name in case]
     try:
         if case["call"] == "open":
-            url = positional[0] if positional else f"sqlite:{folder / 'new.db'}"
+            url = positional[0] if positional else mode.new_database()
             answer = mode.open(url, **arguments)
         elif case["call"] == "http":
             answer = world.kw.http(**arguments)
@@ -162,16 +160,16 @@ CASES = [pytest.param(name, case, id=f"{name}-{case['id']}") for name in FILES f
 
 
 @pytest.fixture(scope="module", params=["sync", "asyncio"])
-def mode(request: pytest.FixtureRequest) -> Iterator[Mode]:
-    with Mode(request.param) as mode:
+def mode(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mode]:
+    with Mode(request.param, tmp_path_factory.mktemp("vectors")) as mode:
         yield mode
 
 
 @pytest.fixture(scope="module")
-def given(mode: Mode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def given(mode: Mode) -> Iterator[World]:
     """The world of the bad inputs, in which none of them may change anything."""
     document = load("bad_input.json")
-    world = World(mode, tmp_path_factory.mktemp("given"), document["config"], document["start"])
+    world = World(mode, document["config"], document["start"])
     for step in document["given"]:
         world.step(step)
     yield world
@@ -179,11 +177,11 @@ def given(mode: Mode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
 
 
 @pytest.mark.parametrize(("name", "case"), CASES)
-def test_case(mode: Mode, given: World, tmp_path: Path, name: str, case: Case) -> None:
+def test_case(mode: Mode, given: World, name: str, case: Case) -> None:
     if name == "bad_input.json":
-        bad_input(mode, given, tmp_path, case)
+        bad_input(mode, given, case)
     else:
-        INTERPRETERS[name](mode, tmp_path, case)
+        INTERPRETERS[name](mode, case)
 
 
 def test_every_case_is_run() -> None:
@@ -195,8 +193,8 @@ def test_every_case_is_run() -> None:
 
 def test_an_unknown_step_fails(tmp_path: Path) -> None:
     steps: list[Case] = [{"do": "keys.bless"}, {"do": "advance", "ms": 1, "of": 2}, {"do": "bless"}]
-    with Mode("sync") as mode:
-        world = World(mode, tmp_path, BASE)
+    with Mode("sync", tmp_path) as mode:
+        world = World(mode, BASE)
         for step in steps:
             with pytest.raises((AssertionError, AttributeError)):
                 world.step(step)

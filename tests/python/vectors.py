@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -34,10 +36,12 @@ def only(case: Case, *known: str) -> None:
 
 
 class Mode:
-    """How calls are made: directly, or awaited."""
+    """How calls are made, directly or awaited, and where new databases are."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         self.name = name
+        self.store = os.environ.get("KEYWRIGHT_TEST_STORE", f"sqlite:{folder}/")
+        self.shared: dict[str, World] = {}
         self.engine: Callable[..., Any] = Keywright if name == "sync" else AsyncKeywright
         self.loop = asyncio.new_event_loop()
 
@@ -45,7 +49,20 @@ class Mode:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for world in self.shared.values():
+            world.close()
         self.loop.close()
+
+    def new_database(self) -> str:
+        """The URL of a database that does not exist yet."""
+        return f"{self.store}kw_{secrets.token_hex(8)}"
+
+    def share(self, config: dict[str, Any]) -> World:
+        """The world of the cases with these options that leave nothing behind."""
+        name = json.dumps(config, sort_keys=True)
+        if name not in self.shared:
+            self.shared[name] = World(self, config)
+        return self.shared[name]
 
     def settled(self, answer: Any) -> Any:
         async def awaited(awaitable: Awaitable[Any]) -> Any:
@@ -63,10 +80,9 @@ class Mode:
 class World:
     """One database, its clock, and what steps have kept."""
 
-    def __init__(self, mode: Mode, folder: Path, config: dict[str, Any], start: str = START) -> None:
+    def __init__(self, mode: Mode, config: dict[str, Any], start: str = START, url: str | None = None) -> None:
         self.mode = mode
-        self.folder = folder
-        self.url = f"sqlite:{folder / 'keys.db'}"
+        self.url = url or mode.new_database()
         self.kept: dict[str, Any] = {}
         self.config = self.value(config)
         self.clock = ManualClock(instant(start))

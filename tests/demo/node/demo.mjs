@@ -1,9 +1,9 @@
-// The Node side of the demo: carries out one line of JSON after another on the file it is given.
+// The Node side of the demo: carries out one line of JSON after another on the database it is given.
 import { createInterface } from "node:readline";
 
 import { Keywright } from "keywright";
 
-const kw = new Keywright(`sqlite:${process.argv[2]}`, { brand: "demo", pepper: process.env.KEYWRIGHT_PEPPER });
+const kw = new Keywright(process.argv[2], { brand: "demo", pepper: process.env.KEYWRIGHT_PEPPER });
 const calls = {
   create: async ({ name }) => (await kw.keys.create({ name, scopes: "deals:read" })).reveal(),
   rotate: async ({ id }) => (await kw.keys.rotate(id, { grace: "1h" })).reveal(),

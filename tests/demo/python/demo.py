@@ -1,4 +1,4 @@
-"""The Python side of the demo: carries out one line of JSON after another on the file it is given."""
+"""The Python side of the demo: carries out one line of JSON after another on the database it is given."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import sys
 
 from keywright import Keywright
 
-with Keywright(f"sqlite:{sys.argv[1]}", brand="demo", pepper=os.environ["KEYWRIGHT_PEPPER"]) as kw:
+with Keywright(sys.argv[1], brand="demo", pepper=os.environ["KEYWRIGHT_PEPPER"]) as kw:
     for line in sys.stdin:
         order = json.loads(line)
         match order["do"]:

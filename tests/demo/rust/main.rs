@@ -1,4 +1,4 @@
-//! The Rust side of the demo: carries out one line of JSON after another on the file it is given.
+//! The Rust side of the demo: carries out one line of JSON after another on the database it is given.
 
 use std::error::Error;
 use std::{env, io};
@@ -8,9 +8,8 @@ use keywright::{Decision, NewKey, Request, Rotation};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let file = env::args().nth(1).ok_or("which file?")?;
+    let url = env::args().nth(1).ok_or("which database?")?;
     let pepper = env::var("KEYWRIGHT_PEPPER")?;
-    let url = format!("sqlite:{file}");
     let kw = Keywright::open(keywright::Keywright::builder(url).brand("demo").pepper(pepper))?;
 
     for line in io::stdin().lines() {

@@ -12,7 +12,7 @@ use keywright_tests::interpreter::call::Outcome;
 use keywright_tests::interpreter::case::{
     self, BadInput, CodeCase, HashCase, KeyCase, Scenario, ScopeCase, Step, StoredRow, Wrong,
 };
-use keywright_tests::interpreter::engine::{Bench, compare};
+use keywright_tests::interpreter::engine::{Bench, Database, compare};
 use keywright_tests::interpreter::expect::difference;
 use keywright_tests::interpreter::value::{Saved, fields, value};
 use regex::Regex;
@@ -149,13 +149,12 @@ fn bad_input(bench: &mut Bench, case: &BadInput) -> Check {
 }
 
 fn opening(case: &BadInput) -> Check {
-    let folder = tempfile::tempdir().unwrap();
-    let url = Value::Text(format!("sqlite:{}/keys.db", folder.path().display()));
-    let url = case.target.as_ref().map_or(url, |it| value(it, &Saved::new()));
+    let database = Database::new();
+    let url = case.target.as_ref().map_or_else(|| Value::Text(database.url.clone()), |it| value(it, &Saved::new()));
     let opened = read_config(url, fields(&case.args, &Saved::new())).and_then(keywright::blocking::Keywright::open);
     let outcome = opened.map_or_else(Outcome::from, |_| Outcome::Done(Json::Null));
     compare(&outcome, None, Some(&wrong(&case.expect)?), &Saved::new())?;
-    if folder.path().read_dir().unwrap().next().is_none() { Ok(()) } else { Err("it has made a file".into()) }
+    if database.is_untouched() { Ok(()) } else { Err("it has made a database".into()) }
 }
 
 fn code(case: &CodeCase) -> Check {

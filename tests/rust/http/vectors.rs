@@ -11,10 +11,10 @@ use keywright::http::{self, Head, Http, IdempotencyCheck, Message, Needs, Outcom
 use keywright::testing::ManualClock;
 use keywright_tests::interpreter::call::{self, run};
 use keywright_tests::interpreter::case::{self, HttpCase, HttpGuard, HttpKey, HttpRequest, HttpSetup, Step};
+use keywright_tests::interpreter::engine::Database;
 use keywright_tests::interpreter::value::{Saved, fields, time};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value as Json, json};
-use tempfile::TempDir;
 
 const PEPPER: &str = "http vectors: a pepper of 32 bytes.";
 const PEER: &str = "127.0.0.1";
@@ -22,9 +22,9 @@ const PEER: &str = "127.0.0.1";
 /// The paths that a host answers itself, without the contract.
 const HOSTS: [&str; 4] = ["/fail", "/own", "/crash", "/count"];
 
-/// One set-up: an engine on a new file, and its keys.
+/// One set-up: an engine on a new database, and its keys.
 struct Site {
-    _folder: TempDir,
+    _database: Database,
     clock: ManualClock,
     kw: Keywright,
     http: Http,
@@ -38,18 +38,18 @@ type Answer = (u16, BTreeMap<&'static str, String>, Vec<u8>);
 
 impl Site {
     fn new(setup: HttpSetup) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let database = Database::new();
         let clock = ManualClock::new(time(&setup.now));
         let mut engine = setup.engine.clone();
         engine.insert("pepper".into(), PEPPER.into());
-        let url = Value::Text(format!("sqlite:{}/keys.db", folder.path().display()));
+        let url = Value::Text(database.url.clone());
         let config = keywright::ffi::read_config(url, fields(&engine, &Saved::new())).unwrap().clock(clock.clone());
         let kw = Keywright::open(config).unwrap();
         let http = http::Config::read(fields(&setup.http, &Saved::new())).unwrap();
         let http = kw.engine().http(http).unwrap();
         let keys = setup.keys.clone();
         let (texts, secrets) = (BTreeMap::new(), Vec::new());
-        let mut site = Self { _folder: folder, clock, kw, http, setup, texts, secrets };
+        let mut site = Self { _database: database, clock, kw, http, setup, texts, secrets };
         site.make(&keys);
         site
     }

@@ -1,7 +1,7 @@
 //! One engine on a new database, with a clock that the steps move, and the steps that are run on it.
 
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::env;
+use std::hash::{BuildHasher, RandomState};
 
 use keywright::Error;
 use keywright::blocking::Keywright;
@@ -89,24 +89,25 @@ impl Drop for Bench {
     }
 }
 
-/// A new database: a file, or a schema of the PostgreSQL server in `KEYWRIGHT_TEST_STORE`.
+/// A new database: a file in a folder of its own. If `KEYWRIGHT_TEST_STORE` has the beginning of a URL, it ends with a new name.
 pub struct Database {
     pub url: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Database {
     #[expect(clippy::new_without_default, reason = "each one is another database")]
     pub fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::tempdir().unwrap();
-        let url = match std::env::var("KEYWRIGHT_TEST_STORE") {
-            Ok(server) => {
-                format!("{server}&schema=rust_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
-            }
-            Err(_) => format!("sqlite:{}/keys.db", folder.path().display()),
-        };
-        Self { url, _folder: folder }
+        let store = env::var("KEYWRIGHT_TEST_STORE");
+        let store = store.unwrap_or_else(|_| format!("sqlite:{}/", folder.path().display()));
+        Self { url: format!("{store}kw_{:016x}", RandomState::new().hash_one(())), folder }
+    }
+
+    /// Whether nobody has made anything there.
+    pub fn is_untouched(&self) -> bool {
+        let reader = keywright::Keywright::builder(self.url.clone()).brand("liq").pepper([7; 32]).read_only(true);
+        Keywright::open(reader).is_err() && self.folder.path().read_dir().unwrap().next().is_none()
     }
 }
 
