@@ -290,6 +290,15 @@ reference, which answers from a program beside, costs little more than its work.
 ## Goals
 
 {goals}
+
+## Where the time goes
+
+- **Cold verification**: a look-up wakes as many threads as one by tokio-postgres (4.1 calls of futex under strace on either side). But
+  between two look-ups the caller decodes the row, computes the HMAC and fills its cache, and the thread that holds the socket has gone
+  to sleep: each look-up wakes it by a write to an eventfd (1.05 writes and 2.7 calls of epoll_wait for one, where the loop of
+  tokio-postgres alone has 0.5 and 1.7).
+- **Statements a second**: two polls for changes; while keys are used also one flush of their counters, and with it the deletion of
+  expired requests.
 """,
     "http": """\
 # Figures of requests

@@ -1,7 +1,7 @@
 //! One connection to PostgreSQL: how it is opened, and how statements run on it. Statements of several callers share it: each
 //! is sent at once, and the answers come in the same order.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -58,8 +58,9 @@ pub(super) struct Connection {
     client: Arc<Client>,
     settings: Arc<PostgresSettings>,
     runtime: Handle,
-    /// The prepared statements; `None` while one is being prepared.
-    statements: Arc<Mutex<HashMap<String, Option<Statement>>>>,
+    /// The prepared statements; `None` while one is being prepared. To hash a text of a kilobyte would cost more than to
+    /// compare it with a few.
+    statements: Arc<Mutex<BTreeMap<String, Option<Statement>>>>,
     task: JoinHandle<()>,
     retired: AtomicBool,
     waiting: AtomicUsize,

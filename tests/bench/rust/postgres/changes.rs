@@ -8,7 +8,7 @@ use crate::raw::{RawValue, Step, YEAR_1970, connect, sql, trip};
 use crate::servers::Proxy;
 use crate::texts::Texts;
 use crate::timing::{Subject, race, write};
-use crate::{AT_ONCE, Run, new, open_without_polls, request, together};
+use crate::{AT_ONCE, Run, new, open_without_polls, together};
 
 /// Counts the round trips of changes whose statements are prepared.
 pub fn round_trips(run: &Run<'_>) {
@@ -19,9 +19,8 @@ pub fn round_trips(run: &Run<'_>) {
         let mut key = None;
         let create = proxy.trips_of(|| key = Some(kw.keys().create(new()).unwrap()));
         let id = key.unwrap().id.clone();
-        let mut rotated = None;
-        let rotate = proxy.trips_of(|| rotated = Some(kw.keys().rotate(&id, Rotation::at_once()).unwrap()));
-        assert!(kw.verify(rotated.unwrap().api_key.reveal(), &request()).is_allowed());
+        // Nothing is verified here: a flush of its counters would take part in the count.
+        let rotate = proxy.trips_of(|| drop(kw.keys().rotate(&id, Rotation::at_once()).unwrap()));
         let revoke = proxy.trips_of(|| drop(kw.keys().revoke(&id, ()).unwrap()));
         // The first turns open the connections and prepare the statements.
         if turn >= 3 {
