@@ -36,7 +36,7 @@ export const styles = css`
   small, .small, .resource, th, footer { font-size: 0.75rem; font-weight: 400; }
   small, .small, .resource, th, footer, .muted, .empty, dt, ::placeholder { color: var(--muted); opacity: 1; }
   .resource { font-weight: 600; text-transform: capitalize; }
-  code { font-family: var(--mono); font-size: 0.92em; }
+  code { font-family: var(--mono); font-size: 0.92em; direction: ltr; unicode-bidi: isolate; }
   .rest { white-space: nowrap; }
   .off-screen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
@@ -57,7 +57,7 @@ export const styles = css`
   button.quiet { border-color: transparent; background: none; color: var(--muted); padding-inline: 0.5rem; }
   button.quiet:hover { background: var(--subtle); color: var(--text); }
   button.link { display: inline; min-height: 0; padding: 0; border: 0; background: none; font-weight: 550; text-align: start; white-space: normal; }
-  button.link:hover { text-decoration: underline; text-underline-offset: 0.2em; }
+  button.link:hover { text-decoration: underline; }
   button:disabled, button[aria-disabled="true"] { opacity: 0.6; cursor: default; }
   :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
   input, select, textarea { width: 100%; padding: 0.25rem 0.5rem; border-color: var(--control); }
@@ -127,6 +127,7 @@ export const styles = css`
     tbody:not(:last-child) { contain-intrinsic-block-size: auto 220rem; }
     thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
     tbody tr { padding: 0.625rem 0.75rem; }
+    thead + tbody > :first-child { border: 0; }
     td { display: grid; grid-template-columns: minmax(6rem, 34%) 1fr; column-gap: 0.75rem; padding: 0.1875rem 0; }
     td::before { content: attr(data-label); color: var(--muted); font-size: 0.75rem; padding-top: 0.125rem; }
     td > * { grid-column: 2; justify-self: start; }
