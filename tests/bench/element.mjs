@@ -1,11 +1,13 @@
 // Prints the figures of the page for keys: its first list beside a bare table in the same browser, and its longest tasks.
 import { writeSync } from "node:fs";
 import { test } from "node:test";
-import { inDialog, opener, openPage, secret, settled } from "../element/browser.mjs";
+import { openPage, settled } from "../element/browser.mjs";
 import { startSite } from "../element/site.mjs";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 21);
 const ROWS = 1_000;
+/** Milliseconds after which nothing goes on any more. */
+const SETTLED = 2_000;
 
 /** What a page does at the least: the same request, and its rows without a style. */
 const BARE = `const { data } = await (await fetch("/manage/keys?limit=100")).json();
@@ -66,76 +68,71 @@ test("the first list beside a bare table", async (t) => {
   }
 });
 
+/** What a person does, in the page itself: a driver that looks for buttons makes the browser style all rows. */
+const pressIn = (within) => (element, text) =>
+  element.evaluate(({ shadowRoot }, [within, text]) => [...shadowRoot.querySelectorAll(`${within} button`)].find((button) => button.textContent === text).click(), [within, text]);
+const press = pressIn(".page");
+const inDialog = pressIn("dialog");
+const write = (element, selector, text) =>
+  element.evaluate(
+    ({ shadowRoot }, [selector, text]) => {
+      const field = shadowRoot.querySelector(selector);
+      field.value = text;
+      field.dispatchEvent(new Event("input"));
+    },
+    [selector, text],
+  );
+
 test("the longest tasks with many rows", async (t) => {
   const site = await startSite(t);
   await fillOrg(site, ROWS);
   const page = await openPage(t, site.url);
   await settled(page);
+  const element = page.locator("keywright-keys");
   const browser = page.context().browser();
   print(`\n## The longest task, with ${ROWS.toLocaleString("en")} rows shown\n\n| while | takes | of these on a processor | goal |\n|---|---|---|---|`);
   const longest = async (what, work) => {
     await browser.startTracing(page, { categories: ["disabled-by-default-devtools.timeline"] });
     await work();
-    // Whatever a change leaves to later tasks is part of it.
-    await page.evaluate(() => new Promise((done) => setTimeout(done, 500)));
+    // Answers of the server, and whatever a change leaves to later tasks, are part of it.
+    await new Promise((done) => setTimeout(done, SETTLED));
     const { traceEvents } = JSON.parse(await browser.stopTracing());
     const threads = traceEvents.filter((event) => event.name === "thread_name" && event.args.name === "CrRendererMain").map(({ pid, tid }) => `${pid} ${tid}`);
-    const tasks = traceEvents.filter(({ name, pid, tid }) => name === "RunTask" && threads.includes(`${pid} ${tid}`)).map((event) => [event.tdur / 1_000, event.dur / 1_000]);
-    const [most, longest] = [0, 1].map((at) => Math.max(...tasks.map((task) => task[at])));
-    print(`| ${what} | ${shown(longest)} | ${shown(most)} | ≤ 50 ms |`);
+    const tasks = traceEvents.filter(({ name, pid, tid }) => name === "RunTask" && threads.includes(`${pid} ${tid}`));
+    const most = (field) => shown(Math.max(0, ...tasks.map((task) => (task[field] ?? 0) / 1_000)));
+    print(`| ${what} | ${most("dur")} | ${most("tdur")} | ≤ 50 ms |`);
   };
-  const dialog = page.getByRole("dialog");
-  const closing = async (name) => {
-    await inDialog(page, name).click();
-    await dialog.waitFor({ state: "hidden" });
-  };
-  await longest("the first list is loaded (100 rows)", async () => {
-    await page.reload();
-    await settled(page);
-  });
-  await longest("more rows are added, 100 at a time", async () => {
-    for (let rows = 200; rows <= ROWS; rows += 100) {
-      await page.getByRole("button", { name: "Show more" }).click();
-      await page.locator("tbody tr").nth(rows - 1).waitFor({ state: "attached" });
-    }
-    await settled(page);
-  });
-  await longest("the page is scrolled", async () => {
-    for (let at = 0; at < 20; at += 1) await page.mouse.wheel(0, 4_000);
-    await page.mouse.wheel(0, -100_000);
-  });
-  const name = await page.locator("[part=key-name]").first().innerText();
-  for (const [verb, end] of [["Details of", "Close"], ["Rotate", "Cancel"], ["Revoke", "Cancel"]]) {
-    const button = opener(page, verb, name);
-    await longest(`the dialog “${verb} …” opens`, async () => {
-      await button.click();
-      await dialog.waitFor();
-    });
-    await longest("it closes", () => closing(end));
+  await longest("the first list is loaded (100 rows)", () => page.reload());
+  for (let rows = 200; rows < ROWS; rows += 100) {
+    await press(element, "Show more");
+    await page.waitForFunction((rows) => document.querySelector("keywright-keys").shadowRoot.querySelectorAll("tbody tr").length === rows, rows);
   }
-  await longest("the form for a new key opens", async () => {
-    await page.getByRole("button", { name: "Create key" }).click();
-    await page.getByLabel("deals:read").waitFor();
+  await longest("the last 100 rows are added", () => press(element, "Show more"));
+  await longest("the page is scrolled", async () => {
+    for (let at = 0; at < 10; at += 1) await page.evaluate(() => scrollBy(0, 4_000));
+    await page.evaluate(() => scrollTo(0, 0));
   });
-  await longest("it is filled in, and sent", async () => {
-    await page.getByLabel("Name", { exact: true }).fill("New");
-    await page.getByLabel("deals:read").check();
-    await inDialog(page, "Create key").click();
-    await secret(page).waitFor();
+  for (const [what, open, close] of [["rotation", "Rotate", "Cancel"], ["revocation", "Revoke", "Cancel"]]) {
+    await longest(`the dialog for a ${what} opens`, () => press(element, open));
+    await longest("it closes", () => inDialog(element, close));
+  }
+  await longest("the form for a new key opens", () => press(element, "Create key"));
+  await longest("it is filled in and sent, and the secret shown", async () => {
+    await write(element, "#name", "New");
+    await inDialog(element, "Create key");
   });
-  await longest("the dialog with the secret closes", () => closing("I have saved it"));
-  await longest("times are told anew, a minute later", async () => {
-    await page.evaluate(() => {
+  await longest("the dialog with the secret closes", () => inDialog(element, "I have saved it"));
+  await longest("times are told anew, a minute later", () =>
+    page.evaluate(() => {
       const now = Date.now;
       Date.now = () => now() + 60_000;
       document.querySelector("keywright-keys").requestUpdate("messages");
-    });
+    }),
+  );
+  await longest("a search is typed", async () => {
+    for (const text of ["k", "ke", "key", "key 7", "key 77"]) await write(element, "[type=search]", text);
   });
-  await longest("a search is typed", () => page.getByLabel("Search keys").pressSequentially("key 77", { delay: 50 }));
-  await longest("it is cleared", async () => {
-    await page.getByLabel("Search keys").fill("");
-    await settled(page);
-  });
+  await longest("it is cleared", () => write(element, "[type=search]", ""));
 });
 
 /** Keys as customers have them, made in groups because the disk is waited for once in each. */
