@@ -24,13 +24,15 @@ type Fingerprint = [u8; 16];
 
 type SipKey = [u8; 16];
 
-/// A verified secret, and its key as last read. A change of the key removes the key only. The secret stays while its stored
-/// verifier is the same, so that a change of one key makes no other key hash again.
+/// A verified secret, and its key as last read. A change of the key makes only the key outdated. The secret stays while its
+/// stored verifier is the same, so that a change of one key makes no other key hash again.
 struct CacheEntry {
     /// The second half of the text's fingerprint. The first half is the slot.
     rest: u64,
     verifier: Fingerprint,
-    key: Option<Arc<CachedKey>>,
+    key: Arc<CachedKey>,
+    /// Whether nothing is known to have changed since the key was read.
+    is_current: bool,
     id_hash: IdHash,
     used: AtomicBool,
 }
@@ -92,7 +94,12 @@ impl VerificationCache {
 
     /// The key of a text that was verified, unless the key has changed.
     pub(super) fn key(&self, text: MatchedText<'_>) -> Option<Arc<CachedKey>> {
-        self.with_entry(text, |entry| entry.key.clone())?
+        self.with_entry(text, |entry| entry.is_current.then(|| Arc::clone(&entry.key)))?
+    }
+
+    /// The key of a text that was verified as it was last read, even if it has changed since.
+    pub(super) fn last_read(&self, text: MatchedText<'_>) -> Option<Arc<CachedKey>> {
+        self.with_entry(text, |entry| Arc::clone(&entry.key))
     }
 
     fn with_entry<T>(&self, text: MatchedText<'_>, with: impl FnOnce(&CacheEntry) -> T) -> Option<T> {
@@ -161,13 +168,13 @@ impl VerificationCache {
     fn drop_key(&self, slot: u64, concerned: impl Fn(&CachedKey) -> bool) {
         let pinned = self.entries.pin();
         let Some(entry) = pinned.get(&slot) else { return };
-        if entry.key.as_ref().is_some_and(|key| concerned(key)) {
+        if entry.is_current && concerned(&entry.key) {
             let used = AtomicBool::new(entry.used.load(Ordering::Relaxed));
-            pinned.insert(slot, CacheEntry { key: None, used, ..*entry });
+            pinned.insert(slot, CacheEntry { key: Arc::clone(&entry.key), is_current: false, used, ..*entry });
         }
     }
 
-    /// Caches a verified secret. Leaves its key out if something has changed since the read.
+    /// Caches a verified secret. Its key is outdated if something has changed since the read.
     pub(super) fn insert(&self, text: MatchedText<'_>, verifier: &str, read: (Generation, Arc<CachedKey>)) {
         let Some(text_key) = self.text_keys.get(text.start).filter(|_| self.capacity > 0) else { return };
         let [slot, rest] = halves(fingerprint(text_key, text.rest));
@@ -182,9 +189,8 @@ impl VerificationCache {
             slots.for_each(|(_, slot)| self.drop_key(*slot, |_| true));
             index.generation += 1;
         }
-        let key = is_current.then_some(key);
         let pinned = self.entries.pin();
-        let entry = CacheEntry { rest, verifier, key, id_hash, used: AtomicBool::new(false) };
+        let entry = CacheEntry { rest, verifier, key, is_current, id_hash, used: AtomicBool::new(false) };
         match pinned.insert(slot, entry) {
             Some(former) => _ = index.slots.remove(&(former.id_hash, slot)),
             None => index.queue.push_back(slot),

@@ -11,7 +11,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limit::{ChargeOutcome, KeyLimit, LimitRule};
 use crate::network;
 use crate::record::{Key, Level};
-use crate::store::{KeyView, LookupResult, Tenant};
+use crate::store::{Counts, KeyView, LookupResult, Tenant};
 use crate::usage::{Meter, Metered};
 
 /// A key and one of its secrets, as last read from the store. The fields that decide a request are directly readable. The
@@ -43,6 +43,7 @@ pub(crate) struct CachedKey {
 }
 
 /// The end of each text in `texts`. The scopes come last.
+#[derive(PartialEq)]
 struct TextEnds {
     id: u16,
     lookup: u16,
@@ -95,6 +96,34 @@ impl CachedKey {
             meter: Meter::default(),
             view: postcard::to_allocvec(&view).unwrap_or_default().into(),
         }
+    }
+
+    /// Keeps the revision of an earlier read if only counters have changed since.
+    pub(crate) fn after(self, earlier: Option<&Self>) -> Self {
+        match earlier.filter(|earlier| self.is_same_as(earlier)) {
+            Some(earlier) => Self { revision: earlier.revision, ..self },
+            None => self,
+        }
+    }
+
+    fn is_same_as(&self, other: &Self) -> bool {
+        let facts = |key: &Self| (key.org_disabled, key.expires_at, key.grace_ends_at, key.former_until, key.revoked);
+        let rules = |key: &Self| Some(key.limits()?.iter().map(|limit| Arc::clone(&limit.rule)).collect::<Vec<_>>());
+        (&self.texts, &self.ends, facts(self)) == (&other.texts, &other.ends, facts(other))
+            && self.networks() == other.networks()
+            && rules(self) == rules(other)
+            && self.view_without_counters() == other.view_without_counters()
+    }
+
+    /// The stored view. These are bytes that `new` has written, so that they cannot be damaged.
+    fn view(&self) -> KeyView {
+        postcard::from_bytes(&self.view).unwrap_or_default()
+    }
+
+    fn view_without_counters(&self) -> KeyView {
+        let mut view = KeyView { usage: Counts::default(), ..self.view() };
+        view.secrets.iter_mut().for_each(|secret| secret.last_used_at = None);
+        view
     }
 
     fn text(&self, from: u16, to: u16) -> &str {
@@ -218,8 +247,7 @@ impl Metered for CachedKey {
 
 impl KeySnapshot for CachedKey {
     fn key(&self, now: Millis) -> Key {
-        // These are bytes that `new` has written, so that they cannot be damaged.
-        let mut view: KeyView = postcard::from_bytes(&self.view).unwrap_or_default();
+        let mut view = self.view();
         let key = &mut view.key;
         (key.id, key.org) = (self.key_id().to_owned(), self.org().to_owned());
         key.environment = self.environment().to_owned();

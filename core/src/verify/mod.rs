@@ -191,7 +191,8 @@ impl Verifier {
         let limits = self.limits_of(process, &found.view.key);
         let integer_ids = self.store.info().integer_ids;
         let verifier = std::mem::take(&mut found.secret.verifier);
-        let key = Arc::new(CachedKey::new(found, &self.accepted, limits, integer_ids, now));
+        let key = CachedKey::new(found, &self.accepted, limits, integer_ids, now);
+        let key = Arc::new(key.after(process.cache.last_read(matched).as_deref()));
         process.cache.insert(matched, &verifier, (generation, Arc::clone(&key)));
         Ok(self.judge(process, key, context, self.clock.coarse_now()))
     }

@@ -180,6 +180,12 @@ fn a_guard_behind_a_guard_counts_a_request_once() {
     assert_eq!(judged(write().cost(4), Some(&first.earlier())).unwrap_err(), 429);
     assert_eq!(counts(), (1, 2));
 
+    // A key that is read again, and is the same, keeps its receipts: only its org has changed, and has changed back.
+    block_on(kw.orgs().disable("default", ())).unwrap();
+    block_on(kw.orgs().enable("default", ())).unwrap();
+    assert!(remaining(&judged(Needs::key(), Some(&first.earlier())).unwrap(), 7));
+    assert_eq!(counts(), (1, 2));
+
     // A receipt of another key, or from before a change, spares nothing.
     let other: VerificationReceipt = "1000001 x 0:9  ".parse().unwrap();
     assert!(remaining(&judged(Needs::key(), Some(&other)).unwrap(), 6));
