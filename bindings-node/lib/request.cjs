@@ -7,6 +7,19 @@ const { checked } = require("./error.cjs");
 class Node {
   number = undefined;
   next = new Map();
+  // The step that was taken last. Most calls repeat it, and comparing two equal texts costs less than a look-up.
+  step = undefined;
+  node = undefined;
+
+  after(step) {
+    if (step === this.step) return this.node;
+    const node = this.next.get(step);
+    if (node !== undefined) {
+      this.step = step;
+      this.node = node;
+    }
+    return node;
+  }
 }
 
 // Requests form a tree. From the root, each name and each value of the options leads to the next node. So a new object costs the
@@ -35,10 +48,9 @@ function find(fields) {
   for (const name in fields) {
     if (!own.call(fields, name)) continue;
     const value = fields[name];
-    node = node.next.get(name);
+    node = node.after(name);
     if (node === undefined) return undefined;
-    if (typeof value === "object") node = findList(node, value);
-    else node = node.next.get(value);
+    node = typeof value === "object" ? findList(node, value) : node.after(value);
     if (node === undefined) return undefined;
   }
   return node.number;
@@ -46,8 +58,8 @@ function find(fields) {
 
 function findList(node, list) {
   if (!Array.isArray(list)) return undefined;
-  node = node.next.get(LIST)?.next.get(list.length);
-  for (let at = 0; at < list.length && node !== undefined; at++) node = node.next.get(list[at]);
+  node = node.after(LIST)?.after(list.length);
+  for (let at = 0; at < list.length && node !== undefined; at++) node = node.after(list[at]);
   return node;
 }
 
