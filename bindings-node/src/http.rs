@@ -324,7 +324,7 @@ fn later<'env>(
 fn lines(headers: &[String]) -> Vec<(&[u8], &[u8])> {
     headers
         .chunks_exact(2)
-        .filter_map(|it| match it {
+        .filter_map(|pair| match pair {
             [name, value] => Some((name.as_bytes(), value.as_bytes())),
             _ => None,
         })

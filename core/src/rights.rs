@@ -88,7 +88,7 @@ impl Rights {
         if other.tier != self.tier {
             return Err(exceeds("tier", "is not that of the managing key"));
         }
-        if let Some(limit) = self.limits.iter().find(|it| !other.limits.iter().any(|other| is_within(other, it))) {
+        if let Some(limit) = self.limits.iter().find(|own| !other.limits.iter().any(|other| is_within(other, own))) {
             return Err(exceeds("limits", format!("are wider than '{}' of the managing key", limit.name)));
         }
         if !nets_cover(self.networks.as_deref(), other.networks.as_deref()) {

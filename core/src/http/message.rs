@@ -139,7 +139,8 @@ impl<'a> Head<'a> {
     /// Whether this is a preflight as browsers send it. CORS layers differ in which other preflights they answer, and a method
     /// override behind the guard would turn one into another request.
     pub(super) fn is_browsers_preflight(&self) -> bool {
-        let is_origin = |it: &[u8]| !it.is_empty() && it.iter().all(|it| it.is_ascii_graphic() && *it != b',');
+        let is_plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b',';
+        let is_origin = |origin: &[u8]| !origin.is_empty() && origin.iter().all(is_plain);
         self.is_preflight()
             && self.single("origin").is_some_and(is_origin)
             && self.single(ASKED_METHOD).is_some_and(is_token)

@@ -18,8 +18,8 @@ pub(super) fn read(head: &Head<'_>, body: &[u8], casing: Casing) -> Result<Vec<(
     }
     require_json(head)?;
     let parsed: Result<UnambiguousJson, _> = serde_json::from_slice(body);
-    let value = parsed.map_err(|it| {
-        let reason = format!("is no valid JSON from line {} column {}", it.line(), it.column());
+    let value = parsed.map_err(|error| {
+        let reason = format!("is no valid JSON from line {} column {}", error.line(), error.column());
         Error::validation_failed("body", reason, "send one object, in which each name stands once")
     })?;
     let Value::Map(mut entries) = value.0 else {

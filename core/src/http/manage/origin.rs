@@ -38,8 +38,8 @@ fn is_allowed(head: &Head<'_>, origins: &[String], by_cookie: bool) -> bool {
         return head.single("sec-fetch-site") == Some(b"same-origin") || is_named();
     }
     if head.has("origin") {
-        let host = |it: &[u8]| {
-            let rest = it.strip_prefix(b"https://").or_else(|| it.strip_prefix(b"http://"))?;
+        let host = |url: &[u8]| {
+            let rest = url.strip_prefix(b"https://").or_else(|| url.strip_prefix(b"http://"))?;
             Some(rest.eq_ignore_ascii_case(head.single("host")?))
         };
         return is_named() || origin.and_then(host) == Some(true);

@@ -274,7 +274,7 @@ impl TokenVerifier {
         let rules = &self.rules;
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of any date are exact")]
         let (now, leeway) = (now as f64 / 1_000.0, rules.leeway as f64 / 1_000.0);
-        let time = |it: &Value| it.as_f64().filter(|it| it.is_finite());
+        let time = |claim: &Value| claim.as_f64().filter(|seconds| seconds.is_finite());
         if now >= claims.get("exp").and_then(time)? + leeway {
             return None;
         }

@@ -126,9 +126,9 @@ fn one_or_more(field: &str, value: Value) -> Result<Vec<String>, Error> {
 
 fn secrets(field: &str, value: Value) -> Result<Vec<SecretBytes>, Error> {
     let items = if let Value::List(items) = value { items } else { vec![value] };
-    let bytes = |it| match it {
+    let bytes = |item| match item {
         Value::Bytes(bytes) => Ok(Zeroizing::new(bytes)),
-        other => other.into_text(field).map(|it| Zeroizing::new(it.into_bytes())),
+        other => other.into_text(field).map(|text| Zeroizing::new(text.into_bytes())),
     };
     items.into_iter().map(bytes).collect()
 }

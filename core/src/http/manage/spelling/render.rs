@@ -61,8 +61,9 @@ impl Spelling {
         if self.bare_lists {
             return items;
         }
-        let rest = ["has_more", "next_cursor"].into_iter().filter_map(|it| Some((it, from.remove(it)?)));
-        let rest = rest.filter(|it| self.is_shown(&it.1)).map(|(name, it)| (self.name(name), OrderedJson::Value(it)));
+        let rest = ["has_more", "next_cursor"].into_iter().filter_map(|name| Some((name, from.remove(name)?)));
+        let shown = rest.filter(|(_, value)| self.is_shown(value));
+        let rest = shown.map(|(name, value)| (self.name(name), OrderedJson::Value(value)));
         OrderedJson::Record([(self.name("data"), items)].into_iter().chain(rest).collect())
     }
 
