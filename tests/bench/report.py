@@ -235,8 +235,7 @@ once. System calls are those of the verifying thread under strace. Slow hashes a
 
 {goals}
 
-"The check for changes" is one load of SQLite's WAL index through a pointer that another thread may exchange, and two loads to compare
-it with.
+"The check for changes" loads SQLite's WAL index, in a mapping of its own, and two numbers to compare it with.
 15 ns count as half a SipHash, which took 30 ns where that goal was set.
 
 ## Where the time goes
@@ -313,6 +312,12 @@ in memory; keyshield has its cache and a repository in memory, better-auth a SQL
 ## Goals
 
 {goals}
+
+## Where the time goes
+
+Shares of the samples of `node --cpu-prof` over 12,000 requests, among the functions of the guard of Express: 68 % are `begin`, which writes
+the head of the request as one text and calls the addon; 18 % wrap `writeHead` of the response, which gets the headers; 7 % split the
+text that the addon returns; the rest is the middleware itself. `nothing` calls neither an addon nor anything that it has to wrap.
 """,
 }
 
