@@ -13,11 +13,13 @@ from keywright import Keywright, KeywrightError
 from postgres import OWNER, PASSWORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from client import Servers
 
 PEPPER = "pepper for tests, thirty-two bytes or more"
+# On a busy machine a login may take seconds.
+PATIENT = {"connect_timeout": "5min", "statement_timeout": "5min"}
 
 
 class Database:
@@ -32,7 +34,7 @@ class Database:
         _, _, place = self._url.rpartition("@")
         host, _, name = place.partition("/")
         host = f"127.0.0.1:{port}" if port else host
-        given = "".join(f"&{name}={value}" for name, value in parameters.items())
+        given = "".join(f"&{name}={value}" for name, value in (PATIENT | parameters).items())
         return f"postgresql://{role}:{quote(password, safe='')}@{host}/{name}?schema={self.schema}{given}"
 
     def on(self, server: dict[str, Any]) -> Database:
@@ -44,7 +46,7 @@ class Database:
         return Database(self.servers, self.server, self._url, f"{self.schema}_other")
 
     def open(self, url: str | None = None, **options: Any) -> Keywright:
-        return Keywright(url or self.url(), **{"brand": "liq", "pepper": PEPPER, **options})
+        return Keywright(url or self.url(), **{"brand": "liq", "pepper": PEPPER, "busy_timeout": "5m", **options})
 
     def key(self) -> str:
         """The text of a key that another engine has made."""
@@ -73,8 +75,10 @@ class Database:
         program = self.servers("programs", self.server if self.server.isdigit() else self.servers("versions")[-1]) + "/psql"
         command = [program, self._url, "--no-psqlrc", "--quiet", "--no-align", "--tuples-only"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
-            yield running
-            running.kill()
+            try:
+                yield running
+            finally:
+                running.kill()
 
     @contextmanager
     def locked(self, statement: str) -> Iterator[None]:
@@ -101,3 +105,12 @@ def refusal(database: Database, url: str, **options: Any) -> KeywrightError:
     with pytest.raises(KeywrightError) as caught:
         database.open(url, **options).close()
     return caught.value
+
+
+def succeeds(act: Callable[[], Any]) -> bool:
+    """Whether a call works again: a while after trouble it fails without asking the server."""
+    try:
+        act()
+    except KeywrightError:
+        return False
+    return True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from database import PEPPER, trouble
+from database import PEPPER, succeeds, trouble
 from keywright import Keywright, KeywrightError
 from postgres import PASSWORD
 
@@ -30,11 +31,17 @@ def failed(act: Callable[[], Any]) -> str:
 
 def unavailable(kw: Keywright, *texts: str) -> None:
     """A key that the engine has proved, and one that it has never seen, are judged by no guess."""
-    for text in texts:
-        assert kw.verify(text).code == "unavailable"
-        with pytest.raises(KeywrightError) as caught:
-            kw.authenticate(text)
-        assert (caught.value.code, caught.value.status) == ("unavailable", 503)
+
+    def code(call: Callable[[str], Any]) -> str:
+        try:
+            return str(call(texts[0]).code)
+        except KeywrightError as error:
+            assert error.status == 503
+            return error.code
+
+    calls = [kw.authenticate, *(lambda _, text=text: kw.verify(text) for text in texts)]
+    with ThreadPoolExecutor() as threads:
+        assert set(threads.map(code, calls)) == {"unavailable"}
 
 
 def works_again(kw: Keywright, text: str, until: Callable[..., Any]) -> None:
@@ -42,14 +49,15 @@ def works_again(kw: Keywright, text: str, until: Callable[..., Any]) -> None:
 
 
 def test_a_statement_timeout(database: Database, until: Any) -> None:
-    url = database.url(statement_timeout="200ms")
+    url = database.url(statement_timeout="1s")
     cold = database.key()
     with database.open(url, **ASKS) as kw:
         new = kw.keys.create(name="CI")
         with database.locked("lock table keys in access exclusive mode"):
             unavailable(kw, new.api_key, cold)
-            said = failed(kw.keys.list)
-            trouble(said, "stopped a statement at its time limit", "raise statement_timeout in the URL")
+            # On a busy machine this side may give up first.
+            until(lambda: "stopped a statement at its time limit" in failed(kw.keys.list))
+            trouble(failed(kw.keys.list), "statement_timeout")
         works_again(kw, new.api_key, until)
 
 
@@ -60,7 +68,7 @@ def test_a_lock_of_another_program(database: Database, until: Any) -> None:
             said = failed(lambda: kw.keys.revoke(new.id))
             trouble(said, "another program held a lock for longer than busy_timeout", "end the program")
             assert kw.verify(new.api_key).allowed
-        until(lambda: kw.keys.revoke(new.id))
+        until(lambda: succeeds(lambda: kw.keys.revoke(new.id)))
         assert kw.verify(new.api_key).code == "revoked"
 
 
@@ -149,22 +157,25 @@ def test_a_row_that_no_release_wrote(database: Database) -> None:
 @pytest.mark.parametrize("how", ["swallow", "hold"])
 def test_a_network_that_loses_everything(database: Database, until: Any, how: str) -> None:
     proxy = database.servers("proxy", to=database.server)
-    url = database.url(port=proxy["port"], sslmode="disable", statement_timeout="200ms", connect_timeout="1")
+    url = database.url(port=proxy["port"], sslmode="disable", statement_timeout="1s", connect_timeout="3")
     cold = database.key()
     with database.open(url, busy_timeout="1s", **ASKS) as kw:
         new = kw.keys.create(name="CI")
         assert kw.verify(new.api_key)
         database.servers("traffic", proxy["name"], mode=how)
-        unavailable(kw, new.api_key, cold)
-        trouble(failed(kw.keys.list), "PostgreSQL", "look at the network and at the server")
-        trouble(failed(lambda: kw.keys.create(name="CI")), "PostgreSQL")
+        with ThreadPoolExecutor() as threads:
+            listed = threads.submit(failed, kw.keys.list)
+            created = threads.submit(failed, lambda: kw.keys.create(name="CI"))
+            unavailable(kw, new.api_key, cold)
+            trouble(listed.result(), "PostgreSQL", "look at the network and at the server")
+            trouble(created.result(), "PostgreSQL")
         database.servers("traffic", proxy["name"])
         database.servers("cut", proxy["name"])
         works_again(kw, new.api_key, until)
 
 
 def test_a_change_that_takes_too_long(database: Database, until: Any) -> None:
-    with database.open(database.url(statement_timeout="100ms")) as kw:
+    with database.open(database.url(statement_timeout="500ms")) as kw:
         kw.keys.create(name="first")
         database.sql(
             "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(600); return new; end $$; "
@@ -172,7 +183,7 @@ def test_a_change_that_takes_too_long(database: Database, until: Any) -> None:
         )
         trouble(failed(lambda: kw.keys.create(name="never")), "stopped a statement at its time limit")
         database.sql("drop function slow cascade")
-        until(lambda: kw.keys.create(name="second"))
+        until(lambda: succeeds(lambda: kw.keys.create(name="second")))
         assert [it.name for it in kw.keys.list()] == ["second", "first"]
         assert kw.audit.verify().ok
 
@@ -197,7 +208,7 @@ def test_a_commit_without_an_answer(database: Database, until: Any) -> None:
         database.servers("cut", proxy["name"])
         creating.join()
         trouble(said[0], "broke off during the commit", "may have been made or not", "Idempotency-Key")
-        until(lambda: kw.keys.create(name="second"))
+        until(lambda: succeeds(lambda: kw.keys.create(name="second")))
         assert [it.name for it in kw.keys.list()] == ["second", "maybe", "first"]
         assert kw.audit.verify().ok
 
@@ -250,7 +261,7 @@ def test_a_stopped_server(database: Database, until: Any, caplog: Any) -> None:
             trouble(failed(lambda: kw.keys.create(name="CI")), "PostgreSQL")
             database.servers("start", server["name"])
             works_again(kw, new.api_key, until)
-        until(lambda: kw.keys.create(name="CI"))
+        until(lambda: succeeds(lambda: kw.keys.create(name="CI")))
         until(lambda: [it.kind for it in heard if it.kind.startswith("store")][:2] == ["store_failed", "store_recovered"])
     for text in (*caplog.messages, *(it.reason or "" for it in heard)):
         assert PASSWORD not in text and PEPPER not in text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from database import trouble
+from database import succeeds, trouble
 from keywright import KeywrightError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_a_flush_without_an_answer_counts_once(database: Database, until: Any, d
     """Its counts were written, or not. It is sent again, and they are there once."""
     servers = database.servers
     proxy = servers("proxy", to=database.server)
-    url = database.url(port=proxy["port"], sslmode="disable", statement_timeout="300ms", connect_timeout="2")
+    url = database.url(port=proxy["port"], sslmode="disable", statement_timeout="1s", connect_timeout="3")
     with database.open(url, busy_timeout="1s", max_staleness="1h") as kw, database.open() as other:
         new = kw.keys.create(name="CI")
         assert kw.verify(new.api_key, agent="buyer-7")
@@ -95,14 +95,7 @@ def test_a_flush_without_an_answer_counts_once(database: Database, until: Any, d
         servers("traffic", proxy["name"])
         servers("cut", proxy["name"])
 
-        def flushed() -> bool:
-            try:
-                kw.flush()
-            except KeywrightError:
-                return False
-            return True
-
-        until(flushed)
+        until(lambda: succeeds(kw.flush))
         for engine in (kw, other):
             assert engine.keys.get(new.id).usage_count == 28
             assert {it.agent: it.usage_count for it in engine.keys.agents(new.id)} == {"buyer-7": 21, "buyer-8": 7}

@@ -83,8 +83,9 @@ def wheel(folder: Path) -> Path | None:
 
 
 def installed() -> list[Path]:
-    """The programs of the system's packages."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    """The programs of the system's packages, after those in KEYWRIGHT_TEST_PROGRAMS."""
+    given = [Path(it) for it in os.environ.get("KEYWRIGHT_TEST_PROGRAMS", "").split(":") if it]
+    found = [*given, *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
     if shutil.which("pg_config"):
         found.append(Path(subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True).stdout.strip()))
     return [it for it in found if (it / "initdb").is_file() and (it / "postgres").is_file()]
