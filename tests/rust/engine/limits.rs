@@ -63,7 +63,10 @@ fn spend(folder: &Path, name: &str) {
     kw.close();
 }
 
-/// An engine with a limit of one, and the events about its limits.
+/// The cost of a request that comes back in an hour, however long a test takes.
+const HOUR: u64 = 60;
+
+/// An engine with a limit of one such request, and the events about its limits.
 fn listening(file: &Path) -> (Keywright, Receiver<Event>) {
     let (send, events) = channel();
     let listener = move |event: &Event| {
@@ -71,12 +74,12 @@ fn listening(file: &Path) -> (Keywright, Receiver<Event>) {
             send.send(event.clone()).unwrap();
         }
     };
-    (Keywright::open(limited(file, 1).on_event(listener)).unwrap(), events)
+    (Keywright::open(limited(file, HOUR).on_event(listener)).unwrap(), events)
 }
 
 /// Whether a key is admitted, and the state of its limit.
 fn ask(kw: &Keywright, text: &str) -> (bool, LimitState) {
-    let decision = kw.verify(text, &Request::new());
+    let decision = kw.verify(text, &Request::new().cost(HOUR));
     (decision.is_allowed(), decision.limits().pop().unwrap())
 }
 
@@ -93,19 +96,19 @@ fn engines_share_limits_unless_they_are_told_otherwise() {
     );
     let (admitted, state) = ask(&kw, text);
     assert!(admitted && state.shared && state.remaining == 0);
-    let other = Keywright::open(limited(&site.file(), 1)).unwrap();
+    let other = Keywright::open(limited(&site.file(), HOUR)).unwrap();
     assert!(!ask(&other, text).0);
-    let reader = Keywright::open(limited(&site.file(), 1).read_only(true)).unwrap();
+    let reader = Keywright::open(limited(&site.file(), HOUR).read_only(true)).unwrap();
     assert!(!ask(&reader, text).0 && ask(&reader, text).1.shared);
     // Other numbers are another limit.
-    let wider = Keywright::open(limited(&site.file(), 2)).unwrap();
+    let wider = Keywright::open(limited(&site.file(), 2 * HOUR)).unwrap();
     assert!(ask(&wider, text).0);
-    let alone = Keywright::open(limited(&site.file(), 1).limiter(Limiter::Process)).unwrap();
+    let alone = Keywright::open(limited(&site.file(), HOUR).limiter(Limiter::Process)).unwrap();
     let (admitted, state) = ask(&alone, text);
     assert!(admitted && !state.shared && !ask(&alone, text).0);
     // A restart keeps the budget.
     kw.close();
-    assert!(!ask(&Keywright::open(limited(&site.file(), 1)).unwrap(), text).0);
+    assert!(!ask(&Keywright::open(limited(&site.file(), HOUR)).unwrap(), text).0);
     assert_eq!(events.try_iter().count(), 0);
 }
 
@@ -160,7 +163,7 @@ fn a_medium_that_cannot_be_written_shares_no_limits() {
     let text = fs::read_to_string(folder.join("key")).unwrap();
     let (send, events) = channel();
     let config =
-        limited(&folder.join("keys.db"), 1).read_only(true).on_event(move |event| send.send(event.clone()).unwrap());
+        limited(&folder.join("keys.db"), HOUR).read_only(true).on_event(move |event| send.send(event.clone()).unwrap());
     let kw = Keywright::open(config).unwrap();
     let (admitted, state) = ask(&kw, &text);
     assert!(admitted && !state.shared && !ask(&kw, &text).0);
