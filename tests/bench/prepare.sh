@@ -1,4 +1,4 @@
-# Sourced by the scripts beside it: release builds, and the peers. Everything made for them is under target/bench.
+# Sourced by the scripts beside it: release builds of what they name in `programs`, and the peers. Everything made for them is under target/bench.
 
 bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$bench/../setup.sh"
@@ -11,8 +11,7 @@ mkdir -p "$data"
 
 say "Preparing: release builds and the peers ..."
 tools && python_packages && node_packages
-cargo build --quiet --release --package keywright-tests --example bench --example gil --example hello --example hot \
-  --example postgres
+cargo build --quiet --release --package keywright-tests "${programs[@]/#/--example=}"
 built=$(cargo metadata --no-deps --format-version 1 | "$python" -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
 triple=$(rustc --version --verbose | sed -n 's/^host: //p')
 examples="$built/$triple/release/examples"

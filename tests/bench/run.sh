@@ -2,6 +2,7 @@
 # Measures Keywright beside its peers, in release builds, and writes RESULTS.md.
 # `QUICK=100 run.sh` does a hundredth of the work, to see that everything runs, and prints the tables instead.
 set -euo pipefail
+programs=(bench gil)
 . "$(dirname "$0")/prepare.sh"
 
 say "Rust: fills the files, then measures ..."
