@@ -171,6 +171,11 @@ impl Watcher {
         changes
     }
 
+    /// The number of the last change that the cache has.
+    pub(super) fn known_seq(&self) -> Option<i64> {
+        lock(&self.state).protocol.known().map(|cursor| cursor.seq)
+    }
+
     /// Takes the changes of a commit of this process, before the call returns that made them.
     pub(super) fn committed(&self, announced: AnnouncedChanges) {
         let mut state = lock(&self.state);

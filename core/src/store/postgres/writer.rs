@@ -241,7 +241,8 @@ impl ScriptWriter {
                 Err(error) => script.finish(Err(error)),
             }
         }
-        let committed = commit(&connection, decided.iter().flat_map(|(_, writes)| writes), seq).await;
+        let before = seq.map(|seq| ChangesBefore { seq, known: self.watcher.known_seq() });
+        let committed = commit(&connection, decided.iter().flat_map(|(_, writes)| writes), before).await;
         let committed = committed.map(|changes| changes.map_or((), |changes| self.watcher.committed(changes)));
         refused.into_iter().for_each(|script| script.finish(Ok(())));
         let mut left: Vec<Group> = Vec::new();
@@ -327,11 +328,45 @@ impl CommitFailure {
     }
 }
 
-/// Applies the writes and commits. Returns the changes after number `seq`, which these writes made.
+/// The changes that other transactions had made when a transaction began.
+#[derive(Clone, Copy)]
+struct ChangesBefore {
+    /// The number of the last one.
+    seq: i64,
+    /// The number of the last one that the cache of this process has.
+    known: Option<i64>,
+}
+
+impl ChangesBefore {
+    /// Whether the transaction saw a change that the cache may lack. A script may have relied on it: a key that somebody else
+    /// has revoked needs no write, and yet the cache must not allow it once the call has returned.
+    fn may_be_missing(&self) -> bool {
+        self.known != Some(self.seq)
+    }
+
+    /// Asks for the changes that the cache lacks. `None` if that may be all of them.
+    fn query(&self) -> Option<Query<'static>> {
+        self.since().map(changes::query)
+    }
+
+    fn since(&self) -> Option<i64> {
+        // A larger number comes from another database.
+        self.known.filter(|known| *known <= self.seq)
+    }
+
+    fn announce(&self, answer: Option<&Vec<Row>>) -> AnnouncedChanges {
+        let everything = Changes { all: true, ..Changes::default() };
+        let since = self.since();
+        let named = since.zip(answer).and_then(|(since, rows)| changes::read_own(rows, since).ok());
+        AnnouncedChanges { first: since.unwrap_or(self.seq) + 1, changes: named.unwrap_or(everything) }
+    }
+}
+
+/// Applies the writes and commits. Returns the changes that the cache lacks, those of these writes among them.
 async fn commit<'a>(
     connection: &Connection,
     writes: impl Iterator<Item = &'a Write>,
-    seq: Option<i64>,
+    before: Option<ChangesBefore>,
 ) -> Result<Option<AnnouncedChanges>, CommitFailure> {
     let mut steps: Vec<PipelineStep<'_>> = match script::statements(writes) {
         Ok(statements) => statements.into_iter().map(PipelineStep::Query).collect(),
@@ -340,19 +375,15 @@ async fn commit<'a>(
             return Err(CommitFailure::Refused(error));
         }
     };
-    if steps.is_empty() {
+    let written = steps.len();
+    if written == 0 && !before.is_some_and(|before| before.may_be_missing()) {
         rollback(connection).await;
         return Ok(None);
     }
-    let own = steps.len();
-    steps.extend(seq.map(|seq| PipelineStep::Query(changes::query(seq))));
+    steps.extend(before.and_then(|before| before.query()).map(PipelineStep::Query));
     steps.push(PipelineStep::Text("COMMIT"));
     match connection.pipeline(&steps).await {
-        Some(Ok(answers)) => Ok(seq.map(|seq| {
-            let everything = Changes { all: true, ..Changes::default() };
-            let changes = answers.get(own).and_then(|rows| changes::read_own(rows, seq).ok()).unwrap_or(everything);
-            AnnouncedChanges { first: seq + 1, changes }
-        })),
+        Some(Ok(answers)) => Ok(before.map(|before| before.announce(answers.get(written)))),
         Some(Err(problem)) if error::is_lost(&problem) => Err(CommitFailure::Unknown(error::commit_unknown())),
         Some(Err(problem)) => {
             let failure =

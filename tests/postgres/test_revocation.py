@@ -1,0 +1,42 @@
+"""When a call returns, its own process has every change that the call has seen, whoever made it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keywright import Conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from database import Database
+    from keywright import Keywright
+
+
+def enable(kw: Keywright, key_id: Any) -> None:
+    with pytest.raises(Conflict):
+        kw.keys.enable(key_id)
+
+
+CALLS: dict[str, Callable[[Any, Any], Any]] = {
+    "revoke": lambda kw, key_id: kw.keys.revoke(key_id),
+    "revoke_keys": lambda kw, _: kw.orgs.revoke_keys("default"),
+    "enable": enable,
+    "create": lambda kw, _: kw.keys.create(name="another"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_knows_what_another_process_has_revoked(database: Database, call: str) -> None:
+    # It hears no notification, and asks once in a quarter of an hour.
+    deaf = database.url(listen="no")
+    with database.open() as other, database.open(deaf, max_staleness="1h") as kw:
+        new = other.keys.create(name="CI")
+        # The first one reads the changes beside the row, so that only the second one stays in memory.
+        assert kw.verify(new.api_key) and kw.verify(new.api_key)
+        other.keys.revoke(new.id)
+        assert kw.verify(new.api_key), "memory must answer, or this test finds nothing"
+        CALLS[call](kw, new.id)
+        assert kw.verify(new.api_key).code == "revoked"
