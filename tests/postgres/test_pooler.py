@@ -1,0 +1,27 @@
+"""PgBouncer in transaction mode: with other settings than it needs, the first call says which."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from database import refusal, trouble
+
+if TYPE_CHECKING:
+    from database import Database
+
+NEEDED = "write prepared_statements=no&listen=no in the URL, as a pooler in transaction mode needs"
+
+
+@pytest.mark.parametrize("ignored", ["", "options"])
+def test_a_pooler_needs_other_settings(database: Database, ignored: str) -> None:
+    """It refuses the options of a session, or takes them and ignores them."""
+    settings = {"ignore_startup_parameters": ignored}
+    pooler = database.servers("pooler", to=database.server, settings=settings)
+    trouble(str(refusal(database, database.url(port=pooler["port"]))), f"127.0.0.1:{pooler['port']}", NEEDED)
+    with database.open(database.url(port=pooler["port"], prepared_statements="no", listen="no"), max_staleness=0) as kw:
+        new = kw.keys.create(name="CI")
+        assert kw.verify(new.api_key)
+        kw.keys.revoke(new.id)
+        assert kw.verify(new.api_key).code == "revoked"
