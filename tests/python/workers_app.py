@@ -19,7 +19,9 @@ def answer(_environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 
 def app() -> KeywrightMiddleware:
-    limits = {name: {"rate": rate, "burst": burst, "per": "org", "operation": name} for name, (rate, burst) in LIMITS.items()}
+    limits: dict[str, dict[str, int | str | None]] = {
+        name: {"rate": rate, "burst": burst, "per": "org", "operation": name} for name, (rate, burst) in LIMITS.items()
+    }
     kw = Keywright(os.environ["DATABASE"], brand="lk", pepper=PEPPER, limits=limits)
     routes = [{"path": "/", "access": "public"}, *({"path": f"/{name}", "operation": name} for name in LIMITS)]
     return KeywrightMiddleware(answer, kw, routes=routes)
