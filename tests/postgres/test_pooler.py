@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 NEEDED = "write prepared_statements=no&listen=no in the URL, as a pooler in transaction mode needs"
 
 
-@pytest.mark.parametrize("ignored", ["", "options"])
-def test_a_pooler_needs_other_settings(database: Database, ignored: str) -> None:
-    """It refuses the options of a session, or takes them and ignores them."""
+@pytest.mark.parametrize(
+    ("ignored", "given"), [("", {}), ("options", {}), ("options", {"prepared_statements": "no"}), ("options", {"listen": "no"})]
+)
+def test_a_pooler_needs_other_settings(database: Database, ignored: str, given: dict[str, str]) -> None:
+    """It refuses the options of a session, or takes them and ignores them. Either setting alone still needs a session."""
     settings = {"ignore_startup_parameters": ignored}
     pooler = database.servers("pooler", to=database.server, settings=settings)
-    trouble(str(refusal(database, database.url(port=pooler["port"]))), f"127.0.0.1:{pooler['port']}", NEEDED)
+    trouble(str(refusal(database, database.url(port=pooler["port"], **given))), f"127.0.0.1:{pooler['port']}", NEEDED)
     with database.open(database.url(port=pooler["port"], prepared_statements="no", listen="no"), max_staleness=0) as kw:
         new = kw.keys.create(name="CI")
         assert kw.verify(new.api_key)

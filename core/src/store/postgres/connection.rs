@@ -204,7 +204,7 @@ impl Connection {
                 "create a database with ENCODING 'UTF8'",
             ));
         }
-        if self.settings.prepared_statements && text(5) != self.settings.statement_timeout.as_millis().to_string() {
+        if self.settings.needs_sessions() && text(5) != self.settings.statement_timeout.as_millis().to_string() {
             return Err(error::session_ignored(host));
         }
         let (standby, read_only) = (text(1) == "true", text(2) == "on");
@@ -216,7 +216,7 @@ impl Connection {
             Some(SessionTarget::Standby) => standby,
         };
         match (fits, self.settings.session) {
-            (true, _) if standby || !self.settings.prepared_statements => Ok(None),
+            (true, _) if standby || !self.settings.needs_sessions() => Ok(None),
             (true, _) => {
                 let timeline = u32::from_str_radix(text(4), 16).unwrap_or_default();
                 let found = Primary { system: text(3).to_owned(), timeline };
