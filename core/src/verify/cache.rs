@@ -136,15 +136,24 @@ impl VerificationCache {
         // Comes before the changes are read: the next call sees a commit that comes in between.
         let freshness = store.freshness(now).unwrap_or(confirmed);
         if !self.is_fresh(freshness) {
-            let known = lock(&self.index).known;
-            self.apply(store.changes(known).await?);
-            self.confirmed.store(freshness.0.get(), Ordering::Release);
+            self.apply(store.changes(self.known()).await?);
+            self.confirm(freshness);
         }
         Ok(())
     }
 
+    /// The last change that was applied.
+    pub(super) fn known(&self) -> Option<ChangeCursor> {
+        lock(&self.index).known
+    }
+
+    /// Lets the cache answer: it has the changes from before this freshness was read.
+    pub(super) fn confirm(&self, freshness: Freshness) {
+        self.confirmed.store(freshness.0.get(), Ordering::Release);
+    }
+
     /// Drops the keys that changes concern.
-    fn apply(&self, changes: Changes) {
+    pub(super) fn apply(&self, changes: Changes) {
         let mut index = lock(&self.index);
         let entries = self.entries.pin();
         if changes.all {

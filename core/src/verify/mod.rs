@@ -1,6 +1,8 @@
 //! The verification path: from a text to a decision.
 
 mod cache;
+#[cfg(test)]
+mod cache_orders;
 mod cached_key;
 mod coalesce;
 mod memory_budget;
