@@ -17,9 +17,17 @@ pub(crate) const MAX_TIME: Millis = 253_402_300_799_999;
 pub(crate) const SECOND: Millis = 1_000;
 pub(crate) const DAY: Millis = 86_400 * SECOND;
 
-/// The clock of an engine: the system's, or a [`ManualClock`] in tests.
+/// The clock of an engine: the system's, or in tests a [`ManualClock`] or a [`ShiftedClock`].
 #[derive(Debug, Clone, Default)]
-pub struct Clock(Option<ManualClock>);
+pub struct Clock(ClockSource);
+
+#[derive(Debug, Clone, Default)]
+enum ClockSource {
+    #[default]
+    System,
+    Manual(ManualClock),
+    Shifted(ShiftedClock),
+}
 
 /// How far [`Clock::coarse_now`] may lag behind: more than one tick of any kernel.
 pub(crate) const COARSE_LAG: Millis = 20;
@@ -27,31 +35,33 @@ pub(crate) const COARSE_LAG: Millis = 20;
 impl Clock {
     pub(crate) fn now(&self) -> Millis {
         match &self.0 {
-            Some(manual) => manual.millis.load(Ordering::SeqCst),
-            None => match SystemTime::now().duration_since(UNIX_EPOCH) {
-                Ok(since) => i64::try_from(since.as_millis()).unwrap_or(MAX_TIME),
-                Err(_) => 0,
-            },
+            ClockSource::System => system_millis(),
+            ClockSource::Manual(manual) => manual.millis.load(Ordering::SeqCst),
+            ClockSource::Shifted(shifted) => shifted.shift(system_millis()),
         }
     }
 
     /// The time at little cost, up to [`COARSE_LAG`] late.
     pub(crate) fn coarse_now(&self) -> Millis {
-        if self.0.is_some() {
-            return self.now();
+        match &self.0 {
+            ClockSource::System => sys::coarse_millis().max(0),
+            ClockSource::Manual(_) => self.now(),
+            ClockSource::Shifted(shifted) => shifted.shift(sys::coarse_millis()),
         }
-        sys::coarse_millis().max(0)
     }
 
     /// The identity of the start of the monotonic clock, `None` where the system does not tell it.
     pub(crate) fn boot_id(&self) -> Option<String> {
         let of_machine = sys::boot_id()?;
-        Some(self.0.as_ref().map_or(of_machine, |manual| format!("of clock {} of {}", manual.id, std::process::id())))
+        Some(match &self.0 {
+            ClockSource::Manual(manual) => format!("of clock {} of {}", manual.id, std::process::id()),
+            ClockSource::System | ClockSource::Shifted(_) => of_machine,
+        })
     }
 
     /// Whether the clock runs by itself, and not by the hand of a test.
     pub(crate) fn runs(&self) -> bool {
-        self.0.is_none()
+        !matches!(self.0, ClockSource::Manual(_))
     }
 
     /// The time to compare with `end`: `coarse`, or the exact time if the end is so near that it matters.
@@ -62,18 +72,31 @@ impl Clock {
     /// Microseconds of a clock that never goes back, since an arbitrary origin.
     pub(crate) fn monotonic_micros(&self) -> u64 {
         match &self.0 {
-            Some(manual) => {
+            ClockSource::Manual(manual) => {
                 let since = manual.millis.load(Ordering::SeqCst).saturating_sub(manual.start);
                 since.max(0).unsigned_abs().saturating_mul(1_000)
             }
-            None => sys::monotonic_micros(),
+            ClockSource::System | ClockSource::Shifted(_) => sys::monotonic_micros(),
         }
+    }
+}
+
+fn system_millis() -> Millis {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(MAX_TIME),
+        Err(_) => 0,
     }
 }
 
 impl From<ManualClock> for Clock {
     fn from(manual: ManualClock) -> Self {
-        Self(Some(manual))
+        Self(ClockSource::Manual(manual))
+    }
+}
+
+impl From<ShiftedClock> for Clock {
+    fn from(shifted: ShiftedClock) -> Self {
+        Self(ClockSource::Shifted(shifted))
     }
 }
 
@@ -116,6 +139,37 @@ impl ManualClock {
     /// Sets the clock to `now`.
     pub fn set(&self, now: DateTime<Utc>) {
         self.millis.store(now.timestamp_millis(), Ordering::SeqCst);
+    }
+}
+
+/// The system's clock as if somebody had set it. It runs, and a test steps it while an engine uses it. Clones share one shift.
+///
+/// ```
+/// use keywright::testing::ShiftedClock;
+/// let clock = ShiftedClock::default();
+/// let before = clock.now();
+/// clock.set(-3_600_000);
+/// assert!(clock.now() < before);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ShiftedClock {
+    millis: Arc<AtomicI64>,
+}
+
+impl ShiftedClock {
+    /// The time of the clock.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        time(self.shift(system_millis()))
+    }
+
+    /// Sets the clock this number of milliseconds ahead of the system's, or behind it if it is negative.
+    pub fn set(&self, millis: i64) {
+        self.millis.store(millis, Ordering::SeqCst);
+    }
+
+    fn shift(&self, millis: Millis) -> Millis {
+        millis.saturating_add(self.millis.load(Ordering::SeqCst)).max(0)
     }
 }
 

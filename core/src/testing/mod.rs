@@ -1,4 +1,4 @@
-//! Tools for tests of the engine and of programs around it: a clock that only the test moves, the hash functions of the test
+//! Tools for tests of the engine and of programs around it: clocks that only the test sets, the hash functions of the test
 //! vectors, rows as an older release wrote them, the suite that any store must pass, and the freshness protocol of PostgreSQL.
 
 mod contract;
@@ -9,7 +9,7 @@ mod plant;
 
 use crate::keyring::Keywright;
 
-pub use crate::clock::ManualClock;
+pub use crate::clock::{ManualClock, ShiftedClock};
 pub use contract::contract;
 #[cfg(feature = "postgres")]
 pub use freshness::{ChangesOfModel, DroppedKeys, ProcessFreshness};

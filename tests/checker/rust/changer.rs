@@ -3,12 +3,13 @@
 use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use keywright::{IssuedKey, KeyId, NewKey, Rotation};
 
-use crate::{Dice, Site};
+use crate::{Dice, Lines, Site};
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -18,20 +19,20 @@ struct Changer<'a> {
     dice: Dice,
     announced: File,
     count: usize,
-    events: Vec<String>,
+    events: Lines,
 }
 
 pub(crate) fn run(site: &Site, name: &str) -> Done {
     let announced = OpenOptions::new().append(true).open(site.announced())?;
     let dice = Dice::new(name.bytes().map(u64::from).sum::<u64>() ^ site.base as u64);
-    let mut changer = Changer { site, name, dice, announced, count: 0, events: Vec::new() };
+    let mut changer = Changer { site, name, dice, announced, count: 0, events: site.lines(name, "events")? };
     // This one is never touched.
     changer.create("default")?;
     while !site.is_stopped() {
-        let plan = changer.dice.below(5);
+        let plan = site.plans[changer.dice.below(site.plans.len())];
         changer.live(plan)?;
     }
-    Ok(site.write(name, "events", &changer.events)?)
+    Ok(())
 }
 
 impl Changer<'_> {
@@ -58,7 +59,8 @@ impl Changer<'_> {
                 self.hold();
             }
             3 => {
-                let (began, new) = (site.now(), keys.rotate(&id, Rotation::grace("1h")?)?);
+                let began = site.now();
+                let new = self.acknowledged(|| keys.rotate(&id, Rotation::grace("1h")?))?;
                 let second = self.note_made("rotate", began, &new)?;
                 self.hold();
                 self.change("end_grace", &texts, "revoked", || keys.end_grace(&id, ()))?;
@@ -79,7 +81,7 @@ impl Changer<'_> {
     fn create(&mut self, org: &str) -> Result<(KeyId, String), Box<dyn Error>> {
         let keys = self.site.kw.org(org)?.keys();
         let began = self.site.now();
-        let new = keys.create(NewKey::named("CI"))?;
+        let new = self.acknowledged(|| keys.create(NewKey::named("CI")))?;
         let text = self.note_made("create", began, &new)?;
         self.hold();
         Ok((new.id.clone(), text))
@@ -91,14 +93,38 @@ impl Changer<'_> {
         what: &str,
         texts: &[String],
         code: &str,
-        act: impl FnOnce() -> Result<T, keywright::Error>,
+        act: impl Fn() -> Result<T, keywright::Error>,
     ) -> Result<T, Box<dyn Error>> {
         let began = self.site.now();
-        let done = act()?;
+        // If the program is killed during the change, nobody knows whether it was made.
+        self.events.write(texts.iter().map(|it| format!("{it} {what} {began} - {code}")))?;
+        let done = self.acknowledged(act)?;
         let told = self.site.now();
-        self.events.extend(texts.iter().map(|it| format!("{it} {what} {began} {told} {code}")));
+        self.events.write(texts.iter().map(|it| format!("{it} {what} {began} {told} {code}")))?;
         self.hold();
         Ok(done)
+    }
+
+    /// Makes a change. With `retries`, it does so until the change is acknowledged.
+    fn acknowledged<T>(&self, act: impl Fn() -> Result<T, keywright::Error>) -> Result<T, keywright::Error> {
+        let site = self.site;
+        site.changing.fetch_add(1, Ordering::SeqCst);
+        while site.folder.join("pause").exists() && !site.is_stopped() {
+            site.changing.fetch_sub(1, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(20));
+            site.changing.fetch_add(1, Ordering::SeqCst);
+        }
+        let done = loop {
+            match act() {
+                Err(error) if site.retries && error.code() == "unavailable" => {
+                    thread::sleep(Duration::from_millis(50));
+                }
+                done => break done,
+            }
+        };
+        site.changed.fetch_add(1, Ordering::SeqCst);
+        site.changing.fetch_sub(1, Ordering::SeqCst);
+        done
     }
 
     /// Announces a text that has been made by now.
@@ -106,13 +132,16 @@ impl Changer<'_> {
         let told = self.site.now();
         let text = format!("{}.{}", self.name, self.count);
         self.count += 1;
-        self.events.push(format!("{text} {what} {began} {told} allowed"));
+        self.events.write([format!("{text} {what} {began} {told} allowed")])?;
         self.announced.write_all(format!("{text} {}\n", new.api_key.reveal()).as_bytes())?;
         Ok(text)
     }
 
     /// Long enough that every verifier has the state in memory, and that no run of verdicts spans it.
     fn hold(&mut self) {
-        thread::sleep(Duration::from_millis(150 + self.dice.below(250) as u64));
+        let [least, most] = self.site.hold;
+        if !self.site.is_stopped() {
+            thread::sleep(Duration::from_millis((least + self.dice.below(most - least)) as u64));
+        }
     }
 }

@@ -15,7 +15,10 @@ const SPAN: i64 = 100_000_000;
 /// Between two looks for new texts.
 const LOOK: i64 = 2_000_000;
 
-/// How long a revoked text is verified at full rate; afterwards it is verified now and then.
+/// Between two writes of the runs that have ended.
+const WRITE: i64 = 250_000_000;
+
+/// How long a revoked text is verified at full rate; afterwards it is verified rarely.
 const INTEREST: i64 = 1_200_000_000;
 
 struct Run {
@@ -28,40 +31,66 @@ struct Run {
 struct Text {
     name: String,
     text: String,
-    runs: Vec<Run>,
+    run: Option<Run>,
+    /// Whether somebody in this process has verified it.
+    known: bool,
     revoked_since: Option<i64>,
 }
 
 impl Text {
-    fn add(&mut self, code: &'static str, (start, end): (i64, i64)) {
-        match self.runs.last_mut() {
+    /// Adds a verification to the run, or begins a new one.
+    fn add(&mut self, code: &'static str, (start, end): (i64, i64), ended: &mut Vec<String>) {
+        match &mut self.run {
             Some(run) if run.code == code && end - run.first.0 <= SPAN => {
                 run.count += 1;
                 run.last = (start, end);
             }
-            _ => self.runs.push(Run { code, count: 1, first: (start, end), last: (start, end) }),
+            _ => {
+                self.end(ended);
+                self.run = Some(Run { code, count: 1, first: (start, end), last: (start, end) });
+            }
         }
+    }
+
+    fn end(&mut self, ended: &mut Vec<String>) {
+        ended.extend(self.run.take().map(|run| {
+            let (first, last) = (run.first, run.last);
+            format!("{} {} {} {} {} {} {}", self.name, run.code, run.count, first.0, first.1, last.0, last.1)
+        }));
     }
 }
 
-pub(crate) fn run(site: &Site, name: &str) -> io::Result<()> {
+pub(crate) fn run(site: &Site, number: usize) -> io::Result<()> {
+    let name = &format!("{}-{number}", site.name);
     let (mut announced, mut unread) = (File::open(site.announced())?, String::new());
     let (mut texts, mut current, mut former) = (Vec::<Text>::new(), Vec::new(), Vec::new());
     let mut dice = Dice::new(name.bytes().map(u64::from).sum::<u64>() + site.base as u64);
     let mut kept: HashMap<usize, (i64, &'static str)> = HashMap::new();
-    let (request, mut looked) = (Request::new(), 0);
+    let (request, mut looked, mut wrote) = (Request::new(), 0, 0);
+    let (mut runs, mut ended) = (site.lines(name, "runs")?, Vec::new());
     while !site.is_stopped() {
         if site.now() - looked > LOOK {
+            std::thread::sleep(site.pause);
             looked = site.now();
+            if looked - wrote > WRITE {
+                wrote = looked;
+                runs.write(ended.drain(..))?;
+            }
             announced.read_to_string(&mut unread)?;
             let whole = unread.rfind('\n').map_or(0, |it| it + 1);
             for line in unread.drain(..whole).collect::<String>().lines() {
                 let (name, text) = line.split_once(' ').unwrap();
                 current.push(texts.len());
-                texts.push(Text { name: name.to_owned(), text: text.to_owned(), runs: vec![], revoked_since: None });
+                texts.push(Text {
+                    name: name.to_owned(),
+                    text: text.to_owned(),
+                    run: None,
+                    known: false,
+                    revoked_since: None,
+                });
             }
         }
-        let of_former = current.is_empty() || (!former.is_empty() && dice.below(32) == 0);
+        let of_former = current.is_empty() || (!former.is_empty() && dice.below(site.rarely) == 0);
         let choice: &[usize] = if of_former { &former } else { &current };
         if choice.is_empty() {
             std::thread::yield_now();
@@ -70,6 +99,10 @@ pub(crate) fn run(site: &Site, name: &str) -> io::Result<()> {
         let place = dice.below(choice.len());
         let at = choice[place];
         let text = &mut texts[at];
+        if number >= site.scouts && !text.known {
+            text.known = site.known.lock().unwrap().contains(&text.name);
+            continue;
+        }
         let start = site.now();
         let code = match kept.get(&at) {
             Some((since, code)) if start - since < site.stale => code,
@@ -83,8 +116,15 @@ pub(crate) fn run(site: &Site, name: &str) -> io::Result<()> {
             }
         };
         let end = site.now();
-        text.add(code, (start, end));
+        text.add(code, (start, end), &mut ended);
         site.verified.fetch_add(1, Ordering::Relaxed);
+        if code != "unavailable" {
+            site.answered.fetch_add(1, Ordering::Relaxed);
+            if !text.known {
+                text.known = true;
+                site.known.lock().unwrap().insert(text.name.clone());
+            }
+        }
         if site.stale > 0 && kept.get(&at).is_none_or(|it| start - it.0 >= site.stale) {
             kept.insert(at, (start, code));
         }
@@ -92,11 +132,6 @@ pub(crate) fn run(site: &Site, name: &str) -> io::Result<()> {
             former.push(current.swap_remove(place));
         }
     }
-    let runs = texts.iter().flat_map(|text| {
-        text.runs.iter().map(|run| {
-            let (first, last) = (run.first, run.last);
-            format!("{} {} {} {} {} {} {}", text.name, run.code, run.count, first.0, first.1, last.0, last.1)
-        })
-    });
-    site.write(name, "runs", &runs.collect::<Vec<_>>())
+    texts.iter_mut().for_each(|text| text.end(&mut ended));
+    runs.write(ended)
 }
