@@ -2,6 +2,7 @@
 # Looks for a verification in Rust, Python or Node that missed an acknowledged change, and for a request above a shared limit.
 # `checker.sh --verifications 20000000 --seconds 7200` looks for longer, `checker.sh --limits --seconds 60` for limits alone.
 # `checker.sh machines` looks on PostgreSQL while the network, the processes and the server fail; with `--all` by every fault.
+# `checker.sh losses` kills the programs and the server, and then counts what is in the database; with `--kills 1000` for longer.
 set -euo pipefail
 . "$(dirname "$0")/setup.sh"
 
@@ -13,6 +14,7 @@ limited=(rust="$rust" python="$python tests/checker/python/limits.py" node="node
 
 case "${1-}" in
   machines) with_servers "$python" tests/checker/machines.py "${programs[@]}" "${@:2}" ;;
+  losses) with_servers "$python" tests/checker/losses.py "${@:2}" ;;
   --limits) "$python" tests/checker/limits.py "${@:2}" "${limited[@]}" ;;
   *)
     "$python" tests/checker/limits.py "${limited[@]}"

@@ -21,6 +21,7 @@
 #   element    the page for keys in a real browser
 #   checker    changes in three languages at once, and no verification that missed one
 #   machines   the same on PostgreSQL while the network, the processes and the server fail
+#   losses     acknowledged changes and counted verifications on PostgreSQL, after kills of programs and of the server
 #   packages   wheel, crate and tarball
 #   audit      licences, origins and duplicates of every crate
 #
@@ -28,7 +29,7 @@
 #
 #   portable   tests in Rust with the code for systems that are not Unix; FILTER is part of the name of a test or a module
 #   field      other people's servers, proxies, runtimes, bundlers and clients; FILTER is an area (`proxies`), or --all
-#   outages    machines for longer, with every fault
+#   outages    machines with every fault, and losses with a thousand
 #
 # and these are selections of steps:
 #
@@ -45,7 +46,7 @@ step_lint() {
     && cargo clippy --quiet --workspace --all-targets -- -D warnings \
     && "$bin"/ruff check --quiet . \
     && "$bin"/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/python/timing.py \
-      tests/bench/python/hot.py tests/checker/checker.py tests/checker/limits.py tests/checker/machines.py \
+      tests/bench/python/hot.py tests/checker/checker.py tests/checker/limits.py tests/checker/machines.py tests/checker/losses.py \
       tests/seeds/check.py tests/http/drive.py tests/http/openapi.py \
       tests/packages/metadata.py tests/documents.py tests/schema/validate.py tests/servers/servers.py tests/servers/suites.py \
     && "$python" tests/packages/metadata.py \
@@ -124,6 +125,7 @@ step_postgres() { build_python && build_node && with_servers "$python" tests/ser
 step_element() { bash tests/element.sh; }
 step_checker() { bash tests/checker.sh; }
 step_machines() { bash tests/checker.sh machines "$@"; }
+step_losses() { bash tests/checker.sh losses "$@"; }
 step_packages() { bash tests/packages.sh; }
 
 # Known vulnerabilities are left out: that list is on the network.
@@ -131,7 +133,7 @@ step_audit() { "$bin"/cargo-deny --log-level error check bans licenses sources; 
 
 long_portable() { bash tests/portable.sh "$@"; }
 long_field() { bash tests/field.sh "$@"; }
-long_outages() { bash tests/checker.sh machines --all; }
+long_outages() { bash tests/checker.sh machines --all && bash tests/checker.sh losses --kills 1000; }
 
 selected_docs() { step_rustdoc "$@" && step_guide "$@"; }
 

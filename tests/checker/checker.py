@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from judge import Event, Report, Rules, itself
+
 from programs import LANGUAGES, PATIENCE, Notes, Program, table
 
 THREADS = {"rust": 3, "python": 2, "node": 1}

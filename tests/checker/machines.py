@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from judge import Report, Rules, itself
+
 from programs import LANGUAGES, PATIENCE, Notes, Program, table
 
 sys.path.append(str(Path(__file__).parents[1] / "servers"))

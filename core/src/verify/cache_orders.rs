@@ -17,7 +17,7 @@ const TEXTS: [&[u8]; 2] = [b"current secret", b"former secret"];
 const ID: &str = "key";
 
 /// How often a thread that could go on is interrupted, at most. Few interruptions are enough to find an error of this kind.
-const INTERRUPTIONS: usize = 3;
+const INTERRUPTIONS: usize = 2;
 
 /// Whether the store knows of a change as soon as it is committed, as SQLite does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
