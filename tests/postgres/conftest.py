@@ -1,32 +1,27 @@
 from __future__ import annotations
 
 import sys
-import time
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 
-from client import PATIENCE, Servers
 from database import Database
+from fixtures import servers, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from client import Servers
 
+__all__ = ["servers", "until"]
 SCHEMAS = count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--server", help="the version of PostgreSQL; without it, the first one that was built with TLS")
-
-
-@pytest.fixture
-def servers() -> Iterator[Servers]:
-    with Servers() as found:
-        yield found
 
 
 @pytest.fixture
@@ -42,17 +37,3 @@ def version(servers: Servers, request: pytest.FixtureRequest) -> str:
 def database(servers: Servers, version: str) -> Database:
     """A new schema of a running server."""
     return Database(servers, version, servers("state", version)["tcp_url"], f"python_{next(SCHEMAS)}")
-
-
-@pytest.fixture
-def until() -> Callable[..., Any]:
-    """Waits until a function gives something true, and returns that."""
-
-    def wait(asked: Callable[[], Any]) -> Any:
-        ends = time.monotonic() + PATIENCE
-        while not (found := asked()):
-            assert time.monotonic() < ends, "it did not come"
-            time.sleep(0.02)
-        return found
-
-    return wait

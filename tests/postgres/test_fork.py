@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
@@ -20,6 +17,7 @@ import pytest
 
 from client import PATIENCE
 from database import PEPPER
+from forks import ended, forked
 from keywright import AsyncKeywright, Keywright
 
 if TYPE_CHECKING:
@@ -33,41 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 ASKS = {"max_staleness": 0, "busy_timeout": "5m"}
 
 
-def forked(work: Callable[[], Any]) -> int:
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
-    return pid
-
-
-def ended(pid: int, until: Any) -> int:
-    """The exit status of a child, killed when it hangs."""
-    found: list[int] = []
-
-    def has_ended() -> bool:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            found.append(os.waitstatus_to_exitcode(status))
-        return bool(found)
-
-    try:
-        until(has_ended)
-    finally:
-        if not found:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-    return found[0]
-
-
-def test_parent_and_child_go_on(database: Database, until: Any) -> None:
+def test_parent_and_child_go_on(database: Database) -> None:
     with database.open(**ASKS) as kw:
         before = kw.keys.create(name="before")
         assert kw.verify(before.api_key)
@@ -80,30 +44,30 @@ def test_parent_and_child_go_on(database: Database, until: Any) -> None:
             assert kw.verify(before.api_key)
             new = kw.keys.create(name="child")
             assert kw.verify(new.api_key)
-            assert ended(forked(grandchild), until) == 0
+            assert ended(forked(grandchild)) == 0
             kw.keys.revoke(before.id)
             assert kw.verify(before.api_key).code == "revoked"
 
         pid = forked(child)
         parents = kw.keys.create(name="parent")
         assert kw.verify(parents.api_key)
-        assert ended(pid, until) == 0
+        assert ended(pid) == 0
         assert kw.verify(before.api_key).code == "revoked"
         assert {it.name for it in kw.keys.list()} == {"parent", "child", "grandchild"}
         assert kw.audit.verify().ok
 
 
-def test_a_child_that_closes_or_ends_harms_nobody(database: Database, until: Any) -> None:
+def test_a_child_that_closes_or_ends_harms_nobody(database: Database) -> None:
     with database.open(**ASKS) as kw:
         new = kw.keys.create(name="CI")
         for work in (kw.close, lambda: None, lambda: sys.exit(0), lambda: kw.verify(new.api_key)):
-            ended(forked(work), until)
+            ended(forked(work))
             assert kw.verify(new.api_key)
             kw.keys.create(name="still here")
         assert kw.audit.verify().ok
 
 
-def test_counts_of_parent_and_child_add_up(database: Database, until: Any) -> None:
+def test_counts_of_parent_and_child_add_up(database: Database) -> None:
     with database.open(**ASKS) as kw:
         new = kw.keys.create(name="CI")
 
@@ -115,12 +79,12 @@ def test_counts_of_parent_and_child_add_up(database: Database, until: Any) -> No
         for _ in range(3):
             assert kw.verify(new.api_key)
         pids = [forked(child) for _ in range(3)]
-        assert [ended(it, until) for it in pids] == [0] * 3
+        assert [ended(it) for it in pids] == [0] * 3
         kw.flush()
         assert kw.keys.get(new.id).usage_count == 18
 
 
-def test_forks_while_threads_work(database: Database, until: Any) -> None:
+def test_forks_while_threads_work(database: Database) -> None:
     with database.open(**ASKS) as kw:
         new = kw.keys.create(name="CI")
         stop, troubles = threading.Event(), []
@@ -144,7 +108,7 @@ def test_forks_while_threads_work(database: Database, until: Any) -> None:
             thread.start()
         try:
             pids = [forked(child) for _ in range(8)]
-            assert [ended(it, until) for it in pids] == [0] * 8
+            assert [ended(it) for it in pids] == [0] * 8
         finally:
             stop.set()
             for thread in threads:
@@ -175,7 +139,7 @@ def test_workers_of_multiprocessing(database: Database) -> None:
         assert all(kw.verify(it) for it in texts)
 
 
-def test_asyncio_in_parent_and_child(database: Database, until: Any) -> None:
+def test_asyncio_in_parent_and_child(database: Database) -> None:
     kw = AsyncKeywright(database.url(), brand="liq", pepper=PEPPER, **ASKS)
 
     async def main() -> str:
@@ -195,7 +159,7 @@ def test_asyncio_in_parent_and_child(database: Database, until: Any) -> None:
     text = asyncio.run(main())
     pid = forked(lambda: asyncio.run(child(text)))
     asyncio.run(main())
-    assert ended(pid, until) == 0
+    assert ended(pid) == 0
     assert asyncio.run(last()) == 10
 
 

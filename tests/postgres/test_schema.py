@@ -26,7 +26,7 @@ with Keywright(sys.argv[1], brand="liq", pepper=sys.argv[2], busy_timeout="5m") 
     assert kw.verify(new.api_key)
     print(new.id)
 """
-# What 0002 adds.
+# Takes back the migration 0002.
 SECOND = "drop table usage_flushes; update meta set schema = 1, oldest_reader = 1"
 
 

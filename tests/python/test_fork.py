@@ -5,59 +5,23 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from forks import ended, forked
 from keywright import AsyncKeywright, Keywright
-from waiting import PATIENCE, until
+from waiting import PATIENCE
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork"),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
 ]
 PEPPER = "pepper for tests, thirty-two bytes or more"
-
-
-def forked(work: Callable[[], Any]) -> int:
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
-    return pid
-
-
-def ended(pid: int) -> int:
-    """The exit status of a child, killed when it hangs."""
-    done, status = 0, 0
-
-    def has_ended() -> bool:
-        nonlocal done, status
-        done, status = os.waitpid(pid, os.WNOHANG)
-        return done == pid
-
-    try:
-        until("the child ends", has_ended)
-    finally:
-        if not done:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status)
 
 
 def test_parent_and_child_go_on(kw: Keywright) -> None:
