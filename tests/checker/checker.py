@@ -35,7 +35,7 @@ class Check:
             for kind, verifiers, changers in (("verifier", THREADS[language], 1), ("changer", 0, 3)):
                 order = {
                     "url": self.url,
-                    "settings": {"busy_timeout": "60s"},
+                    "settings": {"busy_timeout": "300s"},
                     "folder": str(folder),
                     "name": f"{language}-{kind}",
                     "base": base,
