@@ -165,7 +165,7 @@ class History:
                 self.least += int(value)
 
     def problem(self, kw: Keywright, id: str) -> str | None:
-        """What the database lacks, or has too much of."""
+        """Says where the database differs from the steps; `None` if it has all of them, once."""
         used = kw.keys.get(id).usage_count
         if not self.least <= used <= self.most:
             return f"was used {self.least} to {self.most} times, and {used} are counted"
@@ -213,7 +213,7 @@ def disturb(servers: Servers, victims: list[Victim], proxy: str, server: str, nu
             servers("start", server)
             return "server killed"
         case 1 | 5:
-            # What was under way is done, and nobody is told.
+            # The server does the work that it has begun, and the programs get no answer.
             servers("traffic", proxy, mode="hold", direction="to_client")
             time.sleep(random.uniform(0, 0.1))
             servers("cut", proxy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import socket
 import subprocess
 import sys
@@ -17,8 +16,8 @@ import pytest
 
 from client import PATIENCE
 from database import PEPPER
-from forks import ended, forked
-from keywright import AsyncKeywright, Keywright
+from forks import ended, forked, keys_of_children
+from keywright import AsyncKeywright
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,23 +117,11 @@ def test_forks_while_threads_work(database: Database) -> None:
         assert kw.audit.verify().ok
 
 
-def make(kw: Keywright, count: int) -> list[str]:
-    return [kw.keys.create(name="forked").api_key for _ in range(count)]
-
-
 def test_workers_of_multiprocessing(database: Database) -> None:
     """As celery forks them: the application was loaded before, and its engine was used."""
     with database.open(**ASKS) as kw:
         assert kw.verify(kw.keys.create(name="CI").api_key)
-        context = multiprocessing.get_context("fork")
-        queue = context.SimpleQueue()
-        processes = [context.Process(target=lambda: queue.put(make(kw, 5))) for _ in range(6)]
-        for process in processes:
-            process.start()
-        texts = [text for _ in processes for text in queue.get()]
-        for process in processes:
-            process.join(PATIENCE)
-            assert process.exitcode == 0
+        texts = keys_of_children(kw, children=6, keys_each=5)
         assert len(set(texts)) == 30
         assert all(kw.verify(it) for it in texts)
 

@@ -1,17 +1,20 @@
-"""Children of a test by ``os.fork``."""
+"""Children of a test by ``os.fork`` and by multiprocessing."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from waiting import until
+from waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from keywright import Keywright
 
 
 def forked(work: Callable[[], Any]) -> int:
@@ -45,3 +48,21 @@ def ended(pid: int) -> int:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status)
+
+
+def keys_of_children(kw: Keywright, children: int, keys_each: int) -> list[str]:
+    """The texts of the keys that forked children of multiprocessing create with the engine of their parent."""
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+
+    def create() -> None:
+        queue.put([kw.keys.create(name="forked").api_key for _ in range(keys_each)])
+
+    processes = [context.Process(target=create) for _ in range(children)]
+    for process in processes:
+        process.start()
+    texts = [text for _ in processes for text in queue.get()]
+    for process in processes:
+        process.join(PATIENCE)
+        assert process.exitcode == 0
+    return texts

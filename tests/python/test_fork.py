@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from forks import ended, forked
+from forks import ended, forked, keys_of_children
 from keywright import AsyncKeywright, Keywright
 from waiting import PATIENCE
 
@@ -122,20 +121,8 @@ def test_forks_while_threads_work(kw: Keywright) -> None:
     assert kw.audit.verify().ok
 
 
-def make(kw: Keywright, count: int) -> list[str]:
-    return [kw.keys.create(name="forked").api_key for _ in range(count)]
-
-
 def test_keys_of_many_children_differ(kw: Keywright) -> None:
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    processes = [context.Process(target=lambda: queue.put(make(kw, 10))) for _ in range(8)]
-    for process in processes:
-        process.start()
-    texts = [text for _ in processes for text in queue.get()]
-    for process in processes:
-        process.join(PATIENCE)
-        assert process.exitcode == 0
+    texts = keys_of_children(kw, children=8, keys_each=10)
     assert len(set(texts)) == 80
     assert all(kw.verify(it) for it in texts)
 

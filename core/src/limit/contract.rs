@@ -146,7 +146,7 @@ fn each_agent_of_each_org_has_a_budget() {
 
 #[test]
 fn the_first_request_of_an_agent_is_admitted() {
-    // What a request takes comes back in an hour, however long the test takes.
+    // A request's cost comes back in an hour, longer than any run of this test.
     let limits = [Limit::new("agents", 1).burst(60).per(Per::Agent), Limit::new("keys", 1_000_000)];
     for mut all in Processes::of_each_limiter(&limits) {
         all.use_clock_of_the_system();
