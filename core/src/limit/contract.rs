@@ -200,7 +200,7 @@ impl Model {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum HistoryStep {
     Wait(i64),
     Charge {
         process: usize,
@@ -222,14 +222,14 @@ fn limit() -> impl Strategy<Value = Limit> {
     })
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = HistoryStep> {
     let operation = prop_oneof![Just(None), Just(Some("read")), Just(Some("write"))];
     let agent = prop_oneof![Just(None), Just(Some("a")), Just(Some("b"))];
     let charge = (0..3_usize, 0..KEYS.len(), operation, agent, 1..4_u64);
     prop_oneof![
-        2 => prop_oneof![0..50_i64, 0..5_000_i64, 0..200_000_i64].prop_map(Step::Wait),
-        8 => charge.prop_map(|(process, key, operation, agent, cost)| Step::Charge { process, key, operation, agent, cost }),
-        1 => (0..3_usize).prop_map(Step::Replace),
+        2 => prop_oneof![0..50_i64, 0..5_000_i64, 0..200_000_i64].prop_map(HistoryStep::Wait),
+        8 => charge.prop_map(|(process, key, operation, agent, cost)| HistoryStep::Charge { process, key, operation, agent, cost }),
+        1 => (0..3_usize).prop_map(HistoryStep::Replace),
     ]
 }
 
@@ -246,11 +246,11 @@ proptest! {
             let mut now = 0;
             for step in &steps {
                 match *step {
-                    Step::Wait(millis) => {
+                    HistoryStep::Wait(millis) => {
                         all.manual.advance(millis);
                         now += millis.unsigned_abs();
                     }
-                    Step::Charge { process, key, operation, agent, cost } => {
+                    HistoryStep::Charge { process, key, operation, agent, cost } => {
                         let charge = Charge { operation, agent, cost, charged: &[] };
                         let outcome = all.charge(process, key, &charge);
                         let (refused, left) = model.charge(&limits, key, &charge, now);
@@ -258,12 +258,12 @@ proptest! {
                         let shown: Vec<_> = all.shown(&outcome).into_iter().map(|it| (it.0, it.2)).collect();
                         prop_assert_eq!(shown, left);
                     }
-                    Step::Replace(process) if all.shares => {
+                    HistoryStep::Replace(process) if all.shares => {
                         let place = process % all.running.len();
                         all.running[place] = all.start();
                     }
                     // Without a shared place, the budgets end with the process.
-                    Step::Replace(_) => {
+                    HistoryStep::Replace(_) => {
                         all.running[0] = all.start();
                         model = Model::default();
                     }
