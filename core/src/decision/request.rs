@@ -122,11 +122,14 @@ impl Request {
                 _ => Some(one.clone().or_else(|| other.clone())),
             }
         }
-        let more = other.scopes.iter().filter(|scope| !self.scopes.contains(scope));
+        // Without `..`, so that the compiler asks about a new requirement.
+        let Self { scopes, environment, operation, cost, method: _, ip: _, agent: _, error: _, validated_by: _ } =
+            other;
+        let more = scopes.iter().filter(|scope| !self.scopes.contains(scope));
         let scopes = self.scopes.iter().chain(more).cloned().collect();
-        let environment = both(&self.environment, &other.environment)?;
-        let operation = both(&self.operation, &other.operation)?;
-        let cost = self.cost.max(other.cost);
+        let environment = both(&self.environment, environment)?;
+        let operation = both(&self.operation, operation)?;
+        let cost = self.cost.max(*cost);
         Some(Self { scopes, environment, operation, cost, ..self.clone() })
     }
 
@@ -141,7 +144,9 @@ impl Request {
 
     /// Whether a valid key alone does not satisfy the request.
     pub(crate) fn restricts_keys(&self) -> bool {
-        !self.scopes.is_empty() || self.operation.is_some() || self.cost.is_some() || self.environment.is_some()
+        // Without `..`, so that the compiler asks about a new requirement.
+        let Self { scopes, environment, operation, cost, method: _, ip: _, agent: _, error: _, validated_by: _ } = self;
+        !scopes.is_empty() || operation.is_some() || cost.is_some() || environment.is_some()
     }
 
     /// The first mistake that the builder met.
@@ -214,5 +219,19 @@ impl FromFields for Request {
             request = request.agent(agent);
         }
         request.error.take().map_or(Ok(request), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_builder_has_a_method_for_each_option() {
+        for option in Request::OPTIONS {
+            // `scope` adds one of the scopes.
+            let method = format!("pub fn {}(", option.trim_end_matches('s'));
+            assert!(include_str!("request.rs").contains(&method), "Request has no method {option}");
+        }
     }
 }
