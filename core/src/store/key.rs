@@ -182,29 +182,50 @@ mod tests {
     use super::*;
     use crate::store::table::KEYS;
 
-    /// Notes which columns are NULL.
-    struct NullColumns(Vec<bool>);
+    /// Notes the value of each column as text; `None` is NULL.
+    struct Columns(Vec<Option<String>>);
 
-    impl<'a> ColumnWriter<'a> for NullColumns {
+    impl<'a> ColumnWriter<'a> for Columns {
         fn text(&mut self, value: Option<Cow<'a, str>>) {
-            self.0.push(value.is_none());
+            self.0.push(value.map(Cow::into_owned));
         }
 
         fn list(&mut self, value: Option<&'a [String]>) {
-            self.0.push(value.is_none());
+            self.0.push(value.map(|it| it.join(" ")));
         }
 
         fn time(&mut self, value: Option<Millis>) {
-            self.0.push(value.is_none());
+            self.0.push(value.map(|it| it.to_string()));
         }
+    }
+
+    /// The columns of the sample, with their values.
+    fn sample() -> Vec<(&'static str, Option<String>)> {
+        let (row, mut columns) = (KeyRow::sample("id", "org", 0), Columns(Vec::new()));
+        row.write(&mut columns).unwrap();
+        assert_eq!(columns.0.len(), KEYS.columns.len(), "the row does not write one value for each column");
+        KEYS.columns.iter().copied().zip(columns.0).collect()
     }
 
     #[test]
     fn the_sample_has_a_value_in_each_column_that_it_can() {
-        let (row, mut columns) = (KeyRow::sample("id", "org", 0), NullColumns(Vec::new()));
-        row.write(&mut columns).unwrap();
-        assert_eq!(columns.0.len(), KEYS.columns.len(), "the row does not write one value for each column");
-        let empty = KEYS.columns.iter().zip(columns.0).filter(|(_, is_null)| *is_null).map(|(column, _)| *column);
+        let empty = sample().into_iter().filter(|(_, value)| value.is_none()).map(|(column, _)| column);
         assert_eq!(empty.collect::<Vec<_>>(), ["parent", "disabled_at", "revoked_at"]);
+    }
+
+    /// Two columns that change places would go unnoticed: rows are read in the order in which they are written.
+    #[test]
+    fn each_text_is_in_the_column_of_its_name() {
+        let mut texts = 0;
+        for (column, value) in sample() {
+            // The sample of a text or of a list starts with the name of its field.
+            let value = value.unwrap_or_default();
+            let field = value.trim_start_matches('\u{feff}').split([':', ';']).next().unwrap_or_default();
+            if KEYS.columns.contains(&field) {
+                assert_eq!(field, column, "the columns of KEYS are in another order than the fields of the row");
+                texts += 1;
+            }
+        }
+        assert!(texts > 9, "the sample names only {texts} of its fields");
     }
 }
