@@ -1,9 +1,11 @@
 """Holds the documents for those who work on Keywright against the sources.
 
 Every link and every path in backticks leads to a file, every name in the glossary of
-ARCHITECTURE.md is in the sources, and every module of the core is in its table of layers.
+ARCHITECTURE.md is in the sources, every module of the core is in its table of layers, and the
+guide's table of refusals has every code of a denial.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -56,9 +58,18 @@ def layers() -> list[str]:
     return [f"ARCHITECTURE.md: no layer has {module}" for module in sorted(modules - named)]
 
 
+def refusals() -> list[str]:
+    """Returns the codes of denials that the guide's table leaves out."""
+    page = "core/guide/management.md"
+    named = set(re.findall(r"`([A-Z_]+)`", " ".join(re.findall(r"^\| \d.*$", (ROOT / page).read_text("utf-8"), re.MULTILINE))))
+    cases = json.loads((ROOT / "tests/vectors/errors.json").read_text("utf-8"))["tests"]
+    wire = {case["wire"] for case in cases if case["kind"] == "decision"}
+    return [f"{page}: the table of refusals has no {code}" for code in sorted(wire - named)]
+
+
 def main() -> int:
     pages = [page for page in tracked("*.md") if "vectors" not in page.parts and page.name != "CHANGELOG.md"]
-    found = [fault for page in pages for fault in faults(page)] + glossary() + layers()
+    found = [fault for page in pages for fault in faults(page)] + glossary() + layers() + refusals()
     print("\n".join(found), end="\n" if found else "")
     return int(bool(found))
 

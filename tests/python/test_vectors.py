@@ -106,6 +106,13 @@ def test_every_class_of_an_error_is_in_the_vectors() -> None:
     assert {case["code"]: case["python"] for case in cases} == {code: cls.__name__ for code, cls in BY_CODE.items()}
 
 
+def test_the_type_of_a_code_lists_the_codes_of_the_vectors() -> None:
+    stub = (Path(keywright.__file__).parent / "_native.pyi").read_text("utf-8")
+    (listed,) = re.findall(r"^_Denial: TypeAlias = Literal\[(.*?)\]$", stub, re.MULTILINE | re.DOTALL)
+    codes = [case["code"] for case in load("errors.json")["tests"] if case["kind"] == "decision"]
+    assert re.findall(r"\w+", listed) == codes
+
+
 def stored_rows(mode: Mode, case: Case) -> None:
     only(case, "config", "row", "text", "expect")
     url = mode.new_database()
