@@ -3,14 +3,16 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Http } from "keywright/http";
+import { Http, Needs } from "keywright/http";
 import { engine } from "./fixture.mjs";
 
-const TYPES = readFileSync(new URL("../../bindings-node/lib/index.d.cts", import.meta.url), "utf8");
+const [TYPES, HTTP_TYPES] = ["index", "http"].map((name) =>
+  readFileSync(new URL(`../../bindings-node/lib/${name}.d.cts`, import.meta.url), "utf8"),
+);
 
 /** The names of the properties that an interface declares itself. */
-function declared(name) {
-  const [, body] = TYPES.match(new RegExp(`interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)\\n\\}`));
+function declared(name, types = TYPES) {
+  const [, body] = types.match(new RegExp(`interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)\\n\\}`));
   return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map((it) => it[1]);
 }
 
@@ -41,4 +43,9 @@ test("the types of create, update and verify declare what the calls take", async
   assert.deepEqual([...settings, ...declared("CreateKey")].sort(), await known((options) => kw.keys.create(options)));
   assert.deepEqual([...settings, ...declared("UpdateKey")].sort(), await known((options) => kw.keys.update(id, options)));
   assert.deepEqual(declared("Request").sort(), await known((options) => kw.verify("x", options)));
+});
+
+test("the type of needs declares what they take", async () => {
+  const taken = await known(async (options) => Needs.of(undefined, options));
+  assert.deepEqual(declared("NeedsOptions", HTTP_TYPES).sort(), taken);
 });

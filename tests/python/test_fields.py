@@ -14,8 +14,10 @@ import pytest
 
 import keywright
 from keywright import InvalidRequest, Keywright
+from keywright.http import Needs
 
 STUBS = Path(keywright.__file__).parent
+GUIDE = Path(__file__).parents[2] / "core/guide"
 
 
 def stub(file: str, cls: str, method: str) -> ast.FunctionDef | ast.AsyncFunctionDef:
@@ -67,3 +69,22 @@ def test_each_argument_of_create_is_documented(kw: Keywright) -> None:
     taken = known(kw.keys.create)
     assert documented(inspect.getdoc(kw.keys.create)) == taken
     assert documented(ast.get_docstring(stub("_native.pyi", "Keys", "create"))) == taken
+
+
+def test_the_guide_names_the_arguments_of_create_and_update(kw: Keywright) -> None:
+    guide = (GUIDE / "management.md").read_text("utf-8")
+    key = kw.keys.create(name="CI")
+    # Over HTTP the actor is the caller.
+    created = known(kw.keys.create) - {"created_by"}
+    updated = known(lambda **given: kw.keys.update(key.id, **given)) - {"actor"}
+    for request, taken in {"POST /keys": created, "PATCH /keys/{id}": updated}.items():
+        (arguments,) = re.findall(rf"^\| `{re.escape(request)}`.*?\|.*?\|(.*)\|$", guide, re.MULTILINE)
+        assert set(re.findall(r"`(\w+)`", arguments)) == taken
+
+
+def test_stub_and_signature_name_what_needs_take() -> None:
+    taken = known(Needs)
+    assert set(inspect.signature(Needs).parameters) == taken
+    assert stubbed("_native.pyi", "Needs", "__new__") == taken
+    assert documented(inspect.getdoc(Needs)) == taken
+    assert documented(ast.get_docstring(stub("_native.pyi", "Needs", "__new__"))) == taken
