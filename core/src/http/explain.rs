@@ -141,7 +141,8 @@ impl Http {
             _ if refusal.status == 403 && is_ruled && explanation.rule.is_none() && self.config.table.is_some() => {
                 "add a rule for this method and path".into()
             }
-            _ if refusal.status == 403 => {
+            // Its wire code is that of every refusal by a rule.
+            _ if is(Code::MethodNotAllowed) => {
                 "give the key a level that allows the method, or enter with what the rule asks".into()
             }
             _ => "mend the request as the message says".into(),
