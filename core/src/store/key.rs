@@ -175,7 +175,8 @@ pub(super) fn possible_lookups(prefix: &str) -> impl Iterator<Item = &str> {
     (10..=32).filter_map(|length| prefix.len().checked_sub(length).and_then(|from| prefix.get(from..)))
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests {
     use std::borrow::Cow;
 
