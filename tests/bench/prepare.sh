@@ -33,8 +33,9 @@ npm pack --silent --pack-destination "$work" >/dev/null
 
 # report SUITE FILE: writes the tables, and prints them instead where the work was cut short.
 report() {
-  local table=${QUICK:+/dev/stdout}
-  "$python" "$bench/report.py" "$1" "$figures" >"${table:=$bench/$2}"
+  local table=$bench/$2
+  if [ -n "${QUICK-}" ]; then table=/dev/stdout; fi
+  "$python" "$bench/report.py" "$1" "$figures" >"$table"
   rm -rf "$data"
   say "Written: $table"
 }
