@@ -16,6 +16,10 @@ pub(crate) const LEASE_DURATION: Millis = 60 * SECOND;
 /// How many requests of one caller are stored at a time. A new request beyond them does not run.
 pub(crate) const MAX_REQUESTS_PER_CALLER: u32 = 10_000;
 
+/// How often the expired rows of all callers are deleted at least, while verifications are counted. A new request deletes some
+/// as well.
+pub(crate) const SWEEP_INTERVAL: Millis = 60 * SECOND;
+
 /// How many expired rows one statement of a store deletes at most.
 pub(crate) const MAX_DELETED_AT_ONCE: usize = 100;
 

@@ -38,8 +38,6 @@ mod lifecycle;
 mod limit;
 mod network;
 mod record;
-#[cfg(feature = "postgres")]
-mod remote;
 mod rights;
 mod scope;
 mod store;

@@ -264,9 +264,8 @@ files in its cache. All databases are in WAL mode with `synchronous=FULL`. Keys 
 {goals}
 
 rusqlite runs the SELECT of a verification and reads every column, and inserts the rows of `create` in one transaction, each through one
-connection with the engine's schema, triggers and settings. "The same on a thread of its own" hands the transaction to a thread that waits
-for it, as a create does: the engine has one thread that writes, so that creates which wait for the disk commit together. "By the core" is
-the call of the Rust crate in a program beside, which is asked in turn.
+connection with the engine's schema, triggers and settings. "By the core" is the call of the Rust crate in a program beside, which is
+asked in turn.
 """,
     "postgres": """\
 # Figures on PostgreSQL
@@ -293,12 +292,11 @@ reference, which answers from a program beside, costs little more than its work.
 
 ## Where the time goes
 
-- **Cold verification**: a look-up wakes as many threads as one by tokio-postgres (4.1 calls of futex under strace on either side). But
-  between two look-ups the caller decodes the row, computes the HMAC and fills its cache, and the thread that holds the socket has gone
-  to sleep: each look-up wakes it by a write to an eventfd (1.05 writes and 2.7 calls of epoll_wait for one, where the loop of
-  tokio-postgres alone has 0.5 and 1.7).
-- **Statements a second**: two polls for changes; while keys are used also one flush of their counters, and with it the deletion of
-  expired requests.
+- **Cold verification**: under strace a look-up makes as many calls of futex as one by tokio-postgres alone (4.1), more writes to an
+  eventfd (1.05, where the loop of tokio-postgres has 0.5) and more calls of epoll_wait (2.7, where it has 1.7). A possible reason, which
+  was not measured by itself: between two look-ups the caller decodes the row, computes the HMAC and fills its cache, so that
+  the thread that holds the socket goes to sleep and must be woken.
+- **Statements a second**: one flush of counters, which also asks for changes, and one query for changes between two flushes.
 """,
     "http": """\
 # Figures of requests

@@ -14,7 +14,6 @@ import secrets
 import shlex
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +39,9 @@ class Program:
         )
         assert self._line() == "ready"
 
-    def start(self, end: int) -> None:
+    def start(self, span: int) -> None:
         assert self.process.stdin
-        self.process.stdin.write(f"{end}\n")
+        self.process.stdin.write(f"{span}\n")
         self.process.stdin.flush()
 
     def result(self) -> dict[str, int]:
@@ -70,9 +69,8 @@ def run(commands: dict[str, str], limiter: str, pause: int, seconds: float) -> t
             text = kw.keys.create(name="limited").api_key
         order = {"file": str(file), "text": text, "rate": RATE, "burst": BURST, "limiter": limiter, "pause": pause}
         programs = [Program(commands[it], order, pepper) for it in LANGUAGES]
-        end = time.monotonic_ns() + round(seconds * SECOND)
         for program in programs:
-            program.start(end)
+            program.start(round(seconds * SECOND))
         results = [it.result() for it in programs]
     window = max(it["last"] for it in results) - min(it["first"] for it in results)
     total = {name: sum(it[name] for it in results) for name in ("admitted", "refused")}

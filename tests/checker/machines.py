@@ -36,6 +36,8 @@ T = TypeVar("T")
 SECOND = 1_000_000_000
 # Queries that hang are given up before the network heals, and so are changes.
 LIMITS = "?sslmode=disable&connect_timeout=10&statement_timeout=2000"
+# Of the first engine and of the last one: there is no fault then, but the machine may be busy.
+PATIENT = f"?sslmode=disable&connect_timeout={PATIENCE}&statement_timeout={PATIENCE}s"
 BUSY = "2s"
 # A look for new texts lasts 2 ms. The pause leaves time for the server and the proxies.
 PAUSE = 4_000_000
@@ -91,9 +93,11 @@ class Cluster:
         self.notes, self.pepper, self.base = Notes(folder), secrets.token_hex(32), time.monotonic_ns()
         self.primary = servers("postgres")
         self.standby = servers("standby", of=self.primary["name"])
-        self.url = self._url([it["port"] for it in (self.primary, self.standby)])
+        ports = [it["port"] for it in (self.primary, self.standby)]
+        self.patient_url = self._url(ports, PATIENT)
         # The tables are there before the first of the processes.
-        self.engine = Keywright(self.url, brand="check", pepper=self.pepper)
+        Keywright(self.patient_url, brand="check", pepper=self.pepper).close()
+        self.engine = acknowledged(lambda: Keywright(self._url(ports), brand="check", pepper=self.pepper))
         self.machines = [self._machine(language, number) for number in range(2) for language in LANGUAGES]
         self.settings = {"busy_timeout": BUSY, "max_staleness": f"{staleness}s"}
         self._turn = 0
@@ -101,9 +105,9 @@ class Cluster:
     def _machine(self, language: str, number: int) -> Machine:
         return Machine(language, number, [self.servers("proxy", to=it["name"]) for it in (self.primary, self.standby)])
 
-    def _url(self, ports: list[int]) -> str:
+    def _url(self, ports: list[int], limits: str = LIMITS) -> str:
         url, _, rest = self.primary["tcp_url"].rpartition("@")
-        return f"{url}@{','.join(f'127.0.0.1:{port}' for port in ports)}/{rest.split('/')[1]}{LIMITS}"
+        return f"{url}@{','.join(f'127.0.0.1:{port}' for port in ports)}/{rest.split('/')[1]}{limits}"
 
     def __enter__(self) -> "Cluster":
         return self
@@ -213,7 +217,7 @@ class Cluster:
             machine.program.stop()
         self.engine.close()
         reports, history = self.notes.judged(Rules(staleness=staleness * SECOND, on_one_file=False))
-        self.notes.agree(self.url, self.pepper, history)
+        self.notes.agree(self.patient_url, self.pepper, history)
         return reports
 
 

@@ -5,6 +5,8 @@
 pub enum Flaw {
     /// Memory counts as confirmed when the answer arrives, not when its query was sent.
     ConfirmsAtArrival,
+    /// The same for the query that goes with a flush.
+    FlushConfirmsAtArrival,
     /// A notification without a gap confirms memory, as if it were an answer.
     NotificationConfirms,
     /// A look-up is cached even if its row was read before its key was dropped.

@@ -47,10 +47,18 @@ struct Answer {
     keys: Option<Vec<String>>,
 }
 
+impl From<ChangesOfModel> for Answer {
+    fn from(changes: ChangesOfModel) -> Self {
+        let ChangesOfModel { seq, generation, keys } = changes;
+        Self { seq, generation, keys }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Process {
     pub freshness: ProcessFreshness,
     answer: Option<Answer>,
+    flush_answer: Option<Answer>,
     pub cache: [CachedState; KEYS],
     pub verifications: [Option<Verification>; 2],
     /// The key that this process has revoked, while the call has not returned.
@@ -74,6 +82,7 @@ impl Process {
         Self {
             freshness: ProcessFreshness::new(max_staleness),
             answer: None,
+            flush_answer: None,
             cache: [CachedState::Absent; KEYS],
             verifications: [None; 2],
             revoking: None,
@@ -85,6 +94,10 @@ impl Process {
 
     pub fn has_answer(&self) -> bool {
         self.answer.is_some()
+    }
+
+    pub fn has_flush_answer(&self) -> bool {
+        self.flush_answer.is_some()
     }
 
     pub fn begin(&mut self, slot: usize, key: u8, now: u64) {
@@ -102,8 +115,22 @@ impl Process {
 
     /// The database answers the query on its way.
     pub fn answer_is_sent(&mut self, changes: ChangesOfModel) {
-        let ChangesOfModel { seq, generation, keys } = changes;
-        self.answer = Some(Answer { seq, generation, keys });
+        self.answer = Some(changes.into());
+    }
+
+    /// The database answers the query of the flush on its way.
+    pub fn flush_answer_is_sent(&mut self, changes: ChangesOfModel) {
+        self.flush_answer = Some(changes.into());
+    }
+
+    pub fn flush_answer_arrives(&mut self, now: u64, flaw: Option<Flaw>) {
+        let Some(Answer { seq, generation, keys }) = self.flush_answer.take() else { return };
+        if flaw == Some(Flaw::FlushConfirmsAtArrival) {
+            self.freshness.send_flush(now - self.lag);
+        }
+        let dropped = self.freshness.answer_flush(ChangesOfModel { seq, generation, keys });
+        self.drop_keys(dropped);
+        self.go_on(now);
     }
 
     pub fn answer_arrives(&mut self, now: u64, flaw: Option<Flaw>) {
@@ -119,6 +146,12 @@ impl Process {
         }
         let dropped = self.freshness.answer(ChangesOfModel { seq, generation, keys });
         self.drop_keys(dropped);
+        self.go_on(now);
+    }
+
+    /// The verifications that waited for an answer go on, or ask again.
+    fn go_on(&mut self, now: u64) {
+        let own_now = now - self.lag;
         for verification in self.verifications.iter_mut().flatten() {
             match verification.stage {
                 Stage::Asks(start) if self.freshness.is_fresh(start.own_at) => {

@@ -15,7 +15,10 @@ const SMALL: Sizes = Sizes {
     max_staleness: 1,
     ticks: 2,
     failovers: 0,
+    flushes: false,
 };
+
+const FLUSHES: Sizes = Sizes { verifications: 1, flushes: true, ..SMALL };
 
 const TWO_KEYS: Sizes = Sizes { keys: 2, changes: 2, verifications: 1, ..SMALL };
 
@@ -51,6 +54,16 @@ fn a_standby_takes_over_with_or_without_the_last_change() {
     search(Sizes { changes: 2, verifications: 1, failovers: 1, ..SMALL });
 }
 
+#[test]
+fn queries_of_flushes_cross_those_of_the_watcher() {
+    search(FLUSHES);
+}
+
+#[test]
+fn queries_of_flushes_cross_a_failover() {
+    search(Sizes { failovers: 1, max_staleness: 0, ticks: 1, ..FLUSHES });
+}
+
 /// Searches a broken protocol until a promise is broken.
 fn finds(flaw: Flaw, sizes: Sizes, promise: &'static str) {
     let model = FreshnessModel { sizes, flaw: Some(flaw) };
@@ -63,6 +76,11 @@ fn finds(flaw: Flaw, sizes: Sizes, promise: &'static str) {
 #[test]
 fn confirming_at_the_arrival_of_an_answer_is_found() {
     finds(Flaw::ConfirmsAtArrival, SMALL, R3);
+}
+
+#[test]
+fn confirming_at_the_arrival_of_a_flush_is_found() {
+    finds(Flaw::FlushConfirmsAtArrival, FLUSHES, R3);
 }
 
 #[test]

@@ -41,6 +41,16 @@ pub enum Step {
     QueryFails {
         process: usize,
     },
+    /// A flush takes a query along; the database answers; the answer arrives, or never does.
+    Flush {
+        process: usize,
+    },
+    FlushAnswerIsSent {
+        process: usize,
+    },
+    FlushAnswerArrives {
+        process: usize,
+    },
     /// A verification starts. It ends with what the cache has, or its row is read and then arrives.
     Begin {
         process: usize,

@@ -23,6 +23,8 @@ pub struct Sizes {
     pub failovers: i64,
     /// Whether a change may leave the key's state as it is.
     pub harmless_changes: bool,
+    /// Whether processes flush counters.
+    pub flushes: bool,
 }
 
 /// A system of some sizes, with at most one broken rule.
@@ -64,7 +66,7 @@ impl Model for FreshnessModel {
     }
 
     fn actions(&self, state: &System, steps: &mut Vec<Step>) {
-        let Sizes { processes, keys, changes, verifications, ticks, failovers, .. } = self.sizes;
+        let Sizes { processes, keys, changes, verifications, ticks, failovers, flushes, .. } = self.sizes;
         if state.broken != BrokenPromises::default() {
             return;
         }
@@ -102,6 +104,13 @@ impl Model for FreshnessModel {
                 steps.extend([Step::AnswerIsSent { process }, Step::QueryFails { process }]);
             } else {
                 steps.push(Step::Ask { process });
+            }
+            if it.has_flush_answer() {
+                steps.push(Step::FlushAnswerArrives { process });
+            } else if it.freshness.has_flush() {
+                steps.push(Step::FlushAnswerIsSent { process });
+            } else if flushes {
+                steps.push(Step::Flush { process });
             }
             let free = it.verifications.iter().position(Option::is_none);
             if let Some(slot) = free.filter(|_| it.verifications.iter().flatten().count() < verifications) {
@@ -161,6 +170,15 @@ impl Model for FreshnessModel {
                 process.answer_is_sent(database.changes(process.freshness.queried_after()));
             }
             Step::AnswerArrives { process } => processes[process].answer_arrives(*now, flaw),
+            Step::Flush { process } => {
+                let process = &mut processes[process];
+                process.freshness.send_flush(*now - process.lag);
+            }
+            Step::FlushAnswerIsSent { process } => {
+                let process = &mut processes[process];
+                process.flush_answer_is_sent(database.changes(process.freshness.flushed_after()));
+            }
+            Step::FlushAnswerArrives { process } => processes[process].flush_answer_arrives(*now, flaw),
             Step::QueryFails { process } => processes[process].query_fails(),
             Step::Begin { process, slot, key } => processes[process].begin(slot, key, *now),
             Step::Hit { process, slot } => outcome = processes[process].hit(slot),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from client import Servers
 
 PEPPER = "pepper for tests, thirty-two bytes or more"
+# The fix for a pooler in transaction mode.
+NEEDED = "write prepared_statements=no&listen=no in the URL, as a pooler in transaction mode needs"
 # On a busy machine a login may take seconds.
 PATIENT = {"connect_timeout": "5min", "statement_timeout": "5min"}
 

@@ -118,7 +118,7 @@ def test_forks_while_threads_work(database: Database) -> None:
 
 
 def test_workers_of_multiprocessing(database: Database) -> None:
-    """As celery forks them: the application was loaded before, and its engine was used."""
+    """The application was loaded before, and its engine was used."""
     with database.open(**ASKS) as kw:
         assert kw.verify(kw.keys.create(name="CI").api_key)
         texts = keys_of_children(kw, children=6, keys_each=5)
@@ -148,6 +148,62 @@ def test_asyncio_in_parent_and_child(database: Database) -> None:
     asyncio.run(main())
     assert ended(pid) == 0
     assert asyncio.run(last()) == 10
+
+
+TASKS = """
+import os
+
+from celery import Celery
+from celery.signals import worker_ready
+from keywright import Keywright
+
+kw = Keywright({url!r}, brand="liq", pepper={pepper!r}, max_staleness=0)
+# Used before the fork, so that its connections are open.
+text = kw.keys.create(name="of the parent").api_key
+assert kw.verify(text)
+kw.flush()
+app = Celery("tasks_of_this_test", broker="filesystem://")
+app.conf.broker_transport_options = dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), {folder!r})
+
+
+@app.task
+def create():
+    assert kw.verify(text)
+    kw.keys.create(name="by " + str(os.getpid()))
+
+
+@worker_ready.connect
+def send(**_):
+    for _ in range({tasks}):
+        create.delay()
+"""
+NUMBER_OF_TASKS = 12
+
+
+def test_celery_forks_its_workers(database: Database, tmp_path: Path, until: Any) -> None:
+    folder = tmp_path / "messages"
+    folder.mkdir()
+    source = TASKS.format(url=database.url(), pepper=PEPPER, folder=str(folder), tasks=NUMBER_OF_TASKS)
+    (tmp_path / "tasks_of_this_test.py").write_text(source, encoding="utf-8")
+    alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    command = [sys.executable, "-m", "celery", "-A", "tasks_of_this_test", "worker", "--pool", "prefork", "--concurrency", "2", *alone]
+    worker = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with database.open(**ASKS) as kw:
+
+            def made() -> list[str]:
+                assert worker.poll() is None, "the worker ended"
+                return [it.name for it in kw.keys.list() if it.name.startswith("by ")]
+
+            until(lambda: len(made()) == NUMBER_OF_TASKS)
+            assert f"by {worker.pid}" not in made(), "children did the work"
+            parent = next(it for it in kw.keys.list() if it.name == "of the parent")
+            # Each child writes its counts within a second.
+            until(lambda: kw.keys.get(parent.id).usage_count == NUMBER_OF_TASKS + 1)
+            assert kw.audit.verify().ok
+    finally:
+        worker.terminate()
+        worker.wait(PATIENCE)
 
 
 SITE = """

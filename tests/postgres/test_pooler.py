@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from database import refusal, trouble
+from database import NEEDED, refusal, trouble
 
 if TYPE_CHECKING:
     from database import Database
-
-NEEDED = "write prepared_statements=no&listen=no in the URL, as a pooler in transaction mode needs"
 
 
 @pytest.mark.parametrize(

@@ -65,18 +65,18 @@ def test_a_flush_without_an_answer_counts_once(database: Database, until: Any, d
     servers = database.servers
     proxy = servers("proxy", to=database.server)
     url = database.url(port=proxy["port"], sslmode="disable", statement_timeout="1s", connect_timeout="3")
-    with database.open(url, busy_timeout="1s", max_staleness="1h") as kw, database.open() as other:
-        new = kw.keys.create(name="CI")
-        assert kw.verify(new.api_key, agent="buyer-7")
-        kw.flush()
+    with database.open() as other, database.open(url, busy_timeout="1s", max_staleness="1h") as kw:
+        new = other.keys.create(name="CI")
+        # On a busy machine any statement may reach the limit.
+        until(lambda: kw.verify(new.api_key, agent="buyer-7").allowed)
+        until(lambda: succeeds(kw.flush))
 
         def answers_from_memory() -> bool:
             """Once it listens, and has asked for the changes from before."""
             before = servers("state", proxy["name"])
-            decision = kw.verify(new.api_key, scopes="not:granted")
-            assert decision.code == "insufficient_scope"
+            is_answered = kw.verify(new.api_key, scopes="not:granted").code == "insufficient_scope"
             listens = any(it["listens"] for it in before["connections"])
-            return bool(listens and servers("state", proxy["name"])["requests"] == before["requests"])
+            return bool(is_answered and listens and servers("state", proxy["name"])["requests"] == before["requests"])
 
         until(answers_from_memory)
         servers("traffic", proxy["name"], mode="swallow", direction=direction)

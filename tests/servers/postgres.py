@@ -60,6 +60,15 @@ def give(path: Path) -> None:
             os.chown(found, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
 
 
+def may_mount() -> list[str] | None:
+    """The words before a command that may mount, in a namespace that ends with it; `None` where the system allows no mounts."""
+    own_users = ["unshare", "--user", "--map-root-user", "--mount"]
+    for way in (["unshare", "--mount"], own_users):
+        if subprocess.run([*way, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode == 0:
+            return way
+    return None
+
+
 def called(program: Path | str, *arguments: str | Path, **options: Any) -> str:
     """Runs a program as nobody special, and returns what it prints."""
     done = subprocess.run([program, *arguments], capture_output=True, text=True, cwd="/", **unprivileged(), **options)
@@ -125,6 +134,10 @@ class Postgres:
     settings: dict[str, str] = field(default_factory=dict)
     port: int = 0
     process: subprocess.Popen[str] | None = None
+    """The size of a disk of its own in MiB, or 0. It is empty after each start."""
+    disk_size: int = 0
+    """The folder of that disk, if the system has allowed one."""
+    disk: Path | None = None
 
     @property
     def data(self) -> Path:
@@ -210,8 +223,23 @@ class Postgres:
         given = [it for name, value in {**SETTINGS, **own, **self.settings}.items() for it in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             command: list[str | Path] = [self.programs / "postgres", "-D", self.data, *given]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", text=True, **unprivileged())
+            way = may_mount() if self.disk_size else None
+            options = unprivileged()
+            if way:
+                self.disk = self.folder / "disk"
+                self.disk.mkdir(exist_ok=True)
+                command, options = [*way, "sh", "-ec", self._mounting(), *command], {}
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", text=True, **options)
         self._wait()
+
+    def _mounting(self) -> str:
+        """The script that mounts the disk, and runs the server as the user who owns its folder."""
+        if nobody := unprivileged():
+            user, group = nobody["user"], nobody["group"]
+            owner, become = f",uid={user},gid={group}", f"setpriv --reuid={user} --regid={group} --clear-groups"
+        else:
+            owner, become = "", f"unshare --user --map-user={os.geteuid()} --map-group={os.getegid()}"
+        return f'mount -t tmpfs -o size={self.disk_size}m,mode=0700{owner} tmpfs \'{self.disk}\'; exec {become} "$0" "$@"'
 
     def _wait(self) -> None:
         assert self.process is not None
@@ -269,4 +297,5 @@ class Postgres:
     def state(self) -> dict[str, Any]:
         pid = self.process.pid if self.process else None
         urls = {"url": self.url(), "tcp_url": self.url(tcp=True)}
-        return {"pid": pid, "port": self.port, "socket": str(self.folder), "speaks_tls": self.speaks_tls, **urls}
+        disk = self.disk and str(self.disk)
+        return {"pid": pid, "port": self.port, "socket": str(self.folder), "speaks_tls": self.speaks_tls, "disk": disk, **urls}

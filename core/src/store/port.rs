@@ -103,8 +103,9 @@ pub(crate) trait Store: Send + Sync {
     /// Runs a script. Scripts that wait for the same disk or lock may commit together; each has its own outcome, and none is
     /// visible before its commit.
     fn run<S: TransactionScript>(&self, script: S) -> impl Future<Output = Result<S::Outcome, Error>> + Send;
-    /// Adds to the counters of each secret and of its key, and deletes some expired requests. It takes no lock that a script
-    /// takes. After an error the caller sends the same flush again: its counts are added once.
+    /// Adds to the counters of each secret and of its key, and at least once in
+    /// [`SWEEP_INTERVAL`](crate::idempotency::SWEEP_INTERVAL) deletes some expired requests. It takes no lock that a script takes.
+    /// After an error the caller sends the same flush again: its counts are added once.
     fn add_counts(
         &self,
         flush: FlushId,

@@ -30,6 +30,8 @@ use crate::store::{ChangeCursor, Changes};
 pub struct ProcessFreshness {
     protocol: FreshnessProtocol,
     query: Option<ConfirmationQuery>,
+    /// The query that goes with a flush of counters.
+    flush: Option<ConfirmationQuery>,
 }
 
 /// Changes of a database up to number `seq`.
@@ -57,13 +59,13 @@ pub enum DroppedKeys {
 impl ProcessFreshness {
     /// All but the schedule of queries.
     fn promise(&self) -> impl Ord + Hash {
-        (self.protocol.known(), self.protocol.fresh_until(), &self.query)
+        (self.protocol.known(), self.protocol.fresh_until(), &self.query, &self.flush)
     }
 
     /// The state of a process that has just started. `max_staleness` is in microseconds.
     #[must_use]
     pub fn new(max_staleness: u64) -> Self {
-        Self { protocol: FreshnessProtocol::new(max_staleness), query: None }
+        Self { protocol: FreshnessProtocol::new(max_staleness), query: None, flush: None }
     }
 
     /// Whether the cache may answer a verification that started at this moment.
@@ -108,6 +110,29 @@ impl ProcessFreshness {
     pub fn fail_query(&mut self) {
         self.query = None;
         self.protocol.failed();
+    }
+
+    /// Whether a flush of counters is on its way.
+    #[must_use]
+    pub fn has_flush(&self) -> bool {
+        self.flush.is_some()
+    }
+
+    /// Sends a flush of counters, and a query with it. One that is on its way counts as lost.
+    pub fn send_flush(&mut self, now: u64) {
+        self.flush = Some(self.protocol.ask_with_flush(now));
+    }
+
+    /// The number and the generation after which the flush on its way asks for changes, `None` for all.
+    #[must_use]
+    pub fn flushed_after(&self) -> Option<(i64, i64)> {
+        self.flush.as_ref()?.after.map(|it| (it.seq, it.generation))
+    }
+
+    /// Takes the answer to the query of the flush on its way. Without a flush it does nothing.
+    pub fn answer_flush(&mut self, changes: ChangesOfModel) -> DroppedKeys {
+        let Some(query) = self.flush.take() else { return DroppedKeys::None };
+        self.protocol.answered(&query, changes.into()).into()
     }
 
     /// Takes a notification of the changes from number `first` on.

@@ -17,9 +17,9 @@ const input = createInterface({ input: process.stdin });
 console.log("ready");
 const [line] = await once(input, "line");
 const now = () => process.hrtime.bigint();
-const [end, first] = [BigInt(line), now()];
+const [span, first] = [BigInt(line), now()];
 let [admitted, refused] = [0, 0];
-while (now() < end || (order.pause === 0 && refused === 0)) {
+while (now() - first < span || (order.pause === 0 && refused === 0)) {
   if ((await kw.verify(order.text)).allowed) admitted += 1;
   else refused += 1;
   if (order.pause > 0) await sleep(Math.ceil(order.pause / 1e6));

@@ -16,10 +16,10 @@ kw = Keywright(
     limiter=order["limiter"],
 )
 print("ready", flush=True)
-end, pause = int(sys.stdin.readline()), order["pause"] / 1e9
+span, pause = int(sys.stdin.readline()), order["pause"] / 1e9
 first = time.monotonic_ns()
 admitted = refused = 0
-while time.monotonic_ns() < end or not (pause or refused):
+while time.monotonic_ns() - first < span or not (pause or refused):
     if kw.verify(order["text"]):
         admitted += 1
     else:

@@ -16,7 +16,7 @@ fn now() -> i64 {
     now.tv_sec * 1_000_000_000 + now.tv_nsec
 }
 
-/// Asks until the time that a line of the input gives. Without a pause between requests it also asks until it is refused.
+/// Asks for as many nanoseconds as a line of the input says. Without a pause between requests it also asks until it is refused.
 pub(crate) fn run(order: &Value) -> Result<(), Box<dyn Error>> {
     let number = |name: &str| order[name].as_u64().unwrap_or_default();
     let word = |name: &str| order[name].as_str().unwrap_or_default();
@@ -25,11 +25,11 @@ pub(crate) fn run(order: &Value) -> Result<(), Box<dyn Error>> {
     let config = keywright::Keywright::builder(format!("sqlite:{}", word("file"))).brand("check");
     let kw = Keywright::open(config.pepper(env::var("KEYWRIGHT_PEPPER")?).limit(limit).limiter(limiter))?;
     println!("ready");
-    let mut end = String::new();
-    io::stdin().read_line(&mut end)?;
-    let (end, pause) = (end.trim().parse()?, Duration::from_nanos(number("pause")));
+    let mut span = String::new();
+    io::stdin().read_line(&mut span)?;
+    let (span, pause) = (span.trim().parse::<i64>()?, Duration::from_nanos(number("pause")));
     let (first, mut admitted, mut refused) = (now(), 0_u64, 0_u64);
-    while now() < end || pause.is_zero() && refused == 0 {
+    while now() - first < span || pause.is_zero() && refused == 0 {
         if kw.verify(word("text"), &Request::new()).is_allowed() {
             admitted += 1
         } else {

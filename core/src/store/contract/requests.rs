@@ -4,7 +4,8 @@ use super::{Check, NOW, chain, change, edit, hold, made, message, next_flush, on
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::idempotency::{
-    IdempotentRequest, LEASE_DURATION, MAX_BYTES_PER_CALLER, RETENTION, RequestLease, RequestOutcome, StoredResponse,
+    IdempotentRequest, LEASE_DURATION, MAX_BYTES_PER_CALLER, RETENTION, RequestLease, RequestOutcome, SWEEP_INTERVAL,
+    StoredResponse,
 };
 use crate::store::{AnyStore, BeginRequest, FinishRequest, KeyView, Store};
 
@@ -40,7 +41,7 @@ pub(super) async fn a_request_runs_once_at_a_time(store: &AnyStore) -> Check {
     hold(remembered(store, &attempt("turns", "k", end)).await?.is_none(), "an answer is kept too long")?;
     store.add_usage(next_flush(), [].into(), end - 1).await.map_err(message)?;
     hold(remembered(store, &attempt("turns", "k", end - 1)).await?.is_some(), "an answer was forgotten too soon")?;
-    store.add_usage(next_flush(), [].into(), end).await.map_err(message)?;
+    store.add_usage(next_flush(), [].into(), end - 1 + SWEEP_INTERVAL).await.map_err(message)?;
     hold(remembered(store, &attempt("turns", "k", end - 1)).await?.is_none(), "an expired answer is still there")?;
     let freed = attempt("turns", "freed", NOW);
     hold(begin(freed.clone(), 4).await?.is_none(), "a new request got no lease")?;

@@ -27,16 +27,19 @@ static GENERATION: LazyLock<String> = LazyLock::new(|| {
 
 static SELECT_GENERATION: LazyLock<String> = LazyLock::new(|| format!("SELECT {}", *GENERATION));
 
-/// The first row is the cursor; each further one is a changed row. One statement reads one snapshot.
-static SINCE: LazyLock<String> = LazyLock::new(|| {
+static SINCE: LazyLock<String> = LazyLock::new(|| since_parameter(1));
+
+/// The statement that reads the changes after the number in a parameter. The first row is the cursor; each further one is a
+/// changed row. One statement reads one snapshot.
+pub(super) fn since_parameter(number: usize) -> String {
     let (generation, limit) = (&*GENERATION, MAX_NAMED + 1);
     format!(
         "SELECT 'cursor', NULL, seq, deleted_seq, {generation} FROM keywright.meta \
-         UNION ALL (SELECT 'key', id, NULL, NULL, NULL FROM keywright.keys WHERE changed_seq > $1 LIMIT {limit}) \
-         UNION ALL (SELECT 'key', key_id, NULL, NULL, NULL FROM keywright.secrets WHERE changed_seq > $1 LIMIT {limit}) \
-         UNION ALL (SELECT 'org', id, NULL, NULL, NULL FROM keywright.orgs WHERE changed_seq > $1 LIMIT {limit})"
+         UNION ALL (SELECT 'key', id, NULL, NULL, NULL FROM keywright.keys WHERE changed_seq > ${number} LIMIT {limit}) \
+         UNION ALL (SELECT 'key', key_id, NULL, NULL, NULL FROM keywright.secrets WHERE changed_seq > ${number} LIMIT {limit}) \
+         UNION ALL (SELECT 'org', id, NULL, NULL, NULL FROM keywright.orgs WHERE changed_seq > ${number} LIMIT {limit})"
     )
-});
+}
 
 /// The generation that a connection sees.
 pub(super) async fn generation(on: &Connection) -> Result<i64, Error> {
@@ -47,9 +50,17 @@ pub(super) async fn generation(on: &Connection) -> Result<i64, Error> {
 }
 
 pub(super) async fn since(on: &Pool, after: Option<ChangeCursor>) -> Result<Changes, Error> {
-    // Without a cursor no change needs a name.
-    let rows = on.read(&query(after.map_or(i64::MAX, |after| after.seq))).await?;
-    let ChangedRows { changes, deleted_seq } = read(&rows)?;
+    read_since(&on.read(&query(seq_of(after))).await?, after)
+}
+
+/// The number of a cursor. Without one no change needs a name.
+pub(super) fn seq_of(after: Option<ChangeCursor>) -> i64 {
+    after.map_or(i64::MAX, |after| after.seq)
+}
+
+/// The changes since a cursor, from the rows of a statement with its number.
+pub(super) fn read_since(rows: &[Row], after: Option<ChangeCursor>) -> Result<Changes, Error> {
+    let ChangedRows { changes, deleted_seq } = read(rows)?;
     let is_complete = after.is_some_and(|after| {
         changes.cursor.generation == after.generation && changes.cursor.seq >= after.seq && deleted_seq <= after.seq
     });

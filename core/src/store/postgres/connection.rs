@@ -15,12 +15,12 @@ use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::lineage::{KnownPrimary, Primary, SYSTEM, TIMELINE};
+use super::runtime::limited;
 use super::settings::{HostAddress, PostgresSettings, SessionTarget, TlsMode};
 use super::value::SqlValue;
 use super::{error, passfile, tls};
 use crate::error::{Error, UnavailableCause};
 use crate::fork::lock;
-use crate::remote::runtime::limited;
 
 /// The oldest major version of the server.
 const OLDEST_SERVER: u32 = 14;
@@ -274,10 +274,17 @@ impl Connection {
     pub(super) async fn query_limited(&self, query: &Query<'_>) -> Option<Result<Vec<Row>, tokio_postgres::Error>> {
         let limit = self.settings.statement_timeout + ANSWER_SLACK;
         let answer = limited(&self.runtime, limit, self.query(query)).await;
-        if answer.is_none() {
-            self.retire();
-        }
+        self.note(answer.as_ref());
         answer
+    }
+
+    /// Gives no more statements to the connection, if an answer says that they would fail.
+    fn note<T>(&self, answer: Option<&Result<T, tokio_postgres::Error>>) {
+        match answer {
+            None => self.retire(),
+            Some(Err(problem)) if error::ends_connection(problem) => self.retired.store(true, Ordering::Relaxed),
+            Some(_) => {}
+        }
     }
 
     /// Runs statements that need no answer from each other, in this order: all are sent before the first answer is awaited,
@@ -287,12 +294,7 @@ impl Connection {
         steps: &[PipelineStep<'_>],
     ) -> Option<Result<Vec<Vec<Row>>, tokio_postgres::Error>> {
         let answers = limited(&self.runtime, self.patience(), self.answers(steps)).await;
-        match &answers {
-            None => self.retire(),
-            // The server is no primary any more, so the next change looks for another one.
-            Some(Err(problem)) if error::is_read_only(problem) => self.retired.store(true, Ordering::Relaxed),
-            Some(_) => {}
-        }
+        self.note(answers.as_ref());
         answers
     }
 

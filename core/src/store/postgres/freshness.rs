@@ -4,6 +4,8 @@
 //! - The cache may answer a verification that started at most `max_staleness` after `confirmed_at`. This is the time at which
 //!   the query was *sent* whose answer showed that the cache had every change. A commit that the query missed came later, so
 //!   no verification that starts `max_staleness` after a commit misses it.
+//! - The watcher has one query on its way. A flush of counters takes another one along, which counts alike, so that an engine in
+//!   use sends fewer statements.
 //! - Changes have consecutive numbers in the order of their commits. `known` is the last one up to which the cache has all.
 //! - A notification drops keys and moves `known` if no number is missing. It never moves `confirmed_at`: another one may be lost.
 //! - A missing number needs a query at once.
@@ -18,8 +20,9 @@ use crate::store::rows::{ChangeCursor, Changes};
 /// Microseconds of a clock that nobody sets and that runs while the machine sleeps.
 pub(crate) type BootMicros = u64;
 
-/// How many queries are sent within `max_staleness`, so that one that fails or is slow does not end the confirmation.
-const QUERIES_WITHIN_STALENESS: u64 = 4;
+/// How many queries are sent within `max_staleness`, so that one that fails or is slow does not end the confirmation. With the
+/// default of 2 seconds every second one goes with a flush.
+const QUERIES_WITHIN_STALENESS: u64 = 3;
 
 #[derive(Debug, Clone)]
 pub(crate) struct FreshnessProtocol {
@@ -28,19 +31,27 @@ pub(crate) struct FreshnessProtocol {
     /// `None` until the first answer.
     known: Option<ChangeCursor>,
     confirmed_at: Option<BootMicros>,
-    /// When the last query was sent, whatever became of it.
+    /// When the last query of the watcher was sent, whatever became of it, or a later one of a flush that was answered.
     asked_at: BootMicros,
+    /// Whether a query of the watcher is on its way.
     in_flight: bool,
     /// Whether a change is missing, or may be.
     must_ask: bool,
 }
 
 /// A query that is on its way. It asks for all changes after a cursor. Each one ends with
-/// [`answered`](FreshnessProtocol::answered) or [`failed`](FreshnessProtocol::failed).
+/// [`answered`](FreshnessProtocol::answered) or, if the watcher sent it, with [`failed`](FreshnessProtocol::failed).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConfirmationQuery {
     sent_at: BootMicros,
     pub(crate) after: Option<ChangeCursor>,
+    sender: QuerySender,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum QuerySender {
+    Watcher,
+    Flush,
 }
 
 /// Consecutive changes, from number `first` to `changes.cursor.seq`, which a notification or a commit of this process tells.
@@ -95,19 +106,31 @@ impl FreshnessProtocol {
         self.fresh_until().is_some_and(|until| started <= until)
     }
 
-    /// Starts a query, unless one is on its way. `now` is read before the query is sent.
+    /// Starts a query of the watcher, unless one is on its way. `now` is read before the query is sent.
     pub(crate) fn ask(&mut self, now: BootMicros) -> Option<ConfirmationQuery> {
         if self.in_flight {
             return None;
         }
         (self.in_flight, self.must_ask, self.asked_at) = (true, false, now);
-        Some(ConfirmationQuery { sent_at: now, after: self.known })
+        Some(ConfirmationQuery { sent_at: now, after: self.known, sender: QuerySender::Watcher })
+    }
+
+    /// The query that a flush takes along. The schedule of the watcher waits for no answer to it: a flush may take long.
+    pub(crate) fn ask_with_flush(&self, now: BootMicros) -> ConfirmationQuery {
+        ConfirmationQuery { sent_at: now, after: self.known, sender: QuerySender::Flush }
     }
 
     /// Takes the changes after the cursor of a query, as one snapshot has them.
     pub(crate) fn answered(&mut self, query: &ConfirmationQuery, changes: Changes) -> Invalidation {
-        self.in_flight = false;
-        self.confirmed_at = self.confirmed_at.max(Some(query.sent_at));
+        if query.sender == QuerySender::Watcher {
+            self.in_flight = false;
+        }
+        if Some(query.sent_at) < self.confirmed_at {
+            // The answer to a query that was sent later has come first, and told more.
+            return Invalidation::Nothing;
+        }
+        self.confirmed_at = Some(query.sent_at);
+        self.asked_at = self.asked_at.max(query.sent_at);
         let cursor = changes.cursor;
         match self.known {
             // The number may be below that of a change which was announced after the snapshot, never below the query's own.
@@ -126,7 +149,7 @@ impl FreshnessProtocol {
         }
     }
 
-    /// Takes a query that got no answer.
+    /// Takes a query of the watcher that got no answer.
     pub(crate) fn failed(&mut self) {
         self.in_flight = false;
     }
@@ -346,19 +369,52 @@ mod tests {
     }
 
     #[test]
-    fn it_asks_four_times_within_the_staleness_while_in_use_and_falls_silent_when_idle() {
+    fn it_asks_three_times_within_the_staleness_while_in_use_and_falls_silent_when_idle() {
         let mut protocol = confirmed();
-        assert_eq!(protocol.next_step(5_100, true), NextStep::WaitUntil(5_250));
-        assert_eq!(protocol.next_step(5_250, true), NextStep::Ask);
-        assert_eq!(protocol.next_step(5_250, false), NextStep::WaitUntil(5_500));
+        assert_eq!(protocol.next_step(5_100, true), NextStep::WaitUntil(5_333));
+        assert_eq!(protocol.next_step(5_333, true), NextStep::Ask);
+        assert_eq!(protocol.next_step(5_333, false), NextStep::WaitUntil(5_666));
         assert_eq!(protocol.next_step(6_001, true), NextStep::Sleep);
         // A query that failed is not repeated at once.
-        protocol.ask(5_250).unwrap();
+        protocol.ask(5_333).unwrap();
         protocol.failed();
-        assert_eq!(protocol.next_step(5_251, true), NextStep::WaitUntil(5_500));
+        assert_eq!(protocol.next_step(5_334, true), NextStep::WaitUntil(5_666));
         // Notifications may be missing, so it asks whether or not it is in use.
         protocol.missed_notifications();
-        assert_eq!(protocol.next_step(5_251, false), NextStep::Ask);
+        assert_eq!(protocol.next_step(5_334, false), NextStep::Ask);
+    }
+
+    #[test]
+    fn the_query_of_a_flush_counts_from_its_answer_on() {
+        let mut protocol = confirmed();
+        let with_flush = protocol.ask_with_flush(5_200);
+        assert_eq!((protocol.fresh_until(), protocol.next_step(5_333, true)), (Some(6_000), NextStep::Ask));
+        assert_eq!(protocol.answered(&with_flush, changes(cursor(11), &["a"])), named(&["a"]));
+        assert_eq!((protocol.fresh_until(), after(&mut protocol)), (Some(6_200), Some(11)));
+        let mut protocol = confirmed();
+        let with_flush = protocol.ask_with_flush(5_200);
+        protocol.answered(&with_flush, changes(cursor(10), &[]));
+        assert_eq!(protocol.next_step(5_333, true), NextStep::WaitUntil(5_533));
+    }
+
+    #[test]
+    fn the_queries_of_a_flush_and_of_the_watcher_may_cross() {
+        let other = |seq| changes(ChangeCursor { seq, generation: 8 }, &[]);
+        for late in [changes(cursor(10), &[]), changes(cursor(12), &["b"]), other(3)] {
+            let mut protocol = confirmed();
+            let query = protocol.ask(5_100).unwrap();
+            let with_flush = protocol.ask_with_flush(5_200);
+            assert_eq!(protocol.answered(&with_flush, changes(cursor(11), &["a"])), named(&["a"]));
+            assert_eq!(protocol.ask(5_201), None);
+            // The later query has told all that this one could, even if a former primary answers it.
+            assert_eq!(protocol.answered(&query, late), Invalidation::Nothing);
+            assert_eq!((protocol.fresh_until(), after(&mut protocol)), (Some(6_200), Some(11)));
+        }
+        let mut protocol = confirmed();
+        let with_flush = protocol.ask_with_flush(5_100);
+        assert_eq!(confirm(&mut protocol, 5_200, changes(cursor(11), &["a"])), named(&["a"]));
+        assert_eq!(protocol.answered(&with_flush, changes(cursor(10), &[])), Invalidation::Nothing);
+        assert_eq!((protocol.fresh_until(), after(&mut protocol)), (Some(6_200), Some(11)));
     }
 
     /// An event that can reach a process or its database.
@@ -369,9 +425,11 @@ mod tests {
         /// The process receives the notification of one of the changes, whether or not it did before.
         Notification(prop::sample::Index),
         Ask,
-        Snapshot,
-        Answer,
-        Failure,
+        AskWithFlush,
+        /// The database answers one of the queries, the answer arrives, or none does.
+        Snapshot(prop::sample::Index),
+        Answer(prop::sample::Index),
+        Failure(prop::sample::Index),
         Time(u64),
         /// The database loses its last changes and is another one from now on.
         Failover(i64),
@@ -383,9 +441,10 @@ mod tests {
             1 => Just(ProtocolEvent::OwnCommit),
             3 => any::<prop::sample::Index>().prop_map(ProtocolEvent::Notification),
             3 => Just(ProtocolEvent::Ask),
-            3 => Just(ProtocolEvent::Snapshot),
-            3 => Just(ProtocolEvent::Answer),
-            1 => Just(ProtocolEvent::Failure),
+            2 => Just(ProtocolEvent::AskWithFlush),
+            4 => any::<prop::sample::Index>().prop_map(ProtocolEvent::Snapshot),
+            4 => any::<prop::sample::Index>().prop_map(ProtocolEvent::Answer),
+            1 => any::<prop::sample::Index>().prop_map(ProtocolEvent::Failure),
             3 => (0..=STALENESS).prop_map(ProtocolEvent::Time),
             1 => (0i64..3).prop_map(ProtocolEvent::Failover),
         ]
@@ -403,7 +462,7 @@ mod tests {
             // The changes of the database by number, and the notifications of all generations.
             let (mut log, mut generation): (Vec<usize>, i64) = (Vec::new(), 0);
             let mut notifications: Vec<(ChangeCursor, usize)> = Vec::new();
-            let mut query: Option<(ConfirmationQuery, Option<Changes>)> = None;
+            let mut queries: Vec<(ConfirmationQuery, Option<Changes>)> = Vec::new();
             let mut now = 1;
             for protocol_event in protocol_events {
                 let dropped = match protocol_event {
@@ -428,11 +487,20 @@ mod tests {
                         protocol.notified(AnnouncedChanges { first: cursor.seq, changes })
                     }
                     ProtocolEvent::Ask => {
-                        query = query.or_else(|| protocol.ask(now).map(|query| (query, None)));
+                        queries.extend(protocol.ask(now).map(|query| (query, None)));
                         continue;
                     }
-                    ProtocolEvent::Snapshot => {
-                        if let Some((query, answer @ None)) = &mut query {
+                    ProtocolEvent::AskWithFlush => {
+                        queries.push((protocol.ask_with_flush(now), None));
+                        continue;
+                    }
+                    ProtocolEvent::Snapshot(_) | ProtocolEvent::Answer(_) | ProtocolEvent::Failure(_)
+                        if queries.is_empty() =>
+                    {
+                        continue;
+                    }
+                    ProtocolEvent::Snapshot(index) => {
+                        if let (query, answer @ None) = index.get_mut(&mut queries) {
                             let cursor = ChangeCursor { seq: log.len() as i64, generation };
                             let from = query.after.filter(|it| it.generation == generation).map(|it| it.seq as usize);
                             let keys = from.and_then(|from| log.get(from..));
@@ -442,15 +510,14 @@ mod tests {
                         }
                         continue;
                     }
-                    ProtocolEvent::Answer => match query.take() {
-                        Some((query, Some(changes))) => protocol.answered(&query, changes),
-                        other => {
-                            query = other;
-                            continue;
-                        }
+                    ProtocolEvent::Answer(index) if index.get(&queries).1.is_none() => continue,
+                    ProtocolEvent::Answer(index) => match queries.remove(index.index(queries.len())) {
+                        (query, Some(changes)) => protocol.answered(&query, changes),
+                        _ => continue,
                     },
-                    ProtocolEvent::Failure => {
-                        if query.take().is_some() {
+                    ProtocolEvent::Failure(index) => {
+                        let (query, _) = queries.remove(index.index(queries.len()));
+                        if query.sender == QuerySender::Watcher {
                             protocol.failed();
                         }
                         continue;

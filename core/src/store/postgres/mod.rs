@@ -14,11 +14,13 @@ mod overlap;
 mod passfile;
 mod pool;
 mod rows;
+mod runtime;
 mod schema;
 mod script;
 mod settings;
 mod table;
 mod tls;
+mod url_parameters;
 mod usage;
 mod value;
 mod watcher;
@@ -27,7 +29,7 @@ mod writer;
 pub(crate) use self::settings::PostgresSettings;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use self::connection::{PipelineStep, Query};
@@ -38,7 +40,7 @@ use crate::clock::{Clock, Millis};
 use crate::error::{Error, UnavailableCause};
 use crate::fork::{PerProcess, Process, Relation};
 use crate::health::{Health, Operation};
-use crate::remote::runtime;
+use crate::idempotency::SWEEP_INTERVAL;
 use crate::store::key::{KeyView, LookupResult};
 use crate::store::port::{Freshness, OpenSettings, Store};
 use crate::store::rows::{
@@ -71,6 +73,8 @@ pub(crate) struct Postgres {
     info: DatabaseInfo,
     health: Arc<Health>,
     connections: PerProcess<ProcessConnections>,
+    /// When a flush last deleted expired requests.
+    swept_at: Arc<AtomicI64>,
     closed: AtomicBool,
 }
 
@@ -140,7 +144,8 @@ impl Postgres {
         })?;
         let links = LinkSettings { server: settings, audit_key, max_staleness, clock, health: Arc::clone(&health) };
         let connections = PerProcess::new(ProcessConnections::new(pool, &links));
-        Ok(Self { links, read_only, info, health, connections, closed: AtomicBool::new(false) })
+        let (swept_at, closed) = (Arc::new(AtomicI64::new(Millis::MIN)), AtomicBool::new(false));
+        Ok(Self { links, read_only, info, health, connections, swept_at, closed })
     }
 
     fn connections(&self) -> Result<&Links, Error> {
@@ -280,14 +285,27 @@ impl Store for Postgres {
     }
 
     async fn add_counts(&self, flush: FlushId, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {
-        let pool = Arc::clone(&self.writable()?.pool);
+        let Links { pool, watcher, .. } = self.writable()?;
+        let (pool, watcher, swept_at) = (Arc::clone(pool), Arc::clone(watcher), Arc::clone(&self.swept_at));
         let runtime = pool.runtime().clone();
         // It goes on when its caller gives up: the counts are in no other place.
         let flushed = runtime.spawn(async move {
-            let first = (flush.number == 1).then(|| usage::forget_flushes(now));
-            let statements = usage::add(flush, &used, now).into_iter().chain(first);
-            let statements = statements.chain([idempotency::delete_expired(now)]).collect();
-            run_statements(&pool, statements).await.map(drop)
+            let query = watcher.ask_with_flush();
+            let counts = usage::add(flush, &used, now, changes::seq_of(query.after));
+            let has_counts = counts.is_some();
+            // A clock may be set back.
+            let sweeps = now.abs_diff(swept_at.load(Ordering::Relaxed)) >= SWEEP_INTERVAL.unsigned_abs();
+            let forgets = (flush.number == 1).then(|| usage::forget_flushes(now));
+            let deletes = sweeps.then(|| idempotency::delete_expired(now));
+            let answers = run_statements(&pool, [counts, forgets, deletes].into_iter().flatten().collect()).await?;
+            if sweeps {
+                swept_at.store(now, Ordering::Relaxed);
+            }
+            if has_counts && let Some(Ok(changes)) = answers.first().map(|rows| changes::read_since(rows, query.after))
+            {
+                watcher.take_answer(&query, changes);
+            }
+            Ok(())
         });
         self.write(async { flushed.await.unwrap_or_else(|_| Err(error::connection_lost())) }).await
     }

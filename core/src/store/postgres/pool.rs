@@ -1,7 +1,7 @@
 //! The connections of one process: a few for reads, which all callers share, two for changes, and one that listens.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use tokio::runtime::Handle;
@@ -11,15 +11,19 @@ use super::connection::{Connection, NotificationHandler, Query};
 use super::error;
 use super::lineage::KnownPrimary;
 use super::settings::PostgresSettings;
+use crate::entropy;
 use crate::error::Error;
 use crate::fork::{Process, lock};
-use crate::remote::runtime::pause;
 
 /// With more callers than this on each connection, another connection is opened.
 const CROWDED: usize = 2;
 
 /// How many times as long as a read a statement of a change may take: it may write megabytes, or many rows.
 const WRITE_PATIENCE: u32 = 3;
+
+/// The pause after the first failed attempt to connect. It doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The use of a connection for changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +135,13 @@ impl Slot {
     }
 }
 
+/// The pause after a failed attempt, of random length, so that many processes do not come back at one moment.
+fn pause(failed: u32) -> Result<Duration, Error> {
+    let longest = FIRST_PAUSE.saturating_mul(1 << failed.min(10)).min(LONGEST_PAUSE);
+    let part = u32::from(u8::from_be_bytes(entropy::bytes()?));
+    Ok(longest / 2 + longest * part / 512)
+}
+
 impl Pool {
     pub(super) fn new(settings: Arc<PostgresSettings>, runtime: Handle) -> Self {
         let statement_timeout = settings.statement_timeout.saturating_mul(WRITE_PATIENCE);
@@ -152,14 +163,14 @@ impl Pool {
         &self.runtime
     }
 
-    /// Runs a read. It is run once more if the connection was lost in the meantime, since another one may be open.
+    /// Runs a read. It is run again if the connection was lost in the meantime: when all were lost, the last attempt is on a new one.
     pub(super) async fn read(&self, query: &Query<'_>) -> Result<Vec<Row>, Error> {
-        let mut again = true;
+        let mut attempts_left = self.readers.len();
         loop {
             let connection = self.reader().await?;
             match connection.query_limited(query).await {
                 Some(Ok(rows)) => return Ok(rows),
-                Some(Err(problem)) if again && error::is_lost(&problem) => again = false,
+                Some(Err(problem)) if attempts_left > 0 && error::is_lost(&problem) => attempts_left -= 1,
                 Some(Err(problem)) => return Err(error::of_statement(&problem)),
                 None => return Err(error::no_answer()),
             }

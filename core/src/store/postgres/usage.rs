@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use super::changes;
 use super::connection::Query;
 use super::pool::Pool;
 use super::rows::read_counts;
@@ -24,8 +25,8 @@ const ADD: &str = "usage_count = least(r.usage_count, 9223372036854775807 - excl
     denied_count = least(r.denied_count, 9223372036854775807 - excluded.denied_count) + excluded.denied_count, \
     last_used_at = greatest(r.last_used_at, excluded.last_used_at)";
 
-/// Both tables in one statement, unless this flush was written before. Clients choose the names of agents, so those beyond a
-/// number count as one.
+/// Both tables in one statement, unless this flush was written before. It returns the changes after a number as well, which saves
+/// the watcher a query. Clients choose the names of agents, so those beyond a number count as one.
 static ADD_COUNTS: LazyLock<String> = LazyLock::new(|| {
     let (usage, agents) = (USAGE.columns.join(", "), AGENTS.columns.join(", "));
     format!(
@@ -51,12 +52,15 @@ static ADD_COUNTS: LazyLock<String> = LazyLock::new(|| {
              row_number() OVER (PARTITION BY u.key_id, a.agent IS NOT NULL OR u.agent = '{OTHER_AGENTS}') \
                + coalesce(k.number, 0) AS place \
            FROM used u LEFT JOIN keywright.agents a ON a.key_id = u.key_id AND a.agent = u.agent \
-           LEFT JOIN known k ON k.key_id = u.key_id) \
-         INSERT INTO keywright.agents AS r ({agents}) \
-         SELECT key_id, CASE WHEN exists_already OR place <= {MOST_AGENTS} THEN agent ELSE '{OTHER_AGENTS}' END AS name, \
-           sum(usage_count)::bigint, sum(denied_count)::bigint, max(last_used_at) \
-         FROM placed GROUP BY key_id, name ORDER BY key_id, name \
-         ON CONFLICT (key_id, agent) DO UPDATE SET {ADD}"
+           LEFT JOIN known k ON k.key_id = u.key_id), \
+         counted_agents AS (\
+           INSERT INTO keywright.agents AS r ({agents}) \
+           SELECT key_id, CASE WHEN exists_already OR place <= {MOST_AGENTS} THEN agent ELSE '{OTHER_AGENTS}' END AS name, \
+             sum(usage_count)::bigint, sum(denied_count)::bigint, max(last_used_at) \
+           FROM placed GROUP BY key_id, name ORDER BY key_id, name \
+           ON CONFLICT (key_id, agent) DO UPDATE SET {ADD}) \
+         {}",
+        changes::since_parameter(14)
     )
 });
 
@@ -66,9 +70,9 @@ static GET_AGENTS: LazyLock<String> =
 /// Counters by two names. They are in order, so that two flushes lock the rows that they share in the same order.
 type CountsByName<'a> = BTreeMap<(&'a str, &'a str), Counts>;
 
-/// The statement that adds to the counters of each secret, of its key and of the agents, once for each flush. `None` if there
-/// is nothing to add.
-pub(super) fn add(flush: FlushId, used: &[UsageDelta], now: Millis) -> Option<Query<'_>> {
+/// The statement that adds to the counters of each secret, of its key and of the agents, once for each flush, and reads the
+/// changes after a number. `None` if there is nothing to add.
+pub(super) fn add(flush: FlushId, used: &[UsageDelta], now: Millis, after: i64) -> Option<Query<'_>> {
     let (mut usage, mut of_agents): (CountsByName<'_>, CountsByName<'_>) = (BTreeMap::new(), BTreeMap::new());
     for UsageDelta { key_id, lookup, counts, agents, .. } in used {
         for lookup in [ALL, lookup] {
@@ -81,8 +85,9 @@ pub(super) fn add(flush: FlushId, used: &[UsageDelta], now: Millis) -> Option<Qu
     if usage.is_empty() {
         return None;
     }
-    let flush = vec![flush.meters.to_vec().into(), SqlValue::Integer(Some(flush.number)), SqlValue::time(now)];
-    Some(Query { sql: &ADD_COUNTS, values: [columns(&usage), columns(&of_agents), flush].concat() })
+    let integer = |it| SqlValue::Integer(Some(it));
+    let rest = vec![flush.meters.to_vec().into(), integer(flush.number), SqlValue::time(now), integer(after)];
+    Some(Query { sql: &ADD_COUNTS, values: [columns(&usage), columns(&of_agents), rest].concat() })
 }
 
 /// The statement that forgets the flushes of engines that have ended.

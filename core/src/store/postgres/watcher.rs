@@ -219,23 +219,32 @@ impl Watcher {
     }
 
     fn end_query(self: &Arc<Self>, query: &ConfirmationQuery, found: Result<Changes, Error>) {
-        let error = {
-            let mut state = lock(&self.state);
-            match found {
-                Ok(changes) => {
-                    let invalidation = state.protocol.answered(query, changes);
-                    self.invalidate(&mut state, invalidation);
-                    self.fresh_until.store(state.protocol.fresh_until().unwrap_or(0), Ordering::Release);
-                    self.start_listening(&mut state);
-                    None
-                }
-                Err(error) => {
-                    state.protocol.failed();
-                    Some(error)
-                }
+        match found {
+            Ok(changes) => self.take_answer(query, changes),
+            Err(error) => {
+                lock(&self.state).protocol.failed();
+                self.ended.send_replace(Some(error));
+                self.wake.notify_one();
             }
-        };
-        self.ended.send_replace(error);
+        }
+    }
+
+    /// The query that a flush takes along. It is asked for before the flush is sent.
+    pub(super) fn ask_with_flush(&self) -> ConfirmationQuery {
+        let query = lock(&self.state).protocol.ask_with_flush(sys::boot_micros());
+        self.in_use.store(false, Ordering::Relaxed);
+        query
+    }
+
+    /// Takes the answer to a query, and lets those go on who wait for one.
+    pub(super) fn take_answer(self: &Arc<Self>, query: &ConfirmationQuery, changes: Changes) {
+        let mut state = lock(&self.state);
+        let invalidation = state.protocol.answered(query, changes);
+        self.invalidate(&mut state, invalidation);
+        self.fresh_until.store(state.protocol.fresh_until().unwrap_or(0), Ordering::Release);
+        self.start_listening(&mut state);
+        drop(state);
+        self.ended.send_replace(None);
         self.wake.notify_one();
     }
 
@@ -350,5 +359,46 @@ impl Watcher {
         }
         drop(state);
         self.wake.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::store::postgres::runtime;
+    use crate::store::postgres::settings::PostgresSettings;
+
+    /// A watcher whose server cannot be reached.
+    fn alone(max_staleness: Duration) -> Arc<Watcher> {
+        let settings = PostgresSettings::parse("postgresql://nobody@/none?host=/nowhere").unwrap();
+        let settings = settings.for_engine(false, Duration::ZERO).unwrap();
+        let pool = Arc::new(Pool::new(Arc::new(settings), runtime::handle().unwrap()));
+        Watcher::new(pool, false, max_staleness, &Clock::default(), Arc::new(Health::new(drop)))
+    }
+
+    fn until(holds: impl Fn() -> bool) {
+        let ends = Instant::now() + Duration::from_secs(300);
+        while !holds() {
+            assert!(Instant::now() < ends);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_shows_a_fresh_time_in_vain() {
+        let watcher = alone(Duration::from_millis(300));
+        watcher.start_query();
+        let shown: Millis = 1_800_000_000_000;
+        assert_eq!(watcher.freshness(shown), None);
+        until(|| {
+            let query = watcher.ask_with_flush();
+            watcher.take_answer(&query, Changes::default());
+            watcher.freshness(shown).is_some()
+        });
+        // No other time is shown in between, which would end the trust in this one.
+        until(|| watcher.freshness(shown).is_none());
+        watcher.close();
     }
 }
