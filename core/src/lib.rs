@@ -38,6 +38,8 @@ mod lifecycle;
 mod limit;
 mod network;
 mod record;
+#[cfg(feature = "postgres")]
+mod remote;
 mod rights;
 mod scope;
 mod store;

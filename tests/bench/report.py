@@ -264,8 +264,9 @@ files in its cache. All databases are in WAL mode with `synchronous=FULL`. Keys 
 {goals}
 
 rusqlite runs the SELECT of a verification and reads every column, and inserts the rows of `create` in one transaction, each through one
-connection with the engine's schema, triggers and settings. "By the core" is the call of the Rust crate in a program beside, which is
-asked in turn.
+connection with the engine's schema, triggers and settings. "The same on a thread of its own" hands the transaction to a thread that waits
+for it, as a create does: the engine has one thread that writes, so that creates which wait for the disk commit together. "By the core" is
+the call of the Rust crate in a program beside, which is asked in turn.
 """,
     "postgres": """\
 # Figures on PostgreSQL

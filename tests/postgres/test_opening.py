@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from database import refusal, trouble
-from fake import listening, old, silent, web
+from fake import old
+from listening import listening, silent, web
 from postgres import PASSWORD, free_port
 
 if TYPE_CHECKING:

@@ -28,6 +28,8 @@ import certificates
 from pooler import Pooler
 from postgres import ROLES, Postgres, give, versions
 from proxy import Proxy
+from redis_server import Redis, RedisCluster
+from redis_server import programs as redis_programs
 
 SOCKET = "KEYWRIGHT_TEST_SERVERS"
 URL = "KEYWRIGHT_TEST_POSTGRES"
@@ -36,6 +38,8 @@ REQUESTS: dict[type, tuple[str, ...]] = {
     Postgres: ("start", "stop", "sql", "certify", "promote", "state"),
     Pooler: ("start", "stop", "state"),
     Proxy: ("traffic", "cut", "half_open", "refuse", "reset", "state"),
+    Redis: ("start", "stop", "command", "certify", "state"),
+    RedisCluster: ("stop", "state"),
 }
 
 
@@ -45,6 +49,7 @@ class Keeper:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.programs = versions(folder)
+        self.redis_programs = redis_programs()
         self.certificates = folder / "ca"
         self.shared: dict[str, Postgres] = {}
         self._names = count(1)
@@ -84,6 +89,30 @@ class Keeper:
         pooler.start()
         return pooler
 
+    def redis(
+        self,
+        version: str | None = None,
+        settings: dict[str, str] | None = None,
+        of: Redis | None = None,
+        tls: bool = False,
+    ) -> Redis:
+        """A server, which follows another one if `of` names it."""
+        server = self._new_redis(version or next(iter(self.redis_programs)))
+        server.settings |= {**(settings or {}), **({"replicaof": f"127.0.0.1 {of.port}"} if of else {})}
+        server.create(tls=tls)
+        server.start()
+        return server
+
+    def redis_cluster(self, version: str) -> RedisCluster:
+        cluster = RedisCluster([self._new_redis(version) for _ in range(3)])
+        for server in cluster.servers:
+            server.create()
+        cluster.start()
+        return cluster
+
+    def _new_redis(self, version: str) -> Redis:
+        return Redis(self.redis_programs[version], self._place(), self.certificates)
+
     def _place(self) -> Path:
         return self.folder / str(next(self._names))
 
@@ -105,11 +134,13 @@ class Session:
         keeper = self.keeper
         if ask == "versions":
             return list(keeper.programs)
+        if ask == "redis_versions":
+            return list(keeper.redis_programs)
         if ask == "certificates":
             return str(keeper.certificates)
         if ask == "proxy":
             return await self._proxy(**given)
-        if ask in ("postgres", "standby", "pooler"):
+        if ask in ("postgres", "standby", "pooler", "redis", "redis_cluster"):
             given |= {it: self._part(given[it]) for it in ("of", "to") if it in given}
             return self._kept(ask, await asyncio.to_thread(getattr(keeper, ask), **given))
         if ask == "programs":
@@ -150,6 +181,8 @@ class Session:
                 shutil.rmtree(part.folder, ignore_errors=True)
             else:
                 await asyncio.to_thread(part.stop)
+                if isinstance(part, Redis):
+                    shutil.rmtree(part.folder, ignore_errors=True)
 
     async def run(self, reader: asyncio.StreamReader) -> None:
         try:

@@ -156,3 +156,27 @@ def test_servers_end_with_the_run(how: str, until: Any) -> None:
                 assert run.wait() not in (0, 7)
     until(lambda: not any(is_running(it["pid"]) for it in states))
     until(lambda: not any(Path(it["socket"]).exists() for it in states))
+
+
+def test_every_redis_answers_and_comes_back_empty(servers: Any, until: Any) -> None:
+    assert servers("redis_versions"), "no Redis is installed"
+    for version in servers("redis_versions"):
+        server = servers("redis", version=version)
+        assert servers("command", server["name"], words="SET kept 7") == "OK"
+        servers("stop", server["name"])
+        assert servers("state", server["name"])["pid"] is None
+        servers("start", server["name"])
+        assert servers("command", server["name"], words="GET kept") is None
+    primary = servers("redis")
+    replica = servers("redis", of=primary["name"])
+    servers("command", primary["name"], words="SET kept 7")
+    until(lambda: servers("command", replica["name"], words="GET kept") == "7")
+    with pytest.raises(RuntimeError, match="READONLY"):
+        servers("command", replica["name"], words="SET kept 8")
+
+
+def test_a_cluster_of_redis_shares_the_slots(servers: Any) -> None:
+    version = [it for it in servers("redis_versions") if it.startswith("redis-")][-1]
+    cluster = servers("redis_cluster", version=version)
+    assert cluster["url"].count("127.0.0.1") == 3
+    servers("stop", cluster["name"])

@@ -12,6 +12,8 @@ use std::fs;
 use std::hint::black_box;
 use std::io::stdin;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 
 use keywright::blocking::Keywright;
 use keywright::{Config, ListKeys, NewKey, Request};
@@ -106,12 +108,24 @@ fn create(data: &Path, out: &Path) {
     let ours = engine(&data.join("create.db"), true);
     let theirs = data.join("insert.db");
     drop(engine(&theirs, true));
+    let beside = data.join("insert-beside.db");
+    drop(engine(&beside, true));
     let mut insert = Insert::new(&theirs);
+    let beside = on_a_thread(Insert::new(&beside));
     let subjects = [
         Subject::new("create", 1, |_| ours.keys().create(new()).is_ok()),
         Subject::new("rusqlite's transaction of the same rows", 1, move |at| insert.run(at)),
+        Subject::new("the same on a thread of its own", 1, beside),
     ];
     race(out, 50, subjects);
+}
+
+/// Inserts on a thread of its own and waits for it, as a create waits for the thread that writes.
+fn on_a_thread(mut insert: Insert) -> impl FnMut(usize) -> bool {
+    let (order, orders) = mpsc::channel();
+    let (answer, answers) = mpsc::channel();
+    thread::spawn(move || orders.iter().try_for_each(|at| answer.send(insert.run(at))));
+    move |at| order.send(at).is_ok() && answers.recv() == Ok(true)
 }
 
 /// The rows that `create` writes, by rusqlite alone.

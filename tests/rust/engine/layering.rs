@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the core from the ground up. A module imports from its own layer and from those before it.
 const LAYERS: [&[&str]; 7] = [
-    &["sys", "error", "clock", "entropy", "casing", "record", "input", "wait", "fork", "worker", "health"],
+    &["sys", "error", "clock", "entropy", "casing", "record", "input", "wait", "fork", "worker", "health", "remote"],
     &["key", "hash", "scope", "level", "network", "limit", "idempotency"],
     &["lifecycle", "decision", "rights", "audit"],
     &["store"],

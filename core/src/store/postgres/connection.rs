@@ -15,12 +15,12 @@ use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::lineage::{KnownPrimary, Primary, SYSTEM, TIMELINE};
-use super::runtime::limited;
 use super::settings::{HostAddress, PostgresSettings, SessionTarget, TlsMode};
 use super::value::SqlValue;
 use super::{error, passfile, tls};
 use crate::error::{Error, UnavailableCause};
 use crate::fork::lock;
+use crate::remote::runtime::limited;
 
 /// The oldest major version of the server.
 const OLDEST_SERVER: u32 = 14;

@@ -3,15 +3,22 @@
 use std::error::Error as _;
 use std::io;
 
-use rustls::CertificateError;
 use tokio_postgres::error::{DbError, SqlState};
 
 use super::settings::{HostAddress, PostgresSettings};
 use crate::error::{Error, UnavailableCause};
+use crate::remote::failure::{self, TlsSettingNames, causes};
 use crate::store::rows::foreign_row;
 
 /// The fix for a pooler that does not keep sessions.
 const POOLER: &str = "write prepared_statements=no&listen=no in the URL, as a pooler in transaction mode needs";
+
+const TLS_SETTINGS: TlsSettingNames = TlsSettingNames {
+    authorities: "sslrootcert",
+    client: "sslcert and sslkey",
+    or_any_name: ", or write sslmode=verify-ca",
+    oldest: "ssl_min_protocol_version",
+};
 
 type Described = (UnavailableCause, String, String);
 
@@ -175,8 +182,7 @@ pub(super) fn of_connect(error: &tokio_postgres::Error, host: &HostAddress, sett
         });
     }
     let causes: Vec<_> = causes(error).collect();
-    let find_tls = |cause: &&Cause<'_>| cause.is::<rustls::Error>();
-    if let Some(problem) = causes.iter().find(find_tls).and_then(|cause| cause.downcast_ref()) {
+    if let Some(problem) = causes.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
         return unavailable(of_tls(problem, host));
     }
     let texts: Vec<String> = causes.iter().map(ToString::to_string).collect();
@@ -216,64 +222,12 @@ pub(super) fn of_connect(error: &tokio_postgres::Error, host: &HostAddress, sett
     })
 }
 
-type Cause<'a> = &'a (dyn std::error::Error + 'static);
-
-/// An error with all its causes, the outermost first.
-fn causes(error: &tokio_postgres::Error) -> impl Iterator<Item = Cause<'_>> {
-    std::iter::successors(Some(error as Cause<'_>), |cause| inner(*cause))
-}
-
-fn inner(cause: Cause<'_>) -> Option<Cause<'_>> {
-    // An error of input and output keeps another one inside, and does not name it as its source.
-    match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(inside) => Some(inside),
-        None => cause.source(),
-    }
-}
-
 fn of_socket(error: &io::Error, host: &HostAddress) -> Described {
-    let reason = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nothing listens there",
-        io::ErrorKind::NotFound if host.socket_folder().is_some() => "there is no such socket",
-        io::ErrorKind::PermissionDenied => "this user may not open the socket",
-        io::ErrorKind::TimedOut => "it did not answer in time",
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-            "it closed the connection"
-        }
-        _ if host.socket_folder().is_none() && error.to_string().contains("lookup") => "the name is not known",
-        _ => "the network is down",
-    };
-    unreachable(host, reason)
+    unreachable(host, failure::of_socket(error, host.socket_folder().is_some()))
 }
 
 fn of_tls(error: &rustls::Error, host: &HostAddress) -> Described {
-    let (reason, fix) = match error {
-        rustls::Error::InvalidCertificate(problem) => match problem {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                ("the certificate of the server has expired", "renew it at the server")
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
-                "the certificate of the server is not valid yet",
-                "set the clocks of both machines, or renew the certificate",
-            ),
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
-                "the certificate of the server is for another name",
-                "connect by a name in its subjectAltName, or write sslmode=verify-ca",
-            ),
-            CertificateError::UnknownIssuer => (
-                "no authority in sslrootcert signed the certificate of the server",
-                "name the file of the authority that did in sslrootcert",
-            ),
-            CertificateError::Revoked => ("the certificate of the server was revoked", "renew it at the server"),
-            _ => ("the certificate of the server is not valid", "replace it at the server"),
-        },
-        rustls::Error::AlertReceived(_) => {
-            ("the server ended the TLS handshake", "give the certificate that it asks for in sslcert and sslkey")
-        }
-        _ => {
-            ("the TLS handshake failed", "look at the server's log, and at ssl_min_protocol_version, at least TLSv1.2")
-        }
-    };
+    let (reason, fix) = failure::of_tls(error, &TLS_SETTINGS);
     described(UnavailableCause::Access, format!("{host}: {reason}"), fix)
 }
 

@@ -1,7 +1,7 @@
 //! The connections of one process: a few for reads, which all callers share, two for changes, and one that listens.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use tokio::runtime::Handle;
@@ -11,19 +11,15 @@ use super::connection::{Connection, NotificationHandler, Query};
 use super::error;
 use super::lineage::KnownPrimary;
 use super::settings::PostgresSettings;
-use crate::entropy;
 use crate::error::Error;
 use crate::fork::{Process, lock};
+use crate::remote::runtime::pause;
 
 /// With more callers than this on each connection, another connection is opened.
 const CROWDED: usize = 2;
 
 /// How many times as long as a read a statement of a change may take: it may write megabytes, or many rows.
 const WRITE_PATIENCE: u32 = 3;
-
-/// The pause after the first failed attempt to connect. It doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The use of a connection for changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,13 +129,6 @@ impl Slot {
         *lock(&self.closed) = true;
         self.open.store(None);
     }
-}
-
-/// The pause after a failed attempt, of random length, so that many processes do not come back at one moment.
-fn pause(failed: u32) -> Result<Duration, Error> {
-    let longest = FIRST_PAUSE.saturating_mul(1 << failed.min(10)).min(LONGEST_PAUSE);
-    let part = u32::from(u8::from_be_bytes(entropy::bytes()?));
-    Ok(longest / 2 + longest * part / 512)
 }
 
 impl Pool {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio_postgres::config::{ChannelBinding, LoadBalanceHosts};
 use zeroize::Zeroizing;
 
-use super::url_parameters::{UrlParameters, decode, invalid, refused};
 use crate::error::Error;
+use crate::remote::url::{UrlParameters, decode, invalid, port, split_port};
 
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
 const DEFAULT_PORT: u16 = 5_432;
@@ -21,6 +21,31 @@ const DEFAULT_STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest name of a schema. The name of the channel of notifications is made from it and has at most 63 bytes.
 const MAX_SCHEMA: usize = 48;
+
+/// The parameters that a URL may have after `?`.
+const PARAMETERS: [&str; 21] = [
+    "host",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "passfile",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "channel_binding",
+    "target_session_attrs",
+    "load_balance_hosts",
+    "connect_timeout",
+    "statement_timeout",
+    "application_name",
+    "keepalives_idle",
+    "schema",
+    "max_connections",
+    "prepared_statements",
+    "listen",
+];
 
 /// A database, and how to connect to it.
 #[derive(Clone)]
@@ -131,7 +156,7 @@ impl PostgresSettings {
         if path.contains('/') {
             return Err(refused("has more than one name after the host; write %2F for a slash in a name"));
         }
-        let mut parameters = UrlParameters::parse(query)?;
+        let mut parameters = UrlParameters::parse(query, &PARAMETERS)?;
         let mut settings = Self {
             hosts: Vec::new(),
             user: present(decode("user", user)?),
@@ -188,7 +213,7 @@ impl PostgresSettings {
         for part in hosts.split(',').filter(|part| !part.is_empty() || hosts.contains(',')) {
             let (name, port) = split_port(part)?;
             names.push(decode("host", name)?);
-            ports.push(port);
+            ports.push(port.to_owned());
         }
         if let Some(list) = parameters.take("host") {
             if names.iter().any(|name| !name.is_empty()) {
@@ -213,13 +238,7 @@ impl PostgresSettings {
             ));
         }
         for (index, name) in names.into_iter().enumerate() {
-            let port = match ports.get(index).or(ports.first()).map_or("", String::as_str) {
-                "" => DEFAULT_PORT,
-                text => match text.parse() {
-                    Ok(port) if port > 0 => port,
-                    _ => return Err(invalid("port", "is no port", "give a number from 1 to 65535")),
-                },
-            };
+            let port = port(ports.get(index).or(ports.first()).map_or("", String::as_str), DEFAULT_PORT)?;
             if name.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
                 return Err(invalid("host", "is no name or address", "write host:port, or %2Fpath for a Unix socket"));
             }
@@ -341,30 +360,15 @@ impl fmt::Debug for PostgresSettings {
     }
 }
 
-/// Returns the host and the port of one part of a list of hosts.
-fn split_port(part: &str) -> Result<(&str, String), Error> {
-    let (host, port) = match part.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']').ok_or_else(|| refused("has a [ without a ]"))?;
-            if port.is_empty() {
-                (host, "")
-            } else {
-                (host, port.strip_prefix(':').ok_or_else(|| refused("has something after ]; write [address]:port"))?)
-            }
-        }
-        None => part.split_once(':').map_or((part, ""), |(host, port)| (host, port)),
-    };
-    if part.starts_with('[') || !port.contains(':') {
-        Ok((host, port.to_owned()))
-    } else {
-        Err(refused("has an address with colons; write it in brackets, as in [::1]:5432"))
-    }
-}
-
 /// The host when the URL names none: the folder in which a local server keeps its socket, or else this machine.
 fn default_host(port: u16) -> String {
     let socket = |folder: &&str| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists();
     ["/var/run/postgresql", "/tmp"].into_iter().find(socket).unwrap_or("localhost").to_owned()
+}
+
+/// The error for a URL that does not have the shape of one.
+fn refused(reason: &str) -> Error {
+    Error::validation_failed("url", reason, "write postgresql://user@host:5432/database?sslmode=verify-full")
 }
 
 fn present(text: String) -> Option<String> {

@@ -367,7 +367,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::store::postgres::runtime;
+    use crate::remote::runtime;
     use crate::store::postgres::settings::PostgresSettings;
 
     /// A watcher whose server cannot be reached.

@@ -7,16 +7,21 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::entropy;
 use crate::error::{Error, UnavailableCause};
 use crate::fork::PerProcess;
 
 const THREADS: usize = 2;
 
+/// The pause after the first failed attempt to connect. It doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 /// Never dropped: in a forked child the threads of the runtime are missing, and dropping it would wait for them.
 static RUNTIME: OnceLock<PerProcess<Option<Runtime>>> = OnceLock::new();
 
 /// The runtime of this process. A forked child builds its own.
-pub(super) fn handle() -> Result<Handle, Error> {
+pub(crate) fn handle() -> Result<Handle, Error> {
     let runtime = RUNTIME.get_or_init(|| PerProcess::new(build())).get(build);
     runtime.as_ref().map(|runtime| runtime.handle().clone()).ok_or_else(|| {
         Error::unavailable(
@@ -28,15 +33,23 @@ pub(super) fn handle() -> Result<Handle, Error> {
 }
 
 fn build() -> Option<Runtime> {
-    Builder::new_multi_thread().worker_threads(THREADS).thread_name("keywright-postgres").enable_all().build().ok()
+    Builder::new_multi_thread().worker_threads(THREADS).thread_name("keywright-network").enable_all().build().ok()
 }
 
 /// Awaits a future for a limited time on any thread. `None` if the time is over first.
-pub(super) async fn limited<T>(runtime: &Handle, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn limited<T>(runtime: &Handle, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     let limited = {
         // The timer belongs to the runtime; the thread that awaits it may have none.
         let _entered = runtime.enter();
         tokio::time::timeout(limit, future)
     };
     limited.await.ok()
+}
+
+/// The pause after `failed + 1` failed attempts to connect, of random length, so that many processes do not come back at one
+/// moment.
+pub(crate) fn pause(failed: u32) -> Result<Duration, Error> {
+    let longest = FIRST_PAUSE.saturating_mul(1 << failed.min(10)).min(LONGEST_PAUSE);
+    let part = u32::from(u8::from_be_bytes(entropy::bytes()?));
+    Ok(longest / 2 + longest * part / 512)
 }

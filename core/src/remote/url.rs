@@ -1,4 +1,5 @@
-//! The parameters in the URL of a PostgreSQL database.
+//! The parts of the URL of a server. It is read strictly: a parameter that is not known, or a value that means nothing, is an
+//! error. The errors name the field `url`.
 
 use std::time::Duration;
 
@@ -9,45 +10,21 @@ use crate::input::{chosen, meant};
 
 const MAX_TIMEOUT: Duration = Duration::from_secs(3_600);
 
-/// The parameters that a URL may have after `?`.
-const PARAMETERS: [&str; 21] = [
-    "host",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "passfile",
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "channel_binding",
-    "target_session_attrs",
-    "load_balance_hosts",
-    "connect_timeout",
-    "statement_timeout",
-    "application_name",
-    "keepalives_idle",
-    "schema",
-    "max_connections",
-    "prepared_statements",
-    "listen",
-];
-
 /// The parameters of a URL that have not been read yet.
-pub(super) struct UrlParameters(Vec<(String, String)>);
+pub(crate) struct UrlParameters(Vec<(String, String)>);
 
 impl UrlParameters {
-    pub(super) fn parse(query: &str) -> Result<Self, Error> {
+    /// Parses the part after `?`, with parameters that are `known`.
+    pub(crate) fn parse(query: &str, known: &[&str]) -> Result<Self, Error> {
         let mut found: Vec<(String, String)> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let Some((name, value)) = pair.split_once('=') else {
-                return Err(refused("has a parameter without a value; write name=value"));
+                return Err(Error::validation_failed("url", "has a parameter without a value", "write name=value"));
             };
             let name = decode("url", name)?;
-            if !PARAMETERS.contains(&name.as_str()) {
-                let fix =
-                    meant(&name, PARAMETERS.into_iter(), format!("leave it out; known are {}", PARAMETERS.join(", ")));
+            if !known.contains(&name.as_str()) {
+                let all = format!("leave it out; known are {}", known.join(", "));
+                let fix = meant(&name, known.iter().copied(), all);
                 return Err(Error::validation_failed(
                     "url",
                     format!("has the unknown parameter {}", shown(&name)),
@@ -63,21 +40,21 @@ impl UrlParameters {
         Ok(Self(found))
     }
 
-    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         let index = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.swap_remove(index).1)
     }
 
     /// Reads one of several words.
-    pub(super) fn choose<T: Copy>(&mut self, name: &str, choices: &[(&str, T)], into: &mut T) -> Result<(), Error> {
+    pub(crate) fn choose<T: Copy>(&mut self, name: &str, choices: &[(&str, T)], into: &mut T) -> Result<(), Error> {
         if let Some(word) = self.take(name) {
             *into = chosen(name, &word, "has an unknown value", choices).map_err(|error| error.within("url"))?;
         }
         Ok(())
     }
 
-    /// Reads a duration: a number in `unit`, as in libpq and in PostgreSQL, or one with a unit.
-    pub(super) fn duration(&mut self, name: &str, unit: &str, into: &mut Duration) -> Result<(), Error> {
+    /// Reads a duration: a number in `unit`, or one with a unit.
+    pub(crate) fn duration(&mut self, name: &str, unit: &str, into: &mut Duration) -> Result<(), Error> {
         let Some(text) = self.take(name) else { return Ok(()) };
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, given) = text.split_at_checked(digits).unwrap_or_default();
@@ -100,7 +77,7 @@ impl UrlParameters {
 }
 
 /// Decodes a part of a URL.
-pub(super) fn decode(name: &str, text: &str) -> Result<String, Error> {
+pub(crate) fn decode(name: &str, text: &str) -> Result<String, Error> {
     let decoded = percent_decode_str(text).decode_utf8();
     match decoded {
         Ok(decoded) if !decoded.contains('\0') => Ok(decoded.into_owned()),
@@ -114,12 +91,35 @@ fn shown(name: &str) -> &str {
     if is_name { name } else { "after ? or &" }
 }
 
-/// The error for a URL that does not have the shape of one.
-pub(super) fn refused(reason: &str) -> Error {
-    Error::validation_failed("url", reason, "write postgresql://user@host:5432/database?sslmode=verify-full")
+/// The error for a parameter with a wrong value.
+pub(crate) fn invalid(name: &str, reason: &str, fix: impl Into<String>) -> Error {
+    Error::validation_failed("url", format!("{name} {reason}"), fix)
 }
 
-/// The error for a parameter with a wrong value.
-pub(super) fn invalid(name: &str, reason: &str, fix: impl Into<String>) -> Error {
-    Error::validation_failed("url", format!("{name} {reason}"), fix)
+/// Splits `host:port`. The port is empty if there is none.
+pub(crate) fn split_port(part: &str) -> Result<(&str, &str), Error> {
+    let refused =
+        |reason: &str| Error::validation_failed("url", reason, "write an address with colons as in [::1]:port");
+    let (host, port) = match part.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']').ok_or_else(|| refused("has a [ without a ]"))?;
+            let after = if port.is_empty() { Some("") } else { port.strip_prefix(':') };
+            (host, after.ok_or_else(|| refused("has something after ]"))?)
+        }
+        None => part.split_once(':').unwrap_or((part, "")),
+    };
+    if part.starts_with('[') || !port.contains(':') {
+        Ok((host, port))
+    } else {
+        Err(refused("has an address with colons without brackets"))
+    }
+}
+
+/// Reads a port.
+pub(crate) fn port(text: &str, default: u16) -> Result<u16, Error> {
+    match text.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ if text.is_empty() => Ok(default),
+        _ => Err(invalid("port", "is no port", "give a number from 1 to 65535")),
+    }
 }
