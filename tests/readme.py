@@ -37,6 +37,9 @@ LINES = 80
 # Pages whose blocks are settings of other people's programs: an area of `tests/field` uses them.
 FIELD = {"bundling"}
 
+# Pages whose blocks are one script of the shell, with the program of the wheel.
+SHELL = {"cli"}
+
 # Pages whose Rust program is an example of the tests. Those of the other pages are tests of the crate's documentation.
 EXAMPLES = {"README": "readme", "postgresql": "postgresql"}
 
@@ -45,6 +48,9 @@ ONE_PROGRAM = FRAMEWORKS | {"forward": "python", "element": "js"}
 
 
 def command(page: Path, language: str, program: str, folder: Path) -> list[str]:
+    if language == "sh":
+        (folder / "quick.sh").write_text(program)
+        return ["bash", "-euo", "pipefail", "quick.sh"]
     if language == "python":
         (folder / "quick.py").write_text(program)
         return [sys.executable, "quick.py"]
@@ -64,7 +70,11 @@ def command(page: Path, language: str, program: str, folder: Path) -> list[str]:
 def run(page: Path, language: str, program: str, folder: Path) -> str | None:
     """Returns the output of the program, or None when it failed."""
     database = f"{os.environ['KEYWRIGHT_TEST_POSTGRES']}&schema=guide_{secrets.token_hex(8)}"
-    environment = {**os.environ, "KEYWRIGHT_PEPPER": secrets.token_hex(32), "DATABASE_URL": database}
+    if language == "sh":
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYWRIGHT_")}
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    else:
+        environment = {**os.environ, "KEYWRIGHT_PEPPER": secrets.token_hex(32), "DATABASE_URL": database}
     done = subprocess.run(command(page, language, program, folder), cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode == 0:
         return done.stdout
@@ -74,6 +84,8 @@ def run(page: Path, language: str, program: str, folder: Path) -> str | None:
 
 def programs(page: Path) -> list[tuple[str, str]]:
     blocks = re.findall(r"^```(\w*)[^\n]*\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    if page.stem in SHELL:
+        return [("sh", "\n".join(program for language, program in blocks if language == "sh"))]
     found = [(language, program) for language, program in blocks if language not in ("sh", "sql")]
     if page.stem in ONE_PROGRAM:
         only = ONE_PROGRAM[page.stem]

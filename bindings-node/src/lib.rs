@@ -3,6 +3,7 @@
 
 pub mod cached;
 mod call;
+pub mod cli;
 pub mod clock;
 mod decision;
 pub mod engine;

@@ -2,6 +2,7 @@
 //! about keys live in the core.
 
 mod cache;
+mod cli;
 mod clock;
 mod decision;
 mod engine;
@@ -32,6 +33,8 @@ mod wait;
 
 #[pyo3::pymodule(name = "_native")]
 mod native {
+    #[pymodule_export]
+    use super::cli::_run_cli;
     #[pymodule_export]
     use super::clock::ManualClock;
     #[pymodule_export]

@@ -10,6 +10,10 @@ pub mod database {}
 #[doc = include_str!("../guide/postgresql.md")]
 pub mod postgresql {}
 
+#[cfg(feature = "cli")]
+#[doc = include_str!("../guide/cli.md")]
+pub mod cli {}
+
 #[doc = include_str!("../guide/limits.md")]
 pub mod limits {}
 

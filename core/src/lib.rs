@@ -9,6 +9,8 @@
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test may panic"))]
 
 pub mod blocking;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[doc(hidden)]
 pub mod ffi;
 #[cfg(any(doc, doctest))]

@@ -3,6 +3,7 @@
 //! Bindings and the wire convert what they get into [`Value`]s. The core alone decides which values are refused, and words the
 //! errors.
 
+mod deserialize;
 mod duration;
 mod fields;
 mod suggestion;
@@ -13,6 +14,7 @@ use chrono::{DateTime, Utc};
 use crate::clock::Millis;
 use crate::error::Error;
 
+pub(crate) use deserialize::parse_time;
 pub(crate) use duration::span;
 pub use fields::{Fields, FromFields};
 pub(crate) use suggestion::{chosen, meant, nearest};

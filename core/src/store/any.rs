@@ -1,8 +1,12 @@
 //! The store of an engine, whichever it is.
 
 use std::sync::Arc;
+#[cfg(feature = "cli")]
+use std::time::Duration;
 
 use super::key::{KeyView, LookupResult};
+#[cfg(feature = "cli")]
+use super::plan::SchemaPlan;
 use super::port::{Freshness, OpenSettings, Store};
 #[cfg(feature = "postgres")]
 use super::postgres::Postgres;
@@ -29,6 +33,26 @@ impl AnyStore {
             StoreUrl::Sqlite(path) => Sqlite::open(path, settings).map(Self::Sqlite),
             #[cfg(feature = "postgres")]
             StoreUrl::Postgres(url) => Postgres::open(url, settings).map(Self::Postgres),
+        }
+    }
+
+    /// The schema of a database, and what a migration would do to it. It changes nothing.
+    #[cfg(feature = "cli")]
+    pub(crate) fn schema_plan(url: &StoreUrl, lock_timeout: Duration) -> Result<SchemaPlan, Error> {
+        match url {
+            StoreUrl::Sqlite(path) => Sqlite::schema_plan(path),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => Postgres::schema_plan(url, lock_timeout),
+        }
+    }
+
+    /// The time of the database, if it has a clock of its own.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn database_time(&self) -> Result<Option<Millis>, Error> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => store.database_time().await.map(Some),
         }
     }
 }

@@ -6,6 +6,8 @@ mod column;
 #[cfg(feature = "testing")]
 pub(crate) mod contract;
 mod key;
+#[cfg(feature = "cli")]
+mod plan;
 mod port;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
@@ -19,6 +21,8 @@ mod url;
 pub(crate) use self::any::AnyStore;
 pub(crate) use self::column::ObjectText;
 pub(crate) use self::key::{KeyRow, KeyView, LookupResult};
+#[cfg(feature = "cli")]
+pub(crate) use self::plan::SchemaPlan;
 pub(crate) use self::port::{Freshness, OpenSettings, Store};
 pub(crate) use self::rows::{
     AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, Counts, DatabaseInfo, FlushId, KeyFilter, MOST_AGENTS,

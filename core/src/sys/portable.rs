@@ -108,6 +108,12 @@ pub(crate) fn create_private_folders(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
+/// There is no portable way to hide what is typed.
+#[cfg(feature = "cli")]
+pub(crate) fn without_echo<T>(_read: impl FnOnce() -> T) -> io::Result<T> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// The absolute path, without links. Windows adds a prefix to it that other programs do not read; a path with a drive works
 /// without.
 pub(crate) fn canonicalize(path: &Path) -> io::Result<PathBuf> {

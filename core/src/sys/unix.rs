@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+#[cfg(feature = "cli")]
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use rustix::time::{ClockId, clock_gettime};
 
 pub(crate) use super::wal_index::WalIndex;
@@ -119,6 +121,20 @@ pub(crate) fn is_as_private(file: &Metadata, other: &Metadata) -> bool {
 /// Creates a folder, and those above it, that their owner alone may use.
 pub(crate) fn create_private_folders(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(path)
+}
+
+/// Runs `read` while the terminal at standard input shows nothing, hands on each byte as it is typed, and lets no key send a
+/// signal, so that the terminal is set back in every case.
+#[cfg(feature = "cli")]
+pub(crate) fn without_echo<T>(read: impl FnOnce() -> T) -> io::Result<T> {
+    let terminal = io::stdin();
+    let before = tcgetattr(&terminal)?;
+    let mut hidden = before.clone();
+    hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+    tcsetattr(&terminal, OptionalActions::Flush, &hidden)?;
+    let read = read();
+    tcsetattr(&terminal, OptionalActions::Flush, &before)?;
+    Ok(read)
 }
 
 /// The absolute path, without links.

@@ -144,6 +144,41 @@ pub struct StoredRow {
     pub expect: Json,
 }
 
+/// Runs of the program in one folder.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CliCase {
+    pub id: String,
+    pub comment: String,
+    /// The files in the folder, in place of those of the whole document.
+    pub files: Option<BTreeMap<String, String>>,
+    /// The files that other users may read.
+    #[serde(default)]
+    pub readable: Vec<String>,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    pub steps: Vec<CliStep>,
+}
+
+/// One run of the program.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CliStep {
+    pub run: Vec<String>,
+    #[serde(default)]
+    pub stdin: String,
+    pub exit: i32,
+    /// Texts that are there; an empty list for an empty output.
+    pub stdout: Option<Vec<String>>,
+    pub stderr: Option<Vec<String>>,
+    /// Texts that neither output may show.
+    #[serde(default)]
+    pub never: Vec<String>,
+    /// The record on standard output, or the list of records on its lines.
+    pub json: Option<Json>,
+    pub r#as: Option<String>,
+}
+
 /// A set-up that requests are sent to.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -223,6 +258,8 @@ pub struct File<T> {
     pub start: Option<String>,
     #[serde(default)]
     pub given: Vec<Step>,
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
     #[serde(default)]
     pub setups: BTreeMap<String, HttpSetup>,
     pub tests: Vec<T>,

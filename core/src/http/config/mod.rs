@@ -3,6 +3,9 @@
 mod checked;
 mod read;
 
+#[cfg(feature = "cli")]
+use zeroize::Zeroizing;
+
 pub(super) use self::checked::CheckedHttpConfig;
 use self::checked::request_headers;
 use super::agent;
@@ -282,6 +285,21 @@ impl Config {
     #[must_use]
     pub fn manages(&self, target: &(impl AsRef<[u8]> + ?Sized)) -> bool {
         self.management_path.answers(&self.self_service, self.forward_auth, target.as_ref())
+    }
+
+    /// Whether keys are read from a request header.
+    #[cfg(feature = "cli")]
+    pub(crate) fn takes_keys_in(&self, header: &str) -> bool {
+        self.credentials.iter().any(|source| source.name().eq_ignore_ascii_case(header))
+    }
+
+    /// The header line in which a client sends a key: the first one that is read.
+    #[cfg(feature = "cli")]
+    pub(crate) fn credential_line(&self, key: &[u8]) -> (String, Zeroizing<Vec<u8>>) {
+        let source = self.credentials.first();
+        let scheme = source.and_then(CredentialSource::authorization_scheme).map(|scheme| format!("{scheme} "));
+        let value = [scheme.unwrap_or_default().as_bytes(), key].concat();
+        (source.map(CredentialSource::name).unwrap_or_default().to_owned(), Zeroizing::new(value))
     }
 
     /// The response of a host whose engine cannot be opened.

@@ -1,15 +1,10 @@
 //! JSON bodies.
 
-use std::fmt;
-
-use chrono::{DateTime, Utc};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-
 use super::{Head, query};
 use crate::casing::Casing;
 use crate::error::Error;
 use crate::http::refusal::Refusal;
-use crate::input::Value;
+use crate::input::{Value, parse_time};
 
 /// Reads the arguments of a body: one JSON object in which each name occurs once. Without a body there are none.
 pub(super) fn read(head: &Head<'_>, body: &[u8], casing: Casing) -> Result<Vec<(String, Value)>, Refusal> {
@@ -17,12 +12,12 @@ pub(super) fn read(head: &Head<'_>, body: &[u8], casing: Casing) -> Result<Vec<(
         return Ok(Vec::new());
     }
     require_json(head)?;
-    let parsed: Result<UnambiguousJson, _> = serde_json::from_slice(body);
+    let parsed: Result<Value, _> = serde_json::from_slice(body);
     let value = parsed.map_err(|error| {
         let reason = format!("is no valid JSON from line {} column {}", error.line(), error.column());
         Error::validation_failed("body", reason, "send one object, in which each name stands once")
     })?;
-    let Value::Map(mut entries) = value.0 else {
+    let Value::Map(mut entries) = value else {
         return Err(Error::validation_failed("body", "is no JSON object", "send named fields in braces").into());
     };
     let at = casing.spell("expires_at");
@@ -54,77 +49,6 @@ fn require_type(head: &Head<'_>, wanted: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(415, "UNSUPPORTED_MEDIA_TYPE", format!("Send the content type {wanted}, without a body as well")))
-}
-
-fn parse_time(name: &str, text: &str) -> Result<Value, Error> {
-    let parsed = DateTime::parse_from_rfc3339(text).map(|it| Value::Time(it.with_timezone(&Utc)));
-    parsed.map_err(|_| {
-        let fix = "write it like 2030-01-31T12:00:00Z";
-        Error::validation_failed(name, "is no RFC 3339 time with an offset", fix)
-    })
-}
-
-/// JSON in which no name is repeated (RFC 8259, section 4, leaves the meaning of repeated names open).
-struct UnambiguousJson(Value);
-
-impl<'de> Deserialize<'de> for UnambiguousJson {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(JsonVisitor).map(Self)
-    }
-}
-
-struct JsonVisitor;
-
-impl<'de> Visitor<'de> for JsonVisitor {
-    type Value = Value;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, it: bool) -> Result<Value, E> {
-        Ok(Value::Bool(it))
-    }
-
-    fn visit_i64<E>(self, it: i64) -> Result<Value, E> {
-        Ok(Value::Integer(it.into()))
-    }
-
-    fn visit_u64<E>(self, it: u64) -> Result<Value, E> {
-        Ok(Value::Integer(it.into()))
-    }
-
-    fn visit_f64<E>(self, it: f64) -> Result<Value, E> {
-        Ok(Value::Float(it))
-    }
-
-    fn visit_str<E>(self, it: &str) -> Result<Value, E> {
-        Ok(Value::Text(it.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut out = Vec::new();
-        while let Some(UnambiguousJson(it)) = items.next_element()? {
-            out.push(it);
-        }
-        Ok(Value::List(out))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut seen = std::collections::HashSet::new();
-        let mut out = Vec::new();
-        while let Some((name, UnambiguousJson(it))) = entries.next_entry::<String, UnambiguousJson>()? {
-            if !seen.insert(name.clone()) {
-                return Err(A::Error::custom("a name stands twice"));
-            }
-            out.push((name, it));
-        }
-        Ok(Value::Map(out))
-    }
 }
 
 #[cfg(test)]

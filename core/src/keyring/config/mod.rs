@@ -4,12 +4,16 @@ mod check;
 mod open;
 mod read;
 
+#[cfg(feature = "cli")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+#[cfg(feature = "cli")]
+use self::check::CheckedConfig;
 use super::{KeyFormats, Keywright};
 use crate::casing::Casing;
 use crate::clock::{Clock, time};
@@ -22,6 +26,8 @@ use crate::limit::{LimitRules, Limits};
 use crate::record::{Limit, Limiter};
 use crate::scope::Catalogue;
 use crate::store::StoreUrl;
+#[cfg(feature = "cli")]
+use crate::store::{AnyStore, SchemaPlan};
 use crate::worker::Workers;
 
 const MAX_KEYS_IN_MEMORY: i64 = 10_000_000;
@@ -255,6 +261,19 @@ impl Config {
     /// ```
     pub fn log(self, log: impl Fn(EventKind, &str) + Send + Sync + 'static) -> Self {
         Self { log: Some(Arc::new(log)), ..self }
+    }
+
+    /// Resolves a relative path against this folder, which may itself be relative to the working folder.
+    #[cfg(feature = "cli")]
+    pub(crate) fn in_folder(self, folder: &Path) -> Self {
+        Self { folder: self.folder.join(folder), ..self }
+    }
+
+    /// The schema of the database, and the SQL that a migration would run. It changes nothing.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn schema_plan(self) -> Result<SchemaPlan, Error> {
+        let CheckedConfig { url, busy_timeout, .. } = self.checked()?;
+        Workers::new("keywright-open", 1, 1).run(move || AnyStore::schema_plan(&url, busy_timeout)).await
     }
 
     /// See [`ffi::opened_by_calls`](crate::ffi::opened_by_calls).

@@ -9,33 +9,36 @@ use crate::limit::{self, Limits};
 use crate::scope::Catalogue;
 
 impl Config {
+    /// The names of the options.
+    pub(crate) const OPTIONS: &'static [&'static str] = &[
+        "brand",
+        "environments",
+        "environment",
+        "key_format",
+        "accept_formats",
+        "scopes",
+        "pepper",
+        "retired_peppers",
+        "hash",
+        "retired_hashes",
+        "id_style",
+        "read_only",
+        "busy_timeout",
+        "max_staleness",
+        "keys_in_memory",
+        "tiers",
+        "limits",
+        "limiter",
+        "processes",
+        "clock",
+        "on_event",
+        "expiring_days",
+        "idle_days",
+    ];
+
     /// Reads the arguments of a constructor, and checks everything that can be checked without the database.
     pub(crate) fn read(url: Value, fields: Fields) -> Result<Self, Error> {
-        let fields = fields.only(&[
-            "brand",
-            "environments",
-            "environment",
-            "key_format",
-            "accept_formats",
-            "scopes",
-            "pepper",
-            "retired_peppers",
-            "hash",
-            "retired_hashes",
-            "id_style",
-            "read_only",
-            "busy_timeout",
-            "max_staleness",
-            "keys_in_memory",
-            "tiers",
-            "limits",
-            "limiter",
-            "processes",
-            "clock",
-            "on_event",
-            "expiring_days",
-            "idle_days",
-        ])?;
+        let fields = fields.only(Self::OPTIONS)?;
         let casing = fields.casing();
         let config = Self::take(url, fields).map_err(|it| it.spelt(casing))?;
         Ok(Self { casing, ..config })

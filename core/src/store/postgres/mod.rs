@@ -32,6 +32,8 @@ use std::time::Duration;
 
 use self::connection::{PipelineStep, Query};
 use self::pool::{Pool, WriterRole};
+#[cfg(feature = "cli")]
+use self::table::PgColumns;
 use self::watcher::Watcher;
 use self::writer::ScriptWriter;
 use crate::clock::{Clock, Millis};
@@ -41,7 +43,11 @@ use crate::health::{Health, Operation};
 use crate::idempotency::SWEEP_INTERVAL;
 use crate::remote::runtime;
 use crate::store::key::{KeyView, LookupResult};
+#[cfg(feature = "cli")]
+use crate::store::plan::SchemaPlan;
 use crate::store::port::{Freshness, OpenSettings, Store};
+#[cfg(feature = "cli")]
+use crate::store::rows::foreign_row;
 use crate::store::rows::{
     AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, FlushId, KeyFilter, OrgRow, PageCursor,
     Tenant, UsageDelta,
@@ -145,6 +151,24 @@ impl Postgres {
         let connections = PerProcess::new(ProcessConnections::new(pool, &links));
         let (swept_at, closed) = (Arc::new(AtomicI64::new(Millis::MIN)), AtomicBool::new(false));
         Ok(Self { links, read_only, info, health, connections, swept_at, closed })
+    }
+
+    /// The schema of a database, and what a migration would do to it.
+    #[cfg(feature = "cli")]
+    pub(super) fn schema_plan(settings: &PostgresSettings, lock_timeout: Duration) -> Result<SchemaPlan, Error> {
+        let settings = Arc::new(settings.clone().for_engine(true, lock_timeout)?);
+        let pool = Pool::new(Arc::clone(&settings), runtime::handle()?);
+        let plan = block_on(async { schema::plan(&*pool.reader().await?, &settings).await });
+        pool.close();
+        plan
+    }
+
+    /// The time of the server.
+    #[cfg(feature = "cli")]
+    pub(super) async fn database_time(&self) -> Result<Millis, Error> {
+        let query = Query { sql: "SELECT clock_timestamp()", values: Vec::new() };
+        let rows = self.read(async { self.pool()?.read(&query).await }).await?;
+        PgColumns::at(rows.first().ok_or_else(foreign_row)?, 0).time()
     }
 
     fn connections(&self) -> Result<&Links, Error> {

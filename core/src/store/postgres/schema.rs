@@ -8,6 +8,8 @@ use super::settings::PostgresSettings;
 use super::table::PgColumns;
 use super::value::SqlValue;
 use crate::error::{Error, UnavailableCause};
+#[cfg(feature = "cli")]
+use crate::store::plan::SchemaPlan;
 use crate::store::rows::{DatabaseInfo, foreign_row};
 
 struct PostgresMigration {
@@ -118,6 +120,12 @@ pub(super) async fn check(on: &Connection, settings: &PostgresSettings) -> Resul
         )),
         _ => info(on).await,
     }
+}
+
+/// The steps that a database lacks.
+#[cfg(feature = "cli")]
+pub(super) async fn plan(on: &Connection, settings: &PostgresSettings) -> Result<SchemaPlan, Error> {
+    Ok(SchemaPlan::new(found(on, settings).await?, MIGRATIONS.iter().map(|migration| migration.sql)))
 }
 
 /// The version of the schema, or 0 if nothing is there.

@@ -26,6 +26,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::Connection;
+#[cfg(feature = "cli")]
+use rusqlite::OpenFlags;
 
 use self::connection::Connections;
 use self::writer::{WriteSize, Writer};
@@ -33,6 +35,8 @@ use crate::clock::Millis;
 use crate::error::Error;
 use crate::health::{Health, Operation};
 use crate::store::key::{KeyView, LookupResult};
+#[cfg(feature = "cli")]
+use crate::store::plan::SchemaPlan;
 use crate::store::port::{Freshness, OpenSettings, Store};
 use crate::store::rows::{
     AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, FlushId, KeyFilter, OrgRow, PageCursor,
@@ -60,6 +64,18 @@ impl Sqlite {
         let (connections, info) = Connections::open(path, read_only, lock_timeout, without_wal_index, &new_database)?;
         let writer = Writer::new(Arc::clone(&connections));
         Ok(Self { connections, info, audit_key, writer, health, asked_at: AtomicI64::new(0) })
+    }
+
+    /// The schema of a file, and what a migration would do to it. It creates no file.
+    #[cfg(feature = "cli")]
+    pub(super) fn schema_plan(path: &Path) -> Result<SchemaPlan, Error> {
+        if !path.exists() {
+            return schema::plan(None);
+        }
+        let path = files::prepare(path, true)?;
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        schema::plan(Some(&Connection::open_with_flags(path, flags)?))
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {

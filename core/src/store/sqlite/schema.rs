@@ -3,6 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::error::{Error, UnavailableCause};
+#[cfg(feature = "cli")]
+use crate::store::plan::SchemaPlan;
 use crate::store::rows::DatabaseInfo;
 
 /// "KYWT": the mark of our files in the header of SQLite.
@@ -74,6 +76,16 @@ pub(super) fn check(connection: &Connection) -> Result<DatabaseInfo, Error> {
         ));
     }
     info(connection)
+}
+
+/// The steps that a database lacks.
+#[cfg(feature = "cli")]
+pub(super) fn plan(connection: Option<&Connection>) -> Result<SchemaPlan, Error> {
+    let found = match connection {
+        Some(connection) if state(connection)?.admit()? == State::Ours => version(connection)?,
+        _ => 0,
+    };
+    Ok(SchemaPlan::new(found, MIGRATIONS.iter().map(|migration| migration.sql)))
 }
 
 #[derive(PartialEq, Eq)]

@@ -1,0 +1,7 @@
+//! The program `keywright`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(keywright::cli::run(std::env::args_os()))
+}

@@ -1,0 +1,59 @@
+//! The examples that the help shows first.
+
+pub(super) const PROGRAM: &str = "\
+Examples:
+  keywright init acme
+  keywright keys create 'Production' --scopes deals:read --expires-in-days 365
+  printf %s \"$KEY\" | keywright verify --scopes deals:read
+  keywright keys revoke 0197a1b2-0000-7000-8000-000000000001 --reason leaked";
+
+pub(super) const INIT: &str = "\
+Examples:
+  keywright init acme
+  keywright init acme --directory /etc/acme";
+
+pub(super) const KEYS: &str = "\
+Examples:
+  keywright keys create 'CI' --scopes deals:read,deals:write
+  keywright keys list --status active --json
+  keywright keys rotate ID --grace 24h
+  keywright keys revoke ID --reason 'left the company' --yes";
+
+pub(super) const ORGS: &str = "\
+Examples:
+  keywright orgs list
+  keywright orgs update acme --networks 203.0.113.0/24
+  keywright orgs disable acme --reason 'unpaid'";
+
+pub(super) const VERIFY: &str = "\
+Examples:
+  printf %s \"$KEY\" | keywright verify
+  keywright verify --file key.txt --scopes deals:read --ip 203.0.113.7
+  keywright verify --quiet < key.txt && echo allowed";
+
+pub(super) const EXPLAIN: &str = "\
+Examples:
+  printf %s \"$KEY\" | keywright explain GET /v1/deals --peer 203.0.113.7
+  keywright explain GET /v1/deals --no-key --header 'X-Request-Id: 7'";
+
+pub(super) const AUDIT: &str = "\
+Examples:
+  keywright audit list --action key.revoke
+  keywright audit verify
+  keywright audit head --quiet >> /mnt/elsewhere/heads
+  keywright audit prune --before 2025-01-01T00:00:00Z --yes";
+
+pub(super) const MIGRATE: &str = "\
+Examples:
+  keywright migrate --plan
+  keywright migrate";
+
+pub(super) const DOCTOR: &str = "\
+Examples:
+  keywright doctor
+  keywright doctor --json | jq 'select(.level == \"problem\")'";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  keywright completions bash > ~/.local/share/bash-completion/completions/keywright
+  keywright completions fish > ~/.config/fish/completions/keywright.fish";

@@ -1,0 +1,107 @@
+//! Exit codes, and the messages of errors.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write};
+
+use serde_json::json;
+
+use crate::error::Error;
+
+pub(super) const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+pub(super) const DENIED: u8 = 3;
+const UNREACHABLE: u8 = 5;
+/// The code of a program that Ctrl-C ends, as shells report it.
+pub(super) const INTERRUPTED: u8 = 130;
+
+/// A text that has at least so many base62 characters in a row may be a secret.
+const SECRET_RUN: usize = 22;
+
+/// The end of a command before its success.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The engine refused the call.
+    Refused(Error),
+    /// The arguments or the settings are wrong.
+    Usage(String),
+    /// Something else went wrong.
+    Failed(String),
+    /// Everything is said; the program ends with this code.
+    Code(u8),
+    /// Standard output cannot be written.
+    Output(io::Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl Stop {
+    pub(super) fn unreadable(file: &std::path::Path, error: &io::Error) -> Self {
+        Self::Failed(format!("{} cannot be read: {}", file.display(), error.kind()))
+    }
+}
+
+/// Writes a line to standard error. Nobody is left to tell when that fails.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Reports the outcome of a command, and returns the exit code of the program.
+pub(super) fn code(outcome: Result<(), Stop>, is_json: bool) -> u8 {
+    let Err(stop) = outcome else { return 0 };
+    let (code, kind, field, message) = match &stop {
+        Stop::Code(code) => return *code,
+        // The reader has seen enough.
+        Stop::Output(error) if error.kind() == ErrorKind::BrokenPipe => return 0,
+        Stop::Output(error) => (FAILED, "failed", None, format!("the output cannot be written: {}", error.kind())),
+        Stop::Usage(message) => (USAGE, "usage", None, message.clone()),
+        Stop::Failed(message) => (FAILED, "failed", None, message.clone()),
+        Stop::Refused(error) => {
+            let code = match error {
+                Error::InvalidRequest(_) | Error::ValidationFailed(_) => USAGE,
+                Error::Unavailable { .. } => UNREACHABLE,
+                _ => FAILED,
+            };
+            (code, error.code(), error.field(), error.to_string())
+        }
+    };
+    if is_json {
+        say(&json!({"error": {"code": kind, "field": field, "message": message}}).to_string());
+    } else {
+        say(&format!("error: {message}"));
+    }
+    code
+}
+
+/// Prints the help or the version that was asked for, or the error about wrong arguments.
+pub(super) fn help_or_usage(error: &clap::Error, words: &[OsString]) -> u8 {
+    let mut text = error.render().to_string();
+    if error.use_stderr() {
+        // clap quotes the argument that it cannot read.
+        for word in words.iter().filter_map(|word| word.to_str()).filter(|word| may_be_secret(word)) {
+            text = text.replace(word, "<hidden>");
+        }
+        let _ = io::stderr().write_all(text.as_bytes());
+        return USAGE;
+    }
+    code(io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()).map_err(Stop::Output), false)
+}
+
+fn may_be_secret(word: &str) -> bool {
+    word.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|run| run.len() >= SECRET_RUN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_words_may_be_secrets() {
+        assert!(may_be_secret("liq_live_aaaaaaaaaaaa_Zaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1234567"));
+        assert!(!may_be_secret("0197a1b2-0000-7000-8000-0123456789ab"));
+        assert!(!may_be_secret("--no-such-option-of-this-program"));
+    }
+}

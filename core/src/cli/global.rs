@@ -1,0 +1,53 @@
+//! The options of every command.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::exit::Stop;
+
+#[derive(Args, Debug, Default)]
+pub(super) struct GlobalArguments {
+    /// The file with the settings [default: keywright.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
+    pub(super) config: Option<PathBuf>,
+    /// The database: sqlite:keys.db or postgresql://user@host/database
+    #[arg(long, global = true, help_heading = "Settings")]
+    pub(super) url: Option<String>,
+    /// The short name at the start of every key
+    #[arg(long, global = true, help_heading = "Settings")]
+    pub(super) brand: Option<String>,
+    /// The file that holds the pepper
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
+    pub(super) pepper_file: Option<PathBuf>,
+    /// Print JSON, and lists as one JSON value on each line
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(super) json: bool,
+    /// Print the one value that matters, and no remarks
+    #[arg(short, long, global = true, conflicts_with = "json", help_heading = "Output")]
+    pub(super) quiet: bool,
+    /// Do not ask before a change that cannot be undone
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(super) yes: bool,
+    #[arg(long, global = true, hide = true)]
+    pub(super) pepper: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    pub(super) api_key: Option<String>,
+}
+
+impl GlobalArguments {
+    /// Refuses secrets among the arguments, which the list of processes and the history of a shell show.
+    pub(super) fn refuse_secrets(&self) -> Result<(), Stop> {
+        if self.pepper.is_some() {
+            return Err(Stop::Usage(
+                "a pepper is no argument, because the list of processes shows arguments; \
+                 write it into a file and give --pepper-file FILE, or set KEYWRIGHT_PEPPER_FILE or KEYWRIGHT_PEPPER"
+                    .into(),
+            ));
+        }
+        if self.api_key.is_some() {
+            return Err(Stop::Usage(super::secret::NO_ARGUMENT.into()));
+        }
+        Ok(())
+    }
+}

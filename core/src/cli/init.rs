@@ -1,0 +1,143 @@
+//! `keywright init`.
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use base64ct::{Base64, Encoding};
+use clap::Args;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::CommandContext;
+use super::exit::Stop;
+use super::settings::FILE_NAME;
+use crate::entropy;
+use crate::keyring::Keywright;
+use crate::sys;
+
+const PEPPER_NAME: &str = "keywright.pepper";
+
+#[derive(Args)]
+pub(super) struct InitArguments {
+    /// The short name at the start of every key: a-z, 0-9 and _
+    #[arg(value_name = "BRAND")]
+    prefix: String,
+    /// The folder for both files
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    directory: PathBuf,
+}
+
+pub(super) fn run(arguments: &InitArguments, context: &mut CommandContext) -> Result<(), Stop> {
+    let InitArguments { prefix: brand, directory } = arguments;
+    // The engine judges the brand.
+    Keywright::builder("sqlite:keys.db").brand(brand).check()?;
+    let (config, pepper) = (directory.join(FILE_NAME), directory.join(PEPPER_NAME));
+    for file in [&config, &pepper] {
+        if file.exists() {
+            return Err(Stop::Failed(format!(
+                "{} is there already; keep it, or name another folder with --directory",
+                file.display()
+            )));
+        }
+    }
+    let secret: Zeroizing<[u8; 32]> = Zeroizing::new(entropy::bytes()?);
+    let text = Zeroizing::new(format!("{}\n", Base64::encode_string(&*secret)));
+    write_new(&pepper, text.as_bytes())?;
+    write_new(&config, document(brand).as_bytes())?;
+    if context.printer.is_text() {
+        code(brand, &pepper.display().to_string()).iter().try_for_each(|line| context.printer.line(line))?;
+    } else {
+        let files = json!({"config": config.display().to_string(), "pepper_file": pepper.display().to_string()});
+        context.printer.record(&files, "config")?;
+    }
+    context.say(&format!(
+        "\n{} and {} are written. Above is the line of code that uses them, in Python, Node and Rust.\n\
+         Keep the pepper away from the database and out of version control: keys do not verify without it.\n\
+         Next: keywright keys create 'My first key'",
+        config.display(),
+        pepper.display()
+    ));
+    Ok(())
+}
+
+/// Writes a file that its owner alone may use, and that was not there before.
+fn write_new(path: &Path, content: &[u8]) -> Result<(), Stop> {
+    let written = sys::create_private_file(path)
+        .and_then(|()| std::fs::OpenOptions::new().write(true).open(path))
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
+    written.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Stop::Failed(format!("the folder of {} is not there; make it first", path.display())),
+        kind => Stop::Failed(format!("{} cannot be written: {kind}", path.display())),
+    })
+}
+
+fn code(brand: &str, pepper: &str) -> [String; 3] {
+    [
+        format!("kw = Keywright(\"sqlite:keys.db\", brand=\"{brand}\", pepper=open(\"{pepper}\").read().strip())"),
+        format!(
+            "const kw = new Keywright(\"sqlite:keys.db\", {{ brand: \"{brand}\", pepper: readFileSync(\"{pepper}\", \"utf8\").trim() }});"
+        ),
+        format!(
+            "let kw = Keywright::builder(\"sqlite:keys.db\").brand(\"{brand}\").pepper(std::fs::read_to_string(\"{pepper}\")?.trim()).build().await?;"
+        ),
+    ]
+}
+
+fn document(brand: &str) -> String {
+    format!(
+        r#"# Settings of the program keywright. The engine's options have the same names in code.
+# A variable counts more than this file (KEYWRIGHT_BRAND), and an option of a command more than both (--brand).
+# Relative paths are relative to this file.
+
+# The database. Several machines share one of PostgreSQL: "postgresql://user@host/database".
+url = "sqlite:keys.db"
+
+# The short name at the start of every key.
+brand = "{brand}"
+
+# The file with the pepper, a secret that the stored verifiers of keys depend on. Keys do not verify without it.
+pepper_file = "{PEPPER_NAME}"
+
+# The environments of the product, and those whose keys are accepted here ("*" for all).
+# environments = ["live", "test"]
+# environment = "live"
+
+# The scopes of the product. Without this table any scope can be granted.
+# [scopes]
+# "deals:read" = "Read deals"
+
+# Limits in requests per minute: for every key, and for the keys of a tier.
+# [limits]
+# all = {{ rate = 6000, burst = 100 }}
+# [tiers]
+# basic = {{ rate = 100 }}
+
+# How requests are authenticated over HTTP, for `keywright explain`.
+# [http]
+# trusted_proxies = ["10.0.0.0/8"]
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::Value;
+
+    #[test]
+    fn the_document_is_valid_as_it_is_and_with_every_setting_turned_on() {
+        let plain = document("acme");
+        let all: String = plain
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(setting) if setting.contains(" = ") || setting.starts_with('[') => setting,
+                _ => line,
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        for text in [plain, all] {
+            let read: Value = toml::from_str(&text).unwrap();
+            assert!(matches!(read, Value::Map(_)));
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! `keywright keys`.
+
+mod change;
+mod settings;
+
+use clap::{Args, Subcommand};
+
+use self::change::{ChangeArguments, RotateArguments};
+use self::settings::{CreateArguments, UpdateArguments};
+use super::CommandContext;
+use super::confirm::confirm;
+use super::exit::Stop;
+use super::named::NamedValues;
+use super::pages::{self, ListForm};
+use crate::error::Error;
+use crate::input::FromFields;
+use crate::keyring::{KeyUpdate, Keys, Keywright, ListKeys, NewKey, Rotation};
+use crate::record::{IssuedKey, Key};
+
+const COLUMNS: [&str; 7] = ["id", "name", "org", "environment", "prefix", "status", "expires_at"];
+
+#[derive(Subcommand)]
+pub(super) enum KeysCommand {
+    /// Create a key, and show its text this once
+    Create(Box<CreateArguments>),
+    /// List keys, newest first: all but revoked ones
+    List(ListArguments),
+    /// Show a key by its id or its prefix
+    Show(ShowArguments),
+    /// Change the settings of a key
+    Update(Box<UpdateArguments>),
+    /// Give a key a new secret; the former one works on during a grace
+    Rotate(RotateArguments),
+    /// End the grace of a former secret now
+    EndGrace(ChangeArguments),
+    /// Revoke a key for good
+    Revoke(ChangeArguments),
+    /// Disable a key until it is enabled
+    Disable(ChangeArguments),
+    /// Enable a disabled key
+    Enable(ChangeArguments),
+}
+
+/// The org whose keys a command is about.
+#[derive(Args)]
+pub(super) struct OrgArguments {
+    /// The org that owns the key
+    #[arg(long, value_name = "ORG", default_value = "default")]
+    org: String,
+}
+
+impl OrgArguments {
+    fn keys(&self, kw: &Keywright) -> Result<Keys, Error> {
+        Ok(kw.org(&self.org)?.keys())
+    }
+}
+
+#[derive(Args)]
+pub(super) struct ListArguments {
+    #[command(flatten)]
+    org: OrgArguments,
+    /// Keys of every org
+    #[arg(long, conflicts_with = "org")]
+    every_org: bool,
+    /// active, disabled, expired, revoked or all
+    #[arg(long)]
+    status: Option<String>,
+    /// Only keys of this environment
+    #[arg(long)]
+    environment: Option<String>,
+    /// Only keys of exactly this name
+    #[arg(long)]
+    name: Option<String>,
+    /// Only keys that were not used for so many days
+    #[arg(long, value_name = "DAYS")]
+    idle_days: Option<i64>,
+    /// Print at most so many keys
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<usize>,
+}
+
+#[derive(Args)]
+pub(super) struct ShowArguments {
+    /// The id, or the prefix from a log
+    #[arg(value_name = "ID|PREFIX")]
+    id: String,
+    #[command(flatten)]
+    org: OrgArguments,
+    /// Look at the keys of every org
+    #[arg(long, conflicts_with = "org")]
+    every_org: bool,
+}
+
+impl KeysCommand {
+    pub(super) fn run(self, context: &mut CommandContext) -> Result<(), Stop> {
+        context.with_engine(async |kw, context| self.run_on(kw, context).await)
+    }
+
+    async fn run_on(self, kw: &Keywright, context: &mut CommandContext) -> Result<(), Stop> {
+        match self {
+            Self::Create(arguments) => {
+                let new = NewKey::read(arguments.values()?.fields())?;
+                let issued = arguments.org.keys(kw)?.create(new).await?;
+                print_issued(context, &issued)
+            }
+            Self::List(arguments) => list(arguments, kw, context).await,
+            Self::Show(arguments) => {
+                let org = if arguments.every_org { kw.every_org() } else { kw.org(&arguments.org.org)? };
+                let key = find(&org.keys(), &arguments.id).await?;
+                print(context, &key)
+            }
+            Self::Update(arguments) => {
+                let update = KeyUpdate::read(arguments.values()?.fields())?;
+                print(context, &arguments.org.keys(kw)?.update(arguments.id.as_str(), update).await?)
+            }
+            Self::Rotate(arguments) => {
+                let rotation = Rotation::read(arguments.values().fields())?;
+                let keys = arguments.org.keys(kw)?;
+                if arguments.ends_former() {
+                    let key = keys.get(arguments.id.as_str()).await?;
+                    confirm(context, &format!("end the present secret of {} now", shown(&key)))?;
+                }
+                print_issued(context, &keys.rotate(arguments.id.as_str(), rotation).await?)
+            }
+            Self::EndGrace(arguments) => {
+                let (keys, change) = arguments.read(kw)?;
+                let key = keys.get(arguments.id.as_str()).await?;
+                confirm(context, &format!("end the former secret of {} now", shown(&key)))?;
+                print(context, &keys.end_grace(arguments.id.as_str(), change).await?)
+            }
+            Self::Revoke(arguments) => {
+                let (keys, change) = arguments.read(kw)?;
+                let key = keys.get(arguments.id.as_str()).await?;
+                confirm(context, &format!("revoke {} for good", shown(&key)))?;
+                print(context, &keys.revoke(arguments.id.as_str(), change).await?)
+            }
+            Self::Disable(arguments) => {
+                let (keys, change) = arguments.read(kw)?;
+                print(context, &keys.disable(arguments.id.as_str(), change).await?)
+            }
+            Self::Enable(arguments) => {
+                let (keys, change) = arguments.read(kw)?;
+                print(context, &keys.enable(arguments.id.as_str(), change).await?)
+            }
+        }
+    }
+}
+
+async fn list(arguments: ListArguments, kw: &Keywright, context: &mut CommandContext) -> Result<(), Stop> {
+    let ListArguments { org, every_org, status, environment, name, idle_days, limit } = arguments;
+    let keys = if every_org { kw.every_org().keys() } else { org.keys(kw)? };
+    let values = NamedValues::default()
+        .text("status", status)
+        .text("environment", environment)
+        .text("name", name)
+        .integer("idle_days", idle_days);
+    let query = ListKeys::read(values.fields())?;
+    let form = ListForm { columns: &COLUMNS, value: "id" };
+    let read = async |length: usize, cursor: Option<String>| {
+        let query = query.clone().limit(length);
+        keys.list(cursor.into_iter().fold(query, ListKeys::cursor)).await
+    };
+    pages::print(context, form, limit, read).await
+}
+
+/// Finds a key by its id, or else by a prefix.
+async fn find(keys: &Keys, id: &str) -> Result<Key, Error> {
+    match keys.get(id).await {
+        Err(unknown @ Error::NotFound(_)) => match keys.find(id).await {
+            Err(Error::NotFound(_)) => Err(unknown),
+            found => found,
+        },
+        found => found,
+    }
+}
+
+fn shown(key: &Key) -> String {
+    let used =
+        key.last_used_at.map_or_else(|| "never used".into(), |at| format!("last used {}", at.format("%F %T UTC")));
+    format!("the key {:?} ({}, {used})", key.name, key.prefix)
+}
+
+fn print(context: &mut CommandContext, key: &Key) -> Result<(), Stop> {
+    context.printer.record(key, "id")
+}
+
+fn print_issued(context: &mut CommandContext, issued: &IssuedKey) -> Result<(), Stop> {
+    context.printer.record(&issued.reveal(), "api_key")?;
+    context.say("\nThe text in api_key is shown this once. Keep it where secrets are kept.");
+    Ok(())
+}

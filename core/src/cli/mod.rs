@@ -1,0 +1,206 @@
+//! The command line `keywright`. It reads arguments and settings, makes one call of the engine, and prints the answer. The
+//! binary, the Python package and the npm package run the same code.
+//!
+//! Results go to standard output, everything else to standard error.
+
+mod audit;
+mod completions;
+mod confirm;
+mod doctor;
+mod examples;
+mod exit;
+mod explain;
+mod global;
+mod init;
+mod keys;
+mod migrate;
+mod named;
+mod orgs;
+mod pages;
+mod printer;
+mod secret;
+mod settings;
+mod verify;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+use self::audit::AuditCommand;
+use self::completions::CompletionsArguments;
+use self::exit::Stop;
+use self::explain::ExplainArguments;
+use self::global::GlobalArguments;
+use self::init::InitArguments;
+use self::keys::KeysCommand;
+use self::migrate::MigrateArguments;
+use self::orgs::OrgsCommand;
+use self::printer::Printer;
+use self::settings::Settings;
+use self::verify::VerifyArguments;
+use crate::keyring::Keywright;
+use crate::wait::block_on;
+
+/// Issue, verify, rotate and revoke API keys.
+#[derive(Parser)]
+#[command(name = "keywright", bin_name = "keywright", version, before_help = examples::PROGRAM)]
+#[command(arg_required_else_help = true)]
+struct Arguments {
+    #[command(flatten)]
+    global: GlobalArguments,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write keywright.toml and a file with a new pepper
+    #[command(before_help = examples::INIT)]
+    Init(InitArguments),
+    /// Create, list and change keys
+    #[command(subcommand, before_help = examples::KEYS)]
+    Keys(KeysCommand),
+    /// List and change orgs
+    #[command(subcommand, before_help = examples::ORGS)]
+    Orgs(OrgsCommand),
+    /// Verify a key that comes on standard input or from a file
+    #[command(before_help = examples::VERIFY)]
+    Verify(VerifyArguments),
+    /// Explain why an HTTP request is allowed or refused
+    #[command(before_help = examples::EXPLAIN)]
+    Explain(ExplainArguments),
+    /// Read, check and shorten the audit
+    #[command(subcommand, before_help = examples::AUDIT)]
+    Audit(AuditCommand),
+    /// Create or migrate the database
+    #[command(before_help = examples::MIGRATE)]
+    Migrate(MigrateArguments),
+    /// Show the settings with their sources, and what is unsafe about them and the database
+    #[command(before_help = examples::DOCTOR)]
+    Doctor,
+    /// Print a script that completes commands in a shell
+    #[command(before_help = examples::COMPLETIONS)]
+    Completions(CompletionsArguments),
+}
+
+impl Command {
+    fn run(self, context: &mut CommandContext) -> Result<(), Stop> {
+        match self {
+            Self::Init(arguments) => init::run(&arguments, context),
+            Self::Keys(command) => command.run(context),
+            Self::Orgs(command) => command.run(context),
+            Self::Verify(arguments) => verify::run(arguments, context),
+            Self::Explain(arguments) => explain::run(arguments, context),
+            Self::Audit(command) => command.run(context),
+            Self::Migrate(arguments) => migrate::run(&arguments, context),
+            Self::Doctor => doctor::run(context),
+            Self::Completions(arguments) => completions::run(&arguments, context),
+        }
+    }
+}
+
+/// The parts that every command uses.
+struct CommandContext {
+    global: GlobalArguments,
+    printer: Printer,
+}
+
+impl CommandContext {
+    fn settings(&self) -> Result<Settings, Stop> {
+        Settings::read(&self.global)
+    }
+
+    /// Opens the engine, runs `work`, and closes the engine also after an error.
+    fn with_engine<T>(&mut self, work: impl AsyncFnOnce(&Keywright, &mut Self) -> Result<T, Stop>) -> Result<T, Stop> {
+        let config = self.settings()?.engine()?;
+        block_on(async {
+            let kw = config.build().await?;
+            let outcome = work(&kw, self).await;
+            kw.close().await;
+            outcome
+        })
+    }
+
+    /// Writes a line for people to standard error.
+    fn say(&self, line: &str) {
+        if !self.global.quiet {
+            exit::say(line);
+        }
+    }
+}
+
+/// Runs the program with its arguments, of which the first is the name of the program, and returns its exit code: 0 for
+/// success, 1 for a failure, 2 for wrong arguments or settings, 3 for a denied key, and 5 if the database cannot be used.
+///
+/// ```
+/// let code = keywright::cli::run(["keywright", "verify", "--no-such-option"].map(Into::into));
+/// assert_eq!(code, 2);
+/// ```
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let (global, command) = match Arguments::try_parse_from(&words) {
+        Ok(Arguments { global, command }) => (global, command),
+        Err(error) => return exit::help_or_usage(&error, &words),
+    };
+    let is_json = global.json;
+    let mut context = CommandContext { printer: Printer::new(&global), global };
+    let outcome = context.global.refuse_secrets().and_then(|()| command.run(&mut context));
+    // What was printed before an error is still shown.
+    let flushed = context.printer.finish();
+    exit::code(outcome.and(flushed), is_json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::{KeyUpdate, ListAudit, ListKeys, NewKey};
+    use clap::CommandFactory;
+
+    /// The names of the options and arguments of a command.
+    fn names(path: &[&str]) -> Vec<String> {
+        let mut command = Arguments::command();
+        for word in path {
+            command = command.find_subcommand(word).unwrap().clone();
+        }
+        command.get_arguments().map(|argument| argument.get_id().as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn each_argument_of_a_call_is_an_option_of_its_command() {
+        // `list` prints all pages.
+        let without = |all: &[&'static str], left_out: &[&str]| -> Vec<&'static str> {
+            all.iter().copied().filter(|name| !left_out.contains(name)).collect()
+        };
+        for (path, wanted) in [
+            (["keys", "create"], NewKey::NAMES.to_vec()),
+            (["keys", "update"], KeyUpdate::NAMES.to_vec()),
+            (["keys", "list"], without(&ListKeys::NAMES, &["cursor"])),
+            (["audit", "list"], without(&ListAudit::NAMES, &["cursor"])),
+        ] {
+            let found = names(&path);
+            for name in wanted {
+                assert!(found.iter().any(|it| it == name), "{} has no option {name}", path.join(" "));
+            }
+        }
+        let found = names(&["verify"]);
+        for name in crate::decision::Request::OPTIONS {
+            assert!(found.iter().any(|it| it == name), "verify has no option {name}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        let command = Arguments::command();
+        for sub in command.get_subcommands() {
+            let examples = sub.get_before_help().unwrap_or_else(|| panic!("{} has none", sub.get_name())).to_string();
+            let begins = |line: &str| line.trim_start().starts_with(&format!("keywright {}", sub.get_name()));
+            assert!(examples.lines().any(begins) || examples.contains("| keywright"), "{examples}");
+            assert!(examples.lines().all(|line| line.chars().count() <= 80), "{examples}");
+        }
+    }
+}

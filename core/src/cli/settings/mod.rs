@@ -1,0 +1,257 @@
+//! The settings of a command, with their sources: an option of the command line, else a variable of the environment, else
+//! the file `keywright.toml`, else the default of the engine.
+
+mod environment;
+mod file;
+
+use std::fmt;
+use std::mem::discriminant;
+use std::path::{Path, PathBuf};
+
+use super::exit::Stop;
+use super::global::GlobalArguments;
+use super::secret;
+use crate::casing::Casing;
+use crate::http;
+use crate::input::{Fields, FromFields, Value};
+use crate::keyring::Config;
+
+/// The name of the file that is read if no other is named.
+pub(super) const FILE_NAME: &str = "keywright.toml";
+
+/// The end of a setting that names the file with the value of another one.
+const OF_FILE: &str = "_file";
+
+/// The default of `url`.
+const URL: &str = "sqlite:keys.db";
+
+/// The settings that hold a secret.
+const SECRETS: [&str; 2] = ["pepper", "retired_peppers"];
+
+pub(super) struct Settings {
+    engine: Vec<Setting>,
+    /// The options of the HTTP layer, from the file.
+    http: Vec<(String, Value)>,
+    /// The folder of the file with the settings, against which its relative paths are resolved.
+    folder: PathBuf,
+    /// The file that was read.
+    pub(super) file: Option<PathBuf>,
+    /// The variables of the environment that look like settings and are none, with a fix.
+    pub(super) unknown_variables: Vec<(String, String)>,
+}
+
+/// One setting of the engine.
+struct Setting {
+    name: String,
+    value: Value,
+    source: SettingSource,
+    /// The files that hold the value, if the setting names files.
+    files: Vec<PathBuf>,
+}
+
+/// The place that a setting comes from.
+#[derive(Clone)]
+enum SettingSource {
+    Flag(&'static str),
+    Variable(String),
+    File(PathBuf),
+}
+
+impl fmt::Display for SettingSource {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(out, "option --{name}"),
+            Self::Variable(name) => write!(out, "variable {name}"),
+            Self::File(path) => write!(out, "file {}", path.display()),
+        }
+    }
+}
+
+/// A setting as `doctor` shows it.
+#[derive(serde::Serialize)]
+pub(super) struct ShownSetting {
+    pub(super) setting: String,
+    pub(super) value: serde_json::Value,
+    pub(super) source: String,
+}
+
+impl Settings {
+    pub(super) fn read(global: &GlobalArguments) -> Result<Self, Stop> {
+        let file = match &global.config {
+            Some(file) => Some(file.clone()),
+            None => match environment::text(environment::CONFIG)? {
+                Some(file) => Some(PathBuf::from(file)),
+                None => Some(PathBuf::from(FILE_NAME)).filter(|file| file.exists()),
+            },
+        };
+        let folder = file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+        let mut settings = Self { engine: Vec::new(), http: Vec::new(), folder, file, unknown_variables: Vec::new() };
+        settings.read_flags(global)?;
+        let (variables, unknown) = environment::variables()?;
+        settings.unknown_variables = unknown;
+        for (variable, name, value) in variables {
+            settings.add(&name, value, SettingSource::Variable(variable), Path::new(""))?;
+        }
+        if let Some(path) = settings.file.clone() {
+            let document = file::read(&path)?;
+            let folder = settings.folder.clone();
+            for (name, value) in document.engine {
+                settings.add(&name, value, SettingSource::File(path.clone()), &folder)?;
+            }
+            settings.http = document.http;
+        }
+        Ok(settings)
+    }
+
+    fn read_flags(&mut self, global: &GlobalArguments) -> Result<(), Stop> {
+        let pepper_file = global.pepper_file.as_ref().map(|path| path.display().to_string());
+        let flags = [
+            ("url", "url", &global.url),
+            ("brand", "brand", &global.brand),
+            ("pepper-file", "pepper_file", &pepper_file),
+        ];
+        for (flag, name, value) in flags {
+            if let Some(value) = value {
+                self.add(name, Value::Text(value.clone()), SettingSource::Flag(flag), Path::new(""))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a setting, unless a source that counts more has it already. A setting `NAME_file` gives the value of `NAME`.
+    fn add(&mut self, name: &str, value: Value, source: SettingSource, folder: &Path) -> Result<(), Stop> {
+        let (plain, is_file) = match name.strip_suffix(OF_FILE) {
+            Some(plain) => (plain, true),
+            None => (name, false),
+        };
+        if let Some(other) = self.engine.iter().find(|it| it.name == plain) {
+            // Within one kind of source neither of the two counts more.
+            if discriminant(&other.source) == discriminant(&source) {
+                let both = format!("{plain} and {plain}{OF_FILE} are both given ({}); keep one", other.source);
+                return Err(Stop::Usage(both));
+            }
+            return Ok(());
+        }
+        let (value, files) = if is_file { contents(name, value, folder)? } else { (value, Vec::new()) };
+        self.engine.push(Setting { name: plain.to_owned(), value, source, files });
+        Ok(())
+    }
+
+    fn find(&self, name: &str) -> Option<&Setting> {
+        self.engine.iter().find(|setting| setting.name == name)
+    }
+
+    /// The configuration of the engine.
+    pub(super) fn engine(&self) -> Result<Config, Stop> {
+        let values = self.engine.iter().filter(|setting| setting.name != "url");
+        let fields = Fields::new(Casing::Snake, values.map(|it| (it.name.clone(), it.value.clone())).collect());
+        let url = self.find("url");
+        let (value, folder) = match url {
+            None => (Value::Text(URL.into()), self.folder.as_path()),
+            Some(url) if matches!(url.source, SettingSource::File(_)) => (url.value.clone(), self.folder.as_path()),
+            Some(url) => (url.value.clone(), Path::new("")),
+        };
+        Ok(Config::read(value, fields)?.in_folder(folder))
+    }
+
+    /// The configuration of the HTTP layer.
+    pub(super) fn http(&self) -> Result<http::Config, Stop> {
+        let read = http::Config::read(Fields::new(Casing::Snake, self.http.clone()));
+        Ok(read.map_err(|error| error.within("http"))?)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// The files that hold a secret.
+    pub(super) fn secret_files(&self) -> Vec<PathBuf> {
+        let secrets = self.engine.iter().filter(|setting| SECRETS.contains(&&*setting.name));
+        let files = secrets.flat_map(|setting| match &setting.source {
+            SettingSource::File(path) if setting.files.is_empty() => vec![path.clone()],
+            _ => setting.files.clone(),
+        });
+        files.collect()
+    }
+
+    /// The settings of the engine for people, without secrets.
+    pub(super) fn shown(&self) -> Vec<ShownSetting> {
+        let shown = self.engine.iter().map(|setting| {
+            let value = match setting.name.as_str() {
+                name if SECRETS.contains(&name) => "<hidden>".into(),
+                "url" => match &setting.value {
+                    Value::Text(url) => crate::store::StoreUrl::shown(url).into(),
+                    _ => serde_json::Value::Null,
+                },
+                name => setting.value.clone().into_json(name).unwrap_or_default(),
+            };
+            let files: Vec<String> = setting.files.iter().map(|file| file.display().to_string()).collect();
+            let source = match files.as_slice() {
+                [] => setting.source.to_string(),
+                files => format!("{}, file {}", setting.source, files.join(", ")),
+            };
+            ShownSetting { setting: setting.name.clone(), value, source }
+        });
+        let default = (!self.has("url")).then(|| ShownSetting {
+            setting: "url".into(),
+            value: URL.into(),
+            source: "default".into(),
+        });
+        let mut all: Vec<ShownSetting> = default.into_iter().chain(shown).collect();
+        all.sort_by(|one, other| one.setting.cmp(&other.setting));
+        all
+    }
+}
+
+/// The value that a setting `NAME_file` leads to: the text of the file, or of each file of a list.
+fn contents(name: &str, value: Value, folder: &Path) -> Result<(Value, Vec<PathBuf>), Stop> {
+    let is_list = matches!(value, Value::List(_));
+    let names = if is_list { value.into_texts(name)? } else { vec![value.into_text(name)?] };
+    let files: Vec<PathBuf> = names.iter().map(|file| folder.join(file)).collect();
+    let mut texts =
+        files.iter().map(|file| secret::read_file(file).map(text_or_bytes)).collect::<Result<Vec<_>, _>>()?;
+    match texts.pop() {
+        Some(only) if !is_list => Ok((only, files)),
+        last => Ok((Value::List(texts.into_iter().chain(last).collect()), files)),
+    }
+}
+
+fn text_or_bytes(content: secret::SecretText) -> Value {
+    String::from_utf8(content.to_vec()).map_or_else(|error| Value::Bytes(error.into_bytes()), Value::Text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(name: &str) -> SettingSource {
+        SettingSource::Variable(name.into())
+    }
+
+    fn empty() -> Settings {
+        Settings { engine: vec![], http: vec![], folder: PathBuf::new(), file: None, unknown_variables: vec![] }
+    }
+
+    #[test]
+    fn the_first_source_counts_and_one_source_gives_a_value_once() {
+        let (mut settings, text) = (empty(), |it: &str| Value::Text(it.into()));
+        settings.add("brand", text("flag"), SettingSource::Flag("brand"), Path::new("")).unwrap();
+        settings.add("brand", text("variable"), source("KEYWRIGHT_BRAND"), Path::new("")).unwrap();
+        assert_eq!(settings.find("brand").unwrap().value, text("flag"));
+        settings.add("pepper", text("x"), source("KEYWRIGHT_PEPPER"), Path::new("")).unwrap();
+        assert!(settings.add("pepper_file", text("y"), source("KEYWRIGHT_PEPPER_FILE"), Path::new("")).is_err());
+        // A file that does not count need not exist.
+        let file = SettingSource::File("keywright.toml".into());
+        settings.add("pepper_file", text("not there"), file, Path::new("")).unwrap();
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let mut settings = empty();
+        settings.add("pepper", Value::Text("a secret".into()), source("KEYWRIGHT_PEPPER"), Path::new("")).unwrap();
+        let url = Value::Text("postgresql://me:word@host/db".into());
+        settings.add("url", url, source("KEYWRIGHT_URL"), Path::new("")).unwrap();
+        let shown = serde_json::to_string(&settings.shown()).unwrap();
+        assert!(!shown.contains("a secret") && !shown.contains("word"), "{shown}");
+    }
+}

@@ -1,0 +1,96 @@
+// The program `keywright` of the npm package: every case of tests/vectors/cli.json, and Ctrl-C.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { check } from "./case.mjs";
+import { folder } from "./fixture.mjs";
+
+const PROGRAM = fileURLToPath(new URL("../../bindings-node/bin/keywright.cjs", import.meta.url));
+
+const read = (name) => JSON.parse(readFileSync(new URL(`../vectors/${name}`, import.meta.url), "utf8"));
+const { count, files, tests } = read("cli.json");
+
+// The environment of the tests without the settings in it.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("KEYWRIGHT_")));
+
+const CASE = ["id", "comment", "files", "readable", "env", "steps"];
+const STEP = ["run", "stdin", "exit", "stdout", "stderr", "never", "json", "as"];
+
+function only(record, known) {
+  assert.deepEqual(Object.keys(record).filter((name) => !known.includes(name)), [], "the interpreter does not know these");
+}
+
+/** A text with the fields of kept records in place of `{name.field}`. */
+function filled(text, kept) {
+  return text.replace(/\{(\w+)\.(\w+)\}/g, (_, name, field) => {
+    const value = kept[name][field];
+    return typeof value === "string" ? value : JSON.stringify(value);
+  });
+}
+
+function run(cwd, it, step, kept) {
+  only(step, STEP);
+  const words = step.run.map((word) => filled(word, kept));
+  const input = filled(step.stdin ?? "", kept);
+  const done = spawnSync(process.execPath, [PROGRAM, ...words], { cwd, input, env: { ...env, ...it.env }, encoding: "utf8" });
+  const told = `${words.join(" ")}\nstdout: ${done.stdout}\nstderr: ${done.stderr}`;
+  assert.equal(done.status, step.exit, told);
+  for (const name of ["stdout", "stderr"].filter((name) => name in step)) {
+    if (step[name].length === 0) assert.equal(done[name], "", told);
+    for (const part of step[name]) assert.ok(done[name].includes(filled(part, kept)), `${name} lacks ${part}: ${told}`);
+  }
+  for (const never of step.never ?? []) {
+    assert.ok(!`${done.stdout}${done.stderr}`.includes(filled(never, kept)), `${never} is shown: ${told}`);
+  }
+  const records = () => done.stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  if ("json" in step) check(Array.isArray(step.json) ? records() : records()[0], step.json, kept, told);
+  if ("as" in step) kept[step.as] = records()[0];
+}
+
+describe("cli", () => {
+  let ran = 0;
+
+  test("every case is counted", () => {
+    assert.equal(tests.length, count);
+    assert.equal(read("manifest.json")["cli.json"], count);
+    assert.equal(new Set(tests.map((it) => it.id)).size, count, "ids are unique");
+  });
+
+  for (const it of tests) {
+    test(it.id, (t) => {
+      only(it, CASE);
+      const cwd = folder(t);
+      for (const [name, text] of Object.entries(it.files ?? files)) {
+        writeFileSync(join(cwd, name), text);
+        chmodSync(join(cwd, name), it.readable?.includes(name) ? 0o644 : 0o600);
+      }
+      const kept = {};
+      for (const step of it.steps) run(cwd, it, step, kept);
+      ran += 1;
+    });
+  }
+
+  after(() => assert.equal(ran, count, "a case failed or did not run"));
+});
+
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  test(`${signal} ends a program that waits`, async (t) => {
+    const cwd = folder(t);
+    const pipe = join(cwd, "key");
+    execFileSync("mkfifo", [pipe]);
+    const child = spawn(process.execPath, [PROGRAM, "verify", "--brand", "acme", "--file", pipe], { cwd, env, stdio: "ignore" });
+    const ended = once(child, "exit");
+    // This waits until the program has opened the other end.
+    const writer = await open(pipe, "w");
+    child.kill(signal);
+    const [code, by] = await ended;
+    assert.deepEqual([code, by], [null, signal]);
+    await writer.close();
+  });
+}

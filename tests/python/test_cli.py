@@ -1,0 +1,79 @@
+"""The program ``keywright`` of the wheel: every case of ``tests/vectors/cli.json``, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vectors import Case, load, matches, only
+
+PROGRAM = str(Path(sys.executable).parent / "keywright")
+DOCUMENT = load("cli.json")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of the tests without the settings in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("KEYWRIGHT_")} | more
+
+
+def filled(text: str, kept: dict[str, Any]) -> str:
+    """A text with the fields of kept records in place of ``{name.field}``."""
+
+    def field(found: re.Match[str]) -> str:
+        value = kept[found[1]][found[2]]
+        return value if isinstance(value, str) else json.dumps(value)
+
+    return re.sub(r"\{(\w+)\.(\w+)\}", field, text)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in DOCUMENT["tests"]])
+def test_vector(case: Case, tmp_path: Path) -> None:
+    only(case, "files", "readable", "env", "steps")
+    for name, text in case.get("files", DOCUMENT["files"]).items():
+        (tmp_path / name).write_bytes(text.encode())
+        (tmp_path / name).chmod(0o644 if name in case.get("readable", []) else 0o600)
+    kept: dict[str, Any] = {}
+    for step in case["steps"]:
+        only(step, "run", "stdin", "exit", "stdout", "stderr", "never", "json", "as")
+        words = [PROGRAM, *(filled(word, kept) for word in step["run"])]
+        stdin = filled(step.get("stdin", ""), kept)
+        done = subprocess.run(words, input=stdin, capture_output=True, text=True, cwd=tmp_path, env=environment(**case.get("env", {})))
+        assert done.returncode == step["exit"], (words, done)
+        for name, text in [("stdout", done.stdout), ("stderr", done.stderr)]:
+            if name in step:
+                assert step[name] or not text, (words, text)
+                assert all(filled(part, kept) in text for part in step[name]), (words, step[name], text)
+        assert not any(filled(never, kept) in done.stdout + done.stderr for never in step.get("never", [])), (words, done)
+        records = [json.loads(line) for line in done.stdout.splitlines()] if step.keys() & {"json", "as"} else []
+        if "json" in step:
+            matches(records if isinstance(step["json"], list) else records[0], step["json"], str(step["run"]))
+        if "as" in step:
+            kept[step["as"]] = records[0]
+
+
+def test_every_case_is_counted() -> None:
+    assert len({case["id"] for case in DOCUMENT["tests"]}) == DOCUMENT["count"] == load("manifest.json")["cli.json"]
+
+
+def test_the_module_is_the_program() -> None:
+    done = subprocess.run([sys.executable, "-m", "keywright", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("keywright ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_program_that_waits(number: signal.Signals, tmp_path: Path) -> None:
+    pipe = tmp_path / "key"
+    os.mkfifo(pipe)
+    words = [PROGRAM, "verify", "--brand", "acme", "--file", str(pipe)]
+    # The pipe opens when the program has opened the other end.
+    with subprocess.Popen(words, cwd=tmp_path, env=environment()) as child, pipe.open("wb"):
+        child.send_signal(number)
+        assert child.wait() == -number
