@@ -211,17 +211,17 @@ export class KeywrightKeys extends ReactiveElement implements Host {
   protected override updated(): void {
     const dialog = this.renderRoot.querySelector("dialog");
     if (!dialog) return;
-    const isWanted = this.#page?.dialog != null;
-    if (isWanted && !dialog.open) {
+    const wanted = this.#page?.dialog ?? null;
+    if (wanted && !dialog.open) {
       this.#opener ??= this.shadowRoot?.activeElement as HTMLElement | null;
       dialog.showModal();
-    } else if (isWanted && this.#page?.dialog !== this.#shown) {
-      // Another dialog has taken the place of the one before.
+    } else if (wanted && (wanted !== this.#shown || !dialog.matches(":focus-within"))) {
+      // Another dialog has taken the place of the one before, or what had the focus is gone.
       (dialog.querySelector<HTMLElement>("[autofocus]") ?? dialog).focus();
-    } else if (!isWanted && dialog.open) {
+    } else if (!wanted && dialog.open) {
       dialog.close();
     }
-    this.#shown = this.#page?.dialog ?? null;
+    this.#shown = wanted;
   }
 
   /** Esc. Some browsers close a dialog at the second one, whatever the page says. */

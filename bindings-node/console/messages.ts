@@ -106,7 +106,7 @@ export const en = {
 
   lost_title: "The key was not delivered",
   lost_text: "{name} was created, but its secret was lost on the way. Nobody has it. Get a new secret, or revoke the key.",
-  lost_rotated_text: "{name} was rotated, but its new secret was lost on the way. Nobody has it. Get another one.",
+  lost_rotated_text: "{name} was rotated, but its new secret was lost on the way. Nobody has it. Get a new secret.",
   lost_get: "Get a new secret",
   uncertain_title: "No answer yet",
   uncertain_text: "We do not know whether {name} was changed. Check again: nothing is done twice.",
@@ -125,7 +125,7 @@ export const en = {
   rotate_now_text: "Everything that uses it fails at once.",
   rotate_former: "A former secret still works until {time}.",
   rotate_former_used: "It was last used {time}.",
-  rotate_former_only: "End it before you rotate with a transition again.",
+  rotate_former_only: "End it to rotate with a transition.",
   rotate_used: "The current secret was last used {time}.",
   rotate_unused: "The current secret was never used.",
   rotate_go: "Rotate key",

@@ -31,7 +31,7 @@ export const styles = css`
   *, *::before { box-sizing: border-box; }
   [hidden] { display: none !important; }
   h2, h3, p, dl, dd, ul, fieldset, legend { margin: 0; padding: 0; }
-  h2 { font-size: 1.25rem; line-height: 1.3; font-weight: 600; }
+  h2 { font-size: 1.25rem; font-weight: 600; line-height: 1.3; }
   h3 { font-size: 0.875rem; font-weight: 600; }
   small, .small, .resource, th, footer { font-size: 0.75rem; font-weight: 400; }
   small, .small, .resource, th, footer, .muted, .empty, dt, ::placeholder { color: var(--muted); opacity: 1; }
@@ -50,12 +50,12 @@ export const styles = css`
 
   button, input, select, textarea { font: inherit; color: inherit; min-height: 2rem; border: var(--line); border-radius: calc(var(--radius) * 0.75); background: var(--surface); }
   button { cursor: pointer; display: inline-flex; align-items: center; justify-content: center; padding: 0.25rem 0.75rem; font-weight: 500; white-space: nowrap; }
+  button.quiet { border-color: transparent; background: none; color: var(--muted); padding-inline: 0.5rem; }
+  button.quiet:hover { color: var(--text); }
   button:hover, tbody tr:hover { background: var(--subtle); }
   button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
   button.danger { background: var(--danger); border-color: var(--danger); color: var(--on-danger); }
   button.primary:hover, button.danger:hover { filter: brightness(1.08); }
-  button.quiet { border-color: transparent; background: none; color: var(--muted); padding-inline: 0.5rem; }
-  button.quiet:hover { background: var(--subtle); color: var(--text); }
   button.link { display: inline; min-height: 0; padding: 0; border: 0; background: none; font-weight: 550; text-align: start; white-space: normal; }
   button.link:hover { text-decoration: underline; }
   button:disabled, button[aria-disabled="true"] { opacity: 0.6; cursor: default; }
@@ -98,8 +98,8 @@ export const styles = css`
   .empty { display: grid; justify-items: center; gap: 0.375rem; padding: 3rem 1rem; border-style: dashed; text-align: center; }
   .empty h3 { font-size: 1rem; color: var(--text); }
   .empty button { margin-top: 0.75rem; }
-  .empty svg { width: 2rem; height: 2rem; margin-bottom: 0.375rem; }
-  .skeleton div { height: 3.6rem; background: linear-gradient(var(--subtle) 0 0) 0.75rem / 40% 0.75rem no-repeat; }
+  .empty svg { height: 2rem; }
+  .skeleton div { height: 3.6rem; background: linear-gradient(var(--border) 0 0) 0.75rem / 40% 0.75rem no-repeat; }
 
   dialog { width: min(34rem, calc(100vw - 1.5rem)); max-height: calc(100dvh - 1.5rem); padding: 0; border: var(--line); border-radius: calc(var(--radius) * 1.5); background: var(--surface); color: inherit; box-shadow: 0 16px 48px #0004; overflow: auto; overscroll-behavior: contain; }
   dialog::backdrop { background: #0a0c187a; }
@@ -108,19 +108,18 @@ export const styles = css`
   .buttons { justify-content: flex-end; position: sticky; bottom: 0; margin: 0.25rem -1.25rem -1.25rem; padding: 0.5rem 1.25rem 1.25rem; background: inherit; }
   .quiet-danger:first-child { margin-inline-end: auto; }
   .field, fieldset, section { display: grid; gap: 0.375rem; align-content: start; min-width: 0; border: 0; }
-  .field > label, legend { font-weight: 550; }
+  .field > label, legend { font-weight: 600; }
   legend { margin-bottom: 0.375rem; }
   .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(12rem, 100%), 1fr)); gap: 1rem; }
   .choice { align-items: start; padding: 0.25rem 0; }
-  .leaked { margin-top: 0.375rem; padding-top: 0.75rem; }
+  .leaked { padding-top: 0.75rem; }
   .scopes-list { display: grid; gap: 0.5rem; max-height: 15rem; padding: 0.625rem 0.75rem; overflow: auto; }
   .secret code { flex: 1 1 14rem; font-size: 1rem; user-select: all; }
   .told { min-height: 1.45em; }
   .description { white-space: pre-wrap; }
   dl { display: grid; grid-template-columns: minmax(7rem, auto) 1fr; gap: 0.375rem 1rem; }
   dd { min-width: 0; }
-  .secrets { list-style: none; }
-  .secrets li { padding: 0.5rem 0.75rem; }
+  .secrets li { padding: 0.625rem 0.75rem; list-style: none; }
 
   @container (max-width: 46rem) {
     tr { display: block; }

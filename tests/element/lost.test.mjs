@@ -51,6 +51,7 @@ test("a page that closes before the answer, or before the secret is saved, leave
   await second.reload();
   await second.getByText("The secret of \u2068Closed\u2069 was shown").waitFor();
   await second.getByRole("button", { name: "Get a new secret" }).click();
+  await second.getByRole("dialog", { name: "Get a new secret" }).getByText("was shown").waitFor();
   await inDialog(second, "Get a new secret").click();
   const text = await secret(second).innerText();
   await inDialog(second, "I have saved it").click();

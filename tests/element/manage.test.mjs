@@ -29,7 +29,7 @@ test("a rotation with a grace, its end, and one for a leaked key", async (t) => 
   await page.getByText(/It was last used/).waitFor();
   assert.equal(await page.getByLabel(/After/).count(), 0);
   await inDialog(page, "End now").click();
-  await page.getByLabel(/After .24 hours/).waitFor();
+  await page.getByRole("radio", { name: /After .24 hours/, checked: true }).and(page.locator(":focus")).waitFor();
   assert.equal((await site.kw.verify(first.api_key)).code, "revoked");
 
   await page.getByLabel(/Now: it has leaked/).check();
@@ -84,7 +84,7 @@ test("details tell all, and a key is disabled and enabled there", async (t) => {
   const dialog = page.getByRole("dialog", { name: "Detailed" });
   for (const text of ["Publishes <i>builds</i>", "10.0.0.0/8", String(made.id), "deals:read", "Current"]) await dialog.getByText(text).first().waitFor();
   await inDialog(page, "Disable").click();
-  await inDialog(page, "Enable").waitFor();
+  await inDialog(page, "Enable").and(page.locator(":focus")).waitFor();
   assert.equal((await site.kw.verify(made.api_key)).code, "disabled");
   await inDialog(page, "Enable").click();
   await inDialog(page, "Disable").waitFor();

@@ -89,7 +89,7 @@ export class DetailsDialog extends Dialog {
     const state = !end ? words.say("secret_current") : isLive ? words.say("secret_former", { time: format.moment(end) }) : words.say("secret_ended");
     return html`<li>
       <span><code>${secret.prefix ?? ""}…</code> ${state}<br /><small>${secret.last_used_at ? words.say("used", { time: format.relative(secret.last_used_at) }) : words.say("never_used")}</small></span>
-      ${isLive && canManage ? button(words.say("end_grace"), { press: () => this.#change("end-grace"), isDisabled: this.isBusy }) : nothing}
+      ${isLive && canManage ? button(words.say("end_grace"), { press: () => this.#change("end-grace"), isBusy: this.isBusy }) : nothing}
     </li>`;
   }
 
@@ -97,12 +97,13 @@ export class DetailsDialog extends Dialog {
     const { words } = this.page;
     const key = this.#key;
     if (key.status === "revoked") return nothing;
-    const { isBusy: isDisabled } = this;
+    const { isBusy } = this;
+    // One button, so that the focus stays on it.
+    const change = key.status === "disabled" ? "enable" : key.status === "active" ? "disable" : null;
     return html`
       ${button(words.say("revoke"), { press: () => this.page.open(new RevokeDialog(this.page, key)), kind: "quiet-danger" })}
-      ${key.status === "disabled" ? button(words.say("enable"), { press: () => this.#change("enable"), isDisabled }) : nothing}
-      ${key.status === "active" ? button(words.say("disable"), { press: () => this.#change("disable"), isDisabled }) : nothing}
-      ${button(words.say("edit"), { press: () => this.page.open(new EditDialog(this.page, key)), isDisabled })}
+      ${change ? button(words.say(change), { press: () => this.#change(change), isBusy }) : nothing}
+      ${button(words.say("edit"), { press: () => this.page.open(new EditDialog(this.page, key)), isDisabled: isBusy })}
       ${key.status === "active" ? button(words.say("rotate"), { press: () => this.page.open(new RotateDialog(this.page, key)) }) : nothing}
     `;
   }

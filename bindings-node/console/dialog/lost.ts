@@ -6,12 +6,12 @@ import { button } from "../parts/button.js";
 import type { Word } from "../words.js";
 import { Dialog } from "./dialog.js";
 
-/** What is said of a key whose secret was lost on the way. */
-export function lostWord({ kind }: Attempt): Word {
-  return kind === "create" ? "lost_text" : "lost_rotated_text";
+/** What is said of a key whose secret nobody may have. */
+export function lostWord({ kind, state }: Attempt): Word {
+  return state === "shown" ? "orphan_shown" : kind === "create" ? "lost_text" : "lost_rotated_text";
 }
 
-/** A key whose secret was lost on the way. */
+/** A key whose secret was lost on the way, or shown to nobody who says to have saved it. */
 export class LostDialog extends Dialog {
   readonly #attempt: Attempt;
   readonly #id: Key["id"];
@@ -25,7 +25,7 @@ export class LostDialog extends Dialog {
   }
 
   get title(): string {
-    return this.page.words.say("lost_title");
+    return this.page.words.say(this.#attempt.state === "shown" ? "lost_get" : "lost_title");
   }
 
   override closed(): void {

@@ -16,7 +16,7 @@ export class RotateDialog extends Dialog {
   constructor(page: Page, key: Key) {
     super(page);
     this.#key = key;
-    this.#grace = this.#hasFormer ? 0 : (page.choices.graces.find((hours) => hours === 24) ?? page.choices.graces[0] ?? 0);
+    this.#grace = this.#hasFormer ? 0 : page.choices.graces.includes(24) ? 24 : (page.choices.graces[0] ?? 0);
     void this.#refresh();
   }
 
@@ -39,8 +39,10 @@ export class RotateDialog extends Dialog {
 
   #endFormer(): void {
     void this.run(async () => {
-      this.#key = await this.page.api.change(this.#key.id, "end-grace");
-      this.page.changed("grace-ended", this.#key, "done_grace");
+      const key = await this.page.api.change(this.#key.id, "end-grace");
+      // All choices are there again, and the usual one is chosen.
+      this.page.open(new RotateDialog(this.page, key));
+      this.page.changed("grace-ended", key, "done_grace");
     });
   }
 
@@ -72,7 +74,7 @@ export class RotateDialog extends Dialog {
     };
     const end = format.moment(Date.now() + hours * HOUR);
     return html`<label class="choice ${hours === 0 ? "leaked" : ""}">
-      <input type="radio" name="grace" .checked=${this.#grace === hours} @change=${choose} />
+      <input type="radio" name="grace" .checked=${this.#grace === hours} ?autofocus=${this.#grace === hours} @change=${choose} />
       <span>
         ${hours === 0 ? words.say("rotate_now") : words.say("rotate_grace", { time: duration(words.lang, hours) })}
         <small>${hours === 0 ? words.say("rotate_now_text") : words.say("rotate_grace_text", { time: end })}</small>
@@ -91,7 +93,7 @@ export class RotateDialog extends Dialog {
         ${used ? words.say("rotate_former_used", { time: format.relative(used) }) : words.say("unused")}
         ${words.say("rotate_former_only")}
       </p>
-      ${button(words.say("end_grace"), { press: () => this.#endFormer(), isDisabled: this.isBusy })}
+      ${button(words.say("end_grace"), { press: () => this.#endFormer(), isBusy: this.isBusy })}
     </div>`;
   }
 }

@@ -92,7 +92,7 @@ function orphan(page: Page, attempt: Attempt): TemplateResult {
   const { id, name, state, key } = attempt;
   const isShown = state === "shown";
   return html`<div class="notice" part="notice" role="alert">
-    <p>${words.say(isShown ? "orphan_shown" : key === undefined ? "orphan_sent" : lostWord(attempt), { name })}</p>
+    <p>${words.say(key === undefined ? "orphan_sent" : lostWord(attempt), { name })}</p>
     <div>
       ${button(words.say(isShown ? "orphan_saved" : "dismiss"), { press: () => page.forget(id) })}
       ${button(words.say(key === undefined ? "orphan_sent_finish" : "lost_get"), { press: () => finish(page, attempt), kind: "primary" })}
