@@ -26,6 +26,8 @@ interface Answer {
 
 /** Milliseconds. A server that takes longer counts as one that gives no answer. */
 const PATIENCE = 30_000;
+/** Characters. The longest page of keys, each with all the metadata that it may have, is shorter. */
+const LONGEST = 1 << 25;
 
 export class Api {
   readonly connection: Connection;
@@ -121,8 +123,8 @@ export class Api {
       throw lost(error, late, stopped, "offline");
     });
     if (response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) throw new Trouble("redirect");
-    const text = await response.text().catch((error: unknown) => {
-      throw lost(error, late, stopped, "cut");
+    const text = await read(response).catch((error: unknown) => {
+      throw error instanceof Trouble ? error : lost(error, late, stopped, "cut");
     });
     const body = parsed(text);
     const wasSignedOut = this.#isSignedOut;
@@ -133,6 +135,21 @@ export class Api {
     if (!url.endsWith("/openapi.json")) this.#casing ??= casingOf(body);
     return { body, headers: response.headers };
   }
+}
+
+/** The text of an answer, as long as it is not endless. */
+async function read(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  if (!reader) return response.text();
+  const decoder = new TextDecoder();
+  let text = "";
+  while (text.length < LONGEST) {
+    const { done, value } = await reader.read();
+    text += decoder.decode(value, { stream: !done });
+    if (done) return text;
+  }
+  void reader.cancel();
+  throw new Trouble("foreign");
 }
 
 /** A page that has gone on does not want the answer any more: what it stopped itself is thrown on as it is. */

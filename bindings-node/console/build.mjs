@@ -10,7 +10,7 @@ const target = ["chrome123", "firefox128", "safari17.5"];
 
 /** Members that no browser, no library and no host knows. */
 const OWN = [
-  ...["isReady", "isStopped", "isLoading", "isReadOnly", "isBusy", "isDisabled", "isShown", "isUncertain", "hasMore", "mayClose", "mustWait", "canManage", "wasSent"],
+  ...["isReady", "isStopped", "isBehind", "isLoading", "isReadOnly", "isBusy", "isDisabled", "isShown", "isUncertain", "hasMore", "mayClose", "mustWait", "canManage", "wasSent"],
   ...["apiKey", "retryAt", "keyUrl", "tellChange", "focusHeading", "showMore", "showIn", "filterBy", "clearFilter", "refuseToClose", "cancelButton", "submitButton"],
 ];
 
@@ -41,7 +41,7 @@ const { outputFiles } = await build({
   format: "esm",
   target,
   charset: "utf8",
-  // Names that Lit's packages, or these sources, share with each other alone.
+  // Names that lit-html, or these sources, share with each other alone.
   mangleProps: new RegExp(`^(_\\$.*|${OWN.join("|")})$`),
   legalComments: "none",
   logLevel: "warning",

@@ -1,10 +1,10 @@
-import { type PropertyValues, ReactiveElement } from "@lit/reactive-element";
 import { type TemplateResult, html, render } from "lit-html";
 import type { Connection, HeaderSource } from "./api.js";
 import { Format } from "./format.js";
 import type { Key } from "./key.js";
 import type { Messages } from "./messages.js";
 import { type Choices, type Host, type KeyEvent, type ModalDialog, Page } from "./page.js";
+import { PropertyElement, attributesOf } from "./properties.js";
 import { styles } from "./styles.js";
 import { openCreate, pageView } from "./view/page.js";
 import { Words } from "./words.js";
@@ -39,29 +39,33 @@ const CLICKED = {
   },
 };
 
+/** The properties that attributes set, too. */
+const ATTRIBUTES = {
+  mount: null,
+  path: null,
+  readonly: false,
+  fields: "",
+  environments: "",
+  tiers: "",
+  graces: "1 24 168",
+  expiries: "7 30 90 365",
+  defaultExpiry: 90,
+  envName: "API_KEY",
+  urlState: null,
+  timeZone: null,
+  csrfHeader: null,
+  csrfToken: null,
+  lang: "",
+};
+const PROPERTIES = { ...ATTRIBUTES, headers: null, fetch: null, messages: {} };
+
 /** `<keywright-keys>`: the keys of an org, for the settings page of a product. */
-export class KeywrightKeys extends ReactiveElement implements Host {
-  static override styles = styles;
-  static override properties = {
-    mount: {},
-    path: {},
-    readonly: { type: Boolean },
-    fields: {},
-    environments: {},
-    tiers: {},
-    graces: {},
-    expiries: {},
-    defaultExpiry: { attribute: "default-expiry", type: Number },
-    envName: { attribute: "env-name" },
-    urlState: { attribute: "url-state" },
-    timeZone: { attribute: "time-zone" },
-    csrfHeader: { attribute: "csrf-header" },
-    csrfToken: { attribute: "csrf-token" },
-    lang: {},
-    headers: { attribute: false },
-    fetch: { attribute: false },
-    messages: { attribute: false },
-  };
+export class KeywrightKeys extends PropertyElement implements Host {
+  static readonly observedAttributes = attributesOf(ATTRIBUTES);
+
+  static {
+    this.define(PROPERTIES);
+  }
 
   declare mount: string | null;
   declare path: string | null;
@@ -81,6 +85,7 @@ export class KeywrightKeys extends ReactiveElement implements Host {
   declare fetch: typeof fetch | null;
   declare messages: Partial<Messages>;
 
+  readonly #root: ShadowRoot;
   #page: Page | null = null;
   #language = "";
   #bundle: Partial<Messages> | null = null;
@@ -88,15 +93,11 @@ export class KeywrightKeys extends ReactiveElement implements Host {
   #shown: ModalDialog | null = null;
 
   constructor() {
-    super();
-    this.mount = this.path = this.urlState = this.timeZone = this.csrfHeader = this.csrfToken = this.headers = this.fetch = null;
-    this.readonly = false;
-    this.fields = this.environments = this.tiers = "";
-    this.graces = "1 24 168";
-    this.expiries = "7 30 90 365";
-    this.defaultExpiry = 90;
-    this.envName = "API_KEY";
-    this.messages = {};
+    super(PROPERTIES);
+    this.#root = this.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(styles);
+    this.#root.adoptedStyleSheets = [sheet];
   }
 
   /** Opens the form for a new key. */
@@ -109,49 +110,48 @@ export class KeywrightKeys extends ReactiveElement implements Host {
     await this.#page?.reload();
   }
 
-  show(): void {
-    this.requestUpdate();
-  }
-
   emit(event: KeyEvent | "session-ended", detail: { key?: Key }): void {
     this.dispatchEvent(new CustomEvent(event, { detail, bubbles: true, composed: true }));
   }
 
   focusHeading(): void {
-    this.renderRoot.querySelector("h2")?.focus();
+    this.#root.querySelector("h2")?.focus();
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.requestUpdate();
+  connectedCallback(): void {
+    this.show();
   }
 
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
+  disconnectedCallback(): void {
     this.#page?.stop();
     this.#page = null;
+    this.show();
   }
 
-  protected override willUpdate(changed: PropertyValues): void {
-    if (!this.isConnected) return;
-    const names = [...changed.keys()] as string[];
-    const credentials = names.filter((name) => CREDENTIALS.includes(name));
-    const page = this.#page;
+  protected update(changed: string[]): void {
+    if (this.isConnected) this.#prepare(changed);
+    render(this.#view(), this.#root, { host: this });
+    this.#placeDialog();
+  }
+
+  /** Makes the page, or tells the present one what the host has changed. */
+  #prepare(changed: string[]): void {
+    const credentials = changed.filter((name) => CREDENTIALS.includes(name));
+    let page = this.#page;
     if (page && credentials.length > 0) {
       Object.assign(page.api.connection, this.#connection());
       if (!page.isReady || page.list.trouble) void page.reload();
     }
-    if (page && names.length === credentials.length) return;
+    if (page && changed.length === credentials.length) return;
     const lang = (this.lang || this.closest<HTMLElement>("[lang]")?.lang || navigator.language).replaceAll("_", "-");
     this.#load(lang.split("-")[0]?.toLowerCase() ?? "");
-    const words = new Words(lang, this.#bundle ?? {}, this.messages);
-    const shown = { words, format: new Format(words.lang, this.timeZone), choices: this.#choices() };
-    if (page && !PLACES.some((name) => names.includes(name))) {
-      Object.assign(page, shown);
-      return;
+    if (!page || PLACES.some((name) => changed.includes(name))) {
+      page?.stop();
+      // Its first requests are on their way while the rest is prepared.
+      page = this.#page = new Page(this, this.#connection(), { urlState: this.urlState, isReadOnly: this.readonly });
     }
-    page?.stop();
-    this.#page = new Page(this, this.#connection(), { ...shown, urlState: this.urlState, isReadOnly: this.readonly });
+    const words = new Words(lang, this.#bundle ?? {}, this.messages);
+    Object.assign(page, { words, format: new Format(words.lang, this.timeZone), choices: this.#choices() });
   }
 
   /** Loads the words of another language. Until they are there, none are shown; should they not come, those in English are. */
@@ -165,7 +165,7 @@ export class KeywrightKeys extends ReactiveElement implements Host {
       .then((bundle) => {
         if (language !== this.#language) return;
         this.#bundle = bundle;
-        this.requestUpdate("messages");
+        this.show("messages");
       });
   }
 
@@ -193,27 +193,22 @@ export class KeywrightKeys extends ReactiveElement implements Host {
     return { keys: this.path === null ? `${beside}/keys` : beside, beside, headers: csrfHeader ? guarded : headers, fetch: this.fetch };
   }
 
-  protected override update(changed: PropertyValues): void {
-    super.update(changed);
-    render(this.#view(), this.renderRoot, { host: this });
-  }
-
   #view(): TemplateResult | null {
     const page = this.#page;
     if (!page || !this.#bundle) return null;
     const { dialog } = page;
     return html`${pageView(page)}
-      <dialog part="dialog" tabindex="-1" lang=${page.words.lang} aria-labelledby="dialog-title" @click=${CLICKED} @cancel=${this.#cancel} @close=${this.#closed} @keydown=${this.#pressed}>
+      <dialog part="dialog" tabindex="-1" lang=${page.words.lang} dir=${page.words.dir} aria-labelledby="dialog-title" @click=${CLICKED} @cancel=${this.#cancel} @close=${this.#closed} @keydown=${this.#pressed}>
         ${dialog ? html`<h2 id="dialog-title" part="dialog-title">${dialog.title}</h2>${dialog.render()}` : null}
       </dialog>`;
   }
 
-  protected override updated(): void {
-    const dialog = this.renderRoot.querySelector("dialog");
+  #placeDialog(): void {
+    const dialog = this.#root.querySelector("dialog");
     if (!dialog) return;
     const wanted = this.#page?.dialog ?? null;
     if (wanted && !dialog.open) {
-      this.#opener ??= this.shadowRoot?.activeElement as HTMLElement | null;
+      this.#opener ??= this.#root.activeElement as HTMLElement | null;
       dialog.showModal();
     } else if (wanted && (wanted !== this.#shown || !dialog.matches(":focus-within"))) {
       // Another dialog has taken the place of the one before, or what had the focus is gone.
@@ -239,7 +234,7 @@ export class KeywrightKeys extends ReactiveElement implements Host {
   #closed(): void {
     if (this.#page?.dialog) {
       // Closed by the browser: it is opened again.
-      this.requestUpdate();
+      this.show();
       return;
     }
     if (this.#opener?.isConnected) this.#opener.focus();

@@ -32,6 +32,11 @@ export interface Key {
   secrets: Secret[] | undefined;
 }
 
+/** What a key is called where it has no name. */
+export function labelOf({ name, prefix, id }: Key): string {
+  return name || String(prefix ?? id);
+}
+
 /** The secrets that a rotation has replaced and that still work. */
 export function formerSecrets(key: Key): Secret[] {
   return key.secrets?.filter((secret) => secret.grace_ends_at && Date.parse(secret.grace_ends_at) > Date.now()) ?? [];

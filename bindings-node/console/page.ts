@@ -4,6 +4,7 @@ import { Attempts } from "./attempts.js";
 import type { Format } from "./format.js";
 import type { Key } from "./key.js";
 import { type Filter, KeyList, NO_FILTER } from "./list.js";
+import { Pace } from "./pace.js";
 import type { Caller } from "./spelling.js";
 import { Trouble } from "./trouble.js";
 import { readFilter, writeFilter } from "./url.js";
@@ -49,16 +50,10 @@ export interface ModalDialog {
 
 /** How a page begins. */
 export interface PageOptions {
-  words: Words;
-  format: Format;
-  choices: Choices;
   /** Where the filter is kept in the address of the page; null for nowhere. */
   urlState: string | null;
   isReadOnly: boolean;
 }
-
-/** How many rows one task draws. */
-const STEP = 20;
 
 /** Milliseconds: older lists are loaded again when somebody comes back to the page. */
 const STALE = 30_000;
@@ -66,9 +61,10 @@ const STALE = 30_000;
 /** What is on the page: the list, one dialog at a time, and what remains to be done. */
 export class Page {
   readonly api: Api;
-  words: Words;
-  format: Format;
-  choices: Choices;
+  /** The element sets these, and sets them anew. */
+  words!: Words;
+  format!: Format;
+  choices!: Choices;
   filter: Filter;
   list: KeyList;
   readonly attempts: Attempts;
@@ -77,10 +73,9 @@ export class Page {
   told = "";
   /** Whether the first list has come, and who asks is known, as far as the server tells. */
   isReady = false;
-  /** How many rows are drawn. */
-  drawn = 0;
-  /** What each group of them was rendered from. */
+  /** What each group of rows was rendered from. */
   groups: unknown[][] = [];
+  readonly pace = new Pace(() => this.show());
   /** The list that is loaded, or was last. */
   #next: KeyList;
   readonly #host: Host;
@@ -92,12 +87,9 @@ export class Page {
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #stop = new AbortController();
 
-  constructor(host: Host, connection: Connection, { words, format, choices, urlState, isReadOnly }: PageOptions) {
+  constructor(host: Host, connection: Connection, { urlState, isReadOnly }: PageOptions) {
     this.#host = host;
     this.api = new Api(connection, () => host.emit("session-ended", {}));
-    this.words = words;
-    this.format = format;
-    this.choices = choices;
     this.#urlState = urlState;
     this.#isReadOnly = isReadOnly;
     this.filter = readFilter(urlState);
@@ -127,15 +119,6 @@ export class Page {
   showIn(milliseconds: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.show(), milliseconds);
-  }
-
-  /** Lets some more of so many rows be drawn, and tells whether these are all. The others follow in tasks of their own, so that none holds the page up. */
-  draw(rows: number): boolean {
-    // Without a row there is no table.
-    if (rows === 0) this.groups = [];
-    this.drawn = Math.min(rows, this.drawn + STEP);
-    if (this.drawn < rows) setTimeout(() => this.show());
-    return this.drawn === rows;
   }
 
   open(dialog: ModalDialog): void {
@@ -177,8 +160,9 @@ export class Page {
     if (!before.isReady || this.#next !== before) this.#next.stop();
     const list = (this.#next = this.#newList());
     if (!before.isReady) this.list = list;
+    const loaded = list.load();
     const met = this.#meet();
-    await list.load();
+    await loaded;
     if (list.isStopped) return;
     if (list.isReady && list !== before) {
       before.stop();

@@ -1,4 +1,5 @@
-import { css } from "@lit/reactive-element";
+// `build.mjs` minifies what stands between these quotes.
+const css = String.raw;
 
 export const styles = css`
   :host {
@@ -33,7 +34,7 @@ export const styles = css`
   h2, h3, p, dl, dd, ul, fieldset, legend { margin: 0; padding: 0; }
   h2 { font-size: 1.25rem; font-weight: 600; line-height: 1.3; }
   h3 { font-size: 0.875rem; font-weight: 600; }
-  small, .small, .resource, th, footer { font-size: 0.75rem; font-weight: 400; }
+  small, .small, .rest, .resource, th, footer { font-size: 0.75rem; font-weight: 400; }
   small, .small, .resource, th, footer, .muted, .empty, dt, ::placeholder { color: var(--muted); opacity: 1; }
   .resource { font-weight: 600; text-transform: capitalize; }
   code { font-family: var(--mono); font-size: 0.92em; direction: ltr; unicode-bidi: isolate; }
@@ -74,12 +75,13 @@ export const styles = css`
   /* The last group may be short, so that its size is not known before it is laid out. */
   tbody:not(:last-child) { content-visibility: auto; contain-intrinsic-block-size: auto 76rem; }
   tr { display: flex; }
-  tbody tr, .leaked, li + li, .skeleton div + div { border-top: var(--line); }
+  tbody tr, li + li, .skeleton div + div { border-top: var(--line); }
   th, td { flex: 1 1 0; min-width: 0; padding: 0.625rem 0.75rem; text-align: start; }
   th { padding-block: 0.5rem; }
   td small { margin-top: 0.125rem; }
+  td small:empty { display: none; }
   .name, .scopes { flex-grow: 1.8; }
-  .status { flex-grow: 1.3; }
+  .status, .expires { flex-grow: 1.3; }
   .actions { flex: 0 0 10.5rem; }
   td.actions { text-align: end; white-space: nowrap; padding-block: 0.3125rem; }
   tr:not(.active) .link { color: var(--muted); }
@@ -105,14 +107,15 @@ export const styles = css`
   dialog::backdrop { background: #0a0c187a; }
   dialog > h2 { padding: 1rem 1.25rem 0; font-size: 1rem; }
   dialog > :is(form, div) { background: inherit; display: grid; gap: 1rem; padding: 0.75rem 1.25rem 1.25rem; }
-  .buttons { justify-content: flex-end; position: sticky; bottom: 0; margin: 0.25rem -1.25rem -1.25rem; padding: 0.5rem 1.25rem 1.25rem; background: inherit; }
-  .quiet-danger:first-child { margin-inline-end: auto; }
+  .buttons { justify-content: flex-end; position: sticky; bottom: 0; margin: 0.25rem -1.25rem -1.25rem; padding: 0.75rem 1.25rem; border-top: var(--line); background: inherit; }
+  .buttons > .notice { flex-basis: 100%; }
+  .quiet-danger { margin-inline-end: auto; }
   .field, fieldset, section { display: grid; gap: 0.375rem; align-content: start; min-width: 0; border: 0; }
   .field > label, legend { font-weight: 600; }
   legend { margin-bottom: 0.375rem; }
   .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(12rem, 100%), 1fr)); gap: 1rem; }
   .choice { align-items: start; padding: 0.25rem 0; }
-  .leaked { padding-top: 0.75rem; }
+  .choice + .leaked { border-top: var(--line); padding-top: 0.75rem; }
   .scopes-list { display: grid; gap: 0.5rem; max-height: 15rem; padding: 0.625rem 0.75rem; overflow: auto; }
   .secret code { flex: 1 1 14rem; font-size: 1rem; user-select: all; }
   .told { min-height: 1.45em; }
@@ -138,7 +141,11 @@ export const styles = css`
   @media (max-width: 30rem) {
     dl { grid-template-columns: 1fr; gap: 0.125rem; }
     dd { margin-bottom: 0.5rem; }
-    .toolbar select { flex: 1 1 8rem; }
+    .toolbar > input { flex-basis: 100%; }
+    .toolbar > select { flex-grow: 1; }
+    .buttons { display: grid; grid-template-columns: 1fr 1fr; }
+    .buttons > .notice, .buttons > :last-child:nth-of-type(odd) { grid-column: 1 / -1; }
+    .buttons > button { margin: 0; white-space: normal; }
   }
   @media (prefers-reduced-motion: no-preference) {
     dialog[open] { animation: appear 0.14s ease-out; }

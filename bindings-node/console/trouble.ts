@@ -1,4 +1,4 @@
-import { plain } from "./spelling.js";
+import { plain, snake } from "./spelling.js";
 
 /**
  * Why a request failed. `offline`: no answer came. `slow`: none in time. `cut`: the answer ended early. `foreign`: the answer is
@@ -33,6 +33,8 @@ interface TroubleFacts {
 export class Trouble extends Error {
   readonly kind: TroubleKind;
   readonly detail: string;
+  /** The field at fault, by its name in snake_case; empty for none. */
+  readonly field: string;
   readonly code: string;
   readonly requestId: string;
   /** When it is worth asking again, in milliseconds of the clock; 0 for at once. */
@@ -42,6 +44,7 @@ export class Trouble extends Error {
     super(kind);
     this.kind = kind;
     this.detail = typeof detail === "string" ? detail.slice(0, 500) : "";
+    this.field = snake(/^\w+(?=: )/.exec(this.detail)?.[0] ?? "").replace(/^expires.*/, "expiry");
     this.code = String(code);
     this.requestId = requestId ?? "";
     this.retryAt = wait === undefined ? 0 : Date.now() + wait * 1_000;

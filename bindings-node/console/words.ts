@@ -3,9 +3,13 @@ import { type Messages, en } from "./messages.js";
 export type Word = keyof Messages;
 export type Values = Record<string, string | number>;
 
+const RIGHT_TO_LEFT = /^(ar|ckb|dv|fa|he|ps|sd|ug|ur|yi)\b/;
+
 /** The words of the page in one language, of which a host may replace any. */
 export class Words {
   readonly lang: string;
+  /** The direction of the language. */
+  readonly dir: "ltr" | "rtl";
   readonly #words: Record<string, string>;
   readonly #plural: Intl.PluralRules;
   readonly #number: Intl.NumberFormat;
@@ -14,6 +18,7 @@ export class Words {
     const own = Object.assign({}, ...replaced) as Partial<Messages>;
     // Dates in one language within sentences in another would be worse than a page in English.
     this.lang = /^en\b/.test(lang) || Object.keys(own).length > 0 ? supported(lang) : "en";
+    this.dir = RIGHT_TO_LEFT.test(this.lang) ? "rtl" : "ltr";
     this.#words = { ...en, ...own };
     this.#plural = new Intl.PluralRules(this.lang);
     this.#number = new Intl.NumberFormat(this.lang);

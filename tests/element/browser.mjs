@@ -51,6 +51,12 @@ export async function openPage(t, url, { refusals = false, init, ...options } = 
   return page;
 }
 
+/** For `init`: a page that pauses a while before it asks again pauses less. */
+export function hurry() {
+  const { setTimeout } = window;
+  window.setTimeout = (work, milliseconds) => setTimeout(work, milliseconds < 1_000 ? milliseconds : milliseconds / 20);
+}
+
 /** Waits until the element of a page knows who asks, and has shown its list or what is wrong with it. */
 export async function settled(page) {
   await page.locator("keywright-keys [aria-busy=false]").first().waitFor();

@@ -60,6 +60,15 @@ test("texts from a server are never markup, however they are", async (t) => {
 
 const json = (text) => (response) => response.type("json").send(text);
 
+/** Sends as fast as somebody reads, until nobody does. */
+function flood(response) {
+  const more = () => {
+    while (!response.destroyed && response.write(" ".repeat(1 << 16)));
+  };
+  response.type("json").on("drain", more);
+  more();
+}
+
 /** Answers to a list, and what the page says. */
 const ANSWERS = {
   "null": [json("null"), /does not understand/],
@@ -72,6 +81,7 @@ const ANSWERS = {
   "nothing": [(response) => response.status(204).end(), /incomplete/],
   "an error with 200": [json('{"error": "not today"}'), /does not understand/],
   "HTML that calls itself JSON": [json("<!doctype html><p>Sign in"), /does not understand/],
+  "a flood": [flood, /does not understand/],
   "a body without an end": [(response) => response.type("json") && response.write('{"data": ['), /took too long/],
   "429 for ever": [(response) => response.status(429).set("retry-after", "9".repeat(40)).json({ code: "RATE_LIMITED" }), /too many requests/],
   "429 until a date": [(response) => response.status(429).set("retry-after", new Date(Date.now() + 60_000).toUTCString()).end("slow"), /too many requests/],
@@ -90,16 +100,21 @@ test("a list that is none is told as such, and comes when the server has recover
     init: () => {
       // Where nothing will come, the page is as impatient as a test.
       const { timeout } = AbortSignal;
-      AbortSignal.timeout = (most) => timeout.call(AbortSignal, sessionStorage.getItem("impatient") ? 3_000 : most);
+      AbortSignal.timeout = (most) => timeout.call(AbortSignal, sessionStorage.getItem("impatient") ? 1_000 : most);
     },
   });
   await settled(page);
   for (const [name, [answer, told]] of Object.entries(ANSWERS)) {
-    site.fault = (request, response) => request.path.endsWith("/keys") && (answer(response), true);
+    const closed = new Promise((resolve) => {
+      site.fault = (request, response) => request.path.endsWith("/keys") && (response.on("close", resolve), answer(response), true);
+    });
     if (name === "a body without an end") await page.evaluate(() => sessionStorage.setItem("impatient", "yes"));
     await page.reload();
     await page.getByRole("alert").filter({ hasText: told }).waitFor();
     assert.equal(await page.getByRole("row").count(), 0, name);
+    assert.equal(await page.getByText("Loading keys…").count(), 0, name);
+    // The page listens to none of them any longer.
+    await closed;
     site.fault = null;
     await page.evaluate(() => sessionStorage.clear());
     if (await page.getByRole("button", { name: "Try again", exact: true }).isVisible()) await page.getByRole("button", { name: "Try again" }).click();

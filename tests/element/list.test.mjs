@@ -34,6 +34,7 @@ test("a list shows each key with its use, its end and its state", async (t) => {
   assert.match(await production.innerText(), new RegExp(`${used.prefix}…`));
   assert.match(await rowOf(page, "Soon").innerText(), /Never used\s+Expires.*in 3 days/s);
   assert.match(await rowOf(page, "Soon").innerText(), /Read only/);
+  assert.match(await rowOf(page, "Soon").innerText(), /Created/);
   assert.match(await rowOf(page, "Off").innerText(), /Disabled/);
   assert.match(await rowOf(page, "Turned").innerText(), /Former secret works until/);
   assert.equal(await rowOf(page, "Gone").count(), 0);
@@ -133,4 +134,32 @@ test("two elements on one page, one below a path, and one that another server wo
   await page.locator("keywright-keys").nth(1).getByRole("heading", { name: "API-Schlüssel" }).waitFor();
   await page.locator("keywright-keys").nth(1).getByText("Nie benutzt").waitFor();
   assert.equal(await page.locator("keywright-keys").nth(1).getByRole("button", { name: /erstellen/ }).count(), 0);
+});
+
+test("properties may be set before the element is there, and attributes come and go", async (t) => {
+  const site = await startSite(t, {
+    body: '<keywright-keys graces="2"></keywright-keys><script src="/early.js"></script>',
+    files: { "/early.js": 'Object.assign(document.querySelector("keywright-keys"), { headers: { "x-early": "yes" }, envName: "EARLY" });' },
+  });
+  await site.org.keys.create({ name: "CI" });
+  const page = await openPage(t, site.url);
+  const asked = page.waitForRequest((request) => request.url().endsWith("/openapi.json") || request.url().includes("/keys?"));
+  await page.reload();
+  assert.equal((await (await asked).allHeaders())["x-early"], "yes");
+  await settled(page);
+  const element = page.locator("keywright-keys");
+  const create = page.getByRole("button", { name: "Create key" });
+  await create.waitFor();
+  assert.deepEqual(await element.evaluate(({ envName, graces, readonly, defaultExpiry }) => [envName, graces, readonly, defaultExpiry]), ["EARLY", "2", false, 90]);
+  await element.evaluate((it) => it.setAttribute("readonly", ""));
+  await create.waitFor({ state: "detached" });
+  await element.evaluate((it) => {
+    it.removeAttribute("readonly");
+    it.removeAttribute("graces");
+    it.setAttribute("default-expiry", "30");
+  });
+  await create.waitFor();
+  assert.deepEqual(await element.evaluate(({ graces, readonly, defaultExpiry }) => [graces, readonly, defaultExpiry]), ["1 24 168", false, 30]);
+  await create.click();
+  assert.equal(await page.getByLabel("Expiration").inputValue(), "30");
 });

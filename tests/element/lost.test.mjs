@@ -1,12 +1,12 @@
 // No key that exists and nobody has: lost answers, closed pages, several tabs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fill, inDialog, openPage, rowOf, secret, settled } from "./browser.mjs";
+import { fill, hurry, inDialog, openPage, rowOf, secret, settled } from "./browser.mjs";
 import { startSite } from "./site.mjs";
 
 test("a create whose answer was lost is found, and its secret replaced", async (t) => {
   const site = await startSite(t);
-  const page = await openPage(t, site.url, { refusals: true });
+  const page = await openPage(t, site.url, { refusals: true, init: hurry });
   await settled(page);
   await fill(page, "Lost");
   loseAnswer(site);
@@ -24,7 +24,7 @@ test("a create whose answer was lost is found, and its secret replaced", async (
 
 test("a page that closes before the answer, or before the secret is saved, leaves it to the next one", async (t) => {
   const site = await startSite(t);
-  const page = await openPage(t, site.url, { refusals: true });
+  const page = await openPage(t, site.url, { refusals: true, init: hurry });
   await settled(page);
   await fill(page, "Closed");
   // The key is made, and the page waits for its answer until it closes: a page that hears of a failure asks again.
@@ -63,7 +63,7 @@ test("a page that closes before the answer, or before the secret is saved, leave
 
 test("a page that closes when it has heard that the secret was lost leaves that to the next one", async (t) => {
   const site = await startSite(t);
-  const page = await openPage(t, site.url, { refusals: true });
+  const page = await openPage(t, site.url, { refusals: true, init: hurry });
   await fill(page, "Unlucky");
   loseAnswer(site);
   await inDialog(page, "Create key").click();
@@ -85,7 +85,7 @@ test("a page that closes when it has heard that the secret was lost leaves that 
 
 test("a secret that is replaced while its rotation is unanswered is not offered twice", async (t) => {
   const site = await startSite(t);
-  const page = await openPage(t, site.url, { refusals: true });
+  const page = await openPage(t, site.url, { refusals: true, init: hurry });
   await fill(page, "Twice");
   loseAnswer(site);
   await inDialog(page, "Create key").click();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inDialog, opener, openPage, rowOf, secret, settled } from "./browser.mjs";
+import { PATIENCE, inDialog, opener, openPage, rowOf, secret, settled } from "./browser.mjs";
 import { startSite } from "./site.mjs";
 
 test("a rotation with a grace, its end, and one for a leaked key", async (t) => {
@@ -95,9 +95,11 @@ test("details tell all, and a key is disabled and enabled there", async (t) => {
   assert.match(await page.evaluate(() => document.querySelector("keywright-keys").shadowRoot.activeElement.getAttribute("aria-label")), /Details of/);
 });
 
-test("name, description, permissions and addresses are edited, and the secret stays", async (t) => {
-  const site = await startSite(t, { attributes: 'fields="networks"' });
-  const made = await site.org.keys.create({ name: "Draft", description: "old", scopes: "deals:read,documents:*", networks: ["10.0.0.0/8"] });
+test("all that may change of a key is edited, and the secret stays", async (t) => {
+  const site = await startSite(t, { engine: { tiers: { basic: 100, premium: 1_000, former: 10 } }, attributes: 'fields="level networks" tiers="basic premium"' });
+  const made = await site.org.keys.create({
+    name: "Draft", description: "old", scopes: "deals:read,documents:*", networks: ["10.0.0.0/8"], level: "read", tier: "former", expires_in_days: 10,
+  });
   const page = await openPage(t, site.url, { refusals: true });
   await settled(page);
   const events = page.evaluate(() => new Promise((resolve) => document.addEventListener("updated", ({ detail }) => resolve(detail.key.name))));
@@ -117,20 +119,52 @@ test("name, description, permissions and addresses are edited, and the secret st
   await page.getByLabel("Description").fill("");
   await page.getByLabel("deals:read").uncheck();
   await page.getByLabel("deals:write").check();
+  assert.equal(await page.getByLabel("Expiration", { exact: true }).inputValue(), "kept");
+  await page.getByLabel("Expiration", { exact: true }).selectOption("30");
+  assert.deepEqual(await page.getByLabel("Rate limit tier").locator("option").allInnerTexts(), ["former", "basic", "premium"]);
+  assert.equal(await page.getByLabel("Rate limit tier").inputValue(), "former");
+  await page.getByLabel("Rate limit tier").selectOption("premium");
+  assert.equal(await page.getByLabel("Read only").isChecked(), true);
+  await page.getByLabel("Full access").check();
   await page.getByLabel("Allowed IP addresses").fill("nowhere");
   await inDialog(page, "Save changes").click();
-  await page.getByText("did not accept this").waitFor();
+  // The refusal names the field as the form does, and the focus is there.
+  await page.getByRole("alert").getByText(/did not accept this.*Allowed IP addresses: holds an entry/s).waitFor();
+  await page.locator("textarea[aria-invalid=true]:focus").waitFor();
   await page.getByLabel("Allowed IP addresses").fill("127.0.0.1\n::1");
   await inDialog(page, "Save changes").click();
   await rowOf(page, "Final").getByText("deals:write").waitFor();
   assert.equal(await events, "Final");
   const { key } = await site.kw.verify(made.api_key, { ip: "127.0.0.1" });
   assert.deepEqual([key.name, key.description, key.scopes], ["Final", null, ["deals:write", "documents:*"]]);
+  assert.deepEqual([key.level, key.tier, Math.round((key.expires_at - key.created_at) / 86_400_000)], ["full", "premium", 30]);
+  const saved = async () => {
+    await inDialog(page, "Save changes").click();
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+    return site.org.keys.get(made.id);
+  };
   await edit("Final");
   await page.getByLabel("Allowed IP addresses").fill("");
+  const lifted = await saved();
+  assert.deepEqual([lifted.networks, lifted.expires_at, lifted.tier, lifted.level], [null, key.expires_at, "premium", "full"]);
+  await edit("Final");
+  await page.getByLabel("Expiration", { exact: true }).selectOption("never");
+  await page.getByText("Works until somebody revokes it.").waitFor();
+  assert.equal((await saved()).expires_at, null);
+});
+
+test("the expiry of a key that has expired cannot be edited", async (t) => {
+  const site = await startSite(t);
+  const { id } = await site.org.keys.create({ name: "Over", expires_at: new Date(Date.now() + 1_500) });
+  const deadline = Date.now() + PATIENCE;
+  while ((await site.org.keys.get(id)).status !== "expired") assert.ok(Date.now() < deadline);
+  const page = await openPage(t, site.url);
+  await opener(page, "Details of", "Over").click();
+  await inDialog(page, "Edit").click();
+  await page.getByLabel("deals:read").check();
+  assert.equal(await page.getByLabel("Expiration").count(), 0);
   await inDialog(page, "Save changes").click();
-  await page.getByRole("dialog").waitFor({ state: "hidden" });
-  assert.equal((await site.org.keys.get(made.id)).networks, null);
+  await rowOf(page, "Over").getByText("deals:read").waitFor();
 });
 
 test("everything is done with the keyboard alone", async (t) => {

@@ -80,6 +80,13 @@ const STATES = {
     await inDialog(page, "Edit").click();
     await page.getByLabel("deals:read").waitFor();
   },
+  "edit-wrong": async (page) => {
+    await button(page, "Details of \u2068Billing worker\u2069").click();
+    await inDialog(page, "Edit").click();
+    await page.getByLabel("Allowed IP addresses").fill("nowhere");
+    await inDialog(page, "Save changes").click();
+    await page.getByRole("dialog").getByRole("alert").waitFor();
+  },
   search: async (page) => {
     await page.getByLabel("Search keys").fill("nothing like it");
     await page.getByText("No key matches.").waitFor();
@@ -97,7 +104,7 @@ async function leave(page, state) {
 for (const [form, options] of Object.entries(FORMS)) {
   test(`all states: ${form}`, async (t) => {
     const site = await filled(t);
-    const page = await openPage(t, site.url, options);
+    const page = await openPage(t, site.url, { ...options, refusals: true });
     const accessible = await axe(page);
     const seen = async (state) => {
       await page.screenshot({ path: `${FOLDER}/${state}-${form}.png`, animations: "disabled" });
@@ -141,15 +148,28 @@ const MANNERS = {
   "forced-colors": { options: { forcedColors: "active" }, media: "(forced-colors: active)" },
   "reduced-motion": { options: { reducedMotion: "reduce" }, media: "(prefers-reduced-motion: reduce)" },
   "4k": { options: { viewport: { width: 3840, height: 2160 } }, media: "(min-width: 3840px)" },
-  "right-to-left": { options: {}, media: "all", rtl: true },
+  "right-to-left": { options: {}, media: "all", lang: "he" },
+  // Words in English read from left to right on any page.
+  "english-right-to-left": { options: {}, media: "all", lang: "ar" },
 };
 
-for (const [manner, { options, media, rtl = false }] of Object.entries(MANNERS)) {
+for (const [manner, { options, media, lang }] of Object.entries(MANNERS)) {
   test(`a page in another manner: ${manner}`, async (t) => {
     const site = await filled(t);
     const page = await openPage(t, site.url, options);
-    if (rtl) await page.evaluate(() => (document.documentElement.dir = "rtl"));
     await settled(page);
+    const isMirrored = lang === "he";
+    if (lang) {
+      await page.evaluate(
+        ([lang, words]) => {
+          Object.assign(document.documentElement, { lang, dir: "rtl" });
+          document.querySelector("keywright-keys").messages = words;
+        },
+        [lang, isMirrored ? { title: "מפתחות API", create: "יצירת מפתח" } : {}],
+      );
+      await page.locator(`[part=page][dir=${isMirrored ? "rtl" : "ltr"}]`).waitFor();
+      await settled(page);
+    }
     assert.equal(await page.evaluate((query) => matchMedia(query).matches, media), true);
     await page.screenshot({ path: `${FOLDER}/list-${manner}.png`, animations: "disabled" });
     await button(page, "Details of \u2068Billing worker\u2069").click();
@@ -160,11 +180,12 @@ for (const [manner, { options, media, rtl = false }] of Object.entries(MANNERS))
       return {
         overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
         animation: getComputedStyle(dialog).animationName,
+        isRightToLeft: getComputedStyle(shadowRoot.querySelector("dialog")).direction === "rtl",
         isNameFirst: at("th.name").left < at("th.status").left,
         isInside: at("dialog").left >= 0 && at("dialog").right <= innerWidth,
       };
     });
-    assert.deepEqual(seen, { overflow: 0, animation: manner === "reduced-motion" ? "none" : "appear", isNameFirst: !rtl, isInside: true });
+    assert.deepEqual(seen, { overflow: 0, isRightToLeft: isMirrored, animation: manner === "reduced-motion" ? "none" : "appear", isNameFirst: !isMirrored, isInside: true });
     await page.screenshot({ path: `${FOLDER}/details-${manner}.png`, animations: "disabled" });
     await (await axe(page))(manner);
   });

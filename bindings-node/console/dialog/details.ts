@@ -1,5 +1,5 @@
 import { type TemplateResult, html, nothing } from "lit-html";
-import type { Key, Secret } from "../key.js";
+import { type Key, type Secret, labelOf } from "../key.js";
 import type { Page } from "../page.js";
 import { button } from "../parts/button.js";
 import { levelText, scopeList, statusBadge } from "../parts/key.js";
@@ -19,7 +19,7 @@ export class DetailsDialog extends Dialog {
   }
 
   get title(): string {
-    return this.#key.name || String(this.#key.prefix ?? this.#key.id);
+    return labelOf(this.#key);
   }
 
   #take(key: Key): void {
@@ -42,11 +42,7 @@ export class DetailsDialog extends Dialog {
       ${this.#key.description ? html`<p class="description" dir="auto">${this.#key.description}</p>` : nothing}
       <dl>${this.#facts()}</dl>
       ${this.#secrets()}
-      ${this.notice()}
-      <div class="buttons">
-        ${this.page.canManage ? this.#actions() : nothing}
-        ${button(words.say("close"), { press: () => this.page.close(), hasFocus: true })}
-      </div>
+      ${this.footer([this.page.canManage ? this.#actions() : nothing, button(words.say("close"), { press: () => this.page.close(), hasFocus: true })])}
     </div>`;
   }
 

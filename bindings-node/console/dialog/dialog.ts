@@ -25,18 +25,19 @@ export abstract class Dialog implements ModalDialog {
 
   closed(): void {}
 
-  /** Does one thing at a time, however often a button is pressed, and shows what went wrong. */
-  protected async run(work: () => Promise<void>): Promise<void> {
-    if (this.isBusy || this.mustWait) return;
+  /** Does one thing at a time, however often a button is pressed, and shows and tells what went wrong. */
+  protected async run(work: () => Promise<void>): Promise<Trouble | null> {
+    if (this.isBusy || this.mustWait) return null;
     this.isBusy = true;
     this.trouble = null;
     this.page.show();
     try {
       await work();
+      return null;
     } catch (error) {
       if (!(error instanceof Trouble)) throw error;
-      this.trouble = error;
       if (error.kind === "missing") void this.page.reload();
+      return (this.trouble = error);
     } finally {
       this.isBusy = false;
       this.page.show();
@@ -50,13 +51,13 @@ export abstract class Dialog implements ModalDialog {
       submit(event.target as HTMLFormElement);
     };
     return html`<form novalidate autocomplete="off" @submit=${sent}>
-      ${content} ${this.notice()}
-      <div class="buttons">${buttons}</div>
+      ${content} ${this.footer(buttons)}
     </form>`;
   }
 
-  protected notice(): TemplateResult | null {
-    return this.trouble && troubleNotice(this.page, this.trouble);
+  /** What went wrong and the buttons, which stay in sight. */
+  protected footer(buttons: unknown): TemplateResult {
+    return html`<div class="buttons">${this.trouble && troubleNotice(this.page, this.trouble)} ${buttons}</div>`;
   }
 
   /** Whether the server asked to wait, and the time is not over. */

@@ -1,6 +1,8 @@
-import { type TemplateResult, html } from "lit-html";
+import type { TemplateResult } from "lit-html";
 import type { Key } from "../key.js";
 import type { Page } from "../page.js";
+import type { Fields } from "../spelling.js";
+import { ExpiryPicker } from "./expiry.js";
 import { KeyForm } from "./form.js";
 
 /** The form for a key that is there. Its secret stays. */
@@ -8,7 +10,9 @@ export class EditDialog extends KeyForm {
   readonly #key: Key;
 
   constructor(page: Page, key: Key) {
-    super(page, key);
+    // The end of a key that has expired stays.
+    const hasExpiry = key.expires_at !== undefined && key.status !== "expired";
+    super(page, key, hasExpiry ? new ExpiryPicker(page, key.expires_at) : null);
     this.#key = key;
   }
 
@@ -16,18 +20,14 @@ export class EditDialog extends KeyForm {
     return this.page.words.say("edit_title", { name: this.#key.name });
   }
 
-  protected async send(given: FormData): Promise<void> {
+  protected async send(fields: Fields): Promise<void> {
     const { page } = this;
-    const key = await page.api.update(this.#key.id, this.fields(given));
+    const key = await page.api.update(this.#key.id, fields);
     page.close();
     page.changed("updated", key, "done_updated");
   }
 
   render(): TemplateResult {
-    return this.form(
-      (form) => this.submit(form),
-      html`${this.names()}${this.rights()}`,
-      html`${this.cancelButton()}${this.submitButton(this.page.words.say("save"), "primary")}`,
-    );
+    return this.settings(this.submitButton(this.page.words.say("save"), "primary"));
   }
 }

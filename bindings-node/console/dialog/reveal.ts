@@ -80,10 +80,7 @@ export class RevealDialog extends Dialog {
         ? html`<p>${former ? words.say("reveal_former", { time: format.moment(former) }) : words.say("reveal_former_ended")}</p>`
         : nothing}
       <slot name="reveal"></slot>
-      <div class="buttons">
-        ${button(words.say("download"), { press: () => this.#download() })}
-        ${button(words.say("saved"), { press: save })}
-      </div>
+      ${this.footer([button(words.say("download"), { press: () => this.#download() }), button(words.say("saved"), { press: save })])}
     </div>`;
   }
 }

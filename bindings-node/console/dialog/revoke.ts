@@ -1,5 +1,5 @@
 import { type TemplateResult, html, nothing } from "lit-html";
-import type { Key } from "../key.js";
+import { type Key, labelOf } from "../key.js";
 import type { Page } from "../page.js";
 import { Dialog } from "./dialog.js";
 
@@ -15,16 +15,11 @@ export class RevokeDialog extends Dialog {
   }
 
   get title(): string {
-    return this.page.words.say("revoke_title", { name: this.#label });
-  }
-
-  /** What is typed to confirm. */
-  get #label(): string {
-    return this.#key.name || String(this.#key.prefix ?? this.#key.id);
+    return this.page.words.say("revoke_title", { name: labelOf(this.#key) });
   }
 
   #revoke(form: HTMLFormElement): void {
-    this.#isWrong = typeable(this.#typed) !== typeable(this.#label);
+    this.#isWrong = typeable(this.#typed) !== typeable(labelOf(this.#key));
     this.page.show();
     if (this.#isWrong) {
       form.querySelector("input")?.focus();
@@ -42,7 +37,7 @@ export class RevokeDialog extends Dialog {
     const content = html`<p>${words.say("revoke_text")}</p>
       <p>${used ? words.say("revoke_used", { time: format.relative(used) }) : words.say("unused")}</p>
       <div class="field">
-        <label for="confirmation">${words.say("revoke_confirm", { name: this.#label })}</label>
+        <label for="confirmation">${words.say("revoke_confirm", { name: labelOf(this.#key) })}</label>
         <input part="input" id="confirmation" autocomplete="off" autocapitalize="off" spellcheck="false" dir="auto" autofocus aria-invalid=${this.#isWrong}
           aria-describedby=${this.#isWrong ? "confirmation-error" : nothing} @input=${type} />
         ${this.#isWrong ? html`<small class="wrong" id="confirmation-error" role="alert">${words.say("revoke_wrong")}</small>` : nothing}

@@ -15,15 +15,14 @@ export function levelText(words: Words, level: string): string {
   return LEVELS.includes(level) ? words.say(`level_${level}` as Word) : level;
 }
 
-/** "Never", "Expires in 3 days". Marked when that is soon. */
-export function expiryText(page: Page, key: Key): TemplateResult {
-  const { words, format } = page;
-  if (!key.expires_at) return html`${words.say("never_expires")}`;
-  const left = Date.parse(key.expires_at) - Date.now();
+/** "Never", "Expires in 3 days", with the exact time, and whether that is soon. */
+export function expiryOf({ words, format }: Page, { expires_at: end }: Key): { text: string; moment: string; isSoon: boolean } {
+  if (!end) return { text: words.say("never_expires"), moment: "", isSoon: false };
+  const left = Date.parse(end) - Date.now();
   const isFar = left > 60 * DAY;
-  const time = isFar ? format.date(key.expires_at) : format.relative(key.expires_at);
+  const time = isFar ? format.date(end) : format.relative(end);
   const text = isFar ? time : words.say(left > 0 ? "expires" : "expired", { time });
-  return html`<time class=${left > 0 && left < 7 * DAY ? "soon" : nothing} datetime=${key.expires_at} title=${format.moment(key.expires_at)}>${text}</time>`;
+  return { text, moment: format.moment(end), isSoon: left > 0 && left < 7 * DAY };
 }
 
 export function scopeList(words: Words, scopes: string[], most: number): TemplateResult {

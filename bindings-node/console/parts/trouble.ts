@@ -10,10 +10,10 @@ const TOLD = ["refused", "conflict", "failed", "busy"];
 /** Says what happened and what to do next. */
 export function troubleNotice(page: Page, trouble: Trouble, retry?: () => void): TemplateResult {
   const { words } = page;
-  const { kind, code, detail } = trouble;
+  const { kind, code, detail, field } = trouble;
   const word = `code_${code}`;
-  // The server names the field before the first colon.
-  const told = words.knows(word) ? words.say(word, { field: detail.split(":")[0] ?? "" }) : detail;
+  const label = words.knows(field) ? words.say(field) : field;
+  const told = words.knows(word) ? words.say(word, { field: label || detail }) : label ? label + detail.slice(detail.indexOf(":")) : detail;
   const seconds = Math.ceil((trouble.retryAt - Date.now()) / 1_000);
   if (seconds > 0) page.showIn(1_000);
   const wait = seconds > 0 ? words.say("retry_in", { count: seconds }) : null;

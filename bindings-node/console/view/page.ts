@@ -15,8 +15,11 @@ const KEY_ICON = html`<svg viewBox="0 0 24 24" fill="none" stroke="currentColor"
 export function pageView(page: Page): TemplateResult {
   const { words, list } = page;
   const isBlank = list.isReady && list.loaded === 0 && !isFiltered(page);
-  const isDrawn = page.draw(list.isReady ? list.shown.length : 0);
-  return html`<div class="page" part="page" lang=${words.lang} aria-busy=${!(page.isReady && isDrawn)}>
+  // Without a row there is no table.
+  if (!list.isReady || list.shown.length === 0) page.groups = [];
+  page.pace.isBehind = false;
+  const content = isBlank ? empty(page) : list.isReady ? found(page) : list.trouble ? nothing : skeleton();
+  return html`<div class="page" part="page" lang=${words.lang} dir=${words.dir} aria-busy=${!page.isReady || page.pace.isBehind}>
     <header part="header">
       <slot name="heading"><h2 part="heading" tabindex="-1">${words.say("title")}</h2></slot>
       ${isBlank ? nothing : createButton(page)}
@@ -26,8 +29,8 @@ export function pageView(page: Page): TemplateResult {
     ${list.trouble
       ? html`<slot name=${list.trouble.kind === "signed_out" ? "signed-out" : "trouble"}>${troubleNotice(page, list.trouble, () => void page.reload())}</slot>`
       : nothing}
-    ${isBlank ? empty(page) : list.isReady ? found(page) : list.trouble ? nothing : skeleton()}
-    <p class="off-screen" role="status">${page.told || (list.isReady ? summary(page) : words.say("loading"))}</p>
+    ${content}
+    <p class="off-screen" role="status">${page.told || (list.isReady ? summary(page) : list.trouble ? "" : words.say("loading"))}</p>
   </div>`;
 }
 

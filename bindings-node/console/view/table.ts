@@ -2,97 +2,93 @@ import { type TemplateResult, html, noChange, nothing } from "lit-html";
 import { DetailsDialog } from "../dialog/details.js";
 import { RevokeDialog } from "../dialog/revoke.js";
 import { RotateDialog } from "../dialog/rotate.js";
-import { type Key, formerSecrets } from "../key.js";
+import { type Key, formerSecrets, labelOf } from "../key.js";
 import type { Page } from "../page.js";
+import { expiryOf, levelText, scopeList, statusBadge } from "../parts/key.js";
 import type { Word } from "../words.js";
-import { button } from "../parts/button.js";
-import { expiryText, levelText, scopeList, statusBadge } from "../parts/key.js";
 
-interface Column {
-  name: Word;
-  class: string;
-  /** Whether the host shows what stands in it. */
-  isShown(key: Key): boolean;
-  cell(page: Page, key: Key): unknown;
+/** Which columns the host shows. */
+interface Columns {
+  hasScopes: boolean;
+  hasUse: boolean;
+  hasExpiry: boolean;
 }
 
-const COLUMNS: Column[] = [
-  { name: "name", class: "name", isShown: () => true, cell: nameCell },
-  {
-    name: "scopes",
-    class: "scopes",
-    isShown: (key) => key.scopes !== undefined,
-    cell: ({ words }, key) => html`${scopeList(words, key.scopes ?? [], 2)}${key.level ? html`<small>${levelText(words, key.level)}</small>` : nothing}`,
-  },
-  { name: "status", class: "status", isShown: () => true, cell: statusCell },
-  { name: "column_used", class: "used", isShown: (key) => key.last_used_at !== undefined || key.usage_count !== undefined, cell: usedCell },
-  { name: "column_expires", class: "expires", isShown: (key) => key.expires_at !== undefined, cell: expiryText },
-];
+const DIALOGS = { details: DetailsDialog, rotate: RotateDialog, revoke: RevokeDialog };
 
 /** Rows in a group. A browser neither styles nor lays out the groups that are far from the window. */
 const GROUP = 20;
+/** What a new row costs, where 1 is one that is patched. */
+const NEW_ROW = 5;
 
 /** The keys. Roles stand on each part, because its layout is not a table's: narrow pages show cards. */
 export function table(page: Page, keys: Key[]): TemplateResult {
   const { words, canManage } = page;
-  const columns = COLUMNS.filter((column) => keys.some((key) => column.isShown(key)));
-  const minute = Math.floor(Date.now() / 60_000);
-  const shape = columns.map((column) => column.class).join();
-  // A group is rendered again when a key in it changes, or the minute that its times count from.
-  const group = (keys: Key[], at: number) => {
+  const shows = (field: keyof Key) => keys.some((key) => key[field] !== undefined);
+  const columns = { hasScopes: shows("scopes"), hasUse: shows("last_used_at") || shows("usage_count"), hasExpiry: shows("expires_at") };
+  const state = [Math.floor(Date.now() / 60_000), canManage, words, ...Object.values(columns)];
+  const groups = [];
+  for (let at = 0; at * GROUP < keys.length; at += 1) {
+    const group = keys.slice(at * GROUP, (at + 1) * GROUP);
     const before = page.groups[at];
-    const now = (page.groups[at] = [minute, canManage, words, shape, ...keys]);
-    if (before?.length === now.length && now.every((value, at) => value === before[at])) return noChange;
-    return html`<tbody role="rowgroup">${keys.map((key) => row(page, columns, key))}</tbody>`;
-  };
-  const groups = inGroups(keys.slice(0, page.drawn));
+    const now = [...state, ...group];
+    // A group is rendered again when a key in it changes, or the minute that its times count from.
+    const isSame = before?.length === now.length && now.every((value, at) => value === before[at]);
+    if (!isSame && page.pace.allows(group.length * (before ? 1 : NEW_ROW))) {
+      page.groups[at] = now;
+      groups.push(html`<tbody role="rowgroup">${group.map((key) => row(page, columns, key))}</tbody>`);
+    } else if (before) groups.push(noChange);
+    else break;
+  }
   page.groups.length = groups.length;
-  return html`<table part="table" role="table" aria-label=${words.say("title")}>
+  const head = (name: Word, kind: string, isShown = true) => html`<th role="columnheader" scope="col" class=${kind} ?hidden=${!isShown}>${words.say(name)}</th>`;
+  // One listener for all rows.
+  const press = ({ target }: Event) => {
+    const name = (target as Element).closest<HTMLElement>("[data-opens]")?.dataset["opens"];
+    const row = (target as Element).closest<HTMLElement & { key: Key }>("tbody tr");
+    if (name && row) page.open(new DIALOGS[name as keyof typeof DIALOGS](page, row.key));
+  };
+  return html`<table part="table" role="table" aria-label=${words.say("title")} @click=${press}>
     <thead role="rowgroup">
       <tr role="row">
-        ${columns.map((column) => html`<th role="columnheader" scope="col" class=${column.class}>${words.say(column.name)}</th>`)}
+        ${head("name", "name")} ${head("scopes", "scopes", columns.hasScopes)} ${head("status", "status")} ${head("column_used", "used", columns.hasUse)}
+        ${head("column_expires", "expires", columns.hasExpiry)}
         ${canManage ? html`<th role="columnheader" scope="col" class="actions"><span class="off-screen">${words.say("column_actions")}</span></th>` : nothing}
       </tr>
     </thead>
-    ${groups.map(group)}
+    ${groups}
   </table>`;
 }
 
-function inGroups(keys: Key[]): Key[][] {
-  return Array.from({ length: Math.ceil(keys.length / GROUP) }, (_, at) => keys.slice(at * GROUP, (at + 1) * GROUP));
-}
-
-function row(page: Page, columns: Column[], key: Key): TemplateResult {
-  return html`<tr role="row" part="row" class=${key.status}>
-    ${columns.map((column) => html`<td role="cell" part="cell" class=${column.class} data-label=${page.words.say(column.name)}>${column.cell(page, key)}</td>`)}
-    ${page.canManage ? html`<td role="cell" part="cell" class="actions">${actions(page, key)}</td>` : nothing}
+/** One template for almost all of a row: a browser makes it by one copy. */
+function row(page: Page, { hasScopes, hasUse, hasExpiry }: Columns, key: Key): TemplateResult {
+  const { words, format, canManage } = page;
+  const { prefix, environment, status, level, last_used_at: used, usage_count: count, created_at: created } = key;
+  const name = labelOf(key);
+  const graceEnd = status === "active" ? formerSecrets(key)[0]?.grace_ends_at : null;
+  const expiry = expiryOf(page, key);
+  return html`<tr role="row" part="row" class=${status} .key=${key}>
+    <td role="cell" part="cell" class="name">
+      <button type="button" class="link" part="key-name" data-opens="details" aria-label=${words.say("details_of", { name })}><bdi>${name}</bdi></button>
+      <small><code>${prefix ? `${prefix}…` : ""}</code> <span class="tag" ?hidden=${!environment}>${environment}</span></small>
+    </td>
+    <td role="cell" part="cell" class="scopes" data-label=${words.say("scopes")} ?hidden=${!hasScopes}>${scopeList(words, key.scopes ?? [], 2)}<small>${level ? levelText(words, level) : nothing}</small></td>
+    <td role="cell" part="cell" class="status" data-label=${words.say("status")}>${statusBadge(words, status)}<small>${graceEnd ? words.say("former_works", { time: format.date(graceEnd) }) : nothing}</small></td>
+    <td role="cell" part="cell" class="used" data-label=${words.say("column_used")} ?hidden=${!hasUse}>
+      <span class=${used ? "" : "muted"} title=${used ? format.moment(used) : nothing}>${used ? format.relative(used) : words.say("never_used")}</span>
+      <small>${count ? words.say("uses", { count }) : nothing}</small>
+    </td>
+    <td role="cell" part="cell" class="expires" data-label=${words.say("column_expires")} ?hidden=${!hasExpiry}>
+      <span class=${expiry.isSoon ? "soon" : ""} title=${expiry.moment || nothing}>${expiry.text}</span>
+      <small>${created ? words.say("created_on", { date: format.date(created) }) : nothing}</small>
+    </td>
+    ${canManage ? actions(page, key, name) : nothing}
   </tr>`;
 }
 
-function nameCell(page: Page, key: Key): TemplateResult {
-  const open = () => page.open(new DetailsDialog(page, key));
-  const name = key.name || String(key.prefix ?? key.id);
-  return html`<button type="button" class="link" part="key-name" aria-label=${page.words.say("details_of", { name })} @click=${open}><bdi>${name}</bdi></button>
-    <small>${key.prefix ? html`<code>${key.prefix}…</code>` : nothing} ${key.environment ? html`<span class="tag">${key.environment}</span>` : nothing}</small>`;
-}
-
-function statusCell(page: Page, key: Key): TemplateResult {
-  const end = formerSecrets(key)[0]?.grace_ends_at;
-  return html`${statusBadge(page.words, key.status)}${end && key.status === "active" ? html`<small>${page.words.say("former_works", { time: page.format.date(end) })}</small>` : nothing}`;
-}
-
-function usedCell({ words, format }: Page, key: Key): TemplateResult {
-  const { last_used_at: used, usage_count: count } = key;
-  const time = used && html`<time datetime=${used} title=${format.moment(used)}>${format.relative(used)}</time>`;
-  return html`${time || html`<span class="muted">${words.say("never_used")}</span>`}${count ? html`<small>${words.say("uses", { count })}</small>` : nothing}`;
-}
-
-function actions(page: Page, key: Key): TemplateResult | typeof nothing {
-  if (key.status === "revoked") return nothing;
-  const { words } = page;
-  const name = key.name || String(key.prefix ?? key.id);
-  const rotate = () => page.open(new RotateDialog(page, key));
-  const revoke = () => page.open(new RevokeDialog(page, key));
-  return html`${key.status === "active" ? button(words.say("rotate"), { press: rotate, kind: "quiet", name: words.say("rotate_name", { name }) }) : nothing}
-  ${button(words.say("revoke"), { press: revoke, kind: "quiet", name: words.say("revoke_name", { name }) })}`;
+function actions({ words }: Page, { status }: Key, name: string): TemplateResult {
+  return html`<td role="cell" part="cell" class="actions">
+    <button type="button" class="quiet" part="button quiet-button" data-opens="rotate" aria-label=${words.say("rotate_name", { name })} ?hidden=${status !== "active"}>${words.say("rotate")}</button>
+    <button type="button" class="quiet" part="button quiet-button" data-opens="revoke" aria-label=${words.say("revoke_name", { name })} ?hidden=${status === "revoked"}>${words.say("revoke")}</button>
+  </td>`;
 }
