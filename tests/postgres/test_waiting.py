@@ -87,15 +87,17 @@ class Held:
         self.name, self.port = proxy["name"], proxy["port"]
 
     def hold(self) -> int:
-        """Holds all answers from now on, and returns the number of requests until now."""
+        """Holds all answers from now on, and returns how often the server was asked until now."""
         self.servers("traffic", self.name, mode="hold", direction="to_client")
-        return self.requests()
+        return self.asked()
 
     def release(self) -> None:
         self.servers("traffic", self.name)
 
-    def requests(self) -> int:
-        return int(self.servers("state", self.name)["requests"])
+    def asked(self) -> int:
+        """The number of requests and of connections: a connection that was lost is opened anew."""
+        state = self.servers("state", self.name)
+        return int(state["requests"]) + int(state["accepted"])
 
 
 @pytest.fixture
@@ -115,7 +117,7 @@ def test_a_loop_goes_on_while_a_call_waits(database: Database, texts: list[str],
         for line, said in ((f"verify {texts[1]}", "verified allowed"), ("create second", "created second")):
             before = held.hold()
             program.send(line)
-            until(lambda before=before: held.requests() > before)
+            until(lambda before=before: held.asked() > before)
             # The answer cannot have come, and the loop serves others.
             assert all(program.is_alive() for _ in range(3))
             held.release()
@@ -124,19 +126,20 @@ def test_a_loop_goes_on_while_a_call_waits(database: Database, texts: list[str],
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "tokio"])
-def test_cancelled_callers_leak_nothing(database: Database, texts: list[str], until: Any, kind: str) -> None:
+def test_cancelled_callers_leak_nothing(database: Database, until: Any, kind: str) -> None:
     held = Held(database)
+    with database.open() as kw:
+        rounds = [[kw.keys.create(name=f"{round_} {number}").api_key for number in range(3)] for round_ in range(5)]
     opened = f"select count(*) from pg_stat_activity where application_name = 'leaks_{kind}'"
     with started(kind, database.url(port=held.port, application_name=f"leaks_{kind}", sslmode="disable")) as program:
-        for round_ in range(5):
+        for round_, texts in enumerate(rounds):
+            # Changes of the round before may still be on their way, so only a key that is not in memory is sure to be asked for.
             before = held.hold()
             for number in range(40):
                 program.send(f"verify {texts[number % 3]}" if number % 2 else f"create cancelled-{round_}-{number}")
-            until(lambda before=before: held.requests() > before)
+            until(lambda before=before: held.asked() > before)
             program.send("cancel")
-            # Before it come those that memory answered.
-            while (said := program.hear()) != "cancelled":
-                assert said == "verified allowed"
+            assert program.hear() == "cancelled"
             held.release()
             program.send(f"verify {texts[0]}")
             assert program.hear() == "verified allowed"
@@ -148,7 +151,7 @@ def test_cancelled_callers_leak_nothing(database: Database, texts: list[str], un
     with database.open() as kw:
         names = [it.name for it in kw.keys.list(limit=1_000)]
         assert names.count("last") == 1
-        assert len(set(names)) == len(names) - 2, "a cancelled change was made twice"
+        assert len(set(names)) == len(names), "a cancelled change was made twice"
         assert kw.audit.verify().ok
 
 
@@ -163,7 +166,7 @@ def test_python_lets_other_threads_run_while_it_waits(database: Database, texts:
             waiting = threading.Thread(target=call)
             waiting.start()
             # This thread runs Python meanwhile, or it would never see the request.
-            until(lambda before=before: held.requests() > before)
+            until(lambda before=before: held.asked() > before)
             assert waiting.is_alive()
             held.release()
             waiting.join()
