@@ -15,9 +15,9 @@ limited=(rust="$rust" python="$python tests/checker/python/limits.py" node="node
 case "${1-}" in
   machines) with_servers "$python" tests/checker/machines.py "${programs[@]}" "${@:2}" ;;
   losses) with_servers "$python" tests/checker/losses.py "${@:2}" ;;
-  --limits) "$python" tests/checker/limits.py "${@:2}" "${limited[@]}" ;;
+  --limits) with_servers "$python" tests/checker/limits.py "${@:2}" "${limited[@]}" ;;
   *)
-    "$python" tests/checker/limits.py "${limited[@]}"
+    with_servers "$python" tests/checker/limits.py "${limited[@]}"
     "$python" tests/checker/checker.py "$@" "${programs[@]}"
     ;;
 esac

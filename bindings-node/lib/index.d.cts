@@ -19,6 +19,11 @@ export type Status = "active" | "disabled" | "expired" | "revoked";
 export type Level = "read" | "read_write" | "full";
 /** The requests that a rate limit counts together: those of a key, an org or an agent. */
 export type Per = "key" | "org" | "agent";
+/**
+ * The answer when the place of shared limits cannot be reached: this process enforces the limit on its own, the request is
+ * `unavailable`, or it passes uncounted.
+ */
+export type WhenUnreachable = "local" | "refuse" | "allow";
 /** Text, or a number in a database made with `idStyle: "integer"`. */
 export type KeyId = string | number;
 
@@ -34,6 +39,10 @@ export interface LimitRule {
   per?: Per | null | undefined;
   /** The class of operations that the limit counts; every request by default. */
   operation?: string | null | undefined;
+  /** Whether processes of several machines buy each request of its own, at a round trip each; false by default. */
+  exact?: boolean | null | undefined;
+  /** The answer when the place of shared limits cannot be reached; `local` by default. */
+  when_unreachable?: WhenUnreachable | null | undefined;
 }
 /** Up to 8 limits by name, where a number means requests per minute, or a list of named limits. */
 export type LimitRules =
@@ -86,10 +95,11 @@ export interface Options {
   /** The limits of every key. */
   limits?: LimitRules | null | undefined;
   /**
-   * Where limits are counted: `"machine"`, together with all processes of this machine on the SQLite file, or `"process"`, each
-   * process on its own. By default `"machine"` on SQLite and `"process"` on PostgreSQL.
+   * Where limits are counted: `"machine"`, together with all processes of this machine on the SQLite file; `"store"`, together
+   * with all processes of all machines on the PostgreSQL database; or `"process"`, each process on its own. By default
+   * `"machine"` on SQLite and `"store"` on PostgreSQL.
    */
-  limiter?: "process" | "machine" | null | undefined;
+  limiter?: "process" | "machine" | "store" | null | undefined;
   /**
    * Receives each event of this process shortly after it: a key was created, rotated or revoked, expires soon, was long unused,
    * a former secret was used, a revoked one was presented. It blocks nothing and does not keep the process alive. An exception
@@ -235,6 +245,9 @@ export interface Limit {
   readonly per: Per;
   /** The class of operations that the limit counts; null for every request. */
   readonly operation: string | null;
+  /** Whether processes of several machines buy each request of its own. */
+  readonly exact: boolean;
+  readonly when_unreachable: WhenUnreachable;
 }
 
 interface KeyFields<Time> {

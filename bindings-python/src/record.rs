@@ -38,6 +38,7 @@ into_field! {
     keywright::Status => EnumText: |status: keywright::Status| status.as_str().into();
     keywright::Level => EnumText: |level: keywright::Level| level.as_str().into();
     keywright::Per => EnumText: |per: keywright::Per| per.as_str().into();
+    keywright::WhenUnreachable => EnumText: |answer: keywright::WhenUnreachable| answer.as_str().into();
     keywright::EventKind => EnumText: |kind: keywright::EventKind| kind.as_str().into();
     keywright::Code => EnumText: |code: keywright::Code| code.as_str().into();
 }

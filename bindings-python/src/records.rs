@@ -98,6 +98,10 @@ mirror! {
         per: EnumText,
         /// The class of operations that the limit counts; `None` for every request.
         operation: Option<String>,
+        /// Whether processes of several machines buy each request of its own.
+        exact: bool,
+        /// The answer when the place of shared limits cannot be reached: `local`, `refuse` or `allow`.
+        when_unreachable: EnumText,
     }
 }
 
@@ -112,7 +116,7 @@ mirror! {
         remaining: u64,
         /// The seconds until the limit is unused again.
         reset_seconds: u64,
-        /// Whether all processes share the limit.
+        /// Whether processes shared the limit for this verification.
         shared: bool,
     }
 }

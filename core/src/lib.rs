@@ -63,7 +63,7 @@ pub use keyring::{
 };
 pub use record::{
     AgentUsage, ApiKey, AuditCheck, AuditEntry, AuditHead, IssuedKey, Key, KeyId, Level, Limit, LimitState, Limiter,
-    OrgRecord, Page, Parsed, Per, Revealed, Secret, Status,
+    OrgRecord, Page, Parsed, Per, Revealed, Secret, Status, WhenUnreachable,
 };
 pub use scope::{Catalogue, IntoScopes};
 pub use verify::Presented;

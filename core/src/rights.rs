@@ -133,6 +133,8 @@ fn is_within(limit: &Limit, bound: &Limit) -> bool {
     (&limit.name, &limit.operation, limit.per) == (&bound.name, &bound.operation, bound.per)
         && limit.rate <= bound.rate
         && limit.burst <= bound.burst
+        && limit.exact >= bound.exact
+        && limit.when_unreachable <= bound.when_unreachable
 }
 
 fn nets_cover(bound: Option<&[String]>, networks: Option<&[String]>) -> bool {
@@ -151,6 +153,7 @@ fn nets_cover(bound: Option<&[String]>, networks: Option<&[String]>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::WhenUnreachable;
 
     fn rights() -> Rights {
         Rights {
@@ -158,10 +161,14 @@ mod tests {
             scopes: vec!["deals:*".into(), "keys:manage".into()],
             level: Some(Level::ReadWrite),
             tier: Some("basic".into()),
-            limits: vec![Limit::new("own", 10).burst(5)],
+            limits: vec![own_limit()],
             networks: Some(vec!["10.0.0.0/8".into()]),
             expires_at: Some(1_000),
         }
+    }
+
+    fn own_limit() -> Limit {
+        Limit::new("own", 10).burst(5)
     }
 
     #[test]
@@ -178,6 +185,10 @@ mod tests {
         };
         assert_eq!(own.cover(&less), Ok(()));
         assert_eq!(own.cover(&Rights { networks: Some(vec![]), scopes: vec![], ..less.clone() }), Ok(()));
+        let strict = own_limit().exact(true).when_unreachable(WhenUnreachable::Refuse);
+        let stricter = Rights { limits: vec![strict], ..rights() };
+        assert_eq!(own.cover(&stricter), Ok(()));
+        assert_eq!(stricter.cover(&own).unwrap_err().field(), Some("limits"));
         let more = [
             ("scopes", Rights { scopes: vec!["users:read".into()], ..rights() }),
             ("scopes", Rights { scopes: vec!["keys:*".into()], ..rights() }),
@@ -190,6 +201,7 @@ mod tests {
             ("limits", Rights { limits: vec![Limit::new("own", 11).burst(5)], ..rights() }),
             ("limits", Rights { limits: vec![Limit::new("own", 10).burst(6)], ..rights() }),
             ("limits", Rights { limits: vec![Limit::new("other", 1)], ..rights() }),
+            ("limits", Rights { limits: vec![own_limit().when_unreachable(WhenUnreachable::Allow)], ..rights() }),
             ("limits", Rights { limits: vec![Limit::new("own", 1).burst(1).operation("read")], ..rights() }),
             ("networks", Rights { networks: None, ..rights() }),
             ("networks", Rights { networks: Some(vec!["0.0.0.0/0".into()]), ..rights() }),

@@ -122,11 +122,6 @@ fn ready<T>(poll: Poll<T>) -> Option<T> {
     }
 }
 
-/// The output of a future that is ready at once.
-pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    ready(poll_once(std::pin::pin!(future)))
-}
-
 /// Polls a future once. With SQLite and `hmac-sha256` a verification is always `Now`.
 ///
 /// ```

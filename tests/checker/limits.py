@@ -1,4 +1,4 @@
-"""Four programs in Rust, Python and Node share one limit on one SQLite file.
+"""Four programs in Rust, Python and Node share one limit, on one SQLite file and on one PostgreSQL database.
 
     limits.py rust=COMMAND python=COMMAND node=COMMAND [--seconds N]
 
@@ -14,6 +14,7 @@ import secrets
 import shlex
 import subprocess
 import tempfile
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ SECOND = 1_000_000_000
 
 # Requests a minute, and at once.
 RATE, BURST = 6_000, 1_000
+# How long a program may spend what it bought in the database.
+LEASE = SECOND // 10
 
 
 class Program:
@@ -60,21 +63,43 @@ class Program:
         return line
 
 
-def run(commands: dict[str, str], limiter: str, pause: int, seconds: float) -> tuple[int, int, int]:
-    """How many requests were admitted, how many may be, and how many were refused. A pause is in nanoseconds."""
-    pepper = secrets.token_hex(32)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "keys.db"
-        with Keywright(f"sqlite:{file}", brand="check", pepper=pepper) as kw:
-            text = kw.keys.create(name="limited").api_key
-        order = {"file": str(file), "text": text, "rate": RATE, "burst": BURST, "limiter": limiter, "pause": pause}
-        programs = [Program(commands[it], order, pepper) for it in LANGUAGES]
+class Site:
+    """A database, and the limiter that its programs use."""
+
+    def __init__(self, commands: dict[str, str], limiter: str, url: str) -> None:
+        self.commands, self.limiter, self.url = commands, limiter, url
+        self.pepper = secrets.token_hex(32)
+        with Keywright(url, brand="check", pepper=self.pepper, limiter="process") as kw:
+            self.text = kw.keys.create(name="limited").api_key
+
+    def run(self, pause: int, seconds: float) -> tuple[int, int, int]:
+        """How many requests were admitted, how many may be, and how many were refused. A pause is in nanoseconds."""
+        limit = {"rate": RATE, "burst": BURST, "limiter": self.limiter, "pause": pause}
+        order = {"url": self.url, "text": self.text, **limit}
+        programs = [Program(self.commands[it], order, self.pepper) for it in LANGUAGES]
         for program in programs:
             program.start(round(seconds * SECOND))
         results = [it.result() for it in programs]
-    window = max(it["last"] for it in results) - min(it["first"] for it in results)
-    total = {name: sum(it[name] for it in results) for name in ("admitted", "refused")}
-    return total["admitted"], BURST + math.floor(window * RATE / 60 / SECOND), total["refused"]
+        window = max(it["last"] for it in results) - min(it["first"] for it in results)
+        if self.limiter == "store":
+            window += LEASE
+        total = {name: sum(it[name] for it in results) for name in ("admitted", "refused")}
+        return total["admitted"], BURST + math.floor(window * RATE / 60 / SECOND), total["refused"]
+
+
+def check(site: Site, seconds: float) -> None:
+    admitted, most, _ = site.run(0, seconds)
+    print(f"{site.limiter}, as often as they can: {admitted} admitted, {most} allowed", flush=True)
+    if not BURST <= admitted <= most:
+        raise SystemExit("that is wrong")
+
+
+def check_half(site: Site, seconds: float) -> None:
+    """Each program asks at an eighth of the rate."""
+    admitted, _, refused = site.run(2 * len(LANGUAGES) * 60 * SECOND // RATE, seconds)
+    print(f"{site.limiter}, at half the rate: {admitted} admitted, {refused} refused", flush=True)
+    if refused or not admitted:
+        raise SystemExit("that is wrong")
 
 
 def main() -> None:
@@ -83,18 +108,15 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=2)
     given = options.parse_args()
     commands = dict(it.split("=", 1) for it in given.commands)
-    admitted, most, _ = run(commands, "process", 0, 0.1)
-    if admitted <= most:
-        raise SystemExit(f"programs that share nothing were admitted {admitted} times, and no more than {most}")
-    admitted, most, _ = run(commands, "machine", 0, given.seconds)
-    print(f"as often as they can: {admitted} admitted, {most} allowed")
-    if not BURST <= admitted <= most:
-        raise SystemExit("that is wrong")
-    # Each program asks at an eighth of the rate.
-    admitted, _, refused = run(commands, "machine", 2 * len(LANGUAGES) * 60 * SECOND // RATE, given.seconds)
-    print(f"at half the rate: {admitted} admitted, {refused} refused")
-    if refused or not admitted:
-        raise SystemExit("that is wrong")
+    with tempfile.TemporaryDirectory() as folder:
+        files = (f"sqlite:{Path(folder) / f'{number}.db'}" for number in count())
+        schemas = (f"{os.environ['KEYWRIGHT_TEST_POSTGRES']}&schema=limits_{number}" for number in count())
+        admitted, most, _ = Site(commands, "process", next(files)).run(0, 0.1)
+        if admitted <= most:
+            raise SystemExit(f"programs that share nothing were admitted {admitted} times, and no more than {most}")
+        for limiter, urls in (("machine", files), ("store", schemas)):
+            check(Site(commands, limiter, next(urls)), given.seconds)
+            check_half(Site(commands, limiter, next(urls)), given.seconds)
 
 
 main()

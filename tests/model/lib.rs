@@ -4,6 +4,7 @@
 
 mod database;
 mod flaw;
+mod leases;
 mod process;
 #[cfg(test)]
 mod search;
@@ -11,4 +12,5 @@ mod step;
 mod system;
 
 pub use self::flaw::Flaw;
+pub use self::leases::{LeaseFlaw, LeaseModel};
 pub use self::system::{FreshnessModel, Sizes};

@@ -51,7 +51,8 @@ test("a key has its fields, with dates, and is frozen to its depth", async (t) =
   assert.ok(key.created_at instanceof Date && key.secrets[0].created_at instanceof Date);
   assert.equal(key.expires_at, null);
   assert.deepEqual(key.metadata, { plan: { seats: [1, 2] } });
-  assert.deepEqual(key.limits, [{ name: "own", rate: 10, burst: 2, per: "key", operation: "read" }]);
+  const own = { name: "own", rate: 10, burst: 2, per: "key", operation: "read", exact: false, when_unreachable: "local" };
+  assert.deepEqual(key.limits, [own]);
   const { metadata, secrets, scopes, networks, limits } = key;
   const parts = [key, scopes, networks, limits, limits[0], metadata, metadata.plan, metadata.plan.seats, secrets, secrets[0]];
   for (const part of parts) assert.ok(Object.isFrozen(part), inspect(part));

@@ -30,9 +30,10 @@ def application(database: Database) -> str:
 
 
 def test_the_application_does_all_that_it_needs(database: Database, application: str) -> None:
-    with database.open(database.url(role=application), max_staleness=0) as kw:
+    limits = {"calls": {"rate": 100, "when_unreachable": "refuse"}}
+    with database.open(database.url(role=application), max_staleness=0, limits=limits) as kw:
         new = kw.keys.create(name="CI", scopes="deals:read", expires_in_days=1)
-        assert kw.verify(new.api_key, agent="buyer-7")
+        assert kw.verify(new.api_key, agent="buyer-7").limits[0].shared
         kw.keys.update(new.id, name="renamed", metadata={"a": 1})
         kw.keys.attest(new.id, agent="buyer-7", claims={"purchase": "paper"})
         rotated = kw.keys.rotate(new.id, grace="1h")

@@ -221,6 +221,7 @@ def test_an_audit_check_is_true_when_the_chain_is_whole(kw: Keywright) -> None:
 
 def test_a_key_holds_its_own_limits(kw: Keywright) -> None:
     plain = {"name": "import", "rate": 10, "burst": 2, "per": "key", "operation": "import"}
+    plain |= {"exact": False, "when_unreachable": "local"}
     new = kw.keys.create(name="CI", limits=[{"name": "import", "rate": 10, "burst": 2, "operation": "import"}])
     (limit,) = new.limits
     assert type(limit) is keywright.Limit

@@ -54,6 +54,7 @@ _Texts: TypeAlias = Sequence[str] | AbstractSet[str]
 _Status: TypeAlias = Literal["active", "disabled", "expired", "revoked"]
 _Level: TypeAlias = Literal["read", "read_write", "full"]
 _Per: TypeAlias = Literal["key", "org", "agent"]
+_WhenUnreachable: TypeAlias = Literal["local", "refuse", "allow"]
 _Hash: TypeAlias = Literal["hmac-sha256", "argon2id"]
 _Pepper: TypeAlias = str | bytes | bytearray
 _Rule: TypeAlias = int | Mapping[str, int | str | None]
@@ -145,7 +146,7 @@ class Keywright(Verifier):
         keys_in_memory: int | None = None,
         tiers: Mapping[str, _Rule | Sequence[_Rule]] | None = None,
         limits: _Rules | None = None,
-        limiter: Literal["process", "machine"] | None = None,
+        limiter: Literal["process", "machine", "store"] | None = None,
         on_event: Callable[[Event], object] | None = None,
         expiring_days: int | None = None,
         idle_days: int | None = None,
@@ -174,10 +175,13 @@ class Keywright(Verifier):
         keys_in_memory: the number of keys cached in memory, 0 to 10,000,000; 100,000 when left out.
         tiers: named sets of limits for keys, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
             requests a minute, or a dict of ``rate``, ``burst`` (as the rate when left out), ``per`` (``"key"`` when left out,
-            ``"org"`` or ``"agent"``), ``operation`` and ``name`` (the tier's when left out), or a list of up to 8 of these.
+            ``"org"`` or ``"agent"``), ``operation``, ``name`` (the tier's when left out), ``exact`` (whether processes of several
+            machines share it without the 0.1 seconds of a lease; False when left out) and ``when_unreachable`` (``"local"`` when left out,
+            ``"refuse"`` or ``"allow"``), or a list of up to 8 of these.
         limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
-        limiter: where limits are counted: `"machine"`, together with all processes of this machine on the SQLite file, or
-            `"process"`, each process on its own. `"machine"` on SQLite and `"process"` on PostgreSQL when left out.
+        limiter: where limits are counted: `"machine"`, together with all processes of this machine on the SQLite file; `"store"`, together
+            with all processes of all machines on the PostgreSQL database; or `"process"`, each process on its own. `"machine"` on
+            SQLite and `"store"` on PostgreSQL when left out.
         on_event: a function that receives each ``Event``: a key was created, rotated or revoked, expires soon, was long unused,
             a former secret was used, a revoked one was presented. It runs on its own thread after the event, and blocks
             nothing. An exception in it goes to ``sys.unraisablehook``. In asyncio, pass the event on with
@@ -693,6 +697,14 @@ class Limit(_Record):
     def operation(self) -> str | None:
         """The class of operations that the limit counts; ``None`` for every request."""
 
+    @property
+    def exact(self) -> bool:
+        """Whether processes of several machines buy each request of its own."""
+
+    @property
+    def when_unreachable(self) -> _WhenUnreachable:
+        """The answer when the place of shared limits cannot be reached."""
+
 @final
 class LimitState(_Record):
     """The state of a limit after a verification."""
@@ -715,7 +727,7 @@ class LimitState(_Record):
 
     @property
     def shared(self) -> bool:
-        """Whether all processes share the limit."""
+        """Whether processes shared the limit for this verification."""
 
 @final
 class OrgRecord(_Record):

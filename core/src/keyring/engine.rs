@@ -5,6 +5,8 @@ use crate::clock::Millis;
 use crate::error::Error;
 use crate::events::{Event, QueuedEvent};
 use crate::fork;
+#[cfg(feature = "testing")]
+use crate::limit::lease::SharedBudgets;
 use crate::record::KeyId;
 use crate::store::{AnyStore, KeyView, Store};
 use crate::verify::Verifier;
@@ -58,6 +60,12 @@ impl Engine {
 
     pub(crate) fn store(&self) -> &AnyStore {
         &self.verifier.store
+    }
+
+    /// The place in which processes of several machines share limits.
+    #[cfg(feature = "testing")]
+    pub(crate) fn shared_limits(&self) -> Option<&dyn SharedBudgets> {
+        self.verifier.runtime.process().limiter.place()
     }
 
     #[cfg(feature = "testing")]

@@ -313,6 +313,7 @@ impl Keywright {
         if let Some(events) = &self.0.verifier.runtime.process().events {
             events.finish().await;
         }
+        self.0.verifier.runtime.process().limiter.close().await;
         self.0.store().close().await;
     }
 

@@ -2,8 +2,15 @@
 
 use std::sync::Arc;
 
-use super::charge::{Charge, ChargeOutcome, ChargedLimit};
-use super::gcra::{Backlog, GcraCell};
+use smallvec::SmallVec;
+
+use super::charge::{AmountDue, Charge, ChargeOutcome, ChargedLimit};
+use super::gcra::GcraCell;
+#[cfg(feature = "testing")]
+use super::lease::SharedBudgets;
+use super::lease::{
+    Bought, LeaseSettings, LeasedBudget, LeasedLimiter, PurchaseOutcome, Source, Taken, Taking, Wanted, buy, take,
+};
 use super::machine::{MachineBudget, MachineLimiter, MachineSettings};
 use super::process::ProcessLimiter;
 use super::rule::LimitRule;
@@ -16,12 +23,14 @@ use crate::record::Per;
 pub(crate) enum LimiterSettings {
     Process,
     Machine(MachineSettings),
+    Leased(LeaseSettings),
 }
 
 /// The place that keeps the budgets of an engine: the memory of one process, or a place that several processes share.
 pub(crate) enum AnyLimiter {
     Process(ProcessLimiter),
     Machine(MachineLimiter),
+    Leased(LeasedLimiter),
 }
 
 /// A limit of a key, and the budget that enforces it.
@@ -35,6 +44,7 @@ pub(crate) struct KeyLimit {
 enum Budget {
     Process(Arc<GcraCell>),
     Machine(MachineBudget),
+    Leased(Arc<LeasedBudget>),
 }
 
 /// A budget of any limiter.
@@ -44,6 +54,35 @@ enum BudgetRef<'a> {
     Machine(&'a MachineBudget),
     /// The budget of an agent, which may have been given its cell a moment ago.
     MachineAgent(&'a MachineBudget),
+    Leased(&'a Arc<LeasedBudget>),
+}
+
+/// The outcome of a charge without a purchase.
+enum Attempt {
+    Done(ChargeOutcome),
+    /// Only a purchase from the budgets of these limits can tell.
+    Lacking(SmallVec<[u32; 2]>),
+}
+
+/// What one request has bought, by the index of the limit.
+type Purchased = SmallVec<[(u32, Bought); 2]>;
+
+/// A request that is charged.
+#[derive(Clone, Copy)]
+struct ChargedRequest<'a> {
+    limits: &'a [KeyLimit],
+    /// The org and the agent.
+    agent: (&'a str, &'a str),
+    charge: &'a Charge<'a>,
+    clock: &'a Clock,
+}
+
+impl<'a> ChargedRequest<'a> {
+    /// The limits that apply to the request, with their indexes and what is due.
+    fn applying(self) -> impl Iterator<Item = (u32, &'a KeyLimit, AmountDue)> {
+        let numbered = (0..).zip(self.limits);
+        numbered.filter_map(move |(index, limit)| Some((index, limit, self.charge.due(index, &limit.rule)?)))
+    }
 }
 
 impl AnyLimiter {
@@ -51,6 +90,7 @@ impl AnyLimiter {
         match settings {
             LimiterSettings::Process => Self::Process(ProcessLimiter::new()),
             LimiterSettings::Machine(settings) => Self::Machine(MachineLimiter::new(settings)),
+            LimiterSettings::Leased(settings) => Self::Leased(LeasedLimiter::new(settings)),
         }
     }
 
@@ -59,6 +99,7 @@ impl AnyLimiter {
         match self {
             Self::Process(limiter) => limiter,
             Self::Machine(limiter) => limiter.local(),
+            Self::Leased(limiter) => limiter.local(),
         }
     }
 
@@ -71,14 +112,32 @@ impl AnyLimiter {
         };
         let shared = match self {
             Self::Process(_) => None,
-            Self::Machine(limiter) => limiter.budget(owner, &rule),
+            Self::Machine(limiter) => limiter.budget(owner, &rule).map(Budget::Machine),
+            Self::Leased(limiter) => Some(Budget::Leased(limiter.budget(owner, &rule))),
         };
         let local = || Budget::Process(self.local().budget(owner, &rule, clock));
-        KeyLimit { budget: Some(shared.map_or_else(local, Budget::Machine)), rule }
+        KeyLimit { budget: Some(shared.unwrap_or_else(local)), rule }
     }
 
-    /// Charges each limit that applies to the request, in order. An agent's budget belongs to one `org`; requests without
-    /// an agent share one budget.
+    /// Charges each limit that applies to the request, in order, without leaving the caller's thread. `None` if only a shared
+    /// place can tell; then nothing is charged. An agent's budget belongs to one `org`; requests without an agent share one budget.
+    pub(crate) fn try_charge(
+        &self,
+        limits: &[KeyLimit],
+        org: &str,
+        charge: &Charge<'_>,
+        clock: &Clock,
+    ) -> Option<Result<ChargeOutcome, Error>> {
+        let request = ChargedRequest { limits, agent: (org, charge.agent.unwrap_or_default()), charge, clock };
+        match self.attempt(request, &[]) {
+            Ok(Attempt::Done(outcome)) => Some(Ok(outcome)),
+            Ok(Attempt::Lacking(_)) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Charges as [`try_charge`](Self::try_charge) does, and buys what the request lacks. What a caller that has gone has bought
+    /// is spent by others.
     pub(crate) async fn charge(
         &self,
         limits: &[KeyLimit],
@@ -86,96 +145,211 @@ impl AnyLimiter {
         charge: &Charge<'_>,
         clock: &Clock,
     ) -> Result<ChargeOutcome, Error> {
-        let now = clock.monotonic_micros();
+        let request = ChargedRequest { limits, agent: (org, charge.agent.unwrap_or_default()), charge, clock };
+        let mut bought = Purchased::new();
+        loop {
+            let lacking = match self.attempt(request, &bought)? {
+                Attempt::Done(outcome) => {
+                    if outcome.refused.is_none() {
+                        bought.into_iter().for_each(|(_, bought)| bought.spend());
+                    }
+                    return Ok(outcome);
+                }
+                Attempt::Lacking(lacking) => lacking,
+            };
+            let (indexes, wanted) = self.wanted(request, &lacking);
+            if wanted.is_empty() {
+                return Ok(self.refusal(request, lacking.first().copied()));
+            }
+            match buy(&wanted).await {
+                PurchaseOutcome::Bought(sold) => bought.extend(indexes.into_iter().zip(sold)),
+                PurchaseOutcome::Refused(place) => {
+                    return Ok(self.refusal(request, indexes.get(place).copied()));
+                }
+                PurchaseOutcome::TryAgain => {}
+            }
+        }
+    }
+
+    /// The budgets from which to buy next, with the indexes of their limits. Those of another place come later.
+    fn wanted(&self, request: ChargedRequest<'_>, lacking: &[u32]) -> (SmallVec<[u32; 2]>, Vec<Wanted>) {
+        let (mut indexes, mut wanted) = (SmallVec::new(), Vec::<Wanted>::new());
+        for (index, limit, due) in request.applying().filter(|(index, ..)| lacking.contains(index)) {
+            let leased = |budget: BudgetRef<'_>| match budget {
+                BudgetRef::Leased(budget) => Some(Arc::clone(budget)),
+                _ => None,
+            };
+            if let Some(budget) = self.with(limit, request, leased)
+                && wanted.first().is_none_or(|(first, _)| first.is_beside(&budget))
+            {
+                indexes.push(index);
+                wanted.push((budget, due.cost));
+            }
+        }
+        (indexes, wanted)
+    }
+
+    /// Charges all limits, or none.
+    fn attempt(&self, request: ChargedRequest<'_>, bought: &[(u32, Bought)]) -> Result<Attempt, Error> {
+        let now = request.clock.monotonic_micros();
         if let Self::Machine(limiter) = self {
             limiter.watch_file(now);
         }
-        let agent = (org, charge.agent.unwrap_or_default());
-        let applying = || {
-            let numbered = (0..).zip(limits);
-            numbered.filter_map(|(index, limit)| Some((index, limit, charge.due(index, &limit.rule)?)))
-        };
-        let read = |limit: &KeyLimit, index, charged| {
-            self.with(limit, agent, clock, |budget| ChargedLimit {
-                index,
-                charged,
-                shared: budget.is_shared(),
-                backlog: budget.backlog(now),
-            })
-        };
-        let mut outcome = ChargeOutcome::default();
-        for (index, limit, due) in applying() {
-            let charged = due.total();
+        let is_bought = |index| bought.iter().any(|(of, _)| *of == index);
+        let (mut outcome, mut lacking) = (ChargeOutcome::default(), SmallVec::new());
+        // Where costs were taken from, if not from the budget itself.
+        let mut sources = SmallVec::<[(u32, Source); 1]>::new();
+        let mut failed = None;
+        for (index, limit, due) in request.applying() {
+            if !lacking.is_empty() {
+                // A purchase is needed in any case. It is for all limits, unless one of them refuses the request.
+                match self.with(limit, request, |budget| budget.look(due.cost, now)) {
+                    Taking::Refused => {
+                        outcome.refused = Some(index);
+                        break;
+                    }
+                    Taking::Lacking if !is_bought(index) => lacking.push(index),
+                    _ => {}
+                }
+                continue;
+            }
             let taken = match due.cost {
-                0 => Some(read(limit, index, charged)),
-                cost => self.with(limit, agent, clock, |budget| {
-                    let backlog = budget.take(cost, now, || clock.monotonic_micros())?;
-                    Some(ChargedLimit { index, charged, shared: budget.is_shared(), backlog })
-                }),
+                0 => Ok(self.with(limit, request, |budget| Taking::Taken(budget.read(now)))),
+                _ if is_bought(index) => Ok(self.with(limit, request, |budget| Taking::Taken(budget.read(now)))),
+                cost => self.with(limit, request, |budget| budget.take(cost, now, || request.clock.monotonic_micros())),
             };
             match taken {
-                Some(state) => outcome.limits.push(state),
-                None => {
+                Ok(Taking::Taken(Taken { backlog, shared, source })) => {
+                    outcome.limits.push(ChargedLimit { index, charged: due.total(), shared, backlog });
+                    if source != Source::Budget {
+                        sources.push((index, source));
+                    }
+                }
+                Ok(Taking::Refused) => {
                     outcome.refused = Some(index);
+                    break;
+                }
+                Ok(Taking::Lacking) => lacking.push(index),
+                Err(error) => {
+                    failed = Some(error);
                     break;
                 }
             }
         }
-        if outcome.refused.is_some() {
-            for (_, limit, due) in applying().take(outcome.limits.len()) {
-                self.with(limit, agent, clock, |budget| budget.refund(due.cost, now, || clock.monotonic_micros()));
-            }
-            // Reads all backlogs after the refunds: the limits after the refusing one have not been read at all.
-            outcome.limits = applying().map(|(index, limit, due)| read(limit, index, due.charged)).collect();
+        if outcome.refused.is_none() && lacking.is_empty() && failed.is_none() {
+            return Ok(Attempt::Done(outcome));
         }
-        Ok(outcome)
+        for (index, limit, due) in request.applying().take(outcome.limits.len()) {
+            let source = sources.iter().find(|(of, _)| *of == index).map_or(Source::Budget, |(_, source)| *source);
+            self.with(limit, request, |budget| {
+                budget.put_back(due.cost, source, now, || request.clock.monotonic_micros())
+            });
+        }
+        match (failed, outcome.refused) {
+            (Some(error), _) => Err(error),
+            (None, None) => Ok(Attempt::Lacking(lacking)),
+            // Reads all backlogs after the refunds: the limits after the refusing one have not been read at all.
+            (None, refused) => Ok(Attempt::Done(self.refusal(request, refused))),
+        }
     }
 
-    fn with<T>(&self, limit: &KeyLimit, agent: (&str, &str), clock: &Clock, act: impl Fn(BudgetRef<'_>) -> T) -> T {
+    /// The outcome of a request that a limit refuses.
+    fn refusal(&self, request: ChargedRequest<'_>, refused: Option<u32>) -> ChargeOutcome {
+        let now = request.clock.monotonic_micros();
+        let limits = request.applying().map(|(index, limit, due)| {
+            let Taken { backlog, shared, .. } = self.with(limit, request, |budget| budget.read(now));
+            ChargedLimit { index, charged: due.charged, shared, backlog }
+        });
+        ChargeOutcome { limits: limits.collect(), refused }
+    }
+
+    fn with<T>(&self, limit: &KeyLimit, request: ChargedRequest<'_>, act: impl Fn(BudgetRef<'_>) -> T) -> T {
+        let ChargedRequest { agent, clock, .. } = request;
         match &limit.budget {
             Some(Budget::Process(budget)) => return act(BudgetRef::Process(budget)),
             Some(Budget::Machine(budget)) => return act(BudgetRef::Machine(budget)),
+            Some(Budget::Leased(budget)) => return act(BudgetRef::Leased(budget)),
             None => {}
         }
-        if let Self::Machine(limiter) = self
-            && let Some(budget) = limiter.agent_budget(agent, &limit.rule, || clock.monotonic_micros())
-        {
-            return act(BudgetRef::MachineAgent(&budget));
+        match self {
+            Self::Process(_) => {}
+            Self::Machine(limiter) => {
+                if let Some(budget) = limiter.agent_budget(agent, &limit.rule, || clock.monotonic_micros()) {
+                    return act(BudgetRef::MachineAgent(&budget));
+                }
+            }
+            Self::Leased(limiter) => {
+                let budget = limiter.agent_budget(agent, &limit.rule, || clock.monotonic_micros());
+                return act(BudgetRef::Leased(&budget));
+            }
         }
         self.local().with_agent(agent, &limit.rule, clock, |budget| act(BudgetRef::Process(budget)))
+    }
+
+    /// The place that processes of several machines share.
+    #[cfg(feature = "testing")]
+    pub(crate) fn place(&self) -> Option<&dyn SharedBudgets> {
+        match self {
+            Self::Leased(limiter) => Some(limiter.place()),
+            _ => None,
+        }
+    }
+
+    /// Gives back what other processes may need.
+    pub(crate) async fn close(&self) {
+        if let Self::Leased(limiter) = self {
+            limiter.close().await;
+        }
     }
 }
 
 impl BudgetRef<'_> {
     /// Takes the whole cost, or nothing.
-    fn take(self, cost: u64, now: u64, clock: impl Fn() -> u64) -> Option<Backlog> {
-        match self {
+    fn take(self, cost: u64, now: u64, clock: impl Fn() -> u64) -> Result<Taking, Error> {
+        let taken = match self {
             Self::Process(budget) => budget.take(cost, now),
             Self::Machine(budget) => budget.take(cost, now, clock),
             // A new cell is unspent from a later time than `now`.
             Self::MachineAgent(budget) => budget.take(cost, clock(), clock),
+            Self::Leased(budget) => return take(budget, cost, now),
+        };
+        let whole = |backlog| Taking::Taken(Taken { backlog, shared: self.is_shared(), source: Source::Budget });
+        Ok(taken.map_or(Taking::Refused, whole))
+    }
+
+    /// What taking the cost would come to, as far as this process knows. Takes nothing.
+    fn look(self, cost: u64, now: u64) -> Taking {
+        match self {
+            Self::Leased(budget) if cost > 0 => budget.look(cost, now),
+            _ => Taking::Taken(self.read(now)),
         }
     }
 
     /// Returns a cost that was taken at `taken`.
-    fn refund(self, cost: u64, taken: u64, clock: impl Fn() -> u64) {
+    fn put_back(self, cost: u64, source: Source, taken: u64, clock: impl Fn() -> u64) {
         match self {
+            _ if source == Source::Nothing => {}
             Self::Process(budget) => budget.refund(cost, taken, clock),
             Self::Machine(budget) | Self::MachineAgent(budget) => budget.refund(cost, taken, clock),
+            Self::Leased(budget) => budget.put_back(cost, source, taken, clock),
         }
     }
 
-    fn backlog(self, now: u64) -> Backlog {
-        match self {
-            Self::Process(budget) => budget.backlog(now),
-            Self::Machine(budget) | Self::MachineAgent(budget) => budget.backlog(now),
-        }
+    /// The state without a charge.
+    fn read(self, now: u64) -> Taken {
+        let (backlog, shared) = match self {
+            Self::Process(budget) => (budget.backlog(now), false),
+            Self::Machine(budget) | Self::MachineAgent(budget) => (budget.backlog(now), budget.is_shared()),
+            Self::Leased(budget) => budget.shown(now),
+        };
+        Taken { backlog, shared, source: Source::Nothing }
     }
 
     fn is_shared(self) -> bool {
         match self {
             Self::Process(_) => false,
             Self::Machine(budget) | Self::MachineAgent(budget) => budget.is_shared(),
+            Self::Leased(_) => true,
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) const TAT_BITS: u32 = 60;
 const MAX_TOLERANCE: u64 = 1 << 58;
 
 /// The parameters of a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct GcraParams {
     /// Ticks to a microsecond.
     ticks: u64,
@@ -46,11 +46,20 @@ impl GcraParams {
     }
 
     /// Ticks to a microsecond: 1 to [`MAX_TICKS`].
-    pub(super) fn ticks(&self) -> u64 {
+    pub(crate) fn ticks(&self) -> u64 {
         self.ticks
     }
 
-    #[cfg(test)]
+    /// The ticks in which one request comes back, at least 1.
+    pub(crate) fn emission_interval(&self) -> u64 {
+        self.emission_interval
+    }
+
+    /// The ticks in which a whole budget comes back: at most 2^58, and a multiple of the emission interval.
+    pub(crate) fn tolerance(&self) -> u64 {
+        self.tolerance
+    }
+
     pub(crate) fn burst(&self) -> u64 {
         self.tolerance / self.emission_interval
     }
@@ -60,7 +69,7 @@ impl GcraParams {
     }
 
     /// The arrival time after requests of this cost, `None` if the limit does not allow them now.
-    pub(super) fn tat_after(&self, tat: u64, cost: u64, now: u64) -> Option<u64> {
+    pub(crate) fn tat_after(&self, tat: u64, cost: u64, now: u64) -> Option<u64> {
         let now = self.ticks_at(now);
         let next = tat.max(now).checked_add(self.emission_interval.checked_mul(cost)?)?;
         (next.saturating_sub(now) <= self.tolerance && next >> TAT_BITS == 0).then_some(next)
@@ -71,18 +80,48 @@ impl GcraParams {
     /// The part that has come back by itself since then is not returned a second time: others may have taken it, and the
     /// budget would hold more than if nobody had taken the cost. Therefore the caller reads the clock only after it has
     /// seen the charges of others.
-    pub(super) fn tat_refunded(&self, tat: u64, cost: u64, ago: u64) -> u64 {
+    pub(crate) fn tat_refunded(&self, tat: u64, cost: u64, ago: u64) -> u64 {
         let cost = self.emission_interval.saturating_mul(cost);
         tat.saturating_sub(cost.saturating_sub(self.ticks_at(ago)))
     }
 
-    pub(super) fn backlog(&self, tat: u64, now: u64) -> Backlog {
+    pub(crate) fn backlog(&self, tat: u64, now: u64) -> Backlog {
         Backlog(tat.saturating_sub(self.ticks_at(now)))
     }
 
     /// The number of requests that the limit allows now.
     pub(crate) fn remaining(&self, backlog: Backlog) -> u64 {
         self.tolerance.saturating_sub(backlog.0) / self.emission_interval
+    }
+
+    /// The backlog as if so many requests fewer had been taken.
+    pub(super) fn backlog_without(&self, backlog: Backlog, amount: u64) -> Backlog {
+        Backlog(backlog.0.saturating_sub(self.emission_interval.saturating_mul(amount)))
+    }
+
+    /// The backlog of a budget that is used up.
+    pub(super) fn whole_backlog(&self) -> Backlog {
+        Backlog(self.tolerance)
+    }
+
+    /// The requests that come back in so many microseconds.
+    pub(super) fn gained_in(&self, micros: u64) -> u64 {
+        self.ticks_at(micros) / self.emission_interval
+    }
+
+    /// The arrival time of a budget with this backlog.
+    pub(super) fn tat_of(&self, backlog: Backlog, now: u64) -> u64 {
+        self.ticks_at(now).saturating_add(backlog.0).min((1 << TAT_BITS) - 1)
+    }
+
+    /// The microseconds until requests of this cost pass. More than the burst never pass.
+    pub(super) fn wait_micros(&self, backlog: Backlog, cost: u64) -> u64 {
+        self.shortfall(backlog, cost).map_or(u64::MAX, |ticks| ticks.div_ceil(self.ticks))
+    }
+
+    /// The backlog from which one request passes after so many microseconds.
+    pub(super) fn backlog_before(&self, micros: u64) -> Backlog {
+        Backlog((self.tolerance - self.emission_interval).saturating_add(self.ticks_at(micros)))
     }
 
     /// The seconds until the budget is unspent again.
@@ -114,8 +153,19 @@ fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
 }
 
 /// The ticks from now until the arrival time of a budget: 0 is unspent. Its [`GcraParams`] give it a meaning.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Backlog(u64);
+
+impl Backlog {
+    pub(crate) fn from_ticks(ticks: u64) -> Self {
+        Self(ticks)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn ticks(self) -> u64 {
+        self.0
+    }
+}
 
 /// The arrival time of a retired budget.
 const RETIRED: u64 = u64::MAX;

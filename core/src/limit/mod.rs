@@ -6,6 +6,7 @@ mod config;
 #[cfg(test)]
 mod contract;
 mod gcra;
+pub(crate) mod lease;
 mod machine;
 mod process;
 pub(crate) mod read;
@@ -14,5 +15,7 @@ mod rule;
 pub(crate) use any::{AnyLimiter, KeyLimit, LimiterSettings};
 pub(crate) use charge::{Charge, ChargeOutcome, ChargedLimit};
 pub(crate) use config::{LimitRules, Limits};
+#[cfg(feature = "testing")]
+pub(crate) use gcra::GcraParams;
 pub(crate) use machine::MachineSettings;
 pub(crate) use rule::LimitRule;

@@ -5,18 +5,21 @@ use std::collections::BTreeMap;
 use crate::casing::Casing;
 use crate::error::Error;
 use crate::input::{Fields, Value, chosen};
-use crate::record::{Limit, Per};
+use crate::record::{Limit, Per, WhenUnreachable};
 
 const MAX_LIMITS: usize = 8;
 const MAX_NAME: usize = 64;
 const MAX_NUMBER: i64 = 1_000_000_000;
 const PERS: [Per; 3] = [Per::Key, Per::Org, Per::Agent];
+const ANSWERS: [WhenUnreachable; 3] = [WhenUnreachable::Local, WhenUnreachable::Refuse, WhenUnreachable::Allow];
 
 /// Reads several limits: a mapping of names to rates or mappings, or a list of mappings that have names.
-pub(crate) fn read(field: &str, value: Value) -> Result<Vec<Limit>, Error> {
+pub(crate) fn read(field: &str, value: Value, casing: Casing) -> Result<Vec<Limit>, Error> {
     let limits = match value {
-        Value::Map(entries) => entries.into_iter().map(|(name, value)| read_named(field, &name, value)).collect(),
-        Value::List(items) => items.into_iter().map(|it| read_one(field, None, it)).collect(),
+        Value::Map(entries) => {
+            entries.into_iter().map(|(name, value)| read_named(field, &name, value, casing)).collect()
+        }
+        Value::List(items) => items.into_iter().map(|it| read_one(field, None, it, casing)).collect(),
         other => Err(other.refused(field, "a mapping of names to limits, or a list of limits")),
     };
     checked(field, limits?)
@@ -28,8 +31,10 @@ pub(crate) fn read_tiers(value: Value) -> Result<BTreeMap<String, Vec<Limit>>, E
     for (name, value) in value.into_map("tiers")? {
         check_name("tiers", "the name of a tier", &name)?;
         let limits = match value.into_argument() {
-            Value::List(items) => items.into_iter().map(|it| read_one("tiers", Some(&name), it)).collect(),
-            one => read_one("tiers", Some(&name), one).map(|it| vec![it]),
+            Value::List(items) => {
+                items.into_iter().map(|it| read_one("tiers", Some(&name), it, Casing::Snake)).collect()
+            }
+            one => read_one("tiers", Some(&name), one, Casing::Snake).map(|it| vec![it]),
         };
         tiers.insert(name, checked("tiers", limits?)?);
     }
@@ -96,8 +101,8 @@ fn checked(field: &str, limits: Vec<Limit>) -> Result<Vec<Limit>, Error> {
 }
 
 /// Reads a limit under its name. The limit may repeat the name.
-fn read_named(field: &str, name: &str, value: Value) -> Result<Limit, Error> {
-    let limit = read_one(field, Some(name), value)?;
+fn read_named(field: &str, name: &str, value: Value, casing: Casing) -> Result<Limit, Error> {
+    let limit = read_one(field, Some(name), value, casing)?;
     if limit.name == name {
         return Ok(limit);
     }
@@ -108,7 +113,7 @@ fn read_named(field: &str, name: &str, value: Value) -> Result<Limit, Error> {
     ))
 }
 
-fn read_one(field: &str, name: Option<&str>, value: Value) -> Result<Limit, Error> {
+fn read_one(field: &str, name: Option<&str>, value: Value, casing: Casing) -> Result<Limit, Error> {
     let inside = |error: Error| error.within(field);
     let entries = match value.into_argument() {
         value @ (Value::Integer(_) | Value::Float(_)) if name.is_some() => vec![("rate".to_owned(), value)],
@@ -118,8 +123,8 @@ fn read_one(field: &str, name: Option<&str>, value: Value) -> Result<Limit, Erro
         }
         other => return Err(other.refused(field, "a mapping with name and rate for each limit")),
     };
-    let known = ["name", "rate", "burst", "per", "operation"];
-    let mut fields = Fields::new(Casing::Snake, entries).only(&known).map_err(inside)?;
+    let known = ["name", "rate", "burst", "per", "operation", "exact", "when_unreachable"];
+    let mut fields = Fields::new(casing, entries).only(&known).map_err(inside)?;
     let own_name = fields.text("name").map_err(inside)?;
     let Some(name) = own_name.or_else(|| name.map(str::to_owned)) else {
         return Err(Error::invalid_request(field, "holds a limit without a name", "give each a name"));
@@ -132,12 +137,20 @@ fn read_one(field: &str, name: Option<&str>, value: Value) -> Result<Limit, Erro
     let rate = number("rate", rate)?;
     let burst = fields.given("burst").map_or(Ok(rate), |value| number("burst", value))?;
     let per = fields.text("per").map_err(inside)?.map_or(Ok(Per::Key), |text| read_per(field, &text))?;
-    let limit = Limit::new(name, rate).burst(burst).per(per);
+    let exact = fields.given("exact").map_or(Ok(false), |value| value.into_bool("exact").map_err(inside))?;
+    let answer = fields.text("when_unreachable").map_err(inside)?;
+    let answer = answer.map_or(Ok(WhenUnreachable::Local), |text| read_answer(field, &text))?;
+    let limit = Limit::new(name, rate).burst(burst).per(per).exact(exact).when_unreachable(answer);
     Ok(Limit { operation: fields.text("operation").map_err(inside)?, ..limit })
 }
 
 fn read_per(field: &str, text: &str) -> Result<Per, Error> {
     chosen(field, text, "per is nothing that a limit counts by", &PERS.map(|per| (per.as_str(), per)))
+}
+
+fn read_answer(field: &str, text: &str) -> Result<WhenUnreachable, Error> {
+    let reason = "when_unreachable is no answer for a place that cannot be reached";
+    chosen(field, text, reason, &ANSWERS.map(|answer| (answer.as_str(), answer)))
 }
 
 #[cfg(test)]
@@ -169,15 +182,27 @@ mod tests {
                 ("split".to_owned(), split.clone()),
             ])
         );
-        assert_eq!(super::read("limits", read), Ok(split));
+        assert_eq!(super::read("limits", read, Casing::Snake), Ok(split));
         let named = map(&[("read", Value::Integer(5)), ("write", map(&[("rate", Value::Integer(1))]))]);
-        assert_eq!(super::read("limits", named), Ok(vec![Limit::new("read", 5), Limit::new("write", 1)]));
-        assert_eq!(super::read("limits", Value::List(vec![])), Ok(vec![]));
+        assert_eq!(
+            super::read("limits", named, Casing::Snake),
+            Ok(vec![Limit::new("read", 5), Limit::new("write", 1)])
+        );
+        assert_eq!(super::read("limits", Value::List(vec![]), Casing::Snake), Ok(vec![]));
+        let strict = |name: &str| {
+            let limit = [("rate", Value::Integer(5)), ("exact", Value::Bool(true)), (name, text("refuse"))];
+            map(&[("strict", map(&limit))])
+        };
+        let read = vec![Limit::new("strict", 5).exact(true).when_unreachable(WhenUnreachable::Refuse)];
+        assert_eq!(super::read("limits", strict("when_unreachable"), Casing::Snake), Ok(read.clone()));
+        assert_eq!(super::read("limits", strict("whenUnreachable"), Casing::Camel), Ok(read));
     }
 
     #[test]
     fn errors_name_option_part_and_fix() {
-        let one = |entries: &[(&str, Value)]| super::read("limits", map(&[("read", map(entries))])).unwrap_err();
+        let one = |entries: &[(&str, Value)]| {
+            super::read("limits", map(&[("read", map(entries))]), Casing::Snake).unwrap_err()
+        };
         let rate = |value: Value| one(&[("rate", value)]).to_string();
         assert_eq!(rate(Value::Integer(0)), "limits: rate is out of range; give an integer from 1 to 1000000000");
         assert_eq!(rate(Value::Integer(u64::MAX.into())), rate(Value::Integer(0)));
@@ -189,6 +214,14 @@ mod tests {
             (("brust", Value::Integer(1)), "limits: brust is no option of this call; did you mean burst?"),
             (("burst", Value::Integer(0)), "limits: burst is out of range; give an integer from 1 to 1000000000"),
             (("per", text("orgs")), "limits: per is nothing that a limit counts by; did you mean org?"),
+            (
+                ("when_unreachable", text("ignore")),
+                "limits: when_unreachable is no answer for a place that cannot be reached; use local, refuse or allow",
+            ),
+            (
+                ("exact", Value::Integer(1)),
+                "limits: exact must be true or false, and is an integer; give true or false",
+            ),
             (("per", Value::Integer(1)), "limits: per must be text, and is an integer; give text"),
             (
                 ("name", text("other")),
@@ -216,8 +249,8 @@ mod tests {
         assert!(check_own(&[Limit::new("a", 1)]).is_ok());
         let error = check_own(&[Limit::new("a", 1).per(Per::Agent)]).unwrap_err().to_string();
         assert!(error.contains("'a' is per agent"), "{error}");
-        assert!(super::read("limits", Value::List(vec![Value::Integer(5)])).is_err());
+        assert!(super::read("limits", Value::List(vec![Value::Integer(5)]), Casing::Snake).is_err());
         let nameless = Value::List(vec![map(&[("rate", Value::Integer(5))])]);
-        assert!(super::read("limits", nameless).unwrap_err().to_string().contains("without a name"));
+        assert!(super::read("limits", nameless, Casing::Snake).unwrap_err().to_string().contains("without a name"));
     }
 }

@@ -47,10 +47,42 @@ pub enum Limiter {
     /// A file beside the SQLite database, which all processes of the machine map into memory. Together they admit what the
     /// limit says. Where the file cannot be used, and for budgets that it has no room for, each process counts alone.
     Machine,
+    /// A table of the PostgreSQL database. The processes of all machines buy requests there in advance, and spend them in
+    /// memory within 0.1 s. Together they admit at most `burst + rate * (t + 0.1 s)` in a window of length `t`.
+    Store,
 }
 
 impl Limiter {
-    const NAMES: [(&str, Self); 2] = [("process", Self::Process), ("machine", Self::Machine)];
+    const NAMES: [(&str, Self); 3] = [("process", Self::Process), ("machine", Self::Machine), ("store", Self::Store)];
+}
+
+/// The answer for a request when the place that keeps a shared limit cannot be reached.
+///
+/// ```
+/// assert_eq!(keywright::WhenUnreachable::Local.as_str(), "local");
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenUnreachable {
+    /// The request is refused with the code `unavailable`.
+    Refuse,
+    /// The process enforces the limit on its own.
+    #[default]
+    Local,
+    /// The request passes without being counted.
+    Allow,
+}
+
+impl WhenUnreachable {
+    /// The name on every surface.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Local => "local",
+            Self::Allow => "allow",
+        }
+    }
 }
 
 impl FromStr for Limiter {
@@ -82,13 +114,28 @@ pub struct Limit {
     pub per: Per,
     /// The class of operations that the limit covers, named like a limit; `None` covers every request.
     pub operation: Option<String>,
+    /// Whether processes of several machines buy each request of its own, so that no window of length `t` admits more than
+    /// `burst + rate * t`. Each request then takes a round trip. Default: `false`.
+    #[serde(default)]
+    pub exact: bool,
+    /// The answer when the place that keeps the budget cannot be reached.
+    #[serde(default)]
+    pub when_unreachable: WhenUnreachable,
 }
 
 impl Limit {
     /// A limit on all requests of a key, per minute.
     #[must_use]
     pub fn new(name: impl Into<String>, rate: u64) -> Self {
-        Self { name: name.into(), rate, burst: rate, per: Per::Key, operation: None }
+        Self {
+            name: name.into(),
+            rate,
+            burst: rate,
+            per: Per::Key,
+            operation: None,
+            exact: false,
+            when_unreachable: WhenUnreachable::Local,
+        }
     }
 
     /// Sets how many requests may come at once.
@@ -108,6 +155,18 @@ impl Limit {
     pub fn operation(self, operation: impl Into<String>) -> Self {
         Self { operation: Some(operation.into()), ..self }
     }
+
+    /// Sets whether processes of several machines buy each request of its own.
+    #[must_use]
+    pub fn exact(self, exact: bool) -> Self {
+        Self { exact, ..self }
+    }
+
+    /// Sets the answer when the place that keeps the budget cannot be reached.
+    #[must_use]
+    pub fn when_unreachable(self, when_unreachable: WhenUnreachable) -> Self {
+        Self { when_unreachable, ..self }
+    }
 }
 
 /// The state of a limit after a verification.
@@ -122,6 +181,7 @@ pub struct LimitState {
     pub remaining: u64,
     /// Seconds until the budget is full again.
     pub reset_seconds: u64,
-    /// Whether all processes share the budget.
+    /// Whether processes shared the budget for this verification: with [`Limiter::Process`], and while the shared place cannot be
+    /// reached, they do not.
     pub shared: bool,
 }

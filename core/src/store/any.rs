@@ -1,7 +1,7 @@
 //! The store of an engine, whichever it is.
 
+use std::future::ready;
 use std::sync::Arc;
-#[cfg(feature = "cli")]
 use std::time::Duration;
 
 use super::key::{KeyView, LookupResult};
@@ -18,7 +18,9 @@ use super::script::{RequestId, RequestRows, TransactionScript};
 use super::sqlite::Sqlite;
 use super::url::StoreUrl;
 use crate::clock::Millis;
-use crate::error::Error;
+use crate::error::{Error, UnavailableCause};
+use crate::limit::lease::{Buying, Purchase, SharedBudgets};
+use crate::wait::Boxed;
 
 pub(crate) enum AnyStore {
     Sqlite(Sqlite),
@@ -55,6 +57,40 @@ impl AnyStore {
             Self::Postgres(store) => store.database_time().await.map(Some),
         }
     }
+}
+
+impl SharedBudgets for AnyStore {
+    fn buy<'a>(&'a self, purchases: &'a [Purchase]) -> Buying<'a> {
+        match self {
+            Self::Sqlite(_) => Box::pin(ready(Err(without_budgets()))),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => store.buy(purchases),
+        }
+    }
+
+    fn spawn(&self, task: Boxed<()>) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => Err(without_budgets()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => store.spawn(task),
+        }
+    }
+
+    fn sleep(&self, time: Duration) -> Boxed<()> {
+        match self {
+            Self::Sqlite(_) => Box::pin(ready(())),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => store.sleep(time),
+        }
+    }
+}
+
+fn without_budgets() -> Error {
+    Error::unavailable(
+        UnavailableCause::Location,
+        "a SQLite database keeps no budgets of limits, which are in a file beside it",
+        "set limiter to machine",
+    )
 }
 
 /// Calls a method of the store, whichever it is.

@@ -1,19 +1,21 @@
 //! Tools for tests of the engine and of programs around it: clocks that only the test sets, the hash functions of the test
-//! vectors, rows as an older release wrote them, the suite that any store must pass, and the freshness protocol of PostgreSQL.
+//! vectors, rows as an older release wrote them, the suite that any store must pass, and the protocols that a model checker searches.
 
 mod contract;
 #[cfg(feature = "postgres")]
 mod freshness;
 mod hashes;
+mod leases;
 mod plant;
 
 use crate::keyring::Keywright;
 
 pub use crate::clock::{ManualClock, ShiftedClock};
-pub use contract::contract;
+pub use contract::{contract, shared_limits_contract};
 #[cfg(feature = "postgres")]
 pub use freshness::{ChangesOfModel, DroppedKeys, ProcessFreshness};
 pub use hashes::hash_case;
+pub use leases::{LeasePurchase, LeaseSale, LeasedRequest, ProcessLease, SharedBudget};
 pub use plant::plant;
 
 /// Repeats the first step of a verification: it checks this many times whether memory has every change that any process has

@@ -25,7 +25,7 @@ use crate::record::Limit;
 use crate::scope::Catalogue;
 use crate::store::{AnyStore, KeyRow, LookupResult, Store, Tenant};
 use crate::usage::Metered;
-use crate::wait::{at_once, join};
+use crate::wait::join;
 use crate::worker::Workers;
 
 pub use self::presented::Presented;
@@ -91,7 +91,7 @@ impl Verifier {
         {
             let charged = match judgement.charges_due() {
                 Ok([]) => Ok(ChargeOutcome::default()),
-                _ => at_once(self.charge(process, &judgement, context))?,
+                _ => self.try_charge(process, &judgement, context)?,
             };
             return Some(self.record(process, judgement, charged, context));
         }
@@ -310,6 +310,23 @@ impl Verifier {
         let now = self.clock.now_near(coarse_now, key.changes_at());
         let grace_over = key.is_former() && process.is_grace_over(&key, now);
         Judgement { verdict: key.judge(context, grace_over, now), now, key }
+    }
+
+    /// Charges the limits without leaving this thread. `None` if only a shared place can tell.
+    fn try_charge(
+        &self,
+        process: &ProcessState,
+        judgement: &Judgement,
+        context: RequestContext<'_>,
+    ) -> Option<Result<ChargeOutcome, Box<Denial>>> {
+        let Judgement { key, now, .. } = judgement;
+        let limits = match judgement.charges_due() {
+            Ok(limits) => limits,
+            Err(denial) => return Some(Err(denial)),
+        };
+        let charge = context.charge(&**key, *now);
+        let charged = process.limiter.try_charge(limits, key.org(), &charge, &self.clock)?;
+        Some(charged.map_err(|error| Denial::from_error(&error).into()))
     }
 
     async fn charge(

@@ -26,7 +26,7 @@ pub(crate) struct Runtime {
 /// Per-process state of an engine. A forked child builds its own.
 pub(crate) struct ProcessState {
     pub(super) cache: VerificationCache,
-    pub(super) limiter: AnyLimiter,
+    pub(crate) limiter: AnyLimiter,
     pub(crate) hash_memory: MemoryBudget,
     pub(super) checks: CoalescedChecks,
     pub(super) upgrades: VerifierUpgrades,

@@ -6,10 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Keywright } from "keywright";
 
 const order = JSON.parse(process.argv[2]);
-const kw = new Keywright(`sqlite:${order.file}`, {
+const kw = new Keywright(order.url, {
   brand: "check",
   pepper: process.env.KEYWRIGHT_PEPPER,
-  limits: { all: { rate: order.rate, burst: order.burst } },
+  limits: { all: { rate: order.rate, burst: order.burst, when_unreachable: "refuse" } },
   limiter: order.limiter,
 });
 await kw.open();
@@ -20,8 +20,9 @@ const now = () => process.hrtime.bigint();
 const [span, first] = [BigInt(line), now()];
 let [admitted, refused] = [0, 0];
 while (now() - first < span || (order.pause === 0 && refused === 0)) {
-  if ((await kw.verify(order.text)).allowed) admitted += 1;
-  else refused += 1;
+  const { allowed, code } = await kw.verify(order.text);
+  if (allowed) admitted += 1;
+  if (code === "rate_limited") refused += 1;
   if (order.pause > 0) await sleep(Math.ceil(order.pause / 1e6));
 }
 console.log(JSON.stringify({ first: Number(first), last: Number(now()), admitted, refused }));

@@ -9,10 +9,10 @@ from keywright import Keywright
 
 order = json.loads(sys.argv[1])
 kw = Keywright(
-    f"sqlite:{order['file']}",
+    order["url"],
     brand="check",
     pepper=os.environ["KEYWRIGHT_PEPPER"],
-    limits={"all": {"rate": order["rate"], "burst": order["burst"]}},
+    limits={"all": {"rate": order["rate"], "burst": order["burst"], "when_unreachable": "refuse"}},
     limiter=order["limiter"],
 )
 print("ready", flush=True)
@@ -20,10 +20,9 @@ span, pause = int(sys.stdin.readline()), order["pause"] / 1e9
 first = time.monotonic_ns()
 admitted = refused = 0
 while time.monotonic_ns() - first < span or not (pause or refused):
-    if kw.verify(order["text"]):
-        admitted += 1
-    else:
-        refused += 1
+    decision = kw.verify(order["text"])
+    admitted += decision.allowed
+    refused += decision.code == "rate_limited"
     if pause:
         time.sleep(pause)
 print(json.dumps({"first": first, "last": time.monotonic_ns(), "admitted": admitted, "refused": refused}), flush=True)

@@ -106,7 +106,10 @@ key_settings! {
         change: |key, tier, _| set(&mut key.tier, tier),
     }
     limits: Vec<Limit> {
-        take: |fields| or_empty(clearable(fields, "limits", |limits| limit::read::read("limits", limits))),
+        take: |fields| {
+            let casing = fields.casing();
+            or_empty(clearable(fields, "limits", |limits| limit::read::read("limits", limits, casing)))
+        },
         check: |limits| limit::read::check_own(limits),
         text: |_| None,
         change: |key, limits, _| set(&mut key.limits, limits),

@@ -38,11 +38,19 @@ pub(super) struct CheckedConfig {
     pub(super) keys_in_memory: usize,
     pub(super) unwatched: bool,
     pub(super) limits: Limits,
-    /// The path of the database, if its limits are shared by all processes of the machine.
-    pub(super) shared_limits: Option<PathBuf>,
+    pub(super) limiter: LimiterPlace,
     pub(super) clock: Clock,
     pub(super) subscription: Option<Subscription>,
     pub(super) health: Arc<Health>,
+}
+
+/// The place that keeps the budgets of limits.
+pub(super) enum LimiterPlace {
+    Process,
+    /// A file beside this database.
+    Machine(PathBuf),
+    /// The database itself.
+    Store,
 }
 
 impl Config {
@@ -95,7 +103,7 @@ impl Config {
             return Err(Error::validation_failed("keys_in_memory", format!("is more than {MAX_KEYS_IN_MEMORY}"), fix));
         }
         self.limits.check()?;
-        let shared_limits = self.shared_limits(&url)?;
+        let limiter = self.limiter_place(&url)?;
         for (field, days) in [("expiring_days", self.expiring_days), ("idle_days", self.idle_days)] {
             if days.is_some_and(|it| it > MAX_DAYS) {
                 return Err(Error::validation_failed(
@@ -124,7 +132,7 @@ impl Config {
             keys_in_memory,
             unwatched: self.unwatched,
             limits: self.limits.clone(),
-            shared_limits,
+            limiter,
             clock: self.clock.clone(),
             subscription,
             health: self.health.clone().unwrap_or_else(|| Arc::new(self.new_health())),
@@ -133,20 +141,38 @@ impl Config {
 }
 
 impl Config {
-    /// The path of the database, if its limits are shared by all processes of the machine.
-    fn shared_limits(&self, url: &StoreUrl) -> Result<Option<PathBuf>, Error> {
-        // Nobody shares the clock of a test.
-        let is_default = self.limiter.is_none() && self.clock.runs();
-        match url {
-            StoreUrl::Sqlite(path) => Ok((is_default || self.limiter == Some(Limiter::Machine)).then(|| path.clone())),
+    fn limiter_place(&self, url: &StoreUrl) -> Result<LimiterPlace, Error> {
+        let refused = |reason: &str, fix: &str| Err(Error::validation_failed("limiter", reason, fix));
+        match (url, self.limiter) {
+            (_, Some(Limiter::Process)) => Ok(LimiterPlace::Process),
+            // Nobody shares the clock of a test.
+            (_, None) if !self.clock.runs() => Ok(LimiterPlace::Process),
+            (StoreUrl::Sqlite(path), None | Some(Limiter::Machine)) => Ok(LimiterPlace::Machine(path.clone())),
+            (StoreUrl::Sqlite(_), Some(Limiter::Store)) => {
+                refused("is store, which shares limits in a PostgreSQL database", "use machine with SQLite")
+            }
             #[cfg(feature = "postgres")]
-            StoreUrl::Postgres(_) if self.limiter == Some(Limiter::Machine) => Err(Error::validation_failed(
-                "limiter",
+            (StoreUrl::Postgres(_), None) if self.read_only => Ok(LimiterPlace::Process),
+            #[cfg(feature = "postgres")]
+            (StoreUrl::Postgres(_), Some(Limiter::Store)) if self.read_only => refused(
+                "is store, which writes to the database, and read_only is set",
+                "use process, or leave read_only out",
+            ),
+            #[cfg(feature = "postgres")]
+            (StoreUrl::Postgres(_), None | Some(Limiter::Store)) => Ok(LimiterPlace::Store),
+            #[cfg(feature = "postgres")]
+            (StoreUrl::Postgres(_), Some(Limiter::Machine)) => refused(
                 "is machine, which shares limits by a file beside a SQLite database",
-                "use process with PostgreSQL",
-            )),
-            #[cfg(feature = "postgres")]
-            StoreUrl::Postgres(_) => Ok(None),
+                "use store or process with PostgreSQL",
+            ),
+        }
+    }
+
+    /// The place of shared limits, for a line to the operator.
+    pub(super) fn limits_place(&self, database: &str) -> String {
+        match StoreUrl::parse(&self.url, &self.folder) {
+            Ok(StoreUrl::Sqlite(_)) => format!("{database}-limits"),
+            _ => format!("the table of budgets in {database}"),
         }
     }
 }

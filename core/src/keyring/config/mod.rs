@@ -218,8 +218,9 @@ impl Config {
         self
     }
 
-    /// The place that keeps the budgets of limits. Default: [`Limiter::Machine`] on SQLite, [`Limiter::Process`] on PostgreSQL
-    /// and on a clock that a test sets, which no other process has.
+    /// The place that keeps the budgets of limits. Default: [`Limiter::Machine`] on SQLite, [`Limiter::Store`] on PostgreSQL, and
+    /// [`Limiter::Process`] on a clock that a test sets, which no other process has, and on PostgreSQL with
+    /// [`read_only`](Self::read_only).
     ///
     /// ```
     /// use keywright::{Keywright, Limit, Limiter};
@@ -285,6 +286,7 @@ impl Config {
     fn new_health(&self) -> Health {
         let (log, listener, clock) = (self.log.clone(), self.listener.clone(), self.clock.clone());
         let place = StoreUrl::parse(&self.url, &self.folder).map(|url| url.to_string()).unwrap_or_default();
+        let limits = self.limits_place(&place);
         Health::new(move |report| {
             let event = Event::of_store(&report, time(clock.now()));
             let reason = event.reason.as_deref().unwrap_or_default();
@@ -292,7 +294,7 @@ impl Config {
                 EventKind::StoreFailed => format!("The database {place} cannot be used: {reason}"),
                 EventKind::StoreReplaced => format!("The database {place} was replaced: {reason}"),
                 EventKind::LimitsUnshared => {
-                    format!("Each process counts limits on its own, because {place}-limits cannot be used: {reason}")
+                    format!("Each process counts limits on its own, because {limits} cannot be used: {reason}")
                 }
                 _ => format!("The database {place} can be used again"),
             };

@@ -4,11 +4,12 @@ use std::sync::atomic::AtomicBool;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::check::CheckedConfig;
+use super::check::{CheckedConfig, LimiterPlace};
 use crate::entropy;
 use crate::error::{Error, UnavailableCause};
 use crate::events::Events;
 use crate::keyring::{Engine, Keywright};
+use crate::limit::lease::{LeaseSettings, SharedBudgets};
 use crate::limit::{LimitRules, LimiterSettings, MachineSettings};
 use crate::store::{AnyStore, AuditKey, DatabaseInfo, OpenSettings, Store};
 use crate::verify::{EventsFactory, Runtime, Verifier};
@@ -73,14 +74,17 @@ impl CheckedConfig {
             let new = move || Events::new(subscription.clone(), clock.clone(), Arc::clone(&events), writes);
             Box::new(new) as EventsFactory
         });
-        let limiter = match self.shared_limits {
-            Some(database) => LimiterSettings::Machine(MachineSettings {
-                database,
-                hash_key: limits_key(&store.info().filter_key),
-                boot: self.clock.boot_id(),
-                health,
-            }),
-            None => LimiterSettings::Process,
+        let hash_key = limits_key(&store.info().filter_key);
+        let limiter = match self.limiter {
+            LimiterPlace::Process => LimiterSettings::Process,
+            LimiterPlace::Machine(database) => {
+                let boot = self.clock.boot_id();
+                LimiterSettings::Machine(MachineSettings { database, hash_key, boot, health })
+            }
+            LimiterPlace::Store => {
+                let (place, clock) = (Arc::clone(&store) as Arc<dyn SharedBudgets>, self.clock.clone());
+                LimiterSettings::Leased(LeaseSettings { place, hash_key, health, clock })
+            }
         };
         let clock = self.clock.clone();
         let verifier = Verifier {

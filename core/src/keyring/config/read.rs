@@ -1,6 +1,7 @@
 use zeroize::Zeroizing;
 
 use super::{Config, MAX_DAYS, MAX_KEYS_IN_MEMORY, SecretBytes};
+use crate::casing::Casing;
 use crate::clock;
 use crate::error::Error;
 use crate::hash::Scheme;
@@ -103,7 +104,7 @@ impl Config {
             fields.given("max_staleness").map(|it| span("max_staleness", it, clock::DAY / 24)).transpose()?;
         config.limits = Limits {
             tiers: fields.given("tiers").map(limit::read::read_tiers).transpose()?.unwrap_or_default(),
-            every: fields.given("limits").map_or(Ok(vec![]), |it| limit::read::read("limits", it))?,
+            every: fields.given("limits").map_or(Ok(vec![]), |it| limit::read::read("limits", it, Casing::Snake))?,
         };
         config.limiter = fields.text("limiter")?.map(|it| it.parse()).transpose()?;
         if fields.given("processes").is_some() {

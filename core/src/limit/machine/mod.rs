@@ -5,13 +5,11 @@ mod cell;
 mod file;
 mod table;
 
-use std::hash::Hasher;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwapOption;
-use siphasher::sip128::{Hasher128, SipHasher24};
 
 use self::cell::{Cell, Moved, Owner};
 use self::file::LimitsFile;
@@ -62,7 +60,7 @@ struct SharedPlace {
 
 /// The identity of a budget: what it has in a limits file, and in the memory of a process.
 #[derive(Debug, Clone, Copy)]
-struct BudgetId {
+struct CellId {
     place: CellPlace,
     slot: u64,
 }
@@ -72,7 +70,7 @@ pub(crate) struct MachineBudget {
     place: Arc<SharedPlace>,
     /// The file in which the cell is.
     file: Arc<LimitsFile>,
-    id: BudgetId,
+    id: CellId,
     params: GcraParams,
     /// The cell in which the budget was last found.
     cell: AtomicU32,
@@ -189,34 +187,25 @@ impl SharedPlace {
             .ok()
     }
 
-    fn owner_id(&self, owner: &str, rule: &LimitRule) -> BudgetId {
+    fn owner_id(&self, owner: &str, rule: &LimitRule) -> CellId {
         let (hash, slot) = self.hash(&[owner], rule);
-        BudgetId { place: CellPlace::of_owner(Owner::new(hash, &rule.params), slot), slot }
+        CellId { place: CellPlace::of_owner(Owner::new(hash, &rule.params), slot), slot }
     }
 
-    fn agent_id(&self, (org, agent): (&str, &str), rule: &LimitRule) -> BudgetId {
+    fn agent_id(&self, (org, agent): (&str, &str), rule: &LimitRule) -> CellId {
         let ((hash, slot), (org_hash, _)) = (self.hash(&[org, agent], rule), self.hash(&[org], rule));
-        BudgetId { place: CellPlace::of_agent(Owner::new(hash, &rule.params), org_hash, slot), slot }
+        CellId { place: CellPlace::of_agent(Owner::new(hash, &rule.params), org_hash, slot), slot }
     }
 
     /// Two hashes of a budget's identity, the same in all processes and languages.
     fn hash(&self, owner: &[&str], rule: &LimitRule) -> (u64, u64) {
-        let mut hasher = SipHasher24::new_with_key(&self.settings.hash_key);
-        let limit = &rule.limit;
-        let texts = [limit.per.as_str(), &limit.name, limit.operation.as_deref().unwrap_or_default()];
-        for text in texts.iter().chain(owner) {
-            hasher.write(&(text.len() as u64).to_le_bytes());
-            hasher.write(text.as_bytes());
-        }
-        hasher.write(&limit.rate.to_le_bytes());
-        hasher.write(&limit.burst.to_le_bytes());
-        let hash = hasher.finish128();
-        (hash.h1, hash.h2)
+        let hash = u128::from_le_bytes(rule.identity(owner, &self.settings.hash_key));
+        (hash as u64, (hash >> 64) as u64)
     }
 }
 
 impl MachineBudget {
-    fn new(place: &Arc<SharedPlace>, file: Arc<LimitsFile>, id: BudgetId, params: GcraParams) -> Self {
+    fn new(place: &Arc<SharedPlace>, file: Arc<LimitsFile>, id: CellId, params: GcraParams) -> Self {
         let (cell, local) = (AtomicU32::new(id.place.first()), OnceLock::new());
         Self { place: Arc::clone(place), file, id, params, cell, local }
     }

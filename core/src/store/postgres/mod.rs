@@ -1,6 +1,7 @@
 //! The store in PostgreSQL. Reads share a few connections; changes run as pipelined transactions.
 
 mod audit;
+mod budgets;
 mod changes;
 mod connection;
 mod error;
@@ -41,6 +42,7 @@ use crate::error::{Error, UnavailableCause};
 use crate::fork::{PerProcess, Process, Relation};
 use crate::health::{Health, Operation};
 use crate::idempotency::SWEEP_INTERVAL;
+use crate::limit::lease::{Buying, Purchase, SharedBudgets};
 use crate::remote::runtime;
 use crate::store::key::{KeyView, LookupResult};
 #[cfg(feature = "cli")]
@@ -53,7 +55,7 @@ use crate::store::rows::{
     Tenant, UsageDelta,
 };
 use crate::store::script::{AuditKey, RequestId, RequestRows, TransactionScript};
-use crate::wait::block_on;
+use crate::wait::{Boxed, block_on};
 
 /// The SQL of a statement, by its name in [`postgres_statement`](crate::testing::postgres_statement).
 #[cfg(feature = "testing")]
@@ -211,6 +213,21 @@ impl Postgres {
         let outcome = write.await;
         self.health.note(Operation::Write, &outcome);
         outcome
+    }
+}
+
+impl SharedBudgets for Postgres {
+    fn buy<'a>(&'a self, purchases: &'a [Purchase]) -> Buying<'a> {
+        Box::pin(async move { budgets::buy(self.pool()?, purchases).await })
+    }
+
+    fn spawn(&self, task: Boxed<()>) -> Result<(), Error> {
+        drop(runtime::handle()?.spawn(task));
+        Ok(())
+    }
+
+    fn sleep(&self, time: Duration) -> Boxed<()> {
+        Box::pin(async move { tokio::time::sleep(time).await })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The connections of one process: a few for reads, which all callers share, two for changes, and one that listens.
+//! The connections of one process: a few for reads, which all callers share, two for changes, one for shared limits, and one that listens.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -41,6 +41,7 @@ pub(super) struct Pool {
     readers: Vec<Arc<Slot>>,
     ordered: Arc<Slot>,
     others: Arc<Slot>,
+    budgets: Arc<Slot>,
 }
 
 /// The place of one connection.
@@ -143,6 +144,7 @@ impl Pool {
             readers: (0..settings.max_connections).map(|_| Slot::new(&primary)).collect(),
             ordered: Slot::new(&primary),
             others: Slot::new(&primary),
+            budgets: Slot::new(&primary),
             primary,
             settings,
         }
@@ -204,6 +206,12 @@ impl Pool {
         self.slot(role).get(&self.writer_settings, &self.runtime).await
     }
 
+    /// The connection for purchases of shared limits, which all of them use at once.
+    pub(super) async fn budgets(&self) -> Result<Arc<Connection>, Error> {
+        self.process.check()?;
+        self.budgets.get(&self.settings, &self.runtime).await
+    }
+
     /// Waits for the turn to use a connection for changes: the statements of two transactions must not mix.
     pub(super) async fn turn(&self, role: WriterRole) -> tokio::sync::MutexGuard<'_, ()> {
         self.slot(role).turn.lock().await
@@ -219,6 +227,6 @@ impl Pool {
     }
 
     pub(super) fn close(&self) {
-        self.readers.iter().chain([&self.ordered, &self.others]).for_each(|slot| slot.close());
+        self.readers.iter().chain([&self.ordered, &self.others, &self.budgets]).for_each(|slot| slot.close());
     }
 }

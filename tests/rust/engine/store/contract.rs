@@ -1,4 +1,4 @@
-//! The suite that every store passes, on the store of this run.
+//! The suites that every store and every place of shared limits pass, on the store of this run.
 
 use std::io::Write;
 
@@ -13,4 +13,15 @@ fn every_check_of_the_contract_passes() {
     let passed = block_on(testing::contract(config)).unwrap();
     // Past the capture of the test harness: the one line that says what was run.
     writeln!(std::io::stdout(), "contract: {} checks", passed.len()).unwrap();
+}
+
+#[test]
+fn every_check_of_shared_limits_passes() {
+    let database = Database::new();
+    let config = keywright::Keywright::builder(database.url.clone()).brand("liq").pepper([7; 32]);
+    let outcome = block_on(testing::shared_limits_contract(config));
+    if database.url.starts_with("sqlite:") {
+        return assert!(outcome.unwrap_err().contains("shares nothing with other machines"));
+    }
+    writeln!(std::io::stdout(), "shared limits: {} checks", outcome.unwrap().len()).unwrap();
 }

@@ -40,8 +40,15 @@ pub(in crate::http) static KEY: LazyLock<Vec<RecordField>> = LazyLock::new(|| {
     Key::FIELDS.iter().chain(&["api_key"]).map(|name| RecordField { name, shape: shape(name) }).collect()
 });
 
-const LIMITS: RecordShape =
-    RecordShape::Records(&[value("name"), value("rate"), value("burst"), value("per"), value("operation")]);
+const LIMITS: RecordShape = RecordShape::Records(&[
+    value("name"),
+    value("rate"),
+    value("burst"),
+    value("per"),
+    value("operation"),
+    value("exact"),
+    value("when_unreachable"),
+]);
 
 const SECRETS: RecordShape =
     RecordShape::Records(&[value("prefix"), value("created_at"), value("grace_ends_at"), value("last_used_at")]);

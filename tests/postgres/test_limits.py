@@ -1,0 +1,116 @@
+"""Limits that processes share in the database: what they cost, what they wait for, and what happens without the database."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from database import refusal, trouble
+from test_trips import Counted
+
+if TYPE_CHECKING:
+    from database import Database
+
+# Nothing comes back while a test runs.
+SLOW = {"rate": 1, "burst": 6, "when_unreachable": "refuse"}
+
+
+def test_two_engines_share_a_limit(database: Database, until: Any) -> None:
+    limits = {"all": SLOW, "beside": {**SLOW, "burst": 1_000}}
+    with database.open(limits=limits) as one, database.open(limits=limits) as two:
+        text = one.keys.create(name="CI").api_key
+        engines = [one, two, one]
+        passed = [engines[turn % 3].verify(text) for turn in range(6)]
+        assert [it.code for it in passed] == [None] * 6
+        assert all(limit.shared for it in passed for limit in it.limits)
+        # Each sees what the others took as soon as it asks the database itself.
+        refused = [engine.verify(text) for engine in (one, two) for _ in range(3)]
+        assert {it.code for it in refused} == {"rate_limited"}
+        waits = [it.retry_after_seconds for it in refused]
+        assert 1 <= min(waits) and max(waits) <= 60
+        assert {it.limits[0].remaining for it in refused} == {0}
+        # A refused request takes nothing of the other limit, and what was bought in advance goes back.
+        until(lambda: two.verify(text).limits[1].remaining >= 994)
+
+
+def test_an_exact_limit_takes_one_round_trip_and_any_number_of_limits_no_more(database: Database) -> None:
+    limits = {name: {"rate": 1, "burst": 1_000, "exact": True} for name in ("one", "two", "three")}
+    counted = Counted(database, limits=limits)
+    with counted.kw as kw:
+        text = kw.keys.create(name="CI").api_key
+        assert kw.verify(text)
+        assert counted.trips(lambda _: kw.verify(text).allowed or pytest.fail("denied")) == 1
+
+
+def test_a_hot_limit_takes_few_round_trips(database: Database) -> None:
+    counted = Counted(database, limits={"all": {"rate": 1_000_000, "when_unreachable": "refuse"}})
+    with counted.kw as kw:
+        text = kw.keys.create(name="CI").api_key
+        assert kw.verify(text)
+        counted.servers("reset", counted.proxy)
+        begin = time.monotonic()
+        for _ in range(5_000):
+            assert kw.verify(text)
+        # A lease lasts for 0.1 s. It begins small, and grows to what the process spends.
+        most = 30 + 30 * (time.monotonic() - begin)
+        assert counted.state()["trips"] <= most
+
+
+def test_a_refusal_is_remembered(database: Database) -> None:
+    counted = Counted(database, limits={"all": {**SLOW, "burst": 1}})
+    with counted.kw as kw:
+        text = kw.keys.create(name="CI").api_key
+        assert kw.verify(text).allowed and kw.verify(text).code == "rate_limited"
+        counted.servers("reset", counted.proxy)
+        begin = time.monotonic()
+        for _ in range(2_000):
+            assert kw.verify(text).code == "rate_limited"
+        assert counted.state()["trips"] <= 5 + 5 * (time.monotonic() - begin)
+
+
+def test_a_purchase_waits_for_no_change_of_keys(database: Database) -> None:
+    with database.open(limits={"all": {**SLOW, "exact": True}}) as kw:
+        text = kw.keys.create(name="CI").api_key
+        assert kw.verify(text)
+        with database.locked("select from meta for update"):
+            assert kw.verify(text).limits[0].shared
+
+
+def test_rows_of_full_budgets_go_away(database: Database) -> None:
+    with database.open(limits={"all": SLOW}) as kw:
+        texts = [kw.keys.create(name="CI").api_key for _ in range(4)]
+        for text in texts[:3]:
+            assert kw.verify(text)
+        assert database.sql("select count(*) from budgets") == "3"
+        # As if they had been full for an hour.
+        database.sql("update budgets set full_at = now() - interval '1 hour', arrival = 0")
+        assert kw.verify(texts[3])
+        assert database.sql("select count(*) from budgets") == "2"
+        assert kw.verify(texts[0]).limits[0].remaining == 5
+
+
+def test_the_database_is_lost_and_found(database: Database, until: Any) -> None:
+    proxy = database.servers("proxy", to=database.server)
+    answers = {"local": None, "allow": None, "refuse": "unavailable"}
+    limits = {name: {"rate": 1, "burst": 1_000, "exact": True, "when_unreachable": name} for name in answers}
+    url = database.url(port=proxy["port"], sslmode="disable")
+    for name, code in answers.items():
+        with database.open(url, max_staleness="1h", limits={name: limits[name]}) as kw:
+            text = kw.keys.create(name="CI").api_key
+            assert kw.verify(text).limits[0].shared
+            database.servers("refuse", proxy["name"], refuses=True)
+            database.servers("cut", proxy["name"])
+            until(lambda kw=kw, text=text, code=code: (it := kw.verify(text)).code == code and not any(x.shared for x in it.limits))
+            database.servers("refuse", proxy["name"], refuses=False)
+            until(lambda kw=kw, text=text: any(it.shared for it in kw.verify(text).limits))
+
+
+def test_a_reader_counts_on_its_own(database: Database) -> None:
+    with database.open() as kw:
+        text = kw.keys.create(name="CI").api_key
+    with database.open(read_only=True, limits={"all": SLOW}) as kw:
+        assert not kw.verify(text).limits[0].shared
+    trouble(str(refusal(database, database.url(), read_only=True, limiter="store")), "limiter: is store", "read_only")
+    trouble(str(refusal(database, database.url(), limiter="machine")), "limiter: is machine", "use store or process")
