@@ -27,10 +27,7 @@ with Keywright(sys.argv[1], brand="liq", pepper=sys.argv[2], busy_timeout="5m") 
     print(new.id)
 """
 # Takes back the migration 0002.
-SECOND = (
-    "drop function buy_requests; drop table budgets; drop table usage_flushes; "
-    "update meta set schema = 1, oldest_reader = 1"
-)
+SECOND = "drop function buy_requests; drop table budgets; drop table usage_flushes; update meta set schema = 1, oldest_reader = 1"
 
 
 def opened_at_once(database: Database) -> list[str]:
