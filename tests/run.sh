@@ -15,7 +15,7 @@
 #   demo       three languages on one database
 #   http       the HTTP vectors through every adapter; FILTER is one of them (`express`)
 #   seeds      the documents of four products; FILTER is one of them (`lendiq`)
-#   servers    the servers and the proxy that other tests use, and what only PostgreSQL has; FILTER is an expression of `pytest -k`
+#   servers    the servers and the proxy that other tests use, and what only PostgreSQL and Redis have; FILTER is an expression of `pytest -k`
 #   postgres   contract, vectors and demo on PostgreSQL and behind PgBouncer, as on SQLite; FILTER is a store (`PgBouncer`), a suite
 #              (`node`), or --all for every suite on every store
 #   element    the page for keys in a real browser
@@ -120,7 +120,7 @@ step_guide() { build_python && build_node && with_servers "$python" tests/readme
 step_demo() { bash tests/demo.sh; }
 step_http() { bash tests/http.sh "$@"; }
 step_seeds() { bash tests/seeds.sh "$@"; }
-step_servers() { build_python && build_node && with_servers "$python" -m pytest -q tests/servers tests/postgres ${1+-k "$1"}; }
+step_servers() { build_python && build_node && with_servers "$python" -m pytest -q tests/servers tests/postgres tests/redis ${1+-k "$1"}; }
 step_postgres() { build_python && build_node && with_servers "$python" tests/servers/suites.py "$@"; }
 step_element() { bash tests/element.sh; }
 step_checker() { bash tests/checker.sh; }

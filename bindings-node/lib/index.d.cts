@@ -96,10 +96,10 @@ export interface Options {
   limits?: LimitRules | null | undefined;
   /**
    * Where limits are counted: `"machine"`, together with all processes of this machine on the SQLite file; `"store"`, together
-   * with all processes of all machines on the PostgreSQL database; or `"process"`, each process on its own. By default
-   * `"machine"` on SQLite and `"store"` on PostgreSQL.
+   * with all processes of all machines on the PostgreSQL database; the URL of a Redis or Valkey, `"redis://…"`, together with all
+   * processes that name it; or `"process"`, each process on its own. By default `"machine"` on SQLite and `"store"` on PostgreSQL.
    */
-  limiter?: "process" | "machine" | "store" | null | undefined;
+  limiter?: "process" | "machine" | "store" | (string & {}) | null | undefined;
   /**
    * Receives each event of this process shortly after it: a key was created, rotated or revoked, expires soon, was long unused,
    * a former secret was used, a revoked one was presented. It blocks nothing and does not keep the process alive. An exception

@@ -230,6 +230,15 @@ impl Error {
         self
     }
 
+    /// Names `field` as the one at fault in place of the former one.
+    #[cfg(feature = "redis")]
+    pub(crate) fn at_field(mut self, field: &str) -> Self {
+        if let Self::InvalidRequest(error) | Self::ValidationFailed(error) = &mut self {
+            field.clone_into(&mut error.field);
+        }
+        self
+    }
+
     /// Names `field` as the one at fault, of which the former one is a part.
     pub(crate) fn within(self, field: &str) -> Self {
         let moved = |error: FieldError| FieldError {

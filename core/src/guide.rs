@@ -17,6 +17,9 @@ pub mod cli {}
 #[doc = include_str!("../guide/limits.md")]
 pub mod limits {}
 
+#[doc = include_str!("../guide/redis.md")]
+pub mod redis {}
+
 #[doc = include_str!("../guide/http.md")]
 pub mod http {}
 

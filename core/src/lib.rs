@@ -40,7 +40,7 @@ mod lifecycle;
 mod limit;
 mod network;
 mod record;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod remote;
 mod rights;
 mod scope;
@@ -63,7 +63,7 @@ pub use keyring::{
 };
 pub use record::{
     AgentUsage, ApiKey, AuditCheck, AuditEntry, AuditHead, IssuedKey, Key, KeyId, Level, Limit, LimitState, Limiter,
-    OrgRecord, Page, Parsed, Per, Revealed, Secret, Status, WhenUnreachable,
+    OrgRecord, Page, Parsed, Per, RedisUrl, Revealed, Secret, Status, WhenUnreachable,
 };
 pub use scope::{Catalogue, IntoScopes};
 pub use verify::Presented;

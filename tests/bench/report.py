@@ -1,4 +1,4 @@
-"""Turns the figures of one run into the text of HOT.md and so on: `report.py hot|results|http|postgres FIGURES`."""
+"""Turns the figures of one run into the text of HOT.md and so on: `report.py hot|results|http|postgres|limits FIGURES`."""
 
 import json
 import os
@@ -54,12 +54,13 @@ HASHLIB = "`hashlib.sha256(text).digest()`"
 CREATE_HASH = '`createHash("sha256").update(text).digest()`'
 REUSED = "hot: `await kw.verify(text, READ)`"
 ARGON2 = "argon2id by the argon2 crate, on all cores at once"
-PEERS = ("djangorestframework-api-key", "keyshield", "better-auth")
+PEERS = ("djangorestframework-api-key", "keyshield", "better-auth", "rate-limiter-flexible", "limits")
 # 15 ns where a SipHash of a text takes 30 ns.
 HALF = {SIPHASH: 0.5}
 
 
 RAW_SELECT = "the same SELECT by tokio-postgres"
+FAST = "at 100,000 requests a second"
 REVOKED = "revoke → refused in another process"
 FLUSH = "usage flush of 10,000 keys"
 
@@ -124,6 +125,24 @@ GOALS = {
         Goal("Rust", "hot, 99th percentile beside a flush", 1.1, {"hot, 99th percentile beside nothing": 1}),
         Goal("Rust", "statements a second of an engine that answers from memory", 2, {}),
         Goal("Rust", "statements a second of an engine that is idle", 0, {}),
+    ),
+    "limits": (
+        Goal("Rust", "one limit more, machine", 1.3, {"one limit more, process": 1}),
+        *(
+            Goal("Rust", f"with one limit {where}, machine", 1.2, {f"with one limit {where}, process": 1})
+            for where in ("on each of 2 threads", "in each of 4 processes")
+        ),
+        Goal("Rust", f"one limit more {FAST}, redis", 2, {f"one limit more {FAST}, process": 1}),
+        Goal("Rust", f"{FAST}, redis: scripts a second", 20, {}),
+        Goal("Rust", "a slow key, redis: scripts of a request", 1, {}),
+        Goal("Rust", "a slow key, redis", 1.2, {"one raw call of the same script": 1}),
+        *(
+            Goal("4 programs", f"{limiter}: {count}", 0, {})
+            for limiter in ("machine", "store", "redis")
+            for count in ("admitted above the bound", "refused at half the rate")
+        ),
+        Goal("4 programs", "quota: sold above the amount", 0, {}),
+        Goal("4 programs", "quota: unsold rest of each kill, in leases", 1, {}),
     ),
     "http": tuple(Goal(framework, "added, keywright", 4, {"added, nothing": 1}) for framework in ("asgi", "fastapi", "express", "axum")),
 }
@@ -209,8 +228,17 @@ def peers() -> str:
     return (
         f"djangorestframework-api-key {python['djangorestframework-api-key']} on Django {python['Django']} "
         f"(Python's SQLite {sqlite3.sqlite_version}, or psycopg {python['psycopg']}); keyshield {python['keyshield']}; "
-        f"@better-auth/api-key {node['@better-auth/api-key']} on libsql {node['libsql']}, or pg {node['pg']}"
+        f"@better-auth/api-key {node['@better-auth/api-key']} on libsql {node['libsql']}, or pg {node['pg']}; "
+        f"rate-limiter-flexible {node['rate-limiter-flexible']} on ioredis {node['ioredis']}; limits {python['limits']} "
+        f"on redis {python['redis']}; "
+        f"governor {governor()}"
     )
+
+
+def governor() -> str:
+    """The version that the benchmark pins."""
+    _, _, rest = (Path(__file__).parent / "governor/Cargo.lock").read_text().partition('name = "governor"\nversion = "')
+    return rest.partition('"')[0]
 
 
 HOW = """\
@@ -299,6 +327,26 @@ reference, which answers from a program beside, costs little more than its work.
   the thread that holds the socket goes to sleep and must be woken.
 - **Statements a second**: one flush of counters, which also asks for changes, and one query for changes between two flushes.
 """,
+    "limits": """\
+# Figures of limits
+
+{how}
+Keys are of `hmac-sha256` and in memory; the limit is of 1,000,000,000 requests a minute, which no call reaches.
+
+- "One limit more" is a verification with a limit less one without, in windows of 128 calls.
+- At 100,000 requests a second, windows of 100 calls begin every millisecond, and a round is half a second: the figure is the mean of all
+  its calls, those that wait for Redis among them. The scripts that Redis has run are counted by itself.
+- A slow key is one of 5,000 that are used in turn, so that each use buys one request. A raw call is `EVALSHA` of the same script by the
+  crate redis, in a runtime of `#[tokio::main]`.
+- The four programs are in Rust, Python, Node and Python again. They share one limit of 6,000 a minute with a burst of 1,000 and ask as
+  often as they can, then at half the rate.
+
+{machine}
+
+## Goals
+
+{goals}
+""",
     "http": """\
 # Figures of requests
 
@@ -322,6 +370,16 @@ text that the addon returns; the rest is the middleware itself. `nothing` calls 
 }
 
 NOTES = {
+    ("limits", "Rust"): """\
+governor counts in the memory of one process, and verifies no key: a request of one budget, and of one of 128 budgets that it finds by id.
+""",
+    ("limits", "Python"): """\
+limits counts with its sliding window counter, which is closest to ours, and with its moving window, which keeps an entry for each
+request. Both ask Redis at every request, and verify no key; our figures are of whole verifications.
+""",
+    ("limits", "Node"): """\
+rate-limiter-flexible asks Redis at every request through ioredis, and verifies no key; our figures are of whole verifications.
+""",
     ("postgres", "Python"): """\
 djangorestframework-api-key stores `sha512` and keeps its connection open; its calls are `APIKey.objects.is_valid` and `create_key`, on
 1,000,000 keys.
@@ -346,7 +404,7 @@ text of no key" has no write on either side. Its list is the adapter's `findMany
 def main() -> None:
     suite, file = sys.argv[1], Path(sys.argv[2])
     figures = read(file)
-    script = {"hot": "hot.sh", "results": "run.sh", "http": "http.sh", "postgres": "postgres.sh"}[suite]
+    script = {"hot": "hot.sh", "results": "run.sh", "http": "http.sh", "postgres": "postgres.sh", "limits": "limits.sh"}[suite]
     rounds = min(len(it.rounds) for it in figures.values() if len(it.rounds) > 1)
     how = HOW.format(script=script, rounds=rounds)
     print(TEXTS[suite].format(how=how, machine=machine(file.parent), goals=goals(suite, figures)), end="")

@@ -131,8 +131,9 @@ class Redis:
     def certify(self, certificate: str) -> None:
         """Takes one of the certificates."""
         self.certificate = certificate
-        for kind in ("cert", "key"):
-            self.command(f"CONFIG SET tls-{kind}-file {self._own()[f'tls-{kind}-file']}")
+        pair = [f"tls-{kind}-file {self._own()[f'tls-{kind}-file']}" for kind in ("cert", "key")]
+        # Both at once: a key of another certificate is refused.
+        self.command(f"CONFIG SET {' '.join(pair)}")
 
     def command(self, words: str, password: str | None = None) -> Any:
         """Sends a command, and returns its answer."""

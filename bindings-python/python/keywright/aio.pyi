@@ -56,7 +56,7 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
         keys_in_memory: int | None = None,
         tiers: Mapping[str, _Rule | Sequence[_Rule]] | None = None,
         limits: _Rules | None = None,
-        limiter: Literal["process", "machine", "store"] | None = None,
+        limiter: Literal["process", "machine", "store"] | str | None = None,
         on_event: Callable[[Event], object] | None = None,
         expiring_days: int | None = None,
         idle_days: int | None = None,
@@ -90,8 +90,9 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
             ``"refuse"`` or ``"allow"``), or a list of up to 8 of these.
         limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
         limiter: where limits are counted: `"machine"`, together with all processes of this machine on the SQLite file; `"store"`, together
-            with all processes of all machines on the PostgreSQL database; or `"process"`, each process on its own. `"machine"` on
-            SQLite and `"store"` on PostgreSQL when left out.
+            with all processes of all machines on the PostgreSQL database; the URL of a Redis or Valkey, `"redis://…"`, together with
+            all processes that name it; or `"process"`, each process on its own. `"machine"` on SQLite and `"store"` on PostgreSQL
+            when left out.
         on_event: a function that receives each ``Event``: a key was created, rotated or revoked, expires soon, was long unused,
             a former secret was used, a revoked one was presented. It runs on its own thread after the event, and blocks
             nothing. An exception in it goes to ``sys.unraisablehook``. In asyncio, pass the event on with

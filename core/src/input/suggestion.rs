@@ -12,8 +12,8 @@ pub(crate) fn meant<'a>(name: &str, candidates: impl Iterator<Item = &'a str>, o
 }
 
 /// Returns the choice with the name `word`. `reason` is the error for another word.
-pub(crate) fn chosen<T: Copy>(field: &str, word: &str, reason: &str, choices: &[(&str, T)]) -> Result<T, Error> {
-    choices.iter().find(|choice| choice.0 == word).map(|choice| choice.1).ok_or_else(|| {
+pub(crate) fn chosen<T: Clone>(field: &str, word: &str, reason: &str, choices: &[(&str, T)]) -> Result<T, Error> {
+    choices.iter().find(|choice| choice.0 == word).map(|choice| choice.1.clone()).ok_or_else(|| {
         let words: Vec<&str> = choices.iter().map(|choice| choice.0).collect();
         let all = match words.as_slice() {
             [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),

@@ -10,6 +10,8 @@ pub(crate) mod lease;
 mod machine;
 mod process;
 pub(crate) mod read;
+#[cfg(feature = "redis")]
+mod redis;
 mod rule;
 
 pub(crate) use any::{AnyLimiter, KeyLimit, LimiterSettings};
@@ -18,4 +20,6 @@ pub(crate) use config::{LimitRules, Limits};
 #[cfg(feature = "testing")]
 pub(crate) use gcra::GcraParams;
 pub(crate) use machine::MachineSettings;
+#[cfg(feature = "redis")]
+pub(crate) use redis::{RedisBudgets, RedisSettings};
 pub(crate) use rule::LimitRule;

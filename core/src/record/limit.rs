@@ -1,3 +1,4 @@
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,7 @@ impl Per {
 /// ```
 /// assert_eq!("machine".parse(), Ok(keywright::Limiter::Machine));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limiter {
     /// The memory of one process. Each process admits what the limit says.
@@ -50,6 +51,9 @@ pub enum Limiter {
     /// A table of the PostgreSQL database. The processes of all machines buy requests there in advance, and spend them in
     /// memory within 0.1 s. Together they admit at most `burst + rate * (t + 0.1 s)` in a window of length `t`.
     Store,
+    /// A Redis or Valkey, for the processes of all machines, which buy requests in advance. It needs the feature `redis`, or else
+    /// building the engine fails. `"redis://…".parse()` gives it.
+    Redis(RedisUrl),
 }
 
 impl Limiter {
@@ -89,7 +93,35 @@ impl FromStr for Limiter {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        chosen("limiter", text, "is no limiter", &Self::NAMES)
+        match text.split_once("://") {
+            Some((scheme, _)) if ["redis", "valkey"].iter().any(|product| scheme.starts_with(product)) => {
+                Ok(Self::Redis(RedisUrl(text.to_owned())))
+            }
+            _ => chosen("limiter", text, "is no limiter", &Self::NAMES),
+        }
+    }
+}
+
+/// The URL of a Redis. It does not show itself, because it may hold a password.
+///
+/// ```
+/// let limiter: keywright::Limiter = "redis://:hunter2@localhost".parse()?;
+/// assert_eq!(format!("{limiter:?}"), "Redis(<hidden>)");
+/// # Ok::<(), keywright::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RedisUrl(String);
+
+impl RedisUrl {
+    #[cfg(feature = "redis")]
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("<hidden>")
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 pub use audit::{AuditCheck, AuditEntry, AuditHead};
 pub use issued::{ApiKey, HIDDEN, IssuedKey, Revealed};
 pub use key::{Key, KeyId, Level, Secret, Status};
-pub use limit::{Limit, LimitState, Limiter, Per, WhenUnreachable};
+pub use limit::{Limit, LimitState, Limiter, Per, RedisUrl, WhenUnreachable};
 
 /// One page of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]

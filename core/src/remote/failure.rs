@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use rustls::CertificateError;
 
@@ -13,6 +14,10 @@ pub(crate) fn causes<'a>(error: Cause<'a>) -> impl Iterator<Item = Cause<'a>> {
 }
 
 fn inner(cause: Cause<'_>) -> Option<Cause<'_>> {
+    // An error that several share names the source of what it holds, and not what it holds.
+    if let Some(shared) = cause.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+        return Some(&**shared);
+    }
     // An error of input and output keeps another one inside, and does not name it as its source.
     match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inside) => Some(inside),

@@ -11,6 +11,8 @@ use crate::health::Health;
 use crate::input::meant;
 use crate::key::Formats;
 use crate::limit::Limits;
+#[cfg(feature = "redis")]
+use crate::limit::RedisSettings;
 use crate::record::Limiter;
 use crate::scope::Catalogue;
 use crate::store::StoreUrl;
@@ -51,6 +53,8 @@ pub(super) enum LimiterPlace {
     Machine(PathBuf),
     /// The database itself.
     Store,
+    #[cfg(feature = "redis")]
+    Redis(Box<RedisSettings>),
 }
 
 impl Config {
@@ -143,8 +147,15 @@ impl Config {
 impl Config {
     fn limiter_place(&self, url: &StoreUrl) -> Result<LimiterPlace, Error> {
         let refused = |reason: &str, fix: &str| Err(Error::validation_failed("limiter", reason, fix));
-        match (url, self.limiter) {
+        match (url, &self.limiter) {
             (_, Some(Limiter::Process)) => Ok(LimiterPlace::Process),
+            #[cfg(feature = "redis")]
+            (_, Some(Limiter::Redis(url))) => Ok(LimiterPlace::Redis(Box::new(RedisSettings::parse(url.text())?))),
+            #[cfg(not(feature = "redis"))]
+            (_, Some(Limiter::Redis(_))) => refused(
+                "names a Redis, which this build cannot use",
+                "turn on the feature redis of the crate keywright",
+            ),
             // Nobody shares the clock of a test.
             (_, None) if !self.clock.runs() => Ok(LimiterPlace::Process),
             (StoreUrl::Sqlite(path), None | Some(Limiter::Machine)) => Ok(LimiterPlace::Machine(path.clone())),
@@ -170,6 +181,11 @@ impl Config {
 
     /// The place of shared limits, for a line to the operator.
     pub(super) fn limits_place(&self, database: &str) -> String {
+        #[cfg(feature = "redis")]
+        if let Some(Limiter::Redis(url)) = &self.limiter {
+            let place = RedisSettings::parse(url.text()).map(|settings| settings.place()).unwrap_or_default();
+            return format!("Redis at {place}");
+        }
         match StoreUrl::parse(&self.url, &self.folder) {
             Ok(StoreUrl::Sqlite(_)) => format!("{database}-limits"),
             _ => format!("the table of budgets in {database}"),

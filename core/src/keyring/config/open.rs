@@ -9,6 +9,8 @@ use crate::entropy;
 use crate::error::{Error, UnavailableCause};
 use crate::events::Events;
 use crate::keyring::{Engine, Keywright};
+#[cfg(feature = "redis")]
+use crate::limit::RedisBudgets;
 use crate::limit::lease::{LeaseSettings, SharedBudgets};
 use crate::limit::{LimitRules, LimiterSettings, MachineSettings};
 use crate::store::{AnyStore, AuditKey, DatabaseInfo, OpenSettings, Store};
@@ -83,6 +85,11 @@ impl CheckedConfig {
             }
             LimiterPlace::Store => {
                 let (place, clock) = (Arc::clone(&store) as Arc<dyn SharedBudgets>, self.clock.clone());
+                LimiterSettings::Leased(LeaseSettings { place, hash_key, health, clock })
+            }
+            #[cfg(feature = "redis")]
+            LimiterPlace::Redis(settings) => {
+                let (place, clock) = (Arc::new(block_on(RedisBudgets::open(*settings))?), self.clock.clone());
                 LimiterSettings::Leased(LeaseSettings { place, hash_key, health, clock })
             }
         };

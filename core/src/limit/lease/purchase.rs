@@ -80,7 +80,7 @@ impl Unspent {
 
 impl Sales {
     /// Refuses an answer that does not fit the purchases.
-    pub(super) fn checked(self, purchases: &[Purchase]) -> Result<Self, Error> {
+    pub(crate) fn checked(self, purchases: &[Purchase]) -> Result<Self, Error> {
         let is_right = |(purchase, sale): (&Purchase, &Sale)| match self.refused {
             Some(_) => sale.sold == 0,
             None => (purchase.need..=purchase.want).contains(&sale.sold),
