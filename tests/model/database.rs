@@ -32,7 +32,8 @@ impl Database {
         self.history.iter().filter(|change| !change.lost)
     }
 
-    fn seq(&self) -> i64 {
+    /// The number of the last change.
+    pub fn seq(&self) -> i64 {
         self.current().last().map_or(0, |change| change.seq)
     }
 

@@ -13,7 +13,9 @@ pub enum Flaw {
     CachesOldRow,
     /// A row that says `revoked` is cached without dropping what else the cache has of the key.
     CachesRevocationAlone,
-    /// A notification moves the cursor over the numbers that are missing before it.
+    /// A number that a notification tells counts as one of an answer.
+    TrustsNotifications,
+    /// An own commit moves the cursor over the numbers that are missing before it.
     IgnoresGap,
     /// The clock of the process stops while its machine sleeps.
     ClockSleeps,

@@ -180,8 +180,16 @@ impl Process {
             }
             self.freshness.fail_query();
         }
-        let first = if flaw == Some(Flaw::IgnoresGap) { 1 } else { seq };
-        let dropped = self.freshness.notify(first, ChangesOfModel { seq, generation, keys: Some(vec![id(key)]) });
+        self.is_notified(ChangesOfModel { seq, generation, keys: Some(vec![id(key)]) }, flaw);
+    }
+
+    /// Receives a notification, true or false.
+    pub fn is_notified(&mut self, changes: ChangesOfModel, flaw: Option<Flaw>) {
+        let dropped = if flaw == Some(Flaw::TrustsNotifications) {
+            self.freshness.commit(changes.seq, changes)
+        } else {
+            self.freshness.notify(changes.seq, changes)
+        };
         self.drop_keys(dropped);
     }
 
@@ -191,7 +199,8 @@ impl Process {
         self.revoking = None;
         self.has_revoked[key as usize] = true;
         if flaw != Some(Flaw::ReturnsBeforeDrop) {
-            let dropped = self.freshness.commit(seq, ChangesOfModel { seq, generation, keys: Some(vec![id(key)]) });
+            let first = if flaw == Some(Flaw::IgnoresGap) { 1 } else { seq };
+            let dropped = self.freshness.commit(first, ChangesOfModel { seq, generation, keys: Some(vec![id(key)]) });
             self.drop_keys(dropped);
         }
     }

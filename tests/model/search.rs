@@ -99,6 +99,11 @@ fn keeping_the_other_texts_of_a_revoked_key_is_found() {
 }
 
 #[test]
+fn trusting_notifications_is_found() {
+    finds(Flaw::TrustsNotifications, SMALL, R3);
+}
+
+#[test]
 fn ignoring_a_gap_is_found() {
     finds(Flaw::IgnoresGap, TWO_KEYS, R3);
 }

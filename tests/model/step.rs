@@ -28,6 +28,10 @@ pub enum Step {
         process: usize,
         change: usize,
     },
+    /// A process receives a notification that somebody made up: it names no key, and has the number of the next change.
+    HearFalse {
+        process: usize,
+    },
     /// The watcher sends a query; the database answers; the answer arrives or the query fails.
     Ask {
         process: usize,

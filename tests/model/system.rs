@@ -1,5 +1,6 @@
 //! The whole system as the checker sees it: its states, its steps and what must hold.
 
+use keywright::testing::ChangesOfModel;
 use stateright::{Model, Property};
 
 use crate::database::Database;
@@ -98,6 +99,7 @@ impl Model for FreshnessModel {
                 steps.extend(active.map(|key| Step::Revoke { process, key }));
             }
             steps.extend((0..state.database.history.len()).map(|change| Step::Hear { process, change }));
+            steps.push(Step::HearFalse { process });
             if it.has_answer() {
                 steps.push(Step::AnswerArrives { process });
             } else if it.freshness.has_query() {
@@ -160,6 +162,10 @@ impl Model for FreshnessModel {
             Step::Hear { process, change } => {
                 let process = &mut processes[process];
                 process.hear(&database.history[change], *now, flaw);
+            }
+            Step::HearFalse { process } => {
+                let (seq, generation) = (database.seq() + 1, database.generation);
+                processes[process].is_notified(ChangesOfModel { seq, generation, keys: Some(Vec::new()) }, flaw);
             }
             Step::Ask { process } => {
                 let process = &mut processes[process];

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,3 +45,28 @@ def test_a_call_knows_what_another_process_has_revoked(database: Database, call:
         assert kw.verify(new.api_key), "memory must answer, or this test finds nothing"
         CALLS[call](kw, new.id)
         assert kw.verify(new.api_key).code == "revoked"
+
+
+def test_a_false_notification_hides_no_revocation(database: Database, until: Any) -> None:
+    """Any role may send one."""
+    heard: list[Any] = []
+    with (
+        database.open() as other,
+        database.open(max_staleness="1h", on_event=heard.append) as kw,
+        database.open(max_staleness=0, on_event=heard.append) as strict,
+    ):
+        first, second = (other.keys.create(name="CI") for _ in range(2))
+        for engine, new in product((kw, strict), (first, second)):
+            # The first one reads the changes beside the row, so that only the second one stays in memory.
+            assert engine.verify(new.api_key) and engine.verify(new.api_key)
+        # Now it listens.
+        other.keys.revoke(first.id)
+        until(lambda: kw.verify(first.api_key).code == "revoked")
+        number = int(database.sql("select seq from meta"))
+        # The number of the next change and one far ahead, and texts that are none of ours.
+        for sent in ({"seq": number + 1, "keys": ["x"]}, {"seq": number + 900}, {"seq": number + 2, "all": True}, ["x"], number):
+            database.sql(f"select pg_notify('keywright:{database.schema}', '{json.dumps(sent)}')", "plain_only")
+        other.keys.revoke(second.id)
+        until(lambda: kw.verify(second.api_key).code == "revoked")
+        assert strict.verify(second.api_key).code == "revoked"
+    assert "store_replaced" not in [it.kind for it in heard]

@@ -7,8 +7,9 @@
 //! - The watcher has one query on its way. A flush of counters takes another one along, which counts alike, so that an engine in
 //!   use sends fewer statements.
 //! - Changes have consecutive numbers in the order of their commits. `known` is the last one up to which the cache has all.
-//! - A notification drops keys and moves `known` if no number is missing. It never moves `confirmed_at`: another one may be lost.
-//! - A missing number needs a query at once.
+//! - A notification drops keys at once. Any role of the database can send a false one, so it moves neither `known` nor
+//!   `confirmed_at`: the next query asks for its change once more. Only answers and own commits count.
+//! - A missing number needs a query at once. `heard` tells which numbers are missing, and only decides when to ask.
 //! - A number that went back, or another generation, means a restart, an older copy or another database: the cache drops
 //!   everything.
 //!
@@ -30,6 +31,8 @@ pub(crate) struct FreshnessProtocol {
     max_staleness: u64,
     /// `None` until the first answer.
     known: Option<ChangeCursor>,
+    /// The last number up to which notifications followed `known` without a gap, in its generation.
+    heard: i64,
     confirmed_at: Option<BootMicros>,
     /// When the last query of the watcher was sent, whatever became of it, or a later one of a flush that was answered.
     asked_at: BootMicros,
@@ -86,10 +89,18 @@ pub(crate) enum NextStep {
 
 impl FreshnessProtocol {
     pub(crate) fn new(max_staleness: u64) -> Self {
-        Self { max_staleness, known: None, confirmed_at: None, asked_at: 0, in_flight: false, must_ask: false }
+        Self {
+            max_staleness,
+            known: None,
+            heard: 0,
+            confirmed_at: None,
+            asked_at: 0,
+            in_flight: false,
+            must_ask: false,
+        }
     }
 
-    /// The last change up to which the cache has all.
+    /// The last change up to which the cache has all, as answers and own commits have shown.
     pub(crate) fn known(&self) -> Option<ChangeCursor> {
         self.known
     }
@@ -133,7 +144,7 @@ impl FreshnessProtocol {
         self.asked_at = self.asked_at.max(query.sent_at);
         let cursor = changes.cursor;
         match self.known {
-            // The number may be below that of a change which was announced after the snapshot, never below the query's own.
+            // The number may be below that of an own commit after the snapshot, never below the query's own.
             Some(known)
                 if cursor.generation == known.generation && query.after.is_some_and(|it| cursor.seq >= it.seq) =>
             {
@@ -141,7 +152,7 @@ impl FreshnessProtocol {
                 Invalidation::of(changes)
             }
             former => {
-                self.known = Some(cursor);
+                (self.known, self.heard) = (Some(cursor), cursor.seq);
                 let goes_back = query.after.is_some_and(|it| cursor.seq < it.seq);
                 let is_other = former.is_some_and(|it| lineage(it.generation) != lineage(cursor.generation));
                 if goes_back || is_other { Invalidation::OtherDatabase } else { Invalidation::Everything }
@@ -154,41 +165,44 @@ impl FreshnessProtocol {
         self.in_flight = false;
     }
 
-    /// Takes a notification of changes that any process has made.
+    /// Takes a notification of changes, which any process may have made, or nobody.
     pub(crate) fn notified(&mut self, announced: AnnouncedChanges) -> Invalidation {
         let AnnouncedChanges { first, changes } = announced;
         let cursor = changes.cursor;
         let Some(known) = self.known else { return Invalidation::Nothing };
-        if cursor.generation == known.generation && cursor.seq <= known.seq {
+        let is_same = cursor.generation == known.generation;
+        if is_same && cursor.seq <= known.seq {
             return Invalidation::Nothing;
+        }
+        let heard = self.heard.max(known.seq);
+        if is_same && first <= heard.saturating_add(1) {
+            self.heard = heard.max(cursor.seq);
+        } else {
+            self.must_ask = true;
         }
         if changes.all {
             self.must_ask = true;
             return Invalidation::Nothing;
         }
-        self.advance(first, cursor);
         Invalidation::of(changes)
     }
 
     /// Takes the changes of a commit of this process, before the call returns that made them.
     pub(crate) fn committed(&mut self, announced: AnnouncedChanges) -> Invalidation {
-        self.advance(announced.first, announced.changes.cursor);
-        Invalidation::of(announced.changes)
-    }
-
-    /// Notifications may have been lost: the connection that receives them was lost, or is new.
-    pub(crate) fn missed_notifications(&mut self) {
-        self.must_ask = true;
-    }
-
-    /// Moves `known` over announced changes, or notes that one before them is missing.
-    fn advance(&mut self, first: i64, cursor: ChangeCursor) {
+        let AnnouncedChanges { first, changes } = announced;
+        let cursor = changes.cursor;
         match &mut self.known {
             Some(known) if known.generation == cursor.generation && first <= known.seq.saturating_add(1) => {
                 known.seq = known.seq.max(cursor.seq);
             }
             _ => self.must_ask = true,
         }
+        Invalidation::of(changes)
+    }
+
+    /// Notifications may have been lost: the connection that receives them was lost, or is new.
+    pub(crate) fn missed_notifications(&mut self) {
+        self.must_ask = true;
     }
 
     /// Chooses the next action at `now`. `in_use` tells whether there was a verification since the last query was sent. Once the
@@ -295,10 +309,25 @@ mod tests {
         let mut protocol = confirmed();
         assert_eq!(protocol.notified(announced(11, 11, &["a"])), named(&["a"]));
         assert_eq!(protocol.notified(announced(12, 13, &["b", "c"])), named(&["b", "c"]));
-        assert_eq!((after(&mut protocol), protocol.fresh_until()), (Some(13), Some(6_000)));
         assert_ne!(protocol.next_step(5_001, false), NextStep::Ask);
-        // One that is late or comes twice tells nothing new.
+        assert_eq!((after(&mut protocol), protocol.fresh_until()), (Some(10), Some(6_000)));
+        confirm(&mut protocol, 5_100, changes(cursor(13), &["a", "b", "c"]));
+        // One that comes after the answer tells nothing new.
         assert_eq!(protocol.notified(announced(12, 13, &["b", "c"])), Invalidation::Nothing);
+    }
+
+    #[test]
+    fn a_false_number_hides_no_change() {
+        let mut protocol = confirmed();
+        assert_eq!(protocol.notified(announced(11, 11, &["x"])), named(&["x"]));
+        // The true one drops its keys, and the next query asks for it.
+        assert_eq!(protocol.notified(announced(11, 11, &["a"])), named(&["a"]));
+        assert_eq!((protocol.known(), after(&mut protocol)), (Some(cursor(10)), Some(10)));
+        // An answer that knows nothing of it comes from the same database.
+        assert_eq!(confirm(&mut protocol, 5_100, changes(cursor(10), &[])), Invalidation::Nothing);
+        assert_eq!(confirm(&mut protocol, 5_200, changes(cursor(11), &["a"])), named(&["a"]));
+        assert_eq!(protocol.notified(announced(i64::MAX, i64::MAX, &["x"])), named(&["x"]));
+        assert_eq!((protocol.next_step(5_201, false), after(&mut protocol)), (NextStep::Ask, Some(11)));
     }
 
     #[test]
@@ -342,10 +371,10 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_from_before_an_announced_change_is_no_other_database() {
+    fn an_answer_from_before_an_own_commit_is_no_other_database() {
         let mut protocol = confirmed();
         let query = protocol.ask(5_100).unwrap();
-        protocol.notified(announced(11, 11, &["a"]));
+        protocol.committed(announced(11, 11, &["a"]));
         assert_eq!(protocol.answered(&query, changes(cursor(10), &[])), Invalidation::Nothing);
         assert_eq!((after(&mut protocol), protocol.fresh_until()), (Some(11), Some(6_100)));
     }
@@ -424,6 +453,8 @@ mod tests {
         OwnCommit,
         /// The process receives the notification of one of the changes, whether or not it did before.
         Notification(prop::sample::Index),
+        /// The process receives a notification that somebody made up. Its number is off the last one by this much.
+        FalseNotification(i64, bool),
         Ask,
         AskWithFlush,
         /// The database answers one of the queries, the answer arrives, or none does.
@@ -440,6 +471,7 @@ mod tests {
             3 => Just(ProtocolEvent::Change),
             1 => Just(ProtocolEvent::OwnCommit),
             3 => any::<prop::sample::Index>().prop_map(ProtocolEvent::Notification),
+            2 => (-2i64..5, any::<bool>()).prop_map(|(off, all)| ProtocolEvent::FalseNotification(off, all)),
             3 => Just(ProtocolEvent::Ask),
             2 => Just(ProtocolEvent::AskWithFlush),
             4 => any::<prop::sample::Index>().prop_map(ProtocolEvent::Snapshot),
@@ -484,6 +516,11 @@ mod tests {
                     ProtocolEvent::Notification(index) => {
                         let (cursor, change) = notifications[index.index(notifications.len())];
                         let changes = Changes { cursor, keys: vec![change.to_string()], ..Changes::default() };
+                        protocol.notified(AnnouncedChanges { first: cursor.seq, changes })
+                    }
+                    ProtocolEvent::FalseNotification(off, all) => {
+                        let cursor = ChangeCursor { seq: log.len() as i64 + off, generation };
+                        let changes = Changes { cursor, all, ..Changes::default() };
                         protocol.notified(AnnouncedChanges { first: cursor.seq, changes })
                     }
                     ProtocolEvent::Ask => {
@@ -534,6 +571,7 @@ mod tests {
                         continue;
                     }
                 };
+                prop_assert!(generation > 0 || dropped != Invalidation::OtherDatabase);
                 match dropped {
                     Invalidation::Nothing => {}
                     Invalidation::Named { keys, .. } => {
