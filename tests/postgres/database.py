@@ -109,6 +109,15 @@ def refusal(database: Database, url: str, **options: Any) -> KeywrightError:
     return caught.value
 
 
+def told(act: Callable[[], Any]) -> str:
+    """The error of a call, or nothing."""
+    try:
+        act()
+    except KeywrightError as error:
+        return str(error)
+    return ""
+
+
 def succeeds(act: Callable[[], Any]) -> bool:
     """Whether a call works again: a while after trouble it fails without asking the server."""
     try:

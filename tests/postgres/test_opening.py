@@ -70,11 +70,13 @@ def test_a_standby_in_place_of_the_primary(database: Database) -> None:
     primary = servers("postgres", version=database.server)
     database.on(primary).open().close()
     standby = database.on(servers("standby", of=primary["name"]))
-    for target in ({}, {"target_session_attrs": "primary"}):
-        trouble(str(refusal(standby, standby.url(**target))), "is a standby", "target_session_attrs=read-write")
-    # A reader is content with it.
-    with standby.open(read_only=True) as reader:
-        assert reader.verify("liq_live_x").code == "invalid"
+    trouble(str(refusal(standby, standby.url())), "is a standby", "target_session_attrs=read-write")
+    for target, read_only in (({"target_session_attrs": "primary"}, False), ({}, True)):
+        trouble(str(refusal(standby, standby.url(**target), read_only=read_only)), "is a standby", "target_session_attrs=any")
+    # A reader takes it if the URL asks for one.
+    for target in ("any", "standby", "read-only"):
+        with standby.open(standby.url(target_session_attrs=target), read_only=True) as reader:
+            assert reader.verify("liq_live_x").code == "invalid"
     wanted = str(refusal(database, database.on(primary).url(target_session_attrs="standby"), read_only=True))
     trouble(wanted, "is a primary", "target_session_attrs=any")
 

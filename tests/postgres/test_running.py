@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from database import NEEDED, PEPPER, succeeds, trouble
+from database import NEEDED, PEPPER, succeeds, told, trouble
 from keywright import Keywright, KeywrightError
 from postgres import OWNER, PASSWORD
 
@@ -27,15 +27,6 @@ def failed(act: Callable[[], Any]) -> str:
     with pytest.raises(KeywrightError) as caught:
         act()
     return str(caught.value)
-
-
-def told(act: Callable[[], Any]) -> str:
-    """The error of a call, or nothing."""
-    try:
-        act()
-    except KeywrightError as error:
-        return str(error)
-    return ""
 
 
 def unavailable(kw: Keywright, *texts: str) -> None:

@@ -227,6 +227,7 @@ impl Connection {
                 format!("{host} is a primary, and target_session_attrs asks for a standby"),
                 "name a standby in the URL, or write target_session_attrs=any",
             )),
+            (false, Some(SessionTarget::Primary)) => Err(error::lags(host)),
             (false, _) => Err(error::not_writable()),
         }
     }

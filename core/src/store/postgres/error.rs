@@ -13,6 +13,9 @@ use crate::store::rows::foreign_row;
 /// The fix for a pooler that does not keep sessions.
 const POOLER: &str = "write prepared_statements=no&listen=no in the URL, as a pooler in transaction mode needs";
 
+/// The fix for another refusal of a pooler.
+const POOLER_LOG: &str = "look at the settings and the log of the pooler, and try again";
+
 const TLS_SETTINGS: TlsSettingNames = TlsSettingNames {
     authorities: "sslrootcert",
     client: "sslcert and sslkey",
@@ -111,9 +114,17 @@ fn of_server(error: &DbError) -> Error {
             "grant it the rights that the guide's page on PostgreSQL lists",
         ),
         // The statement is missing, exists already, or ran on another session.
-        "26000" | "42P05" | "08P01" => {
+        "26000" | "42P05" => {
             described(Access, "a pooler between here and PostgreSQL loses prepared statements", POOLER)
         }
+        "08P01" if error.message().contains("prepared statement") => {
+            described(Access, "a pooler between here and PostgreSQL mixes up prepared statements", POOLER)
+        }
+        "08P01" => described(
+            Io,
+            format!("a pooler between here and PostgreSQL refuses the statement: {}", error.message()),
+            POOLER_LOG,
+        ),
         "3F000" | "42P01" | "42703" | "42883" => described(
             Corrupt,
             "the schema lacks a table or a column of this release",
@@ -176,7 +187,10 @@ pub(super) fn of_connect(error: &tokio_postgres::Error, host: &HostAddress, sett
                 "grant it CONNECT on the database",
             ),
             "08P01" => {
-                described(Access, format!("{host} refuses how this program connects: {}", error.message()), POOLER)
+                let needs_pooler_settings =
+                    settings.needs_sessions() || error.message().contains("unsupported startup parameter");
+                let fix = if needs_pooler_settings { POOLER } else { POOLER_LOG };
+                described(Access, format!("{host} refuses how this program connects: {}", error.message()), fix)
             }
             _ => return of_server(error),
         });
@@ -307,6 +321,16 @@ fn replica() -> Described {
         "this PostgreSQL server is a standby, or read-only, and takes no changes",
         "name the primary in the URL, or all servers with target_session_attrs=read-write",
     )
+}
+
+/// The error for a standby in place of the primary.
+pub(super) fn lags(host: &HostAddress) -> Error {
+    unavailable(described(
+        UnavailableCause::Location,
+        format!("{host} is a standby, where revocations may arrive late"),
+        "name the primary in the URL, or all servers; if late revocations are acceptable, an engine with read_only takes a \
+         standby with target_session_attrs=any",
+    ))
 }
 
 pub(super) fn not_writable() -> Error {

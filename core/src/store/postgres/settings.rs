@@ -59,7 +59,7 @@ pub(crate) struct PostgresSettings {
     pub(super) database: Option<String>,
     pub(super) tls: TlsSettings,
     pub(super) channel_binding: ChannelBinding,
-    /// `None` for a server that takes changes, unless the engine only reads.
+    /// `None` for a server that takes changes, or the primary if the engine only reads.
     pub(super) session: Option<SessionTarget>,
     pub(super) load_balance: LoadBalanceHosts,
     /// The time limit of one attempt to connect to one host, from the look-up of its name to the first query.
@@ -189,13 +189,15 @@ impl PostgresSettings {
         Ok(settings)
     }
 
-    /// Completes the settings for an engine. One that only reads is content with a standby.
+    /// Completes the settings for an engine. One that only reads takes a standby if the URL asks for it: revocations may arrive
+    /// there late, and no query can tell.
     pub(super) fn for_engine(mut self, read_only: bool, lock_timeout: Duration) -> Result<Self, Error> {
         if !read_only && matches!(self.session, Some(SessionTarget::ReadOnly | SessionTarget::Standby)) {
             let reason = "asks for a server that cannot be written";
             return Err(invalid("target_session_attrs", reason, "write read-write, or open the engine with read_only"));
         }
-        let default = if read_only { SessionTarget::Any } else { SessionTarget::ReadWrite };
+        // The role of a reader may be one that makes no changes on the primary either.
+        let default = if read_only { SessionTarget::Primary } else { SessionTarget::ReadWrite };
         self.session = self.session.or(Some(default));
         // 0 would be no limit at all.
         self.lock_timeout = lock_timeout.max(Duration::from_millis(1));
@@ -422,10 +424,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_reader_is_content_with_a_standby() {
+    fn only_a_reader_that_asks_for_a_standby_gets_one() {
         let target = |url, read_only| parse(url).for_engine(read_only, Duration::ZERO).map(|settings| settings.session);
         assert_eq!(target("postgresql://h/d", false), Ok(Some(SessionTarget::ReadWrite)));
-        assert_eq!(target("postgresql://h/d", true), Ok(Some(SessionTarget::Any)));
+        assert_eq!(target("postgresql://h/d", true), Ok(Some(SessionTarget::Primary)));
         assert!(target("postgresql://h/d?target_session_attrs=standby", true).is_ok());
         assert!(target("postgresql://h/d?target_session_attrs=standby", false).is_err());
     }
