@@ -1,4 +1,4 @@
-"""Limits that processes share in the database: what they cost, what they wait for, and what happens without the database."""
+"""Limits that processes share in the database: what they cost, and what they wait for."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_an_exact_limit_takes_one_round_trip_and_any_number_of_limits_no_more(da
 
 
 def test_a_hot_limit_takes_few_round_trips(database: Database) -> None:
-    counted = Counted(database, limits={"all": {"rate": 1_000_000, "when_unreachable": "refuse"}})
+    counted = Counted(database, limits={"all": {"rate": 1_000_000}})
     with counted.kw as kw:
         text = kw.keys.create(name="CI").api_key
         assert kw.verify(text)
@@ -59,7 +59,7 @@ def test_a_hot_limit_takes_few_round_trips(database: Database) -> None:
 
 
 def test_a_refusal_is_remembered(database: Database) -> None:
-    counted = Counted(database, limits={"all": {**SLOW, "burst": 1}})
+    counted = Counted(database, limits={"all": {"rate": 1, "burst": 1}})
     with counted.kw as kw:
         text = kw.keys.create(name="CI").api_key
         assert kw.verify(text).allowed and kw.verify(text).code == "rate_limited"
@@ -70,12 +70,12 @@ def test_a_refusal_is_remembered(database: Database) -> None:
         assert counted.state()["trips"] <= 5 + 5 * (time.monotonic() - begin)
 
 
-def test_a_purchase_waits_for_no_change_of_keys(database: Database) -> None:
-    with database.open(limits={"all": {**SLOW, "exact": True}}) as kw:
+def test_a_purchase_waits_for_no_change_of_keys(database: Database, until: Any) -> None:
+    with database.open(max_staleness="1h", limits={"all": {"rate": 1, "burst": 1_000_000, "exact": True}}) as kw:
         text = kw.keys.create(name="CI").api_key
         assert kw.verify(text)
         with database.locked("select from meta for update"):
-            assert kw.verify(text).limits[0].shared
+            until(lambda: kw.verify(text).limits[0].shared)
 
 
 def test_rows_of_full_budgets_go_away(database: Database) -> None:
@@ -89,22 +89,6 @@ def test_rows_of_full_budgets_go_away(database: Database) -> None:
         assert kw.verify(texts[3])
         assert database.sql("select count(*) from budgets") == "2"
         assert kw.verify(texts[0]).limits[0].remaining == 5
-
-
-def test_the_database_is_lost_and_found(database: Database, until: Any) -> None:
-    proxy = database.servers("proxy", to=database.server)
-    answers = {"local": None, "allow": None, "refuse": "unavailable"}
-    limits = {name: {"rate": 1, "burst": 1_000, "exact": True, "when_unreachable": name} for name in answers}
-    url = database.url(port=proxy["port"], sslmode="disable")
-    for name, code in answers.items():
-        with database.open(url, max_staleness="1h", limits={name: limits[name]}) as kw:
-            text = kw.keys.create(name="CI").api_key
-            assert kw.verify(text).limits[0].shared
-            database.servers("refuse", proxy["name"], refuses=True)
-            database.servers("cut", proxy["name"])
-            until(lambda kw=kw, text=text, code=code: (it := kw.verify(text)).code == code and not any(x.shared for x in it.limits))
-            database.servers("refuse", proxy["name"], refuses=False)
-            until(lambda kw=kw, text=text: any(it.shared for it in kw.verify(text).limits))
 
 
 def test_a_reader_counts_on_its_own(database: Database) -> None:
