@@ -73,7 +73,7 @@ export const styles = css`
   table { background: var(--surface); overflow: clip; }
   table, thead, tbody, td small, .choice small { display: block; }
   /* The last group may be short, so that its size is not known before it is laid out. */
-  tbody:not(:last-child) { content-visibility: auto; contain-intrinsic-block-size: auto 76rem; }
+  tbody:not(:last-child) { content-visibility: auto; contain-intrinsic-block-size: auto 40rem; }
   tr { display: flex; }
   tbody tr, li + li, .skeleton div + div { border-top: var(--line); }
   th, td { flex: 1 1 0; min-width: 0; padding: 0.625rem 0.75rem; text-align: start; }
@@ -84,6 +84,7 @@ export const styles = css`
   .status, .expires { flex-grow: 1.3; }
   .actions { flex: 0 0 10.5rem; }
   td.actions { text-align: end; white-space: nowrap; padding-block: 0.3125rem; }
+  td.actions > :first-child { margin-inline-end: 0.25rem; }
   tr:not(.active) .link { color: var(--muted); }
   .scope, .tag { display: inline-block; padding: 0 0.375em; border: var(--line); border-radius: 4px; }
   .scope { background: var(--subtle); font-size: 0.75rem; }
@@ -103,7 +104,7 @@ export const styles = css`
   .empty svg { height: 2rem; }
   .skeleton div { height: 3.6rem; background: linear-gradient(var(--border) 0 0) 0.75rem / 40% 0.75rem no-repeat; }
 
-  dialog { width: min(34rem, calc(100vw - 1.5rem)); max-height: calc(100dvh - 1.5rem); padding: 0; border: var(--line); border-radius: calc(var(--radius) * 1.5); background: var(--surface); color: inherit; box-shadow: 0 16px 48px #0004; overflow: auto; overscroll-behavior: contain; }
+  dialog { width: min(34rem, calc(100vw - 1.5rem)); max-height: calc(100dvh - 1.5rem); padding: 0; border: var(--line); border-radius: calc(var(--radius) * 1.5); background: var(--surface); color: inherit; box-shadow: 0 16px 48px #0004; overflow: auto; overscroll-behavior: contain; scroll-padding-block-end: min(16rem, 50%); }
   dialog::backdrop { background: #0a0c187a; }
   dialog > h2 { padding: 1rem 1.25rem 0; font-size: 1rem; }
   dialog > :is(form, div) { background: inherit; display: grid; gap: 1rem; padding: 0.75rem 1.25rem 1.25rem; }
@@ -126,7 +127,7 @@ export const styles = css`
 
   @container (max-width: 46rem) {
     tr { display: block; }
-    tbody:not(:last-child) { contain-intrinsic-block-size: auto 220rem; }
+    tbody:not(:last-child) { contain-intrinsic-block-size: auto 120rem; }
     thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
     tbody tr { padding: 0.625rem 0.75rem; }
     thead + tbody > :first-child { border: 0; }
@@ -146,6 +147,9 @@ export const styles = css`
     .buttons { display: grid; grid-template-columns: 1fr 1fr; }
     .buttons > .notice, .buttons > :last-child:nth-of-type(odd) { grid-column: 1 / -1; }
     .buttons > button { margin: 0; white-space: normal; }
+  }
+  @media (max-height: 30rem) {
+    .buttons { position: static; }
   }
   @media (prefers-reduced-motion: no-preference) {
     dialog[open] { animation: appear 0.14s ease-out; }

@@ -13,5 +13,6 @@ One run of \`bash tests/bench/element.sh\`, $(date -u +%F), $(nproc) cores, $("$
 pages get the same answer from the memory of the same server, in turns, each in a profile of its own; the medians of ${ROUNDS:-21} rounds. Tasks are those of the page's main thread.
 
 END
-node tests/bench/element.mjs >>"$figures"
+# The tables go to the file, whatever else the tests tell does not.
+node --test-reporter tap --test-reporter-destination stderr tests/bench/element.mjs >>"$figures"
 if [ -n "${ROUNDS-}" ]; then cat "$figures"; else cp "$figures" tests/bench/ELEMENT.md; fi

@@ -131,6 +131,8 @@ test("all that may change of a key is edited, and the secret stays", async (t) =
   // The refusal names the field as the form does, and the focus is there.
   await page.getByRole("alert").getByText(/did not accept this.*Allowed IP addresses: holds an entry/s).waitFor();
   await page.locator("textarea[aria-invalid=true]:focus").waitFor();
+  const isInSight = ({ shadowRoot }) => shadowRoot.activeElement.getBoundingClientRect().bottom <= shadowRoot.querySelector(".buttons").getBoundingClientRect().top;
+  assert.ok(await page.locator("keywright-keys").evaluate(isInSight));
   await page.getByLabel("Allowed IP addresses").fill("127.0.0.1\n::1");
   await inDialog(page, "Save changes").click();
   await rowOf(page, "Final").getByText("deals:write").waitFor();
@@ -155,9 +157,12 @@ test("all that may change of a key is edited, and the secret stays", async (t) =
 
 test("the expiry of a key that has expired cannot be edited", async (t) => {
   const site = await startSite(t);
-  const { id } = await site.org.keys.create({ name: "Over", expires_at: new Date(Date.now() + 1_500) });
+  const { id } = await site.org.keys.create({ name: "Over", expires_at: new Date(Date.now() + 5_000) });
   const deadline = Date.now() + PATIENCE;
-  while ((await site.org.keys.get(id)).status !== "expired") assert.ok(Date.now() < deadline);
+  while ((await site.org.keys.get(id)).status !== "expired") {
+    assert.ok(Date.now() < deadline);
+    await new Promise((done) => setTimeout(done, 100));
+  }
   const page = await openPage(t, site.url);
   await opener(page, "Details of", "Over").click();
   await inDialog(page, "Edit").click();

@@ -17,9 +17,9 @@ interface Columns {
 const DIALOGS = { details: DetailsDialog, rotate: RotateDialog, revoke: RevokeDialog };
 
 /** Rows in a group. A browser neither styles nor lays out the groups that are far from the window. */
-const GROUP = 20;
+const GROUP = 10;
 /** What a new row costs, where 1 is one that is patched. */
-const NEW_ROW = 5;
+const NEW_ROW = 10;
 
 /** The keys. Roles stand on each part, because its layout is not a table's: narrow pages show cards. */
 export function table(page: Page, keys: Key[]): TemplateResult {
