@@ -14,6 +14,8 @@ from database import Database
 from fixtures import servers, until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from client import Servers
 
 __all__ = ["servers", "until"]
@@ -37,3 +39,12 @@ def version(servers: Servers, request: pytest.FixtureRequest) -> str:
 def database(servers: Servers, version: str) -> Database:
     """A new schema of a running server."""
     return Database(servers, version, servers("state", version)["tcp_url"], f"python_{next(SCHEMAS)}")
+
+
+@pytest.fixture
+def apart(database: Database) -> Iterator[Database]:
+    """A schema in a database of its own, for what would reach other schemas."""
+    name = f"database_of_{database.schema}"
+    database.servers("sql", database.server, statement=f"create database {name}")
+    yield database.named(name)
+    database.servers("sql", database.server, statement=f"drop database {name} with (force)")

@@ -30,6 +30,7 @@ class Database:
     def __init__(self, servers: Servers, server: str, url: str, schema: str) -> None:
         self.servers, self.server, self.schema = servers, server, schema
         self._url = url
+        self.name = url.rpartition("/")[2]
 
     def url(self, *, port: int | None = None, role: str = OWNER, password: str = PASSWORD, **parameters: str) -> str:
         """The URL of the schema: over TCP, through another port, or for another role."""
@@ -42,6 +43,10 @@ class Database:
     def on(self, server: dict[str, Any]) -> Database:
         """The same schema on another server."""
         return Database(self.servers, server["name"], server["tcp_url"], self.schema)
+
+    def named(self, name: str) -> Database:
+        """The same schema in another database of the server."""
+        return Database(self.servers, self.server, self._url.removesuffix(self.name) + name, self.schema)
 
     def beside(self) -> Database:
         """Another schema of the same database."""
@@ -63,7 +68,8 @@ class Database:
     def sql(self, statement: str, role: str | None = None) -> str:
         """Runs statements in the schema, as the owner or as another role."""
         as_role = f"set role {role}; " if role else ""
-        return str(self.servers("sql", self.server, statement=f"{as_role}set search_path to {self.schema}; {statement}"))
+        whole = f"{as_role}set search_path to {self.schema}; {statement}"
+        return str(self.servers("sql", self.server, statement=whole, database=self.name))
 
     def refused(self, statement: str, role: str | None = None) -> str:
         """Runs statements that the server refuses, and returns what it says."""

@@ -9,7 +9,7 @@ import pytest
 from database import refusal, trouble
 from fake import old
 from listening import listening, silent, web
-from postgres import PASSWORD, free_port
+from postgres import OWNER, PASSWORD, free_port
 
 if TYPE_CHECKING:
     from database import Database
@@ -123,7 +123,54 @@ def role(database: Database, **rights: str) -> str:
 
 def test_a_role_that_may_not_create_the_schema(database: Database) -> None:
     said = str(refusal(database, database.url(role=role(database))))
-    trouble(said, "permission denied", f"open the engine once as the owner of the schema {database.schema}")
+    parts = (f"there is no schema {database.schema}", "GRANT CREATE ON DATABASE postgres", f"as the owner of the schema {database.schema}")
+    trouble(said, *parts)
+
+
+@pytest.mark.parametrize("granted", ["usage", "create"])
+def test_a_role_that_may_not_fill_the_schema(database: Database, granted: str) -> None:
+    name = role(database)
+    database.sql(f"create schema {database.schema}; grant {granted} on schema {database.schema} to {name}")
+    said = str(refusal(database, database.url(role=name)))
+    trouble(said, f"may not create tables in the schema {database.schema}", f"GRANT USAGE, CREATE ON SCHEMA {database.schema} TO {name}")
+    # Both suffice, without a right on the database.
+    database.sql(f"grant usage, create on schema {database.schema} to {name}")
+    with database.open(database.url(role=name)) as kw:
+        assert kw.verify(kw.keys.create(name="CI").api_key)
+
+
+def test_a_session_without_triggers(apart: Database) -> None:
+    apart.open().close()
+    apart.sql(f"alter database {apart.name} set session_replication_role = replica")
+    parts = ("runs no triggers for this session", f"ALTER ROLE {OWNER} RESET session_replication_role")
+    trouble(str(refusal(apart, apart.url())), *parts)
+
+
+def test_a_role_whose_sessions_only_read(apart: Database) -> None:
+    apart.open().close()
+    apart.sql(f"alter database {apart.name} set default_transaction_read_only = on")
+    trouble(str(refusal(apart, apart.url())), f"the sessions of the role {OWNER}", "default_transaction_read_only is on")
+
+
+def test_a_role_that_may_not_log_in(database: Database) -> None:
+    name = role(database)
+    database.sql(f"alter role {name} nologin")
+    trouble(str(refusal(database, database.url(role=name))), "is not permitted to log in", f"ALTER ROLE {name} LOGIN")
+
+
+def test_no_host_answers(database: Database) -> None:
+    ports = [free_port(), free_port()]
+    url = database.url(port=ports[0]).replace(f":{ports[0]}/", f":{ports[0]},127.0.0.1:{ports[1]}/")
+    trouble(str(refusal(database, url)), *(f"127.0.0.1:{port} cannot be reached" for port in ports))
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_somebody_holds_the_lock_of_migrations(database: Database, pooled: bool) -> None:
+    given = {"prepared_statements": "no", "listen": "no"} if pooled else {}
+    port = database.servers("pooler", to=database.server)["port"] if pooled else None
+    with database.locked(f"select pg_advisory_lock({0x4B595754}, hashtext('{database.schema}'))"):
+        said = str(refusal(database, database.url(port=port, **given), busy_timeout="1s"))
+        trouble(said, "held a lock for longer than busy_timeout")
 
 
 def test_a_role_that_may_not_read(database: Database) -> None:

@@ -56,6 +56,9 @@ def test_the_application_does_all_that_it_needs(database: Database, application:
         assert kw.audit.verify().ok
 
 
+ENTRY = (
+    "insert into audit (seq, at, action, details, hash) select {seq}, {at}, 'key.update', '{details}', repeat('0', 32)::bytea from audit"
+)
 REFUSED_TO_THE_APPLICATION = [
     ("drop table keys", "must be owner"),
     ("alter table keys add column x int", "must be owner"),
@@ -81,6 +84,26 @@ REFUSED_TO_THE_APPLICATION = [
     ("update secrets set grace_ends_at = now() where grace_ends_at is not null", "a grace never gets longer"),
     ("update secrets set key_id = 'another'", "never changes"),
     ("update orgs set id = 'another'", "never changes"),
+    # With the last possible number no change could have an entry any more.
+    (ENTRY.format(seq="9223372036854775806", at="now()", details="{}"), "an entry follows the last one"),
+    (ENTRY.format(seq="-5", at="now()", details="{}"), "an entry follows the last one"),
+    (ENTRY.format(seq="max(seq) + 1", at="'infinity'", details="{}"), "violates check constraint"),
+    (ENTRY.format(seq="max(seq) + 1", at="now()", details="[1]"), "violates check constraint"),
+    # Values that the engine could not read.
+    ("update keys set expires_at = 'infinity'", "violates check constraint"),
+    ("update keys set created_at = '-infinity'", "violates check constraint"),
+    ("update keys set scopes = '{{a},{b}}'", "violates check constraint"),
+    ("update keys set networks = array[null]::text[]", "violates check constraint"),
+    ("update keys set limits = '{}'", "violates check constraint"),
+    ("update keys set metadata = '[]'", "violates check constraint"),
+    ("update orgs set disabled_at = 'infinity'", "violates check constraint"),
+    # A function that runs as the owner would have the code of this table run as the owner.
+    (
+        "create temp table bait (id text, changed_seq bigint); "
+        "create trigger t before insert on bait for each row execute function stamp_org()",
+        "permission denied for function stamp_org",
+    ),
+    ("select notify_change('{}', '{}')", "permission denied for function notify_change"),
 ]
 
 REFUSED_TO_THE_OWNER = [

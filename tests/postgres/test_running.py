@@ -197,7 +197,7 @@ def test_a_row_that_no_release_wrote(database: Database) -> None:
     cold = database.key()
     with database.open(**ASKS) as kw:
         new = kw.keys.create(name="CI")
-        database.sql("""update keys set limits = '{"no": "list"}'""")
+        database.sql("""update keys set limits = '[{"no": "limit"}]'""")
         unavailable(kw, new.api_key, cold)
         trouble(failed(lambda: kw.keys.get(new.id)), "no release of Keywright wrote", "restore it from a backup")
 

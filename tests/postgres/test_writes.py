@@ -111,3 +111,19 @@ def test_flushes_of_engines_that_ended_are_forgotten(database: Database) -> None
         assert kw.verify(new.api_key)
     assert database.sql("select count(*) from usage_flushes where flushed_at < now() - interval '1 day'") == "0"
     assert database.sql("select usage_count from usage where lookup = ''") == "2"
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_change_waits_for_another_one_and_does_not_fail(apart: Database, pooled: bool) -> None:
+    """Whatever isolation the role asks for: at a stricter one the server would end one of two changes that meet."""
+    apart.sql(f"alter database {apart.name} set default_transaction_isolation = 'serializable'")
+    given = {"prepared_statements": "no", "listen": "no"} if pooled else {}
+    port = apart.servers("pooler", to=apart.server)["port"] if pooled else None
+    with apart.open(apart.url(port=port, **given)) as kw:
+        apart.sql(
+            f"create table seen (level text); create function look() returns trigger language plpgsql as $$ begin "
+            f"insert into {apart.schema}.seen values (current_setting('transaction_isolation')); return new; end $$; "
+            f"create trigger look before insert or update on keys for each row execute function look()"
+        )
+        kw.keys.revoke(kw.keys.create(name="CI").id)
+    assert apart.sql("select distinct level from seen") == "read committed"

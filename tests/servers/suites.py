@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from client import Servers
+from traps import traps
 
 URL = "KEYWRIGHT_TEST_POSTGRES"
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -45,6 +46,8 @@ FEW_OF_A_VERSION = ["contract", "rust"]
 COMPARED = ["rust", "contract", "demo"]
 # The cases that a language does not have: they are of adapters, of the program, or of receipts as text.
 ELSEWHERE = {"cli", "http", "receipt"}
+# The database behind PgBouncer, where every transaction may have another search path: no statement may depend on it.
+TRAPPED = "trapped"
 # The settings that the guide names for a pooler in transaction mode.
 POOLED = "?prepared_statements=no&listen=no"
 # The lines in which a suite says what it has run.
@@ -80,9 +83,14 @@ def stores(servers: Servers) -> dict[str, dict[str, str]]:
         return {"given": variables(os.environ[URL], ["pg_dump", os.environ[URL]])}
     urls = {it: os.environ[f"{URL}_{it}"] for it in versions}
     dumps = {it: [servers("programs", it) + "/pg_dump", urls[it]] for it in versions}
+    oldest = versions[-1]
+    servers("sql", oldest, statement=f"create database {TRAPPED}")
+    servers("sql", oldest, statement=traps(), database=TRAPPED)
     # A session that has seen hundreds of schemas is slow.
-    pooled = servers("pooler", to=versions[-1], settings={"server_lifetime": "1"})["url"] + POOLED
-    return {**{it: variables(urls[it], dumps[it]) for it in versions}, "PgBouncer": variables(pooled, dumps[versions[-1]])}
+    pooler = servers("pooler", to=oldest, settings={"server_lifetime": "1"})
+    url = pooler["url"].replace("/postgres", f"/{TRAPPED}") + POOLED
+    dump = [it.replace("/postgres?", f"/{TRAPPED}?") for it in dumps[oldest]]
+    return {**{it: variables(urls[it], dumps[it]) for it in versions}, "PgBouncer": variables(url, dump)}
 
 
 def variables(url: str, dump: list[str]) -> dict[str, str]:

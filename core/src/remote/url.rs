@@ -78,6 +78,13 @@ impl UrlParameters {
 
 /// Decodes a part of a URL.
 pub(crate) fn decode(name: &str, text: &str) -> Result<String, Error> {
+    let is_escape = |(at, _)| {
+        let digits = text.as_bytes().get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !text.match_indices('%').all(is_escape) {
+        return Err(invalid(name, "has a % without two hexadecimal digits", "write %25 for the sign itself"));
+    }
     let decoded = percent_decode_str(text).decode_utf8();
     match decoded {
         Ok(decoded) if !decoded.contains('\0') => Ok(decoded.into_owned()),

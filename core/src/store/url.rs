@@ -25,10 +25,18 @@ impl StoreUrl {
         if PostgresSettings::is_named_by(url) {
             return Ok(Self::Postgres(Box::new(PostgresSettings::parse(url)?)));
         }
-        #[cfg(not(feature = "postgres"))]
-        if url.starts_with("postgresql:") || url.starts_with("postgres:") {
-            let reason = "names a PostgreSQL database, which this build cannot open";
-            return Err(Error::validation_failed("url", reason, "turn on the feature postgres of the crate keywright"));
+        if means_postgres(url) {
+            #[cfg(feature = "postgres")]
+            let (reason, fix) = (
+                "names a PostgreSQL database in a way that Keywright does not read",
+                "write postgresql://user@host:5432/database, without a space in front and without a driver such as +asyncpg",
+            );
+            #[cfg(not(feature = "postgres"))]
+            let (reason, fix) = (
+                "names a PostgreSQL database, which this build cannot open",
+                "turn on the feature postgres of the crate keywright",
+            );
+            return Err(Error::validation_failed("url", reason, fix));
         }
         Ok(Self::Sqlite(folder.join(files::parse_url(url)?)))
     }
@@ -42,12 +50,40 @@ impl StoreUrl {
     }
 }
 
+/// Whether a text is for PostgreSQL, in whichever program.
+fn means_postgres(url: &str) -> bool {
+    let is_list = || ["host=", "dbname="].iter().any(|word| url.contains(word));
+    url.trim_start().starts_with("postgre") || (!url.starts_with("sqlite:") && is_list())
+}
+
 impl fmt::Display for StoreUrl {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(out, "{}", path.display()),
             #[cfg(feature = "postgres")]
             Self::Postgres(settings) => write!(out, "{}", settings.place()),
+        }
+    }
+}
+
+#[cfg(all(test, feature = "postgres"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_another_program_is_told_from_a_path() {
+        let secret = "hunter2";
+        for url in [
+            "postgresql+asyncpg://u:hunter2@h/d",
+            "postgre://u:hunter2@h/d",
+            " postgresql://u:hunter2@h/d",
+            "host=h dbname=d password=hunter2:x",
+        ] {
+            let text = StoreUrl::parse(url, Path::new("")).unwrap_err().to_string();
+            assert!(
+                text.contains("write postgresql://user@host:5432/database") && !text.contains(secret),
+                "{url}: {text}"
+            );
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) async fn list(
         ("a.target", filter.target.as_deref()),
         ("a.org", tenant.org()),
         ("a.action", filter.action.as_deref()),
-        ("a.details ->> 'agent'", filter.agent.as_deref()),
+        ("a.details ->> 'agent'::text", filter.agent.as_deref()),
     ];
     for (column, value) in conditions {
         let Some(value) = value else { continue };

@@ -20,7 +20,7 @@ const MAX_NAMED: usize = 1_000;
 /// only its lower half differs.
 static GENERATION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "((hashtext(concat_ws(' ', {SYSTEM}, {TIMELINE}, 'keywright.meta'::regclass::oid))::bigint << 32) \
+        "((hashtext({SYSTEM}::text || {TIMELINE} || 'keywright.meta'::regclass::oid::text)::bigint << 32) \
          | (hashtext(extract(epoch FROM pg_postmaster_start_time())::text)::bigint & 4294967295))"
     )
 });

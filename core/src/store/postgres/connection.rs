@@ -118,8 +118,10 @@ impl Connection {
             }
         }
         // A server that answered says more than one that did not.
-        let best = refusals.iter().position(has_answered).unwrap_or_default();
-        Err(if refusals.is_empty() { error::connection_lost() } else { refusals.swap_remove(best) })
+        Err(match refusals.iter().position(has_answered) {
+            Some(best) => refusals.swap_remove(best),
+            None => error::none_reached(refusals),
+        })
     }
 
     async fn open_host(
@@ -145,7 +147,8 @@ impl Connection {
             .tcp_user_timeout(settings.statement_timeout + ANSWER_SLACK);
         if settings.needs_sessions() {
             // A pooler in transaction mode refuses options of a session, and so says at once that it is there.
-            config.options(time_limits(settings).map(|(name, limit)| format!("-c {name}={limit}")).join(" "));
+            let options = transaction_settings(settings).map(|(name, value)| format!("-c {name}={value}"));
+            config.options(format!("{} -c default_transaction_isolation=read\\ committed", options.join(" ")));
         }
         if let Some(database) = &settings.database {
             config.dbname(database);
@@ -188,7 +191,8 @@ impl Connection {
         let sql = format!(
             "SELECT current_setting('server_encoding'), pg_is_in_recovery()::text, \
              current_setting('transaction_read_only'), {SYSTEM}::text, {TIMELINE}, \
-             (extract(epoch FROM current_setting('statement_timeout')::interval) * 1000)::bigint"
+             (extract(epoch FROM current_setting('statement_timeout')::interval) * 1000::numeric)::bigint, \
+             current_setting('session_replication_role')"
         );
         let messages =
             self.client.simple_query(&sql).await.map_err(|error| error::of_connect(&error, host, &self.settings))?;
@@ -206,6 +210,9 @@ impl Connection {
         }
         if self.settings.needs_sessions() && text(5) != self.settings.statement_timeout.as_millis().to_string() {
             return Err(error::session_ignored(host));
+        }
+        if text(6) == "replica" {
+            return Err(error::without_triggers(host, &self.settings));
         }
         let (standby, read_only) = (text(1) == "true", text(2) == "on");
         let fits = match self.settings.session {
@@ -228,17 +235,21 @@ impl Connection {
                 "name a standby in the URL, or write target_session_attrs=any",
             )),
             (false, Some(SessionTarget::Primary)) => Err(error::lags(host)),
-            (false, _) => Err(error::not_writable()),
+            (false, _) if standby => Err(error::not_writable()),
+            (false, _) => Err(error::reads_only(&self.settings)),
         }
     }
 
     /// The text that begins a transaction.
     pub(super) fn begin(&self) -> String {
+        // At another level the server would end transactions that wait for each other.
+        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED".to_owned();
         if self.settings.needs_sessions() {
-            return "BEGIN".to_owned();
+            return begin;
         }
-        let limits = time_limits(&self.settings).map(|(name, limit)| format!("SET LOCAL {name} = {limit}"));
-        format!("BEGIN; {}", limits.join("; "))
+        let settings =
+            transaction_settings(&self.settings).map(|(name, value)| format!("; SET LOCAL {name} = {value}"));
+        begin + &settings.concat()
     }
 
     /// How long this side waits for the answers of a transaction.
@@ -381,7 +392,13 @@ impl Connection {
     }
 
     /// Runs statements without parameters, one after the other.
-    pub(super) async fn run_text(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
+    pub(super) async fn run_text(&self, sql: &str) -> Result<(), Error> {
+        let answer = self.pipeline(&[PipelineStep::Text(sql)]).await.ok_or_else(error::no_answer)?;
+        answer.map(drop).map_err(|problem| error::of_statement(&problem))
+    }
+
+    /// Runs the statements of a migration, one after the other. It has no time limit, because a migration may write whole tables.
+    pub(super) async fn run_migration(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
         self.client.batch_execute(sql).await
     }
 }
@@ -419,12 +436,16 @@ fn has_answered(refusal: &Error) -> bool {
     refusal.unavailable_cause() != Some(UnavailableCause::Io)
 }
 
-/// The time limits of the server, with their values in milliseconds.
-fn time_limits(settings: &PostgresSettings) -> [(&'static str, u128); 3] {
+/// The settings of every transaction, with their values.
+fn transaction_settings(settings: &PostgresSettings) -> [(&'static str, String); 4] {
+    let limit = |limit: Duration| limit.as_millis().to_string();
     [
-        ("statement_timeout", settings.statement_timeout.as_millis()),
-        ("lock_timeout", settings.lock_timeout.as_millis()),
-        ("idle_in_transaction_session_timeout", LONGEST_PAUSE.as_millis()),
+        ("statement_timeout", limit(settings.statement_timeout)),
+        ("lock_timeout", limit(settings.lock_timeout)),
+        ("idle_in_transaction_session_timeout", limit(LONGEST_PAUSE)),
+        // Functions and operators that others have made, such as in the schema public, are never called. Behind a pooler this
+        // does not reach statements outside of transactions, so each must fit a function of the system exactly.
+        ("search_path", "pg_catalog,pg_temp".to_owned()),
     ]
 }
 

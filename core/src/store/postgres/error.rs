@@ -174,7 +174,9 @@ pub(super) fn of_connect(error: &tokio_postgres::Error, host: &HostAddress, sett
             "28000" => described(
                 Access,
                 format!("{host} does not let the role {user} in: {}", error.message()),
-                "create the role, add it to pg_hba.conf, or set sslmode as the server asks for it",
+                format!(
+                    "create the role, or ALTER ROLE {user} LOGIN; add it to pg_hba.conf; set sslmode as the server asks for it"
+                ),
             ),
             "3D000" => described(
                 Location,
@@ -260,6 +262,29 @@ pub(super) fn former_primary(host: &HostAddress) -> Error {
     ))
 }
 
+/// The error for a session without triggers: no change would raise the sequence, and a revocation could be taken back.
+pub(super) fn without_triggers(host: &HostAddress, settings: &PostgresSettings) -> Error {
+    unavailable(described(
+        UnavailableCause::Access,
+        format!("{host} runs no triggers for this session, because its session_replication_role is replica"),
+        format!("ALTER ROLE {} RESET session_replication_role, or ALTER DATABASE", settings.user_name()),
+    ))
+}
+
+/// The error of an attempt to connect when no host answers.
+pub(super) fn none_reached(refusals: Vec<Error>) -> Error {
+    let reason = |refusal: &Error| match refusal {
+        Error::Unavailable { reason, .. } => Some(reason.clone()),
+        _ => None,
+    };
+    let reasons: Vec<String> = refusals.iter().filter_map(reason).collect();
+    match refusals.into_iter().next() {
+        Some(Error::Unavailable { cause, fix, .. }) => Error::unavailable(cause, reasons.join("; "), fix),
+        Some(other) => other,
+        None => connection_lost(),
+    }
+}
+
 /// The error for a host that did not answer in time.
 pub(super) fn connect_timeout(host: &HostAddress) -> Error {
     unavailable(unreachable(host, "it did not answer within connect_timeout"))
@@ -330,6 +355,18 @@ pub(super) fn lags(host: &HostAddress) -> Error {
         format!("{host} is a standby, where revocations may arrive late"),
         "name the primary in the URL, or all servers; if late revocations are acceptable, an engine with read_only takes a \
          standby with target_session_attrs=any",
+    ))
+}
+
+/// The error for a primary on which the sessions of the role take no changes.
+pub(super) fn reads_only(settings: &PostgresSettings) -> Error {
+    unavailable(described(
+        UnavailableCause::ReadOnly,
+        format!(
+            "the sessions of the role {} take no changes: default_transaction_read_only is on",
+            settings.user_name()
+        ),
+        "turn it off for the role, the database or the server, or open the engine with read_only",
     ))
 }
 

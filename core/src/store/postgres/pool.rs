@@ -222,7 +222,7 @@ impl Pool {
         self.process.check()?;
         let connection = Connection::open(&self.settings, &self.runtime, &self.primary, Some(listener)).await?;
         let sql = format!("LISTEN \"{}\"", self.settings.channel());
-        connection.run_text(&sql).await.map_err(|problem| error::of_statement(&problem))?;
+        connection.run_text(&sql).await?;
         Ok(connection)
     }
 

@@ -37,6 +37,14 @@ const STATE: &str = "SELECT count(*), count(*) FILTER (WHERE c.relname IN ('meta
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
 
+/// The name of the database, and whether the role may create a schema in it; whether the schema exists, whether the role may
+/// create tables in it, and whether everybody may.
+const RIGHTS: &str = "SELECT current_database()::text, has_database_privilege(current_database()::text, 'CREATE'::text), \
+    n.oid IS NOT NULL, \
+    coalesce(has_schema_privilege(n.oid, 'USAGE'::text) AND has_schema_privilege(n.oid, 'CREATE'::text), false), \
+    coalesce(has_schema_privilege('public'::name, n.oid, 'CREATE'::text), false) \
+    FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = $1";
+
 const VERSION: &str = "SELECT schema, oldest_reader FROM keywright.meta";
 
 const INFO: &str = "SELECT id_style, filter_key, cursor_key, created_at FROM keywright.meta";
@@ -53,29 +61,24 @@ pub(super) async fn migrate(
     new_database: &DatabaseInfo,
 ) -> Result<DatabaseInfo, Error> {
     if found(on, settings).await? < NEWEST {
-        let begin = format!(
-            "BEGIN; SET LOCAL search_path TO \"{0}\", pg_temp; SET LOCAL statement_timeout = 0; \
-             SELECT pg_advisory_xact_lock({LOCK}, hashtext('{0}'))",
-            settings.schema
-        );
-        on.run_text(&begin).await.map_err(|problem| error::of_statement(&problem))?;
-        let done = migrate_locked(on, settings, new_database).await;
-        let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        let ended = on.run_text(end).await.map_err(|problem| error::of_statement(&problem));
+        let done = migrate_alone(on, settings, new_database).await;
+        let ended = on.run_text(if done.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
         done.and(ended)?;
     }
     info(on).await
 }
 
-async fn migrate_locked(
-    on: &Connection,
-    settings: &PostgresSettings,
-    new_database: &DatabaseInfo,
-) -> Result<(), Error> {
+async fn migrate_alone(on: &Connection, settings: &PostgresSettings, new_database: &DatabaseInfo) -> Result<(), Error> {
+    let begin = format!(
+        "{begin}; SET LOCAL search_path TO \"{schema}\", pg_temp; \
+         SELECT pg_advisory_xact_lock({LOCK}, hashtext('{schema}'::text)); SET LOCAL statement_timeout = 0",
+        begin = on.begin(),
+        schema = settings.schema,
+    );
+    on.run_text(&begin).await?;
     let found = found(on, settings).await?;
     if found == 0 {
-        let create = format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", settings.schema);
-        run(on, settings, &create).await?;
+        prepare_schema(on, settings).await?;
     }
     for (step, number) in MIGRATIONS.iter().zip(1_i64..).filter(|(_, number)| *number > found) {
         run(on, settings, step.sql).await?;
@@ -95,13 +98,42 @@ async fn migrate_locked(
     Ok(())
 }
 
-async fn run(on: &Connection, settings: &PostgresSettings, sql: &str) -> Result<(), Error> {
-    on.run_text(sql).await.map_err(|problem| match error::of_statement(&problem) {
-        Error::Unavailable { cause: UnavailableCause::Access, reason, .. } => Error::unavailable(
-            UnavailableCause::Access,
-            reason,
-            format!("open the engine once as the owner of the schema {}, who creates and migrates it", settings.schema),
+/// Creates the schema, unless it is there and fits.
+async fn prepare_schema(on: &Connection, settings: &PostgresSettings) -> Result<(), Error> {
+    let (schema, role) = (&settings.schema, settings.user_name());
+    let rights = rows(on, RIGHTS, vec![SqlValue::from(schema)]).await?;
+    let mut columns = PgColumns::at(rights.first().ok_or_else(foreign_row)?, 0);
+    let (database, may_create): (&str, bool) = (columns.next()?, columns.next()?);
+    let (exists, may_fill, is_open): (bool, bool, bool) = (columns.next()?, columns.next()?, columns.next()?);
+    let refused = |reason: String, fix: String| Err(Error::unavailable(UnavailableCause::Access, reason, fix));
+    match exists {
+        true if is_open => refused(
+            format!("every role may create functions in the schema {schema}, and some would run as its owner"),
+            format!("REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, or name another schema in the URL with ?schema="),
         ),
+        true if !may_fill => refused(
+            format!("the role {role} may not create tables in the schema {schema}"),
+            format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}, or {}", as_owner(settings)),
+        ),
+        true => Ok(()),
+        false if !may_create => refused(
+            format!("there is no schema {schema}, and the role {role} may not create it"),
+            format!("GRANT CREATE ON DATABASE {database} TO {role}, or {}", as_owner(settings)),
+        ),
+        false => run(on, settings, &format!("CREATE SCHEMA \"{schema}\"")).await,
+    }
+}
+
+/// The fix for a role that may not migrate.
+fn as_owner(settings: &PostgresSettings) -> String {
+    format!("open the engine once as the owner of the schema {}, who creates and migrates it", settings.schema)
+}
+
+async fn run(on: &Connection, settings: &PostgresSettings, sql: &str) -> Result<(), Error> {
+    on.run_migration(sql).await.map_err(|problem| match error::of_statement(&problem) {
+        Error::Unavailable { cause: UnavailableCause::Access, reason, .. } => {
+            Error::unavailable(UnavailableCause::Access, reason, as_owner(settings))
+        }
         other => other,
     })
 }

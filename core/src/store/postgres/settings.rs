@@ -47,6 +47,16 @@ const PARAMETERS: [&str; 21] = [
     "listen",
 ];
 
+/// Parameters of other programs, and what to write instead.
+const ELSEWHERE: [(&str, &str); 6] = [
+    ("pgbouncer", "write prepared_statements=no&listen=no"),
+    ("ssl", "write sslmode=verify-full"),
+    ("pool_size", "write max_connections"),
+    ("connection_limit", "write max_connections"),
+    ("max_staleness", "give it to the engine, which has the option max_staleness"),
+    ("busy_timeout", "give it to the engine, which has the option busy_timeout"),
+];
+
 /// A database, and how to connect to it.
 #[derive(Clone)]
 pub(crate) struct PostgresSettings {
@@ -155,6 +165,10 @@ impl PostgresSettings {
         let (user, password) = login.split_once(':').map_or((login, ""), |(user, password)| (user, password));
         if path.contains('/') {
             return Err(refused("has more than one name after the host; write %2F for a slash in a name"));
+        }
+        let mut given = query.split('&').filter_map(|pair| pair.split('=').next());
+        if let Some((name, fix)) = given.find_map(|name| ELSEWHERE.iter().find(|known| known.0 == name)) {
+            return Err(Error::validation_failed("url", format!("has the unknown parameter {name}"), *fix));
         }
         let mut parameters = UrlParameters::parse(query, &PARAMETERS)?;
         let mut settings = Self {
@@ -459,6 +473,11 @@ mod tests {
             ("postgresql://u:hunter2@h/d/e", "more than one name"),
             ("postgresql://u:hunter2#@h/d", "%23"),
             ("postgresql://u:a?hunter2&more@h/d", "parameter"),
+            ("postgresql://u:hunter2%zz@h/d", "%25"),
+            ("postgresql://u:hunter2%@h/d", "%25"),
+            ("postgresql://u:hunter2@h/d?pgbouncer=true", "prepared_statements=no&listen=no"),
+            ("postgresql://u:hunter2@h/d?ssl=true", "sslmode"),
+            ("postgresql://u:hunter2@h/d?max_staleness=5s", "option max_staleness"),
             ("mysql://u:hunter2@h/d", "PostgreSQL"),
         ] {
             let error = PostgresSettings::parse(url).unwrap_err();

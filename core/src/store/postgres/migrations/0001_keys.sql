@@ -1,5 +1,6 @@
--- The search path names the schema while this runs, and each function keeps it. The functions run with the rights of the
--- owner, so that the role of an application needs none on the sequence of changes.
+-- The search path names the schema while this runs, and each function keeps it. Functions that write run with the rights of
+-- the owner, so that the role of an application needs none on the sequence of changes. Therefore nobody else may call them: a
+-- role that puts one on a table of its own would have its code run as the owner.
 
 CREATE TABLE meta (
   one integer PRIMARY KEY CHECK (one = 1),
@@ -17,6 +18,8 @@ CREATE TABLE meta (
   looked_on bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 10);
 
+-- Checks refuse values that no release reads, such as the time `infinity`: one such row would make a list unavailable.
+
 CREATE TABLE orgs (
   id text COLLATE "C" PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 128),
   networks text[],
@@ -24,7 +27,10 @@ CREATE TABLE orgs (
   updated_at timestamptz NOT NULL,
   disabled_at timestamptz,
   reason text,
-  changed_seq bigint NOT NULL DEFAULT 0
+  changed_seq bigint NOT NULL DEFAULT 0,
+  CHECK (least(created_at, updated_at, disabled_at) >= '1970-01-01 00:00Z'),
+  CHECK (greatest(created_at, updated_at, disabled_at) <= '9999-12-31 23:59:59.999Z'),
+  CHECK (coalesce(array_ndims(networks), 1) = 1 AND coalesce(array_lower(networks, 1), 1) = 1 AND array_position(networks, NULL) IS NULL)
 );
 CREATE INDEX orgs_newest ON orgs (created_at, id);
 CREATE INDEX orgs_changed ON orgs (changed_seq);
@@ -50,7 +56,13 @@ CREATE TABLE keys (
   revoked_at timestamptz,
   reason text,
   parent text COLLATE "C",
-  changed_seq bigint NOT NULL DEFAULT 0
+  changed_seq bigint NOT NULL DEFAULT 0,
+  CHECK (least(created_at, updated_at, expires_at, disabled_at, revoked_at) >= '1970-01-01 00:00Z'),
+  CHECK (greatest(created_at, updated_at, expires_at, disabled_at, revoked_at) <= '9999-12-31 23:59:59.999Z'),
+  CHECK (coalesce(array_ndims(scopes), 1) = 1 AND coalesce(array_lower(scopes, 1), 1) = 1 AND array_position(scopes, NULL) IS NULL),
+  CHECK (coalesce(array_ndims(networks), 1) = 1 AND coalesce(array_lower(networks, 1), 1) = 1 AND array_position(networks, NULL) IS NULL),
+  CHECK (jsonb_typeof(limits) = 'array'),
+  CHECK (jsonb_typeof(metadata) = 'object')
 );
 CREATE INDEX keys_newest ON keys (created_at, id);
 CREATE INDEX keys_newest_of_org ON keys (org, created_at, id);
@@ -67,22 +79,24 @@ CREATE TABLE secrets (
   created_at timestamptz NOT NULL,
   -- The start of 1970 says that the grace is over whatever the clock shows.
   grace_ends_at timestamptz,
-  changed_seq bigint NOT NULL DEFAULT 0
+  changed_seq bigint NOT NULL DEFAULT 0,
+  CHECK (least(created_at, grace_ends_at) >= '1970-01-01 00:00Z'),
+  CHECK (greatest(created_at, grace_ends_at) <= '9999-12-31 23:59:59.999Z')
 );
 CREATE INDEX secrets_of_key ON secrets (key_id);
 CREATE INDEX secrets_tag ON secrets (left(verifier, 35));
 CREATE INDEX secrets_changed ON secrets (changed_seq);
 
 CREATE TABLE audit (
-  seq bigint PRIMARY KEY,
-  at timestamptz NOT NULL,
+  seq bigint PRIMARY KEY CHECK (seq > 0),
+  at timestamptz NOT NULL CHECK (at BETWEEN '1970-01-01 00:00Z' AND '9999-12-31 23:59:59.999Z'),
   org text COLLATE "C",
   actor text,
   action text NOT NULL,
   target text COLLATE "C",
   reason text,
   -- The type json keeps the text as it is, and the hash is over the text.
-  details json NOT NULL,
+  details json NOT NULL CHECK (json_typeof(details) = 'object'),
   pepper text,
   hash bytea NOT NULL CHECK (octet_length(hash) = 32)
 );
@@ -246,7 +260,7 @@ BEGIN
   RETURN NEW;
 END $$;
 
-CREATE FUNCTION keep_key() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keep_key() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF OLD.revoked_at IS NOT NULL THEN
     RAISE EXCEPTION 'a revocation is final' USING ERRCODE = 'integrity_constraint_violation';
@@ -254,7 +268,7 @@ BEGIN
   RETURN OLD;
 END $$;
 
-CREATE FUNCTION keep_secret() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keep_secret() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF OLD.grace_ends_at = to_timestamp(0) THEN
     RAISE EXCEPTION 'the end of a grace is final' USING ERRCODE = 'integrity_constraint_violation';
@@ -262,7 +276,7 @@ BEGIN
   RETURN OLD;
 END $$;
 
-CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   RAISE EXCEPTION 'the rows of % are not changed in this way', TG_TABLE_NAME
     USING ERRCODE = 'integrity_constraint_violation';
@@ -294,10 +308,19 @@ CREATE TRIGGER secrets_kept BEFORE DELETE ON secrets FOR EACH ROW EXECUTE FUNCTI
 CREATE TRIGGER secrets_deleted AFTER DELETE ON secrets EXECUTE FUNCTION deleted_rows();
 CREATE TRIGGER secrets_not_truncated BEFORE TRUNCATE ON secrets EXECUTE FUNCTION refuse_change();
 
+-- A role that may append can leave no gap: after the last possible number, no change could have an entry.
+CREATE FUNCTION append_entry() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.seq <> (SELECT max(seq) FROM audit) + 1 THEN
+    RAISE EXCEPTION 'an entry follows the last one' USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER audit_appended BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION append_entry();
 CREATE TRIGGER audit_fixed BEFORE UPDATE OR TRUNCATE ON audit EXECUTE FUNCTION refuse_change();
 
 -- The sequence never goes back.
-CREATE FUNCTION keep_seq() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keep_seq() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.seq < OLD.seq OR NEW.deleted_seq < OLD.deleted_seq THEN
     RAISE EXCEPTION 'the sequence of changes never goes back' USING ERRCODE = 'integrity_constraint_violation';
@@ -325,3 +348,10 @@ BEGIN
 END $$;
 CREATE TRIGGER idempotency_counted AFTER INSERT OR UPDATE OR DELETE ON idempotency
 FOR EACH ROW EXECUTE FUNCTION count_request();
+
+-- A test finds a function that a migration leaves to everybody.
+REVOKE EXECUTE ON FUNCTION
+  raise_seq(), notify_change(text[], text[]), changed_keys(), changed_secrets(), changed_orgs(), deleted_rows(),
+  stamp_org(), stamp_key(), stamp_secret(), keep_key(), keep_secret(), refuse_change(), append_entry(),
+  keep_seq(), count_request()
+FROM PUBLIC;
