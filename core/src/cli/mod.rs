@@ -145,7 +145,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let is_json = global.json;
     let mut context = CommandContext { printer: Printer::new(&global), global };
     let outcome = context.global.refuse_secrets().and_then(|()| command.run(&mut context));
-    // What was printed before an error is still shown.
+    // Lines that were printed before an error are still shown.
     let flushed = context.printer.finish();
     exit::code(outcome.and(flushed), is_json)
 }

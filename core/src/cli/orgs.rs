@@ -48,7 +48,7 @@ pub(super) struct UpdateOrgArguments {
     /// Let the keys of the org work from any network
     #[arg(long, conflicts_with = "networks")]
     any_network: bool,
-    /// Who makes the change, for the audit
+    /// The name of the person or program that makes the change, for the audit
     #[arg(long)]
     actor: Option<String>,
 }
@@ -60,7 +60,7 @@ pub(super) struct ChangeOrgArguments {
     /// Why, for the audit
     #[arg(long)]
     reason: Option<String>,
-    /// Who makes the change, for the audit
+    /// The name of the person or program that makes the change, for the audit
     #[arg(long)]
     actor: Option<String>,
 }

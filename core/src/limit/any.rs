@@ -64,7 +64,7 @@ enum Attempt {
     Lacking(SmallVec<[u32; 2]>),
 }
 
-/// What one request has bought, by the index of the limit.
+/// The purchases of one request, by the index of the limit.
 type Purchased = SmallVec<[(u32, Bought); 2]>;
 
 /// A request that is charged.
@@ -317,7 +317,7 @@ impl BudgetRef<'_> {
         Ok(taken.map_or(Taking::Refused, whole))
     }
 
-    /// What taking the cost would come to, as far as this process knows. Takes nothing.
+    /// The result that taking the cost would have, as far as this process knows. It takes nothing.
     fn look(self, cost: u64, now: u64) -> Taking {
         match self {
             Self::Leased(budget) if cost > 0 => budget.look(cost, now),

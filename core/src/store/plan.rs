@@ -1,4 +1,4 @@
-//! What a migration would do to a database.
+//! The changes that a migration would make to a database.
 
 /// The schema of a database, and the steps to the newest one.
 #[derive(Debug)]

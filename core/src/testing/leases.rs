@@ -42,9 +42,9 @@ pub enum LeasedRequest {
 /// A message to the shared place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LeasePurchase {
-    /// What the request costs.
+    /// The cost of the request.
     pub need: u64,
-    /// What the process would like to buy.
+    /// The amount that the process would like to buy.
     pub want: u64,
     /// How many unspent requests go back, and when they were sold.
     pub give_back: Option<(u64, u64)>,

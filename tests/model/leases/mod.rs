@@ -89,7 +89,7 @@ pub enum LeaseStep {
     Tick,
     /// A request comes, and buys if it has to.
     Request(usize),
-    /// What may no longer be spent is sent back.
+    /// Requests that may no longer be spent are sent back.
     GiveBack(usize),
     /// The message of a process reaches the place.
     Reach(usize),
@@ -265,5 +265,5 @@ impl Model for LeaseModel {
 pub const IN_TIME: &str = "in time";
 /// No request is spent twice, or spent and given back.
 pub const ONCE: &str = "once";
-/// What was sold and kept is never more than one budget gives.
+/// The requests that were sold and kept are never more than one budget gives.
 pub const BOUND: &str = "bound";

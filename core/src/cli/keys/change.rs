@@ -24,7 +24,7 @@ struct ReasonArguments {
     /// Why, for the audit
     #[arg(long)]
     reason: Option<String>,
-    /// Who makes the change, for the audit
+    /// The name of the person or program that makes the change, for the audit
     #[arg(long)]
     actor: Option<String>,
 }

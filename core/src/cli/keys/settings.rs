@@ -8,7 +8,7 @@ use crate::cli::named::NamedValues;
 
 #[derive(Args)]
 pub(in crate::cli) struct CreateArguments {
-    /// What the key is for
+    /// The purpose of the key
     name: String,
     #[command(flatten)]
     pub(super) org: OrgArguments,
@@ -17,7 +17,7 @@ pub(in crate::cli) struct CreateArguments {
     environment: Option<String>,
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Who creates the key, for the audit
+    /// The name of the person or program that creates the key, for the audit
     #[arg(long, value_name = "ACTOR")]
     actor: Option<String>,
 }
@@ -46,7 +46,7 @@ pub(in crate::cli) struct UpdateArguments {
     /// Clear a setting; may be repeated
     #[arg(long, value_name = "SETTING")]
     clear: Vec<Clearable>,
-    /// Who changes the key, for the audit
+    /// The name of the person or program that changes the key, for the audit
     #[arg(long, value_name = "ACTOR")]
     actor: Option<String>,
 }
@@ -76,7 +76,7 @@ struct SettingsArguments {
     /// Free text about the key
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// What the key may do: deals:read,deals:write
+    /// Scopes of the key: deals:read,deals:write
     #[arg(long)]
     scopes: Option<String>,
     /// The HTTP methods that it allows: read, read_write or full

@@ -132,7 +132,7 @@ impl LeasedBudget {
         }
     }
 
-    /// What taking the cost would come to, as far as this process knows. Takes nothing.
+    /// The result that taking the cost would have, as far as this process knows. It takes nothing.
     pub(in crate::limit) fn look(&self, cost: u64, now: u64) -> Taking {
         let is_in_stock = Stock(self.stock.load(Ordering::Acquire)).without(cost, now).is_some();
         if !is_in_stock && self.knowledge().refuses(&self.lease.terms, cost, now) {

@@ -13,7 +13,7 @@ use crate::error::{Error, UnavailableCause};
 
 /// The outcome of a purchase.
 pub(in crate::limit) enum PurchaseOutcome {
-    /// What each budget has sold.
+    /// The amount that each budget has sold.
     Bought(Vec<Bought>),
     /// The place of the budget that refuses.
     Refused(usize),

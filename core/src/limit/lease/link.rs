@@ -41,7 +41,7 @@ struct Holding {
     is_watched: bool,
 }
 
-/// What a budget has for its shared place.
+/// Requests that a budget may return to its shared place.
 pub(super) enum Unreturned {
     Nothing,
     /// Something that may still be spent.
@@ -51,7 +51,7 @@ pub(super) enum Unreturned {
 
 /// A budget that may have something for its shared place.
 pub(super) trait Creditor: Send + Sync {
-    /// What goes back. `all` takes also what may still be spent.
+    /// The requests that go back. `all` takes also those that may still be spent.
     fn unreturned(&self, all: bool, now: u64) -> Unreturned;
 
     /// Whether the link looks after it.

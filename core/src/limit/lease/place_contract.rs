@@ -93,7 +93,7 @@ fn takes_back(place: &dyn SharedBudgets) -> Result<(), String> {
         give_back: Some(Unspent { amount, sold_at: sales.at }),
         ..purchase(20, params, need, need)
     };
-    // What goes back is back, also if nothing is bought then.
+    // Requests that go back are in the budget again, also if nothing is bought then.
     sells(place, &[back(4, 2)], &[0], Some(0))?;
     sells(place, &[back(3, 1)], &[3], None)?;
     sells(place, &[back(0, 1)], &[0], None)?;

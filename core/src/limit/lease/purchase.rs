@@ -15,7 +15,7 @@ pub(crate) struct BudgetId(pub(crate) [u8; 16]);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PlaceTime(pub(crate) u64);
 
-/// What a budget holds when it is full, and how it fills.
+/// The size of a full budget, and how it fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum BudgetTerms {
     Rate(GcraParams),

@@ -14,7 +14,7 @@ const PAUSE: u64 = 50_000;
 /// A process buys ahead at most this part of what is left, unless the rate gives more in the time of a lease.
 const PART_AHEAD: u64 = 64;
 
-/// What is fixed for a lease.
+/// The parts of a lease that do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct LeaseTerms {
     pub(crate) budget: BudgetId,
@@ -23,7 +23,7 @@ pub(crate) struct LeaseTerms {
     pub(crate) exact: bool,
 }
 
-/// What a process knows of a budget, in words that atomics can hold.
+/// The state of a budget as a process knows it, in words that atomics can hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Knowledge {
     /// The arrival time of the budget on the clock of this process. 0 stands for a budget of which nothing is known.
@@ -156,7 +156,7 @@ impl LeaseState {
 }
 
 impl Knowledge {
-    /// What the answer to a purchase tells. It is short if the process is likely to need more.
+    /// The state after the answer to a purchase. `is_short`: the process is likely to need more.
     fn of(lease: &LeaseTerms, purchase: &Purchase, sale: Sale, (is_sold, is_short): (bool, bool), now: u64) -> Self {
         match (&lease.terms, sale.state) {
             (BudgetTerms::Rate(params), BudgetState::Rate(backlog)) => {
