@@ -55,5 +55,5 @@ Examples:
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:
-  keywright completions bash > ~/.local/share/bash-completion/completions/keywright
+  source <(keywright completions bash)
   keywright completions fish > ~/.config/fish/completions/keywright.fish";
