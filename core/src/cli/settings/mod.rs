@@ -183,6 +183,11 @@ impl Settings {
                     Value::Text(url) => crate::store::StoreUrl::shown(url).into(),
                     _ => serde_json::Value::Null,
                 },
+                // The URL of a Redis may hold a password, also one with a misspelt scheme.
+                "limiter" => match &setting.value {
+                    Value::Text(name) if name.bytes().all(|it| it.is_ascii_lowercase()) => name.clone().into(),
+                    _ => "<hidden>".into(),
+                },
                 name => setting.value.clone().into_json(name).unwrap_or_default(),
             };
             let files: Vec<String> = setting.files.iter().map(|file| file.display().to_string()).collect();
@@ -251,6 +256,8 @@ mod tests {
         settings.add("pepper", Value::Text("a secret".into()), source("KEYWRIGHT_PEPPER"), Path::new("")).unwrap();
         let url = Value::Text("postgresql://me:word@host/db".into());
         settings.add("url", url, source("KEYWRIGHT_URL"), Path::new("")).unwrap();
+        let limiter = Value::Text("rediss://:word@host".into());
+        settings.add("limiter", limiter, source("KEYWRIGHT_LIMITER"), Path::new("")).unwrap();
         let shown = serde_json::to_string(&settings.shown()).unwrap();
         assert!(!shown.contains("a secret") && !shown.contains("word"), "{shown}");
     }
