@@ -35,7 +35,7 @@ def replies(*answers: bytes) -> Callable[[socket.socket], None]:
 
 
 def hello(version: str, *, mode: str = "standalone", role: str = "master") -> bytes:
-    """What a server tells of itself."""
+    """The answer of a server to `HELLO`."""
     told = {"server": "redis", "version": version, "mode": mode, "role": role}
     words = [it for pair in told.items() for it in pair]
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(it), it.encode()) for it in words)

@@ -213,11 +213,10 @@ impl AnyLimiter {
                 }
                 continue;
             }
-            let taken = match due.cost {
-                0 => Ok(self.with(limit, request, |budget| Taking::Taken(budget.read(now)))),
-                _ if is_bought(index) => Ok(self.with(limit, request, |budget| Taking::Taken(budget.read(now)))),
-                cost => self.with(limit, request, |budget| budget.take(cost, now, || request.clock.monotonic_micros())),
-            };
+            let taken = self.with(limit, request, |budget| match due.cost {
+                cost if cost > 0 && !is_bought(index) => budget.take(cost, now, || request.clock.monotonic_micros()),
+                _ => Ok(Taking::Taken(budget.read(now))),
+            });
             match taken {
                 Ok(Taking::Taken(Taken { backlog, shared, source })) => {
                     outcome.limits.push(ChargedLimit { index, charged: due.total(), shared, backlog });
