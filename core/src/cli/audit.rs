@@ -9,7 +9,9 @@ use super::exit::{FAILED, Stop};
 use super::named::NamedValues;
 use super::pages::{self, ListForm};
 use crate::input::{FromFields, parse_time};
-use crate::keyring::{Audit, Keywright, ListAudit};
+use crate::keyring::{Audit, Config, Keywright, ListAudit};
+use crate::record::AuditCheck;
+use crate::wait::block_on;
 
 const COLUMNS: [&str; 7] = ["seq", "at", "org", "actor", "action", "target", "reason"];
 
@@ -71,6 +73,16 @@ impl AuditCommand {
             }
         }
     }
+}
+
+/// Checks the whole chain of a database, which is opened for reading only.
+pub(super) fn check_chain(config: Config) -> Result<AuditCheck, Stop> {
+    block_on(async {
+        let kw = config.read_only(true).build().await?;
+        let check = kw.every_org().audit().verify().await;
+        kw.close().await;
+        Ok(check?)
+    })
 }
 
 async fn list(arguments: ListAuditArguments, kw: &Keywright, context: &mut CommandContext) -> Result<(), Stop> {

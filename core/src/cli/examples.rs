@@ -48,6 +48,11 @@ Examples:
   keywright migrate --plan
   keywright migrate";
 
+pub(super) const COPY: &str = "\
+Examples:
+  keywright copy sqlite:keys.db postgresql://keywright@db.internal/app
+  keywright copy postgresql://keywright@db.internal/app sqlite:keys.db";
+
 pub(super) const DOCTOR: &str = "\
 Examples:
   keywright doctor

@@ -6,6 +6,7 @@
 mod audit;
 mod completions;
 mod confirm;
+mod copy;
 mod doctor;
 mod examples;
 mod exit;
@@ -18,6 +19,7 @@ mod named;
 mod orgs;
 mod pages;
 mod printer;
+mod progress;
 mod secret;
 mod settings;
 mod verify;
@@ -28,6 +30,7 @@ use clap::{Parser, Subcommand};
 
 use self::audit::AuditCommand;
 use self::completions::CompletionsArguments;
+use self::copy::CopyArguments;
 use self::exit::Stop;
 use self::explain::ExplainArguments;
 use self::global::GlobalArguments;
@@ -75,6 +78,9 @@ enum Command {
     /// Create or migrate the database
     #[command(before_help = examples::MIGRATE)]
     Migrate(MigrateArguments),
+    /// Copy a whole database into an empty one, such as one of PostgreSQL
+    #[command(before_help = examples::COPY)]
+    Copy(CopyArguments),
     /// Show the settings with their sources, and what is unsafe about them and the database
     #[command(before_help = examples::DOCTOR)]
     Doctor,
@@ -93,6 +99,7 @@ impl Command {
             Self::Explain(arguments) => explain::run(arguments, context),
             Self::Audit(command) => command.run(context),
             Self::Migrate(arguments) => migrate::run(&arguments, context),
+            Self::Copy(arguments) => copy::run(&arguments, context),
             Self::Doctor => doctor::run(context),
             Self::Completions(arguments) => completions::run(&arguments, context),
         }

@@ -4,18 +4,24 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "cli")]
+use super::copy::{CopiedRows, CopyReport, TableReader, TableWriter, check_origin, copy_tables, not_empty};
 use super::key::{KeyView, LookupResult};
 #[cfg(feature = "cli")]
 use super::plan::SchemaPlan;
 use super::port::{Freshness, OpenSettings, Store};
 #[cfg(feature = "postgres")]
 use super::postgres::Postgres;
+#[cfg(feature = "cli")]
+use super::postgres::PostgresSnapshot;
 use super::rows::{
     AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, FlushId, KeyFilter, OrgRow, PageCursor,
     Tenant, UsageDelta,
 };
 use super::script::{RequestId, RequestRows, TransactionScript};
 use super::sqlite::Sqlite;
+#[cfg(feature = "cli")]
+use super::sqlite::SqliteSnapshot;
 use super::url::StoreUrl;
 use crate::clock::Millis;
 use crate::error::{Error, UnavailableCause};
@@ -48,6 +54,31 @@ impl AnyStore {
         }
     }
 
+    /// Refuses a database into which nothing can be copied, before anything in it is changed.
+    #[cfg(feature = "cli")]
+    pub(crate) fn check_empty(url: &StoreUrl, lock_timeout: Duration) -> Result<(), Error> {
+        let SchemaPlan { found, newest, .. } = Self::schema_plan(url, lock_timeout)?;
+        // A copy that was ended may have left tables without rows.
+        if found == 0 || found == newest { Ok(()) } else { Err(not_empty()) }
+    }
+
+    /// Copies all tables of a snapshot into this database, in one transaction.
+    #[cfg(feature = "cli")]
+    pub(crate) fn fill(&self, from: &mut Snapshot, report: &mut CopyReport) -> Result<CopiedRows, Error> {
+        check_origin(from.info(), self.info())?;
+        let mut copied = CopiedRows::new();
+        let fill = &mut |to: &mut dyn TableWriter| {
+            copied = copy_tables(&mut *from.0, to, report)?;
+            Ok(())
+        };
+        match self {
+            Self::Sqlite(store) => store.fill(fill),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => store.fill(fill),
+        }?;
+        Ok(copied)
+    }
+
     /// The time of the database, if it has a clock of its own.
     #[cfg(feature = "cli")]
     pub(crate) async fn database_time(&self) -> Result<Option<Millis>, Error> {
@@ -56,6 +87,25 @@ impl AnyStore {
             #[cfg(feature = "postgres")]
             Self::Postgres(store) => store.database_time().await.map(Some),
         }
+    }
+}
+
+/// One snapshot of a database, whichever it is.
+#[cfg(feature = "cli")]
+pub(crate) struct Snapshot(Box<dyn TableReader>);
+
+#[cfg(feature = "cli")]
+impl Snapshot {
+    pub(crate) fn begin(url: &StoreUrl, lock_timeout: Duration) -> Result<Self, Error> {
+        Ok(Self(match url {
+            StoreUrl::Sqlite(path) => Box::new(SqliteSnapshot::begin(path, lock_timeout)?),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => Box::new(PostgresSnapshot::begin(url, lock_timeout)?),
+        }))
+    }
+
+    pub(crate) fn info(&self) -> &DatabaseInfo {
+        self.0.info()
     }
 }
 

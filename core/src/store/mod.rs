@@ -5,6 +5,8 @@ mod any;
 mod column;
 #[cfg(feature = "testing")]
 pub(crate) mod contract;
+#[cfg(feature = "cli")]
+mod copy;
 mod key;
 #[cfg(feature = "cli")]
 mod plan;
@@ -19,7 +21,11 @@ mod table;
 mod url;
 
 pub(crate) use self::any::AnyStore;
+#[cfg(feature = "cli")]
+pub(crate) use self::any::Snapshot;
 pub(crate) use self::column::ObjectText;
+#[cfg(feature = "cli")]
+pub(crate) use self::copy::{CopiedRows, CopyReport};
 pub(crate) use self::key::{KeyRow, KeyView, LookupResult};
 #[cfg(feature = "cli")]
 pub(crate) use self::plan::SchemaPlan;

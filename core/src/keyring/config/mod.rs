@@ -27,7 +27,7 @@ use crate::record::{Limit, Limiter};
 use crate::scope::Catalogue;
 use crate::store::StoreUrl;
 #[cfg(feature = "cli")]
-use crate::store::{AnyStore, SchemaPlan};
+use crate::store::{AnyStore, CopiedRows, CopyReport, SchemaPlan};
 use crate::worker::Workers;
 
 const MAX_KEYS_IN_MEMORY: i64 = 10_000_000;
@@ -275,6 +275,21 @@ impl Config {
     pub(crate) async fn schema_plan(self) -> Result<SchemaPlan, Error> {
         let CheckedConfig { url, busy_timeout, .. } = self.checked()?;
         Workers::new("keywright-open", 1, 1).run(move || AnyStore::schema_plan(&url, busy_timeout)).await
+    }
+
+    /// Copies the whole database into another one, which must be empty, in one transaction.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn copy_to(self, target: Self, report: CopyReport) -> Result<CopiedRows, Error> {
+        let (source, target) = (self.checked()?, target.checked()?);
+        Workers::new("keywright-open", 1, 1).run(move || target.fill_from(&source.url, report)).await
+    }
+
+    /// The same engine on another database, for a command that verifies no key. A relative path is relative to the working
+    /// folder.
+    #[cfg(feature = "cli")]
+    pub(crate) fn on_database(self, url: &str) -> Self {
+        let limiter = Some(Limiter::Process);
+        Self { url: url.to_owned(), folder: std::env::current_dir().unwrap_or_default(), limiter, ..self }
     }
 
     /// See [`ffi::opened_by_calls`](crate::ffi::opened_by_calls).

@@ -14,6 +14,8 @@ use crate::limit::RedisBudgets;
 use crate::limit::lease::{LeaseSettings, SharedBudgets};
 use crate::limit::{LimitRules, LimiterSettings, MachineSettings};
 use crate::store::{AnyStore, AuditKey, DatabaseInfo, OpenSettings, Store};
+#[cfg(feature = "cli")]
+use crate::store::{CopiedRows, CopyReport, Snapshot, StoreUrl};
 use crate::verify::{EventsFactory, Runtime, Verifier};
 use crate::wait::block_on;
 use crate::worker::Workers;
@@ -34,24 +36,8 @@ impl CheckedConfig {
             cursor_key: entropy::bytes()?,
             created_at: now,
         };
-        let audit_key = match self.hasher.audit_key(None) {
-            Some((pepper, key)) => {
-                AuditKey { pepper: Some(pepper.to_owned()), key: Some(Arc::new(Zeroizing::new(key))) }
-            }
-            None => AuditKey { pepper: None, key: None },
-        };
         let health = Arc::clone(&self.health);
-        let settings = OpenSettings {
-            read_only: self.read_only,
-            lock_timeout: self.busy_timeout,
-            without_wal_index: self.unwatched,
-            new_database,
-            audit_key,
-            max_staleness: self.max_staleness,
-            clock: self.clock.clone(),
-            health: self.health,
-        };
-        let store = AnyStore::open(&self.url, settings)?;
+        let store = AnyStore::open(&self.url, self.store_settings(new_database))?;
         if self.integer_ids.is_some_and(|it| it != store.info().integer_ids) {
             let style = if store.info().integer_ids { "integer" } else { "uuid" };
             return Err(Error::validation_failed(
@@ -107,6 +93,39 @@ impl CheckedConfig {
             rules: LimitRules::new(self.limits),
         };
         Ok(Keywright::new(Engine { verifier, environments: self.environments }))
+    }
+}
+
+impl CheckedConfig {
+    /// The settings with which the store is opened.
+    fn store_settings(&self, new_database: DatabaseInfo) -> OpenSettings {
+        let audit_key = match self.hasher.audit_key(None) {
+            Some((pepper, key)) => {
+                AuditKey { pepper: Some(pepper.to_owned()), key: Some(Arc::new(Zeroizing::new(key))) }
+            }
+            None => AuditKey { pepper: None, key: None },
+        };
+        OpenSettings {
+            read_only: self.read_only,
+            lock_timeout: self.busy_timeout,
+            without_wal_index: self.unwatched,
+            new_database,
+            audit_key,
+            max_staleness: self.max_staleness,
+            clock: self.clock.clone(),
+            health: Arc::clone(&self.health),
+        }
+    }
+
+    /// Copies another database into this one, which must be empty.
+    #[cfg(feature = "cli")]
+    pub(super) fn fill_from(&self, source: &StoreUrl, mut report: CopyReport) -> Result<CopiedRows, Error> {
+        let mut snapshot = Snapshot::begin(source, self.busy_timeout)?;
+        AnyStore::check_empty(&self.url, self.busy_timeout)?;
+        let store = AnyStore::open(&self.url, self.store_settings(snapshot.info().clone()))?;
+        let copied = store.fill(&mut snapshot, &mut report);
+        block_on(store.close());
+        copied
     }
 }
 

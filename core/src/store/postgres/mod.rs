@@ -4,6 +4,8 @@ mod audit;
 mod budgets;
 mod changes;
 mod connection;
+#[cfg(feature = "cli")]
+mod copy;
 mod error;
 pub(crate) mod freshness;
 mod idempotency;
@@ -25,6 +27,8 @@ mod value;
 mod watcher;
 mod writer;
 
+#[cfg(feature = "cli")]
+pub(super) use self::copy::PostgresSnapshot;
 pub(crate) use self::settings::PostgresSettings;
 
 use std::sync::Arc;
@@ -32,6 +36,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use self::connection::{PipelineStep, Query};
+#[cfg(feature = "cli")]
+use self::copy::PostgresTableWriter;
 use self::pool::{Pool, WriterRole};
 #[cfg(feature = "cli")]
 use self::table::PgColumns;
@@ -44,6 +50,8 @@ use crate::health::{Health, Operation};
 use crate::idempotency::SWEEP_INTERVAL;
 use crate::limit::lease::{Buying, Purchase, SharedBudgets};
 use crate::remote::runtime;
+#[cfg(feature = "cli")]
+use crate::store::copy::Fill;
 use crate::store::key::{KeyView, LookupResult};
 #[cfg(feature = "cli")]
 use crate::store::plan::SchemaPlan;
@@ -171,6 +179,24 @@ impl Postgres {
         let query = Query { sql: "SELECT clock_timestamp()", values: Vec::new() };
         let rows = self.read(async { self.pool()?.read(&query).await }).await?;
         PgColumns::at(rows.first().ok_or_else(foreign_row)?, 0).time()
+    }
+
+    /// Fills the database in one transaction.
+    #[cfg(feature = "cli")]
+    pub(super) fn fill(&self, fill: Fill<'_>) -> Result<(), Error> {
+        let pool = &self.writable()?.pool;
+        let _turn = block_on(pool.turn(WriterRole::Ordered));
+        let connection = block_on(pool.writer(WriterRole::Ordered))?;
+        let begun = block_on(PostgresTableWriter::begin(&connection, &self.links.server.schema));
+        let done = begun.and_then(|mut writer| fill(&mut writer));
+        let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = block_on(connection.pipeline(&[PipelineStep::Text(end)]));
+        done?;
+        match ended {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(problem)) if problem.as_db_error().is_some() => Err(error::of_statement(&problem)),
+            _ => Err(error::commit_unknown()),
+        }
     }
 
     fn connections(&self) -> Result<&Links, Error> {

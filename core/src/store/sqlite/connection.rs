@@ -209,7 +209,8 @@ impl Connections {
         Ok(())
     }
 
-    /// Runs `change` in one transaction, which has reached the disk when this returns. Only the writer thread calls it.
+    /// Runs `change` in one transaction, which has reached the disk when this returns. Only the writer thread calls it, and a copy that fills the
+    /// database.
     pub(super) fn write(&self, mut change: impl FnMut(&mut Transaction<'_>) -> Result<(), Error>) -> Result<(), Error> {
         let mut wait = LockWait::new(self.lock_timeout);
         loop {

@@ -4,6 +4,8 @@
 mod audit;
 mod changes;
 mod connection;
+#[cfg(feature = "cli")]
+mod copy;
 mod error;
 pub(super) mod files;
 mod idempotency;
@@ -21,6 +23,9 @@ mod writer;
 #[cfg(feature = "testing")]
 pub(crate) use self::keys::FIND;
 
+#[cfg(feature = "cli")]
+pub(super) use self::copy::SqliteSnapshot;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -30,10 +35,14 @@ use rusqlite::Connection;
 use rusqlite::OpenFlags;
 
 use self::connection::Connections;
+#[cfg(feature = "cli")]
+use self::copy::SqliteTableWriter;
 use self::writer::{WriteSize, Writer};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::health::{Health, Operation};
+#[cfg(feature = "cli")]
+use crate::store::copy::Fill;
 use crate::store::key::{KeyView, LookupResult};
 #[cfg(feature = "cli")]
 use crate::store::plan::SchemaPlan;
@@ -76,6 +85,13 @@ impl Sqlite {
         let flags =
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         schema::plan(Some(&Connection::open_with_flags(path, flags)?))
+    }
+
+    /// Fills the database in one transaction.
+    #[cfg(feature = "cli")]
+    pub(super) fn fill(&self, fill: Fill<'_>) -> Result<(), Error> {
+        self.connections.check_writable()?;
+        self.connections.write(|transaction| fill(&mut SqliteTableWriter(transaction)))
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {

@@ -1,0 +1,55 @@
+//! The progress of a long command, for a person who watches.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use super::CommandContext;
+
+/// The time between two lines.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Shows how much is done, how fast, and for how long it goes on. It writes to a terminal only.
+pub(super) struct Progress {
+    noun: &'static str,
+    is_shown: bool,
+    began_at: Instant,
+    told_at: Option<Instant>,
+}
+
+impl Progress {
+    pub(super) fn new(noun: &'static str, context: &CommandContext) -> Self {
+        let is_shown = !context.global.quiet && !context.global.json && std::io::stderr().is_terminal();
+        Self { noun, is_shown, began_at: Instant::now(), told_at: None }
+    }
+
+    pub(super) fn tell(&mut self, done: u64, total: u64) {
+        let is_due = done == total || self.told_at.is_none_or(|at| at.elapsed() >= PAUSE);
+        if !self.is_shown || !is_due {
+            return;
+        }
+        self.told_at = Some(Instant::now());
+        let line = line(self.noun, done, total, self.began_at.elapsed());
+        let end = if done == total { "\n" } else { "" };
+        let mut to = std::io::stderr();
+        // Nobody is left to tell when the terminal is gone.
+        let _ = write!(to, "\r\u{1b}[K{line}{end}").and_then(|()| to.flush());
+    }
+}
+
+fn line(noun: &str, done: u64, total: u64, took: Duration) -> String {
+    let millis = took.as_millis().max(1);
+    let rate = u128::from(done) * 1_000 / millis;
+    let left = u128::from(total.saturating_sub(done)) * millis / u128::from(done).max(1) / 1_000;
+    format!("{done} of {total} {noun}, {rate} a second, {left} s left")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_tells_rate_and_rest() {
+        assert_eq!(line("rows", 500, 2_000, Duration::from_secs(2)), "500 of 2000 rows, 250 a second, 6 s left");
+        assert_eq!(line("rows", 0, 0, Duration::ZERO), "0 of 0 rows, 0 a second, 0 s left");
+    }
+}
