@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs every step of tests/run.sh. A failing step hides no other; the exit code says whether all passed.
+# A step that hangs fails after 40 minutes: its processes are listed and ended, and the next step begins.
 #
 #   bash tests/all.sh [--long]
 #
@@ -13,6 +14,7 @@ case "${1-}" in
   --long) kinds='step|long' ;;
   *) printf 'unknown option %s; there is only --long\n' "$1" >&2; exit 2 ;;
 esac
+most=${STEP_SECONDS:-2400}
 passed=0
 failed=0
 report=""
@@ -23,10 +25,35 @@ finish() {
   exit
 }
 
+# Each job is a process group of its own, so that one signal ends all of it. Unlike jobs without `set -m`, they do not ignore Ctrl-C.
+set -m
+trap 'kill -- -"$step" -"$watchdog" 2>/dev/null; exit 130' INT TERM
+
+# bounded NAME: runs a step, and ends it when it takes too long.
+bounded() {
+  local code
+  bash tests/run.sh "$1" &
+  step=$!
+  {
+    sleep "$most"
+    printf '%s has not ended after %d s; these processes run:\n' "$1" "$most"
+    ps --ppid 2 -p 2 --deselect -o pid,ppid,stat,etime,wchan:20,args --forest | cut -c -160
+    kill -- -"$step"
+    sleep 30
+    kill -KILL -- -"$step"
+  } 2>/dev/null &
+  watchdog=$!
+  wait "$step"
+  code=$?
+  kill -- -"$watchdog" 2>/dev/null
+  wait "$watchdog" 2>/dev/null
+  return "$code"
+}
+
 for name in $(sed -nE "s/^($kinds)_([a-z]*)\(\).*/\2/p" tests/run.sh); do
   started=$SECONDS
   printf '\n== %s\n' "$name"
-  if bash tests/run.sh "$name"; then
+  if bounded "$name"; then
     verdict=passed
     passed=$((passed + 1))
   else

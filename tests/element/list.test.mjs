@@ -61,6 +61,14 @@ test("paging and search reach every key, and the address keeps the filter", asyn
   await page.locator("tbody tr").nth(249).waitFor();
   assert.equal(await page.getByRole("button", { name: "Show more" }).count(), 0);
 
+  await page.getByLabel("Search keys").fill("deals");
+  await page.getByText("1 of 250 searched").first().waitFor();
+  assert.equal(await page.locator("tbody tr:visible").count(), 1, "rows that are not found are hidden before they are removed");
+  await page.waitForFunction(() => document.querySelector("keywright-keys").shadowRoot.querySelectorAll("tbody tr").length === 1);
+  await rowOf(page, "key 7").waitFor();
+  await page.getByLabel("Search keys").fill("");
+  await rows.nth(99).waitFor();
+
   await page.reload();
   await settled(page);
   await page.getByLabel("Search keys").fill("DEALS key");

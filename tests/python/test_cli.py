@@ -8,12 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vectors import Case, load, matches, only
+from waiting import PATIENCE, until
 
 PROGRAM = str(Path(sys.executable).parent / "keywright")
 DOCUMENT = load("cli.json")
@@ -45,7 +47,9 @@ def test_vector(case: Case, tmp_path: Path) -> None:
         only(step, "run", "stdin", "exit", "stdout", "stderr", "never", "json", "as")
         words = [PROGRAM, *(filled(word, kept) for word in step["run"])]
         stdin = filled(step.get("stdin", ""), kept)
-        done = subprocess.run(words, input=stdin, capture_output=True, text=True, cwd=tmp_path, env=environment(**case.get("env", {})))
+        done = subprocess.run(
+            words, input=stdin, capture_output=True, text=True, cwd=tmp_path, env=environment(**case.get("env", {})), timeout=PATIENCE
+        )
         assert done.returncode == step["exit"], (words, done)
         for name, text in [("stdout", done.stdout), ("stderr", done.stderr)]:
             if name in step:
@@ -73,7 +77,20 @@ def test_a_signal_ends_a_program_that_waits(number: signal.Signals, tmp_path: Pa
     pipe = tmp_path / "key"
     os.mkfifo(pipe)
     words = [PROGRAM, "verify", "--brand", "acme", "--file", str(pipe)]
-    # The pipe opens when the program has opened the other end.
-    with subprocess.Popen(words, cwd=tmp_path, env=environment()) as child, pipe.open("wb"):
-        child.send_signal(number)
-        assert child.wait() == -number
+    with subprocess.Popen(words, cwd=tmp_path, env=environment()) as child:
+        try:
+            writer = []
+
+            def is_read() -> bool:
+                assert child.poll() is None, "the program has ended before it read"
+                with suppress(OSError):  # Nobody reads yet.
+                    writer.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+                return bool(writer)
+
+            until("the program reads", is_read)
+            child.send_signal(number)
+            assert child.wait(PATIENCE) == -number
+        finally:
+            child.kill()
+            for opened in writer:
+                os.close(opened)

@@ -27,7 +27,8 @@ export function table(page: Page, keys: Key[]): TemplateResult {
   const shows = (field: keyof Key) => keys.some((key) => key[field] !== undefined);
   const columns = { hasScopes: shows("scopes"), hasUse: shows("last_used_at") || shows("usage_count"), hasExpiry: shows("expires_at") };
   const state = [Math.floor(Date.now() / 60_000), canManage, words, ...Object.values(columns)];
-  const groups = [];
+  const groups: unknown[] = [];
+  const tbody = (rows: unknown, isHidden = false) => html`<tbody role="rowgroup" ?hidden=${isHidden}>${rows}</tbody>`;
   for (let at = 0; at * GROUP < keys.length; at += 1) {
     const group = keys.slice(at * GROUP, (at + 1) * GROUP);
     const before = page.groups[at];
@@ -36,11 +37,16 @@ export function table(page: Page, keys: Key[]): TemplateResult {
     const isSame = before?.length === now.length && now.every((value, at) => value === before[at]);
     if (!isSame && page.pace.allows(group.length * (before ? 1 : NEW_ROW))) {
       page.groups[at] = now;
-      groups.push(html`<tbody role="rowgroup">${group.map((key) => row(page, columns, key))}</tbody>`);
+      groups.push(tbody(group.map((key) => row(page, columns, key))));
     } else if (before) groups.push(noChange);
     else break;
   }
-  page.groups.length = groups.length;
+  // Groups without a key are hidden at once and removed bit by bit.
+  let kept = page.groups.length;
+  while (kept > groups.length && page.pace.allows(GROUP)) kept -= 1;
+  page.groups.length = kept;
+  page.groups.fill([], groups.length);
+  while (groups.length < kept) groups.push(tbody(noChange, true));
   const head = (name: Word, kind: string, isShown = true) => html`<th role="columnheader" scope="col" class=${kind} ?hidden=${!isShown}>${words.say(name)}</th>`;
   // One listener for all rows.
   const press = ({ target }: Event) => {
