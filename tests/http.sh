@@ -18,6 +18,7 @@ grep -E " ($names)( |\$)" <<END | xargs -r -L 1 -P "$(getconf _NPROCESSORS_ONLN)
 bash tests/http/next.sh
 $openapi spelt
 $openapi default
+$openapi program
 $openapi vectors
 $drive drf $python $apps/django_app.py drf
 $drive django-asgi $python $apps/django_app.py asgi

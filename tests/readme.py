@@ -42,7 +42,7 @@ LINES = 80
 FIELD = {"bundling"}
 
 # Pages whose blocks are one script of the shell, with the program of the wheel.
-SHELL = {"cli"}
+SHELL = {"cli", "serve"}
 
 # Pages whose Rust program is an example of the tests. Those of the other pages are tests of the crate's documentation.
 EXAMPLES = {"README": "readme", "postgresql": "postgresql"}

@@ -47,7 +47,7 @@ step_lint() {
     && "$bin"/ruff check --quiet . \
     && "$bin"/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/python/timing.py \
       tests/bench/python/hot.py tests/checker/checker.py tests/checker/limits.py tests/checker/machines.py tests/checker/losses.py \
-      tests/seeds/check.py tests/http/drive.py tests/http/openapi.py \
+      tests/seeds/check.py tests/http/drive.py tests/http/openapi.py tests/python/program.py \
       tests/packages/metadata.py tests/documents.py tests/schema/validate.py tests/servers/servers.py tests/servers/suites.py \
     && "$python" tests/packages/metadata.py \
     && "$python" tests/documents.py \
@@ -116,7 +116,7 @@ step_node() {
   fi
 }
 
-step_guide() { build_python && build_node && with_servers "$python" tests/readme.py "$@"; }
+step_guide() { need curl curl curl --version && build_python && build_node && with_servers "$python" tests/readme.py "$@"; }
 step_demo() { bash tests/demo.sh; }
 step_http() { bash tests/http.sh "$@"; }
 step_seeds() { bash tests/seeds.sh "$@"; }

@@ -1,8 +1,18 @@
 #!/usr/bin/env node
 "use strict";
 
-const { runCli } = require("../lib/addon.cjs");
+const { Stop, runCli } = require("../lib/addon.cjs");
 
-runCli(["keywright", ...process.argv.slice(2)]).then((code) => {
+const stop = new Stop();
+
+// The program runs on another thread, so Node receives the signals. A server ends by itself; every other command ends as if
+// nobody listened.
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => {
+    if (!stop.request()) process.kill(process.pid, signal);
+  });
+}
+
+runCli(["keywright", ...process.argv.slice(2)], stop).then((code) => {
   process.exitCode = code;
 });

@@ -2,19 +2,20 @@
 
 use std::ffi::OsString;
 
+use keywright::cli::ProgramStop;
 use napi::Task;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 /// A run of the program, on a thread beside that of JavaScript.
-pub struct ProgramRun(Vec<OsString>);
+pub struct ProgramRun(Vec<OsString>, ProgramStop);
 
 impl Task for ProgramRun {
     type Output = u8;
     type JsValue = u32;
 
     fn compute(&mut self) -> Result<u8> {
-        Ok(keywright::cli::run(std::mem::take(&mut self.0)))
+        Ok(keywright::cli::run_until(std::mem::take(&mut self.0), self.1.clone()))
     }
 
     fn resolve(&mut self, _env: Env, code: u8) -> Result<u32> {
@@ -22,8 +23,28 @@ impl Task for ProgramRun {
     }
 }
 
+/// Asks a server that the program runs to stop.
+#[napi]
+pub struct Stop(ProgramStop);
+
+#[napi]
+impl Stop {
+    /// A handle for one run.
+    #[napi(constructor)]
+    #[allow(clippy::new_without_default, reason = "JavaScript calls it")]
+    pub fn new() -> Self {
+        Self(ProgramStop::default())
+    }
+
+    /// Returns whether the program stops by itself: only a server does.
+    #[napi(catch_unwind)]
+    pub fn request(&self) -> bool {
+        self.0.request()
+    }
+}
+
 /// Runs the program with its arguments, of which the first is its name. The promise has its exit code.
 #[napi(catch_unwind)]
-pub fn run_cli(arguments: Vec<String>) -> AsyncTask<ProgramRun> {
-    AsyncTask::new(ProgramRun(arguments.into_iter().map(OsString::from).collect()))
+pub fn run_cli(arguments: Vec<String>, stop: &Stop) -> AsyncTask<ProgramRun> {
+    AsyncTask::new(ProgramRun(arguments.into_iter().map(OsString::from).collect(), stop.0.clone()))
 }

@@ -14,6 +14,10 @@ pub mod postgresql {}
 #[doc = include_str!("../guide/cli.md")]
 pub mod cli {}
 
+#[cfg(feature = "cli")]
+#[doc = include_str!("../guide/serve.md")]
+pub mod serve {}
+
 #[doc = include_str!("../guide/limits.md")]
 pub mod limits {}
 

@@ -44,6 +44,8 @@ mod record;
 mod remote;
 mod rights;
 mod scope;
+#[cfg(feature = "cli")]
+mod server;
 mod store;
 mod sys;
 mod usage;

@@ -1,6 +1,7 @@
 """Compares the OpenAPI document with the answers of management.
 
-openapi.py PART...: `vectors` compares every vector; `default` and `spelt` compare the requests of schemathesis, in each spelling.
+openapi.py PART...: `vectors` compares every vector; `default` and `spelt` compare the requests of schemathesis, in each spelling; `program`
+compares those to `keywright serve`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from serving import served
 
 from keywright import Keywright
 from keywright.asgi import Management
+
+sys.path.append(str(Path(__file__).parents[1] / "python"))
+
+from program import Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,10 +115,29 @@ def explored(**options: Any) -> int:
         document = Path(folder) / "openapi.json"
         document.write_text(json.dumps(kw.http(**options).openapi()), encoding="utf-8")
         with served(management) as port:
-            command: list[str | Path] = [Path(sys.executable).parent / "schemathesis", "run", document, "--url", f"http://{PEER}:{port}"]
-            command += ["--header", "Authorization: Bearer manager", "--exclude-checks", UNTOLD, "--seed", str(SEED)]
-            command += ["--max-examples", str(EXAMPLES), "--generation-database", "none", "--no-color"]
-            done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+            return tested(document, f"http://{PEER}:{port}", "manager")
+
+
+def program() -> int:
+    """Runs schemathesis against the program, with the document that it serves."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Served(Path(folder), server=f'operators = "{MANAGER["org"]}"')
+        manager = server.create("--org", str(MANAGER["org"]), "--scopes", f"keys:verify {MANAGER['may']}")
+        server.start()
+        try:
+            document = Path(folder) / "openapi.json"
+            document.write_text(json.dumps(server.ask("GET", "/openapi.json", manager)[1]), encoding="utf-8")
+            return tested(document, server.place, manager)
+        finally:
+            server.end()
+
+
+def tested(document: Path, url: str, token: str) -> int:
+    """Runs schemathesis with a bearer token."""
+    command: list[str | Path] = [Path(sys.executable).parent / "schemathesis", "run", document, "--url", url]
+    command += ["--header", f"Authorization: Bearer {token}", "--exclude-checks", UNTOLD, "--seed", str(SEED)]
+    command += ["--max-examples", str(EXAMPLES), "--generation-database", "none", "--no-color"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=document.parent)
     if done.returncode != 0:
         print(done.stdout, done.stderr, file=sys.stderr)
     told = re.search(r"Test cases:\s+(.*)", done.stdout)
@@ -121,7 +145,12 @@ def explored(**options: Any) -> int:
     return done.returncode
 
 
-PARTS: dict[str, Callable[[], int]] = {"vectors": vectors, "default": explored, "spelt": partial(explored, **SPELT)}
+PARTS: dict[str, Callable[[], int]] = {
+    "vectors": vectors,
+    "default": explored,
+    "spelt": partial(explored, **SPELT),
+    "program": program,
+}
 
 if __name__ == "__main__":
     sys.exit(int(sum([PARTS[name]() for name in sys.argv[1:]]) > 0))

@@ -37,7 +37,8 @@ function run(cwd, it, step, kept) {
   only(step, STEP);
   const words = step.run.map((word) => filled(word, kept));
   const input = filled(step.stdin ?? "", kept);
-  const done = spawnSync(process.execPath, [PROGRAM, ...words], { cwd, input, env: { ...env, ...it.env }, encoding: "utf8", timeout: PATIENCE });
+  const options = { cwd, input, env: { ...env, ...it.env }, encoding: "utf8", timeout: PATIENCE };
+  const done = spawnSync(process.execPath, [PROGRAM, ...words], options);
   const told = `${words.join(" ")}\nstdout: ${done.stdout}\nstderr: ${done.stderr}`;
   assert.equal(done.status, step.exit, told);
   for (const name of ["stdout", "stderr"].filter((name) => name in step)) {
@@ -78,31 +79,53 @@ describe("cli", () => {
   after(() => assert.equal(ran, count, "a case failed or did not run"));
 });
 
-/** Opens a pipe for writing when a program reads from it. A call that waited for a reader could not be given up. */
-function openedToWrite(pipe) {
-  try {
-    return openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    if (error.code !== "ENXIO") throw error;
-  }
+/** Runs the program without waiting for it. A test that fails, or that waits too long, ends it. */
+function start(t, cwd, words, stdio) {
+  const child = spawn(process.execPath, [PROGRAM, ...words], { cwd, env, stdio });
+  t.after(() => child.kill("SIGKILL"));
+  return child;
+}
+
+/** Sends a signal; how the program has ended then. */
+async function ended(child, signal) {
+  const exit = once(child, "exit", { signal: AbortSignal.timeout(PATIENCE) });
+  child.kill(signal);
+  return exit;
 }
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
-  test(`${signal} ends a program that waits`, { timeout: PATIENCE }, async (t) => {
+  test(`${signal} ends a program that waits`, async (t) => {
     const cwd = folder(t);
     const pipe = join(cwd, "key");
     execFileSync("mkfifo", [pipe]);
-    const child = spawn(process.execPath, [PROGRAM, "verify", "--brand", "acme", "--file", pipe], { cwd, env, stdio: "ignore" });
-    t.after(() => child.kill("SIGKILL"));
-    const ended = once(child, "exit");
+    const child = start(t, cwd, ["verify", "--brand", "acme", "--file", pipe], "ignore");
     let writer;
-    await until("the program reads", () => {
-      assert.equal(child.exitCode, null, "the program has ended before it read");
-      writer = openedToWrite(pipe);
+    await until("the program reads the pipe", () => {
+      assert.equal(child.exitCode, null);
+      try {
+        // Without this flag the call would wait for a reader, for ever if there is none.
+        writer = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+      } catch (error) {
+        if (error.code !== "ENXIO") throw error;
+      }
       return writer !== undefined;
     });
     t.after(() => closeSync(writer));
-    child.kill(signal);
-    assert.deepEqual(await ended, [null, signal]);
+    assert.deepEqual(await ended(child, signal), [null, signal]);
+  });
+
+  test(`${signal} stops a server, which ends by itself`, async (t) => {
+    const cwd = folder(t);
+    const child = start(t, cwd, ["serve", "--brand", "acme", "--listen", "127.0.0.1:0"], ["ignore", "ignore", "pipe"]);
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      said += text;
+    });
+    await until("the server listens, or has ended", () => said.includes("\n") || child.exitCode !== null);
+    const [url] = said.match(/http:\S+/) ?? assert.fail(said);
+    const answer = await fetch(`${url}/verify`, { method: "POST", signal: AbortSignal.timeout(PATIENCE) });
+    assert.equal(answer.status, 401);
+    await answer.text();
+    assert.deepEqual(await ended(child, signal), [0, null], said);
   });
 }

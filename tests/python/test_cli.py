@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from program import PROGRAM, environment
 from vectors import Case, load, matches, only
 from waiting import PATIENCE, until
 
-PROGRAM = str(Path(sys.executable).parent / "keywright")
 DOCUMENT = load("cli.json")
-
-
-def environment(**more: str) -> dict[str, str]:
-    """The environment of the tests without the settings in it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("KEYWRIGHT_")} | more
 
 
 def filled(text: str, kept: dict[str, Any]) -> str:
@@ -47,9 +42,8 @@ def test_vector(case: Case, tmp_path: Path) -> None:
         only(step, "run", "stdin", "exit", "stdout", "stderr", "never", "json", "as")
         words = [PROGRAM, *(filled(word, kept) for word in step["run"])]
         stdin = filled(step.get("stdin", ""), kept)
-        done = subprocess.run(
-            words, input=stdin, capture_output=True, text=True, cwd=tmp_path, env=environment(**case.get("env", {})), timeout=PATIENCE
-        )
+        environ = environment(**case.get("env", {}))
+        done = subprocess.run(words, input=stdin, capture_output=True, text=True, cwd=tmp_path, env=environ, timeout=PATIENCE)
         assert done.returncode == step["exit"], (words, done)
         for name, text in [("stdout", done.stdout), ("stderr", done.stderr)]:
             if name in step:
@@ -68,7 +62,8 @@ def test_every_case_is_counted() -> None:
 
 
 def test_the_module_is_the_program() -> None:
-    done = subprocess.run([sys.executable, "-m", "keywright", "--version"], capture_output=True, text=True, check=True)
+    words = [sys.executable, "-m", "keywright", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert done.stdout.startswith("keywright ")
 
 
@@ -77,20 +72,22 @@ def test_a_signal_ends_a_program_that_waits(number: signal.Signals, tmp_path: Pa
     pipe = tmp_path / "key"
     os.mkfifo(pipe)
     words = [PROGRAM, "verify", "--brand", "acme", "--file", str(pipe)]
-    with subprocess.Popen(words, cwd=tmp_path, env=environment()) as child:
-        try:
-            writer = []
+    child = subprocess.Popen(words, cwd=tmp_path, env=environment())
+    opened: list[int] = []
 
-            def is_read() -> bool:
-                assert child.poll() is None, "the program has ended before it read"
-                with suppress(OSError):  # Nobody reads yet.
-                    writer.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
-                return bool(writer)
+    def is_read() -> bool:
+        assert child.poll() is None
+        with contextlib.suppress(OSError):
+            # Without this flag the call would wait for a reader, for ever if there is none.
+            opened.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(opened)
 
-            until("the program reads", is_read)
-            child.send_signal(number)
-            assert child.wait(PATIENCE) == -number
-        finally:
-            child.kill()
-            for opened in writer:
-                os.close(opened)
+    try:
+        until("the program reads the pipe", is_read)
+        child.send_signal(number)
+        assert child.wait(PATIENCE) == -number
+    finally:
+        child.kill()
+        child.wait(PATIENCE)
+        for descriptor in opened:
+            os.close(descriptor)

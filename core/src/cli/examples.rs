@@ -53,12 +53,32 @@ Examples:
   keywright copy sqlite:keys.db postgresql://keywright@db.internal/app
   keywright copy postgresql://keywright@db.internal/app sqlite:keys.db";
 
+pub(super) const BACKUP: &str = "\
+Examples:
+  keywright backup /mnt/backups/keys-$(date +%F).db";
+
 pub(super) const DOCTOR: &str = "\
 Examples:
   keywright doctor
   keywright doctor --json | jq 'select(.level == \"problem\")'";
 
+pub(super) const EXPORT_RULES: &str = "\
+Examples:
+  keywright export-rules >> .gitleaks.toml
+  git grep -E \"$(keywright export-rules --for grep --quiet)\"";
+
+pub(super) const SERVE: &str = "\
+Examples:
+  keywright serve --listen 127.0.0.1:8787 --admin-listen 127.0.0.1:8788
+  keywright serve --listen unix:/run/keywright/keywright.sock
+  curl --unix-socket /run/keywright/keywright.sock http://keywright/verify \\
+    --json '{\"api_key\": \"acme_live_…\"}'";
+
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   source <(keywright completions bash)
   keywright completions fish > ~/.config/fish/completions/keywright.fish";
+
+pub(super) const MAN: &str = "\
+Examples:
+  keywright man /usr/local/share/man/man1";

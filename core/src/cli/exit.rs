@@ -44,9 +44,9 @@ impl Stop {
     }
 }
 
-/// Writes a line to standard error. Nobody is left to tell when that fails.
+/// Writes a line to standard error, in one piece. Nobody is left to tell when that fails.
 pub(super) fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Reports the outcome of a command, and returns the exit code of the program.

@@ -112,9 +112,14 @@ pepper_file = "{PEPPER_NAME}"
 # [tiers]
 # basic = {{ rate = 100 }}
 
-# How requests are authenticated over HTTP, for `keywright explain`.
+# How requests are authenticated over HTTP, for `keywright serve` and `keywright explain`.
 # [http]
 # trusted_proxies = ["10.0.0.0/8"]
+
+# The listeners of `keywright serve`: the API, and health with metrics.
+# [server]
+# listen = "127.0.0.1:8787"
+# admin_listen = "127.0.0.1:8788"
 "#
     )
 }

@@ -4,6 +4,7 @@
 //! Results go to standard output, everything else to standard error.
 
 mod audit;
+mod backup;
 mod completions;
 mod confirm;
 mod copy;
@@ -11,9 +12,11 @@ mod doctor;
 mod examples;
 mod exit;
 mod explain;
+mod export_rules;
 mod global;
 mod init;
 mod keys;
+mod man;
 mod migrate;
 mod named;
 mod orgs;
@@ -21,7 +24,9 @@ mod pages;
 mod printer;
 mod progress;
 mod secret;
+mod serve;
 mod settings;
+mod stop;
 mod verify;
 
 use std::ffi::OsString;
@@ -29,17 +34,22 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use self::audit::AuditCommand;
+use self::backup::BackupArguments;
 use self::completions::CompletionsArguments;
 use self::copy::CopyArguments;
 use self::exit::Stop;
 use self::explain::ExplainArguments;
+use self::export_rules::ExportRulesArguments;
 use self::global::GlobalArguments;
 use self::init::InitArguments;
 use self::keys::KeysCommand;
+use self::man::ManArguments;
 use self::migrate::MigrateArguments;
 use self::orgs::OrgsCommand;
 use self::printer::Printer;
+use self::serve::ServeArguments;
 use self::settings::Settings;
+pub use self::stop::ProgramStop;
 use self::verify::VerifyArguments;
 use crate::keyring::Keywright;
 use crate::wait::block_on;
@@ -81,12 +91,24 @@ enum Command {
     /// Copy a whole database into an empty one, such as one of PostgreSQL
     #[command(before_help = examples::COPY)]
     Copy(CopyArguments),
+    /// Copy the SQLite database into a file, also while programs use it
+    #[command(before_help = examples::BACKUP)]
+    Backup(BackupArguments),
     /// Show the settings with their sources, and what is unsafe about them and the database
     #[command(before_help = examples::DOCTOR)]
     Doctor,
+    /// Print the pattern of the keys for a scanner of secrets
+    #[command(before_help = examples::EXPORT_RULES)]
+    ExportRules(ExportRulesArguments),
+    /// Serve verification and key management over HTTP
+    #[command(before_help = examples::SERVE)]
+    Serve(ServeArguments),
     /// Print a script that completes commands in a shell
     #[command(before_help = examples::COMPLETIONS)]
     Completions(CompletionsArguments),
+    /// Write the manual pages
+    #[command(hide = true, before_help = examples::MAN)]
+    Man(ManArguments),
 }
 
 impl Command {
@@ -100,8 +122,12 @@ impl Command {
             Self::Audit(command) => command.run(context),
             Self::Migrate(arguments) => migrate::run(&arguments, context),
             Self::Copy(arguments) => copy::run(&arguments, context),
+            Self::Backup(arguments) => backup::run(&arguments, context),
             Self::Doctor => doctor::run(context),
+            Self::ExportRules(arguments) => export_rules::run(&arguments, context),
+            Self::Serve(arguments) => serve::run(&arguments, context),
             Self::Completions(arguments) => completions::run(&arguments, context),
+            Self::Man(arguments) => man::run(&arguments, context),
         }
     }
 }
@@ -110,6 +136,8 @@ impl Command {
 struct CommandContext {
     global: GlobalArguments,
     printer: Printer,
+    /// The host that stops a server, if signals do not.
+    stop: Option<ProgramStop>,
 }
 
 impl CommandContext {
@@ -144,13 +172,22 @@ impl CommandContext {
 /// assert_eq!(code, 2);
 /// ```
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    run_with(arguments, None)
+}
+
+/// As [`run`], for a host that receives the signals of the process itself: a server stops when `stop` asks it to.
+pub fn run_until(arguments: impl IntoIterator<Item = OsString>, stop: ProgramStop) -> u8 {
+    run_with(arguments, Some(stop))
+}
+
+fn run_with(arguments: impl IntoIterator<Item = OsString>, stop: Option<ProgramStop>) -> u8 {
     let words: Vec<OsString> = arguments.into_iter().collect();
     let (global, command) = match Arguments::try_parse_from(&words) {
         Ok(Arguments { global, command }) => (global, command),
         Err(error) => return exit::help_or_usage(&error, &words),
     };
     let is_json = global.json;
-    let mut context = CommandContext { printer: Printer::new(&global), global };
+    let mut context = CommandContext { printer: Printer::new(&global), global, stop };
     let outcome = context.global.refuse_secrets().and_then(|()| command.run(&mut context));
     // Lines that were printed before an error are still shown.
     let flushed = context.printer.finish();

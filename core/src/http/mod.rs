@@ -33,6 +33,8 @@ pub use self::config::Config;
 pub use self::explain::Explanation;
 pub use self::forward_auth_proxy::ForwardAuthProxy;
 pub use self::idempotent_request::{IdempotencyCheck, Lease};
+#[cfg(feature = "cli")]
+pub(crate) use self::manage::VerificationCallers;
 pub use self::manage::{SelfService, Spelling, View};
 pub use self::message::{Head, Header, Message, Response};
 pub use self::peer::Peer;
@@ -102,6 +104,13 @@ impl Http {
     #[cfg(feature = "tower")]
     pub(crate) fn is_credential(&self, name: &str) -> bool {
         self.config.options.credentials.iter().any(|it| it.name() == name)
+    }
+
+    /// The response of a server to a request that it could not read to its end.
+    #[cfg(feature = "cli")]
+    pub(crate) fn refuse_unread(&self, status: u16, code: &'static str, message: &'static str) -> Response {
+        let request_id = self.request_id(&Head::new("GET", "/"));
+        refusal::Refusal::new(status, code, message).response(&self.config.style, request_id, false)
     }
 
     /// Refuses needs that no caller can meet, before there is any request.

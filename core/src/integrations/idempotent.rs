@@ -193,7 +193,7 @@ impl<R: Body<Data: AsRef<[u8]> + Unpin> + Unpin> Body for RecordedBody<R> {
 
 /// Reads a body, up to the first bytes beyond the limit. `None` if it breaks off, because a part of a body may mean something
 /// else than the whole.
-pub(super) async fn read_body<B: Body<Data: AsRef<[u8]>> + Unpin>(mut body: B, most: usize) -> Option<Vec<u8>> {
+pub(crate) async fn read_body<B: Body<Data: AsRef<[u8]>> + Unpin>(mut body: B, most: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     while bytes.len() <= most {
         let Some(frame) = body.frame().await else { break };

@@ -7,3 +7,8 @@ pub mod axum;
 mod idempotent;
 #[cfg(feature = "tower")]
 pub mod tower;
+
+#[cfg(feature = "cli")]
+pub(crate) use self::idempotent::read_body;
+#[cfg(feature = "cli")]
+pub(crate) use self::tower::{path_and_query, response};

@@ -192,7 +192,7 @@ fn below<'a>(target: &'a str, nested: &str) -> &'a str {
     })
 }
 
-pub(super) fn path_and_query(uri: &Uri) -> &str {
+pub(crate) fn path_and_query(uri: &Uri) -> &str {
     uri.path_and_query().map_or(uri.path(), |it| it.as_str())
 }
 
@@ -205,7 +205,7 @@ pub(super) fn peer(extensions: &Extensions) -> Peer {
 }
 
 /// Converts a response of the contract.
-pub(super) fn response<R: From<Vec<u8>>>(from: crate::http::Response) -> Response<R> {
+pub(crate) fn response<R: From<Vec<u8>>>(from: crate::http::Response) -> Response<R> {
     let mut response = Response::new(R::from(from.body));
     // The contract has no status out of range. If it had, the response must not become a success.
     *response.status_mut() = http::StatusCode::from_u16(from.status).unwrap_or(http::StatusCode::SERVICE_UNAVAILABLE);

@@ -1,6 +1,8 @@
 //! The store of an engine, whichever it is.
 
 use std::future::ready;
+#[cfg(feature = "cli")]
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +79,20 @@ impl AnyStore {
             Self::Postgres(store) => store.fill(fill),
         }?;
         Ok(copied)
+    }
+
+    /// Copies a database into a new file.
+    #[cfg(feature = "cli")]
+    pub(crate) fn back_up(url: &StoreUrl, to: &Path) -> Result<(), Error> {
+        match url {
+            StoreUrl::Sqlite(path) => Sqlite::back_up(path, to),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(_) => Err(Error::validation_failed(
+                "url",
+                "names a database of PostgreSQL, which has tools of its own",
+                "use pg_dump, or the continuous archive of the server",
+            )),
+        }
     }
 
     /// The time of the database, if it has a clock of its own.

@@ -2,6 +2,8 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
+#[cfg(feature = "cli")]
+use std::io::Write;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -106,6 +108,13 @@ pub(crate) fn is_as_private(_file: &Metadata, _other: &Metadata) -> bool {
 /// Creates a folder, and those above it.
 pub(crate) fn create_private_folders(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
+}
+
+/// Writes to standard output.
+#[cfg(feature = "cli")]
+pub(crate) fn write_output(bytes: &[u8]) -> io::Result<()> {
+    let mut to = io::stdout().lock();
+    to.write_all(bytes).and_then(|()| to.flush())
 }
 
 /// There is no portable way to hide what is typed.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 #[cfg(feature = "cli")]
+use rustix::io::Errno;
+#[cfg(feature = "cli")]
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -121,6 +123,20 @@ pub(crate) fn is_as_private(file: &Metadata, other: &Metadata) -> bool {
 /// Creates a folder, and those above it, that their owner alone may use.
 pub(crate) fn create_private_folders(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(path)
+}
+
+/// Writes to standard output without its lock, for which everybody else would wait while nobody reads a pipe.
+#[cfg(feature = "cli")]
+pub(crate) fn write_output(mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(io::stdout(), bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Runs `read` while the terminal at standard input shows nothing, hands on each byte as it is typed, and lets no key send a

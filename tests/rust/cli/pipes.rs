@@ -1,12 +1,16 @@
 //! Closed pipes, signals and terminals.
 
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use keywright_tests::site::Site;
+use rustix::fs::OFlags;
 
-use super::{finish, program};
+use super::{Deadline, PATIENCE, finish, program};
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
@@ -42,7 +46,7 @@ fn a_reader_that_has_seen_enough_ends_it_quietly() {
 fn an_output_that_cannot_be_written_is_a_failure() {
     let site = prepared(1);
     let mut command = program(site.folder(), &words(&["keys", "list"]));
-    command.stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    command.stdout(OpenOptions::new().write(true).open("/dev/full").unwrap());
     let done = finish(command, "");
     assert_eq!(done.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&done.stderr).contains("the output cannot be written"));
@@ -54,8 +58,15 @@ fn a_signal_ends_a_program_that_waits_for_input() {
     let pipe = site.folder().join("key");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut child = program(site.folder(), &words(&["verify", "--file", "key"])).spawn().unwrap();
-    // This waits until the program has opened the other end.
-    let _writer = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    let _deadline = Deadline::of(&child);
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
+    let (begun, mut writer) = (Instant::now(), None);
+    while writer.is_none() {
+        // Without the flag the call would wait for a reader, for ever if there is none.
+        writer = OpenOptions::new().write(true).custom_flags(flags).open(&pipe).ok();
+        assert!(begun.elapsed() < PATIENCE, "the program does not read the pipe");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().signal(), Some(15));
 }
@@ -67,6 +78,7 @@ fn on_terminal(site: &Site, line: &str, prompt: &str, keys: &str) -> (String, Op
     command.args(["--quiet", "--return", "--echo", "always", "--command", &typed, "/dev/null"]);
     command.current_dir(site.folder()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
+    let _deadline = Deadline::of(&child);
     let (mut shown, mut stdout) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
     // The prompt ends without a line break.
     while !shown.contains(prompt) {

@@ -70,6 +70,16 @@ fn of_settings(settings: &Settings) -> Vec<Finding> {
             format!("chmod 600 {}", file.display()),
         ));
     }
+    if let Ok(server) = settings.server()
+        && server.is_open_without_tls()
+        && !settings.has_http("trusted_proxies")
+    {
+        findings.push(Finding::new(
+            Severity::Problem,
+            "the server can be reached from other machines without TLS, and no proxy is named",
+            "set tls_certificate and tls_key in [server], or listen on 127.0.0.1 behind a proxy and name it in trusted_proxies of [http]",
+        ));
+    }
     for (variable, fix) in &settings.unknown_variables {
         findings.push(Finding::new(Severity::Warning, format!("{variable} names no setting"), fix));
     }

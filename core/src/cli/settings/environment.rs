@@ -4,6 +4,7 @@ use super::OF_FILE;
 use crate::cli::exit::Stop;
 use crate::input::{Value, meant};
 use crate::keyring::Config;
+use crate::server::ServerSettings;
 
 const PREFIX: &str = "KEYWRIGHT_";
 
@@ -12,7 +13,7 @@ pub(super) const CONFIG: &str = "KEYWRIGHT_CONFIG";
 
 /// Lists, which a variable separates by commas.
 const LISTS: [&str; 4] = ["environments", "environment", "accept_formats", "retired_hashes"];
-const INTEGERS: [&str; 3] = ["keys_in_memory", "expiring_days", "idle_days"];
+const INTEGERS: [&str; 4] = ["max_connections", "keys_in_memory", "expiring_days", "idle_days"];
 const FLAGS: [&str; 1] = ["read_only"];
 const DOCUMENTS: [&str; 3] = ["scopes", "tiers", "limits"];
 
@@ -40,7 +41,7 @@ pub(super) fn variables() -> Result<Variables, Stop> {
         let name = variable.strip_prefix(PREFIX).unwrap_or_default().to_ascii_lowercase();
         let plain = name.strip_suffix(OF_FILE).unwrap_or(&name);
         if !is_setting(plain) {
-            let all = std::iter::once("url").chain(Config::OPTIONS.iter().copied());
+            let all = std::iter::once("url").chain(Config::OPTIONS.iter().copied()).chain(ServerSettings::NAMES);
             unknown.push((variable, meant(plain, all, "no setting has this name")));
         } else if let Some(text) = text(&variable)? {
             let value = if name == plain { value(plain, text)? } else { Value::Text(text) };
@@ -51,7 +52,7 @@ pub(super) fn variables() -> Result<Variables, Stop> {
 }
 
 fn is_setting(name: &str) -> bool {
-    name == "url" || Config::OPTIONS.contains(&name)
+    name == "url" || Config::OPTIONS.contains(&name) || ServerSettings::NAMES.contains(&name)
 }
 
 /// The value of a setting, from its text.

@@ -6,9 +6,11 @@ use super::OF_FILE;
 use crate::cli::exit::Stop;
 use crate::input::{Value, meant};
 use crate::keyring::Config;
+use crate::server::ServerSettings;
 
 /// The sections of the file beside the settings of the engine.
 const HTTP: &str = "http";
+const SERVER: &str = "server";
 
 /// The settings in a file.
 pub(super) struct SettingsDocument {
@@ -28,14 +30,28 @@ fn parse(text: &str) -> Result<SettingsDocument, String> {
     for (name, value) in entries {
         if name == HTTP {
             document.http = value.into_map(HTTP).map_err(|error| error.to_string())?;
+        } else if name == SERVER {
+            document.engine.extend(server(value)?);
         } else if is_setting(&name) {
             document.engine.push((name, value));
         } else {
-            let all = Config::OPTIONS.iter().copied().chain(["url", "pepper_file", HTTP]);
+            let all = Config::OPTIONS.iter().copied().chain(["url", "pepper_file", HTTP, SERVER]);
             return Err(format!("{name}: is no setting; {}", meant(&name, all, "the guide lists the settings")));
         }
     }
     Ok(document)
+}
+
+/// The settings in the section of the server.
+fn server(section: Value) -> Result<Vec<(String, Value)>, String> {
+    let entries = section.into_map(SERVER).map_err(|error| error.to_string())?;
+    match entries.iter().find(|(name, _)| !ServerSettings::NAMES.contains(&name.as_str())) {
+        None => Ok(entries),
+        Some((name, _)) => {
+            let all = ServerSettings::NAMES.into_iter();
+            Err(format!("{SERVER}.{name}: is no setting; {}", meant(name, all, "the guide lists the settings")))
+        }
+    }
 }
 
 fn is_setting(name: &str) -> bool {

@@ -15,6 +15,7 @@ use crate::casing::Casing;
 use crate::http;
 use crate::input::{Fields, FromFields, Value};
 use crate::keyring::Config;
+use crate::server::ServerSettings;
 
 /// The name of the file that is read if no other is named.
 pub(super) const FILE_NAME: &str = "keywright.toml";
@@ -137,14 +138,28 @@ impl Settings {
         Ok(())
     }
 
+    /// Adds the options of `serve`, which count more than every other source.
+    pub(super) fn read_server_flags(
+        &mut self,
+        listen: &Option<String>,
+        admin_listen: &Option<String>,
+    ) -> Result<(), Stop> {
+        for (flag, name, value) in [("listen", "listen", listen), ("admin-listen", "admin_listen", admin_listen)] {
+            if let Some(value) = value {
+                self.engine.retain(|setting| setting.name != name);
+                self.add(name, Value::Text(value.clone()), SettingSource::Flag(flag), Path::new(""))?;
+            }
+        }
+        Ok(())
+    }
+
     fn find(&self, name: &str) -> Option<&Setting> {
         self.engine.iter().find(|setting| setting.name == name)
     }
 
     /// The configuration of the engine.
     pub(super) fn engine(&self) -> Result<Config, Stop> {
-        let values = self.engine.iter().filter(|setting| setting.name != "url");
-        let fields = Fields::new(Casing::Snake, values.map(|it| (it.name.clone(), it.value.clone())).collect());
+        let fields = self.fields(|name| Config::OPTIONS.contains(&name));
         let url = self.find("url");
         let (value, folder) = match url {
             None => (Value::Text(URL.into()), self.folder.as_path()),
@@ -152,6 +167,22 @@ impl Settings {
             Some(url) => (url.value.clone(), Path::new("")),
         };
         Ok(Config::read(value, fields)?.in_folder(folder))
+    }
+
+    /// The settings of the server.
+    pub(super) fn server(&self) -> Result<ServerSettings, Stop> {
+        Ok(ServerSettings::read(self.fields(|name| ServerSettings::NAMES.contains(&name)))?.in_folder(&self.folder))
+    }
+
+    /// The configuration of the server's HTTP layer. There keys with `keys:manage` manage keys, unless the file says no.
+    pub(super) fn http_of_server(&self) -> Result<http::Config, Stop> {
+        let config = self.http()?;
+        Ok(if self.has_http("keys_may_manage") { config } else { config.keys_may_manage() })
+    }
+
+    fn fields(&self, is_wanted: impl Fn(&str) -> bool) -> Fields {
+        let wanted = self.engine.iter().filter(|setting| is_wanted(&setting.name));
+        Fields::new(Casing::Snake, wanted.map(|it| (it.name.clone(), it.value.clone())).collect())
     }
 
     /// The configuration of the HTTP layer.
@@ -162,6 +193,11 @@ impl Settings {
 
     pub(super) fn has(&self, name: &str) -> bool {
         self.find(name).is_some()
+    }
+
+    /// Whether the file has an option of the HTTP layer.
+    pub(super) fn has_http(&self, name: &str) -> bool {
+        self.http.iter().any(|(it, _)| it == name)
     }
 
     /// The files that hold a secret.

@@ -12,6 +12,8 @@ use super::agent;
 use super::client_address::TrustedProxies;
 use super::credential::CredentialSource;
 use super::forward_auth_proxy::ForwardAuthProxy;
+#[cfg(feature = "cli")]
+use super::manage::VerificationCallers;
 use super::manage::{self, ManagementPath, SelfService, Spelling};
 use super::preflight::Preflight;
 use super::rate_limit::RateLimitHeaders;
@@ -58,6 +60,8 @@ pub struct Config {
     pub(super) management_path: ManagementPath,
     pub(super) mount: Option<String>,
     pub(super) rewrites: bool,
+    #[cfg(feature = "cli")]
+    pub(super) verification: Option<VerificationCallers>,
 }
 
 const CREDENTIALS: [&str; 3] = ["Authorization", "Api-Key", "X-API-Key"];
@@ -85,6 +89,8 @@ impl Default for Config {
             management_path: ManagementPath::default(),
             mount: None,
             rewrites: false,
+            #[cfg(feature = "cli")]
+            verification: None,
         }
     }
 }
@@ -285,6 +291,12 @@ impl Config {
     #[must_use]
     pub fn manages(&self, target: &(impl AsRef<[u8]> + ?Sized)) -> bool {
         self.management_path.answers(&self.self_service, self.forward_auth, target.as_ref())
+    }
+
+    /// Answers `POST /verify` below the mount of management.
+    #[cfg(feature = "cli")]
+    pub(crate) fn verification(self, callers: VerificationCallers) -> Self {
+        Self { verification: Some(callers), ..self }
     }
 
     /// Whether keys are read from a request header.

@@ -13,6 +13,8 @@ mod replay;
 mod route;
 mod script;
 mod spelling;
+#[cfg(feature = "cli")]
+mod verification;
 
 use std::borrow::Cow;
 
@@ -20,6 +22,8 @@ pub(super) use self::management_path::{ManagementPath, plain_path};
 pub use self::route::SelfService;
 use self::route::{ArgumentSource, ManagementRoute, MatchedRoute};
 pub use self::spelling::{Spelling, View};
+#[cfg(feature = "cli")]
+pub(crate) use self::verification::VerificationCallers;
 use super::message::Message;
 use super::refusal::Refusal;
 use super::{Head, Header, Http, Response, Session};
@@ -68,6 +72,10 @@ impl Http {
         let path = &self.config.options.management_path;
         let message = message.map_target(|target| path.inner_target(target).unwrap_or_default().into_owned());
         if let Some(response) = self.forward(&message).await {
+            return response;
+        }
+        #[cfg(feature = "cli")]
+        if let Some(response) = self.verification(&message).await {
             return response;
         }
         let (request_id, is_head, preflight) =

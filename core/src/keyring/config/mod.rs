@@ -292,6 +292,13 @@ impl Config {
         Self { url: url.to_owned(), folder: std::env::current_dir().unwrap_or_default(), limiter, ..self }
     }
 
+    /// Copies the SQLite database into a new file, also while programs write to it.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn back_up(self, to: PathBuf) -> Result<(), Error> {
+        let CheckedConfig { url, .. } = self.checked()?;
+        Workers::new("keywright-open", 1, 1).run(move || AnyStore::back_up(&url, &to)).await
+    }
+
     /// See [`ffi::opened_by_calls`](crate::ffi::opened_by_calls).
     pub(crate) fn opened_by_calls(self) -> Self {
         let health = Some(Arc::new(self.new_health()));

@@ -1,5 +1,8 @@
 //! The OpenAPI 3.1 document of the management endpoints, made from the table of routes and the schemas of records.
 
+#[cfg(feature = "cli")]
+mod verification;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -149,6 +152,8 @@ impl Http {
         // RFC 7662 defines these names.
         let fixed = answers.into_iter().chain(bodies).filter(|schema| FIXED.contains(&schema.0.as_str()));
         schemas.extend(fixed);
+        #[cfg(feature = "cli")]
+        schemas.extend(verification::schemas());
         schemas.insert("Refusal".into(), spelling.argument_schema(refusal_schema(self.config.style.errors)));
         schemas
     }
@@ -175,6 +180,8 @@ impl Http {
                 paths.insert(self.config.options.management_path.outer_path(&path), item.into());
             }
         }
+        #[cfg(feature = "cli")]
+        paths.extend(self.verification_path());
         paths.into()
     }
 

@@ -1,0 +1,57 @@
+//! `keywright serve`.
+
+use clap::Args;
+
+use super::CommandContext;
+use super::exit::{FAILED, Stop};
+use super::stop::{ProgramStop, stopped};
+use crate::http::VerificationCallers;
+use crate::server::Server;
+
+#[derive(Args)]
+pub(super) struct ServeArguments {
+    /// Where to listen: 127.0.0.1:8787 or unix:/run/keywright.sock
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: Option<String>,
+    /// Where to listen for /livez, /readyz and /metrics
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) admin_listen: Option<String>,
+}
+
+pub(super) fn run(arguments: &ServeArguments, context: &mut CommandContext) -> Result<(), Stop> {
+    let mut settings = context.settings()?;
+    settings.read_server_flags(&arguments.listen, &arguments.admin_listen)?;
+    let (config, server) = (settings.engine()?, settings.server()?);
+    let http = settings.http_of_server()?.verification(VerificationCallers { operators: server.operators.clone() });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Stop::Failed(format!("no threads can be started: {}", error.kind())))?;
+    let stop: Option<ProgramStop> = context.stop.clone();
+    runtime.block_on(async {
+        // A signal that comes while the engine opens ends the server as well.
+        let stop = stopped(stop)?;
+        let kw = config.build().await?;
+        let bound = match kw.http(http) {
+            Ok(http) => Server::bind(kw.clone(), http, server).await,
+            Err(error) => Err(error),
+        };
+        let ended = match bound {
+            Ok(server) => {
+                let (api, admin) = server.places();
+                context.say(&format!("keywright serves {api}"));
+                if let Some(admin) = admin {
+                    context.say(&format!("health and metrics are at {admin}"));
+                }
+                Ok(server.run(stop).await)
+            }
+            Err(error) => Err(error),
+        };
+        kw.close().await;
+        match ended? {
+            true => Ok(()),
+            false => {
+                context.say("some requests had not ended in time");
+                Err(Stop::Code(FAILED))
+            }
+        }
+    })
+}

@@ -1,0 +1,55 @@
+//! What stops a server: the signals of the process, or its host.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
+
+use super::exit::Stop;
+use crate::wait::Boxed;
+
+/// A handle by which a host with signals of its own stops the program.
+#[derive(Debug, Clone, Default)]
+pub struct ProgramStop(Arc<StopState>);
+
+#[derive(Debug, Default)]
+struct StopState {
+    /// Whether a server waits for the request.
+    is_heard: AtomicBool,
+    request: Notify,
+}
+
+impl ProgramStop {
+    /// Asks the program to stop. Returns whether it will: only a server does, and every other command is to be ended by the host.
+    #[must_use]
+    pub fn request(&self) -> bool {
+        self.0.request.notify_one();
+        self.0.is_heard.load(Ordering::SeqCst)
+    }
+}
+
+/// A future that is ready when the server has to stop: the host says so, or without a host SIGINT or SIGTERM comes.
+pub(super) fn stopped(host: Option<ProgramStop>) -> Result<Boxed<()>, Stop> {
+    if let Some(ProgramStop(state)) = host {
+        state.is_heard.store(true, Ordering::SeqCst);
+        return Ok(Box::pin(async move { state.request.notified().await }));
+    }
+    signals().map_err(|error| Stop::Failed(format!("signals cannot be received: {}", error.kind())))
+}
+
+#[cfg(unix)]
+fn signals() -> std::io::Result<Boxed<()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(Box::pin(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }))
+}
+
+#[cfg(not(unix))]
+fn signals() -> std::io::Result<Boxed<()>> {
+    Ok(Box::pin(async { drop(tokio::signal::ctrl_c().await) }))
+}

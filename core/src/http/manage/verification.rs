@@ -1,0 +1,135 @@
+//! `POST /verify`: verification for programs in languages without a binding.
+
+use serde_json::{Value as Json, json};
+
+use super::body;
+use super::dispatch::to_json;
+use crate::casing::Casing;
+use crate::decision::{Decision, Request, RequestContext};
+use crate::error::Error;
+use crate::http::message::Message;
+use crate::http::refusal::Refusal;
+use crate::http::{Http, Peer, Response};
+use crate::input::{Fields, FromFields, Value};
+use crate::scope;
+
+const PATH: &[u8] = b"/verify";
+
+/// The scope of a key that verifies others.
+const SCOPE: &str = "keys:verify";
+
+/// The most verifications in one request.
+const MOST: usize = 100;
+
+/// The callers of `POST /verify`: programs on a Unix socket, and keys with `keys:verify`.
+#[derive(Debug, Clone)]
+pub(crate) struct VerificationCallers {
+    /// The org whose keys verify keys of every org. A key of another org verifies those of its own.
+    pub(crate) operators: String,
+}
+
+impl Http {
+    /// Answers a request for verification; `None` if the message is another request, or if nobody may verify here.
+    pub(super) async fn verification(&self, message: &Message) -> Option<Response> {
+        let callers = self.config.options.verification.as_ref()?;
+        let (request_id, method) =
+            message.with_head(|head| (head.path() == PATH).then(|| (self.request_id(head), head.method.to_owned())))?;
+        let answer =
+            match method.as_str() {
+                "POST" => self.verify_all(message, callers).await,
+                _ => Err(Refusal::new(405, "METHOD_NOT_ALLOWED", "This path does not take that method")
+                    .with("allow", "POST")),
+            };
+        Some(match answer.and_then(|answer| serde_json::to_vec(&answer).map_err(|_| Refusal::unavailable())) {
+            Ok(body) => {
+                let mut headers = Vec::from(self.config.style.headers(request_id));
+                headers.push(("content-type", "application/json".into()));
+                Response { status: 200, headers, body }
+            }
+            Err(refusal) => refusal.response(&self.config.style, request_id, method == "HEAD"),
+        })
+    }
+
+    async fn verify_all(&self, message: &Message, callers: &VerificationCallers) -> Result<Json, Refusal> {
+        if message.bytes().len() > Message::LARGEST_BODY {
+            return Err(Refusal::new(413, "TOO_LARGE", "The body is larger than 64 KiB"));
+        }
+        let own = self.org_of_caller(message, callers).await?;
+        let given = message.with_head(|head| body::read(head, message.bytes(), Casing::Snake))?;
+        if !given.iter().any(|(name, _)| name == "verifications") {
+            let decision = self.verify_one(Fields::new(Casing::Snake, given), own.as_deref()).await?;
+            return match &decision {
+                // A client that retries a 503 must not take it for a verdict about the key.
+                Decision::Denied(denial) if denial.trouble().is_some() => Err(Refusal::denied(denial)),
+                _ => to_json(&decision),
+            };
+        }
+        let mut fields = Fields::new(Casing::Snake, given).only(&["verifications"])?;
+        let items = fields.take("verifications").unwrap_or(Value::Null).into_list("verifications")?;
+        if !(1..=MOST).contains(&items.len()) {
+            let reason = format!("has {} items", items.len());
+            return Err(Error::validation_failed("verifications", reason, format!("give 1 to {MOST}")).into());
+        }
+        let mut decisions = Vec::with_capacity(items.len());
+        for item in items {
+            let fields = Fields::new(Casing::Snake, item.into_map("verifications")?);
+            decisions.push(to_json(&self.verify_one(fields, own.as_deref()).await?)?);
+        }
+        Ok(json!({"data": decisions}))
+    }
+
+    /// The org whose keys a caller verifies, `None` for all.
+    async fn org_of_caller(&self, message: &Message, callers: &VerificationCallers) -> Result<Option<String>, Refusal> {
+        let presented = message.with_head(|head| {
+            if head.peer == Peer::Unix {
+                return Ok(None);
+            }
+            let (text, _) = self.credential(head)?.ok_or_else(Refusal::missing)?;
+            let (agent, valid_key) = (self.agent(head), Request::new());
+            // The level of a key is about the API of the host, so it does not limit what the key verifies.
+            let request = self.request_context(head, &valid_key, &agent).to_request().method("GET");
+            Ok::<_, Refusal>(Some((zeroize::Zeroizing::new(text.to_vec()), request)))
+        })?;
+        let Some((text, request)) = presented else { return Ok(None) };
+        let key = match self.kw.judge(&text, RequestContext::from(&request)).await {
+            Decision::Allowed(key) => key,
+            Decision::Denied(denial) => return Err(self.denied(&denial)),
+        };
+        if !scope::missing(&key.scopes.join(" "), &[SCOPE.to_owned()]).is_empty() {
+            return Err(Refusal::new(403, "INSUFFICIENT_SCOPE", format!("This needs {SCOPE}")));
+        }
+        Ok((key.org != callers.operators).then(|| key.org.clone()))
+    }
+
+    async fn verify_one(&self, fields: Fields, own: Option<&str>) -> Result<Decision, Refusal> {
+        let mut fields = fields.only(&[&Request::OPTIONS[..], &["api_key", "org"]].concat())?;
+        let text = fields.take("api_key").ok_or_else(|| {
+            Error::invalid_request("api_key", "is missing", "send the key to be verified, or null if there was none")
+        })?;
+        let text = match text {
+            Value::Null => None,
+            text => Some(zeroize::Zeroizing::new(text.into_text("api_key")?)),
+        };
+        let asked = fields.text("org")?;
+        let request = Request::read(fields)?;
+        let org = match (own, asked) {
+            (Some(own), Some(asked)) if own != asked => {
+                let message = format!("This key verifies only keys of the org {own}");
+                return Err(Refusal::forbidden(message));
+            }
+            (own, asked) => own.map(str::to_owned).or(asked),
+        };
+        let text = text.as_ref().map(|text| text.as_str());
+        let decision = match org {
+            Some(org) => self.kw.org(&org)?.verify(text, &request).await,
+            None => self.kw.verify(text, &request).await,
+        };
+        match &decision {
+            Decision::Denied(denial) => match denial.misuse() {
+                Some(error) => Err(error.clone().into()),
+                None => Ok(decision),
+            },
+            Decision::Allowed(_) => Ok(decision),
+        }
+    }
+}
