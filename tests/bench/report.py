@@ -1,4 +1,4 @@
-"""Turns the figures of one run into the text of HOT.md and so on: `report.py hot|results|http|postgres|limits FIGURES`."""
+"""Turns the figures of one run into the text of HOT.md and so on: `report.py hot|results|http|postgres|limits|server FIGURES`."""
 
 import json
 import os
@@ -63,6 +63,8 @@ RAW_SELECT = "the same SELECT by tokio-postgres"
 FAST = "at 100,000 requests a second"
 REVOKED = "revoke → refused in another process"
 FLUSH = "usage flush of 10,000 keys"
+FULL = "POST /verify, time per request at full rate"
+HALF_RATE = "POST /verify, at half of that rate, 99th percentile"
 
 
 def select(keys: str) -> dict[str, float]:
@@ -143,6 +145,15 @@ GOALS = {
         ),
         Goal("4 programs", "quota: sold above the amount", 0, {}),
         Goal("4 programs", "quota: unsold rest of each kill, in leases", 1, {}),
+    ),
+    "server": (
+        # The rate is at least 0.8 times as high.
+        Goal("Server", f"{FULL}, keywright serve", 1.25, {f"{FULL}, a bare route": 1}),
+        Goal("Server", f"{HALF_RATE}, keywright serve", 2, {f"{HALF_RATE}, a bare route": 1}),
+        Goal("Server", "resident memory with 100,000 keys in use", 60, {}),
+        Goal("Start", "binary: `keywright --version`", 5, {"`true`": 1}),
+        Goal("Start", "wheel: `keywright --version`", 2, {"`python -c pass`": 1}),
+        Goal("Start", "npm: `keywright --version`", 2, {"`node -e 0`": 1}),
     ),
     "http": tuple(Goal(framework, "added, keywright", 4, {"added, nothing": 1}) for framework in ("asgi", "fastapi", "express", "axum")),
 }
@@ -347,6 +358,26 @@ Keys are of `hmac-sha256` and in memory; the limit is of 1,000,000,000 requests 
 
 {goals}
 """,
+    "server": """\
+# Figures of the server and the program
+
+One run of `bash tests/bench/server.sh`; release builds. Figures and their references are measured in turns, over {rounds} rounds or more;
+a figure is the median of its rounds. A goal is a ratio of the two, since absolute times differ from machine to machine and from day to day.
+
+- wrk sends `POST /verify` of one key that is in memory over 16 connections. It runs on the same cores as the server, and so takes a share
+  of them. The server runs with the settings that it has by default, the access log among them, which goes to `/dev/null`.
+- The bare route is axum's: it parses the body with serde_json, and writes the same answer. It verifies nothing; the server verifies two
+  keys, that of the caller and the one in the body.
+- At half of the server's rate, each of the 16 connections sends a request when it is due. A request that begins late because the one
+  before it took too long counts from when it was due.
+- Memory is that of the server after a verification of each key, in batches of 100.
+
+{machine}
+
+## Goals
+
+{goals}
+""",
     "http": """\
 # Figures of requests
 
@@ -404,10 +435,17 @@ text of no key" has no write on either side. Its list is the adapter's `findMany
 def main() -> None:
     suite, file = sys.argv[1], Path(sys.argv[2])
     figures = read(file)
-    script = {"hot": "hot.sh", "results": "run.sh", "http": "http.sh", "postgres": "postgres.sh", "limits": "limits.sh"}[suite]
+    script = {
+        "hot": "hot.sh",
+        "results": "run.sh",
+        "http": "http.sh",
+        "postgres": "postgres.sh",
+        "limits": "limits.sh",
+        "server": "server.sh",
+    }[suite]
     rounds = min(len(it.rounds) for it in figures.values() if len(it.rounds) > 1)
     how = HOW.format(script=script, rounds=rounds)
-    print(TEXTS[suite].format(how=how, machine=machine(file.parent), goals=goals(suite, figures)), end="")
+    print(TEXTS[suite].format(how=how, rounds=rounds, machine=machine(file.parent), goals=goals(suite, figures)), end="")
     for group in dict.fromkeys(group for group, _ in figures):
         print(f"\n## {group}\n\n{table(group, figures)}")
         if note := NOTES.get((suite, group)):
