@@ -8,6 +8,7 @@ use crate::cached::EngineNumber;
 use crate::call::{Call, OrgSelector, fields, invalid_request, json};
 use crate::clock::ManualClock;
 use crate::event::EventCallback;
+use crate::later::later;
 use crate::lazy_engine::LazyEngine;
 use crate::result::{CallResult, Failure, to_result};
 use crate::value::{constructor_options, lossy_text, optional, read};
@@ -114,7 +115,7 @@ impl Engine {
             Err(error) => Ok(Either::A(to_result(Err(error)))),
             Ok((org, request)) => match self.0.verify(org, text, request) {
                 Ready::Now(outcome) => Ok(Either::A(to_result(outcome))),
-                Ready::Later(future) => env.spawn_future(async { Ok(to_result(future.await)) }).map(Either::B),
+                Ready::Later(future) => later(env, self.0.network(), future, to_result).map(Either::B),
             },
         }
     }

@@ -13,6 +13,7 @@ use crate::call::{fields, invalid_request, json};
 use crate::engine::Engine;
 use crate::head::RequestHead;
 use crate::key_row::KeyRow;
+use crate::later::later;
 use crate::lazy_engine::LazyEngine;
 use crate::result::{CallResult, Failure, to_result};
 use crate::value::{buffered_text, constructor_options, optional};
@@ -152,7 +153,10 @@ impl Http {
                 Either::A(earlier) => Either3::A(earlier),
                 Either::B(outcome) => Either3::B(outcome),
             }),
-            Ready::Later(future) => later(env, future).map(|it| Either3::C(Either::A(it))),
+            Ready::Later(future) => {
+                let network = self.0.engine.network();
+                later(env, network, future, to_javascript).map(|it| Either3::C(Either::A(it)))
+            }
         }
     }
 
@@ -175,13 +179,13 @@ impl Http {
             Err(error) => return Ok(Either::B(error.into())),
         };
         let inner = Arc::clone(&self.0);
-        later(env, async move {
+        let managed: Boxed<Outcome> = Box::pin(async move {
             Outcome::Refused(match inner.opened().await {
                 Ok(http) => http.manage(message, session).await,
                 Err(_) => inner.unavailable(&head),
             })
-        })
-        .map(Either::A)
+        });
+        later(env, None, managed, to_javascript).map(Either::A)
     }
 
     /// Starts an idempotent request.
@@ -310,14 +314,6 @@ fn session_of(principal: Value) -> std::result::Result<Session, Error> {
         Value::Map(_) => Session::read(fields(Casing::Snake, Some(principal))?),
         _ => Err(invalid_request("principal", "must give an object or null", "give org, actor and may")),
     }
-}
-
-fn later<'env>(
-    env: &'env Env,
-    future: impl Future<Output = Outcome> + Send + 'static,
-) -> Result<PromiseRaw<'env, HttpResult>> {
-    let future: Boxed<Outcome> = Box::pin(future);
-    env.spawn_future_with_callback(async { Ok(future.await) }, |_, outcome| Ok(to_javascript(outcome)))
 }
 
 /// Pairs the headers of the host's response.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use keywright::ffi::{self, Fields, Ready, Value, now_or_later};
 use keywright::testing::ManualClock;
 use keywright::{Config, Decision, Error, KeyFormats, Keywright, Request};
+use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 use crate::call::{Call, OrgSelector};
@@ -49,6 +50,11 @@ impl LazyEngine {
     /// Returns the engine if it is open.
     pub(crate) fn opened(&self) -> Option<&Keywright> {
         self.0.engine.get().filter(|_| !self.0.closed.load(Ordering::SeqCst))
+    }
+
+    /// The runtime of its connections. An engine that is not open may block while it opens, and has none.
+    pub(crate) fn network(&self) -> Option<Handle> {
+        self.opened().and_then(ffi::network)
     }
 
     /// Opens the engine once for all callers that wait for it. After a failure the next caller tries again.

@@ -11,6 +11,7 @@ mod event;
 mod head;
 pub mod http;
 mod key_row;
+mod later;
 mod lazy_engine;
 pub mod result;
 #[cfg(feature = "testing")]

@@ -129,6 +129,22 @@ pub fn cache_key(decision: &Decision) -> Option<u64> {
     (!has_more).then(|| allowed.key_revision())
 }
 
+/// The runtime of the connections of an engine, `None` if its database is a file. A task that waits for an answer is best spawned
+/// there: the thread that reads the answer goes on with the task, and no other thread has to wake. The task must not block.
+///
+/// ```
+/// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
+/// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+/// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+/// assert!(keywright::ffi::network(&kw).is_none());
+/// # kw.close().await; Ok(()) }) }
+/// ```
+#[cfg(feature = "postgres")]
+#[must_use]
+pub fn network(kw: &Keywright) -> Option<tokio::runtime::Handle> {
+    kw.engine().store().network()
+}
+
 /// Authenticates a request as [`Http::authenticate`] does, but returns at once if there is nothing to wait for, which is always
 /// so with SQLite and `hmac-sha256`.
 pub fn begin(http: &Http, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {

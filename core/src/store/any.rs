@@ -28,6 +28,8 @@ use super::url::StoreUrl;
 use crate::clock::Millis;
 use crate::error::{Error, UnavailableCause};
 use crate::limit::lease::{Buying, Purchase, SharedBudgets};
+#[cfg(feature = "postgres")]
+use crate::remote::runtime;
 use crate::wait::Boxed;
 
 pub(crate) enum AnyStore {
@@ -92,6 +94,15 @@ impl AnyStore {
                 "names a database of PostgreSQL, which has tools of its own",
                 "use pg_dump, or the continuous archive of the server",
             )),
+        }
+    }
+
+    /// The runtime of the connections, `None` if there are none.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn network(&self) -> Option<tokio::runtime::Handle> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(_) => runtime::handle().ok(),
         }
     }
 
