@@ -229,11 +229,14 @@ impl Verifier {
             lookup: parts.lookup.to_owned(),
             secret: zeroize::Zeroizing::new(parts.secret.to_owned()),
         };
-        if let Some(filter) = &found.secret.filter
-            && !is_known
-            && !constant_time_eq::constant_time_eq(&secret.filter(&self.store.info().filter_key), filter)
-        {
-            return Err(invalid());
+        if let Some(filter) = found.secret.filter.as_deref().filter(|_| !is_known) {
+            let expected = secret.filter(&self.store.info().filter_key);
+            if filter.len() != expected.len() {
+                return Err(unusable());
+            }
+            if !constant_time_eq::constant_time_eq(&expected, filter) {
+                return Err(invalid());
+            }
         }
         let check = if is_known {
             SecretCheck::Match

@@ -112,7 +112,7 @@ CREATE TABLE usage (
   lookup text COLLATE "C" NOT NULL,
   usage_count bigint NOT NULL CHECK (usage_count >= 0),
   denied_count bigint NOT NULL CHECK (denied_count >= 0),
-  last_used_at timestamptz,
+  last_used_at timestamptz CHECK (last_used_at BETWEEN '1970-01-01 00:00Z' AND '9999-12-31 23:59:59.999Z'),
   PRIMARY KEY (key_id, lookup)
 ) WITH (fillfactor = 70);
 
@@ -122,7 +122,7 @@ CREATE TABLE agents (
   agent text COLLATE "C" NOT NULL CHECK (length(agent) <= 128),
   usage_count bigint NOT NULL CHECK (usage_count >= 0),
   denied_count bigint NOT NULL CHECK (denied_count >= 0),
-  last_used_at timestamptz,
+  last_used_at timestamptz CHECK (last_used_at BETWEEN '1970-01-01 00:00Z' AND '9999-12-31 23:59:59.999Z'),
   PRIMARY KEY (key_id, agent)
 ) WITH (fillfactor = 70);
 
