@@ -17,6 +17,8 @@ pub enum Flaw {
     TrustsNotifications,
     /// An own commit moves the cursor over the numbers that are missing before it.
     IgnoresGap,
+    /// A transaction of the process takes the numbers of changes for those of its own database after a failover.
+    CommitTrustsNumbers,
     /// The clock of the process stops while its machine sleeps.
     ClockSleeps,
     /// A revocation returns before the cache of its own process has dropped the key.

@@ -1,8 +1,8 @@
 //! A process: its protocol, its cache and the verifications that it runs.
 
-use keywright::testing::{ChangesOfModel, DroppedKeys, ProcessFreshness};
+use keywright::testing::{ChangesOfModel, DroppedKeys, ProcessFreshness, TransactionOfModel};
 
-use crate::database::{Change, KEYS, id};
+use crate::database::{Change, Database, KEYS, id};
 use crate::flaw::Flaw;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +54,21 @@ impl From<ChangesOfModel> for Answer {
     }
 }
 
+impl From<Answer> for ChangesOfModel {
+    fn from(answer: Answer) -> Self {
+        let Answer { seq, generation, keys } = answer;
+        Self { seq, generation, keys }
+    }
+}
+
+/// A revocation by a process that the database has made, while the call has not returned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revocation {
+    pub key: u8,
+    transaction: TransactionOfModel,
+    answer: Answer,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Process {
     pub freshness: ProcessFreshness,
@@ -61,8 +76,7 @@ pub struct Process {
     flush_answer: Option<Answer>,
     pub cache: [CachedState; KEYS],
     pub verifications: [Option<Verification>; 2],
-    /// The key that this process has revoked, while the call has not returned.
-    pub revoking: Option<u8>,
+    pub revoking: Option<Revocation>,
     /// The keys of which a revocation by this process has returned, and those that it has denied as revoked.
     pub has_revoked: [bool; KEYS],
     pub has_denied: [bool; KEYS],
@@ -124,11 +138,11 @@ impl Process {
     }
 
     pub fn flush_answer_arrives(&mut self, now: u64, flaw: Option<Flaw>) {
-        let Some(Answer { seq, generation, keys }) = self.flush_answer.take() else { return };
+        let Some(answer) = self.flush_answer.take() else { return };
         if flaw == Some(Flaw::FlushConfirmsAtArrival) {
             self.freshness.send_flush(now - self.lag);
         }
-        let dropped = self.freshness.answer_flush(ChangesOfModel { seq, generation, keys });
+        let dropped = self.freshness.answer_flush(answer.into());
         self.drop_keys(dropped);
         self.go_on(now);
     }
@@ -193,16 +207,32 @@ impl Process {
         self.drop_keys(dropped);
     }
 
-    /// The revocation of a key by this process is acknowledged, and its call returns.
-    pub fn revoke_returns(&mut self, change: &Change, flaw: Option<Flaw>) {
-        let Change { seq, generation, key, .. } = *change;
-        self.revoking = None;
-        self.has_revoked[key as usize] = true;
-        if flaw != Some(Flaw::ReturnsBeforeDrop) {
-            let first = if flaw == Some(Flaw::IgnoresGap) { 1 } else { seq };
-            let dropped = self.freshness.commit(first, ChangesOfModel { seq, generation, keys: Some(vec![id(key)]) });
-            self.drop_keys(dropped);
+    /// Revokes a key in the database. Nothing is written if somebody else has revoked it.
+    pub fn revoke(&mut self, key: u8, database: &mut Database, now: u64, flaw: Option<Flaw>) {
+        let transaction = self.freshness.own_transaction(database.seq());
+        if database.revocation(key).is_none() {
+            database.commit(key, Some(now));
         }
+        let mut after = transaction.asks_after();
+        if let Some((_, generation)) = after.as_mut().filter(|_| flaw == Some(Flaw::CommitTrustsNumbers)) {
+            *generation = database.generation;
+        }
+        self.revoking = Some(Revocation { key, transaction, answer: database.changes(after).into() });
+    }
+
+    /// The revocation of a key by this process is acknowledged, and its call returns.
+    pub fn revoke_returns(&mut self, flaw: Option<Flaw>) {
+        let Some(Revocation { key, transaction, answer }) = self.revoking.take() else { return };
+        self.has_revoked[key as usize] = true;
+        let dropped = match flaw {
+            Some(Flaw::ReturnsBeforeDrop) => return,
+            Some(Flaw::IgnoresGap) => {
+                let Answer { seq, generation, .. } = answer;
+                self.freshness.commit(1, ChangesOfModel { seq, generation, keys: Some(vec![id(key)]) })
+            }
+            _ => self.freshness.end_transaction(transaction, answer.into()),
+        };
+        self.drop_keys(dropped);
     }
 
     fn drop_keys(&mut self, dropped: DroppedKeys) {
@@ -262,7 +292,7 @@ impl Process {
 
     /// A database that has lost a revocation may allow the key again: what this process knew of it counts no more.
     pub fn forget_revocation(&mut self, lost: u8) {
-        self.revoking = self.revoking.filter(|key| *key != lost);
+        self.revoking = self.revoking.take().filter(|revocation| revocation.key != lost);
         (self.has_revoked[lost as usize], self.has_denied[lost as usize]) = (false, false);
         for Verification { key, stage } in self.verifications.iter_mut().flatten() {
             match stage {

@@ -16,11 +16,12 @@ const SMALL: Sizes = Sizes {
     ticks: 2,
     failovers: 0,
     flushes: false,
+    repeated_revocations: true,
 };
 
 const FLUSHES: Sizes = Sizes { verifications: 1, flushes: true, ..SMALL };
 
-const TWO_KEYS: Sizes = Sizes { keys: 2, changes: 2, verifications: 1, ..SMALL };
+const TWO_KEYS: Sizes = Sizes { keys: 2, changes: 2, verifications: 1, repeated_revocations: false, ..SMALL };
 
 /// Searches all states, and fails with the steps that break a promise.
 fn search(sizes: Sizes) {
@@ -46,7 +47,8 @@ fn two_keys_change_in_any_order() {
 
 #[test]
 fn two_processes_revoke_and_verify() {
-    search(Sizes { processes: 2, verifications: 1, max_staleness: 0, ticks: 1, ..SMALL });
+    let sizes = Sizes { processes: 2, verifications: 1, max_staleness: 0, ticks: 1, ..SMALL };
+    search(Sizes { repeated_revocations: false, ..sizes });
 }
 
 #[test]
@@ -116,6 +118,11 @@ fn a_clock_that_stops_in_sleep_is_found() {
 #[test]
 fn returning_before_the_drop_is_found() {
     finds(Flaw::ReturnsBeforeDrop, SMALL, R1);
+}
+
+#[test]
+fn numbers_of_another_database_in_a_transaction_are_found() {
+    finds(Flaw::CommitTrustsNumbers, Sizes { changes: 2, verifications: 1, failovers: 1, ..SMALL }, R1);
 }
 
 #[test]

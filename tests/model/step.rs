@@ -11,7 +11,7 @@ pub enum Step {
         key: u8,
         revokes: bool,
     },
-    /// A process revokes a key, and later the call returns.
+    /// A process revokes a key, which somebody else may have revoked before, and later the call returns.
     Revoke {
         process: usize,
         key: u8,

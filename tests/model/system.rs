@@ -26,6 +26,8 @@ pub struct Sizes {
     pub harmless_changes: bool,
     /// Whether processes flush counters.
     pub flushes: bool,
+    /// Whether a process may revoke a key that somebody else has revoked.
+    pub repeated_revocations: bool,
 }
 
 /// A system of some sizes, with at most one broken rule.
@@ -94,9 +96,12 @@ impl Model for FreshnessModel {
         for (process, it) in state.processes.iter().enumerate() {
             if it.revoking.is_some() {
                 steps.push(Step::RevokeReturns { process });
-            } else if may_change {
-                let active = (0..keys).filter(|key| state.database.revoked_at(*key).is_none());
-                steps.extend(active.map(|key| Step::Revoke { process, key }));
+            } else {
+                let may_revoke = |key: &u8| match state.database.revocation(*key) {
+                    None => may_change,
+                    Some(_) => self.sizes.repeated_revocations && !it.has_revoked[*key as usize],
+                };
+                steps.extend((0..keys).filter(may_revoke).map(|key| Step::Revoke { process, key }));
             }
             steps.extend((0..state.database.history.len()).map(|change| Step::Hear { process, change }));
             steps.push(Step::HearFalse { process });
@@ -146,14 +151,8 @@ impl Model for FreshnessModel {
                 processes[process].lag += 1;
             }
             Step::Change { key, revokes } => database.commit(key, revokes.then_some(*now)),
-            Step::Revoke { process, key } => {
-                database.commit(key, Some(*now));
-                processes[process].revoking = Some(key);
-            }
-            Step::RevokeReturns { process } => {
-                let process = &mut processes[process];
-                process.revoke_returns(database.revocation(process.revoking?)?, flaw);
-            }
+            Step::Revoke { process, key } => processes[process].revoke(key, database, *now, flaw),
+            Step::RevokeReturns { process } => processes[process].revoke_returns(flaw),
             Step::FailOver { loses_last } => {
                 if let Some(key) = database.fail_over(loses_last) {
                     processes.iter_mut().for_each(|process| process.forget_revocation(key));

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from database import Database, refusal, succeeds, trouble
+from database import Database, refusal, succeeds, told, trouble
 from test_tls import hosts, place
 
 if TYPE_CHECKING:
@@ -53,6 +53,46 @@ def test_a_promoted_standby_is_reported_and_found(database: Database, until: Any
         assert kw.verify(kept.api_key).allowed
         kw.keys.revoke(kept.id)
         assert kw.verify(kept.api_key).code == "revoked"
+        assert kw.audit.verify().ok
+
+
+def test_a_key_that_was_revoked_after_a_failover_is_refused_by_who_revokes_it_again(database: Database, until: Any) -> None:
+    """The change that was lost and the revocation have the same number, and nothing but the transaction itself tells them apart."""
+    primary, standby = pair(database)
+    url = hosts(primary, place(primary), place(standby), listen="no")
+    with primary.open(url, max_staleness="1h") as kw:
+        key, other = kw.keys.create(name="CI"), kw.keys.create(name="other")
+        assert kw.verify(key.api_key)
+        # No count is left, whose flush would ask for changes.
+        kw.flush()
+        caught_up(primary, standby, until)
+        standby.alter("set primary_conninfo = ''")
+        until(lambda: primary.sql("select count(*) from pg_stat_replication") == "0")
+        kw.keys.revoke(other.id)
+        lost = primary.sql("select seq from meta")
+        database.servers("stop", primary.server, how="kill")
+        database.servers("promote", standby.server)
+        with standby.open() as beside:
+            beside.keys.revoke(key.id)
+        assert standby.sql("select seq from meta") == lost
+        until(lambda: succeeds(lambda: kw.keys.revoke(key.id)))
+        assert kw.verify(key.api_key).code == "revoked"
+
+
+def test_a_change_that_no_synchronous_standby_has_is_not_acknowledged(database: Database, until: Any) -> None:
+    """The server would end its wait at a time limit, and say that the change was made."""
+    own = database.on(database.servers("postgres", version=database.server))
+    with own.open(own.url(statement_timeout="500ms"), busy_timeout="1s") as kw:
+        new = kw.keys.create(name="CI")
+        own.alter("set synchronous_standby_names = 'nobody'")
+        until(lambda: own.sql("show synchronous_standby_names") == "nobody")
+        trouble(told(lambda: kw.keys.revoke(new.id)), "may have been made or not", "Idempotency-Key")
+        # The first one waits on, with the lock of the sequence.
+        trouble(told(lambda: kw.keys.create(name="second")), "held a lock for longer than busy_timeout")
+        own.alter("reset synchronous_standby_names")
+        until(lambda: succeeds(lambda: kw.keys.create(name="last")))
+        kw.keys.revoke(new.id)
+        assert kw.verify(new.api_key).code == "revoked"
         assert kw.audit.verify().ok
 
 

@@ -193,15 +193,6 @@ def test_a_table_that_another_program_dropped(database: Database) -> None:
         database.sql("alter table elsewhere rename to secrets")
 
 
-def test_a_row_that_no_release_wrote(database: Database) -> None:
-    cold = database.key()
-    with database.open(**ASKS) as kw:
-        new = kw.keys.create(name="CI")
-        database.sql("""update keys set limits = '[{"no": "limit"}]'""")
-        unavailable(kw, new.api_key, cold)
-        trouble(failed(lambda: kw.keys.get(new.id)), "no release of Keywright wrote", "restore it from a backup")
-
-
 @pytest.mark.parametrize("how", ["swallow", "hold"])
 def test_a_network_that_loses_everything(database: Database, until: Any, how: str) -> None:
     proxy = database.servers("proxy", to=database.server)
@@ -219,6 +210,43 @@ def test_a_network_that_loses_everything(database: Database, until: Any, how: st
         database.servers("traffic", proxy["name"])
         database.servers("cut", proxy["name"])
         works_again(kw, text, until)
+
+
+def test_a_verification_gives_up_before_a_list(database: Database, until: Any) -> None:
+    """It waits for a part of statement_timeout, and no list waits behind it or for it."""
+    proxy = database.servers("proxy", to=database.server)
+    text = database.key()
+    heard: list[Any] = []
+    url = database.url(port=proxy["port"], sslmode="disable", statement_timeout="20s")
+    with database.open(url, on_event=heard.append, **ASKS) as kw, ThreadPoolExecutor() as threads:
+        works_again(kw, text, until)
+        kw.keys.list()
+        database.servers("traffic", proxy["name"], mode="swallow", direction="to_client")
+        listed = threads.submit(failed, kw.keys.list)
+        assert kw.verify(text).code == "unavailable"
+        until(lambda: [it.reason for it in heard if it.kind == "store_failed"])
+        # Only the limit of a verification is told in milliseconds of a fifth.
+        trouble(next(it.reason for it in heard if it.kind == "store_failed"), "did not answer within 4000 ms", "statement_timeout")
+        database.servers("traffic", proxy["name"])
+        database.servers("cut", proxy["name"])
+        trouble(listed.result(), "PostgreSQL")
+        works_again(kw, text, until)
+        until(lambda: succeeds(kw.keys.list))
+
+
+def test_a_slow_list_holds_up_no_verification(database: Database, until: Any) -> None:
+    """It has a connection of its own, also if it was the only one before."""
+    with database.open() as other:
+        made = [other.keys.create(name="CI") for _ in range(3)]
+    with database.open() as kw, ThreadPoolExecutor() as threads:
+        kw.keys.list()
+        with database.locked("lock table agents in access exclusive mode"):
+            waiting = [threads.submit(kw.keys.agents, it.id) for it in made[:2]]
+            asks = f"select count(*) from pg_locks where not granted and relation = '{database.schema}.agents'::regclass"
+            until(lambda: int(database.sql(asks)) > 0)
+            assert all(kw.verify(it.api_key).allowed for it in made)
+            assert not any(it.done() for it in waiting)
+        assert [it.result() for it in waiting] == [[], []]
 
 
 def test_a_change_that_takes_too_long(database: Database, until: Any) -> None:

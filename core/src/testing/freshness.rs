@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
 use crate::store::postgres::freshness::{
-    AnnouncedChanges, ConfirmationQuery, FreshnessProtocol, Invalidation, NextStep,
+    AnnouncedChanges, ConfirmationQuery, FreshnessProtocol, Invalidation, NextStep, OwnTransaction,
 };
 use crate::store::{ChangeCursor, Changes};
 
@@ -43,6 +43,18 @@ pub struct ChangesOfModel {
     pub generation: i64,
     /// The ids of the changed keys, `None` if the message does not name them.
     pub keys: Option<Vec<String>>,
+}
+
+/// A transaction of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionOfModel(OwnTransaction);
+
+impl TransactionOfModel {
+    /// The number and the generation after which it asks for changes, `None` for all.
+    #[must_use]
+    pub fn asks_after(self) -> Option<(i64, i64)> {
+        self.0.after().map(|it| (it.seq, it.generation))
+    }
 }
 
 /// The keys that the cache must drop, together with every look-up whose row was read before.
@@ -138,6 +150,17 @@ impl ProcessFreshness {
     /// Takes a notification of the changes from number `first` on.
     pub fn notify(&mut self, first: i64, changes: ChangesOfModel) -> DroppedKeys {
         self.protocol.notified(AnnouncedChanges { first, changes: changes.into() }).into()
+    }
+
+    /// Starts a transaction of this process, in which `seq` is the number of the last change.
+    #[must_use]
+    pub fn own_transaction(&self, seq: i64) -> TransactionOfModel {
+        TransactionOfModel(self.protocol.own_transaction(seq))
+    }
+
+    /// Takes the changes that a transaction of this process asked for before it ended, its own among them.
+    pub fn end_transaction(&mut self, transaction: TransactionOfModel, changes: ChangesOfModel) -> DroppedKeys {
+        self.protocol.committed(transaction.0.announce(changes.into())).into()
     }
 
     /// Takes the changes of a commit of this process, from number `first` on, when the commit is acknowledged.

@@ -13,7 +13,7 @@ use crate::keyring::Keywright;
 pub use crate::clock::{ManualClock, ShiftedClock};
 pub use contract::{contract, shared_limits_contract};
 #[cfg(feature = "postgres")]
-pub use freshness::{ChangesOfModel, DroppedKeys, ProcessFreshness};
+pub use freshness::{ChangesOfModel, DroppedKeys, ProcessFreshness, TransactionOfModel};
 pub use hashes::hash_case;
 pub use leases::{LeasePurchase, LeaseSale, LeasedRequest, ProcessLease, SharedBudget};
 pub use plant::plant;

@@ -8,6 +8,7 @@ use super::connection::{Connection, Query};
 use super::error;
 use super::lineage::{SYSTEM, TIMELINE};
 use super::pool::Pool;
+use super::settings::ReadRole;
 use super::table::PgColumns;
 use super::value::SqlValue;
 use crate::error::Error;
@@ -44,13 +45,13 @@ pub(super) fn since_parameter(number: usize) -> String {
 /// The generation that a connection sees.
 pub(super) async fn generation(on: &Connection) -> Result<i64, Error> {
     let query = Query { sql: &SELECT_GENERATION, values: Vec::new() };
-    let answer = on.query_limited(&query).await.ok_or_else(error::no_answer)?;
+    let answer = on.read(ReadRole::Management, &query).await.ok_or_else(error::no_answer)?;
     let rows = answer.map_err(|problem| error::of_statement(&problem))?;
     PgColumns::at(rows.first().ok_or_else(foreign_row)?, 0).next()
 }
 
 pub(super) async fn since(on: &Pool, after: Option<ChangeCursor>) -> Result<Changes, Error> {
-    read_since(&on.read(&query(seq_of(after))).await?, after)
+    read_since(&on.read_for_verification(&query(after)).await?, after)
 }
 
 /// The number of a cursor. Without one no change needs a name.
@@ -68,15 +69,9 @@ pub(super) fn read_since(rows: &[Row], after: Option<ChangeCursor>) -> Result<Ch
     Ok(if is_complete { changes } else { Changes { cursor: changes.cursor, all: true, ..Changes::default() } })
 }
 
-/// The rows that changed after a number.
-pub(super) fn query(after: i64) -> Query<'static> {
-    Query { sql: &SINCE, values: vec![SqlValue::Integer(Some(after))] }
-}
-
-/// The changes that a commit made after a number.
-pub(super) fn read_own(rows: &[Row], after: i64) -> Result<Changes, Error> {
-    let ChangedRows { changes, deleted_seq } = read(rows)?;
-    Ok(Changes { all: changes.all || deleted_seq > after, ..changes })
+/// The rows that changed after a cursor.
+pub(super) fn query(after: Option<ChangeCursor>) -> Query<'static> {
+    Query { sql: &SINCE, values: vec![SqlValue::Integer(Some(seq_of(after)))] }
 }
 
 struct ChangedRows {

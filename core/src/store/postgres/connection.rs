@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -15,18 +15,19 @@ use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::lineage::{KnownPrimary, Primary, SYSTEM, TIMELINE};
-use super::settings::{HostAddress, PostgresSettings, SessionTarget, TlsMode};
+use super::settings::{ANSWER_SLACK, HostAddress, PostgresSettings, ReadRole, SessionTarget, TlsMode};
 use super::value::SqlValue;
 use super::{error, passfile, tls};
 use crate::error::{Error, UnavailableCause};
 use crate::fork::lock;
 use crate::remote::runtime::limited;
+use crate::sys;
 
 /// The oldest major version of the server.
 const OLDEST_SERVER: u32 = 14;
 
-/// How much longer than the server this side waits for an answer. The server's own time limit gives the clearer error.
-const ANSWER_SLACK: Duration = Duration::from_secs(2);
+/// With more callers than this on each connection, another connection is opened.
+const CROWDED: usize = 2;
 
 /// The pause between two probes of a connection that is silent, and the number of those without an answer that end it.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -64,6 +65,10 @@ pub(super) struct Connection {
     task: JoinHandle<()>,
     retired: AtomicBool,
     waiting: AtomicUsize,
+    /// How many of them read for a call that may take long.
+    long_reads: AtomicUsize,
+    /// The time from which on a verification waited in vain, in microseconds of the boot-time clock; 0 since the last answer.
+    silent_since: AtomicU64,
     known: Arc<KnownPrimary>,
     /// The number of the primary to which it leads; `None` for a standby, or a pooler that may change servers.
     primary: Option<u64>,
@@ -71,6 +76,13 @@ pub(super) struct Connection {
 
 /// Counts one caller that waits for an answer.
 struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn at(counter: &'a AtomicUsize) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
@@ -179,6 +191,8 @@ impl Connection {
             task,
             retired: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
+            long_reads: AtomicUsize::new(0),
+            silent_since: AtomicU64::new(0),
             known: Arc::clone(known),
             primary: None,
         };
@@ -260,12 +274,29 @@ impl Connection {
     /// Whether it takes more statements.
     pub(super) fn is_open(&self) -> bool {
         let is_current = self.primary.is_none_or(|number| self.known.is_current(number));
-        is_current && !self.client.is_closed() && !self.retired.load(Ordering::Relaxed)
+        let is_given_up = self.silent_for().is_some_and(|time| time > self.settings.patience(ReadRole::Management));
+        is_current && !self.client.is_closed() && !self.retired.load(Ordering::Relaxed) && !is_given_up
     }
 
-    /// The number of callers that wait for an answer.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+    /// How long no answer has come since a verification gave up.
+    fn silent_for(&self) -> Option<Duration> {
+        let since = self.silent_since.load(Ordering::Relaxed);
+        (since > 0).then(|| Duration::from_micros(sys::boot_micros().saturating_sub(since)))
+    }
+
+    /// How much a caller waits for others on it: for answers that do not come, or for those of other callers.
+    pub(super) fn load(&self) -> (bool, usize) {
+        (self.silent_since.load(Ordering::Relaxed) > 0, self.waiting.load(Ordering::Relaxed))
+    }
+
+    /// Whether one more caller is better served on another one.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.load() >= (false, CROWDED)
+    }
+
+    /// Whether a read may keep the next one waiting for long.
+    pub(super) fn has_long_reads(&self) -> bool {
+        self.long_reads.load(Ordering::Relaxed) > 0
     }
 
     /// Ends the connection. Those who wait get an error.
@@ -276,18 +307,33 @@ impl Connection {
 
     /// Runs one statement.
     pub(super) async fn query(&self, query: &Query<'_>) -> Result<Vec<Row>, tokio_postgres::Error> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(&self.waiting);
+        let _waiting = Waiting::at(&self.waiting);
         let statement = self.prepared(query);
         self.run(query, statement.as_ref()).await
     }
 
-    /// Runs one statement for as long as the settings allow.
-    pub(super) async fn query_limited(&self, query: &Query<'_>) -> Option<Result<Vec<Row>, tokio_postgres::Error>> {
-        let limit = self.settings.statement_timeout + ANSWER_SLACK;
-        let answer = limited(&self.runtime, limit, self.query(query)).await;
-        self.note(answer.as_ref());
+    /// Runs a read. `None` if the answer does not come for as long as its caller waits.
+    pub(super) async fn read(
+        &self,
+        role: ReadRole,
+        query: &Query<'_>,
+    ) -> Option<Result<Vec<Row>, tokio_postgres::Error>> {
+        let _waiting = (role == ReadRole::Management).then(|| Waiting::at(&self.long_reads));
+        let patience = self.settings.patience(role);
+        let answer = limited(&self.runtime, patience, self.query(query)).await;
+        match (&answer, role) {
+            // Others may still get their answers. A new connection for each verification would fill the server with sessions
+            // that wait for the same lock.
+            (None, ReadRole::Verification) => self.note_silence(patience),
+            _ => self.note(answer.as_ref()),
+        }
         answer
+    }
+
+    fn note_silence(&self, waited: Duration) {
+        let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        let since = sys::boot_micros().saturating_sub(waited).max(1);
+        let _ = self.silent_since.compare_exchange(0, since, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Gives no more statements to the connection, if an answer says that they would fail.
@@ -295,6 +341,7 @@ impl Connection {
         match answer {
             None => self.retire(),
             Some(Err(problem)) if error::ends_connection(problem) => self.retired.store(true, Ordering::Relaxed),
+            Some(_) if self.silent_since.load(Ordering::Relaxed) > 0 => self.silent_since.store(0, Ordering::Relaxed),
             Some(_) => {}
         }
     }
@@ -406,7 +453,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         // The driver says goodbye to the server once the client is dropped, after the answers that are still awaited.
-        if self.retired.load(Ordering::Relaxed) {
+        if self.retired.load(Ordering::Relaxed) || self.silent_for().is_some() {
             self.task.abort();
         }
     }

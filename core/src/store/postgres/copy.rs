@@ -9,7 +9,7 @@ use tokio_postgres::types::Type;
 
 use super::connection::{Connection, PipelineStep, Query};
 use super::pool::Pool;
-use super::settings::PostgresSettings;
+use super::settings::{PostgresSettings, ReadRole};
 use super::table::{InsertStatements, POSTGRES, PgColumns};
 use super::value::SqlValue;
 use super::{error, schema};
@@ -52,7 +52,7 @@ impl PostgresSnapshot {
         let settings = Arc::new(settings.clone().for_engine(true, lock_timeout)?);
         let pool = Pool::new(Arc::clone(&settings), runtime::handle()?);
         block_on(async {
-            let connection = pool.reader().await?;
+            let connection = pool.reader(ReadRole::Management).await?;
             let info = schema::check(&connection, &settings).await?;
             let begin = format!(
                 "{}; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; {PATIENT}",

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::time::Duration;
 
 use tokio_postgres::error::{DbError, SqlState};
 
@@ -304,6 +305,15 @@ pub(super) fn no_answer() -> Error {
         UnavailableCause::Io,
         "PostgreSQL did not answer within statement_timeout",
         "look at the network and at the server",
+    ))
+}
+
+/// The error of a read whose answer did not come in time.
+pub(super) fn no_answer_within(limit: Duration) -> Error {
+    unavailable(described(
+        UnavailableCause::Io,
+        format!("PostgreSQL did not answer within {} ms", limit.as_millis()),
+        "look at the network and at the server, or raise statement_timeout in the URL",
     ))
 }
 

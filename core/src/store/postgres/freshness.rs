@@ -65,6 +65,14 @@ pub(crate) struct AnnouncedChanges {
     pub(crate) changes: Changes,
 }
 
+/// A transaction of this process that holds the lock of the sequence, so that nobody else commits a change. Before it ends it
+/// asks for the changes that the cache lacks, and it asks too if it writes nothing: a key that somebody else has revoked needs no
+/// write, and yet the cache must not allow it once the call has returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct OwnTransaction {
+    after: Option<ChangeCursor>,
+}
+
 /// The keys that the cache must drop, together with every look-up whose row was read before.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Invalidation {
@@ -101,6 +109,7 @@ impl FreshnessProtocol {
     }
 
     /// The last change up to which the cache has all, as answers and own commits have shown.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn known(&self) -> Option<ChangeCursor> {
         self.known
     }
@@ -187,6 +196,12 @@ impl FreshnessProtocol {
         Invalidation::of(changes)
     }
 
+    /// Starts a transaction of this process. `seq` is the number of the last change, as the transaction sees it.
+    pub(crate) fn own_transaction(&self, seq: i64) -> OwnTransaction {
+        // A larger number comes from another database. So may a smaller one, whose answer then has another generation.
+        OwnTransaction { after: self.known.filter(|known| known.seq <= seq) }
+    }
+
     /// Takes the changes of a commit of this process, before the call returns that made them.
     pub(crate) fn committed(&mut self, announced: AnnouncedChanges) -> Invalidation {
         let AnnouncedChanges { first, changes } = announced;
@@ -218,6 +233,18 @@ impl FreshnessProtocol {
         } else {
             NextStep::WaitUntil(if now < due_at { due_at } else { now.saturating_add(interval) })
         }
+    }
+}
+
+impl OwnTransaction {
+    /// The cursor after which it asks for changes. Without one, all may be missing.
+    pub(crate) fn after(self) -> Option<ChangeCursor> {
+        self.after
+    }
+
+    /// The changes that the cache lacks, from the answer.
+    pub(crate) fn announce(self, changes: Changes) -> AnnouncedChanges {
+        AnnouncedChanges { first: self.after.map_or(i64::MAX, |after| after.seq.saturating_add(1)), changes }
     }
 }
 
@@ -371,6 +398,33 @@ mod tests {
     }
 
     #[test]
+    fn an_own_transaction_on_another_database_drops_everything() {
+        let other = ChangeCursor { seq: 10, generation: 8 };
+        let protocol = confirmed();
+        // Somebody else may have made the change with this number, after a failover that lost ours.
+        assert_eq!(protocol.own_transaction(10).after(), Some(cursor(10)));
+        let all = Changes { cursor: other, all: true, ..Changes::default() };
+        for (seq, after) in [(10, Some(cursor(10))), (12, Some(cursor(10))), (9, None)] {
+            let (mut protocol, transaction) = (protocol.clone(), protocol.own_transaction(seq));
+            assert_eq!(transaction.after(), after);
+            assert_eq!(protocol.committed(transaction.announce(all.clone())), Invalidation::Everything);
+            // Only an answer tells what it knows there.
+            assert_eq!((protocol.known(), protocol.next_step(5_001, false)), (Some(cursor(10)), NextStep::Ask));
+        }
+    }
+
+    #[test]
+    fn an_own_transaction_tells_what_others_did_before_it() {
+        let mut protocol = confirmed();
+        let transaction = protocol.own_transaction(12);
+        let told = transaction.announce(changes(cursor(13), &["theirs", "own"]));
+        assert_eq!(protocol.committed(told), named(&["theirs", "own"]));
+        assert_eq!((protocol.known(), after(&mut protocol)), (Some(cursor(13)), Some(13)));
+        let transaction = protocol.own_transaction(13);
+        assert_eq!(protocol.committed(transaction.announce(changes(cursor(13), &[]))), Invalidation::Nothing);
+    }
+
+    #[test]
     fn an_answer_from_before_an_own_commit_is_no_other_database() {
         let mut protocol = confirmed();
         let query = protocol.ask(5_100).unwrap();
@@ -450,7 +504,8 @@ mod tests {
     #[derive(Debug, Clone)]
     enum ProtocolEvent {
         Change,
-        OwnCommit,
+        /// A transaction of the process, which changes a key or finds nothing to change.
+        OwnTransaction(bool),
         /// The process receives the notification of one of the changes, whether or not it did before.
         Notification(prop::sample::Index),
         /// The process receives a notification that somebody made up. Its number is off the last one by this much.
@@ -469,7 +524,7 @@ mod tests {
     fn protocol_event() -> impl Strategy<Value = ProtocolEvent> {
         prop_oneof![
             3 => Just(ProtocolEvent::Change),
-            1 => Just(ProtocolEvent::OwnCommit),
+            1 => any::<bool>().prop_map(ProtocolEvent::OwnTransaction),
             3 => any::<prop::sample::Index>().prop_map(ProtocolEvent::Notification),
             2 => (-2i64..5, any::<bool>()).prop_map(|(off, all)| ProtocolEvent::FalseNotification(off, all)),
             3 => Just(ProtocolEvent::Ask),
@@ -483,7 +538,8 @@ mod tests {
     }
 
     proptest! {
-        /// Each change has a key of its own. A fresh cache has dropped the keys of all changes that are older than the bound.
+        /// Each change has a key of its own. A fresh cache has dropped the keys of all changes that are older than the bound,
+        /// and once a transaction of the process has ended, the keys of all changes.
         #[test]
         fn a_fresh_process_was_told_of_every_change_that_is_older_than_the_bound(
             protocol_events in prop::collection::vec(protocol_event(), 1..120),
@@ -497,20 +553,26 @@ mod tests {
             let mut queries: Vec<(ConfirmationQuery, Option<Changes>)> = Vec::new();
             let mut now = 1;
             for protocol_event in protocol_events {
+                let ends_transaction = matches!(protocol_event, ProtocolEvent::OwnTransaction(_));
+                let transaction = protocol.own_transaction(log.len() as i64);
+                if let ProtocolEvent::Change | ProtocolEvent::OwnTransaction(true) = protocol_event {
+                    let change = told.len();
+                    told.push((now, false));
+                    log.push(change);
+                    notifications.push((ChangeCursor { seq: log.len() as i64, generation }, change));
+                }
+                // The changes after a cursor, as one snapshot has them.
+                let since = |after: Option<ChangeCursor>| {
+                    let from = after.filter(|it| it.generation == generation).map(|it| it.seq as usize);
+                    let keys = from.and_then(|from| log.get(from..));
+                    let cursor = ChangeCursor { seq: log.len() as i64, generation };
+                    let named = keys.unwrap_or_default().iter().map(usize::to_string).collect();
+                    Changes { cursor, keys: named, all: keys.is_none(), ..Changes::default() }
+                };
                 let dropped = match protocol_event {
-                    ProtocolEvent::Change | ProtocolEvent::OwnCommit => {
-                        let change = told.len();
-                        told.push((now, false));
-                        log.push(change);
-                        let cursor = ChangeCursor { seq: log.len() as i64, generation };
-                        notifications.push((cursor, change));
-                        let keys = vec![change.to_string()];
-                        let changes = Changes { cursor, keys, ..Changes::default() };
-                        let announced = AnnouncedChanges { first: cursor.seq, changes };
-                        match protocol_event {
-                            ProtocolEvent::OwnCommit => protocol.committed(announced),
-                            _ => Invalidation::Nothing,
-                        }
+                    ProtocolEvent::Change => continue,
+                    ProtocolEvent::OwnTransaction(_) => {
+                        protocol.committed(transaction.announce(since(transaction.after())))
                     }
                     ProtocolEvent::Notification(_) if notifications.is_empty() => continue,
                     ProtocolEvent::Notification(index) => {
@@ -538,12 +600,7 @@ mod tests {
                     }
                     ProtocolEvent::Snapshot(index) => {
                         if let (query, answer @ None) = index.get_mut(&mut queries) {
-                            let cursor = ChangeCursor { seq: log.len() as i64, generation };
-                            let from = query.after.filter(|it| it.generation == generation).map(|it| it.seq as usize);
-                            let keys = from.and_then(|from| log.get(from..));
-                            let all = keys.is_none();
-                            let keys = keys.unwrap_or_default().iter().map(usize::to_string).collect();
-                            *answer = Some(Changes { cursor, keys, all, ..Changes::default() });
+                            *answer = Some(since(query.after));
                         }
                         continue;
                     }
@@ -579,7 +636,8 @@ mod tests {
                     }
                     Invalidation::Everything | Invalidation::OtherDatabase => told.iter_mut().for_each(|it| it.1 = true),
                 }
-                let missed = told.iter().position(|(at, told)| !told && protocol.is_fresh(at + STALENESS + 1));
+                let is_due = |at: u64| ends_transaction || protocol.is_fresh(at + STALENESS + 1);
+                let missed = told.iter().position(|(at, told)| !told && is_due(*at));
                 prop_assert_eq!(missed, None, "at {}: {:?}", now, &protocol);
             }
         }

@@ -95,7 +95,7 @@ pub(super) async fn find(on: &Pool, lookup: &str, now: Millis) -> Result<Option<
     if is_unstorable(lookup) {
         return Ok(None);
     }
-    read_found(&on.read(&find_query(lookup, now)).await?)
+    read_found(&on.read_for_verification(&find_query(lookup, now)).await?)
 }
 
 /// Reads the rows of [`find_query`].

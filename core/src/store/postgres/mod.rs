@@ -39,6 +39,7 @@ use self::connection::{PipelineStep, Query};
 #[cfg(feature = "cli")]
 use self::copy::PostgresTableWriter;
 use self::pool::{Pool, WriterRole};
+use self::settings::ReadRole;
 #[cfg(feature = "cli")]
 use self::table::PgColumns;
 use self::watcher::Watcher;
@@ -76,7 +77,7 @@ pub(crate) fn statement(name: &str) -> Option<&'static str> {
         "org" => orgs::get_query(Vec::new()),
         "get" => keys::get_query("", 0),
         "restrictions" => key_edits::restrictions(""),
-        "changes" => changes::query(0),
+        "changes" => changes::query(None),
         _ => return None,
     };
     Some(query.sql)
@@ -152,7 +153,7 @@ impl Postgres {
         let pool = Arc::new(Pool::new(Arc::clone(&settings), runtime::handle()?));
         let info = block_on(async {
             if read_only {
-                schema::check(&*pool.reader().await?, &settings).await
+                schema::check(&*pool.reader(ReadRole::Management).await?, &settings).await
             } else {
                 schema::migrate(&*pool.writer(WriterRole::Ordered).await?, &settings, &new_database).await
             }
@@ -168,7 +169,7 @@ impl Postgres {
     pub(super) fn schema_plan(settings: &PostgresSettings, lock_timeout: Duration) -> Result<SchemaPlan, Error> {
         let settings = Arc::new(settings.clone().for_engine(true, lock_timeout)?);
         let pool = Pool::new(Arc::clone(&settings), runtime::handle()?);
-        let plan = block_on(async { schema::plan(&*pool.reader().await?, &settings).await });
+        let plan = block_on(async { schema::plan(&*pool.reader(ReadRole::Management).await?, &settings).await });
         pool.close();
         plan
     }

@@ -10,13 +10,10 @@ use tokio_postgres::Row;
 use super::connection::{Connection, NotificationHandler, Query};
 use super::error;
 use super::lineage::KnownPrimary;
-use super::settings::PostgresSettings;
+use super::settings::{PostgresSettings, ReadRole};
 use crate::error::Error;
 use crate::fork::{Process, lock};
 use crate::remote::runtime::pause;
-
-/// With more callers than this on each connection, another connection is opened.
-const CROWDED: usize = 2;
 
 /// How many times as long as a read a statement of a change may take: it may write megabytes, or many rows.
 const WRITE_PATIENCE: u32 = 3;
@@ -154,42 +151,71 @@ impl Pool {
         &self.runtime
     }
 
-    /// Runs a read. It is run again if the connection was lost in the meantime: when all were lost, the last attempt is on a new one.
+    /// Runs a read of a call about keys.
     pub(super) async fn read(&self, query: &Query<'_>) -> Result<Vec<Row>, Error> {
+        self.read_as(ReadRole::Management, query).await
+    }
+
+    /// Runs a read for which a verification waits.
+    pub(super) async fn read_for_verification(&self, query: &Query<'_>) -> Result<Vec<Row>, Error> {
+        self.read_as(ReadRole::Verification, query).await
+    }
+
+    /// Runs a read. It is run again if the connection was lost in the meantime: when all were lost, the last attempt is on a new one.
+    async fn read_as(&self, role: ReadRole, query: &Query<'_>) -> Result<Vec<Row>, Error> {
         let mut attempts_left = self.readers.len();
         loop {
-            let connection = self.reader().await?;
-            match connection.query_limited(query).await {
+            let connection = self.reader(role).await?;
+            match connection.read(role, query).await {
                 Some(Ok(rows)) => return Ok(rows),
                 Some(Err(problem)) if attempts_left > 0 && error::is_lost(&problem) => attempts_left -= 1,
                 Some(Err(problem)) => return Err(error::of_statement(&problem)),
-                None => return Err(error::no_answer()),
+                None => {
+                    self.open_another();
+                    return Err(error::no_answer_within(self.settings.patience(role)));
+                }
             }
         }
     }
 
-    /// The connection with the fewest callers.
-    pub(super) async fn reader(&self) -> Result<Arc<Connection>, Error> {
+    /// The connection with the fewest callers. Reads that may take long have one of their own, if the settings allow more than one, so
+    /// that verifications do not wait behind them.
+    pub(super) async fn reader(&self, role: ReadRole) -> Result<Arc<Connection>, Error> {
         self.process.check()?;
-        let open = self.readers.iter().filter_map(|slot| slot.connection());
-        let best = open.min_by_key(|connection| connection.waiting());
-        let empty = || self.readers.iter().find(|slot| slot.connection().is_none());
-        match best {
-            Some(connection) => {
-                if connection.waiting() >= CROWDED
-                    && let Some(slot) = empty()
-                    && slot.connecting.try_lock().is_ok()
-                {
-                    let (slot, settings, runtime) =
-                        (Arc::clone(slot), Arc::clone(&self.settings), self.runtime.clone());
-                    self.runtime.spawn(async move { slot.connect(&settings, &runtime).await.map(drop) });
-                }
-                Ok(connection)
+        let open = || self.readers.iter().filter_map(|slot| slot.connection());
+        let best = match role {
+            ReadRole::Verification => open().filter(|it| !it.has_long_reads()).min_by_key(|it| it.load()),
+            ReadRole::Management => {
+                self.readers.last().and_then(|slot| slot.connection()).filter(|it| !it.is_crowded())
             }
-            None => match empty() {
-                Some(slot) => slot.get(&self.settings, &self.runtime).await,
-                None => Err(error::connection_lost()),
-            },
+        };
+        if let Some(connection) = best {
+            if connection.is_crowded() {
+                self.open_another();
+            }
+            return Ok(connection);
+        }
+        let others = || open().min_by_key(|it| it.load());
+        let mut slots = self.readers.iter();
+        let empty = |slot: &&Arc<Slot>| slot.connection().is_none();
+        let slot = if role == ReadRole::Verification { slots.find(empty) } else { slots.rfind(empty) };
+        match slot {
+            Some(slot) => {
+                let opened = slot.get(&self.settings, &self.runtime).await;
+                opened.or_else(|error| others().ok_or(error))
+            }
+            None => others().ok_or_else(error::connection_lost),
+        }
+    }
+
+    /// Opens one more connection for reads, while nobody waits for it.
+    fn open_another(&self) {
+        let mut slots = self.readers.iter();
+        if let Some(slot) = slots.find(|slot| slot.connection().is_none())
+            && slot.connecting.try_lock().is_ok()
+        {
+            let (slot, settings, runtime) = (Arc::clone(slot), Arc::clone(&self.settings), self.runtime.clone());
+            self.runtime.spawn(async move { slot.connect(&settings, &runtime).await.map(drop) });
         }
     }
 

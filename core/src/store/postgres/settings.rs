@@ -19,6 +19,13 @@ const MAX_CONNECTIONS: usize = 64;
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How much longer than the server this side waits for an answer. The server's own time limit gives the clearer error.
+pub(super) const ANSWER_SLACK: Duration = Duration::from_secs(2);
+
+/// A verification waits for this part of `statement_timeout`, and no less than this time if the server's own limit allows it.
+const VERIFICATION_PART: u32 = 5;
+const LEAST_VERIFICATION_WAIT: Duration = Duration::from_secs(2);
+
 /// The longest name of a schema. The name of the channel of notifications is made from it and has at most 63 bytes.
 const MAX_SCHEMA: usize = 48;
 
@@ -56,6 +63,15 @@ const ELSEWHERE: [(&str, &str); 6] = [
     ("max_staleness", "give it to the engine, which has the option max_staleness"),
     ("busy_timeout", "give it to the engine, which has the option busy_timeout"),
 ];
+
+/// Who waits for a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadRole {
+    /// A request to the host, which is better refused than held up.
+    Verification,
+    /// A call about keys, which may read many rows.
+    Management,
+}
 
 /// A database, and how to connect to it.
 #[derive(Clone)]
@@ -221,6 +237,17 @@ impl PostgresSettings {
     /// Whether the settings need sessions of their own, which a pooler in transaction mode does not give.
     pub(super) fn needs_sessions(&self) -> bool {
         self.prepared_statements || self.listen
+    }
+
+    /// How long a read waits for its answer.
+    pub(super) fn patience(&self, role: ReadRole) -> Duration {
+        let longest = self.statement_timeout + ANSWER_SLACK;
+        match role {
+            ReadRole::Verification => {
+                longest.min(LEAST_VERIFICATION_WAIT.max(self.statement_timeout / VERIFICATION_PART))
+            }
+            ReadRole::Management => longest,
+        }
     }
 
     fn read_address(&mut self, hosts: &str, parameters: &mut UrlParameters) -> Result<(), Error> {
@@ -426,6 +453,14 @@ mod tests {
         );
         let settings = settings.for_engine(false, Duration::ZERO).unwrap();
         assert!(!settings.lock_timeout.is_zero());
+        // A verification waits for a shorter time than a list.
+        for (statement_timeout, verification, management) in
+            [(100, 2_000, 2_100), (10_000, 2_000, 12_000), (300_000, 60_000, 302_000)]
+        {
+            let settings = parse(&format!("postgresql://h/d?statement_timeout={statement_timeout}"));
+            let waits = [ReadRole::Verification, ReadRole::Management].map(|role| settings.patience(role).as_millis());
+            assert_eq!(waits, [verification, management]);
+        }
     }
 
     #[test]

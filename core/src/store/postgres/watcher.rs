@@ -11,7 +11,9 @@ use serde::Deserialize;
 use tokio::sync::{Notify, watch};
 
 use super::connection::Connection;
-use super::freshness::{AnnouncedChanges, ConfirmationQuery, FreshnessProtocol, Invalidation, NextStep};
+use super::freshness::{
+    AnnouncedChanges, ConfirmationQuery, FreshnessProtocol, Invalidation, NextStep, OwnTransaction,
+};
 use super::pool::Pool;
 use super::{changes, error};
 use crate::clock::{COARSE_LAG, Clock, Millis};
@@ -171,9 +173,9 @@ impl Watcher {
         changes
     }
 
-    /// The number of the last change that the cache has.
-    pub(super) fn known_seq(&self) -> Option<i64> {
-        lock(&self.state).protocol.known().map(|cursor| cursor.seq)
+    /// See [`FreshnessProtocol::own_transaction`].
+    pub(super) fn own_transaction(&self, seq: i64) -> OwnTransaction {
+        lock(&self.state).protocol.own_transaction(seq)
     }
 
     /// Takes the changes of a commit of this process, before the call returns that made them.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio_postgres::Row;
 
 use super::connection::{Connection, PipelineStep, Query};
-use super::freshness::AnnouncedChanges;
+use super::freshness::{AnnouncedChanges, OwnTransaction};
 use super::overlap::meets;
 use super::pool::{Pool, WriterRole};
 use super::script::SharedReads;
@@ -30,6 +30,10 @@ const MAX_TOGETHER: usize = 64;
 
 /// How often a transaction runs again that the server ended in favour of another one.
 const MAX_REPETITIONS: u32 = 5;
+
+/// The end of a transaction. A time limit that ends the wait for a synchronous standby would acknowledge a change that the standby
+/// lacks, so only this side stops waiting, and says that it does not know. `COMMIT` also ends a transaction that has failed.
+const COMMIT: [&str; 2] = ["SET LOCAL statement_timeout = 0", "COMMIT"];
 
 /// Takes the lock under which ordered scripts run. The triggers raise the sequence in the same row.
 pub(super) fn lock_sequence() -> Query<'static> {
@@ -241,8 +245,8 @@ impl ScriptWriter {
                 Err(error) => script.finish(Err(error)),
             }
         }
-        let before = seq.map(|seq| ChangesBefore { seq, known: self.watcher.known_seq() });
-        let committed = commit(&connection, decided.iter().flat_map(|(_, writes)| writes), before).await;
+        let ordered = seq.map(|seq| self.watcher.own_transaction(seq));
+        let committed = commit(&connection, decided.iter().flat_map(|(_, writes)| writes), ordered).await;
         let committed = committed.map(|changes| changes.map_or((), |changes| self.watcher.committed(changes)));
         refused.into_iter().for_each(|script| script.finish(Ok(())));
         let mut left: Vec<Group> = Vec::new();
@@ -328,45 +332,11 @@ impl CommitFailure {
     }
 }
 
-/// The changes that other transactions had made when a transaction began.
-#[derive(Clone, Copy)]
-struct ChangesBefore {
-    /// The number of the last one.
-    seq: i64,
-    /// The number of the last one that the cache of this process has.
-    known: Option<i64>,
-}
-
-impl ChangesBefore {
-    /// Whether the transaction saw a change that the cache may lack. A script may have relied on it: a key that somebody else
-    /// has revoked needs no write, and yet the cache must not allow it once the call has returned.
-    fn may_be_missing(&self) -> bool {
-        self.known != Some(self.seq)
-    }
-
-    /// Asks for the changes that the cache lacks. `None` if that may be all of them.
-    fn query(&self) -> Option<Query<'static>> {
-        self.since().map(changes::query)
-    }
-
-    fn since(&self) -> Option<i64> {
-        // A larger number comes from another database.
-        self.known.filter(|known| *known <= self.seq)
-    }
-
-    fn announce(&self, answer: Option<&Vec<Row>>) -> AnnouncedChanges {
-        let everything = Changes { all: true, ..Changes::default() };
-        let since = self.since();
-        let named = since.zip(answer).and_then(|(since, rows)| changes::read_own(rows, since).ok());
-        AnnouncedChanges { first: since.unwrap_or(self.seq) + 1, changes: named.unwrap_or(everything) }
-    }
-}
-
 /// Applies the writes and commits. Returns the changes that the cache lacks, those of these writes among them.
 async fn commit<'a>(
     connection: &Connection,
     writes: impl Iterator<Item = &'a Write>,
-    before: Option<ChangesBefore>,
+    ordered: Option<OwnTransaction>,
 ) -> Result<Option<AnnouncedChanges>, CommitFailure> {
     let mut steps: Vec<PipelineStep<'_>> = match script::statements(writes) {
         Ok(statements) => statements.into_iter().map(PipelineStep::Query).collect(),
@@ -376,22 +346,35 @@ async fn commit<'a>(
         }
     };
     let written = steps.len();
-    if written == 0 && !before.is_some_and(|before| before.may_be_missing()) {
+    if written == 0 && ordered.is_none() {
         rollback(connection).await;
         return Ok(None);
     }
-    steps.extend(before.and_then(|before| before.query()).map(PipelineStep::Query));
-    steps.push(PipelineStep::Text("COMMIT"));
+    steps.extend(ordered.map(|it| PipelineStep::Query(changes::query(it.after()))));
+    // A commit would wait for the disk, for the sake of a lock alone.
+    let end: &[&str] = if written == 0 { &["ROLLBACK"] } else { &COMMIT };
+    steps.extend(end.iter().copied().map(PipelineStep::Text));
+    let unknown = || {
+        let error = if written == 0 { error::connection_lost() } else { error::commit_unknown() };
+        Err(CommitFailure::Unknown(error))
+    };
     match connection.pipeline(&steps).await {
-        Some(Ok(answers)) => Ok(before.map(|before| before.announce(answers.get(written)))),
-        Some(Err(problem)) if error::is_lost(&problem) => Err(CommitFailure::Unknown(error::commit_unknown())),
+        Some(Ok(answers)) => Ok(ordered.map(|transaction| announce(transaction, answers.get(written)))),
+        Some(Err(problem)) if error::is_lost(&problem) => unknown(),
         Some(Err(problem)) => {
             let failure =
                 if error::may_succeed_again(&problem) { CommitFailure::Ended } else { CommitFailure::Refused };
             Err(failure(error::of_statement(&problem)))
         }
-        None => Err(CommitFailure::Unknown(error::commit_unknown())),
+        None => unknown(),
     }
+}
+
+/// The changes that the cache lacks, from the rows of the transaction's question.
+fn announce(transaction: OwnTransaction, rows: Option<&Vec<Row>>) -> AnnouncedChanges {
+    let after = transaction.after();
+    let found = rows.and_then(|rows| changes::read_since(rows, after).ok());
+    transaction.announce(found.unwrap_or_else(|| Changes { all: true, ..Changes::default() }))
 }
 
 async fn rollback(connection: &Connection) {
