@@ -9,12 +9,15 @@ import secrets
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests/servers"))
+sys.path[:0] = [str(ROOT / "tests/servers"), str(ROOT / "tests/python")]
 
 from client import Servers  # noqa: E402
+from program import Served  # noqa: E402
 
 WORDS = 600
 
@@ -43,6 +46,9 @@ FIELD = {"bundling"}
 
 # Pages whose blocks are one script of the shell, with the program of the wheel.
 SHELL = {"cli", "serve"}
+
+# Pages whose programs ask a server, with the scopes of the key that they have.
+SERVED = {"client": "keys:manage,keys:verify,deals:read"}
 
 # Pages whose Rust program is an example of the tests. Those of the other pages are tests of the crate's documentation.
 EXAMPLES = {"README": "readme", "postgresql": "postgresql"}
@@ -94,9 +100,25 @@ def programs(page: Path) -> list[tuple[str, str]]:
     if page.stem in ONE_PROGRAM:
         only = ONE_PROGRAM[page.stem]
         return [(only, "\n".join(program for language, program in found if language == only))]
-    if sorted(language for language, _ in found) != ["js", "python", "rust"]:
-        raise SystemExit(f"{page.name} must have one program in each of python, js and rust")
+    wanted = ["js", "python"] if page.stem in SERVED else ["js", "python", "rust"]
+    if sorted(language for language, _ in found) != wanted:
+        raise SystemExit(f"{page.name} must have one program in each of {', '.join(wanted)}")
     return found
+
+
+@contextmanager
+def server(page: Path, folder: Path) -> Iterator[None]:
+    """Runs a server while the programs of a page need it."""
+    if page.stem not in SERVED:
+        yield
+        return
+    served = Served(folder)
+    try:
+        os.environ["MANAGER"] = served.create("--scopes", SERVED[page.stem])
+        os.environ["SERVER"] = served.start().place
+        yield
+    finally:
+        served.end()
 
 
 def pages(wanted: list[str]) -> list[Path]:
@@ -126,7 +148,7 @@ def run_pages() -> bool:
             continue
         if page.stem in FRAMEWORKS and len(page.read_text().splitlines()) > LINES:
             raise SystemExit(f"{page.name} has more than {LINES} lines")
-        with tempfile.TemporaryDirectory(dir=ROOT / "target") as name:
+        with tempfile.TemporaryDirectory(dir=ROOT / "target") as name, server(page, Path(name)):
             for language, program in programs(page):
                 if language == "rust" and page.stem not in EXAMPLES:
                     continue

@@ -66,4 +66,4 @@ function settle(answer) {
   return JSON.parse(checked(answer));
 }
 
-module.exports = { ...errors, checked, settle };
+module.exports = { ...errors, checked, classOf, settle };

@@ -546,6 +546,90 @@ export class Keywright {
   close(): Promise<void>;
 }
 
+/** The options of `new Client`. */
+export interface ClientOptions {
+  /** The address of the server; `KEYWRIGHT_SERVER_URL`, or else `http://127.0.0.1:8787`, when left out. */
+  url?: string | undefined;
+  /**
+   * A key with `keys:manage` or `keys:verify`, or a session token. Null and undefined throw, so that an environment variable that is
+   * not set does not go unnoticed.
+   */
+  apiKey?: string;
+  /** How long one attempt may take, like `"10s"`, the default. */
+  timeout?: string | undefined;
+  /** How often a request is sent again, 0 to 10; 2 by default. Pauses are random, and follow `Retry-After` up to 30 seconds. */
+  retries?: number | undefined;
+  /**
+   * How long `verify` may repeat a decision that allowed a key, from the moment at which it was asked for, like `"2s"`. A revocation is
+   * noticed after this time. Decisions that count against a limit are never repeated, and `usage_count` counts only requests
+   * to the server. Without it each verification asks the server.
+   */
+  maxStaleness?: string | null | undefined;
+  /** A `fetch` with settings of its own, such as certificates. */
+  fetch?: typeof fetch | undefined;
+}
+
+type WithoutActor<Fields> = Fields extends unknown ? Omit<Fields, "actor"> : never;
+type RemoteChange = WithoutActor<Change>;
+
+/** The keys of the caller's org. The caller is the actor of each change. */
+export interface RemoteKeys {
+  /** Creates a key. Throws `Conflict` with the id of the key if the server made it, and its text was lost with the connection. */
+  create(fields: Omit<CreateKey, "created_by">): Promise<NewKey>;
+  list(fields?: ListKeys): Pages<Key>;
+  get(id: KeyId): Promise<Key>;
+  update(id: KeyId, fields: WithoutActor<UpdateKey>): Promise<Key>;
+  /** Gives the key a new secret. The former one verifies until its grace ends. */
+  rotate(id: KeyId, fields?: WithoutActor<RotateKey>): Promise<NewKey>;
+  /** Ends the former secret now. */
+  endGrace(id: KeyId, fields?: RemoteChange): Promise<Key>;
+  /** Revokes the key with all its secrets, for ever. */
+  revoke(id: KeyId, fields?: RemoteChange): Promise<Key>;
+  disable(id: KeyId, fields?: RemoteChange): Promise<Key>;
+  enable(id: KeyId, fields?: RemoteChange): Promise<Key>;
+  agents(id: KeyId): Promise<readonly AgentUsage[]>;
+  attest(id: KeyId, fields: WithoutActor<Attest>): Promise<readonly AuditEntry[]>;
+}
+
+/** The orgs, for a session that may manage all of them. */
+export interface RemoteOrgs {
+  get(id: string): Promise<OrgRecord>;
+  list(fields?: Paging): Pages<OrgRecord>;
+  update(id: string, fields: WithoutActor<UpdateOrg>): Promise<OrgRecord>;
+  disable(id: string, fields?: RemoteChange): Promise<OrgRecord>;
+  enable(id: string, fields?: RemoteChange): Promise<OrgRecord>;
+  /** Revokes every key of an org. Returns their number. */
+  revokeKeys(id: string, fields?: RemoteChange): Promise<number>;
+}
+
+/** Verification by a server. */
+export interface RemoteVerifier {
+  /**
+   * Verifies the text of a key. When the server cannot be asked, the code is `unavailable`. Throws `Forbidden` if the server refuses the
+   * client's own key.
+   */
+  verify(text: Presented, request?: Request): Promise<Decision>;
+  /** Verifies and returns the key. Throws {@link Denied} for a denied key. */
+  authenticate(text: Presented, request?: Request): Promise<Key>;
+}
+
+/**
+ * A server of keys: the calls of an engine, over HTTP. A request that got no answer is sent again if that is safe: a read, a
+ * change with an idempotency key, which the client makes, or a request that the server has not run.
+ */
+export interface Client extends RemoteVerifier, AsyncDisposable {}
+export class Client {
+  constructor(options?: ClientOptions);
+  constructor(url: string, options?: Omit<ClientOptions, "url">);
+  readonly keys: RemoteKeys;
+  readonly orgs: RemoteOrgs;
+  readonly audit: { list(fields?: ListAudit): Pages<AuditEntry> };
+  /** Returns a handle that verifies only the keys of this org. */
+  org(id: string): RemoteVerifier;
+  /** Refuses further calls. */
+  close(): Promise<void>;
+}
+
 /**
  * Wraps a stream and masks everything written to it that has the shape of the engine's keys. Text that may be the start of a
  * key (after the last character outside `[0-9A-Za-z_-]`) waits for the next write or the end.

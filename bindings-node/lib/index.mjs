@@ -2,6 +2,7 @@ import keywright from "./index.cjs";
 
 export const {
   Keywright,
+  Client,
   Key,
   NewKey,
   Page,

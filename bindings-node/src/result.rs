@@ -43,3 +43,10 @@ pub(crate) fn to_result(outcome: Result<String, Error>) -> CallResult {
         Err(error) => Either::B(error.into()),
     }
 }
+
+/// Returns the code of each denial, by its code in the bodies of HTTP, as JSON.
+#[napi(catch_unwind)]
+pub fn wire_codes() -> String {
+    let codes = keywright::Code::ALL.iter().map(|code| (code.wire().to_owned(), code.as_str().into()));
+    serde_json::Value::Object(codes.collect()).to_string()
+}

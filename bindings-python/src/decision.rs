@@ -1,11 +1,12 @@
 //! The outcome of a verification. Its fields become Python values on first access.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::OnceLock;
 
-use keywright::Decision as Outcome;
 use keywright::ffi::cache_key;
+use keywright::{Code, Decision as Outcome};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -61,6 +62,12 @@ impl DecisionData {
             agent: outcome.agent().map(str::to_owned),
         })
     }
+}
+
+/// The code of each denial, by its code in the bodies of HTTP.
+#[pyfunction]
+pub(crate) fn _wire_codes() -> BTreeMap<&'static str, &'static str> {
+    Code::ALL.iter().map(|code| (code.wire(), code.as_str())).collect()
 }
 
 thread_local! {

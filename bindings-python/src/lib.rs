@@ -38,7 +38,7 @@ mod native {
     #[pymodule_export]
     use super::clock::ManualClock;
     #[pymodule_export]
-    use super::decision::Decision;
+    use super::decision::{_wire_codes, Decision};
     #[pymodule_export]
     use super::engine::{_flush_open, Config, Keywright, Unopened};
     #[pymodule_export]
@@ -58,7 +58,7 @@ mod native {
     #[pymodule_export]
     use super::page::Page;
     #[pymodule_export]
-    use super::pickle::_unpickle;
+    use super::pickle::{_issued, _unpickle};
     #[pymodule_export]
     use super::records::{
         AgentUsage, AuditCheck, AuditEntry, AuditHead, Event, Key, Limit, LimitState, OrgRecord, Parsed, Secret,

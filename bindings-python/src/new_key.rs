@@ -1,6 +1,6 @@
 //! A new key. Everything that shows the record as a whole hides its text.
 
-use keywright::ffi::HIDDEN;
+use keywright::ffi::{HIDDEN, hidden};
 use keywright::{ApiKey, Error, FieldError, IssuedKey};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -25,6 +25,10 @@ impl NewKey {
 
     pub(crate) fn unpickled(py: Python<'_>, key: Key) -> PyResult<Bound<'_, Self>> {
         Self::build(py, key, None)
+    }
+
+    pub(crate) fn received(py: Python<'_>, key: Key, text: String) -> PyResult<Bound<'_, Self>> {
+        Self::build(py, key, Some(hidden(text)))
     }
 
     fn build(py: Python<'_>, key: Key, text: Option<ApiKey>) -> PyResult<Bound<'_, Self>> {

@@ -29,7 +29,7 @@ impl Items {
     }
 }
 
-type Fetch = dyn Fn(Python<'_>, Fields) -> PyResult<Items> + Send + Sync;
+type Fetch = dyn Fn(Python<'_>, Vec<(String, Value)>) -> PyResult<Items> + Send + Sync;
 
 /// One page of a list. Iteration covers this page and all that follow.
 #[pyclass(frozen, mapping, weakref, module = "keywright")]
@@ -46,11 +46,12 @@ impl Page {
         keywords: Option<Keywords<'_, '_>>,
         fetch: impl Fn(Python<'_>, Fields) -> PyResult<Items> + Send + Sync + 'static,
     ) -> PyResult<Self> {
+        let fetch = move |py: Python<'_>, arguments| fetch(py, Fields::new(Casing::Snake, arguments));
         Self::fetched(py, entries(keywords)?, Arc::new(fetch))
     }
 
     fn fetched(py: Python<'_>, arguments: Vec<(String, Value)>, fetch: Arc<Fetch>) -> PyResult<Self> {
-        let items = fetch(py, Fields::new(Casing::Snake, arguments.clone()))?;
+        let items = fetch(py, arguments.clone())?;
         Ok(Self { items, arguments, fetch })
     }
 }
@@ -70,6 +71,20 @@ impl Page {
     #[getter]
     fn next_cursor(&self) -> Option<&str> {
         self.items.next_cursor.as_deref()
+    }
+
+    /// Returns a page that a server has sent. `turn` fetches the parts of the page at a cursor.
+    #[staticmethod]
+    fn _received(data: Vec<Py<PyAny>>, has_more: bool, next_cursor: Option<String>, turn: Py<PyAny>) -> Self {
+        let fetch = move |py: Python<'_>, arguments: Vec<(String, Value)>| {
+            let cursor = arguments.into_iter().find_map(|(_, value)| match value {
+                Value::Text(cursor) => Some(cursor),
+                _ => None,
+            });
+            let (data, has_more, next_cursor) = turn.call1(py, (cursor,))?.extract(py)?;
+            Ok(Items { data, has_more, next_cursor })
+        };
+        Self { items: Items { data, has_more, next_cursor }, arguments: Vec::new(), fetch: Arc::new(fetch) }
     }
 
     /// Returns the next page, or `None` for the last one.

@@ -1,4 +1,4 @@
-//! Unpickling of records.
+//! Records from their plain data: those of a pickle, and those of a server.
 
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 
 use crate::decision::Decision;
 use crate::new_key::NewKey;
-use crate::records::{AuditCheck, AuditEntry, AuditHead, Key, Limit, LimitState, OrgRecord, Parsed, Secret};
+use crate::records::{
+    AgentUsage, AuditCheck, AuditEntry, AuditHead, Key, Limit, LimitState, OrgRecord, Parsed, Secret,
+};
 
 /// Makes a record from its class name and its plain data as JSON.
 #[pyfunction]
@@ -23,9 +25,16 @@ pub(crate) fn _unpickle<'py>(py: Python<'py>, class: &str, json: &str) -> PyResu
         "AuditEntry" => read::<AuditEntry>(json)?.into_bound_py_any(py),
         "AuditHead" => read::<AuditHead>(json)?.into_bound_py_any(py),
         "AuditCheck" => read::<AuditCheck>(json)?.into_bound_py_any(py),
+        "AgentUsage" => read::<AgentUsage>(json)?.into_bound_py_any(py),
         "Parsed" => read::<Parsed>(json)?.into_bound_py_any(py),
         other => Err(PyValueError::new_err(format!("no record of Keywright is called {other}"))),
     }
+}
+
+/// Makes a new key that a server has sent, from its plain data as JSON and its text.
+#[pyfunction]
+pub(crate) fn _issued<'py>(py: Python<'py>, json: &str, text: String) -> PyResult<Bound<'py, NewKey>> {
+    NewKey::received(py, read(json)?, text)
 }
 
 fn read<T: DeserializeOwned>(json: &str) -> PyResult<T> {
@@ -33,5 +42,5 @@ fn read<T: DeserializeOwned>(json: &str) -> PyResult<T> {
 }
 
 fn invalid(error: serde_json::Error) -> PyErr {
-    PyValueError::new_err(format!("this pickle holds no such record: {error}"))
+    PyValueError::new_err(format!("this is no such record: {error}"))
 }

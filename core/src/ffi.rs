@@ -9,7 +9,7 @@ use crate::decision::{Allowed, Decision, Request};
 use crate::error::Error;
 use crate::http::{Head, Http, Needs, Outcome};
 use crate::keyring::{Audit, Config, Keywright};
-use crate::record::KeyId;
+use crate::record::{ApiKey, KeyId};
 
 pub use crate::casing::Casing;
 pub use crate::input::{Fields, FromFields, Value};
@@ -17,6 +17,16 @@ pub use crate::key::LONGEST_TEXT;
 pub use crate::keyring::{end_events, flush_open};
 pub use crate::record::HIDDEN;
 pub use crate::wait::{Boxed, Ready, block_for, block_on, is_locked_out, now_or_later};
+
+/// The text of a key that a server has sent, hidden from logs and JSON.
+///
+/// ```
+/// assert!(!format!("{:?}", keywright::ffi::hidden("acme_live_x".into())).contains("acme"));
+/// ```
+#[must_use]
+pub fn hidden(text: String) -> ApiKey {
+    ApiKey::new(text)
+}
 
 /// The handlers of a fork, for `pthread_atfork`.
 pub mod fork {

@@ -18,6 +18,10 @@ pub mod cli {}
 #[doc = include_str!("../guide/serve.md")]
 pub mod serve {}
 
+#[cfg(feature = "cli")]
+#[doc = include_str!("../guide/client.md")]
+pub mod client {}
+
 #[doc = include_str!("../guide/limits.md")]
 pub mod limits {}
 

@@ -22,6 +22,7 @@ FRAMEWORKS = (
     "fastapi",
     "flask",
     "litestar",
+    "httpx",
     "mcp",
     "pydantic",
     "pydantic_core",

@@ -5,7 +5,23 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from keywright import AsyncKeywright, AsyncPage, AuditEntry, Decision, Denied, Key, Keywright, KeywrightError, NewKey, OrgRecord, Page
+import httpx
+
+from keywright import (
+    AsyncClient,
+    AsyncKeywright,
+    AsyncPage,
+    AuditEntry,
+    Client,
+    Decision,
+    Denied,
+    Key,
+    Keywright,
+    KeywrightError,
+    NewKey,
+    OrgRecord,
+    Page,
+)
 from keywright.logging import RedactingFilter
 from keywright.testing import ManualClock
 
@@ -67,6 +83,25 @@ async def awaited() -> None:
         names: list[str] = [it.name async for it in page]
         ids: list[str] = [it.id async for it in kw.orgs.list()]
         print(decision, key, names, ids, kw.redact("text"), RedactingFilter(kw))
+
+
+def remote() -> None:
+    with Client("https://keys.example", api_key="text", max_staleness="2s", http=httpx.Client()) as client:
+        new: NewKey = client.keys.create(name="CI", scopes={"deals:read"}, expires_in_days=365)
+        key: Key = client.org("acme").authenticate(new.api_key, scopes="deals:read")
+        decision: Decision = client.verify(None)
+        names: list[str] = [it.name for it in client.keys.list(limit=5)]
+        entries: Page[AuditEntry] = client.audit.list(key_id=key.id)
+        print(decision, names, entries)
+
+
+async def remote_awaited() -> None:
+    async with AsyncClient(api_key="text", timeout=timedelta(seconds=5)) as client:
+        new: NewKey = await client.keys.rotate("id", grace="1h")
+        key: Key = await client.org("acme").authenticate(new.api_key)
+        page: AsyncPage[Key] = await client.keys.list(limit=5)
+        names: list[str] = [it.name async for it in client.keys.list()]
+        print(key, page, names)
 
 
 def wrong(kw: Keywright) -> None:

@@ -1,5 +1,7 @@
 """The API-key engine that a SaaS back end embeds: issue, verify, scope, rotate and revoke."""
 
+from typing import TYPE_CHECKING, Any
+
 from keywright._native import (
     AgentUsage,
     Audit,
@@ -38,9 +40,13 @@ from keywright.errors import (
 )
 from keywright.exit import watch as _watch
 
+if TYPE_CHECKING:
+    from keywright.client import AsyncClient, Client
+
 __all__ = [
     "AgentUsage",
     "AsyncAudit",
+    "AsyncClient",
     "AsyncKeys",
     "AsyncKeywright",
     "AsyncOrg",
@@ -50,6 +56,7 @@ __all__ = [
     "AuditCheck",
     "AuditEntry",
     "AuditHead",
+    "Client",
     "Closed",
     "Conflict",
     "Decision",
@@ -79,3 +86,12 @@ __all__ = [
 ]
 
 _watch()
+
+
+def __getattr__(name: str) -> Any:
+    # The client of a server is imported on first use, since most programs have the engine.
+    if name in ("AsyncClient", "Client"):
+        from keywright import client  # noqa: PLC0415
+
+        return getattr(client, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -43,9 +43,11 @@ __all__ = [
     "__version__",
     "_call_unless_left",
     "_flush_open",
+    "_issued",
     "_request_id",
     "_run_cli",
     "_unpickle",
+    "_wire_codes",
 ]
 
 _T = TypeVar("_T", covariant=True)
@@ -956,6 +958,10 @@ class Page(_Record, Generic[_T]):
     @classmethod
     def __class_getitem__(cls, item: object) -> GenericAlias: ...
     def _next(self) -> Page[_T] | None: ...
+    @staticmethod
+    def _received(
+        data: list[Any], has_more: bool, next_cursor: str | None, turn: Callable[[str], tuple[list[Any], bool, str | None]]
+    ) -> Page[Any]: ...
 
 @final
 class ManualClock:
@@ -1002,9 +1008,11 @@ class PendingVerification:
 
 def _flush_open() -> None: ...
 def _call_unless_left(call: Callable[[], _T], is_left: Callable[[], bool]) -> _T: ...
+def _issued(json: str, text: str) -> NewKey: ...
 def _request_id(headers: _Lines) -> str: ...
 def _run_cli(arguments: list[str]) -> int: ...
 def _unpickle(class_: str, json: str) -> Any: ...
+def _wire_codes() -> dict[str, str]: ...
 
 _Lines: TypeAlias = Sequence[tuple[bytes, bytes] | tuple[str, str] | Sequence[bytes]]
 

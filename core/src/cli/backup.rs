@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::CommandContext;
+use super::audit::check_chain;
 use super::exit::{FAILED, Stop};
-use crate::keyring::Keywright;
 use crate::wait::block_on;
 
 #[derive(Args)]
@@ -23,13 +23,7 @@ pub(super) fn run(arguments: &BackupArguments, context: &mut CommandContext) -> 
         .map_err(|error| Stop::Failed(format!("{} is no path: {}", arguments.to.display(), error.kind())))?;
     block_on(config.clone().back_up(to.clone()))?;
     // Only a copy that opens with a whole audit chain is a backup.
-    let copy = config.on_database(&format!("sqlite:{}", to.display())).read_only(true);
-    let check = block_on(async {
-        let kw: Keywright = copy.build().await?;
-        let check = kw.every_org().audit().verify().await;
-        kw.close().await;
-        check
-    })?;
+    let check = check_chain(config.on_database(&format!("sqlite:{}", to.display())))?;
     let file = to.display().to_string();
     let record = json!({"file": file, "ok": check.ok, "checked": check.checked, "problem": check.problem});
     context.printer.record(&record, "file")?;

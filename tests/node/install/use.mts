@@ -3,6 +3,7 @@
 import { strict as assert } from "node:assert";
 import { Console } from "node:console";
 import {
+  Client,
   Denied,
   Keywright,
   KeywrightError,
@@ -94,6 +95,15 @@ async function main(): Promise<Keywright> {
   assert.throws(() => (made.name = "other"));
   // @ts-expect-error: a pepper that is missing is refused
   assert.throws(() => new Keywright("sqlite:x.db", { brand: "liq", pepper: undefined }));
+
+  const client: Client = new Client({ apiKey: text, url: "http://127.0.0.1:1", retries: 0, timeout: "1m" });
+  const remote: Decision = await client.verify(text, { scopes: ["deals:read"] });
+  assert.equal(remote.code, "unavailable");
+  const unreached: Promise<Key> = client.keys.get(made.id);
+  await assert.rejects(unreached, { code: "unavailable" });
+  // @ts-expect-error: the caller of the server is the actor, and no option of a call
+  await assert.rejects(client.keys.revoke(made.id, { actor: "alice" }));
+  await client.close();
   assert.equal(new ManualClock().now().toISOString(), "2026-01-01T00:00:00.000Z");
   return kw;
 }

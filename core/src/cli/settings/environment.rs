@@ -11,6 +11,9 @@ const PREFIX: &str = "KEYWRIGHT_";
 /// The variable that names the file with the settings.
 pub(super) const CONFIG: &str = "KEYWRIGHT_CONFIG";
 
+/// The variable with the address of a server, for clients.
+const CLIENT: &str = "KEYWRIGHT_SERVER_URL";
+
 /// Lists, which a variable separates by commas.
 const LISTS: [&str; 4] = ["environments", "environment", "accept_formats", "retired_hashes"];
 const INTEGERS: [&str; 4] = ["max_connections", "keys_in_memory", "expiring_days", "idle_days"];
@@ -34,7 +37,8 @@ pub(super) fn text(name: &str) -> Result<Option<String>, Stop> {
 pub(super) fn variables() -> Result<Variables, Stop> {
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let mut names: Vec<String> = names.filter(|name| name.starts_with(PREFIX) && name != CONFIG).collect();
+    let mut names: Vec<String> =
+        names.filter(|name| name.starts_with(PREFIX) && ![CONFIG, CLIENT].contains(&name.as_str())).collect();
     // The environment has no order, and errors shall be the same each time.
     names.sort();
     for variable in names {
