@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every step of tests/run.sh. A failing step hides no other; the exit code says whether all passed.
-# A step that hangs fails after 40 minutes: its processes are listed and ended, and the next step begins.
+# A step that hangs fails after 30 minutes: its processes are listed and ended, and the next step begins.
 #
 #   bash tests/all.sh [--long]
 #
@@ -14,7 +14,7 @@ case "${1-}" in
   --long) kinds='step|long' ;;
   *) printf 'unknown option %s; there is only --long\n' "$1" >&2; exit 2 ;;
 esac
-most=${STEP_SECONDS:-2400}
+most=${STEP_SECONDS:-1800}
 passed=0
 failed=0
 report=""

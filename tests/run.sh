@@ -94,10 +94,10 @@ step_python() {
   else "$python" -m pytest -q tests/python -k "$filter"; fi
 }
 
-# node_test FILE... [OPTION...]: shows the failures, and the counts. A test that hangs fails after 20 minutes.
+# node_test FILE... [OPTION...]: shows the failures, and the counts. A test that hangs fails after 10 minutes.
 node_test() {
   local said=target/node-tests.log code
-  node --test --test-timeout 1200000 --test-reporter tap "$@" >"$said" 2>&1
+  node --test --test-timeout 600000 --test-reporter tap "$@" >"$said" 2>&1
   code=$?
   [ "$code" = 0 ] || grep -A 30 '^ *not ok' "$said"
   tail -n 8 "$said"
