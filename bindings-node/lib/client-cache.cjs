@@ -30,9 +30,9 @@ class DecisionCache {
     return undefined;
   }
 
-  /** Remembers a decision that allows a key and counts against no limit. */
+  /** Remembers a decision that allows a key and counts against nothing, of which a list would tell. */
   put(name, sentAt, decision) {
-    if (!decision.allowed || decision.limits.length > 0) return;
+    if (!decision.allowed || Object.values(decision).some((it) => Array.isArray(it) && it.length > 0)) return;
     this.#found.delete(name);
     if (this.#found.size >= MOST) this.#found.delete(this.#found.keys().next().value);
     this.#found.set(name, { sentAt, decision });

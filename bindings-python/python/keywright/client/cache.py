@@ -46,8 +46,8 @@ class DecisionCache:
             return None
 
     def put(self, name: bytes, sent_at: float, decision: Decision) -> None:
-        """Remembers a decision that allows a key and counts against no limit."""
-        if not decision.allowed or decision.limits:
+        """Remembers a decision that allows a key and counts against nothing, of which a list would tell."""
+        if not decision.allowed or any(value != [] for value in decision.to_dict().values() if isinstance(value, list)):
             return
         with self._lock:
             while len(self._found) >= MOST:

@@ -139,9 +139,12 @@ def _refusal(reply: Reply, value: dict[str, Any], server: str) -> KeywrightError
 
 def denial(code: str, message: str, status: int, wait: float | None = None) -> Decision:
     """A decision that denies, without a key."""
-    fields: dict[str, Any] = {"allowed": False, "code": code, "message": message, "status": status, "key": None}
-    fields |= {"missing_scopes": [], "limits": [], "retry_after_seconds": None if wait is None else int(wait)}
-    decision: Decision = record("Decision", json.dumps(fields | {"deprecated": False, "grace_ends_at": None, "agent": None}))
+    # Every list is empty, and every other field is null.
+    schemas: dict[str, Any] = Decision._json_schema()["properties"]
+    fields: dict[str, Any] = {name: [] if schema.get("type") == "array" else None for name, schema in schemas.items()}
+    fields |= {"allowed": False, "code": code, "message": message, "status": status, "deprecated": False}
+    fields["retry_after_seconds"] = None if wait is None else int(wait)
+    decision: Decision = record("Decision", json.dumps(fields))
     return decision
 
 
