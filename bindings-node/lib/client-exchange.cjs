@@ -5,7 +5,8 @@
 const { setTimeout: sleep } = require("node:timers/promises");
 
 const FIRST_PAUSE = 250;
-const LONGEST_PAUSE = 30_000;
+// In seconds, as a server asks for it.
+const LONGEST_WAIT = 30;
 
 /** Codes of errors before a request was sent. */
 const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
@@ -43,16 +44,12 @@ function pauseAfter(outcome, attempt, isRepeatable) {
   const backoff = FIRST_PAUSE * 2 ** attempt * (0.5 + Math.random() / 2);
   if (outcome.lost !== undefined) return isRepeatable || !outcome.isSent ? backoff : null;
   const { status, wait } = outcome;
-  const asked = wait === null ? null : wait * 1_000 + backoff;
-  // A limit that tells no time, such as a balance, does not come back by itself.
-  if (status === 429) return within(asked);
-  if (status === 503) return within(asked ?? backoff);
+  const asked = wait !== null && wait <= LONGEST_WAIT ? wait * 1_000 + backoff : null;
+  // The same request still runs, or a limit is used up. One that tells no time, such as a balance, does not come back by itself.
+  if (status === 409 || status === 429) return asked;
+  if (status === 503) return wait === null ? backoff : asked;
   // A proxy does not know whether the server has run the request.
-  if (status === 502 || status === 504) return isRepeatable ? backoff : null;
-  // The same request still runs.
-  return status === 409 ? within(asked) : null;
+  return (status === 502 || status === 504) && isRepeatable ? backoff : null;
 }
-
-const within = (pause) => (pause !== null && pause <= LONGEST_PAUSE + FIRST_PAUSE * 1_024 ? pause : null);
 
 module.exports = { exchange };

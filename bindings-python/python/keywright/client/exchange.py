@@ -11,8 +11,10 @@ __all__ = ["Exchange", "Lost", "Reply", "Request", "exchange"]
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 30.0
-# The server, or a proxy in front of it, has not run the request.
-REFUSED = (429, 503)
+# The server has not run the request, and tells when it will: the same request still runs, or a limit is used up. A limit that tells
+# no time, such as a balance, does not come back by itself.
+TIMED = (409, 429)
+BUSY = 503
 # A proxy does not know whether the server has run it.
 UNKNOWN = (502, 504)
 
@@ -80,15 +82,9 @@ def _pause(request: Request, outcome: Reply | Lost, attempt: int) -> float | Non
     if isinstance(outcome, Lost):
         return backoff if request.repeatable or not outcome.sent else None
     asked = outcome.retry_after()
-    if outcome.status in REFUSED:
-        # A limit that tells no time, such as a balance, does not come back by itself.
-        wait = asked if asked is not None or outcome.status != REFUSED[0] else LONGEST_PAUSE + 1
-    elif outcome.status in UNKNOWN and request.repeatable:
-        wait = None
-    elif outcome.status == 409 and asked is not None:  # noqa: PLR2004 - the same request still runs
-        wait = asked
-    else:
-        return None
-    if wait is None:
-        return backoff
-    return wait + backoff if wait <= LONGEST_PAUSE else None
+    wait = asked + backoff if asked is not None and asked <= LONGEST_PAUSE else None
+    if outcome.status in TIMED:
+        return wait
+    if outcome.status == BUSY:
+        return backoff if asked is None else wait
+    return backoff if outcome.status in UNKNOWN and request.repeatable else None
