@@ -1,6 +1,6 @@
 """The client of a server beside the same request by httpx: one verification after the other, in turns.
 
-`python tests/bench/client.py` prints medians and their ratio. It needs the built package.
+`python tests/bench/remote.py` prints medians and their ratio. It needs the built package.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> int:
                     "client": lambda: client.verify(key, scopes="deals:read").allowed,
                 }
                 assert all(act() is True for act in ways.values())
-                found = {name: [] for name in ways}
+                found: dict[str, list[float]] = {name: [] for name in ways}
                 for _ in range(ROUNDS):
                     for name, act in ways.items():
                         found[name].append(took(act))
