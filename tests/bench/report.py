@@ -346,7 +346,7 @@ Keys are of `hmac-sha256` and in memory; the limit is of 1,000,000,000 requests 
 
 - "One limit more" is a verification with a limit less one without, in windows of 128 calls.
 - At 100,000 requests a second, windows of 100 calls begin every millisecond, and a round is half a second: the figure is the mean of all
-  its calls, those that wait for Redis among them. The scripts that Redis has run are counted by itself.
+  its calls, those that wait for Redis among them. Redis itself counts the scripts that it has run, in rounds without a pause in between.
 - A slow key is one of 5,000 that are used in turn, so that each use buys one request. A raw call is `EVALSHA` of the same script by the
   crate redis, in a runtime of `#[tokio::main]`.
 - The four programs are in Rust, Python, Node and Python again. They share one limit of 6,000 a minute with a burst of 1,000 and ask as

@@ -1,10 +1,15 @@
-// The application of cluster.test.mjs: four workers of Node's cluster, and a table of limits that they share.
+// The application of cluster.test.mjs: four workers of Node's cluster, and the limits that they share.
 import cluster from "node:cluster";
 import express from "express";
 import { Keywright } from "keywright";
 import { guard } from "keywright/express";
 
+/** Requests a minute and at once, for all keys of an org together. */
 export const LIMITS = { read: [100, 20], write: [30, 10], card_creation: [10, 5] };
+
+/** Requests a minute and at once, for each key of a tier, and the cost of a request. */
+export const TIERS = { basic: 100, standard: 1_000, premium: 10_000 };
+export const COST = 20;
 
 const WORKERS = 4;
 
@@ -13,8 +18,16 @@ function work() {
   const limits = Object.fromEntries(
     rows.map(([name, [rate, burst]]) => [name, { rate, burst, per: "org", operation: name }]),
   );
-  const kw = new Keywright(process.env.DATABASE, { brand: "lk", pepper: process.env.PEPPER, limits });
-  const routes = rows.map(([name]) => ({ path: `/${name}`, operation: name }));
+  const limiter = process.env.KEYWRIGHT_TEST_LIMITER;
+  const kw = new Keywright(process.env.DATABASE, {
+    brand: "lk",
+    pepper: process.env.PEPPER,
+    limits,
+    tiers: TIERS,
+    limiter,
+  });
+  const operations = rows.map(([name]) => ({ path: `/${name}`, operation: name }));
+  const routes = [{ path: "/tier", cost: COST }, ...operations];
   const app = express().use(guard(kw, { routes }));
   app.use((_request, response) => response.end());
   app.listen(0, "127.0.0.1");

@@ -1,12 +1,15 @@
+// Limits that the workers of a cluster share. `KEYWRIGHT_TEST_STORE` and `KEYWRIGHT_TEST_LIMITER` name another store and another
+// limiter than those of one machine.
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { request } from "node:http";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Keywright } from "keywright";
-import { LIMITS } from "./cluster-app.mjs";
-import { PATIENCE, PEPPER, url } from "./fixture.mjs";
+import { COST, LIMITS, TIERS } from "./cluster-app.mjs";
+import { folder, PATIENCE, PEPPER } from "./fixture.mjs";
 
 const program = fileURLToPath(new URL("./cluster-app.mjs", import.meta.url));
 
@@ -19,13 +22,38 @@ async function ask(port, path, key) {
   return response.statusCode;
 }
 
+/** Eight clients of some keys get together what a limit says, and no more. Each asks until it is refused. */
+async function holds(port, path, keys, [rate, burst], cost = 1) {
+  const begin = performance.now();
+  const deadline = begin + PATIENCE;
+  const admitted = async (client) => {
+    for (let count = 0; ; count += cost) {
+      const status = await ask(port, path, keys[client % keys.length]);
+      if (status !== 200) {
+        assert.equal(status, 429);
+        return count;
+      }
+    }
+  };
+  let total = 0;
+  // A worker may hold a few requests in stock for a moment.
+  while (total < burst) {
+    assert.ok(performance.now() < deadline, `${path}: ${total} of ${burst}`);
+    const counts = await Promise.all(Array.from({ length: 8 }, (_, client) => admitted(client)));
+    total += counts.reduce((sum, count) => sum + count, 0);
+  }
+  const most = burst + Math.ceil(((performance.now() - begin) * rate) / 60_000);
+  assert.ok(total <= most, `${path}: ${total} of ${burst} to ${most}`);
+}
+
 test("workers of a cluster admit together what a limit says", async (t) => {
-  const place = url(t);
-  const kw = new Keywright(place, { brand: "lk", pepper: PEPPER });
+  const store = process.env.KEYWRIGHT_TEST_STORE ?? `sqlite:${folder(t)}/`;
+  const place = `${store}cluster_${randomBytes(8).toString("hex")}`;
+  const kw = new Keywright(place, { brand: "lk", pepper: PEPPER, tiers: TIERS });
   t.after(() => kw.close());
-  const [acme, other] = [kw.org("acme"), kw.org("other")];
-  const keys = [(await acme.keys.create({ name: "a" })).api_key, (await acme.keys.create({ name: "b" })).api_key];
-  const { api_key: unspent } = await other.keys.create({ name: "c" });
+  const create = async (org, options) => (await kw.org(org).keys.create({ name: "CI", ...options })).api_key;
+  const keys = [await create("acme"), await create("acme")];
+  const unspent = await create("other");
   const server = fork(program, { env: { ...process.env, DATABASE: place, PEPPER } });
   const ended = once(server, "exit");
   t.after(async () => {
@@ -33,22 +61,12 @@ test("workers of a cluster admit together what a limit says", async (t) => {
     await ended;
   });
   const [port] = await once(server, "message");
-  for (const [name, [rate, burst]] of Object.entries(LIMITS)) {
-    const begin = performance.now();
-    // Eight clients ask until each is refused once.
-    const admitted = async (client) => {
-      for (let count = 0; ; count += 1) {
-        const status = await ask(port, `/${name}`, keys[client % 2]);
-        if (status !== 200) {
-          assert.equal(status, 429);
-          return count;
-        }
-      }
-    };
-    const counts = await Promise.all(Array.from({ length: 8 }, (_, client) => admitted(client)));
-    const total = counts.reduce((sum, count) => sum + count, 0);
-    const most = burst + Math.ceil(((performance.now() - begin) * rate) / 60_000);
-    assert.ok(burst <= total && total <= most, `${name}: ${total} of ${burst} to ${most}`);
+  for (const [name, numbers] of Object.entries(LIMITS)) {
+    await holds(port, `/${name}`, keys, numbers);
     assert.equal(await ask(port, `/${name}`, unspent), 200);
+  }
+  for (const [tier, rate] of Object.entries(TIERS)) {
+    await holds(port, "/tier", [await create("acme", { tier })], [rate, rate], COST);
+    assert.equal(await ask(port, "/tier", await create("acme", { tier })), 200);
   }
 });

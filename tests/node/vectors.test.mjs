@@ -203,6 +203,17 @@ const scenario = async (t, it) => {
 
 for (const name of ["scenario", "limit", "meter"]) vectors(name, scenario);
 
+// Linux alone has a file that processes map.
+if (process.platform === "linux" && !process.env.KEYWRIGHT_TEST_STORE) {
+  test("the limiter of the machine keeps the vectors of limits", async (t) => {
+    const cases = read("limit.json").tests.filter((it) => !it.config.limiter);
+    assert.ok(cases.length > 50);
+    // It counts as the limiter of the process does, and shares.
+    const on = (name, it) => (name === "shared" ? true : name === "config" ? { ...it, limiter: "machine" } : it);
+    for (const it of JSON.parse(JSON.stringify(cases), on)) await scenario(t, it);
+  });
+}
+
 /** The engine of all bad inputs, which change nothing, with what their file has made first. */
 let given;
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -189,6 +191,26 @@ def test_case(mode: Mode, given: World, name: str, case: Case) -> None:
         bad_input(mode, given, case)
     else:
         INTERPRETERS[name](mode, case)
+
+
+def on_machine(given: Any) -> Any:
+    """What a case expects of the limiter of the machine, which counts as the one of the process does, and shares."""
+    if isinstance(given, dict):
+        return {name: True if name == "shared" else on_machine(it) for name, it in given.items()}
+    return [on_machine(it) for it in given] if isinstance(given, list) else given
+
+
+# Linux alone has a file that processes map.
+if sys.platform == "linux" and "KEYWRIGHT_TEST_STORE" not in os.environ:
+
+    def test_the_limiter_of_the_machine_keeps_the_vectors_of_limits(mode: Mode) -> None:
+        cases = [it for it in load("limit.json")["tests"] if "limiter" not in it["config"]]
+        assert len(cases) > 50
+        for case in on_machine(cases):
+            for options in (case, *case["steps"]):
+                if "config" in options:
+                    options["config"]["limiter"] = "machine"
+            scenario(mode, case)
 
 
 def test_every_case_is_run() -> None:

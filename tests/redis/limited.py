@@ -52,6 +52,11 @@ class Limited:
         assert PASSWORD not in said and ESCAPED not in said and PEPPER not in said
         return said
 
+    def budget(self, server: dict[str, Any]) -> str:
+        """The key of the only budget on a server, beside the one that an engine writes when it connects."""
+        [found] = [it for it in self.servers("command", server["name"], words="KEYS *") if set(it.partition(":")[2]) != {"0"}]
+        return str(found)
+
     def shares(self, kw: Keywright) -> bool:
         """Whether a request is counted in Redis."""
         decision = kw.verify(self.key)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from limited import Limited
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def says(said: str, *parts: str) -> None:
@@ -49,6 +55,14 @@ def test_every_version_sells_to_all_engines(limited: Limited, version: str) -> N
         assert [it.code for it in decisions] == [None] * 5 + ["rate_limited"] * 2
         assert all(state.shared for it in decisions for state in it.limits)
     limited.servers("stop", server["name"])
+
+
+def test_every_version_keeps_the_contracts(limited: Limited, version: str) -> None:
+    """Those of shared places and of limiters, in the program of the step `rust`."""
+    command = "cargo test --quiet --workspace --test engine -- every_check_of --skip the_contract"
+    environment = {**os.environ, "KEYWRIGHT_TEST_LIMITER": limited.server(version=version)["url"]}
+    done = subprocess.run(command.split(), cwd=ROOT, env=environment, capture_output=True, text=True)
+    says(done.stdout + done.stderr, "shared limits: 6 checks", "limiters: 8 checks of 1", "2 passed")
 
 
 def test_a_password(limited: Limited) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from asking import agree, asking
 from forks import ended, forked
 from keywright import AsyncKeywright
 from limited import ESCAPED, LIMITS, PASSWORD, PEPPER
+from outage import POLICIES, Outage
+from workers import SERVERS, run_workers
 
 if TYPE_CHECKING:
     from limited import Limited
@@ -21,20 +26,50 @@ ROOT = Path(__file__).parents[2]
 WIDE = {"all": {"rate": 60_000, "burst": 10_000}}
 
 
-def test_a_killed_server_comes_back(limited: Limited, until: Any) -> None:
+def test_a_killed_server_comes_back(limited: Limited) -> None:
     server = limited.server()
-    policies = {it: {"all": {**WIDE["all"], "when_unreachable": it}} for it in ("local", "refuse", "allow")}
-    engines = {it: limited.open(server["url"], limits) for it, limits in policies.items()}
-    assert all(limited.shares(kw) for kw in engines.values())
-    limited.servers("stop", server["name"])
-    # Stock that was bought before lasts for a moment.
-    until(lambda: engines["refuse"].verify(limited.key).code == "unavailable")
-    until(lambda: not limited.shares(engines["local"]))
-    until(lambda: not limited.shares(engines["allow"]))
-    assert engines["local"].verify(limited.key) and engines["allow"].verify(limited.key)
-    limited.servers("start", server["name"])
-    for kw in engines.values():
-        until(lambda kw=kw: limited.shares(kw))
+    engines = {it: limited.open(server["url"], limits) for it, limits in POLICIES.items()}
+    outage = Outage(engines, [engines["local"].keys.create(name="CI").api_key for _ in range(3)])
+    for _ in range(2):
+        outage.is_over()
+        limited.servers("stop", server["name"])
+        outage.is_seen()
+        limited.servers("start", server["name"])
+    outage.is_over()
+
+
+def test_refusals_of_many_processes_agree(limited: Limited, until: Any) -> None:
+    server = limited.server()
+    order = {"url": limited.url, "pepper": PEPPER, "limits": LIMITS, "limiter": server["url"], "key": limited.key}
+
+    def comes_back() -> float:
+        """When four of five requests are missing."""
+        at, requests, rest, _ = map(int, limited.servers("command", server["name"], words=f"GET {limited.budget(server)}").split())
+        return (at + rest) / 1e6 + (requests - 4) * 60
+
+    with asking(order, 4) as processes:
+        until(lambda: agree(processes, comes_back))
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_workers_share_limits_in_redis(limited: Limited, server: str) -> None:
+    run_workers(server, KEYWRIGHT_TEST_LIMITER=limited.server()["url"])
+
+
+def test_a_hot_limit_takes_few_round_trips(limited: Limited) -> None:
+    server = limited.server()
+    kw = limited.open(server["url"], {"all": {"rate": 1_000_000_000}})
+
+    def scripts() -> int:
+        [told] = re.findall(r"cmdstat_evalsha:calls=(\d+)", limited.servers("command", server["name"], words="INFO commandstats"))
+        return int(told)
+
+    assert limited.shares(kw)
+    before, begin = scripts(), time.monotonic()
+    for _ in range(200_000):
+        assert kw.verify(limited.key)
+    # Purchases grow twofold until one lasts for 0.1 s.
+    assert scripts() - before <= 30 + 30 * (time.monotonic() - begin)
 
 
 def fails(server: dict[str, Any], how: str) -> tuple[str, str]:
@@ -85,8 +120,7 @@ def test_a_foreign_value_under_a_key_is_no_verdict(limited: Limited) -> None:
     server = limited.server()
     kw = limited.open(server["url"], {"all": {"rate": 1, "burst": 5, "exact": True, "when_unreachable": "refuse"}})
     assert kw.verify(limited.key)
-    [key] = [it for it in limited.servers("command", server["name"], words="KEYS *") if set(it.partition(":")[2]) != {"0"}]
-    limited.servers("command", server["name"], words=f"SET {key} nonsense")
+    limited.servers("command", server["name"], words=f"SET {limited.budget(server)} nonsense")
     assert kw.verify(limited.key).code == "unavailable"
 
 
@@ -150,9 +184,11 @@ def test_python_lets_other_threads_run_while_the_server_stands_still(limited: Li
 
 
 def test_a_failover_of_the_cluster(limited: Limited, until: Any) -> None:
-    cluster = limited.servers("redis_cluster", version=limited.newest())
+    cluster = limited.servers("redis_cluster", version=limited.newest(), replicas=True)
     kw = limited.open(cluster["url"], {"all": {**WIDE["all"], "when_unreachable": "refuse"}})
     assert kw.verify(limited.key)
+    limited.servers("fail_over", cluster["name"], key="{keywright}:")
+    until(lambda: limited.shares(kw))
     limited.servers("stop", cluster["name"])
     until(lambda: kw.verify(limited.key).code == "unavailable")
 

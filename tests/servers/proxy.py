@@ -69,6 +69,10 @@ class Messages:
             if self.logged_in and kind in b"QFS":
                 self._waiting.append(self.trips.sent())
 
+    def forget(self) -> None:
+        """Counts no trip for the responses that are still awaited: their requests were counted before."""
+        self._waiting = deque(0 for _ in self._waiting)
+
     def _begin(self) -> bool:
         """Reads the first messages, which have no type; True after the login message."""
         while len(self._sent) >= 8:
@@ -318,3 +322,5 @@ class Proxy:
     def reset(self) -> None:
         """Counts trips, requests and accepted connections from zero."""
         self.trips.answered = self.trips.requests = self.accepted = 0
+        for connection, _ in self._open.values():
+            connection.messages.forget()

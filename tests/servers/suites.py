@@ -36,7 +36,7 @@ SUITES = {
     "node": "node --test --test-reporter tap tests/node/vectors.test.mjs",
     "http": HTTP,
     "rust": f"{CARGO} every_vector_holds",
-    "contract": f"{CARGO} every_check_of_the_contract",
+    "contract": f"{CARGO} every_check_of",
     "demo": "bash tests/demo.sh --built",
 }
 # The suites of the stores beside the newest version. Behind PgBouncer the vectors take minutes.

@@ -9,6 +9,7 @@ mod freshness;
 mod hot;
 mod kill;
 mod layering;
+mod limiters;
 mod limits;
 mod meter;
 mod secrecy;

@@ -225,6 +225,54 @@ fn every_vector_holds() {
     writeln!(std::io::stdout(), "vectors rust: {}", counts.join(", ")).unwrap();
 }
 
+/// A case of limits with the limiter of the machine, which counts as the one of the process does, and shares.
+#[cfg(all(target_os = "linux", not(keywright_portable)))]
+fn on_machine(case: &Scenario) -> Scenario {
+    fn shared(json: &Json) -> Json {
+        match json {
+            Json::Object(fields) => {
+                let field = |(name, it): (&String, &Json)| match name.as_str() {
+                    "shared" => (name.clone(), true.into()),
+                    _ => (name.clone(), shared(it)),
+                };
+                Json::Object(fields.iter().map(field).collect())
+            }
+            Json::Array(items) => items.iter().map(shared).collect(),
+            other => other.clone(),
+        }
+    }
+    let config = |config: &Json| {
+        let mut config = config.as_object().unwrap().clone();
+        config.insert("limiter".into(), "machine".into());
+        Json::Object(config)
+    };
+    let step = |step: &Step| Step {
+        config: step.config.as_ref().map(config),
+        expect: step.expect.as_ref().map(shared),
+        ..step.clone()
+    };
+    Scenario {
+        id: case.id.clone(),
+        comment: case.comment.clone(),
+        config: config(&case.config),
+        start: case.start.clone(),
+        steps: case.steps.iter().map(step).collect(),
+    }
+}
+
+#[cfg(all(target_os = "linux", not(keywright_portable)))]
+#[test]
+fn the_limiter_of_the_machine_keeps_the_vectors_of_limits() {
+    if std::env::var("KEYWRIGHT_TEST_STORE").is_ok() {
+        return;
+    }
+    let all: Vec<Scenario> = case::file("limit").tests;
+    let cases: Vec<_> = all.iter().filter(|it| it.config.get("limiter").is_none()).map(on_machine).collect();
+    assert!(cases.len() > 50);
+    let faults = run("limit", &cases, |it: &Scenario| &it.id, scenario);
+    assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n"));
+}
+
 #[test]
 fn every_kind_of_error_is_in_the_vectors() {
     let file = case::file::<CodeCase>("errors");

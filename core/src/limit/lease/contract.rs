@@ -297,6 +297,44 @@ fn a_hot_key_takes_few_trips_and_a_flood_takes_none() {
 }
 
 #[test]
+fn a_slow_place_is_asked_no_more_often() {
+    for trip in [1, 20, 60, 90] {
+        let mut site = LeaseSite::new(&[Limit::new("all", 1_000_000)], 1);
+        // Each request comes when the one before has its answer.
+        for _ in 0..5_000 {
+            site.charge(0, 1);
+            if !site.callers.is_empty() {
+                site.run(0);
+                site.wait(trip);
+                site.finish();
+            }
+        }
+        let trips = site.place.trips.load(Ordering::SeqCst);
+        assert!(trips <= 16, "{trips} trips of {trip} ms");
+    }
+}
+
+#[test]
+fn requests_that_waited_for_a_slow_place_are_no_steady_demand() {
+    let mut site = LeaseSite::new(&[Limit::new("all", 600_000)], 1);
+    // 1,000 requests a second, and purchases of 0.9 s.
+    for _ in 0..20 {
+        for _ in 0..900 {
+            site.wait(1);
+            site.charge(0, 1);
+            if site.callers.len() == 1 {
+                site.run(0);
+            }
+        }
+        site.finish();
+    }
+    let connection = &site.processes[0].connection;
+    let (sold, admitted) = (connection.sold.load(Ordering::SeqCst), site.admitted.len() as u64);
+    assert_eq!((admitted, site.refused), (18_000, 0));
+    assert!(sold <= 4 * admitted, "{sold} were bought for {admitted}");
+}
+
+#[test]
 fn nobody_is_refused_at_half_the_rate() {
     for (rate, burst) in [(600, 10), (6_000, 100), (60_000, 200), (600_000, 10_000)] {
         let mut site = LeaseSite::new(&[Limit::new("all", rate).burst(burst)], 4);

@@ -57,6 +57,7 @@ pub(crate) struct LeaseState {
     spent: u64,
     /// The requests that were spent in the time of a lease before `measured`.
     demand: u64,
+    /// The end of the last purchase.
     measured: u64,
     /// Whether a purchase is under way.
     pub(crate) is_buying: bool,
@@ -121,6 +122,8 @@ impl LeaseState {
         let knowledge = Knowledge::of(lease, purchase, sale, (is_sold, is_short), now);
         let needed = purchase.need.min(sale.sold);
         self.spent += needed;
+        // Nothing is spent during a purchase. If its time counted, a slow place would sell little at a time, and often.
+        self.measured = now;
         let surplus = sale.sold - needed;
         if lease.exact {
             return (Stock::EMPTY, knowledge);
@@ -134,7 +137,8 @@ impl LeaseState {
         (Stock::new(self.stocked, self.purchase, Stock::end(sent + LEASE_TIME, now)), knowledge)
     }
 
-    /// Measures how many requests the process spends in the time of a lease.
+    /// Measures how many requests the process spends in the time of a lease. Between two measurements the demand at most doubles,
+    /// so that requests that have waited for a slow purchase do not count as if more of them came all the time.
     fn measure(&mut self, now: u64) {
         let elapsed = now.saturating_sub(self.measured);
         let (spent, time) = (u128::from(self.spent), u128::from(LEASE_TIME));
@@ -143,7 +147,8 @@ impl LeaseState {
         } else {
             spent + u128::from(self.demand) * u128::from(LEASE_TIME - elapsed) / time
         };
-        (self.demand, self.spent, self.measured) = (u64::try_from(demand).unwrap_or(u64::MAX), 0, now);
+        let most = self.demand.max(self.spent.saturating_mul(2));
+        (self.demand, self.spent, self.measured) = (u64::try_from(demand).unwrap_or(most).min(most), 0, now);
     }
 
     /// The number of requests to buy ahead: as many as the process has spent in the time of a lease, and only a part of what
