@@ -216,7 +216,7 @@ def version(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def machine(data: Path) -> str:
+def machine(data: Path, suite: str) -> str:
     models = (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     server = data / "server.txt"
@@ -227,7 +227,7 @@ def machine(data: Path) -> str:
             + version("stat", "-f", "-c", "%T", str(data)),
             f"- {version('rustc', '--version')}; Python {platform.python_version()}; Node {version('node', '--version')}",
             *([f"- {server.read_text(encoding='utf-8')}"] if server.exists() else []),
-            f"- peers: {peers()}",
+            *([] if suite == "server" else [f"- peers: {peers()}"]),
         ]
     )
 
@@ -445,7 +445,7 @@ def main() -> None:
     }[suite]
     rounds = min(len(it.rounds) for it in figures.values() if len(it.rounds) > 1)
     how = HOW.format(script=script, rounds=rounds)
-    print(TEXTS[suite].format(how=how, rounds=rounds, machine=machine(file.parent), goals=goals(suite, figures)), end="")
+    print(TEXTS[suite].format(how=how, rounds=rounds, machine=machine(file.parent, suite), goals=goals(suite, figures)), end="")
     for group in dict.fromkeys(group for group, _ in figures):
         print(f"\n## {group}\n\n{table(group, figures)}")
         if note := NOTES.get((suite, group)):

@@ -69,7 +69,10 @@ Examples:
 
 pub(super) const SERVE: &str = "\
 Examples:
+  keywright keys create 'Back end' --scopes keys:verify
   keywright serve --listen 127.0.0.1:8787 --admin-listen 127.0.0.1:8788
+  curl http://127.0.0.1:8787/verify --oauth2-bearer \"$BACK_END\" \\
+    --json '{\"api_key\": \"acme_live_…\"}'
   keywright serve --listen unix:/run/keywright/keywright.sock
   curl --unix-socket /run/keywright/keywright.sock http://keywright/verify \\
     --json '{\"api_key\": \"acme_live_…\"}'";

@@ -4,6 +4,7 @@ mod change;
 mod settings;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use self::change::{ChangeArguments, RotateArguments};
 use self::settings::{CreateArguments, UpdateArguments};
@@ -15,7 +16,7 @@ use super::pages::{self, ListForm};
 use crate::error::Error;
 use crate::input::FromFields;
 use crate::keyring::{KeyUpdate, Keys, Keywright, ListKeys, NewKey, Rotation};
-use crate::record::{IssuedKey, Key};
+use crate::record::{IssuedKey, Key, wire_time};
 
 const COLUMNS: [&str; 7] = ["id", "name", "org", "environment", "prefix", "status", "expires_at"];
 
@@ -27,6 +28,8 @@ pub(super) enum KeysCommand {
     List(ListArguments),
     /// Show a key by its id or its prefix
     Show(ShowArguments),
+    /// Show how often a key was allowed and denied
+    Usage(ShowArguments),
     /// Change the settings of a key
     Update(Box<UpdateArguments>),
     /// Give a key a new secret; the former one works on during a grace
@@ -91,6 +94,20 @@ pub(super) struct ShowArguments {
     every_org: bool,
 }
 
+impl ShowArguments {
+    /// Finds the key by its id, or else by its prefix.
+    async fn find(&self, kw: &Keywright) -> Result<Key, Error> {
+        let org = if self.every_org { kw.every_org() } else { kw.org(&self.org.org)? };
+        match org.keys().get(self.id.as_str()).await {
+            Err(unknown @ Error::NotFound(_)) => match org.keys().find(&self.id).await {
+                Err(Error::NotFound(_)) => Err(unknown),
+                found => found,
+            },
+            found => found,
+        }
+    }
+}
+
 impl KeysCommand {
     pub(super) fn run(self, context: &mut CommandContext) -> Result<(), Stop> {
         context.with_engine(async |kw, context| self.run_on(kw, context).await)
@@ -104,10 +121,17 @@ impl KeysCommand {
                 print_issued(context, &issued)
             }
             Self::List(arguments) => list(arguments, kw, context).await,
-            Self::Show(arguments) => {
-                let org = if arguments.every_org { kw.every_org() } else { kw.org(&arguments.org.org)? };
-                let key = find(&org.keys(), &arguments.id).await?;
-                print(context, &key)
+            Self::Show(arguments) => print(context, &arguments.find(kw).await?),
+            Self::Usage(arguments) => {
+                let Key { id, usage_count, denied_count, last_used_at, .. } = arguments.find(kw).await?;
+                let last_used_at = last_used_at.as_ref().map(wire_time);
+                let totals = json!({
+                    "id": id,
+                    "usage_count": usage_count,
+                    "denied_count": denied_count,
+                    "last_used_at": last_used_at,
+                });
+                context.printer.record(&totals, "usage_count")
             }
             Self::Update(arguments) => {
                 let update = KeyUpdate::read(arguments.values()?.fields())?;
@@ -161,17 +185,6 @@ async fn list(arguments: ListArguments, kw: &Keywright, context: &mut CommandCon
         keys.list(cursor.into_iter().fold(query, ListKeys::cursor)).await
     };
     pages::print(context, form, limit, read).await
-}
-
-/// Finds a key by its id, or else by a prefix.
-async fn find(keys: &Keys, id: &str) -> Result<Key, Error> {
-    match keys.get(id).await {
-        Err(unknown @ Error::NotFound(_)) => match keys.find(id).await {
-            Err(Error::NotFound(_)) => Err(unknown),
-            found => found,
-        },
-        found => found,
-    }
 }
 
 fn shown(key: &Key) -> String {
