@@ -79,7 +79,7 @@ def command(page: Path, language: str, program: str, folder: Path) -> list[str]:
 
 def run(page: Path, language: str, program: str, folder: Path) -> str | None:
     """Returns the output of the program, or None when it failed."""
-    database = f"{os.environ['KEYWRIGHT_TEST_POSTGRES']}&schema=guide_{secrets.token_hex(8)}"
+    database = f"{os.environ['KEYWRIGHT_TEST_POSTGRES']}&statement_timeout=1min&schema=guide_{secrets.token_hex(8)}"
     if language == "sh":
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYWRIGHT_")}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"

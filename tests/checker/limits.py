@@ -127,7 +127,7 @@ def main() -> None:
     commands = dict(it.split("=", 1) for it in given.commands)
     with tempfile.TemporaryDirectory() as folder, Servers() as servers:
         files = (f"sqlite:{Path(folder) / f'{number}.db'}" for number in count())
-        schemas = (f"{os.environ['KEYWRIGHT_TEST_POSTGRES']}&schema=limits_{number}" for number in count())
+        schemas = (f"{os.environ['KEYWRIGHT_TEST_POSTGRES']}&statement_timeout=1min&schema=limits_{number}" for number in count())
         admitted, most, _ = Site(commands, "process", next(files)).run(0, 0.1)
         if admitted <= most:
             raise SystemExit(f"programs that share nothing were admitted {admitted} times, and no more than {most}")

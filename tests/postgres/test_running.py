@@ -212,26 +212,21 @@ def test_a_network_that_loses_everything(database: Database, until: Any, how: st
         works_again(kw, text, until)
 
 
-def test_a_verification_gives_up_before_a_list(database: Database, until: Any) -> None:
-    """It waits for a part of statement_timeout, and no list waits behind it or for it."""
+def test_a_verification_gives_up_after_a_fifth_of_statement_timeout(database: Database, until: Any) -> None:
+    """The error tells the limit. A list would wait for 2 seconds longer than statement_timeout."""
     proxy = database.servers("proxy", to=database.server)
     text = database.key()
     heard: list[Any] = []
     url = database.url(port=proxy["port"], sslmode="disable", statement_timeout="20s")
-    with database.open(url, on_event=heard.append, **ASKS) as kw, ThreadPoolExecutor() as threads:
+    with database.open(url, on_event=heard.append, **ASKS) as kw:
         works_again(kw, text, until)
-        kw.keys.list()
         database.servers("traffic", proxy["name"], mode="swallow", direction="to_client")
-        listed = threads.submit(failed, kw.keys.list)
         assert kw.verify(text).code == "unavailable"
         until(lambda: [it.reason for it in heard if it.kind == "store_failed"])
-        # Only the limit of a verification is told in milliseconds of a fifth.
         trouble(next(it.reason for it in heard if it.kind == "store_failed"), "did not answer within 4000 ms", "statement_timeout")
         database.servers("traffic", proxy["name"])
         database.servers("cut", proxy["name"])
-        trouble(listed.result(), "PostgreSQL")
         works_again(kw, text, until)
-        until(lambda: succeeds(kw.keys.list))
 
 
 def test_a_slow_list_holds_up_no_verification(database: Database, until: Any) -> None:

@@ -94,7 +94,8 @@ def stores(servers: Servers) -> dict[str, dict[str, str]]:
 
 
 def variables(url: str, dump: list[str]) -> dict[str, str]:
-    return {"KEYWRIGHT_TEST_STORE": f"{url}&schema=", "KEYWRIGHT_TEST_DUMP": shlex.join(dump)}
+    # On a busy machine a verification may wait for seconds.
+    return {"KEYWRIGHT_TEST_STORE": f"{url}&statement_timeout=1min&schema=", "KEYWRIGHT_TEST_DUMP": shlex.join(dump)}
 
 
 def plan(found: dict[str, dict[str, str]], everywhere: bool, names: list[str]) -> list[Run]:
