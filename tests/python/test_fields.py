@@ -63,6 +63,15 @@ def test_stubs_and_signatures_name_what_a_call_takes(kw: Keywright, method: str)
     assert {it.name for it in signature if it.kind is inspect.Parameter.KEYWORD_ONLY} == taken
     assert stubbed("_native.pyi", "Keys", method) == taken
     assert stubbed("aio.pyi", "AsyncKeys", method) == taken
+    # The caller of a server is the actor and the creator.
+    remote = taken - {"actor", "created_by"}
+    assert stubbed("client/__init__.pyi", "Keys", method) == stubbed("client/__init__.pyi", "AsyncKeys", method) == remote
+
+
+@pytest.mark.parametrize("method", ["verify", "authenticate"])
+@pytest.mark.parametrize("cls", ["Client", "AsyncClient", "Verifier", "AsyncVerifier"])
+def test_a_client_takes_the_options_of_verify(cls: str, method: str) -> None:
+    assert stubbed("client/__init__.pyi", cls, method) == stubbed("_native.pyi", "Verifier", method)
 
 
 def test_each_argument_of_create_is_documented(kw: Keywright) -> None:
