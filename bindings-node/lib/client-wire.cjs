@@ -73,7 +73,7 @@ const decisionOf = (value) => new Decision({ ...value, key: value.key && row(val
 
 /** A decision that denies, without a key. */
 function denial(code, message, status, wait = null) {
-  const none = { key: null, missing_scopes: [], limits: [], deprecated: false, grace_ends_at: null, agent: null };
+  const none = { key: null, missing_scopes: [], limits: [], quotas: [], deprecated: false, grace_ends_at: null, agent: null };
   return new Decision({ allowed: false, code, message, status, retry_after_seconds: wait, ...none });
 }
 

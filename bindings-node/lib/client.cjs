@@ -8,7 +8,7 @@ const { DecisionCache } = require("./client-cache.cjs");
 const { exchange } = require("./client-exchange.cjs");
 const wire = require("./client-wire.cjs");
 const { Closed, Denied } = require("./error.cjs");
-const { AgentUsage, AuditEntry, OrgRecord, pages } = require("./record.cjs");
+const { AgentUsage, AuditEntry, OrgRecord, QuotaState, pages } = require("./record.cjs");
 const { noMore, strict } = require("./strict.cjs");
 
 const DEFAULT_URL = "http://127.0.0.1:8787";
@@ -133,6 +133,10 @@ class Keys {
   async attest(id, fields) {
     const { data } = await this.#connection.change("POST", place("keys", id, "attest"), fields);
     return Object.freeze(data.map((it) => new AuditEntry(it)));
+  }
+
+  async credit(id, fields) {
+    return new QuotaState(await this.#connection.change("POST", place("keys", id, "credit"), fields));
   }
 }
 

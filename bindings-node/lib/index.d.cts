@@ -49,6 +49,26 @@ export type LimitRules =
   | { readonly [name: string]: number | LimitRule }
   | readonly (LimitRule & { name: string })[];
 
+/** A quota as an option: requests in a calendar period, or a balance. */
+export interface QuotaRule {
+  /** `[a-z][a-z0-9_.-]{0,63}`. Optional for a quota in an object, whose property name it takes. */
+  name?: string | null | undefined;
+  /** Requests in each period, 1 to 999999999999999. For a balance, the requests that it begins with, from 0. */
+  amount: number;
+  /** The period in UTC. Without it the quota is a balance, which only `keys.credit` raises. */
+  every?: Every | null | undefined;
+  /** The day of the month on which a month begins; 1 by default. A shorter month begins on its last day. */
+  anchor?: number | null | undefined;
+  /** `key` by default, and always for the quotas of a key. */
+  per?: "key" | "org" | null | undefined;
+  /** The class of operations that the quota counts; every request by default. */
+  operation?: string | null | undefined;
+}
+/** Up to 8 quotas by name, or a list of named quotas. */
+export type QuotaRules = { readonly [name: string]: QuotaRule } | readonly (QuotaRule & { name: string })[];
+/** The period of a quota, in UTC; a week begins on Monday. */
+export type Every = "hour" | "day" | "week" | "month";
+
 /** The options of `new Keywright`. */
 export interface Options {
   /** The prefix of every key. */
@@ -88,12 +108,17 @@ export interface Options {
   /** The number of keys cached in memory, which verify without the database: 0 to 10,000,000, 100,000 by default. */
   keysInMemory?: number | undefined;
   /**
-   * Named sets of limits for keys: requests per minute, a limit, or up to 8 limits. A limit without a name takes the name of
-   * its tier.
+   * Named sets of limits and quotas for keys: requests per minute, a limit, a quota, or a list of up to 8 limits and 8 quotas.
+   * One without a name takes the name of its tier.
    */
-  tiers?: { readonly [name: string]: number | LimitRule | readonly (number | LimitRule)[] } | null | undefined;
+  tiers?:
+    | { readonly [name: string]: number | LimitRule | QuotaRule | readonly (number | LimitRule | QuotaRule)[] }
+    | null
+    | undefined;
   /** The limits of every key. */
   limits?: LimitRules | null | undefined;
+  /** The quotas of every key, which the database counts. */
+  quotas?: QuotaRules | null | undefined;
   /**
    * Where limits are counted: `"machine"`, together with all processes of this machine on the SQLite file; `"store"`, together
    * with all processes of all machines on the PostgreSQL database; the URL of a Redis or Valkey, `"redis://…"`, together with all
@@ -119,13 +144,15 @@ export interface KeySettings {
   /** The purpose of the key: free text of up to 1000 characters, on one or more lines. */
   description?: string | null | undefined;
   level?: Level | null | undefined;
-  /** A tier of the engine, whose limits apply to the key. */
+  /** A tier of the engine, whose limits and quotas apply to the key. */
   tier?: string | null | undefined;
   /**
    * Further limits of the key alone. Their names differ from those of the engine's limits. If the engine has limits with an
    * operation, the operation of each is one of those. An update replaces all of them.
    */
   limits?: LimitRules | null | undefined;
+  /** Further quotas of the key alone, under the same conditions. An update replaces all of them. */
+  quotas?: QuotaRules | null | undefined;
   /** The networks that may use the key: no restriction for null, none for `[]`. */
   networks?: readonly string[] | null | undefined;
   metadata?: { readonly [name: string]: Json } | null | undefined;
@@ -198,6 +225,14 @@ export interface Attested {
 /** One agent with its claims, or a list of up to 100. */
 export type Attest = (Attested | { attestations: readonly Attested[] }) & { actor?: string | null | undefined };
 
+/** The requests to add to a balance. */
+export interface Credit extends Change {
+  /** 1 to 999999999999999. */
+  amount: number;
+  /** The name of the balance; by default the only one of the key. */
+  quota?: string | null | undefined;
+}
+
 export interface UpdateOrg {
   networks?: readonly string[] | null | undefined;
   actor?: string | null | undefined;
@@ -250,6 +285,20 @@ export interface Limit {
   readonly when_unreachable: WhenUnreachable;
 }
 
+/** A quota. */
+export interface Quota {
+  readonly name: string;
+  /** Requests in each period; for a balance, the requests that it begins with. */
+  readonly amount: number;
+  /** Null for a balance. */
+  readonly every: Every | null;
+  /** The day of the month on which a month begins; null for the first. */
+  readonly anchor: number | null;
+  readonly per: "key" | "org";
+  /** The class of operations that the quota counts; null for every request. */
+  readonly operation: string | null;
+}
+
 interface KeyFields<Time> {
   readonly id: KeyId;
   readonly name: string;
@@ -264,6 +313,7 @@ interface KeyFields<Time> {
   readonly level: Level | null;
   readonly tier: string | null;
   readonly limits: readonly Limit[];
+  readonly quotas: readonly Quota[];
   readonly networks: readonly string[] | null;
   readonly metadata: { readonly [name: string]: Json };
   readonly created_at: Time;
@@ -357,6 +407,7 @@ export class Event {
     | "former_secret_used"
     | "expiring"
     | "idle"
+    | "credited"
     | "revoked"
     | "refused_after_revocation"
     | "store_failed"
@@ -417,6 +468,7 @@ export type DenialCode =
   | "insufficient_scope"
   | "ip_not_allowed"
   | "rate_limited"
+  | "quota_exceeded"
   | "unavailable";
 
 export interface LimitState {
@@ -427,9 +479,30 @@ export interface LimitState {
   readonly shared: boolean;
 }
 
+/** The state of a quota. */
+export interface QuotaState {
+  readonly name: string;
+  /** Requests in each period; for a balance, all that it was ever given. */
+  readonly amount: number;
+  /** Requests that were counted, up to the last time that this process asked the database. */
+  readonly used: number;
+  /** Requests that are left. */
+  readonly remaining: number;
+  /** Null for a balance, like all that follow. */
+  readonly every: Every | null;
+  /** The start of the present period. */
+  readonly starts_at: Date | null;
+  /** The start of the next period, when the count begins anew. */
+  readonly resets_at: Date | null;
+  readonly reset_seconds: number | null;
+  toJSON(): object;
+}
+
 interface Verdict {
   readonly missing_scopes: readonly string[];
   readonly limits: readonly LimitState[];
+  /** The quotas that apply to the request, as far as this process knows their counts. */
+  readonly quotas: readonly QuotaState[];
   readonly retry_after_seconds: number | null;
   /** Whether a former secret in grace was used. */
   readonly deprecated: boolean;
@@ -478,6 +551,11 @@ export interface Keys {
    * their own; all others share one, as null.
    */
   agents(id: KeyId): Promise<readonly AgentUsage[]>;
+  /**
+   * Raises a balance that the key draws on, its own or its org's, and returns its state. Other processes admit requests by it
+   * after a second at most. Throws `Conflict` for a revoked key.
+   */
+  credit(id: KeyId, fields: Credit): Promise<QuotaState>;
   /**
    * Records what agents claim to do with the key: one audit entry of the action `agent.attest` each, all or none. The claims
    * are not checked. Throws `Conflict` for a revoked, expired or disabled key.
@@ -589,6 +667,8 @@ export interface RemoteKeys {
   enable(id: KeyId, fields?: RemoteChange): Promise<Key>;
   agents(id: KeyId): Promise<readonly AgentUsage[]>;
   attest(id: KeyId, fields: WithoutActor<Attest>): Promise<readonly AuditEntry[]>;
+  /** Raises a balance that the key draws on. */
+  credit(id: KeyId, fields: WithoutActor<Credit>): Promise<QuotaState>;
 }
 
 /** The orgs, for a session that may manage all of them. */

@@ -3,7 +3,7 @@
 const addon = require("./addon.cjs");
 const { nativeOf } = require("./clock.cjs");
 const { Denied, checked, settle } = require("./error.cjs");
-const { AgentUsage, AuditEntry, Decision, Key, NewKey, OrgRecord, frozen, pages } = require("./record.cjs");
+const { AgentUsage, AuditEntry, Decision, Key, NewKey, OrgRecord, frozen, pages, QuotaState } = require("./record.cjs");
 const { eventCallback, warn } = require("./event.cjs");
 const { exitTasks } = require("./exit.cjs");
 const { isPromise } = require("./promise.cjs");
@@ -119,6 +119,10 @@ class Keys {
   async agents(id) {
     const agents = await this[HANDLE].call("keys.agents", id);
     return Object.freeze(agents.map((it) => new AgentUsage(it)));
+  }
+
+  async credit(id, fields) {
+    return new QuotaState(await this[HANDLE].call("keys.credit", id, fields));
   }
 
   async attest(id, fields) {

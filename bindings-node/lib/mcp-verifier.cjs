@@ -10,7 +10,12 @@ const ASSUMED_SECONDS = 3_600;
  * only its own error classes.
  */
 function verifying({ InsufficientScopeError, InvalidTokenError, ServerError, TooManyRequestsError }) {
-  const refusals = { insufficient_scope: InsufficientScopeError, rate_limited: TooManyRequestsError, unavailable: ServerError };
+  const refusals = {
+    insufficient_scope: InsufficientScopeError,
+    rate_limited: TooManyRequestsError,
+    quota_exceeded: TooManyRequestsError,
+    unavailable: ServerError,
+  };
 
   return function tokenVerifier(kw, options = {}) {
     if (typeof kw?.verify !== "function") throw new TypeError("tokenVerifier takes a Keywright, or one of its orgs");

@@ -44,19 +44,20 @@ class Key extends Record {
     this.level = row[8];
     this.tier = row[9];
     this.limits = frozen(row[10]);
-    this.networks = frozen(row[11]);
-    this.metadata = frozen(row[12]);
-    this.created_at = new Date(row[13]);
-    this.created_by = row[14];
-    this.updated_at = new Date(row[15]);
-    this.expires_at = time(row[16]);
-    this.disabled_at = time(row[17]);
-    this.revoked_at = time(row[18]);
-    this.reason = row[19];
-    this.last_used_at = time(row[20]);
-    this.usage_count = row[21];
-    this.denied_count = row[22];
-    this.secrets = Object.freeze(row[23].map(secret));
+    this.quotas = frozen(row[11]);
+    this.networks = frozen(row[12]);
+    this.metadata = frozen(row[13]);
+    this.created_at = new Date(row[14]);
+    this.created_by = row[15];
+    this.updated_at = new Date(row[16]);
+    this.expires_at = time(row[17]);
+    this.disabled_at = time(row[18]);
+    this.revoked_at = time(row[19]);
+    this.reason = row[20];
+    this.last_used_at = time(row[21]);
+    this.usage_count = row[22];
+    this.denied_count = row[23];
+    this.secrets = Object.freeze(row[24].map(secret));
     if (new.target === Key) Object.freeze(this);
   }
 }
@@ -106,6 +107,17 @@ class Decision extends Record {
     this.grace_ends_at = time(fields.grace_ends_at);
     frozen(fields.missing_scopes);
     frozen(fields.limits);
+    this.quotas = Object.freeze(fields.quotas.map((it) => new QuotaState(it)));
+    Object.freeze(this);
+  }
+}
+
+class QuotaState extends Record {
+  constructor(fields) {
+    super();
+    Object.assign(this, fields);
+    this.starts_at = time(fields.starts_at);
+    this.resets_at = time(fields.resets_at);
     Object.freeze(this);
   }
 }
@@ -207,4 +219,4 @@ function pages(Item, fetch) {
   return new Pages(turn);
 }
 
-module.exports = { Key, NewKey, Decision, OrgRecord, AuditEntry, AgentUsage, Event, Page, frozen, pages };
+module.exports = { Key, NewKey, Decision, QuotaState, OrgRecord, AuditEntry, AgentUsage, Event, Page, frozen, pages };

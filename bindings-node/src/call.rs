@@ -2,7 +2,7 @@
 
 use keywright::ffi::{Casing, Fields, FromFields, Value, read_key_id, read_org_id, read_prune_before};
 use keywright::{
-    Attestation, Change, Error, FieldError, KeyUpdate, Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org,
+    Attestation, Change, Credit, Error, FieldError, KeyUpdate, Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org,
     OrgUpdate, Page, Rotation,
 };
 use serde::Serialize;
@@ -66,6 +66,7 @@ impl Call {
             "keys.enable" => json(&KeyRow(&keys.enable(read_key_id(subject)?, Change::read(fields)?).await?)),
             "keys.purge" => json(&KeyRow(&keys.purge(read_key_id(subject)?, Change::read(fields)?).await?)),
             "keys.agents" => json(&keys.agents(read_key_id(subject)?).await?),
+            "keys.credit" => json(&keys.credit(read_key_id(subject)?, Credit::read(fields)?).await?),
             "keys.attest" => json(&keys.attest(read_key_id(subject)?, Attestation::read(fields)?).await?),
             "orgs.get" => json(&orgs.get(&id(subject)?).await?),
             "orgs.list" => json(&orgs.list(ListOrgs::read(fields)?).await?),

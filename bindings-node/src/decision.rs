@@ -1,7 +1,7 @@
 //! The credential and the decision of a verification.
 
 use keywright::ffi::Value;
-use keywright::{Code, Decision, Error, LimitState};
+use keywright::{Code, Decision, Error, LimitState, QuotaState};
 use serde::Serialize;
 
 use crate::call::{invalid_request, json};
@@ -32,6 +32,7 @@ struct DecisionFields<'a> {
     key: Option<KeyRow<'a>>,
     missing_scopes: &'a [String],
     limits: Vec<LimitState>,
+    quotas: Vec<QuotaState>,
     retry_after_seconds: Option<u64>,
     deprecated: bool,
     grace_ends_at: Option<i64>,
@@ -53,6 +54,7 @@ pub(crate) fn to_json(decision: &Decision) -> Result<String, Error> {
         key: decision.key().map(KeyRow),
         missing_scopes: decision.missing_scopes(),
         limits: decision.limits(),
+        quotas: decision.quotas(),
         retry_after_seconds: decision.retry_after_seconds(),
         deprecated: decision.grace_ends_at().is_some(),
         grace_ends_at: decision.grace_ends_at().as_ref().map(millis),

@@ -38,6 +38,7 @@ row! {
     level,
     tier,
     limits,
+    quotas,
     networks,
     metadata,
     created_at as millis,

@@ -15,7 +15,7 @@ use crate::cache::{ByRevision, Cache, by_revision};
 use crate::error::{classes, exception};
 use crate::field::{EnumText, Time};
 use crate::record::{IntoField, fields, record_methods};
-use crate::records::{Key, LimitState};
+use crate::records::{Key, LimitState, QuotaState};
 use crate::schema::JsonSchema;
 
 /// The outcome of a verification. It is true when the key is allowed.
@@ -36,6 +36,7 @@ fields! {
         key: Option<ProvedKey>,
         missing_scopes: Vec<String>,
         limits: Vec<LimitState>,
+        quotas: Vec<QuotaState>,
         retry_after_seconds: Option<u64>,
         deprecated: bool,
         grace_ends_at: Option<Time>,
@@ -56,6 +57,7 @@ impl DecisionData {
             },
             missing_scopes: outcome.missing_scopes().to_vec(),
             limits: outcome.limits().into_field(),
+            quotas: outcome.quotas().into_field(),
             retry_after_seconds: outcome.retry_after_seconds(),
             deprecated: outcome.grace_ends_at().is_some(),
             grace_ends_at: outcome.grace_ends_at().into_field(),
@@ -160,6 +162,11 @@ record_methods! { Decision: DecisionData, hash by message {
     #[getter]
     fn limits(&self, py: Python<'_>) -> PyResult<Vec<LimitState>> {
         Ok(self.data(py)?.limits.clone())
+    }
+
+    #[getter]
+    fn quotas(&self, py: Python<'_>) -> PyResult<Vec<QuotaState>> {
+        Ok(self.data(py)?.quotas.clone())
     }
 
     #[getter]

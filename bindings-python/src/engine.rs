@@ -102,12 +102,17 @@ pub(crate) struct Unopened;
 /// busy_timeout: the longest wait for another writer, like `"5s"` or a timedelta, 0 to 1 hour; 5 seconds when left out.
 /// max_staleness: on PostgreSQL, how long a verification may miss a change on another machine, like `"2s"` or a timedelta, 0 to 1 hour;
 ///     2 seconds when left out. With 0 every verification asks the database.
-/// tiers: named sets of limits for keys, like `{"basic": 100, "premium": {"rate": 10000, "burst": 500}}`:
+/// tiers: named sets of limits and quotas for keys, like `{"basic": 100, "premium": {"rate": 10000, "burst": 500}}`:
 ///     requests a minute, or a dict of `rate`, `burst` (as the rate when left out), `per` (`"key"` when left out,
 ///     `"org"` or `"agent"`), `operation`, `name` (the tier's when left out), `exact` (whether processes of several
 ///     machines share it without the 0.1 seconds of a lease; False when left out) and `when_unreachable` (`"local"` when left out,
-///     `"refuse"` or `"allow"`), or a list of up to 8 of these.
+///     `"refuse"` or `"allow"`), or a
+///     quota as below, or a list of up to 8 limits and 8 quotas.
 /// limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
+/// quotas: the quotas of every key, up to 8, which the database counts: a dict from names to dicts of `amount`, `every`
+///     (`"hour"`, `"day"`, `"week"` or `"month"` in UTC; a balance when left out, which `keys.credit` raises), `anchor`
+///     (the day on which a month begins; 1 when left out), `per` (`"key"` when left out, or `"org"`) and `operation`,
+///     or a list of such dicts with a `name`.
 /// limiter: where limits are counted: `"machine"`, together with all processes of this machine on the SQLite file; `"store"`, together
 ///     with all processes of all machines on the PostgreSQL database; or `"process"`, each process on its own. `"machine"` on
 ///     SQLite and `"store"` on PostgreSQL when left out.
@@ -132,7 +137,7 @@ impl Keywright {
     #[new]
     #[pyo3(
         signature = (url, **options),
-        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, max_staleness=None, keys_in_memory=None, tiers=None, limits=None, limiter=None, on_event=None, expiring_days=None, idle_days=None, clock=None)"
+        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, max_staleness=None, keys_in_memory=None, tiers=None, limits=None, quotas=None, limiter=None, on_event=None, expiring_days=None, idle_days=None, clock=None)"
     )]
     fn new(url: &Bound<'_, PyAny>, options: Option<Keywords<'_, '_>>) -> PyResult<PyClassInitializer<Self>> {
         Config::read(url, options)?.opened(url.py())

@@ -1,14 +1,14 @@
 //! The handle of an org's keys. Each method reads its arguments, makes one call of the core, and converts the result.
 
 use keywright::ffi::{Casing, Fields, FromFields, read_key_id};
-use keywright::{Attestation, Change, KeyId, KeyUpdate, ListKeys, Rotation};
+use keywright::{Attestation, Change, Credit, KeyId, KeyUpdate, ListKeys, Rotation};
 use pyo3::prelude::*;
 
 use crate::error::or_raise;
 use crate::input::{Keywords, arguments, entries, text, value_of};
 use crate::new_key::NewKey;
 use crate::page::{Items, Page};
-use crate::records::{AgentUsage, AuditEntry, Key};
+use crate::records::{AgentUsage, AuditEntry, Key, QuotaState};
 use crate::wait::wait_or_raise;
 
 /// The keys of an org.
@@ -38,10 +38,12 @@ impl Keys {
     /// level: the HTTP methods of the key. `"read"` allows GET, HEAD and OPTIONS; `"read_write"` also POST, PUT and
     ///     PATCH; `"full"` every method. Without a level, methods are not checked. With a level other than full,
     ///     `verify` needs `method`.
-    /// tier: the name of a tier of the engine, whose limits apply to the key.
+    /// tier: the name of a tier of the engine, whose limits and quotas apply to the key.
     /// limits: further limits of the key alone, up to 8, written as for `Keywright` but without `per`. Their names
     ///     differ from those of the engine's limits. If the engine has limits with an operation, the operation of each
     ///     is one of those.
+    /// quotas: further quotas of the key alone, up to 8, written as for `Keywright` but without `per`, under the same
+    ///     conditions.
     /// networks: the networks that may use the key, up to 100, like `"203.0.113.0/24"` or `"2001:db8::1"`; none for an
     ///     empty list, no restriction when left out. With networks, `verify` needs `ip`.
     /// metadata: your own data, up to 16 KiB of JSON, 8 levels deep.
@@ -51,7 +53,7 @@ impl Keys {
     /// created_by: the creator of the key, 1 to 200 characters.
     #[pyo3(
         signature = (**keywords),
-        text_signature = "($self, *, name, description=None, scopes=None, level=None, tier=None, limits=None, networks=None, metadata=None, environment=None, expires_in_days=None, expires_at=None, created_by=None)"
+        text_signature = "($self, *, name, description=None, scopes=None, level=None, tier=None, limits=None, quotas=None, networks=None, metadata=None, environment=None, expires_in_days=None, expires_at=None, created_by=None)"
     )]
     fn create<'py>(&self, py: Python<'py>, keywords: Option<Keywords<'_, 'py>>) -> PyResult<Bound<'py, NewKey>> {
         let new = arguments(py, keywords, keywright::NewKey::read)?;
@@ -98,7 +100,7 @@ impl Keys {
     /// actor: the actor in the audit chain, 1 to 200 characters.
     #[pyo3(
         signature = (id, **keywords),
-        text_signature = "($self, id, *, name=..., description=..., scopes=..., level=..., tier=..., limits=..., networks=..., metadata=..., expires_in_days=..., expires_at=..., actor=None)"
+        text_signature = "($self, id, *, name=..., description=..., scopes=..., level=..., tier=..., limits=..., quotas=..., networks=..., metadata=..., expires_in_days=..., expires_at=..., actor=None)"
     )]
     fn update(&self, id: &Bound<'_, PyAny>, keywords: Option<Keywords<'_, '_>>) -> PyResult<Key> {
         let (py, id) = (id.py(), key_id(id)?);
@@ -155,6 +157,32 @@ impl Keys {
     fn agents(&self, id: &Bound<'_, PyAny>) -> PyResult<Vec<AgentUsage>> {
         let (py, id) = (id.py(), key_id(id)?);
         Ok(wait_or_raise(py, self.0.agents(&id))?.into_iter().map(AgentUsage::from).collect())
+    }
+
+    /// Raises a balance that the key draws on, its own or its org's, and returns the state of the balance. Other processes
+    /// admit requests by it after a second at most.
+    ///
+    /// amount: the requests to add, 1 to 999,999,999,999,999.
+    /// quota: the name of the balance; the only one of the key when left out.
+    /// reason: the reason, 1 to 200 characters.
+    /// actor: the actor in the audit chain, 1 to 200 characters.
+    ///
+    /// Raises `Conflict` for a revoked key.
+    #[pyo3(
+        signature = (id, amount, **keywords),
+        text_signature = "($self, id, amount, *, quota=None, reason=None, actor=None)"
+    )]
+    fn credit(
+        &self,
+        id: &Bound<'_, PyAny>,
+        amount: &Bound<'_, PyAny>,
+        keywords: Option<Keywords<'_, '_>>,
+    ) -> PyResult<QuotaState> {
+        let (py, id) = (id.py(), key_id(id)?);
+        let mut entries = entries(keywords)?;
+        entries.push(("amount".to_owned(), value_of(amount)?));
+        let credit = or_raise(py, Credit::read(Fields::new(Casing::Snake, entries)))?;
+        wait_or_raise(py, self.0.credit(&id, credit)).map(QuotaState::from)
     }
 
     /// Records what agents claim to do with the key, and returns the audit entries: one of the action `agent.attest`

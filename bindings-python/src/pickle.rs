@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::decision::Decision;
 use crate::new_key::NewKey;
 use crate::records::{
-    AgentUsage, AuditCheck, AuditEntry, AuditHead, Key, Limit, LimitState, OrgRecord, Parsed, Secret,
+    AgentUsage, AuditCheck, AuditEntry, AuditHead, Key, Limit, LimitState, OrgRecord, Parsed, Quota, QuotaState, Secret,
 };
 
 /// Makes a record from its class name and its plain data as JSON.
@@ -20,6 +20,8 @@ pub(crate) fn _unpickle<'py>(py: Python<'py>, class: &str, json: &str) -> PyResu
         "Secret" => read::<Secret>(json)?.into_bound_py_any(py),
         "Limit" => read::<Limit>(json)?.into_bound_py_any(py),
         "LimitState" => read::<LimitState>(json)?.into_bound_py_any(py),
+        "Quota" => read::<Quota>(json)?.into_bound_py_any(py),
+        "QuotaState" => read::<QuotaState>(json)?.into_bound_py_any(py),
         "Decision" => Decision::unpickled(json).map_err(invalid)?.into_bound_py_any(py),
         "OrgRecord" => read::<OrgRecord>(json)?.into_bound_py_any(py),
         "AuditEntry" => read::<AuditEntry>(json)?.into_bound_py_any(py),

@@ -30,6 +30,7 @@ macro_rules! into_field {
 
 into_field! {
     bool => bool: std::convert::identity;
+    u8 => u8: std::convert::identity;
     u64 => u64: std::convert::identity;
     String => String: std::convert::identity;
     DateTime<Utc> => Time: Time;
@@ -39,6 +40,7 @@ into_field! {
     keywright::Level => EnumText: |level: keywright::Level| level.as_str().into();
     keywright::Per => EnumText: |per: keywright::Per| per.as_str().into();
     keywright::WhenUnreachable => EnumText: |answer: keywright::WhenUnreachable| answer.as_str().into();
+    keywright::Period => EnumText: |period: keywright::Period| period.as_str().into();
     keywright::EventKind => EnumText: |kind: keywright::EventKind| kind.as_str().into();
     keywright::Code => EnumText: |code: keywright::Code| code.as_str().into();
 }

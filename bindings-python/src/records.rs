@@ -44,6 +44,8 @@ mirror! {
         tier: Option<String>,
         /// The rate limits of the key itself.
         limits: Vec<Limit>,
+        /// The quotas of the key itself.
+        quotas: Vec<Quota>,
         /// The networks that may use the key: no restriction for `None`, none for an empty list.
         networks: Option<Vec<String>>,
         /// The data of the host.
@@ -122,6 +124,46 @@ mirror! {
 }
 
 mirror! {
+    /// A quota.
+    Quota by name {
+        /// The name of the quota.
+        name: String,
+        /// Requests in each period; for a balance, the requests that it begins with.
+        amount: u64,
+        /// The period in UTC: an `hour`, a `day`, a `week` or a `month`; `None` for a balance.
+        every: Option<EnumText>,
+        /// The day of the month on which a month begins; `None` for the first.
+        anchor: Option<u8>,
+        /// The requests that it counts together: those of a `key` or an `org`.
+        per: EnumText,
+        /// The class of operations that the quota counts; `None` for every request.
+        operation: Option<String>,
+    }
+}
+
+mirror! {
+    /// The state of a quota.
+    QuotaState by name {
+        /// The name of the quota.
+        name: String,
+        /// Requests in each period; for a balance, all that it was ever given.
+        amount: u64,
+        /// Requests that were counted, up to the last time that this process asked the database.
+        used: u64,
+        /// Requests that are left.
+        remaining: u64,
+        /// The period in UTC: an `hour`, a `day`, a `week` or a `month`; `None` for a balance.
+        every: Option<EnumText>,
+        /// The start of the present period; `None` for a balance.
+        starts_at: Option<Time>,
+        /// The start of the next period, when the count begins anew; `None` for a balance.
+        resets_at: Option<Time>,
+        /// The seconds until the next period; `None` for a balance.
+        reset_seconds: Option<u64>,
+    }
+}
+
+mirror! {
     /// An org.
     OrgRecord by id {
         id: String,
@@ -166,8 +208,8 @@ mirror! {
 mirror! {
     /// An event of a key or of the database, for `on_event`. It contains no secret.
     Event by key_id {
-        /// One of `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `revoked`, `refused_after_revocation`,
-        /// `store_failed`, `store_recovered`, `store_replaced`, `limits_unshared`.
+        /// One of `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `credited`, `revoked`,
+        /// `refused_after_revocation`, `store_failed`, `store_recovered`, `store_replaced`, `limits_unshared`.
         kind: EnumText,
         /// The time of the event.
         at: Time,

@@ -23,6 +23,7 @@ macro_rules! schemas {
 
 schemas! {
     bool => {"type": "boolean"};
+    u8 => {"type": "integer", "minimum": 0};
     u16 => {"type": "integer", "minimum": 0};
     u64 => {"type": "integer", "minimum": 0};
     String => {"type": "string"};

@@ -155,8 +155,8 @@ pub fn network(kw: &Keywright) -> Option<tokio::runtime::Handle> {
     kw.engine().store().network()
 }
 
-/// Authenticates a request as [`Http::authenticate`] does, but returns at once if there is nothing to wait for, which is always
-/// so with SQLite and `hmac-sha256`.
+/// Authenticates a request as [`Http::authenticate`] does, but returns at once if there is nothing to wait for. That is always
+/// so with SQLite and `hmac-sha256`, unless requests of a quota have to be bought.
 pub fn begin(http: &Http, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
     http.begin(head, needs)
 }

@@ -28,6 +28,9 @@ pub mod limits {}
 #[doc = include_str!("../guide/redis.md")]
 pub mod redis {}
 
+#[doc = include_str!("../guide/quotas.md")]
+pub mod quotas {}
+
 #[doc = include_str!("../guide/http.md")]
 pub mod http {}
 

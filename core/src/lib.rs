@@ -60,12 +60,12 @@ pub use events::{Event, EventKind};
 pub use hash::Scheme;
 pub use key::PatternSyntax;
 pub use keyring::{
-    Attestation, Audit, Change, Config, KeyFormats, KeyUpdate, Keys, Keywright, ListAudit, ListKeys, ListOrgs, NewKey,
-    Org, OrgUpdate, Orgs, RedactingWriter, Rotation,
+    Attestation, Audit, Change, Config, Credit, KeyFormats, KeyUpdate, Keys, Keywright, ListAudit, ListKeys, ListOrgs,
+    NewKey, Org, OrgUpdate, Orgs, RedactingWriter, Rotation,
 };
 pub use record::{
     AgentUsage, ApiKey, AuditCheck, AuditEntry, AuditHead, IssuedKey, Key, KeyId, Level, Limit, LimitState, Limiter,
-    OrgRecord, Page, Parsed, Per, RedisUrl, Revealed, Secret, Status, WhenUnreachable,
+    OrgRecord, Page, Parsed, Per, Period, Quota, QuotaState, RedisUrl, Revealed, Secret, Status, WhenUnreachable,
 };
 pub use scope::{Catalogue, IntoScopes};
 pub use verify::Presented;

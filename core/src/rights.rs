@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::lifecycle::{Lifecycle, SecretLifetime};
-use crate::record::{Key, KeyId, Level, Limit, Status};
+use crate::record::{Key, KeyId, Level, Limit, Quota, Status};
 use crate::{network, scope};
 
 /// Every dimension in which one key can have more rights than another.
@@ -16,6 +16,7 @@ pub(crate) struct Rights {
     pub(crate) level: Option<Level>,
     pub(crate) tier: Option<String>,
     pub(crate) limits: Vec<Limit>,
+    pub(crate) quotas: Vec<Quota>,
     pub(crate) networks: Option<Vec<String>>,
     pub(crate) expires_at: Option<Millis>,
 }
@@ -67,6 +68,7 @@ impl Rights {
             level: key.level,
             tier: key.tier.clone(),
             limits: key.limits.clone(),
+            quotas: key.quotas.clone(),
             networks: key.networks.clone(),
             expires_at: key.expires_at.map(|it| it.timestamp_millis()),
         }
@@ -90,6 +92,9 @@ impl Rights {
         }
         if let Some(limit) = self.limits.iter().find(|own| !other.limits.iter().any(|other| is_within(other, own))) {
             return Err(exceeds("limits", format!("are wider than '{}' of the managing key", limit.name)));
+        }
+        if let Some(quota) = self.quotas.iter().find(|own| !other.quotas.iter().any(|other| is_part(other, own))) {
+            return Err(exceeds("quotas", format!("are wider than '{}' of the managing key", quota.name)));
         }
         if !nets_cover(self.networks.as_deref(), other.networks.as_deref()) {
             return Err(exceeds("networks", "reach further than those of the managing key"));
@@ -137,6 +142,11 @@ fn is_within(limit: &Limit, bound: &Limit) -> bool {
         && limit.when_unreachable <= bound.when_unreachable
 }
 
+fn is_part(quota: &Quota, bound: &Quota) -> bool {
+    let kind = |quota: &Quota| Quota { amount: 0, ..quota.clone() };
+    kind(quota) == kind(bound) && quota.amount <= bound.amount
+}
+
 fn nets_cover(bound: Option<&[String]>, networks: Option<&[String]>) -> bool {
     match (bound, networks) {
         (None, _) => true,
@@ -162,6 +172,7 @@ mod tests {
             level: Some(Level::ReadWrite),
             tier: Some("basic".into()),
             limits: vec![own_limit()],
+            quotas: vec![Quota::new("own-quota", 10)],
             networks: Some(vec!["10.0.0.0/8".into()]),
             expires_at: Some(1_000),
         }
@@ -179,6 +190,7 @@ mod tests {
             scopes: vec!["deals:read".into()],
             level: Some(Level::Read),
             limits: vec![Limit::new("own", 9).burst(5), Limit::new("more", 1)],
+            quotas: vec![Quota::new("own-quota", 9), Quota::new("more", 1)],
             networks: Some(vec!["10.1.0.0/16".into()]),
             expires_at: Some(999),
             ..rights()
@@ -203,6 +215,12 @@ mod tests {
             ("limits", Rights { limits: vec![Limit::new("other", 1)], ..rights() }),
             ("limits", Rights { limits: vec![own_limit().when_unreachable(WhenUnreachable::Allow)], ..rights() }),
             ("limits", Rights { limits: vec![Limit::new("own", 1).burst(1).operation("read")], ..rights() }),
+            ("quotas", Rights { quotas: vec![], ..rights() }),
+            ("quotas", Rights { quotas: vec![Quota::new("own-quota", 11)], ..rights() }),
+            (
+                "quotas",
+                Rights { quotas: vec![Quota::new("own-quota", 1).every(crate::record::Period::Day)], ..rights() },
+            ),
             ("networks", Rights { networks: None, ..rights() }),
             ("networks", Rights { networks: Some(vec!["0.0.0.0/0".into()]), ..rights() }),
             ("networks", Rights { networks: Some(vec!["10.0.0.0/8".into(), "11.0.0.1/32".into()]), ..rights() }),

@@ -122,7 +122,12 @@ fn ready<T>(poll: Poll<T>) -> Option<T> {
     }
 }
 
-/// Polls a future once. With SQLite and `hmac-sha256` a verification is always `Now`.
+/// The output of a future that is ready at once.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    ready(poll_once(std::pin::pin!(future)))
+}
+
+/// Polls a future once. With SQLite and `hmac-sha256` a verification is always `Now`, unless it buys requests of a quota.
 ///
 /// ```
 /// use keywright::ffi::{Ready, now_or_later};

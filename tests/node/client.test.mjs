@@ -68,9 +68,12 @@ test("records are those of the engine", { timeout: PATIENCE }, async (t) => {
   assert.equal((await client.keys.endGrace(made.id)).secrets.length, 1);
   assert.equal((await client.keys.disable(made.id, { reason: "a test" })).status, "disabled");
   assert.equal((await client.keys.enable(made.id)).status, "active");
+  await client.keys.update(made.id, { quotas: { credits: { amount: 10 } } });
+  await assert.rejects(client.keys.credit(made.id, { amount: 9 }), { code: "forbidden", message: /use a session/ });
   const told = await client.keys.attest(made.id, { agent: "robot", claims: { model: "m" } });
   assert.deepEqual(told.map((it) => it.action), ["agent.attest"]);
-  assert.equal((await client.verify(rotated.api_key, { agent: "robot" })).agent, "robot");
+  const decision = await client.verify(rotated.api_key, { agent: "robot" });
+  assert.deepEqual([decision.agent, decision.quotas[0].remaining], ["robot", 9]);
   assert.equal((await client.keys.revoke(made.id)).status, "revoked");
   const agents = await client.keys.agents(made.id);
   assert.ok(agents[0] instanceof keywright.AgentUsage);

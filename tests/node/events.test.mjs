@@ -68,6 +68,16 @@ test("a life is told in its order", async (t) => {
   assert.ok(!JSON.stringify(heard).includes(created.api_key.slice(-30)));
 });
 
+test("a credit is told with its amount", async (t) => {
+  const heard = [];
+  const kw = open(t, { onEvent: (it) => heard.push(it), quotas: { credits: { amount: 0 } } });
+  const { id } = await kw.keys.create({ name: "CI" });
+  await kw.keys.credit(id, { amount: 500, actor: "billing", reason: "invoice 7" });
+  await kw.close();
+  const { kind, key_id, actor, count, reason } = heard[1];
+  assert.deepEqual([kind, key_id, actor, count, reason], ["credited", id, "billing", 500, null]);
+});
+
 test("keys that expire or lie idle are told of once a day", async (t) => {
   const heard = [];
   const clock = new ManualClock(new Date("2026-01-10T12:00:00Z"));

@@ -24,7 +24,7 @@ async function known(call) {
 
 test("a record has the fields of the wire, in their order, and its type declares them", async (t) => {
   const kw = engine(t);
-  const { id } = await kw.keys.create({ name: "CI", scopes: "deals:read", limits: { own: 10 }, expires_in_days: 1 });
+  const { id } = await kw.keys.create({ name: "CI", scopes: "deals:read", limits: { own: 10 }, quotas: { all: { amount: 9 } }, expires_in_days: 1 });
   await kw.keys.rotate(id);
   const principal = { org: "default", actor: "alice", may: ["keys:manage"] };
   const answer = await new Http(kw).manage({ method: "GET", target: `/keys/${id}`, rawHeaders: [] }, principal);
@@ -34,6 +34,7 @@ test("a record has the fields of the wire, in their order, and its type declares
   assert.deepEqual(declared("KeyFields"), Object.keys(key));
   assert.deepEqual(declared("SecretFields"), Object.keys(key.secrets[0]));
   assert.deepEqual(declared("Limit"), Object.keys(key.limits[0]));
+  assert.deepEqual(declared("Quota"), Object.keys(key.quotas[0]));
 });
 
 test("the types of create, update and verify declare what the calls take", async (t) => {

@@ -46,6 +46,7 @@ test("a key has its fields, with dates, and is frozen to its depth", async (t) =
     networks: ["192.0.2.0/24"],
     metadata: { plan: { seats: [1, 2] } },
     limits: { own: { rate: 10, burst: 2, operation: "read" } },
+    quotas: { monthly: { amount: 5, every: "month", anchor: 31 } },
   });
   const key = await kw.keys.get(id);
   assert.ok(key.created_at instanceof Date && key.secrets[0].created_at instanceof Date);
@@ -53,11 +54,25 @@ test("a key has its fields, with dates, and is frozen to its depth", async (t) =
   assert.deepEqual(key.metadata, { plan: { seats: [1, 2] } });
   const own = { name: "own", rate: 10, burst: 2, per: "key", operation: "read", exact: false, when_unreachable: "local" };
   assert.deepEqual(key.limits, [own]);
-  const { metadata, secrets, scopes, networks, limits } = key;
-  const parts = [key, scopes, networks, limits, limits[0], metadata, metadata.plan, metadata.plan.seats, secrets, secrets[0]];
+  assert.deepEqual(key.quotas, [{ name: "monthly", amount: 5, every: "month", anchor: 31, per: "key", operation: null }]);
+  const { metadata, secrets, scopes, networks, limits, quotas } = key;
+  const parts = [key, scopes, networks, limits, limits[0], quotas, quotas[0], metadata, metadata.plan, metadata.plan.seats, secrets, secrets[0]];
   for (const part of parts) assert.ok(Object.isFrozen(part), inspect(part));
   assert.throws(() => (key.name = "other"), TypeError);
   assert.deepEqual(key, await kw.keys.get(id), "equal by value");
+});
+
+test("a decision and a credit hold the state of quotas, with dates", async (t) => {
+  const kw = engine(t);
+  const { id, api_key } = await kw.keys.create({ name: "CI", quotas: { own: { amount: 2, every: "day" }, credits: { amount: 0 } } });
+  const state = await kw.keys.credit(id, { amount: 5, quota: "credits", actor: "billing" });
+  assert.deepEqual({ ...state }, { name: "credits", amount: 5, used: 0, remaining: 5, every: null, starts_at: null, resets_at: null, reset_seconds: null });
+  const { quotas } = await kw.verify(api_key);
+  const [own] = quotas;
+  assert.ok(own.starts_at instanceof Date && own.resets_at > own.starts_at);
+  assert.deepEqual(Object.keys(own), Object.keys(state));
+  for (const part of [state, quotas, own]) assert.ok(Object.isFrozen(part), inspect(part));
+  assert.equal(JSON.parse(JSON.stringify(own)).resets_at, own.resets_at.toISOString());
 });
 
 test("metadata keeps its names, also those that mean something to objects", async (t) => {

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from database import Database
 
 PROGRAM = str(Path(sys.executable).parent / "keywright")
-TABLES = ("orgs", "keys", "secrets", "usage", "agents", "idempotency", "audit")
+TABLES = ("orgs", "keys", "secrets", "usage", "agents", "quotas", "idempotency", "audit")
 MANY = 1_100
 # The server writes JSON in a spelling of its own.
-SPELT = ("limits", "metadata")
+SPELT = ("limits", "quotas", "metadata")
 
 
 def environment() -> dict[str, str]:
@@ -64,8 +64,13 @@ def fill(url: str) -> dict[str, str]:
     """Makes a database with every kind of row, and returns keys with the codes of their verification."""
     with opened(url) as kw:
         plain = kw.keys.create(
-            name="Plain", scopes="deals:read", metadata={"team": 'with "quotes"', "sum": 1.5}, limits=[{"name": "all", "rate": 1_000}]
+            name="Plain",
+            scopes="deals:read",
+            metadata={"team": 'with "quotes"', "sum": 1.5},
+            limits=[{"name": "all", "rate": 1_000}],
+            quotas={"credits": {"amount": 0}, "daily": {"amount": 50, "every": "day"}},
         )
+        kw.keys.credit(plain.id, 50)
         parent = kw.keys.create(name="Parent", scopes="keys:manage,deals:read", networks=["192.0.2.0/24", "2001:db8::/32"])
         child = kw.keys.create(name="Child", scopes="deals:read", created_by="alice")
         rotated = kw.keys.create(name="Rotated", description="two\nlines")

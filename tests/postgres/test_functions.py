@@ -31,11 +31,13 @@ def test_no_statement_calls_a_function_of_public(apart: Database, pooled: bool) 
     assert "a function of public was called" in apart.refused("set search_path to public; select 1::numeric * 2")
     given = {"prepared_statements": "no", "listen": "no"} if pooled else {}
     port = apart.servers("pooler", to=apart.server)["port"] if pooled else None
-    with apart.open(apart.url(port=port, **given), max_staleness=0) as kw:
+    quotas = {"daily": {"amount": 50, "every": "day"}, "credits": {"amount": 50, "per": "org"}}
+    with apart.open(apart.url(port=port, **given), max_staleness=0, quotas=quotas) as kw:
         works(kw)
         parent = kw.keys.create(
             name="parent", metadata={"team": "billing"}, limits=[{"name": "import", "rate": 9, "burst": 9}], expires_in_days=1
         )
+        assert kw.keys.credit(parent.id, 50).amount == 100
         kw.keys.attest(parent.id, agent="buyer-7", claims={"purchase": "paper"})
         assert kw.verify(parent.api_key, agent="buyer-7")
         kw.flush()

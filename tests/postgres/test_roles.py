@@ -31,8 +31,9 @@ def application(database: Database) -> str:
 
 def test_the_application_does_all_that_it_needs(database: Database, application: str) -> None:
     limits = {"calls": {"rate": 100, "when_unreachable": "refuse"}}
-    with database.open(database.url(role=application), max_staleness=0, limits=limits) as kw:
+    with database.open(database.url(role=application), max_staleness=0, limits=limits, quotas={"credits": {"amount": 2}}) as kw:
         new = kw.keys.create(name="CI", scopes="deals:read", expires_in_days=1)
+        assert kw.keys.credit(new.id, 8).remaining == 10
         assert kw.verify(new.api_key, agent="buyer-7").limits[0].shared
         kw.keys.update(new.id, name="renamed", metadata={"a": 1})
         kw.keys.attest(new.id, agent="buyer-7", claims={"purchase": "paper"})
@@ -95,6 +96,7 @@ REFUSED_TO_THE_APPLICATION = [
     ("update keys set scopes = '{{a},{b}}'", "violates check constraint"),
     ("update keys set networks = array[null]::text[]", "violates check constraint"),
     ("update keys set limits = '{}'", "violates check constraint"),
+    ("update keys set quotas = '{}'", "violates check constraint"),
     ("update keys set metadata = '[]'", "violates check constraint"),
     ("update orgs set disabled_at = 'infinity'", "violates check constraint"),
     # A function that runs as the owner would have the code of this table run as the owner.

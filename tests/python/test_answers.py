@@ -35,6 +35,8 @@ RECORDS = (
     "NewKey",
     "OrgRecord",
     "Parsed",
+    "Quota",
+    "QuotaState",
     "Secret",
 )
 
@@ -42,12 +44,13 @@ RECORDS = (
 def records(kw: Keywright) -> list[Any]:
     """One of each kind, but for events."""
     limits: list[dict[str, int | str | None]] = [{"name": "calls", "rate": 60}]
-    new = kw.keys.create(name="CI", scopes="deals:read", limits=limits, metadata={"a": [1, None]})
+    new = kw.keys.create(name="CI", scopes="deals:read", limits=limits, quotas={"own": {"amount": 9}}, metadata={"a": [1, None]})
     decision = kw.verify(new.api_key, agent="a")
     kw.flush()
     entry = kw.audit.list().data[0]
     return [
         *(new, kw.keys.get(new.id), new.secrets[0], new.limits[0], decision, decision.limits[0], kw.keys.agents(new.id)[0]),
+        *(new.quotas[0], decision.quotas[0], kw.keys.credit(new.id, 1)),
         *(entry, kw.audit.head(), kw.audit.verify(), kw.orgs.get("default"), kw.parse(new.api_key), kw.keys.list(), kw.audit.list()),
     ]
 
@@ -79,7 +82,8 @@ def test_pydantic_describes_every_record_as_it_is_shown(kw: Keywright) -> None:
 
 def test_the_schema_of_a_key_names_what_management_shows(kw: Keywright) -> None:
     document = kw.http().openapi()["components"]["schemas"]
-    for ours, theirs in (("Key", "Key"), ("NewKey", "IssuedKey"), ("Secret", "Secret"), ("Limit", "Limit"), ("OrgRecord", "Org")):
+    same = ("Key", "Secret", "Limit", "Quota", "QuotaState")
+    for ours, theirs in (*((name, name) for name in same), ("NewKey", "IssuedKey"), ("OrgRecord", "Org")):
         schema = TypeAdapter(getattr(keywright, ours)).json_schema()
         assert list(schema["properties"]) == list(document[theirs]["properties"])
 

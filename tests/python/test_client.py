@@ -99,10 +99,13 @@ def test_records_are_those_of_the_engine(site: Site) -> None:
     assert rotated.id == new.id and len(rotated.secrets) == 2
     assert len(run(keys.end_grace(new.id, reason="done")).secrets) == 1
     assert [run(call(new.id)).status for call in (keys.disable, keys.enable)] == ["disabled", "active"]
+    run(keys.update(new.id, quotas={"credits": {"amount": 10}}))
+    with pytest.raises(keywright.Forbidden, match="use a session"):
+        run(keys.credit(new.id, 9, reason="invoice 7"))
     told = run(keys.attest(new.id, "robot", {"model": "m"}))
     assert [it.action for it in told] == ["agent.attest"]
     assert run(site.client.verify(rotated.api_key, agent="robot")).agent == "robot"
-    run(site.client.verify(rotated.api_key, agent="robot"))
+    assert [it.remaining for it in run(site.client.verify(rotated.api_key, agent="robot")).quotas] == [8]
     assert run(keys.revoke(new.id, reason="leaked")).status == "revoked"
     assert [(it.agent, it.usage_count) for it in run(keys.agents(new.id))] == [("robot", 2)]
     listed = run(site.client.audit.list(key_id=new.id, limit=3))

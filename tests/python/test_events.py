@@ -99,6 +99,15 @@ def test_a_life_is_told_in_its_order(tmp_path: Path) -> None:
     assert heard[0] == heard[0] and heard[0].to_dict()["at"].endswith("Z")
 
 
+def test_a_credit_is_told_with_its_amount(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    with opened(tmp_path, on_event=heard.append, quotas={"credits": {"amount": 0}}) as kw:
+        new = kw.keys.create(name="CI")
+        kw.keys.credit(new.id, 500, actor="billing", reason="invoice 7")
+    told = heard[1]
+    assert (told.kind, told.key_id, told.actor, told.count, told.reason) == ("credited", new.id, "billing", 500, None)
+
+
 def test_keys_that_expire_are_told_of_once_a_day(tmp_path: Path) -> None:
     heard: list[tuple[str, str | None]] = []
     clock = ManualClock()

@@ -48,7 +48,7 @@ def known(call: Callable[..., Any]) -> set[str]:
 
 
 def test_a_record_has_the_fields_of_the_wire(kw: Keywright) -> None:
-    key = kw.keys.create(name="CI", scopes="deals:read", limits={"own": 10}, expires_in_days=1)
+    key = kw.keys.create(name="CI", scopes="deals:read", limits={"own": 10}, quotas={"all": {"amount": 9}}, expires_in_days=1)
     principal = {"org": "default", "actor": "alice", "may": ["keys:manage"]}
     response = kw.http().manage("GET", f"/keys/{key.id}".encode(), [], None, b"", principal)
     assert list(json.loads(response.body).items()) == list(kw.keys.get(key.id).to_dict().items())

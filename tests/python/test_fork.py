@@ -73,6 +73,29 @@ def test_handles_and_pages_of_before_the_fork(kw: Keywright) -> None:
     assert len(list(walk)) == 2
 
 
+def test_a_child_spends_nothing_of_what_its_parent_has_bought(tmp_path: Path) -> None:
+    def opened() -> Keywright:
+        return Keywright(f"sqlite:{tmp_path}/keys.db", brand="liq", pepper=PEPPER, quotas={"balance": {"amount": 10_000}})
+
+    with opened() as kw:
+        new = kw.keys.create(name="CI")
+
+        def ask() -> None:
+            for _ in range(50):
+                assert kw.verify(new.api_key)
+
+        def child() -> None:
+            ask()
+            kw.close()
+
+        ask()
+        pid = forked(child)
+        ask()
+        assert ended(pid) == 0
+    with opened() as kw:
+        assert kw.verify(new.api_key).quotas[0].used == 151
+
+
 def test_a_child_that_closes_or_ends_harms_nobody(kw: Keywright) -> None:
     new = kw.keys.create(name="CI")
     for work in (kw.close, lambda: None, lambda: sys.exit(0)):

@@ -27,6 +27,7 @@ PLAIN_KEY = {
     "level": "read",
     "tier": None,
     "limits": [],
+    "quotas": [],
     "networks": ["10.0.0.0/8"],
     "metadata": {"team": {"size": 3}},
     "created_at": "2026-01-01T00:00:00.000Z",
@@ -231,6 +232,32 @@ def test_a_key_holds_its_own_limits(kw: Keywright) -> None:
     again = kw.keys.update(new.id, limits=[it.to_dict() for it in new.limits])
     assert again.limits == new.limits
     assert pickle.loads(pickle.dumps(again)) == again
+
+
+def test_a_key_holds_its_own_quotas(kw: Keywright) -> None:
+    plain = {"name": "own", "amount": 2, "every": "month", "anchor": 31, "per": "key", "operation": None}
+    new = kw.keys.create(name="CI", quotas={"own": {"amount": 2, "every": "month", "anchor": 31}, "credits": {"amount": 0}})
+    quota = new.quotas[0]
+    assert type(quota) is keywright.Quota
+    assert {it: getattr(quota, it) for it in plain} == quota.to_dict() == plain
+    assert pickle.loads(pickle.dumps(quota)) == quota
+    again = kw.keys.update(new.id, quotas=[it.to_dict() for it in new.quotas])
+    assert again.quotas == new.quotas
+
+
+def test_a_decision_and_a_credit_hold_the_state_of_quotas(kw: Keywright, clock: ManualClock) -> None:
+    new = kw.keys.create(name="CI", quotas={"own": {"amount": 2, "every": "day"}, "credits": {"amount": 0}})
+    state = kw.keys.credit(new.id, 5, quota="credits", reason="invoice 7", actor="billing")
+    assert type(state) is keywright.QuotaState
+    assert (state.amount, state.used, state.remaining, state.every, state.resets_at) == (5, 0, 5, None, None)
+    own, credits = kw.verify(new.api_key).quotas
+    assert (own.name, own.used, own.remaining, own.every, credits.remaining) == ("own", 1, 1, "day", 4)
+    assert own.starts_at is not None and own.resets_at is not None
+    assert own.starts_at <= clock.now() < own.resets_at
+    assert pickle.loads(pickle.dumps(own)) == own
+    kw.verify(new.api_key)
+    refused = kw.verify(new.api_key)
+    assert (refused.code, refused.status, refused.retry_after_seconds) == ("quota_exceeded", 429, own.reset_seconds)
 
 
 def test_a_decision_holds_the_state_of_limits(kw: Keywright) -> None:

@@ -160,6 +160,7 @@ INTERPRETERS = {
     "scope.json": scope,
     "scenario.json": scenario,
     "limit.json": scenario,
+    "quota.json": scenario,
     "meter.json": scenario,
     "errors.json": errors,
     "stored_rows.json": stored_rows,

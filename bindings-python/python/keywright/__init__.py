@@ -21,6 +21,8 @@ from keywright._native import (
     Orgs,
     Page,
     Parsed,
+    Quota,
+    QuotaState,
     Secret,
     __version__,
 )
@@ -79,6 +81,8 @@ __all__ = [
     "Orgs",
     "Page",
     "Parsed",
+    "Quota",
+    "QuotaState",
     "Secret",
     "Unavailable",
     "ValidationFailed",

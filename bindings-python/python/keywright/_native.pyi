@@ -35,6 +35,8 @@ __all__ = [
     "Parsed",
     "PendingResponse",
     "PendingVerification",
+    "Quota",
+    "QuotaState",
     "Response",
     "Secret",
     "Target",
@@ -63,6 +65,8 @@ _Rule: TypeAlias = int | Mapping[str, int | str | None]
 _Entries: TypeAlias = list[AuditEntry]
 _Agents: TypeAlias = list[AgentUsage]
 _Rules: TypeAlias = Mapping[str, _Rule] | Sequence[Mapping[str, int | str | None]]
+_Quotas: TypeAlias = Mapping[str, Mapping[str, int | str | None]] | Sequence[Mapping[str, int | str | None]]
+_Every: TypeAlias = Literal["hour", "day", "week", "month"]
 _Denial: TypeAlias = Literal[
     "missing",
     "invalid",
@@ -74,6 +78,7 @@ _Denial: TypeAlias = Literal[
     "insufficient_scope",
     "ip_not_allowed",
     "rate_limited",
+    "quota_exceeded",
     "unavailable",
 ]
 
@@ -148,6 +153,7 @@ class Keywright(Verifier):
         keys_in_memory: int | None = None,
         tiers: Mapping[str, _Rule | Sequence[_Rule]] | None = None,
         limits: _Rules | None = None,
+        quotas: _Quotas | None = None,
         limiter: Literal["process", "machine", "store"] | str | None = None,
         on_event: Callable[[Event], object] | None = None,
         expiring_days: int | None = None,
@@ -175,12 +181,17 @@ class Keywright(Verifier):
         max_staleness: on PostgreSQL, how long a verification may miss a change on another machine, like ``"2s"`` or a timedelta, 0 to
             1 hour; 2 seconds when left out. With 0 every verification asks the database.
         keys_in_memory: the number of keys cached in memory, 0 to 10,000,000; 100,000 when left out.
-        tiers: named sets of limits for keys, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
+        tiers: named sets of limits and quotas for keys, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
             requests a minute, or a dict of ``rate``, ``burst`` (as the rate when left out), ``per`` (``"key"`` when left out,
             ``"org"`` or ``"agent"``), ``operation``, ``name`` (the tier's when left out), ``exact`` (whether processes of several
             machines share it without the 0.1 seconds of a lease; False when left out) and ``when_unreachable`` (``"local"`` when left out,
-            ``"refuse"`` or ``"allow"``), or a list of up to 8 of these.
+            ``"refuse"`` or ``"allow"``), or a
+            quota as below, or a list of up to 8 limits and 8 quotas.
         limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
+        quotas: the quotas of every key, up to 8, which the database counts: a dict from names to dicts of ``amount``, ``every``
+            (``"hour"``, ``"day"``, ``"week"`` or ``"month"`` in UTC; a balance when left out, which ``keys.credit`` raises),
+            ``anchor`` (the day on which a month begins; 1 when left out), ``per`` (``"key"`` when left out, or ``"org"``) and
+            ``operation``, or a list of such dicts with a ``name``.
         limiter: where limits are counted: `"machine"`, together with all processes of this machine on the SQLite file; `"store"`, together
             with all processes of all machines on the PostgreSQL database; the URL of a Redis or Valkey, `"redis://…"`, together with
             all processes that name it; or `"process"`, each process on its own. `"machine"` on SQLite and `"store"` on PostgreSQL
@@ -339,6 +350,7 @@ class Keys:
         level: _Level | None = None,
         tier: str | None = None,
         limits: _Rules | None = None,
+        quotas: _Quotas | None = None,
         networks: _Texts | None = None,
         metadata: Mapping[str, Any] | None = None,
         environment: str | None = None,
@@ -354,10 +366,12 @@ class Keys:
         level: the HTTP methods of the key. ``"read"`` allows GET, HEAD and OPTIONS; ``"read_write"`` also POST, PUT and PATCH;
             ``"full"`` every method. Without a level, methods are not checked. With a level other than full, ``verify`` needs
             ``method``.
-        tier: the name of a tier of the engine, whose limits apply to the key.
+        tier: the name of a tier of the engine, whose limits and quotas apply to the key.
         limits: further limits of the key alone, up to 8, written as for ``Keywright`` but without ``per``. Their names differ
             from those of the engine's limits. If the engine has limits with an operation, the operation of each is one of
             those.
+        quotas: further quotas of the key alone, up to 8, written as for ``Keywright`` but without ``per``, under the same
+            conditions.
         networks: the networks that may use the key, up to 100, like ``"203.0.113.0/24"`` or ``"2001:db8::1"``; none for an
             empty list, no restriction when left out. With networks, ``verify`` needs ``ip``.
         metadata: your own data, up to 16 KiB of JSON, 8 levels deep.
@@ -403,6 +417,7 @@ class Keys:
         level: _Level | None = ...,
         tier: str | None = ...,
         limits: _Rules | None = ...,
+        quotas: _Quotas | None = ...,
         networks: _Texts | None = ...,
         metadata: Mapping[str, Any] | None = ...,
         expires_in_days: int = ...,
@@ -452,6 +467,26 @@ class Keys:
     def agents(self, id: str | int) -> _Agents:
         """Returns the counters of the agents that have used the key, the most recent first. The first 1,000 agents have
         counters of their own; all others share one, as ``None``.
+        """
+
+    def credit(
+        self,
+        id: str | int,
+        amount: int,
+        *,
+        quota: str | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
+    ) -> QuotaState:
+        """Raises a balance that the key draws on, its own or its org's, and returns the state of the balance. Other processes
+        admit requests by it after a second at most.
+
+        amount: the requests to add, 1 to 999,999,999,999,999.
+        quota: the name of the balance; the only one of the key when left out.
+        reason: the reason, 1 to 200 characters.
+        actor: the actor in the audit chain, 1 to 200 characters.
+
+        Raises ``Conflict`` for a revoked key.
         """
 
     def attest(
@@ -601,6 +636,10 @@ class Key(_Record):
         """The rate limits of the key itself."""
 
     @property
+    def quotas(self) -> list[Quota]:
+        """The quotas of the key itself."""
+
+    @property
     def networks(self) -> list[str] | None:
         """The networks that may use the key: no restriction for ``None``, none for an empty list."""
 
@@ -733,6 +772,70 @@ class LimitState(_Record):
         """Whether processes shared the limit for this verification."""
 
 @final
+class Quota(_Record):
+    """A quota."""
+
+    @property
+    def name(self) -> str:
+        """The name of the quota."""
+
+    @property
+    def amount(self) -> int:
+        """Requests in each period; for a balance, the requests that it begins with."""
+
+    @property
+    def every(self) -> _Every | None:
+        """The period in UTC; ``None`` for a balance."""
+
+    @property
+    def anchor(self) -> int | None:
+        """The day of the month on which a month begins; ``None`` for the first."""
+
+    @property
+    def per(self) -> Literal["key", "org"]:
+        """The requests that it counts together: those of a key or an org."""
+
+    @property
+    def operation(self) -> str | None:
+        """The class of operations that the quota counts; ``None`` for every request."""
+
+@final
+class QuotaState(_Record):
+    """The state of a quota."""
+
+    @property
+    def name(self) -> str:
+        """The name of the quota."""
+
+    @property
+    def amount(self) -> int:
+        """Requests in each period; for a balance, all that it was ever given."""
+
+    @property
+    def used(self) -> int:
+        """Requests that were counted, up to the last time that this process asked the database."""
+
+    @property
+    def remaining(self) -> int:
+        """Requests that are left."""
+
+    @property
+    def every(self) -> _Every | None:
+        """The period in UTC; ``None`` for a balance."""
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """The start of the present period; ``None`` for a balance."""
+
+    @property
+    def resets_at(self) -> datetime | None:
+        """The start of the next period, when the count begins anew; ``None`` for a balance."""
+
+    @property
+    def reset_seconds(self) -> int | None:
+        """The seconds until the next period; ``None`` for a balance."""
+
+@final
 class OrgRecord(_Record):
     """An org."""
 
@@ -807,6 +910,7 @@ class Event(_Record):
         "former_secret_used",
         "expiring",
         "idle",
+        "credited",
         "revoked",
         "refused_after_revocation",
         "store_failed",
@@ -854,7 +958,7 @@ class Event(_Record):
 
     @property
     def count(self) -> int:
-        """The number of occurrences since the last flush; for a revocation, the number of revoked keys."""
+        """The number of occurrences since the last flush; for a revocation, the number of revoked keys; for a credit, the amount."""
 
     @property
     def expires_at(self) -> datetime | None:
@@ -932,6 +1036,10 @@ class Decision(_Record):
     def missing_scopes(self) -> list[str]: ...
     @property
     def limits(self) -> list[LimitState]: ...
+    @property
+    def quotas(self) -> list[QuotaState]:
+        """The quotas that apply to the request, as far as this process knows their counts."""
+
     @property
     def retry_after_seconds(self) -> int | None: ...
     @property

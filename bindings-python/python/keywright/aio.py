@@ -139,6 +139,10 @@ class AsyncKeys(Handle):
         """Returns the counters of the agents that have used the key; see ``Keys.agents``."""
         return await self._call("agents", id)
 
+    async def credit(self, id: Any, amount: Any, **fields: Any) -> Any:
+        """Raises a balance that the key draws on; see ``Keys.credit``."""
+        return await self._call("credit", id, amount, **fields)
+
     async def attest(self, id: Any, agent: Any = None, claims: Any = None, **fields: Any) -> Any:
         """Records what agents claim to do with the key; see ``Keys.attest``."""
         return await self._call("attest", id, agent, claims, **fields)

@@ -14,6 +14,7 @@ from keywright._native import (
     NewKey,
     OrgRecord,
     Parsed,
+    QuotaState,
 )
 from keywright.engine import AsyncEngine, Handle
 from keywright.http import AsyncHttp
@@ -31,6 +32,7 @@ _Rule: TypeAlias = int | Mapping[str, int | str | None]
 _Entries: TypeAlias = list[AuditEntry]
 _Agents: TypeAlias = list[AgentUsage]
 _Rules: TypeAlias = Mapping[str, _Rule] | Sequence[Mapping[str, int | str | None]]
+_Quotas: TypeAlias = Mapping[str, Mapping[str, int | str | None]] | Sequence[Mapping[str, int | str | None]]
 
 class AsyncKeywright(AsyncVerifier, AsyncEngine):
     """``Keywright`` for asyncio and trio: the same methods, awaited."""
@@ -56,6 +58,7 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
         keys_in_memory: int | None = None,
         tiers: Mapping[str, _Rule | Sequence[_Rule]] | None = None,
         limits: _Rules | None = None,
+        quotas: _Quotas | None = None,
         limiter: Literal["process", "machine", "store"] | str | None = None,
         on_event: Callable[[Event], object] | None = None,
         expiring_days: int | None = None,
@@ -83,12 +86,17 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
         max_staleness: on PostgreSQL, how long a verification may miss a change on another machine, like ``"2s"`` or a timedelta, 0 to
             1 hour; 2 seconds when left out. With 0 every verification asks the database.
         keys_in_memory: the number of keys cached in memory, 0 to 10,000,000; 100,000 when left out.
-        tiers: named sets of limits for keys, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
+        tiers: named sets of limits and quotas for keys, like ``{"basic": 100, "premium": {"rate": 10000, "burst": 500}}``:
             requests a minute, or a dict of ``rate``, ``burst`` (as the rate when left out), ``per`` (``"key"`` when left out,
             ``"org"`` or ``"agent"``), ``operation``, ``name`` (the tier's when left out), ``exact`` (whether processes of several
             machines share it without the 0.1 seconds of a lease; False when left out) and ``when_unreachable`` (``"local"`` when left out,
-            ``"refuse"`` or ``"allow"``), or a list of up to 8 of these.
+            ``"refuse"`` or ``"allow"``), or a
+            quota as below, or a list of up to 8 limits and 8 quotas.
         limits: the limits of every key, up to 8: a dict from names to rates or dicts as above, or a list of such dicts.
+        quotas: the quotas of every key, up to 8, which the database counts: a dict from names to dicts of ``amount``, ``every``
+            (``"hour"``, ``"day"``, ``"week"`` or ``"month"`` in UTC; a balance when left out, which ``keys.credit`` raises),
+            ``anchor`` (the day on which a month begins; 1 when left out), ``per`` (``"key"`` when left out, or ``"org"``) and
+            ``operation``, or a list of such dicts with a ``name``.
         limiter: where limits are counted: `"machine"`, together with all processes of this machine on the SQLite file; `"store"`, together
             with all processes of all machines on the PostgreSQL database; the URL of a Redis or Valkey, `"redis://…"`, together with
             all processes that name it; or `"process"`, each process on its own. `"machine"` on SQLite and `"store"` on PostgreSQL
@@ -189,6 +197,7 @@ class AsyncKeys(Handle):
         level: _Level | None = None,
         tier: str | None = None,
         limits: _Rules | None = None,
+        quotas: _Quotas | None = None,
         networks: _Texts | None = None,
         metadata: Mapping[str, Any] | None = None,
         environment: str | None = None,
@@ -226,6 +235,7 @@ class AsyncKeys(Handle):
         level: _Level | None = ...,
         tier: str | None = ...,
         limits: _Rules | None = ...,
+        quotas: _Quotas | None = ...,
         networks: _Texts | None = ...,
         metadata: Mapping[str, Any] | None = ...,
         expires_in_days: int = ...,
@@ -259,6 +269,17 @@ class AsyncKeys(Handle):
 
     async def agents(self, id: str | int) -> _Agents:
         """Returns the counters of the agents that have used the key; see ``Keys.agents``."""
+
+    async def credit(
+        self,
+        id: str | int,
+        amount: int,
+        *,
+        quota: str | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
+    ) -> QuotaState:
+        """Raises a balance that the key draws on; see ``Keys.credit``."""
 
     async def attest(
         self,

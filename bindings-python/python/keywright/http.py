@@ -25,6 +25,8 @@ from keywright._native import (
     Page,
     Parsed,
     PendingResponse,
+    Quota,
+    QuotaState,
     Response,
     Secret,
     Target,
@@ -66,6 +68,8 @@ RECORDS: tuple[type[Any], ...] = (
     OrgRecord,
     Page,
     Parsed,
+    Quota,
+    QuotaState,
     Secret,
 )
 """Records that a route may return: ``dict(record)`` is plain data."""

@@ -81,7 +81,7 @@ class KeyVerifier(TokenVerifier):
                 subject=key.org,
                 key=key,
             )
-        if decision.code == "rate_limited":
+        if decision.code in ("rate_limited", "quota_exceeded"):
             raise AuthenticationError(decision.message)
         if decision.code == "unavailable":
             raise Unavailable(decision.message)

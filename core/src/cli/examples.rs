@@ -17,6 +17,7 @@ Examples:
   keywright keys create 'CI' --scopes deals:read,deals:write
   keywright keys list --status active --json
   keywright keys rotate ID --grace 24h
+  keywright keys credit ID 500 --reason 'invoice 7'
   keywright keys revoke ID --reason 'left the company' --yes";
 
 pub(super) const ORGS: &str = "\

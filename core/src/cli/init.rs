@@ -109,6 +109,8 @@ pepper_file = "{PEPPER_NAME}"
 # Limits in requests per minute: for every key, and for the keys of a tier.
 # [limits]
 # all = {{ rate = 6000, burst = 100 }}
+# [quotas]
+# monthly = {{ amount = 100000, every = "month", per = "org" }}
 # [tiers]
 # basic = {{ rate = 100 }}
 

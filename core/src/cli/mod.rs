@@ -197,7 +197,7 @@ fn run_with(arguments: impl IntoIterator<Item = OsString>, stop: Option<ProgramS
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyring::{KeyUpdate, ListAudit, ListKeys, NewKey};
+    use crate::keyring::{Credit, KeyUpdate, ListAudit, ListKeys, NewKey};
     use clap::CommandFactory;
 
     /// The names of the options and arguments of a command.
@@ -223,6 +223,7 @@ mod tests {
         for (path, wanted) in [
             (["keys", "create"], NewKey::NAMES.to_vec()),
             (["keys", "update"], KeyUpdate::NAMES.to_vec()),
+            (["keys", "credit"], Credit::NAMES.to_vec()),
             (["keys", "list"], without(&ListKeys::NAMES, &["cursor"])),
             (["audit", "list"], without(&ListAudit::NAMES, &["cursor"])),
         ] {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::context::PriorVerification;
 use super::verified::VerifiedKey;
-use crate::record::{Key, LimitState};
+use crate::record::{Key, LimitState, QuotaState};
 
 /// An allowed request. It dereferences to the [`Key`], whose counters are as old as its last read from the store.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,13 @@ impl Allowed {
         self.verified.limits()
     }
 
-    /// Whether any limit applies to the request.
+    /// The state of each quota that applies to the request.
+    #[must_use]
+    pub fn quotas(&self) -> Vec<QuotaState> {
+        self.verified.quotas()
+    }
+
+    /// Whether any limit or quota applies to the request.
     #[must_use]
     pub fn is_limited(&self) -> bool {
         self.verified.is_limited()

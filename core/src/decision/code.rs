@@ -76,6 +76,8 @@ codes! {
     IpNotAllowed: "ip_not_allowed", 403, "IP_NOT_ALLOWED";
     /// A rate limit is used up.
     RateLimited: "rate_limited", 429, "RATE_LIMITED";
+    /// A quota is used up.
+    QuotaExceeded: "quota_exceeded", 429, "QUOTA_EXCEEDED";
     /// The store or the hash queue could not answer.
     Unavailable: "unavailable", 503, "UNAVAILABLE";
     /// The host made a mistake in its call; see [`Denial::misuse`](crate::Denial::misuse).

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::code::Code;
 use super::verified::VerifiedKey;
 use crate::error::Error;
-use crate::record::{Key, LimitState};
+use crate::record::{Key, LimitState, QuotaState};
 
 /// The message that a client gets when the store or the hash queue fails.
 pub(crate) const UNAVAILABLE: &str = "API keys cannot be verified right now; try again later";
@@ -93,6 +93,12 @@ impl Denial {
     #[must_use]
     pub fn limits(&self) -> Vec<LimitState> {
         self.verified.as_ref().map(VerifiedKey::limits).unwrap_or_default()
+    }
+
+    /// The state of each quota that applies to the request, as far as this process knows it.
+    #[must_use]
+    pub fn quotas(&self) -> Vec<QuotaState> {
+        self.verified.as_ref().map(VerifiedKey::quotas).unwrap_or_default()
     }
 
     /// The logical identity on whose behalf the key was used.

@@ -11,7 +11,7 @@ use super::verified::KeySnapshot;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::lifecycle::Lifecycle;
-use crate::limit::{Charge, ChargeOutcome, ChargedLimit};
+use crate::limit::{Charge, ChargeOutcome, ChargedLimit, QuotaOutcome};
 use crate::record::{Level, Status};
 use crate::{level, network, scope};
 
@@ -97,6 +97,35 @@ pub(crate) fn check_limits(
     let message = format!("The rate limit '{name}' of this API key is used up; try again in {seconds} s");
     let mut denial = Denial::new(Code::RateLimited, message);
     denial.retry_after_seconds = Some(seconds);
+    Err(denial.into())
+}
+
+/// Checks that every quota that applies to the request allowed its charge.
+pub(crate) fn check_quotas(
+    outcome: &QuotaOutcome,
+    charge: &Charge<'_>,
+    snapshot: &dyn KeySnapshot,
+    now: Millis,
+) -> Result<(), Box<Denial>> {
+    if !outcome.refused {
+        return Ok(());
+    }
+    // As for limits, the answer names the longest wait. Nobody knows when a balance is raised.
+    let waits = outcome.quotas.iter().rev().filter_map(|charged| {
+        let quota = snapshot.quota(charged.index)?;
+        let cost = charge.due_of_quota(charged.index, quota)?.cost;
+        (cost > charged.totals.left()).then(|| (&quota.name, charged.totals.span.seconds_left(now)))
+    });
+    let Some((name, wait)) = waits.max_by_key(|(_, wait)| wait.unwrap_or(u64::MAX)) else {
+        // Another thread has given back what this request lacked.
+        return deny(Code::QuotaExceeded, "A quota of this API key is used up; try again");
+    };
+    let message = match wait {
+        Some(seconds) => format!("The quota '{name}' of this API key is used up; it begins anew in {seconds} s"),
+        None => format!("The quota '{name}' of this API key is used up"),
+    };
+    let mut denial = Denial::new(Code::QuotaExceeded, message);
+    denial.retry_after_seconds = wait;
     Err(denial.into())
 }
 

@@ -13,14 +13,14 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::error::Error;
-use crate::record::{Key, LimitState, wire_time};
+use crate::record::{Key, LimitState, QuotaState, wire_time};
 
 pub use allowed::Allowed;
 pub use code::Code;
 pub(crate) use context::{PriorVerification, RequestContext};
 pub use denial::Denial;
 pub(crate) use denial::UNAVAILABLE;
-pub(crate) use judge::{KeyFacts, check_limits, judge};
+pub(crate) use judge::{KeyFacts, check_limits, check_quotas, judge};
 pub use request::Request;
 pub(crate) use verified::{KeySnapshot, VerifiedKey};
 
@@ -119,6 +119,15 @@ impl Decision {
         }
     }
 
+    /// The state of each quota that applies to the request, as far as this process knows it.
+    #[must_use]
+    pub fn quotas(&self) -> Vec<QuotaState> {
+        match self {
+            Self::Allowed(allowed) => allowed.quotas(),
+            Self::Denied(denial) => denial.quotas(),
+        }
+    }
+
     /// The number of seconds after which to try again.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
@@ -141,7 +150,7 @@ impl Decision {
 /// The record of a decision that all interfaces show.
 impl Serialize for Decision {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut record = to.serialize_struct("Decision", 11)?;
+        let mut record = to.serialize_struct("Decision", 12)?;
         record.serialize_field("allowed", &self.is_allowed())?;
         record.serialize_field("code", &self.code())?;
         record.serialize_field("message", self.message())?;
@@ -149,6 +158,7 @@ impl Serialize for Decision {
         record.serialize_field("key", &self.key())?;
         record.serialize_field("missing_scopes", self.missing_scopes())?;
         record.serialize_field("limits", &self.limits())?;
+        record.serialize_field("quotas", &self.quotas())?;
         record.serialize_field("retry_after_seconds", &self.retry_after_seconds())?;
         record.serialize_field("deprecated", &self.grace_ends_at().is_some())?;
         record.serialize_field("grace_ends_at", &self.grace_ends_at().as_ref().map(wire_time))?;

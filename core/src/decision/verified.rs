@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 
 use crate::clock::{Millis, time};
-use crate::limit::{ChargeOutcome, ChargedLimit, LimitRule};
-use crate::record::{Key, LimitState};
+use crate::limit::{ChargeOutcome, ChargedLimit, ChargedQuota, LimitRule};
+use crate::record::{Key, LimitState, Quota, QuotaState};
 
 /// A key as it was read from the store at one time.
 pub(crate) trait KeySnapshot: Send + Sync {
@@ -19,6 +19,8 @@ pub(crate) trait KeySnapshot: Send + Sync {
     fn used_lookup(&self) -> &str;
     /// The rule at an index among those that limit the key.
     fn rule(&self, index: u32) -> Option<&LimitRule>;
+    /// The quota at an index among the limits and quotas of the key.
+    fn quota(&self, index: u32) -> Option<&Quota>;
 }
 
 /// A key whose secret was verified. Its record is built on first use, because most hosts never ask for it.
@@ -60,13 +62,25 @@ impl VerifiedKey {
         states.collect()
     }
 
-    pub(super) fn is_limited(&self) -> bool {
-        !self.charged.limits.is_empty()
+    pub(super) fn quotas(&self) -> Vec<QuotaState> {
+        let state = |ChargedQuota { index, totals, .. }: &ChargedQuota| {
+            self.snapshot.quota(*index).map(|quota| quota.state(*totals, self.now))
+        };
+        self.charged_quotas().iter().filter_map(state).collect()
     }
 
-    /// The indexes of the limits that were charged, with how much.
+    pub(super) fn is_limited(&self) -> bool {
+        !self.charged.limits.is_empty() || self.charged.quotas.is_some()
+    }
+
+    /// The indexes of the limits and quotas that were charged, with how much.
     pub(super) fn charged(&self) -> impl Iterator<Item = (u32, u32)> {
-        self.charged.limits.iter().map(|limit| (limit.index, limit.charged))
+        let limits = self.charged.limits.iter().map(|limit| (limit.index, limit.charged));
+        limits.chain(self.charged_quotas().iter().map(|quota| (quota.index, quota.charged)))
+    }
+
+    fn charged_quotas(&self) -> &[ChargedQuota] {
+        self.charged.quotas.as_ref().map_or(&[], |outcome| &outcome.quotas)
     }
 
     pub(super) fn key(&self) -> &Key {

@@ -26,6 +26,8 @@ pub enum EventKind {
     Expiring,
     /// A key was not used for `idle_days`.
     Idle,
+    /// A balance of a key, or of its org, was raised.
+    Credited,
     /// A key was revoked, or every key of an org was.
     Revoked,
     /// A revoked key, or a secret whose grace is over, was presented.
@@ -50,6 +52,7 @@ impl EventKind {
             Self::FormerSecretUsed => "former_secret_used",
             Self::Expiring => "expiring",
             Self::Idle => "idle",
+            Self::Credited => "credited",
             Self::Revoked => "revoked",
             Self::RefusedAfterRevocation => "refused_after_revocation",
             Self::StoreFailed => "store_failed",
@@ -103,7 +106,7 @@ pub struct Event {
     pub code: Option<Code>,
     /// Why the database, or the place of shared limits, cannot be used, or which other database answers, and the next step.
     pub reason: Option<String>,
-    /// The number of verifications since the last flush; for a revocation, the number of keys it ended.
+    /// The number of verifications since the last flush; for a revocation, the number of keys it ended; for a credit, the amount.
     pub count: u64,
     /// When the key expires.
     #[serde(serialize_with = "rfc3339_option")]
@@ -170,6 +173,11 @@ impl Event {
             }
             HealthReport::LimitsUnshared(error) => failed(EventKind::LimitsUnshared, error),
         }
+    }
+
+    /// The same event, with this count.
+    pub(crate) fn counting(self, count: u64) -> Self {
+        Self { count, ..self }
     }
 
     /// The same event, caused by this actor.

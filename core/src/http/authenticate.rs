@@ -214,7 +214,7 @@ impl Http {
         let mut headers = Vec::new();
         if let Principal::Key(allowed) = principal {
             if allowed.is_limited() {
-                self.config.style.rate_limit_headers.add(&mut headers, &allowed.limits());
+                self.config.style.rate_limit_headers.add(&mut headers, &allowed.limits(), &allowed.quotas());
             }
             self.grace_headers(&mut headers, allowed.grace_ends_at().map(|end| (end, allowed.key())));
         }

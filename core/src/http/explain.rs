@@ -9,11 +9,11 @@ use super::{Head, Http, Needs, Peer};
 use crate::decision::Code;
 
 /// The reason why a request is allowed or refused, for the operator of an API. It holds no secret. Nothing is counted or
-/// charged for it, and it ignores limits.
+/// charged for it. It ignores rate limits, and tells of a quota that is used up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// Whether the request would be allowed, limits aside.
+    /// Whether the request would be allowed, rate limits aside.
     pub allowed: bool,
     /// The status of the response.
     pub status: u16,
@@ -137,6 +137,7 @@ impl Http {
             _ if is(Code::InsufficientScope) => "give the key the missing scopes, or ask less of the route".into(),
             _ if is(Code::Expired) || is(Code::Revoked) => "make a new key".into(),
             _ if is(Code::Disabled) => "enable the key or its org".into(),
+            _ if is(Code::QuotaExceeded) => "raise the amount of the quota, or credit the balance".into(),
             _ if is(Code::Unavailable) => "look at the store: verify and keys.list tell what is wrong".into(),
             _ if refusal.status == 403 && is_ruled && explanation.rule.is_none() && self.config.table.is_some() => {
                 "add a rule for this method and path".into()

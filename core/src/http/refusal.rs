@@ -8,7 +8,7 @@ use super::response_style::{Challenge, ErrorFormat, ResponseStyle};
 use super::{Header, Response};
 use crate::decision::{Code, Denial, UNAVAILABLE};
 use crate::error::Error;
-use crate::record::LimitState;
+use crate::record::{LimitState, QuotaState};
 
 /// The reason why a request is refused. The style of the API turns it into a response.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +18,8 @@ pub(super) struct Refusal {
     pub(super) message: Cow<'static, str>,
     challenge: Option<Challenge>,
     pub(super) headers: Vec<Header>,
-    /// The state of the limits of the key.
-    limits: Box<[LimitState]>,
+    /// The state of the limits and quotas of the key.
+    states: Option<Box<BudgetStates>>,
 }
 
 /// The challenge if the credential of a request is not valid.
@@ -30,16 +30,16 @@ const IN_PROGRESS: &str = "IN_PROGRESS";
 /// Seconds after which to retry if an internal step failed.
 const RETRY_SECONDS: &str = "1";
 
+/// The state of the limits and quotas of a refused key.
+#[derive(Debug, Clone, PartialEq)]
+struct BudgetStates {
+    limits: Vec<LimitState>,
+    quotas: Vec<QuotaState>,
+}
+
 impl Refusal {
     pub(super) fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            status,
-            code: code.into(),
-            message: message.into(),
-            challenge: None,
-            headers: Vec::new(),
-            limits: Box::default(),
-        }
+        Self { status, code: code.into(), message: message.into(), challenge: None, headers: Vec::new(), states: None }
     }
 
     pub(super) fn invalid_request(message: impl Into<Cow<'static, str>>) -> Self {
@@ -111,7 +111,8 @@ impl Refusal {
         if let Some(seconds) = denial.retry_after_seconds {
             refusal = refusal.with("retry-after", seconds.to_string());
         }
-        refusal.limits = denial.limits().into();
+        let states = BudgetStates { limits: denial.limits(), quotas: denial.quotas() };
+        refusal.states = (!states.limits.is_empty() || !states.quotas.is_empty()).then(|| states.into());
         refusal
     }
 
@@ -136,7 +137,9 @@ impl Refusal {
             headers.push(("www-authenticate", style.challenge(challenge).into()));
         }
         headers.extend(self.headers);
-        style.rate_limit_headers.add(&mut headers, &self.limits);
+        if let Some(states) = self.states {
+            style.rate_limit_headers.add(&mut headers, &states.limits, &states.quotas);
+        }
         Response { status: self.status, headers, body: if is_head { Vec::new() } else { body.to_string().into() } }
     }
 }

@@ -21,12 +21,13 @@ pub(crate) struct Engine {
 /// The open engines of this process.
 static OPEN: Mutex<Vec<Weak<Engine>>> = Mutex::new(Vec::new());
 
-/// Writes the counts of all open engines to their stores, as [`Keywright::flush`](crate::Keywright::flush) does. It is for
-/// hosts that end a process without dropping its values.
+/// Writes the counts of all open engines to their stores, as [`Keywright::flush`](crate::Keywright::flush) does, and gives back
+/// what they bought of quotas and did not spend. It is for hosts that end a process without dropping its values.
 pub fn flush_open() {
     for engine in open_engines() {
         // At the end of a process no caller is left for the error.
         let _ = block_on(engine.flush());
+        block_on(engine.verifier.runtime.process().quotas.give_back());
     }
 }
 

@@ -16,7 +16,9 @@ mod redacting_writer;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-pub use arguments::{Attestation, Change, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation};
+pub use arguments::{
+    Attestation, Change, Credit, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation,
+};
 pub use audit::Audit;
 pub use config::Config;
 pub(crate) use engine::Engine;
@@ -310,6 +312,7 @@ impl Keywright {
             // No caller is left for an error of counts. It concerns no right of a key.
             let _ = usage.close().await;
         }
+        self.0.verifier.runtime.process().quotas.close().await;
         if let Some(events) = &self.0.verifier.runtime.process().events {
             events.finish().await;
         }
@@ -332,7 +335,7 @@ impl Keywright {
         self.0.verifier.verify(&Tenant::Every, text.into(), ask).await
     }
 
-    /// As [`judge`](Self::judge), but it counts nothing, and neither charges nor checks a limit.
+    /// As [`judge`](Self::judge), but it counts nothing, neither charges nor checks a limit, and looks at quotas without a charge.
     pub(crate) async fn dry_run(&self, text: &[u8], ask: RequestContext<'_>) -> Decision {
         self.0.verifier.dry_run(&Tenant::Every, text.into(), ask).await
     }

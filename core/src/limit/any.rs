@@ -59,13 +59,67 @@ enum BudgetRef<'a> {
 
 /// The outcome of a charge without a purchase.
 enum Attempt {
-    Done(ChargeOutcome),
+    /// The outcome, and from where its costs were taken, if not from the budgets themselves.
+    Done(ChargeOutcome, Sources),
     /// Only a purchase from the budgets of these limits can tell.
     Lacking(SmallVec<[u32; 2]>),
 }
 
 /// The purchases of one request, by the index of the limit.
 type Purchased = SmallVec<[(u32, Bought); 2]>;
+
+/// Where costs were taken from, if not from the budget itself, by the index of the limit.
+type Sources = SmallVec<[(u32, Source); 1]>;
+
+/// The costs of a request that every limit has allowed. They go back unless they are spent: something else may refuse the
+/// request.
+pub(crate) struct HeldCharge<'a> {
+    limiter: &'a AnyLimiter,
+    request: ChargedRequest<'a>,
+    sources: Sources,
+    bought: Purchased,
+    taken_at: u64,
+    is_spent: bool,
+}
+
+/// The outcome of a charge that nothing else refuses.
+#[cfg(test)]
+pub(super) fn spent((outcome, held): HeldOutcome<'_>) -> ChargeOutcome {
+    held.into_iter().for_each(HeldCharge::spend);
+    outcome
+}
+
+impl HeldCharge<'_> {
+    pub(crate) fn spend(mut self) {
+        self.is_spent = true;
+        std::mem::take(&mut self.bought).into_iter().for_each(|(_, bought)| bought.spend());
+    }
+
+    /// Gives the costs back. The outcome is the state of the limits after that.
+    pub(crate) fn put_back(mut self) -> ChargeOutcome {
+        self.give_back();
+        self.limiter.refusal(self.request, None)
+    }
+
+    fn give_back(&mut self) {
+        if std::mem::replace(&mut self.is_spent, true) {
+            return;
+        }
+        for (index, limit, due) in self.request.applying() {
+            // What was bought returns by itself.
+            if !self.bought.iter().any(|(of, _)| *of == index) {
+                self.limiter.put_back(self.request, (index, limit, due), &self.sources, self.taken_at);
+            }
+        }
+        self.bought.clear();
+    }
+}
+
+impl Drop for HeldCharge<'_> {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
 
 /// A request that is charged.
 #[derive(Clone, Copy)]
@@ -76,6 +130,9 @@ struct ChargedRequest<'a> {
     charge: &'a Charge<'a>,
     clock: &'a Clock,
 }
+
+/// An outcome, with the costs if no limit has refused them.
+pub(crate) type HeldOutcome<'a> = (ChargeOutcome, Option<HeldCharge<'a>>);
 
 impl<'a> ChargedRequest<'a> {
     /// The limits that apply to the request, with their indexes and what is due.
@@ -121,16 +178,19 @@ impl AnyLimiter {
 
     /// Charges each limit that applies to the request, in order, without leaving the caller's thread. `None` if only a shared
     /// place can tell; then nothing is charged. An agent's budget belongs to one `org`; requests without an agent share one budget.
-    pub(crate) fn try_charge(
-        &self,
-        limits: &[KeyLimit],
-        org: &str,
-        charge: &Charge<'_>,
-        clock: &Clock,
-    ) -> Option<Result<ChargeOutcome, Error>> {
+    pub(crate) fn try_charge<'a>(
+        &'a self,
+        limits: &'a [KeyLimit],
+        org: &'a str,
+        charge: &'a Charge<'a>,
+        clock: &'a Clock,
+    ) -> Option<Result<HeldOutcome<'a>, Error>> {
         let request = ChargedRequest { limits, agent: (org, charge.agent.unwrap_or_default()), charge, clock };
-        match self.attempt(request, &[]) {
-            Ok(Attempt::Done(outcome)) => Some(Ok(outcome)),
+        let taken_at = clock.monotonic_micros();
+        match self.attempt(request, &[], taken_at) {
+            Ok(Attempt::Done(outcome, sources)) => {
+                Some(Ok(self.held(request, outcome, sources, Purchased::new(), taken_at)))
+            }
             Ok(Attempt::Lacking(_)) => None,
             Err(error) => Some(Err(error)),
         }
@@ -138,37 +198,48 @@ impl AnyLimiter {
 
     /// Charges as [`try_charge`](Self::try_charge) does, and buys what the request lacks. What a caller that has gone has bought
     /// is spent by others.
-    pub(crate) async fn charge(
-        &self,
-        limits: &[KeyLimit],
-        org: &str,
-        charge: &Charge<'_>,
-        clock: &Clock,
-    ) -> Result<ChargeOutcome, Error> {
+    pub(crate) async fn charge<'a>(
+        &'a self,
+        limits: &'a [KeyLimit],
+        org: &'a str,
+        charge: &'a Charge<'a>,
+        clock: &'a Clock,
+    ) -> Result<HeldOutcome<'a>, Error> {
         let request = ChargedRequest { limits, agent: (org, charge.agent.unwrap_or_default()), charge, clock };
         let mut bought = Purchased::new();
         loop {
-            let lacking = match self.attempt(request, &bought)? {
-                Attempt::Done(outcome) => {
-                    if outcome.refused.is_none() {
-                        bought.into_iter().for_each(|(_, bought)| bought.spend());
-                    }
-                    return Ok(outcome);
-                }
+            let taken_at = clock.monotonic_micros();
+            let lacking = match self.attempt(request, &bought, taken_at)? {
+                Attempt::Done(outcome, sources) => return Ok(self.held(request, outcome, sources, bought, taken_at)),
                 Attempt::Lacking(lacking) => lacking,
             };
             let (indexes, wanted) = self.wanted(request, &lacking);
             if wanted.is_empty() {
-                return Ok(self.refusal(request, lacking.first().copied()));
+                return Ok((self.refusal(request, lacking.first().copied()), None));
             }
             match buy(&wanted).await {
                 PurchaseOutcome::Bought(sold) => bought.extend(indexes.into_iter().zip(sold)),
                 PurchaseOutcome::Refused(place) => {
-                    return Ok(self.refusal(request, indexes.get(place).copied()));
+                    return Ok((self.refusal(request, indexes.get(place).copied()), None));
                 }
                 PurchaseOutcome::TryAgain => {}
             }
         }
+    }
+
+    fn held<'a>(
+        &'a self,
+        request: ChargedRequest<'a>,
+        outcome: ChargeOutcome,
+        sources: Sources,
+        bought: Purchased,
+        taken_at: u64,
+    ) -> HeldOutcome<'a> {
+        // A refused request has taken nothing, and what it has bought returns by itself.
+        let is_allowed = outcome.refused.is_none();
+        let held = || HeldCharge { limiter: self, request, sources, bought, taken_at, is_spent: false };
+        let held = is_allowed.then(held);
+        (outcome, held)
     }
 
     /// The budgets from which to buy next, with the indexes of their limits. Those of another place come later.
@@ -190,15 +261,13 @@ impl AnyLimiter {
     }
 
     /// Charges all limits, or none.
-    fn attempt(&self, request: ChargedRequest<'_>, bought: &[(u32, Bought)]) -> Result<Attempt, Error> {
-        let now = request.clock.monotonic_micros();
+    fn attempt(&self, request: ChargedRequest<'_>, bought: &[(u32, Bought)], now: u64) -> Result<Attempt, Error> {
         if let Self::Machine(limiter) = self {
             limiter.watch_file(now);
         }
         let is_bought = |index| bought.iter().any(|(of, _)| *of == index);
         let (mut outcome, mut lacking) = (ChargeOutcome::default(), SmallVec::new());
-        // Where costs were taken from, if not from the budget itself.
-        let mut sources = SmallVec::<[(u32, Source); 1]>::new();
+        let mut sources = Sources::new();
         let mut failed = None;
         for (index, limit, due) in request.applying() {
             if !lacking.is_empty() {
@@ -236,30 +305,41 @@ impl AnyLimiter {
             }
         }
         if outcome.refused.is_none() && lacking.is_empty() && failed.is_none() {
-            return Ok(Attempt::Done(outcome));
+            return Ok(Attempt::Done(outcome, sources));
         }
-        for (index, limit, due) in request.applying().take(outcome.limits.len()) {
-            let source = sources.iter().find(|(of, _)| *of == index).map_or(Source::Budget, |(_, source)| *source);
-            self.with(limit, request, |budget| {
-                budget.put_back(due.cost, source, now, || request.clock.monotonic_micros())
-            });
+        for taken in request.applying().take(outcome.limits.len()) {
+            self.put_back(request, taken, &sources, now);
         }
         match (failed, outcome.refused) {
             (Some(error), _) => Err(error),
             (None, None) => Ok(Attempt::Lacking(lacking)),
             // Reads all backlogs after the refunds: the limits after the refusing one have not been read at all.
-            (None, refused) => Ok(Attempt::Done(self.refusal(request, refused))),
+            (None, refused) => Ok(Attempt::Done(self.refusal(request, refused), sources)),
         }
     }
 
-    /// The outcome of a request that a limit refuses.
+    /// Returns the cost of one limit, which was taken at `taken_at`.
+    fn put_back(
+        &self,
+        request: ChargedRequest<'_>,
+        (index, limit, due): (u32, &KeyLimit, AmountDue),
+        sources: &Sources,
+        taken_at: u64,
+    ) {
+        let source = sources.iter().find(|(of, _)| *of == index).map_or(Source::Budget, |(_, source)| *source);
+        self.with(limit, request, |budget| {
+            budget.put_back(due.cost, source, taken_at, || request.clock.monotonic_micros())
+        });
+    }
+
+    /// The outcome of a request that is refused, by a limit or by something else.
     fn refusal(&self, request: ChargedRequest<'_>, refused: Option<u32>) -> ChargeOutcome {
         let now = request.clock.monotonic_micros();
         let limits = request.applying().map(|(index, limit, due)| {
             let Taken { backlog, shared, .. } = self.with(limit, request, |budget| budget.read(now));
             ChargedLimit { index, charged: due.charged, shared, backlog }
         });
-        ChargeOutcome { limits: limits.collect(), refused }
+        ChargeOutcome { limits: limits.collect(), refused, quotas: None }
     }
 
     fn with<T>(&self, limit: &KeyLimit, request: ChargedRequest<'_>, act: impl Fn(BudgetRef<'_>) -> T) -> T {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::any::{AnyLimiter, KeyLimit, LimiterSettings};
+use super::any::{AnyLimiter, KeyLimit, LimiterSettings, spent};
 use super::charge::{Charge, ChargeOutcome, ChargedLimit};
 use super::machine::MachineSettings;
 use super::rule::LimitRule;
@@ -81,7 +81,7 @@ impl Processes {
 
     fn charge(&self, process: usize, key: usize, charge: &Charge<'_>) -> ChargeOutcome {
         let process = &self.running[process % self.running.len()];
-        block_on(process.limiter.charge(&process.keys[key], KEYS[key].1, charge, &self.clock)).unwrap()
+        spent(block_on(process.limiter.charge(&process.keys[key], KEYS[key].1, charge, &self.clock)).unwrap())
     }
 
     /// The index, the sum that was charged and what is left of each limit.

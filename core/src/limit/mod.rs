@@ -1,4 +1,4 @@
-//! Rate limits: reading them, configuring them, and counting requests against them.
+//! Rate limits and quotas: reading them, configuring them, and counting requests against them.
 
 mod any;
 mod charge;
@@ -9,14 +9,15 @@ mod gcra;
 pub(crate) mod lease;
 mod machine;
 mod process;
+pub(crate) mod quota;
 pub(crate) mod read;
 #[cfg(feature = "redis")]
 mod redis;
 mod rule;
 
-pub(crate) use any::{AnyLimiter, KeyLimit, LimiterSettings};
-pub(crate) use charge::{Charge, ChargeOutcome, ChargedLimit};
-pub(crate) use config::{LimitRules, Limits};
+pub(crate) use any::{AnyLimiter, HeldOutcome, KeyLimit, LimiterSettings};
+pub(crate) use charge::{AmountDue, Charge, ChargeOutcome, ChargedLimit, ChargedQuota, QuotaOutcome};
+pub(crate) use config::{LimitRules, Limits, RuleSet};
 #[cfg(feature = "testing")]
 pub(crate) use gcra::GcraParams;
 pub(crate) use machine::MachineSettings;

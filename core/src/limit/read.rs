@@ -1,7 +1,5 @@
 //! Reads limits as callers write them: a rate, a mapping with a rate, or several of these.
 
-use std::collections::BTreeMap;
-
 use crate::casing::Casing;
 use crate::error::Error;
 use crate::input::{Fields, Value, chosen};
@@ -23,22 +21,6 @@ pub(crate) fn read(field: &str, value: Value, casing: Casing) -> Result<Vec<Limi
         other => Err(other.refused(field, "a mapping of names to limits, or a list of limits")),
     };
     checked(field, limits?)
-}
-
-/// Reads tiers: a mapping of names to rates, mappings or lists of mappings. A limit without a name gets the tier's name.
-pub(crate) fn read_tiers(value: Value) -> Result<BTreeMap<String, Vec<Limit>>, Error> {
-    let mut tiers = BTreeMap::new();
-    for (name, value) in value.into_map("tiers")? {
-        check_name("tiers", "the name of a tier", &name)?;
-        let limits = match value.into_argument() {
-            Value::List(items) => {
-                items.into_iter().map(|it| read_one("tiers", Some(&name), it, Casing::Snake)).collect()
-            }
-            one => read_one("tiers", Some(&name), one, Casing::Snake).map(|it| vec![it]),
-        };
-        tiers.insert(name, checked("tiers", limits?)?);
-    }
-    Ok(tiers)
 }
 
 /// Refuses limits of one key that would count other keys' requests.
@@ -113,7 +95,7 @@ fn read_named(field: &str, name: &str, value: Value, casing: Casing) -> Result<L
     ))
 }
 
-fn read_one(field: &str, name: Option<&str>, value: Value, casing: Casing) -> Result<Limit, Error> {
+pub(super) fn read_one(field: &str, name: Option<&str>, value: Value, casing: Casing) -> Result<Limit, Error> {
     let inside = |error: Error| error.within(field);
     let entries = match value.into_argument() {
         value @ (Value::Integer(_) | Value::Float(_)) if name.is_some() => vec![("rate".to_owned(), value)],
@@ -171,23 +153,11 @@ mod tests {
             map(&[("name", text("read")), ("rate", Value::Integer(100)), ("burst", Value::Integer(20))]),
             map(&[("name", text("write")), ("rate", Value::Integer(10)), ("operation", text("write"))]),
         ]);
-        let premium = map(&[("rate", Value::Integer(10_000)), ("burst", Value::Null), ("per", text("org"))]);
-        let tiers = read_tiers(map(&[("basic", Value::Integer(100)), ("premium", premium), ("split", read.clone())]));
         let split = vec![Limit::new("read", 100).burst(20), Limit::new("write", 10).operation("write")];
-        assert_eq!(
-            tiers.unwrap(),
-            BTreeMap::from([
-                ("basic".to_owned(), vec![Limit::new("basic", 100)]),
-                ("premium".to_owned(), vec![Limit::new("premium", 10_000).per(Per::Org)]),
-                ("split".to_owned(), split.clone()),
-            ])
-        );
         assert_eq!(super::read("limits", read, Casing::Snake), Ok(split));
-        let named = map(&[("read", Value::Integer(5)), ("write", map(&[("rate", Value::Integer(1))]))]);
-        assert_eq!(
-            super::read("limits", named, Casing::Snake),
-            Ok(vec![Limit::new("read", 5), Limit::new("write", 1)])
-        );
+        let org = map(&[("rate", Value::Integer(1)), ("burst", Value::Null), ("per", text("org"))]);
+        let named = super::read("limits", map(&[("read", Value::Integer(5)), ("write", org)]), Casing::Snake);
+        assert_eq!(named, Ok(vec![Limit::new("read", 5), Limit::new("write", 1).per(Per::Org)]));
         assert_eq!(super::read("limits", Value::List(vec![]), Casing::Snake), Ok(vec![]));
         let strict = |name: &str| {
             let limit = [("rate", Value::Integer(5)), ("exact", Value::Bool(true)), (name, text("refuse"))];

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::limit::Limit;
+use super::quota::Quota;
 use super::{rfc3339, rfc3339_option};
 
 /// The id of a key: opaque text, or an integer below 2^53 in a database with integer ids.
@@ -161,10 +162,12 @@ with_fields! {
         pub scopes: Vec<String>,
         /// The permission level; `None` allows every HTTP method.
         pub level: Option<Level>,
-        /// The tier, which is a named set of rate limits.
+        /// The tier, which is a named set of rate limits and quotas.
         pub tier: Option<String>,
         /// The rate limits of this key alone.
         pub limits: Vec<Limit>,
+        /// The quotas of this key alone.
+        pub quotas: Vec<Quota>,
         /// The networks from which the key verifies: `None` allows all, an empty list allows none.
         pub networks: Option<Vec<String>>,
         /// Data of the host.

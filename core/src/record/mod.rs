@@ -4,6 +4,7 @@ mod audit;
 mod issued;
 mod key;
 mod limit;
+mod quota;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
@@ -12,6 +13,7 @@ pub use audit::{AuditCheck, AuditEntry, AuditHead};
 pub use issued::{ApiKey, HIDDEN, IssuedKey, Revealed};
 pub use key::{Key, KeyId, Level, Secret, Status};
 pub use limit::{Limit, LimitState, Limiter, Per, RedisUrl, WhenUnreachable};
+pub use quota::{Period, Quota, QuotaState};
 
 /// One page of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]

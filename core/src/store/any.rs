@@ -18,7 +18,7 @@ use super::postgres::Postgres;
 use super::postgres::PostgresSnapshot;
 use super::rows::{
     AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, FlushId, KeyFilter, OrgRow, PageCursor,
-    Tenant, UsageDelta,
+    QuotaId, QuotaSale, QuotaSold, Tenant, UsageDelta,
 };
 use super::script::{RequestId, RequestRows, TransactionScript};
 use super::sqlite::Sqlite;
@@ -28,6 +28,7 @@ use super::url::StoreUrl;
 use crate::clock::Millis;
 use crate::error::{Error, UnavailableCause};
 use crate::limit::lease::{Buying, Purchase, SharedBudgets};
+use crate::limit::quota::QuotaCount;
 #[cfg(feature = "postgres")]
 use crate::remote::runtime;
 use crate::wait::Boxed;
@@ -272,6 +273,14 @@ impl Store for AnyStore {
 
     async fn add_counts(&self, flush: FlushId, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {
         call!(self, await add_counts(flush, used, now))
+    }
+
+    async fn sell(&self, sales: Arc<[QuotaSale]>) -> Result<Vec<QuotaSold>, Error> {
+        call!(self, await sell(sales))
+    }
+
+    async fn quota_count(&self, id: &QuotaId) -> Result<QuotaCount, Error> {
+        call!(self, await quota_count(id))
     }
 
     async fn claim_day(&self, day: i64) -> Result<bool, Error> {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::rows::foreign_row;
@@ -10,7 +11,7 @@ use crate::clock::Millis;
 use crate::error::Error;
 use crate::level;
 use crate::lifecycle::Lifecycle;
-use crate::record::{Level, Limit};
+use crate::record::{Level, Limit, Period, Quota};
 
 /// Takes the values of a row, in the order of its table. `None` is NULL.
 pub(super) trait ColumnWriter<'a> {
@@ -153,22 +154,46 @@ impl Column for Option<Level> {
     }
 }
 
-/// JSON; NULL stands for none.
 impl Column for Vec<Limit> {
     fn write<'a>(&'a self, to: &mut impl ColumnWriter<'a>) -> Result<(), Error> {
-        let text = (!self.is_empty()).then(|| serde_json::to_string(self));
-        to.text(text.transpose().map_err(|_| foreign_row())?.map(Cow::from));
-        Ok(())
+        write_json(self, to)
     }
 
     fn read(from: &mut impl ColumnReader) -> Result<Self, Error> {
-        from.text_ref()?.map_or(Ok(Self::new()), |text| serde_json::from_str(text).map_err(|_| foreign_row()))
+        read_json(from)
     }
 
     #[cfg(feature = "testing")]
     fn sample(_: &str) -> Self {
         vec![Limit::new("read", 100).burst(20).operation("read"), Limit::new("all", 1_000_000_000)]
     }
+}
+
+impl Column for Vec<Quota> {
+    fn write<'a>(&'a self, to: &mut impl ColumnWriter<'a>) -> Result<(), Error> {
+        write_json(self, to)
+    }
+
+    fn read(from: &mut impl ColumnReader) -> Result<Self, Error> {
+        read_json(from)
+    }
+
+    #[cfg(feature = "testing")]
+    fn sample(_: &str) -> Self {
+        vec![Quota::new("monthly", 100).every(Period::Month).anchor(31).operation("read"), Quota::new("credits", 0)]
+    }
+}
+
+/// Writes a list as JSON; NULL stands for none.
+fn write_json<'a>(list: &[impl Serialize], to: &mut impl ColumnWriter<'a>) -> Result<(), Error> {
+    let text = (!list.is_empty()).then(|| serde_json::to_string(list));
+    to.text(text.transpose().map_err(|_| foreign_row())?.map(Cow::from));
+    Ok(())
+}
+
+/// Reads a list that [`write_json`] has written.
+fn read_json<T: DeserializeOwned>(from: &mut impl ColumnReader) -> Result<Vec<T>, Error> {
+    from.text_ref()?.map_or(Ok(Vec::new()), |text| serde_json::from_str(text).map_err(|_| foreign_row()))
 }
 
 /// A JSON object, as text.

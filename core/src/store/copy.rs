@@ -30,16 +30,21 @@ pub(super) struct CopiedTable {
 
 /// The tables of a copy, each after those to which its rows refer. Budgets of shared limits are not among them: they are full
 /// again in a moment.
-pub(super) const COPIED: [CopiedTable; 7] = [
+pub(super) const COPIED: [CopiedTable; 8] = [
     CopiedTable { table: &ORGS, key: 1, only: None },
     CopiedTable { table: &KEYS, key: 1, only: None },
     CopiedTable { table: &SECRETS, key: 1, only: None },
     CopiedTable { table: &USAGE, key: 2, only: None },
     CopiedTable { table: &AGENTS, key: 2, only: None },
+    CopiedTable { table: &QUOTAS, key: 5, only: None },
     // Rows of releases that did not know who sent a request expire within a day.
     CopiedTable { table: &IDEMPOTENCY, key: 2, only: Some("caller IS NOT NULL") },
     CopiedTable { table: &AUDIT, key: 1, only: None },
 ];
+
+/// Nothing else reads or writes whole rows of it.
+const QUOTAS: Table =
+    Table { name: "quotas", columns: &["per", "owner", "name", "every", "starts_at", "used", "credited"], fixed: 5 };
 
 impl CopiedTable {
     /// The statement that counts the rows of a copy.

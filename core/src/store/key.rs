@@ -9,7 +9,7 @@ use crate::clock::DAY;
 use crate::clock::{Millis, time};
 use crate::error::Error;
 use crate::lifecycle::{Lifecycle, SecretLifetime};
-use crate::record::{Key, KeyId, Level, Limit};
+use crate::record::{Key, KeyId, Level, Limit, Quota};
 use crate::rights::Rights;
 
 /// Defines the row of a key: each field once, in the order of [`KEYS`](super::table::KEYS), and whether `purge` keeps or wipes it.
@@ -63,6 +63,7 @@ key_row! {
     level: Option<Level> => keep,
     tier: Option<String> => keep,
     limits: Vec<Limit> => keep,
+    quotas: Vec<Quota> => keep,
     networks: Option<Vec<String>> => keep,
     metadata: ObjectText => wipe,
     updated_at: Millis => keep,
@@ -95,6 +96,7 @@ impl KeyRow {
             level: self.level,
             tier: self.tier.clone(),
             limits: self.limits.clone(),
+            quotas: self.quotas.clone(),
             networks: self.networks.clone(),
             expires_at: self.life.expires_at,
         }
@@ -150,6 +152,7 @@ impl KeyView {
             level: key.level,
             tier: key.tier,
             limits: key.limits,
+            quotas: key.quotas,
             networks: key.networks,
             metadata: match key.metadata.0.as_str() {
                 "{}" => serde_json::Map::new(),

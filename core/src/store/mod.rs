@@ -32,10 +32,10 @@ pub(crate) use self::plan::SchemaPlan;
 pub(crate) use self::port::{Freshness, OpenSettings, Store};
 pub(crate) use self::rows::{
     AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, Counts, DatabaseInfo, FlushId, KeyFilter, MOST_AGENTS,
-    OTHER_AGENTS, OrgRow, PageCursor, SecretRow, StatusFilter, Tenant, UsageDelta,
+    OTHER_AGENTS, OrgRow, PageCursor, QuotaId, QuotaSale, QuotaSold, SecretRow, StatusFilter, Tenant, UsageDelta,
 };
 pub(crate) use self::script::{
-    AppendAudit, AuditKey, BeginRequest, ChangeKey, ChangeOrg, CreateKey, FinishRequest, KeyEdit, KeyRule, OrgEdit,
-    PruneAudit, ReplaceVerifier, RevokeKeys,
+    AppendAudit, AuditKey, BeginRequest, ChangeKey, ChangeOrg, CreateKey, CreditBalance, FinishRequest, KeyEdit,
+    KeyRule, OrgEdit, PruneAudit, ReplaceVerifier, RevokeKeys,
 };
 pub(crate) use self::url::StoreUrl;

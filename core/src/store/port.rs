@@ -8,13 +8,14 @@ use std::time::Duration;
 use super::key::{KeyView, LookupResult};
 use super::rows::{
     AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, FlushId, KeyFilter, OrgRow, PageCursor,
-    Tenant, UsageDelta,
+    QuotaId, QuotaSale, QuotaSold, Tenant, UsageDelta,
 };
 use super::script::{AuditKey, ChangeScript, EndGraces, Once, RequestId, RequestRows, TransactionScript};
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::health::Health;
 use crate::idempotency::{IdempotentRequest, StoredOutcome};
+use crate::limit::quota::QuotaCount;
 
 /// The settings with which a store is opened.
 pub(crate) struct OpenSettings {
@@ -112,6 +113,11 @@ pub(crate) trait Store: Send + Sync {
         used: Arc<[UsageDelta]>,
         now: Millis,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Sells requests of quotas, and takes back what was not spent. It takes no lock that a script takes. After an error any of
+    /// the sales may have been made.
+    fn sell(&self, sales: Arc<[QuotaSale]>) -> impl Future<Output = Result<Vec<QuotaSold>, Error>> + Send;
+    /// The count of a quota in a period.
+    fn quota_count(&self, id: &QuotaId) -> impl Future<Output = Result<QuotaCount, Error>> + Send;
     /// Claims the daily check of the keys. `true` for the first caller of a day, whichever process it is in.
     fn claim_day(&self, day: i64) -> impl Future<Output = Result<bool, Error>> + Send;
 

@@ -9,7 +9,8 @@ use crate::clock::{Millis, time};
 use crate::error::{Error, UnavailableCause};
 use crate::hash::hex;
 use crate::lifecycle::SecretLifetime;
-use crate::record::AuditEntry;
+use crate::limit::quota::{Demand, QuotaCount};
+use crate::record::{AuditEntry, Per, Period};
 
 /// The orgs whose rows a call may see. Every call carries one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +97,42 @@ pub(crate) struct FlushId {
 pub(crate) struct AgentCounts {
     pub(crate) agent: Arc<str>,
     pub(crate) counts: Counts,
+}
+
+/// The identity of the count of a quota in one period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QuotaId {
+    pub(crate) per: Per,
+    /// The id of the key or the org.
+    pub(crate) owner: String,
+    pub(crate) name: String,
+    /// `None` for a balance.
+    pub(crate) every: Option<Period>,
+    /// The start of the period, 0 for a balance.
+    pub(crate) starts_at: Millis,
+}
+
+impl QuotaId {
+    /// The period as the tables name it.
+    pub(super) fn every_text(&self) -> &'static str {
+        self.every.map_or("", Period::as_str)
+    }
+}
+
+/// One purchase of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QuotaSale {
+    pub(crate) id: QuotaId,
+    pub(crate) demand: Demand,
+    /// Whether it is the first one of this process in the period. It forgets periods that are long over.
+    pub(crate) is_first: bool,
+}
+
+/// The answer to a purchase: how many requests were sold, and the count after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct QuotaSold {
+    pub(crate) sold: u64,
+    pub(crate) count: QuotaCount,
 }
 
 /// How many agents of a key have counters of their own. Clients choose the names, so the number must have a bound.

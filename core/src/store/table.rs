@@ -34,6 +34,7 @@ pub(super) const KEYS: Table = Table {
         "level",
         "tier",
         "limits",
+        "quotas",
         "networks",
         "metadata",
         "updated_at",

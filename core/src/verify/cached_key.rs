@@ -10,9 +10,10 @@ use crate::decision::{Denial, KeyFacts, KeySnapshot, RequestContext, VerifiedKey
 use crate::lifecycle::Lifecycle;
 use crate::limit::{ChargeOutcome, KeyLimit, LimitRule};
 use crate::network;
-use crate::record::{Key, Level};
+use crate::record::{Key, Level, Quota};
 use crate::store::{Counts, KeyView, LookupResult, Tenant};
 use crate::usage::{Meter, Metered};
+use crate::verify::quotas::KeyQuota;
 
 /// A key and one of its secrets, as last read from the store. The fields that decide a request are directly readable. The
 /// rest is serialized until somebody asks for it, because a cached key has to stay small.
@@ -57,14 +58,21 @@ struct KeyRestrictions {
     /// The networks of the key and those of its org.
     networks: [Option<Box<[IpNet]>>; 2],
     /// `None` if the engine does not know the key's tier.
-    limits: Option<Box<[KeyLimit]>>,
+    budgets: Option<LimitsAndQuotas>,
+}
+
+/// The limits and quotas of a key, with their budgets.
+#[derive(Default)]
+pub(crate) struct LimitsAndQuotas {
+    pub(crate) limits: Box<[KeyLimit]>,
+    pub(crate) quotas: Box<[KeyQuota]>,
 }
 
 impl CachedKey {
     pub(crate) fn new(
         found: LookupResult,
         accepted: &[String],
-        limits: Option<Box<[KeyLimit]>>,
+        budgets: Option<LimitsAndQuotas>,
         integer_ids: bool,
         read_at: Millis,
     ) -> Self {
@@ -72,9 +80,9 @@ impl CachedKey {
         let LookupResult { secret, mut view, org_disabled, org_networks } = found;
         let networks = |texts: &Option<Vec<String>>| texts.as_deref().map(network::stored);
         let restrictions =
-            KeyRestrictions { networks: [networks(&view.key.networks), networks(&org_networks)], limits };
+            KeyRestrictions { networks: [networks(&view.key.networks), networks(&org_networks)], budgets };
         let is_restricted = restrictions.networks.iter().any(Option::is_some)
-            || restrictions.limits.as_ref().is_none_or(|it| !it.is_empty());
+            || restrictions.budgets.as_ref().is_none_or(|it| !it.limits.is_empty() || !it.quotas.is_empty());
         let accepted = accepted.contains(&view.key.environment);
         let (texts, ends) = take_texts(&mut view, secret.lifetime.lookup);
         let KeyView { key, .. } = &view;
@@ -109,9 +117,11 @@ impl CachedKey {
     fn is_same_as(&self, other: &Self) -> bool {
         let facts = |key: &Self| (key.org_disabled, key.expires_at, key.grace_ends_at, key.former_until, key.revoked);
         let rules = |key: &Self| Some(key.limits()?.iter().map(|limit| Arc::clone(&limit.rule)).collect::<Vec<_>>());
+        let quotas = |key: &Self| key.quotas().iter().map(|quota| Arc::clone(&quota.rule)).collect::<Vec<_>>();
         (&self.texts, &self.ends, facts(self)) == (&other.texts, &other.ends, facts(other))
             && self.networks() == other.networks()
             && rules(self) == rules(other)
+            && quotas(self) == quotas(other)
             && self.view_without_counters() == other.view_without_counters()
     }
 
@@ -195,7 +205,12 @@ impl CachedKey {
 
     /// `None` if the engine does not know the key's tier.
     pub(crate) fn limits(&self) -> Option<&[KeyLimit]> {
-        self.restrictions.as_ref().map_or(Some(&[]), |it| it.limits.as_deref())
+        self.restrictions.as_ref().map_or(Some(&[]), |it| it.budgets.as_ref().map(|budgets| &*budgets.limits))
+    }
+
+    pub(crate) fn quotas(&self) -> &[KeyQuota] {
+        let budgets = self.restrictions.as_ref().and_then(|it| it.budgets.as_ref());
+        budgets.map_or(&[], |budgets| &budgets.quotas)
     }
 
     pub(crate) fn verified(self: Arc<Self>, now: Millis, charged: ChargeOutcome) -> VerifiedKey {
@@ -269,5 +284,10 @@ impl KeySnapshot for CachedKey {
 
     fn rule(&self, index: u32) -> Option<&LimitRule> {
         Some(&self.limits()?.get(usize::try_from(index).ok()?)?.rule)
+    }
+
+    fn quota(&self, index: u32) -> Option<&Quota> {
+        let index = usize::try_from(index).ok()?.checked_sub(self.limits()?.len())?;
+        Some(&self.quotas().get(index)?.rule)
     }
 }

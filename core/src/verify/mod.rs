@@ -8,24 +8,28 @@ mod coalesce;
 mod memory_budget;
 mod presented;
 mod process;
+pub(crate) mod quotas;
 mod upgrade;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use self::cached_key::CachedKey;
+use self::cached_key::{CachedKey, LimitsAndQuotas};
 use self::process::ProcessState;
 use crate::clock::{Clock, Millis};
-use crate::decision::{Allowed, Code, Decision, Denial, Request, RequestContext, UNAVAILABLE, check_limits};
+use crate::decision::{
+    Allowed, Code, Decision, Denial, Request, RequestContext, UNAVAILABLE, check_limits, check_quotas,
+};
 use crate::error::{Error, UnavailableCause};
 use crate::hash::{BoundSecret, Hasher, SecretCheck, StoredVerifier};
 use crate::key::{Format, Formats, KeyParts, MatchedText};
-use crate::limit::{ChargeOutcome, KeyLimit, LimitRule, LimitRules};
+use crate::limit::{Charge, ChargeOutcome, HeldOutcome, KeyLimit, LimitRule, LimitRules};
 use crate::record::Limit;
 use crate::scope::Catalogue;
 use crate::store::{AnyStore, KeyRow, LookupResult, Store, Tenant};
 use crate::usage::Metered;
-use crate::wait::join;
+use crate::verify::quotas::{KeyQuota, Quotas};
+use crate::wait::{at_once, join};
 use crate::worker::Workers;
 
 pub use self::presented::Presented;
@@ -67,6 +71,16 @@ impl Judgement {
             (Ok(()), None) => Err(Denial::from_error(&unknown_tier()).into()),
         }
     }
+
+    /// The quotas to charge, after all limits.
+    fn quotas_due(&self) -> &[KeyQuota] {
+        if self.verdict.is_ok() { self.key.quotas() } else { &[] }
+    }
+
+    /// The index of the first quota: limits come first.
+    fn first_quota(&self) -> u32 {
+        self.key.limits().map_or(0, |limits| u32::try_from(limits.len()).unwrap_or(u32::MAX))
+    }
 }
 
 impl Verifier {
@@ -89,8 +103,8 @@ impl Verifier {
         if self.is_fresh(process, coarse_now)
             && let Some(judgement) = self.judge_cached(process, tenant, matched, context, coarse_now)
         {
-            let charged = match judgement.charges_due() {
-                Ok([]) => Ok(ChargeOutcome::default()),
+            let charged = match (judgement.charges_due(), judgement.quotas_due()) {
+                (Ok([]), []) => Ok(ChargeOutcome::default()),
                 _ => self.try_charge(process, &judgement, context)?,
             };
             return Some(self.record(process, judgement, charged, context));
@@ -129,7 +143,7 @@ impl Verifier {
         self.record(process, judgement, charged, context)
     }
 
-    /// Decides without an effect: it counts nothing and charges no limit.
+    /// Decides without an effect: it counts nothing, charges no limit, and looks at quotas alone.
     pub(crate) async fn dry_run(
         &self,
         tenant: &Tenant,
@@ -141,8 +155,31 @@ impl Verifier {
         }
         match self.load(self.runtime.process(), tenant, presented, context).await {
             Err(denial) => denied(denial),
-            Ok(judgement) => decide(judgement, ChargeOutcome::default(), context),
+            Ok(judgement) => self.decide_dry(judgement, context).await,
         }
+    }
+
+    async fn decide_dry(&self, mut judgement: Judgement, context: RequestContext<'_>) -> Decision {
+        let mut charged = ChargeOutcome::default();
+        let quotas = judgement.quotas_due();
+        if !quotas.is_empty() {
+            let charge = context.charge(&*judgement.key, judgement.now);
+            let process = self.runtime.process();
+            let first = judgement.first_quota();
+            if let Err(error) = Quotas::admit_cost(quotas, first, &charge) {
+                return denied(Denial::from_misuse(error).into());
+            }
+            let verdict = match process.quotas.dry_run(quotas, first, &charge).await {
+                Ok(outcome) => {
+                    let verdict = check_quotas(&outcome, &charge, &*judgement.key, judgement.now);
+                    charged.quotas = Some(outcome.into());
+                    verdict
+                }
+                Err(error) => Err(Denial::from_error(&error).into()),
+            };
+            judgement.verdict = judgement.verdict.and(verdict);
+        }
+        decide(judgement, charged, context)
     }
 
     /// Judges by the cached key of the text, if there is one.
@@ -190,10 +227,10 @@ impl Verifier {
         let mut found = found.filter(|found| belongs(found, tenant, format, &parts)).ok_or_else(invalid)?;
         let is_known = process.cache.is_verified(matched, &found.secret.verifier);
         self.check_secret(process, &found, &parts, is_known).await?;
-        let limits = self.limits_of(process, &found.view.key);
+        let budgets = self.budgets_of(process, &found.view.key);
         let integer_ids = self.store.info().integer_ids;
         let verifier = std::mem::take(&mut found.secret.verifier);
-        let key = CachedKey::new(found, &self.accepted, limits, integer_ids, now);
+        let key = CachedKey::new(found, &self.accepted, budgets, integer_ids, now);
         let key = Arc::new(key.after(process.cache.last_read(matched).as_deref()));
         process.cache.insert(matched, &verifier, (generation, Arc::clone(&key)));
         Ok(self.judge(process, key, context, self.clock.coarse_now()))
@@ -296,11 +333,15 @@ impl Verifier {
         budget.take(count, now).map(|_| ()).ok_or_else(wait)
     }
 
-    /// The limits of a key, in the order in which they are charged. `None` for a tier that is not configured.
-    fn limits_of(&self, process: &ProcessState, key: &KeyRow) -> Option<Box<[KeyLimit]>> {
-        let rules = self.rules.of(key.tier.as_deref(), &key.limits).ok()?;
+    /// The limits and quotas of a key, in the order in which they are charged. `None` for a tier that is not configured.
+    fn budgets_of(&self, process: &ProcessState, key: &KeyRow) -> Option<LimitsAndQuotas> {
+        let rules = self.rules.of(key.tier.as_deref(), &key.limits, &key.quotas).ok()?;
         let limit = |rule| process.limiter.key_limit(rule, &key.id, &key.org, &self.clock);
-        Some(rules.into_iter().map(limit).collect())
+        let quota = |rule| process.quotas.key_quota(rule, &key.id, &key.org);
+        Some(LimitsAndQuotas {
+            limits: rules.limits.into_iter().map(limit).collect(),
+            quotas: rules.quotas.into_iter().map(quota).collect(),
+        })
     }
 
     fn judge(
@@ -315,7 +356,7 @@ impl Verifier {
         Judgement { verdict: key.judge(context, grace_over, now), now, key }
     }
 
-    /// Charges the limits without leaving this thread. `None` if only a shared place can tell.
+    /// Charges limits and quotas without leaving this thread. `None` if only a shared place or the store can tell.
     fn try_charge(
         &self,
         process: &ProcessState,
@@ -327,9 +368,17 @@ impl Verifier {
             Ok(limits) => limits,
             Err(denial) => return Some(Err(denial)),
         };
-        let charge = context.charge(&**key, *now);
-        let charged = process.limiter.try_charge(limits, key.org(), &charge, &self.clock)?;
-        Some(charged.map_err(|error| Denial::from_error(&error).into()))
+        let (charge, quotas) = (context.charge(&**key, *now), judgement.quotas_due());
+        if let Err(error) = Quotas::admit_cost(quotas, judgement.first_quota(), &charge) {
+            return Some(Err(Denial::from_misuse(error).into()));
+        }
+        if !quotas.is_empty() && !process.quotas.is_known(quotas, judgement.first_quota(), &charge) {
+            return None;
+        }
+        match process.limiter.try_charge(limits, key.org(), &charge, &self.clock)? {
+            Ok(charged) => at_once(charge_quotas(process, judgement, &charge, charged)),
+            Err(error) => Some(Err(Denial::from_error(&error).into())),
+        }
     }
 
     async fn charge(
@@ -340,8 +389,10 @@ impl Verifier {
     ) -> Result<ChargeOutcome, Box<Denial>> {
         let Judgement { key, now, .. } = judgement;
         let (limits, charge) = (judgement.charges_due()?, context.charge(&**key, *now));
+        Quotas::admit_cost(judgement.quotas_due(), judgement.first_quota(), &charge).map_err(Denial::from_misuse)?;
         let charged = process.limiter.charge(limits, key.org(), &charge, &self.clock).await;
-        charged.map_err(|error| Denial::from_error(&error).into())
+        let charged = charged.map_err(|error| Denial::from_error(&error))?;
+        charge_quotas(process, judgement, &charge, charged).await
     }
 
     /// Counts the decision, and returns it.
@@ -355,7 +406,11 @@ impl Verifier {
         let Judgement { key, now, verdict } = judgement;
         let (charged, allowed) = match charged {
             Ok(charged) => {
-                let allowed = check_limits(&charged, &context.charge(&*key, now), &*key);
+                let charge = context.charge(&*key, now);
+                let allowed = check_limits(&charged, &charge, &*key).and_then(|()| {
+                    let quotas = charged.quotas.as_deref();
+                    quotas.map_or(Ok(()), |quotas| check_quotas(quotas, &charge, &*key, now))
+                });
                 (charged, allowed)
             }
             Err(denial) => (ChargeOutcome::default(), Err(denial)),
@@ -372,6 +427,30 @@ impl Verifier {
         }
         decide(Judgement { key, now, verdict }, charged, context)
     }
+}
+
+/// Charges the quotas of a request that its limits allow. Unless all of them allow it, the limits get back what it has taken:
+/// also after an error, or if its caller goes away.
+async fn charge_quotas(
+    process: &ProcessState,
+    judgement: &Judgement,
+    charge: &Charge<'_>,
+    (mut charged, held): HeldOutcome<'_>,
+) -> Result<ChargeOutcome, Box<Denial>> {
+    let (Some(held), quotas) = (held, judgement.quotas_due()) else { return Ok(charged) };
+    if quotas.is_empty() {
+        held.spend();
+        return Ok(charged);
+    }
+    let outcome = process.quotas.charge(quotas, judgement.first_quota(), charge).await;
+    let outcome = outcome.map_err(|error| Denial::from_error(&error))?;
+    if outcome.refused {
+        charged = held.put_back();
+    } else {
+        held.spend();
+    }
+    charged.quotas = Some(outcome.into());
+    Ok(charged)
 }
 
 fn decide(judgement: Judgement, charged: ChargeOutcome, context: RequestContext<'_>) -> Decision {

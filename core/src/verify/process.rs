@@ -5,6 +5,7 @@ use super::cache::VerificationCache;
 use super::cached_key::CachedKey;
 use super::coalesce::CoalescedChecks;
 use super::memory_budget::MemoryBudget;
+use super::quotas::Quotas;
 use super::upgrade::VerifierUpgrades;
 use crate::clock::{Clock, Millis};
 use crate::events::Events;
@@ -27,6 +28,7 @@ pub(crate) struct Runtime {
 pub(crate) struct ProcessState {
     pub(super) cache: VerificationCache,
     pub(crate) limiter: AnyLimiter,
+    pub(crate) quotas: Quotas,
     pub(crate) hash_memory: MemoryBudget,
     pub(super) checks: CoalescedChecks,
     pub(super) upgrades: VerifierUpgrades,
@@ -46,7 +48,8 @@ impl Runtime {
         capacity: usize,
         clock: Clock,
         limiter: LimiterSettings,
-        metered: Option<Arc<AnyStore>>,
+        store: Arc<AnyStore>,
+        metered: bool,
         events: Option<EventsFactory>,
     ) -> Self {
         static ENGINES: AtomicU64 = AtomicU64::new(1);
@@ -54,14 +57,15 @@ impl Runtime {
         let make = move || {
             let events = events.as_ref().map(|make| Arc::new(make()));
             let graces = Arc::<EndedGraces>::default();
-            let usage = |store| Usage::new(store, clock.clone(), Arc::clone(&graces), events.clone());
+            let usage = || Usage::new(Arc::clone(&store), clock.clone(), Arc::clone(&graces), events.clone());
             ProcessState {
                 cache: VerificationCache::new(starts, capacity),
                 limiter: AnyLimiter::new(limiter.clone()),
+                quotas: Quotas::new(Arc::clone(&store), clock.clone()),
                 hash_memory: MemoryBudget::default(),
                 checks: CoalescedChecks::default(),
-                upgrades: VerifierUpgrades::new(metered.is_none()),
-                usage: metered.clone().map(usage),
+                upgrades: VerifierUpgrades::new(!metered),
+                usage: metered.then(usage),
                 graces,
                 events,
             }

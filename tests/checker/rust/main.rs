@@ -2,6 +2,7 @@
 
 mod changer;
 mod limits;
+mod quotas;
 mod verifier;
 
 use std::collections::HashSet;
@@ -115,6 +116,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let order: Value = serde_json::from_str(&env::args().nth(1).ok_or("no order")?)?;
     if order["limiter"].is_string() {
         return limits::run(&order);
+    }
+    if order["burst"].is_u64() {
+        return quotas::run(&order);
     }
     let word = |name: &str| order[name].as_str().unwrap_or_default().to_owned();
     let number = |name: &str| order[name].as_i64().unwrap_or_default();

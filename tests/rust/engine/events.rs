@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, Mutex};
 
 use keywright::ffi::block_on;
 use keywright::testing::ManualClock;
-use keywright::{Change, Config, Event, Keywright, NewKey, Request, Rotation};
+use keywright::{Change, Config, Credit, Event, Keywright, NewKey, Per, Quota, Request, Rotation};
 
 use keywright_tests::site::{PATIENCE, until};
 
@@ -101,6 +101,22 @@ fn a_life_is_told_in_its_order() {
     for text in [new.api_key.reveal(), newer.api_key.reveal()] {
         assert!(!shown.contains(&text[text.len() - 30..]), "an event holds a secret");
     }
+}
+
+#[test]
+fn a_credit_is_told_unless_it_fails() {
+    let site = Site::new();
+    let (kw, told) = site.listening(|it| it.quota(Quota::new("credits", 0).per(Per::Org)));
+    let keys = kw.org("acme").unwrap().keys();
+    let new = block_on(keys.create(NewKey::named("CI"))).unwrap();
+    assert!(block_on(keys.credit(&new.id, Credit::of(9).quota("other"))).is_err());
+    block_on(keys.credit(&new.id, Credit::of(500).actor("billing"))).unwrap();
+    block_on(kw.close());
+    let events: Vec<Event> = told.try_iter().collect();
+    assert_eq!(kinds(&events), ["created", "credited"]);
+    let credited = &events[1];
+    assert_eq!((credited.org.as_deref(), &credited.key_id), (Some("acme"), &Some(new.id.clone())));
+    assert_eq!((credited.actor.as_deref(), credited.count), (Some("billing"), 500));
 }
 
 #[test]

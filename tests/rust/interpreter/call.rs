@@ -3,7 +3,7 @@
 use keywright::blocking::{Audit, Keys, Keywright};
 use keywright::ffi::{FromFields, Value, read_key_id, read_org_id, read_prune_before};
 use keywright::{
-    Attestation, Change, Decision, Denial, Error, IssuedKey, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey,
+    Attestation, Change, Credit, Decision, Denial, Error, IssuedKey, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey,
     OrgUpdate, Presented, Request, Rotation,
 };
 use serde_json::Value as Json;
@@ -50,6 +50,7 @@ fn call(kw: &Keywright, step: &Step, saved: &Saved) -> Result<Outcome, Outcome> 
         "keys.disable" => json(keys(kw, step)?.disable(id()?, change()?)?),
         "keys.enable" => json(keys(kw, step)?.enable(id()?, change()?)?),
         "keys.purge" => json(keys(kw, step)?.purge(id()?, change()?)?),
+        "keys.credit" => json(keys(kw, step)?.credit(id()?, Credit::read(given())?)?),
         "keys.attest" => json(keys(kw, step)?.attest(id()?, Attestation::read(given())?)?),
         "keys.agents" => json(keys(kw, step)?.agents(id()?)?),
         "orgs.get" => json(kw.orgs().get(&first().into_text("id")?)?),

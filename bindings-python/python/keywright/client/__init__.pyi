@@ -6,7 +6,7 @@ from typing import Any, Literal, NoReturn, TypeAlias, type_check_only
 import httpx
 from typing_extensions import Self
 
-from keywright._native import AgentUsage, AuditEntry, Decision, Key, NewKey, OrgRecord, Page
+from keywright._native import AgentUsage, AuditEntry, Decision, Key, NewKey, OrgRecord, Page, QuotaState
 from keywright.client.pages import RemoteListing
 
 __all__ = ["AsyncClient", "Client"]
@@ -15,6 +15,7 @@ _Texts: TypeAlias = Sequence[str] | AbstractSet[str]
 _Status: TypeAlias = Literal["active", "disabled", "expired", "revoked"]
 _Level: TypeAlias = Literal["read", "read_write", "full"]
 _Rule: TypeAlias = int | Mapping[str, int | str | None]
+_Quotas: TypeAlias = Mapping[str, Mapping[str, int | str | None]] | Sequence[Mapping[str, int | str | None]]
 _Rules: TypeAlias = Mapping[str, _Rule] | Sequence[Mapping[str, int | str | None]]
 _Span: TypeAlias = str | timedelta
 _Agents: TypeAlias = list[AgentUsage]
@@ -140,6 +141,7 @@ class Keys:
         level: _Level | None = None,
         tier: str | None = None,
         limits: _Rules | None = None,
+        quotas: _Quotas | None = None,
         networks: _Texts | None = None,
         metadata: Mapping[str, Any] | None = None,
         environment: str | None = None,
@@ -176,6 +178,7 @@ class Keys:
         level: _Level | None = ...,
         tier: str | None = ...,
         limits: _Rules | None = ...,
+        quotas: _Quotas | None = ...,
         networks: _Texts | None = ...,
         metadata: Mapping[str, Any] | None = ...,
         expires_in_days: int = ...,
@@ -212,6 +215,9 @@ class Keys:
         attestations: Sequence[Mapping[str, Any]] | None = None,
     ) -> _Entries:
         """Records what agents claim to do with the key."""
+
+    def credit(self, id: str | int, amount: int, *, quota: str | None = None, reason: str | None = None) -> QuotaState:
+        """Raises a balance that the key draws on, and returns its state."""
 
 class Orgs:
     """The orgs, for a session that may manage all of them."""
@@ -342,6 +348,7 @@ class AsyncKeys:
         level: _Level | None = None,
         tier: str | None = None,
         limits: _Rules | None = None,
+        quotas: _Quotas | None = None,
         networks: _Texts | None = None,
         metadata: Mapping[str, Any] | None = None,
         environment: str | None = None,
@@ -378,6 +385,7 @@ class AsyncKeys:
         level: _Level | None = ...,
         tier: str | None = ...,
         limits: _Rules | None = ...,
+        quotas: _Quotas | None = ...,
         networks: _Texts | None = ...,
         metadata: Mapping[str, Any] | None = ...,
         expires_in_days: int = ...,
@@ -414,6 +422,9 @@ class AsyncKeys:
         attestations: Sequence[Mapping[str, Any]] | None = None,
     ) -> _Entries:
         """Records what agents claim to do with the key."""
+
+    async def credit(self, id: str | int, amount: int, *, quota: str | None = None, reason: str | None = None) -> QuotaState:
+        """Raises a balance that the key draws on, and returns its state."""
 
 @type_check_only
 class AsyncOrgs:

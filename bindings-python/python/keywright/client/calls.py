@@ -154,6 +154,10 @@ class Keys(Group):
         named = {name: value for name, value in given.items() if value is not None}
         return self._caller._run(change("POST", place("keys", id, "attest"), named | fields, many("AuditEntry")))
 
+    def credit(self, id: str | int, amount: int, **fields: Any) -> Any:
+        """Raises a balance that the key draws on, and returns its state."""
+        return self._caller._run(change("POST", place("keys", id, "credit"), {"amount": amount} | fields, of("QuotaState")))
+
 
 class Orgs(Group):
     """The orgs, for a session that may manage all of them."""

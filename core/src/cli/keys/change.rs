@@ -68,3 +68,24 @@ impl RotateArguments {
         self.replace_current || self.grace == "0" || self.why.reason.as_deref() == Some("compromised")
     }
 }
+
+#[derive(Args)]
+pub(in crate::cli) struct CreditArguments {
+    /// The id of a key that draws on the balance
+    pub(super) id: String,
+    #[command(flatten)]
+    pub(super) org: OrgArguments,
+    /// How many requests to add
+    amount: i64,
+    /// The name of the balance, if the key draws on several
+    #[arg(long, value_name = "NAME")]
+    quota: Option<String>,
+    #[command(flatten)]
+    why: ReasonArguments,
+}
+
+impl CreditArguments {
+    pub(super) fn values(&self) -> NamedValues {
+        self.why.values().integer("amount", Some(self.amount)).text("quota", self.quota.clone())
+    }
+}

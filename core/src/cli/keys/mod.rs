@@ -6,7 +6,7 @@ mod settings;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use self::change::{ChangeArguments, RotateArguments};
+use self::change::{ChangeArguments, CreditArguments, RotateArguments};
 use self::settings::{CreateArguments, UpdateArguments};
 use super::CommandContext;
 use super::confirm::confirm;
@@ -15,7 +15,7 @@ use super::named::NamedValues;
 use super::pages::{self, ListForm};
 use crate::error::Error;
 use crate::input::FromFields;
-use crate::keyring::{KeyUpdate, Keys, Keywright, ListKeys, NewKey, Rotation};
+use crate::keyring::{Credit, KeyUpdate, Keys, Keywright, ListKeys, NewKey, Rotation};
 use crate::record::{IssuedKey, Key, wire_time};
 
 const COLUMNS: [&str; 7] = ["id", "name", "org", "environment", "prefix", "status", "expires_at"];
@@ -42,6 +42,8 @@ pub(super) enum KeysCommand {
     Disable(ChangeArguments),
     /// Enable a disabled key
     Enable(ChangeArguments),
+    /// Raise a balance that a key draws on
+    Credit(CreditArguments),
 }
 
 /// The org whose keys a command is about.
@@ -165,6 +167,11 @@ impl KeysCommand {
             Self::Enable(arguments) => {
                 let (keys, change) = arguments.read(kw)?;
                 print(context, &keys.enable(arguments.id.as_str(), change).await?)
+            }
+            Self::Credit(arguments) => {
+                let credit = Credit::read(arguments.values().fields())?;
+                let balance = arguments.org.keys(kw)?.credit(arguments.id.as_str(), credit).await?;
+                context.printer.record(&balance, "remaining")
             }
         }
     }

@@ -58,6 +58,7 @@ enum Clearable {
     Level,
     Tier,
     Limits,
+    Quotas,
     Networks,
     Metadata,
     ExpiresAt,
@@ -82,12 +83,15 @@ struct SettingsArguments {
     /// The HTTP methods that it allows: read, read_write or full
     #[arg(long)]
     level: Option<String>,
-    /// The named set of limits that the key has
+    /// The named set of limits and quotas that the key has
     #[arg(long)]
     tier: Option<String>,
     /// Limits of this key alone, as JSON: {"import": {"rate": 10}}
     #[arg(long, value_name = "JSON")]
     limits: Option<String>,
+    /// Quotas of this key alone, as JSON: {"monthly": {"amount": 1000, "every": "month"}}
+    #[arg(long, value_name = "JSON")]
+    quotas: Option<String>,
     /// A network from which the key works; may be repeated
     #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
     networks: Vec<String>,
@@ -110,6 +114,7 @@ impl SettingsArguments {
             .text("level", self.level.clone())
             .text("tier", self.tier.clone())
             .json("limits", self.limits.as_deref())?
+            .json("quotas", self.quotas.as_deref())?
             .texts("networks", self.networks.clone())
             .json("metadata", self.metadata.as_deref())?
             .integer("expires_in_days", self.expires_in_days)

@@ -13,7 +13,7 @@ use crate::http::refusal::Refusal;
 use crate::idempotency::IdempotentRequest;
 use crate::input::{Fields, FromFields};
 use crate::keyring::{
-    Attestation, Change, KeyUpdate, Keys, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation,
+    Attestation, Change, Credit, KeyUpdate, Keys, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation,
 };
 use crate::record::KeyId;
 use crate::rights::Rights;
@@ -52,6 +52,10 @@ impl Http {
             ManagementRoute::EndGrace => to_json(&keys.end_grace(id(subject), change(given, caller)?).await?),
             ManagementRoute::Disable => to_json(&keys.disable(id(subject), change(given, caller)?).await?),
             ManagementRoute::Enable => to_json(&keys.enable(id(subject), change(given, caller)?).await?),
+            ManagementRoute::Credit => {
+                let credit = Credit::read(given)?;
+                to_json(&keys.credit(id(subject), credit.by(caller.change())).await?)
+            }
             ManagementRoute::Agents => Ok(json!({"data": keys.agents(id(subject)).await?})),
             ManagementRoute::Attest => self.attest(&keys, id(subject), given, caller).await,
             ManagementRoute::Audit => {

@@ -37,7 +37,7 @@ impl Http {
             }
             Decision::Denied(denial) => match (denial.misuse(), denial.code) {
                 (Some(error), _) => Err(error.clone().into()),
-                (_, Code::Unavailable | Code::RateLimited) => Err(Refusal::denied(&denial)),
+                (_, Code::Unavailable | Code::RateLimited | Code::QuotaExceeded) => Err(Refusal::denied(&denial)),
                 _ => Ok(json!({"active": false})),
             },
         }

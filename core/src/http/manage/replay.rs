@@ -83,6 +83,10 @@ impl Http {
                 let (first, count) = (first.parse().unwrap_or_default(), count.parse().unwrap_or_default());
                 Ok(json!({"data": self.keys_of(caller)?.attested(first, count).await?}))
             }
+            ManagementRoute::Credit => {
+                let (key_id, name) = changed.split_once('+').unwrap_or_default();
+                to_json(&self.keys_of(caller)?.credited(key_id, name).await?)
+            }
             ManagementRoute::RevokeKeys => Ok(json!({"revoked": changed.parse::<u64>().ok()})),
             _ => {
                 let key = self.keys_of(caller)?.get(KeyId::Text(changed)).await?;

@@ -1,10 +1,12 @@
 //! The table of management routes: their rights, their arguments and the shape of their answers.
 
 use super::Head;
-use super::spelling::{AGENT_USAGE, AUDIT_ENTRY, ORG, REVOKED_KEYS, RecordShape, SCOPE, USAGE, View, WHOAMI};
+use super::spelling::{
+    AGENT_USAGE, AUDIT_ENTRY, ORG, QUOTA_STATE, REVOKED_KEYS, RecordShape, SCOPE, USAGE, View, WHOAMI,
+};
 use crate::http::refusal::Refusal;
 use crate::http::route::percent_decode;
-use crate::keyring::{KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey};
+use crate::keyring::{Credit, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey};
 
 /// Arguments. The caller is never among them.
 const ROTATION: [&str; 3] = ["grace", "replace_current", "reason"];
@@ -44,6 +46,7 @@ pub(super) enum ManagementRoute {
     EndGrace,
     Disable,
     Enable,
+    Credit,
     Usage,
     Agents,
     Attest,
@@ -64,7 +67,7 @@ pub(super) enum ManagementRoute {
 }
 
 /// The paths, in which `*` is an id, with their methods.
-pub(super) const ROUTES: [(&str, Methods); 21] = [
+pub(super) const ROUTES: [(&str, Methods); 22] = [
     ("keys", &[("GET", ManagementRoute::List), ("POST", ManagementRoute::Create)]),
     (
         "keys/*",
@@ -74,6 +77,7 @@ pub(super) const ROUTES: [(&str, Methods); 21] = [
     ("keys/*/end-grace", &[("POST", ManagementRoute::EndGrace)]),
     ("keys/*/disable", &[("POST", ManagementRoute::Disable)]),
     ("keys/*/enable", &[("POST", ManagementRoute::Enable)]),
+    ("keys/*/credit", &[("POST", ManagementRoute::Credit)]),
     ("keys/*/usage", &[("GET", ManagementRoute::Usage)]),
     ("keys/*/agents", &[("GET", ManagementRoute::Agents)]),
     ("keys/*/attest", &[("POST", ManagementRoute::Attest)]),
@@ -118,6 +122,7 @@ impl ManagementRoute {
             Self::EndGrace => "endGrace",
             Self::Disable => "disableKey",
             Self::Enable => "enableKey",
+            Self::Credit => "creditKey",
             Self::Usage => "getUsage",
             Self::Agents => "listAgents",
             Self::Attest => "attestKey",
@@ -147,6 +152,7 @@ impl ManagementRoute {
             | Self::EndGrace
             | Self::Disable
             | Self::Enable
+            | Self::Credit
             | Self::Attest => RequiredRight::Scope("keys:manage"),
             Self::List | Self::Get | Self::Usage | Self::Agents | Self::Scopes | Self::Org => {
                 RequiredRight::Scope("keys:read")
@@ -182,6 +188,7 @@ impl ManagementRoute {
                 | Self::EndGrace
                 | Self::Disable
                 | Self::Enable
+                | Self::Credit
                 | Self::DisableOrg
                 | Self::EnableOrg
                 | Self::RevokeKeys
@@ -214,6 +221,7 @@ impl ManagementRoute {
             Self::Create => NewKey::NAMES,
             Self::List => &ListKeys::NAMES,
             Self::Update => KeyUpdate::NAMES,
+            Self::Credit => &Credit::NAMES,
             Self::Rotate | Self::RotateSelf => &ROTATION,
             Self::Attest | Self::AttestSelf => &ATTESTATION,
             Self::Audit => &ListAudit::NAMES,
@@ -239,6 +247,7 @@ impl ManagementRoute {
             Self::List => RecordShape::Page(&RecordShape::Key(View::List)),
             Self::Get | Self::Update | Self::EndGrace | Self::Disable | Self::Enable => RecordShape::Key(View::Get),
             Self::Revoke | Self::RevokeSelf => RecordShape::Revocation,
+            Self::Credit => QUOTA_STATE,
             Self::Usage => USAGE,
             Self::Agents => RecordShape::Page(&AGENT_USAGE),
             Self::Audit | Self::Attest | Self::AttestSelf => RecordShape::Page(&AUDIT_ENTRY),

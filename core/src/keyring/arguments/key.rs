@@ -40,10 +40,12 @@ impl NewKey {
             (expiry, _) => expiry,
         };
         let limits = settings.limits.filter(|limits| !limits.is_empty());
+        let quotas = settings.quotas.filter(|quotas| !quotas.is_empty());
         let settings = KeySettings {
             level: Some(settings.level.flatten().or(rights.level)),
             tier: Some(settings.tier.flatten().or_else(|| rights.tier.clone())),
             limits: Some(limits.unwrap_or_else(|| rights.limits.clone())),
+            quotas: Some(quotas.unwrap_or_else(|| rights.quotas.clone())),
             networks: Some(settings.networks.flatten().or_else(|| rights.networks.clone())),
             expires_at: expiry,
             ..settings

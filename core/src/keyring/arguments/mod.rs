@@ -2,6 +2,7 @@
 
 mod attestation;
 mod change;
+mod credit;
 mod expiry;
 mod key;
 mod list;
@@ -12,6 +13,7 @@ mod settings;
 pub(super) use attestation::AgentClaims;
 pub use attestation::Attestation;
 pub use change::{Change, Rotation};
+pub use credit::Credit;
 pub use list::{ListAudit, ListKeys, ListOrgs};
 pub use org::OrgUpdate;
 pub(super) use settings::KeySettings;

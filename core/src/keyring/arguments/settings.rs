@@ -10,7 +10,7 @@ use super::{Change, read_networks};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::input::{Fields, Value, plain, prose};
-use crate::record::{Level, Limit};
+use crate::record::{Level, Limit, Quota};
 use crate::rights::ChangeAuthority;
 use crate::scope::{self, IntoScopes};
 use crate::store::{KeyRow, ObjectText};
@@ -68,6 +68,7 @@ macro_rules! key_settings {
                         changed.push(stringify!($field));
                     }
                 })+
+                check_names(key)?;
                 Ok(changed)
             }
         }
@@ -113,6 +114,12 @@ key_settings! {
         check: |limits| limit::read::check_own(limits),
         text: |_| None,
         change: |key, limits, _| set(&mut key.limits, limits),
+    }
+    quotas: Vec<Quota> {
+        take: |fields| or_empty(clearable(fields, "quotas", |quotas| limit::quota::read::read("quotas", quotas))),
+        check: |quotas| limit::quota::read::check_own(quotas),
+        text: |_| None,
+        change: |key, quotas, _| set(&mut key.quotas, quotas),
     }
     networks: Option<Vec<String>> {
         take: |fields| clearable(fields, "networks", read_networks),
@@ -178,7 +185,7 @@ impl NewKey {
         Self { settings: KeySettings { level: Some(Some(level)), ..self.settings }, ..self }
     }
 
-    /// The tier: one of the engine's, whose limits the key has.
+    /// The tier: one of the engine's, whose limits and quotas the key has.
     #[must_use]
     pub fn tier(self, tier: impl Into<String>) -> Self {
         Self { settings: KeySettings { tier: Some(Some(tier.into())), ..self.settings }, ..self }
@@ -194,6 +201,19 @@ impl NewKey {
     #[must_use]
     pub fn limit(mut self, limit: Limit) -> Self {
         self.settings.limits.get_or_insert_default().push(limit);
+        self
+    }
+
+    /// A quota of this key alone, beside those of every key and of its tier, with another name. Each call adds one, up to 8. If the
+    /// engine has limits or quotas by operation, the operation of this quota is one of theirs.
+    ///
+    /// ```
+    /// use keywright::{NewKey, Period, Quota};
+    /// let new = NewKey::named("Import").quota(Quota::new("imports", 1_000).every(Period::Day));
+    /// ```
+    #[must_use]
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.settings.quotas.get_or_insert_default().push(quota);
         self
     }
 
@@ -279,6 +299,19 @@ impl KeyUpdate {
         Self { settings: KeySettings { limits, ..self.settings }, ..self }
     }
 
+    /// New quotas of this key alone, in place of all former ones; see [`NewKey::quota`]. What was used counts on under the same
+    /// name, period and anchor.
+    ///
+    /// ```
+    /// use keywright::{KeyUpdate, Period, Quota};
+    /// let update = KeyUpdate::new().quotas([Quota::new("imports", 2_000).every(Period::Day)]);
+    /// ```
+    #[must_use]
+    pub fn quotas(self, quotas: impl IntoIterator<Item = Quota>) -> Self {
+        let quotas = Some(quotas.into_iter().collect());
+        Self { settings: KeySettings { quotas, ..self.settings }, ..self }
+    }
+
     /// New networks; `None` lifts the restriction.
     pub fn networks(self, networks: Option<Vec<String>>) -> Result<Self, Error> {
         let networks = Some(networks.map(network::parse).transpose()?);
@@ -303,6 +336,17 @@ impl KeyUpdate {
     pub fn expires_at(self, at: Option<DateTime<Utc>>) -> Self {
         let expires_at = Some(at.map_or(Expiry::Never, |at| Expiry::At(at.timestamp_millis())));
         Self { settings: KeySettings { expires_at, ..self.settings }, ..self }
+    }
+}
+
+/// Refuses a key whose limit and quota have the same name.
+fn check_names(key: &KeyRow) -> Result<(), Error> {
+    match key.quotas.iter().find(|quota| key.limits.iter().any(|limit| limit.name == quota.name)) {
+        None => Ok(()),
+        Some(quota) => {
+            let reason = format!("'{}' is the name of a limit and of a quota of the key", quota.name);
+            Err(Error::validation_failed("quotas", reason, "give one of them another name"))
+        }
     }
 }
 
@@ -341,7 +385,7 @@ mod tests {
         let (new_key, update) = builders.split_once("\nimpl KeyUpdate {").unwrap();
         for name in KeyUpdate::NAMES {
             assert!(update.contains(&format!("pub fn {name}")), "KeyUpdate has no method {name}");
-            // `named` sets the name, and `limit` adds one of the limits.
+            // `named` sets the name, and `limit` adds one of the limits, as `quota` does.
             let singular = name.trim_end_matches('s');
             assert!(*name == "name" || new_key.contains(&format!("pub fn {singular}")), "NewKey has no method {name}");
         }

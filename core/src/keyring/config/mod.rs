@@ -23,7 +23,7 @@ use crate::events::{Event, EventKind};
 use crate::hash::Scheme;
 use crate::health::{Health, Operation};
 use crate::limit::{LimitRules, Limits};
-use crate::record::{Limit, Limiter};
+use crate::record::{Limit, Limiter, Quota};
 use crate::scope::Catalogue;
 use crate::store::StoreUrl;
 #[cfg(feature = "cli")]
@@ -189,7 +189,7 @@ impl Config {
         Self { unwatched: true, ..self }
     }
 
-    /// The limits of the keys of a tier, up to 8. A second call with the same name replaces the tier.
+    /// The limits of the keys of a tier, up to 8. A second call with the same name replaces them.
     ///
     /// ```
     /// use keywright::{Keywright, Limit};
@@ -200,7 +200,22 @@ impl Config {
     /// assert!(config.check().is_ok());
     /// ```
     pub fn tier(mut self, name: impl Into<String>, limits: impl IntoIterator<Item = Limit>) -> Self {
-        self.limits.tiers.insert(name.into(), limits.into_iter().collect());
+        self.limits.tiers.entry(name.into()).or_default().limits = limits.into_iter().collect();
+        self
+    }
+
+    /// The quotas of the keys of a tier, up to 8, beside its limits. A second call with the same name replaces them.
+    ///
+    /// ```
+    /// use keywright::{Keywright, Limit, Period, Quota};
+    /// let config = Keywright::builder("sqlite:keys.db")
+    ///     .brand("acme")
+    ///     .tier("basic", [Limit::new("basic", 100)])
+    ///     .tier_quotas("basic", [Quota::new("monthly", 100_000).every(Period::Month)]);
+    /// assert!(config.check().is_ok());
+    /// ```
+    pub fn tier_quotas(mut self, name: impl Into<String>, quotas: impl IntoIterator<Item = Quota>) -> Self {
+        self.limits.tiers.entry(name.into()).or_default().quotas = quotas.into_iter().collect();
         self
     }
 
@@ -214,7 +229,21 @@ impl Config {
     /// assert!(config.check().is_ok());
     /// ```
     pub fn limit(mut self, limit: Limit) -> Self {
-        self.limits.every.push(limit);
+        self.limits.every.limits.push(limit);
+        self
+    }
+
+    /// A quota of every key. Each call adds one, up to 8.
+    ///
+    /// ```
+    /// use keywright::{Keywright, Per, Period, Quota};
+    /// let config = Keywright::builder("sqlite:keys.db")
+    ///     .brand("acme")
+    ///     .quota(Quota::new("monthly", 100_000).every(Period::Month).per(Per::Org));
+    /// assert!(config.check().is_ok());
+    /// ```
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.limits.every.quotas.push(quota);
         self
     }
 

@@ -56,7 +56,6 @@ impl CheckedConfig {
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (store, hasher) = (Arc::new(store), Arc::new(self.hasher));
-        let metered = (!self.read_only).then(|| Arc::clone(&store));
         let (clock, events, writes) = (self.clock.clone(), Arc::clone(&store), !self.read_only);
         let listening = self.subscription.map(|subscription| {
             let new = move || Events::new(subscription.clone(), clock.clone(), Arc::clone(&events), writes);
@@ -81,7 +80,15 @@ impl CheckedConfig {
         };
         let clock = self.clock.clone();
         let verifier = Verifier {
-            runtime: Runtime::new(&self.formats, self.keys_in_memory, clock, limiter, metered, listening),
+            runtime: Runtime::new(
+                &self.formats,
+                self.keys_in_memory,
+                clock,
+                limiter,
+                Arc::clone(&store),
+                !self.read_only,
+                listening,
+            ),
             formats: Arc::new(self.formats),
             accepted: self.accepted,
             catalogue: self.catalogue,

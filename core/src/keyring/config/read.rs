@@ -6,7 +6,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::hash::Scheme;
 use crate::input::{Fields, Value, chosen, span};
-use crate::limit::{self, Limits};
+use crate::limit::{self, Limits, RuleSet};
 use crate::scope::Catalogue;
 
 impl Config {
@@ -29,6 +29,7 @@ impl Config {
         "keys_in_memory",
         "tiers",
         "limits",
+        "quotas",
         "limiter",
         "processes",
         "clock",
@@ -103,8 +104,13 @@ impl Config {
         config.max_staleness =
             fields.given("max_staleness").map(|it| span("max_staleness", it, clock::DAY / 24)).transpose()?;
         config.limits = Limits {
-            tiers: fields.given("tiers").map(limit::read::read_tiers).transpose()?.unwrap_or_default(),
-            every: fields.given("limits").map_or(Ok(vec![]), |it| limit::read::read("limits", it, Casing::Snake))?,
+            tiers: fields.given("tiers").map(Limits::read_tiers).transpose()?.unwrap_or_default(),
+            every: RuleSet {
+                limits: fields
+                    .given("limits")
+                    .map_or(Ok(vec![]), |it| limit::read::read("limits", it, Casing::Snake))?,
+                quotas: fields.given("quotas").map_or(Ok(vec![]), |it| limit::quota::read::read("quotas", it))?,
+            },
         };
         config.limiter = fields.text("limiter")?.map(|it| it.parse()).transpose()?;
         if fields.given("processes").is_some() {

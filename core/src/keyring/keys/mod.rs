@@ -11,6 +11,7 @@ use crate::rights::{ChangeAuthority, ManagingKey};
 use crate::store::{ChangeKey, KeyEdit, KeyFilter, KeyRow, KeyRule, KeyView, PageCursor, Store, Tenant};
 
 mod create;
+mod credit;
 mod end;
 mod rotate;
 mod update;
@@ -221,6 +222,9 @@ fn note_rights(draft: &mut AuditDraft, key: &KeyRow) {
     note(draft, "level", key.level.map(|it| it.as_str()));
     note(draft, "tier", key.tier.clone());
     note(draft, "limits", serde_json::to_value(&key.limits).unwrap_or_default());
+    if !key.quotas.is_empty() {
+        note(draft, "quotas", serde_json::to_value(&key.quotas).unwrap_or_default());
+    }
     note(draft, "networks", key.networks.clone());
     note(draft, "expires_at", key.life.expires_at.map(|it| record::wire_time(&clock::time(it))));
 }

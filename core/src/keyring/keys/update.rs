@@ -56,6 +56,7 @@ impl Engine {
         }
         let limits = &self.verifier.rules.limits;
         settings.tier.iter().flatten().try_for_each(|tier| limits.admit_tier(tier))?;
-        limits.admit_own(settings.limits.as_deref().unwrap_or_default())
+        limits.admit_own_limits(settings.limits.as_deref().unwrap_or_default())?;
+        limits.admit_own_quotas(settings.quotas.as_deref().unwrap_or_default())
     }
 }

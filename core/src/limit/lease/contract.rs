@@ -9,7 +9,7 @@ use super::simulation::{SimulatedConnection, SimulatedPlace};
 use super::*;
 use crate::clock::{ManualClock, time};
 use crate::error::Error;
-use crate::limit::any::{AnyLimiter, KeyLimit, LimiterSettings};
+use crate::limit::any::{AnyLimiter, KeyLimit, LimiterSettings, spent};
 use crate::limit::charge::{Charge, ChargeOutcome};
 use crate::limit::gcra::{GcraCell, GcraParams};
 use crate::record::{Limit, Per, WhenUnreachable};
@@ -88,13 +88,14 @@ impl LeaseSite {
         let process = self.processes[at].clone();
         let charge = Charge { cost, ..Charge::default() };
         let clock: Clock = process.clock.clone().into();
-        match process.limiter.try_charge(&process.limits, "acme", &charge, &clock) {
+        let tried = process.limiter.try_charge(&process.limits, "acme", &charge, &clock);
+        match tried.map(|outcome| outcome.map(spent)) {
             Some(outcome) => self.note(process.number, cost, outcome),
             None => {
                 let number = process.number;
                 let charging: Charging = Box::pin(async move {
                     let charge = Charge { cost, ..Charge::default() };
-                    process.limiter.charge(&process.limits, "acme", &charge, &clock).await
+                    process.limiter.charge(&process.limits, "acme", &charge, &clock).await.map(spent)
                 });
                 self.callers.push(Caller { process: number, cost, charging });
             }
@@ -399,7 +400,7 @@ fn an_outage_is_answered_as_the_limit_says_and_ends() {
         site.charge(0, 1);
         site.finish();
         let charge = Charge { cost: 1, ..Charge::default() };
-        let attempt = || process.limiter.try_charge(&process.limits, "acme", &charge, &clock);
+        let attempt = || Some(process.limiter.try_charge(&process.limits, "acme", &charge, &clock)?.map(spent));
         let passed: Vec<_> =
             (0..4).map(|_| attempt().unwrap().map(|it| (it.refused.is_none(), it.limits[0].shared))).collect();
         match answer {

@@ -6,6 +6,7 @@ mod counters;
 mod keys;
 mod lists;
 mod orgs;
+mod quotas;
 mod requests;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -39,6 +40,8 @@ pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, Stri
         requests: a_request_runs_once_at_a_time, answers_of_one_caller_are_bounded,
             a_change_is_remembered_with_its_request;
         orgs: orgs_are_kept;
+        quotas: sales_follow_the_rule, nothing_is_oversold_at_the_same_time, periods_that_are_long_over_are_forgotten,
+            a_balance_is_credited_with_its_audit;
         // These look at the entries of all others.
         audit: entries_about_a_key_are_one_transaction, the_chain_has_no_gap, pruning_leaves_a_checkpoint;
     );

@@ -16,6 +16,7 @@ mod orgs;
 mod overlap;
 mod passfile;
 mod pool;
+mod quotas;
 mod rows;
 mod schema;
 mod script;
@@ -50,6 +51,7 @@ use crate::fork::{PerProcess, Process, Relation};
 use crate::health::{Health, Operation};
 use crate::idempotency::SWEEP_INTERVAL;
 use crate::limit::lease::{Buying, Purchase, SharedBudgets};
+use crate::limit::quota::QuotaCount;
 use crate::remote::runtime;
 #[cfg(feature = "cli")]
 use crate::store::copy::Fill;
@@ -61,7 +63,7 @@ use crate::store::port::{Freshness, OpenSettings, Store};
 use crate::store::rows::foreign_row;
 use crate::store::rows::{
     AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, FlushId, KeyFilter, OrgRow, PageCursor,
-    Tenant, UsageDelta,
+    QuotaId, QuotaSale, QuotaSold, Tenant, UsageDelta,
 };
 use crate::store::script::{AuditKey, RequestId, RequestRows, TransactionScript};
 use crate::wait::{Boxed, block_on};
@@ -375,6 +377,18 @@ impl Store for Postgres {
             Ok(())
         });
         self.write(async { flushed.await.unwrap_or_else(|_| Err(error::connection_lost())) }).await
+    }
+
+    async fn sell(&self, sales: Arc<[QuotaSale]>) -> Result<Vec<QuotaSold>, Error> {
+        let pool = &self.writable()?.pool;
+        let forget = sales.iter().filter(|sale| sale.is_first).map(|sale| quotas::forget(&sale.id));
+        let statements = sales.iter().map(quotas::sell).chain(forget).collect();
+        let answers = self.write(run_statements(pool, statements)).await?;
+        answers.iter().take(sales.len()).map(|rows| quotas::read_sold(rows)).collect()
+    }
+
+    async fn quota_count(&self, id: &QuotaId) -> Result<QuotaCount, Error> {
+        self.read(async { quotas::read_count(&self.pool()?.read(&quotas::count(id)).await?) }).await
     }
 
     async fn claim_day(&self, day: i64) -> Result<bool, Error> {

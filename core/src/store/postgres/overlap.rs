@@ -27,7 +27,8 @@ pub(super) fn meets(reads: Reads<'_>, write: &Write) -> bool {
             key == Some(key_id) || new_key.is_some_and(|(_, lookup)| lookup == secret.lifetime.lookup)
         }
         Write::EndSecret(_) => any_right || key.is_some() || !former.is_empty(),
-        Write::ReplaceVerifier { .. } => false,
+        // A sale is no script.
+        Write::ReplaceVerifier { .. } | Write::CreditBalance { .. } => false,
         Write::AppendAudit(_) | Write::DeleteAudit { .. } => prune.is_some(),
         Write::StoreRequest { request: row, .. } => {
             request.is_some_and(|id| id.org == row.org && *id.caller == row.caller)

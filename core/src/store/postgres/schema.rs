@@ -18,10 +18,11 @@ struct PostgresMigration {
     oldest_reader: i64,
 }
 
-const MIGRATIONS: [PostgresMigration; 3] = [
+const MIGRATIONS: [PostgresMigration; 4] = [
     PostgresMigration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 },
     PostgresMigration { sql: include_str!("migrations/0002_usage_flushes.sql"), oldest_reader: 1 },
     PostgresMigration { sql: include_str!("migrations/0003_budgets.sql"), oldest_reader: 1 },
+    PostgresMigration { sql: include_str!("migrations/0004_quotas.sql"), oldest_reader: 1 },
 ];
 
 /// The newest schema this release writes.

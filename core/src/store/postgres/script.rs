@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::connection::Query;
 use super::rows::{key_values, secret_values};
-use super::{audit, idempotency, key_edits, keys, orgs};
+use super::{audit, idempotency, key_edits, keys, orgs, quotas};
 use crate::error::Error;
 use crate::lifecycle::ENDED;
 use crate::store::rows::{OrgRow, foreign_row};
@@ -140,6 +140,7 @@ pub(super) fn statements<'a>(writes: impl Iterator<Item = &'a Write>) -> Result<
             Write::ReplaceVerifier { lookup, from, to, filter } => {
                 others.push(key_edits::replace_verifier(lookup, from, to, filter.as_deref()));
             }
+            Write::CreditBalance { balance, amount } => others.push(quotas::credit(balance, *amount)),
             Write::DeleteAudit { through } => others.push(audit::delete(*through)),
             Write::StoreRequest { request, expires_at, state } => {
                 others.push(idempotency::store(request, *expires_at, state));

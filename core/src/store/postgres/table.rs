@@ -14,7 +14,7 @@ use crate::store::table::{Dialect, Table};
 pub(super) const POSTGRES: Dialect = Dialect { schema: "keywright.", parameter, selected };
 
 /// The columns of type JSON, in whichever table. They are read and written as text, which the server converts.
-const JSON: [&str; 3] = ["limits", "metadata", "details"];
+const JSON: [&str; 4] = ["limits", "quotas", "metadata", "details"];
 
 fn parameter(column: &str, number: usize) -> String {
     if JSON.contains(&column) { format!("${number}::json") } else { format!("${number}") }

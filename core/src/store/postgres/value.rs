@@ -27,6 +27,11 @@ impl<'a> SqlValue<'a> {
         Self::Time(Some(time(at)))
     }
 
+    /// As [`time`](Self::time), for a time that may be before 1970.
+    pub(super) fn any_time(at: Millis) -> Self {
+        Self::Time(DateTime::from_timestamp_millis(at))
+    }
+
     /// A time in milliseconds, or none.
     pub(super) fn optional_time(at: Option<Millis>) -> Self {
         Self::Time(at.map(time))

@@ -31,7 +31,7 @@ pub(crate) type KeyRule = Box<dyn Fn(&KeyView, Millis) -> Result<Option<KeyEdit>
 pub(crate) type AuditRule = Box<dyn Fn(&KeyView, Millis) -> Result<Vec<AuditDraft>, Error> + Send + Sync>;
 
 /// The rights of the key that makes a change, if a key does.
-type Authority = Option<Arc<ChangeAuthority>>;
+pub(super) type Authority = Option<Arc<ChangeAuthority>>;
 
 /// Inserts a key and its secret, and the org if it is new. Its outcome is `false` if the id or the lookup is taken.
 pub(crate) struct CreateKey {
@@ -234,17 +234,17 @@ impl TransactionScript for EndGraces {
     }
 }
 
-fn lookup(authority: &Authority) -> Option<&str> {
+pub(super) fn lookup(authority: &Authority) -> Option<&str> {
     authority.as_ref().map(|authority| authority.lookup.as_str())
 }
 
-fn seen(key: Option<LockedKey>, tenant: &Tenant) -> Option<LockedKey> {
+pub(super) fn seen(key: Option<LockedKey>, tenant: &Tenant) -> Option<LockedKey> {
     key.filter(|found| tenant.sees(&found.view.key.org))
 }
 
 /// Checks inside the transaction what may have changed since the call began: by now the org may be disabled, or the key that
 /// makes the change revoked.
-fn check_caller(
+pub(super) fn check_caller(
     audit: &AuditDraft,
     authority: &Authority,
     org_disabled: bool,
@@ -260,7 +260,7 @@ fn check_caller(
 }
 
 /// The key with its live secrets, and the former secrets whose grace is over by the clock alone.
-fn split(mut view: KeyView, now: Millis) -> (KeyView, Vec<FormerSecret>) {
+pub(super) fn split(mut view: KeyView, now: Millis) -> (KeyView, Vec<FormerSecret>) {
     let (over, live) = view.secrets.into_iter().partition::<Vec<_>, _>(|secret| secret.lifetime.is_over(now));
     view.secrets = live;
     let over = over.into_iter().map(|secret| FormerSecret {

@@ -5,6 +5,7 @@
 mod audit;
 mod keys;
 mod orgs;
+mod quotas;
 mod reads;
 mod requests;
 mod write;
@@ -12,6 +13,7 @@ mod write;
 pub(crate) use self::audit::{AuditKey, Chain, PruneAudit};
 pub(crate) use self::keys::{AppendAudit, ChangeKey, CreateKey, EndGraces, KeyEdit, KeyRule, ReplaceVerifier};
 pub(crate) use self::orgs::{ChangeOrg, OrgEdit, RevokeKeys};
+pub(crate) use self::quotas::CreditBalance;
 pub(crate) use self::reads::{ChainEnd, FormerSecret, LockedKey, PrunableAudit, Reads, RequestId, RequestRows, Rows};
 pub(crate) use self::requests::{BeginRequest, FinishRequest, Once};
 pub(crate) use self::write::{RequestState, Write};

@@ -4,7 +4,7 @@ use crate::clock::Millis;
 use crate::idempotency::{IdempotentRequest, RequestLease, StoredResponse};
 use crate::lifecycle::SecretLifetime;
 use crate::store::key::KeyRow;
-use crate::store::rows::{AuditRow, OrgRow, SecretRow};
+use crate::store::rows::{AuditRow, OrgRow, QuotaId, SecretRow};
 
 /// One change of the tables. Triggers of the database stamp the rows of keys, secrets and orgs, revoke the descendants of a
 /// revoked key, and refuse to take back a revocation or the end of a grace.
@@ -32,6 +32,11 @@ pub(crate) enum Write {
         from: String,
         to: String,
         filter: Option<Vec<u8>>,
+    },
+    /// Adds to what a balance was given.
+    CreditBalance {
+        balance: QuotaId,
+        amount: u64,
     },
     AppendAudit(AuditRow),
     /// Deletes the audit entries up to one.

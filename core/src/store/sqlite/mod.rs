@@ -13,6 +13,7 @@ mod key_edits;
 mod keys;
 mod lock_wait;
 mod orgs;
+mod quotas;
 mod rows;
 mod schema;
 mod script;
@@ -41,6 +42,7 @@ use self::writer::{WriteSize, Writer};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::health::{Health, Operation};
+use crate::limit::quota::QuotaCount;
 #[cfg(feature = "cli")]
 use crate::store::copy::Fill;
 use crate::store::key::{KeyView, LookupResult};
@@ -49,7 +51,7 @@ use crate::store::plan::SchemaPlan;
 use crate::store::port::{Freshness, OpenSettings, Store};
 use crate::store::rows::{
     AgentCounts, AuditFilter, AuditRow, ChangeCursor, Changes, DatabaseInfo, FlushId, KeyFilter, OrgRow, PageCursor,
-    Tenant, UsageDelta,
+    QuotaId, QuotaSale, QuotaSold, Tenant, UsageDelta,
 };
 use crate::store::script::{AuditKey, RequestId, RequestRows, TransactionScript};
 #[cfg(feature = "cli")]
@@ -241,6 +243,14 @@ impl Store for Sqlite {
             idempotency::delete_expired(on, now)
         };
         self.write(WriteSize::Large, write).await
+    }
+
+    async fn sell(&self, sales: Arc<[QuotaSale]>) -> Result<Vec<QuotaSold>, Error> {
+        self.write(WriteSize::Small, move |on| quotas::sell(on, &sales)).await
+    }
+
+    async fn quota_count(&self, id: &QuotaId) -> Result<QuotaCount, Error> {
+        self.read(|on| quotas::count(on, id))
     }
 
     async fn claim_day(&self, day: i64) -> Result<bool, Error> {

@@ -16,7 +16,7 @@ struct Migration {
     oldest_reader: i64,
 }
 
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     Migration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0002_limits.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0003_usage.sql"), oldest_reader: 1 },
@@ -26,6 +26,7 @@ const MIGRATIONS: [Migration; 9] = [
     Migration { sql: include_str!("migrations/0007_graces.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0008_idempotency_callers.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0009_description.sql"), oldest_reader: 1 },
+    Migration { sql: include_str!("migrations/0010_quotas.sql"), oldest_reader: 1 },
 ];
 
 /// The newest schema this release writes.

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{audit, idempotency, key_edits, keys, orgs};
+use super::{audit, idempotency, key_edits, keys, orgs, quotas};
 use crate::error::Error;
 use crate::lifecycle::ENDED;
 use crate::store::script::{AuditKey, Chain, Reads, RequestRows, Rows, TransactionScript, Write};
@@ -47,6 +47,7 @@ fn apply(on: &Connection, write: &Write) -> Result<(), Error> {
         Write::ReplaceVerifier { lookup, from, to, filter } => {
             key_edits::replace_verifier(on, lookup, from, to, filter.as_deref())
         }
+        Write::CreditBalance { balance, amount } => quotas::credit(on, balance, *amount),
         Write::AppendAudit(row) => audit::insert(on, row),
         Write::DeleteAudit { through } => audit::delete(on, *through),
         Write::StoreRequest { request, expires_at, state } => idempotency::insert(on, request, *expires_at, state),

@@ -6,7 +6,7 @@ use keywright::{Error, KeyId, KeyUpdate, Limit, ListKeys, NewKey, UnavailableCau
 use keywright_tests::site::{Site, changes, create, verdict};
 
 /// The schema of this release.
-const NEWEST: i64 = 9;
+const NEWEST: i64 = 10;
 
 fn refused(site: &Site, read_only: bool) -> Error {
     Keywright::open(site.config().read_only(read_only)).err().unwrap()
@@ -46,6 +46,7 @@ fn first_schema(site: &Site) {
     site.sql()
         .execute_batch(&format!(
             "DROP TABLE usage;
+             DROP TABLE quotas;
              DROP TABLE idempotency;
              DROP TABLE idempotency_callers;
              DROP TABLE agents;
@@ -61,6 +62,7 @@ fn first_schema(site: &Site) {
              ALTER TABLE keys DROP COLUMN tier;
              ALTER TABLE keys DROP COLUMN limits;
              ALTER TABLE keys DROP COLUMN description;
+             ALTER TABLE keys DROP COLUMN quotas;
              CREATE TRIGGER keys_updated{trigger}END;
              UPDATE meta SET schema = 1, oldest_reader = 1"
         ))

@@ -11,7 +11,7 @@ use self::fields::SECRET;
 #[cfg(test)]
 pub(in crate::http) use self::record::KEY;
 pub(in crate::http) use self::record::{
-    AGENT_USAGE, AUDIT_ENTRY, ORG, REVOKED_KEYS, RecordField, RecordShape, SCOPE, USAGE, WHOAMI,
+    AGENT_USAGE, AUDIT_ENTRY, ORG, QUOTA_STATE, REVOKED_KEYS, RecordField, RecordShape, SCOPE, USAGE, WHOAMI,
 };
 pub use self::view::View;
 use crate::casing::Casing;
@@ -138,7 +138,7 @@ mod tests {
 
     use super::*;
     use crate::keyring::{ListAudit, ListOrgs, NewKey, Rotation};
-    use crate::record::Limit;
+    use crate::record::{Limit, Quota};
     use crate::wait::block_on;
     use crate::{Keywright, Page};
 
@@ -148,7 +148,11 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let url = format!("sqlite:{}/keys.db", folder.path().display());
             let kw = Keywright::builder(url).brand("liq").pepper([7; 32]).build().await.unwrap();
-            let new = NewKey::named("CI").limit(Limit::new("own", 10)).metadata(metadata()).expires_in_days(1);
+            let new = NewKey::named("CI")
+                .limit(Limit::new("own", 10))
+                .quota(Quota::new("all", 9))
+                .metadata(metadata())
+                .expires_in_days(1);
             let new = kw.keys().create(new).await.unwrap();
             let new = kw.keys().rotate(&new.id, Rotation::grace("1h").unwrap()).await.unwrap();
             let shown = serde_json::to_value(new.reveal()).unwrap();
@@ -182,8 +186,8 @@ mod tests {
         }
     }
 
-    const KINDS: [RecordShape; 8] =
-        [RecordShape::Key(View::Get), USAGE, ORG, AGENT_USAGE, AUDIT_ENTRY, SCOPE, REVOKED_KEYS, WHOAMI];
+    const KINDS: [RecordShape; 9] =
+        [RecordShape::Key(View::Get), USAGE, QUOTA_STATE, ORG, AGENT_USAGE, AUDIT_ENTRY, SCOPE, REVOKED_KEYS, WHOAMI];
 
     #[test]
     fn the_tables_hold_what_the_records_have() {

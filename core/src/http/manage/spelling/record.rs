@@ -34,6 +34,7 @@ const fn value(name: &'static str) -> RecordField {
 pub(in crate::http) static KEY: LazyLock<Vec<RecordField>> = LazyLock::new(|| {
     let shape = |name: &str| match name {
         "limits" => LIMITS,
+        "quotas" => QUOTAS,
         "secrets" => SECRETS,
         _ => RecordShape::Value,
     };
@@ -48,6 +49,27 @@ const LIMITS: RecordShape = RecordShape::Records(&[
     value("operation"),
     value("exact"),
     value("when_unreachable"),
+]);
+
+const QUOTAS: RecordShape = RecordShape::Records(&[
+    value("name"),
+    value("amount"),
+    value("every"),
+    value("anchor"),
+    value("per"),
+    value("operation"),
+]);
+
+/// A [`QuotaState`](crate::QuotaState).
+pub(in crate::http) const QUOTA_STATE: RecordShape = RecordShape::Record(&[
+    value("name"),
+    value("amount"),
+    value("used"),
+    value("remaining"),
+    value("every"),
+    value("starts_at"),
+    value("resets_at"),
+    value("reset_seconds"),
 ]);
 
 const SECRETS: RecordShape =
