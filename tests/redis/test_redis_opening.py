@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 ROOT = Path(__file__).parents[2]
+# Seconds. Without the step `rust` before, the program is built first.
+BUILD_PATIENCE = 3_600
 
 
 def says(said: str, *parts: str) -> None:
@@ -61,7 +63,7 @@ def test_every_version_keeps_the_contracts(limited: Limited, version: str) -> No
     """Those of shared places and of limiters, in the program of the step `rust`."""
     command = "cargo test --quiet --workspace --test engine -- every_check_of --skip the_contract"
     environment = {**os.environ, "KEYWRIGHT_TEST_LIMITER": limited.server(version=version)["url"]}
-    done = subprocess.run(command.split(), cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command.split(), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=BUILD_PATIENCE)
     says(done.stdout + done.stderr, "shared limits: 6 checks", "limiters: 8 checks of 1", "2 passed")
 
 
