@@ -1,5 +1,6 @@
 """The API-key engine that a SaaS back end embeds: issue, verify, scope, rotate and revoke."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from keywright._native import (
@@ -26,7 +27,6 @@ from keywright._native import (
     Secret,
     __version__,
 )
-from keywright.aio import AsyncAudit, AsyncKeys, AsyncKeywright, AsyncOrg, AsyncOrgs, AsyncPage
 from keywright.errors import (
     Closed,
     Conflict,
@@ -43,6 +43,7 @@ from keywright.errors import (
 from keywright.exit import watch as _watch
 
 if TYPE_CHECKING:
+    from keywright.aio import AsyncAudit, AsyncKeys, AsyncKeywright, AsyncOrg, AsyncOrgs, AsyncPage
     from keywright.client import AsyncClient, Client
 
 __all__ = [
@@ -93,9 +94,13 @@ _watch()
 
 
 def __getattr__(name: str) -> Any:
-    # The client of a server is imported on first use, since most programs have the engine.
-    if name in ("AsyncClient", "Client"):
-        from keywright import client  # noqa: PLC0415
+    # The client, and asyncio with its engine, are imported on first use: most programs lack one of them, and they take longer to
+    # import than all else.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = "keywright.client" if name in ("AsyncClient", "Client") else "keywright.aio"
+    return getattr(import_module(module), name)
 
-        return getattr(client, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
