@@ -62,7 +62,7 @@ def test_every_version_sells_to_all_engines(limited: Limited, version: str) -> N
 def test_every_version_keeps_the_contracts(limited: Limited, version: str) -> None:
     """Those of shared places and of limiters, in the program of the step `rust`."""
     command = "cargo test --quiet --workspace --test engine -- every_check_of --skip the_contract"
-    environment = {**os.environ, "KEYWRIGHT_TEST_LIMITER": limited.server(version=version)["url"]}
+    environment = {**os.environ, "KEYWRIGHT_TEST_LIMITER": limited.server(version=version)["url"] + "?response_timeout=1s"}
     done = subprocess.run(command.split(), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=BUILD_PATIENCE)
     says(done.stdout + done.stderr, "shared limits: 6 checks", "limiters: 8 checks of 1", "2 passed")
 
