@@ -36,7 +36,8 @@ SUITES = {
     "node": "node --test --test-reporter tap tests/node/vectors.test.mjs",
     "http": HTTP,
     "rust": f"{CARGO} every_vector_holds",
-    "contract": f"{CARGO} every_check_of",
+    "contract": f"{CARGO} every_check_of_the_contract",
+    "limits": f"{CARGO} every_check_of --skip the_contract",
     "demo": "bash tests/demo.sh --built",
 }
 # The suites of the stores beside the newest version. Behind PgBouncer the vectors take minutes.
@@ -51,7 +52,9 @@ TRAPPED = "trapped"
 # The settings that the guide names for a pooler in transaction mode.
 POOLED = "?prepared_statements=no&listen=no"
 # The lines in which a suite says what it has run.
-COUNTS = re.compile(r"^[.# ]*(vectors \w+: .*|contract: .*|\d+ of \d+ as it should be\.|[\w-]+: \d+ cases.*)$", re.MULTILINE)
+COUNTS = re.compile(
+    r"^[.# ]*(vectors \w+: .*|contract: .*|shared limits: .*|limiters: .*|\d+ of \d+ as it should be\.|[\w-]+: \d+ cases.*)$", re.MULTILINE
+)
 
 
 @dataclass
