@@ -6,6 +6,15 @@
 //! Start with [`Keywright::builder`]; [`blocking`] has the same calls for programs without `async`. A key that does not verify
 //! gives a [`Decision`] with exactly one [`Code`], not an [`Error`].
 
+#![cfg_attr(
+    not(feature = "postgres"),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_variables,
+        reason = "shared limits have parts that only stores on servers use"
+    )
+)]
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test may panic"))]
 
 pub mod blocking;
