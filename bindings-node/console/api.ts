@@ -56,7 +56,7 @@ export class Api {
     return this.#key(await this.#ask("GET", this.keyUrl(id)));
   }
 
-  /** Who asks; null where the host does not let that be asked. */
+  /** The caller; null where the host does not let that be asked. */
   async whoami(signal: AbortSignal): Promise<Caller | null> {
     try {
       return understood(readCaller((await this.#ask("GET", `${this.connection.beside}/whoami`, { signal })).body));
@@ -158,7 +158,7 @@ function lost(error: unknown, late: AbortSignal, stopped: AbortSignal | undefine
   return new Trouble(late.aborted ? "slow" : kind);
 }
 
-/** What was read of an answer; null tells that the answer is not from management. */
+/** The fields of an answer; null if the answer is not from management. */
 function understood<T>(read: T | null): T {
   if (read === null) throw new Trouble("foreign");
   return read;

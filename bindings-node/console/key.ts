@@ -32,7 +32,7 @@ export interface Key {
   secrets: Secret[] | undefined;
 }
 
-/** What a key is called where it has no name. */
+/** The label of a key where it has no name. */
 export function labelOf({ name, prefix, id }: Key): string {
   return name || String(prefix ?? id);
 }

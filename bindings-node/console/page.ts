@@ -10,7 +10,7 @@ import { Trouble } from "./trouble.js";
 import { readFilter, writeFilter } from "./url.js";
 import type { Word, Words } from "./words.js";
 
-/** What a host lets people choose when they create and rotate keys. */
+/** The choices that a host offers when people create and rotate keys. */
 export interface Choices {
   /** Optional fields of the form: `level`, `networks`. */
   fields: string[];
@@ -27,7 +27,7 @@ export interface Choices {
 
 export type KeyEvent = "created" | "updated" | "rotated" | "revoked" | "disabled" | "enabled" | "grace-ended";
 
-/** What the page asks of the element around it. */
+/** The calls of the page to the element around it. */
 export interface Host {
   /** Shows the present state. */
   show(): void;
@@ -58,7 +58,7 @@ export interface PageOptions {
 /** Milliseconds: older lists are loaded again when somebody comes back to the page. */
 const STALE = 30_000;
 
-/** What is on the page: the list, one dialog at a time, and what remains to be done. */
+/** The state of the page: the list, one dialog at a time, and what remains to be done. */
 export class Page {
   readonly api: Api;
   /** The element sets these, and sets them anew. */
@@ -73,7 +73,7 @@ export class Page {
   told = "";
   /** Whether the first list has come, and who asks is known, as far as the server tells. */
   isReady = false;
-  /** What each group of rows was rendered from. */
+  /** The values from which each group of rows was rendered. */
   groups: unknown[][] = [];
   readonly pace = new Pace(() => this.show());
   /** The list that is loaded, or was last. */

@@ -115,7 +115,7 @@ export function readScopes(value: unknown): Scope[] {
   });
 }
 
-/** Who asks, as `GET /whoami` tells it. */
+/** The caller, as `GET /whoami` tells it. */
 export interface Caller {
   name: string;
   may: string[];

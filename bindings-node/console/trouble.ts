@@ -18,7 +18,7 @@ export type TroubleKind =
   | "busy"
   | "failed";
 
-/** What may have been done although nobody said so. */
+/** Changes that may have been made although no answer said so. */
 const UNCERTAIN: readonly TroubleKind[] = ["offline", "slow", "cut", "foreign", "redirect", "failed"];
 
 interface TroubleFacts {

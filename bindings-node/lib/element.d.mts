@@ -22,7 +22,7 @@ export interface ShownKey {
   readonly denied_count: number | undefined;
 }
 
-/** What the page did, and that the session of the host has ended. */
+/** The changes that the page made, and the end of the host's session. */
 export interface KeywrightKeysEventMap extends HTMLElementEventMap {
   created: CustomEvent<{ key: ShownKey }>;
   updated: CustomEvent<{ key: ShownKey }>;

@@ -9,7 +9,7 @@ const ROWS = 1_000;
 /** Milliseconds after which nothing goes on any more. */
 const SETTLED = 2_000;
 
-/** What a page does at the least: the same request, and its rows without a style. */
+/** The least that a page does: the same request, and its rows without a style. */
 const BARE = `const { data } = await (await fetch("/manage/keys?limit=100")).json();
 const row = (cells) => {
   const row = document.createElement("tr");
@@ -68,7 +68,7 @@ test("the first list beside a bare table", async (t) => {
   }
 });
 
-/** What a person does, in the page itself: a driver that looks for buttons makes the browser style all rows. */
+/** Presses as a person does, in the page itself: a driver that looks for buttons makes the browser style all rows. */
 const pressIn = (within) => (element, text) =>
   element.evaluate(({ shadowRoot }, [within, text]) => [...shadowRoot.querySelectorAll(`${within} button`)].find((button) => button.textContent === text).click(), [within, text]);
 const press = pressIn(".page");

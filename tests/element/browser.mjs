@@ -12,7 +12,7 @@ const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP s
 let browser;
 after(() => browser?.close());
 
-/** What each test has opened. */
+/** The pages that each test has opened. */
 const contexts = new WeakMap();
 
 /** Closes the pages of a test. A server that stops before them would break off what they ask for, and they would complain. */

@@ -200,7 +200,7 @@ test("whatever the server answers, the page says what happened and shows no key 
   await rowOf(page, "Busy").waitFor();
 });
 
-/** What the host hears, and whether any of it holds a secret. */
+/** The events that the host gets, and whether any of them holds a secret. */
 async function listen(page) {
   await page.evaluate(() => {
     window.heard = [];

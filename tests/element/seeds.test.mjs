@@ -25,7 +25,7 @@ async function revoke(page, name) {
   await page.getByText(name, { exact: true }).first().waitFor({ state: "detached" });
 }
 
-/** Whoever has come in by the link of the dashboard. */
+/** The person who has come in by the link of the dashboard. */
 async function visit(t, site, link) {
   const page = await openPage(t, site.url);
   await page.getByRole("link", { name: link }).click();

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ASKS = {"max_staleness": 0}
 DEEP = "repeat('[', 200) || '1' || repeat(']', 200)"
-# What the role of an application may write.
+# Rows that the role of an application may write.
 ODD = {
     "limits of another shape": """keys set limits = '[{"no": "limit"}]'""",
     "limits that are no objects": "keys set limits = '[1]'",
@@ -29,7 +29,7 @@ ODD = {
     "a verifier of another scheme": "secrets set verifier = '$scrypt$v=1$aaaa'",
     "a damaged verifier": "secrets set verifier = left(verifier, 40)",
 }
-# What only the owner can write, who may drop the checks.
+# Rows that only the owner can write, who may drop the checks.
 UNCHECKED = {
     "infinite creation": ("keys", "keys set created_at = 'infinity'"),
     "infinite expiry": ("keys", "keys set expires_at = 'infinity'"),

@@ -115,7 +115,7 @@ def test_flushes_of_engines_that_ended_are_forgotten(database: Database) -> None
 
 @pytest.mark.parametrize("pooled", [False, True])
 def test_a_change_waits_for_another_one_and_does_not_fail(apart: Database, pooled: bool) -> None:
-    """Whatever isolation the role asks for: at a stricter one the server would end one of two changes that meet."""
+    """At a stricter isolation than the engine's own the server would end one of two changes that meet."""
     apart.sql(f"alter database {apart.name} set default_transaction_isolation = 'serializable'")
     given = {"prepared_statements": "no", "listen": "no"} if pooled else {}
     port = apart.servers("pooler", to=apart.server)["port"] if pooled else None

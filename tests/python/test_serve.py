@@ -167,7 +167,7 @@ def test_a_unix_socket_needs_no_key_and_is_private(served: Served) -> None:
 
 
 def closed(client: socket.socket) -> bytes:
-    """What comes until the server closes the connection."""
+    """The bytes that come until the server closes the connection."""
     parts = []
     try:
         while part := client.recv(65_536):

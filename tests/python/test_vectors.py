@@ -195,7 +195,7 @@ def test_case(mode: Mode, given: World, name: str, case: Case) -> None:
 
 
 def on_machine(given: Any) -> Any:
-    """What a case expects of the limiter of the machine, which counts as the one of the process does, and shares."""
+    """The expectations for the limiter of the machine, which counts as the one of the process does, and shares."""
     if isinstance(given, dict):
         return {name: True if name == "shared" else on_machine(it) for name, it in given.items()}
     return [on_machine(it) for it in given] if isinstance(given, list) else given

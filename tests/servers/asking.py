@@ -24,7 +24,7 @@ LEASE = 0.1
 
 @dataclass
 class Refusal:
-    """What a process said, and when: on the clock of this machine, which its servers use too."""
+    """An answer of a process, and when it came: on the clock of this machine, which its servers use too."""
 
     before: float
     after: float

@@ -4,7 +4,7 @@ import { button } from "../parts/button.js";
 import { troubleNotice } from "../parts/trouble.js";
 import { Trouble } from "../trouble.js";
 
-/** What all dialogs of the page share. */
+/** The parts that all dialogs of the page share. */
 export abstract class Dialog implements ModalDialog {
   protected readonly page: Page;
   protected isBusy = false;
@@ -44,7 +44,7 @@ export abstract class Dialog implements ModalDialog {
     }
   }
 
-  /** What a dialog asks, what went wrong, and the buttons below. */
+  /** The questions of a dialog, its error, and the buttons below. */
   protected form(submit: (form: HTMLFormElement) => void, content: TemplateResult, buttons: TemplateResult): TemplateResult {
     const sent = (event: Event) => {
       event.preventDefault();
@@ -55,7 +55,7 @@ export abstract class Dialog implements ModalDialog {
     </form>`;
   }
 
-  /** What went wrong and the buttons, which stay in sight. */
+  /** The error and the buttons, which stay in sight. */
   protected footer(buttons: unknown): TemplateResult {
     return html`<div class="buttons">${this.trouble && troubleNotice(this.page, this.trouble)} ${buttons}</div>`;
   }

@@ -151,7 +151,7 @@ export abstract class KeyForm extends Dialog {
   }
 }
 
-/** What is written in a field; undefined where the form has none of that name. */
+/** The text of a field; undefined where the form has none of that name. */
 function textOf(given: FormData, name: string): string | undefined {
   return (given.get(name) as string | null)?.trim();
 }

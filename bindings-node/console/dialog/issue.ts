@@ -10,9 +10,9 @@ import { UncertainDialog } from "./uncertain.js";
 
 /** Milliseconds to wait before asking again by itself. */
 const PAUSES = [1_000, 3_000];
-/** What passes by itself. */
+/** Errors that pass by themselves. */
 const PASSING: readonly TroubleKind[] = ["offline", "cut", "failed"];
-/** What says of a repeat that the first request did nothing. */
+/** Errors of a repeat that say that the first request did nothing. */
 const NOTHING_DONE: readonly TroubleKind[] = ["refused", "missing"];
 
 export function newAttempt(kind: Attempt["kind"], url: string, body: string, name: string, grace: boolean): Attempt {
@@ -63,7 +63,7 @@ function lost(page: Page, attempt: Attempt, id: Key["id"]): LostDialog {
   });
 }
 
-/** What the server answered, or the trouble after which nobody knows whether it was done. Throws `Trouble` when nothing was. */
+/** The answer of the server, or the error after which nobody knows whether it was done. Throws `Trouble` when nothing was. */
 async function answered(page: Page, attempt: Attempt, isRepeat: boolean): Promise<Issued | Trouble> {
   let wasSent = isRepeat;
   for (let turn = 0; ; turn += 1) {

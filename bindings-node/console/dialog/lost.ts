@@ -6,7 +6,7 @@ import { button } from "../parts/button.js";
 import type { Word } from "../words.js";
 import { Dialog } from "./dialog.js";
 
-/** What is said of a key whose secret nobody may have. */
+/** The message about a key whose secret nobody may have. */
 export function lostWord({ kind, state }: Attempt): Word {
   return state === "shown" ? "orphan_shown" : kind === "create" ? "lost_text" : "lost_rotated_text";
 }

@@ -26,7 +26,7 @@ export class ScopePicker {
     this.#isLong = scopes.length >= MANY;
   }
 
-  /** What was chosen; nothing where there is no catalogue to choose from. */
+  /** The chosen scopes; undefined where there is no catalogue to choose from. */
   get chosen(): string[] | undefined {
     return this.#groups.length > 0 ? [...this.#chosen] : undefined;
   }

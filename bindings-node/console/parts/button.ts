@@ -1,14 +1,14 @@
 import { type TemplateResult, html, nothing } from "lit-html";
 
 export interface ButtonOptions {
-  /** What it does; without it, it sends the form around it. */
+  /** Called when the button is pressed; without it, the button sends the form around it. */
   press?: (event: Event) => void;
   kind?: "primary" | "danger" | "quiet" | "quiet-danger";
   isDisabled?: boolean;
   /** It is working: pressed again, it does nothing. */
   isBusy?: boolean;
   hasFocus?: boolean;
-  /** What it is called where its label alone is not enough. */
+  /** Its accessible name where its label alone is not enough. */
   name?: string;
 }
 

@@ -18,7 +18,7 @@ const DIALOGS = { details: DetailsDialog, rotate: RotateDialog, revoke: RevokeDi
 
 /** Rows in a group. A browser neither styles nor lays out the groups that are far from the window. */
 const GROUP = 10;
-/** What a new row costs, where 1 is one that is patched. */
+/** The cost of a new row, where 1 is a row that is patched. */
 const NEW_ROW = 10;
 
 /** The keys. Roles stand on each part, because its layout is not a table's: narrow pages show cards. */

@@ -1,4 +1,4 @@
-//! What stops a server: the signals of the process, or its host.
+//! The stop of a server, by a signal to the process or by its host.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

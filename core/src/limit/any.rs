@@ -106,7 +106,7 @@ impl HeldCharge<'_> {
             return;
         }
         for (index, limit, due) in self.request.applying() {
-            // What was bought returns by itself.
+            // Requests that were bought return by themselves.
             if !self.bought.iter().any(|(of, _)| *of == index) {
                 self.limiter.put_back(self.request, (index, limit, due), &self.sources, self.taken_at);
             }

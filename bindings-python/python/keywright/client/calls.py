@@ -27,7 +27,7 @@ class Call:
     read: Callable[[str], Any]
     """Reads the answer."""
     failed: Callable[[KeywrightError], Any] | None = None
-    """What an error becomes; it is raised if this is ``None``."""
+    """Turns an error into a result; the error is raised if this is ``None``."""
 
     def steps(self, retries: int, server: str) -> Generator[Request | float, Reply | Lost | None, Any]:
         """Yields what is to be done, as ``exchange`` does, and returns the result."""

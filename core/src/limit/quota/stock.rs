@@ -16,7 +16,7 @@ const ANSWER_COUNTS: u64 = 1_000_000;
 /// A process buys in advance at most this part of what is left, so that the last requests are not in the hands of idle processes.
 pub(crate) const ADVANCE_PART: u64 = 16;
 
-/// What the store counts for a quota in one period.
+/// The counts of the store for a quota in one period.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct QuotaCount {
     /// Requests that were sold, less those that came back.
@@ -67,7 +67,7 @@ pub(crate) enum Take {
     Short,
 }
 
-/// What a process knows of a quota after a request.
+/// The totals of a quota that a process knows after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct QuotaTotals {
     pub(crate) span: Span,
@@ -107,7 +107,7 @@ impl QuotaStock {
         take
     }
 
-    /// What [`take`](Self::take) would answer.
+    /// The answer that [`take`](Self::take) would give.
     pub(crate) fn peek(&self, cost: u64, amount: u64, span: Span, now: u64) -> Take {
         // An amount that was lowered counts also for requests that were bought before.
         let Some((count, told_at)) = self.told.filter(|_| self.span == Some(span)) else { return Take::Short };
@@ -128,13 +128,13 @@ impl QuotaStock {
         }
     }
 
-    /// What the process knows of the quota; `None` before the first answer of the store in a period.
+    /// The totals that the process knows; `None` before the first answer of the store in a period.
     pub(crate) fn totals(&self, amount: u64, span: Span) -> Option<QuotaTotals> {
         let (count, _) = self.told.filter(|_| self.span == Some(span))?;
         Some(self.totals_of(count, amount, span))
     }
 
-    /// What the quota's count in the store means for this process, in whose hands some requests are unspent.
+    /// The totals for this process, which holds some unspent requests, from the count in the store.
     pub(crate) fn totals_of(&self, count: QuotaCount, amount: u64, span: Span) -> QuotaTotals {
         let unspent = if self.span == Some(span) { self.unspent } else { 0 };
         QuotaTotals { span, total: amount.saturating_add(count.credited), used: count.used.saturating_sub(unspent) }
@@ -145,7 +145,7 @@ impl QuotaStock {
         self.told = None;
     }
 
-    /// What to buy for callers whose needs sum up to `need`, of which the smallest is `least`.
+    /// The purchase for callers whose needs sum up to `need`, of which the smallest is `least`.
     pub(crate) fn demand(&mut self, amount: u64, least: u64, need: u64, span: Span, now: u64) -> Demand {
         self.enter(span);
         self.advance = match self.bought_at.map(|at| now.saturating_sub(at)) {

@@ -64,7 +64,7 @@ const ELSEWHERE: [(&str, &str); 6] = [
     ("busy_timeout", "give it to the engine, which has the option busy_timeout"),
 ];
 
-/// Who waits for a read.
+/// The caller that waits for a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReadRole {
     /// A request to the host, which is better refused than held up.

@@ -9,7 +9,8 @@ use crate::limit::quota::{Demand, QuotaCount, QuotaStock, QuotaTotals, Span, Tak
 use crate::record::{Per, Period, Quota};
 use crate::store::{QuotaId, QuotaSale, QuotaSold};
 
-/// What makes two quotas count the same requests. They may have other amounts: those of two tiers, or before and after a change.
+/// Identifies a budget. Quotas with the same key count the same requests, also with other amounts: those of two tiers, or
+/// before and after a change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct BudgetKey {
     per: Per,

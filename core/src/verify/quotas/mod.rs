@@ -41,8 +41,8 @@ pub(crate) struct KeyQuota {
     budget: Arc<QuotaBudget>,
 }
 
-/// What a request has taken of quotas. It goes back unless it is kept: another quota may refuse the request, or its caller may
-/// go away while a purchase is under way.
+/// The amounts that a request has taken from quotas. They go back unless they are kept: another quota may refuse the request,
+/// or its caller may go away while a purchase is under way.
 #[derive(Default)]
 struct TakenQuotas<'a>(Vec<(&'a KeyQuota, u64, Span)>);
 
@@ -144,7 +144,7 @@ impl Quotas {
         self.budget(quota, owner).iter().for_each(|budget| budget.ask_again());
     }
 
-    /// What the count in the store means, without the requests that this process has bought and not spent.
+    /// The totals from the count in the store, without the requests that this process has bought and not spent.
     pub(crate) fn totals_of(&self, count: QuotaCount, quota: &Quota, owner: &str) -> QuotaTotals {
         let span = quota.span(self.clock.now());
         let budget = self.budget(quota, owner).unwrap_or_else(|| QuotaBudget::new(BudgetKey::of(quota, owner)).into());
