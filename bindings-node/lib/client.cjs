@@ -13,6 +13,7 @@ const { noMore, strict } = require("./strict.cjs");
 
 const DEFAULT_URL = "http://127.0.0.1:8787";
 const MOST_RETRIES = 10;
+const MOST_STALENESS = "1h";
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const OPTIONS = ["url", "apiKey", "timeout", "retries", "maxStaleness", "fetch"];
 
@@ -23,9 +24,11 @@ class Connection {
   #timeout;
   #retries;
   #fetch;
+  #cache;
   #closed = false;
 
-  constructor(options) {
+  constructor(options, cache) {
+    this.#cache = cache;
     this.#url = addressOf(options.url ?? (process.env.KEYWRIGHT_SERVER_URL || DEFAULT_URL));
     if ("apiKey" in options) this.#headers.authorization = `Bearer ${credentialOf(options.apiKey)}`;
     this.#timeout = millis("timeout", options.timeout ?? "10s");
@@ -56,10 +59,15 @@ class Connection {
   }
 
   /** Sends a change. A POST that comes twice runs once. */
-  change(method, path, fields) {
+  async change(method, path, fields) {
     const headers = { "content-type": "application/json" };
     if (method === "POST") headers["idempotency-key"] = randomUUID();
-    return this.#send(method, path, wire.body(fields), headers, method !== "PATCH");
+    try {
+      return await this.#send(method, path, wire.body(fields), headers, method !== "PATCH");
+    } finally {
+      // A change by this client shows in its next verification.
+      this.#cache?.clear();
+    }
   }
 
   /** Asks for a verification. It counts, so it is sent again only if the server has not run it. */
@@ -202,7 +210,7 @@ class Verifier {
     const name = this.#cache?.name(known, fields) ?? null;
     const found = name === null ? undefined : this.#cache.get(name);
     if (found !== undefined) return found;
-    const sentAt = performance.now();
+    const sent = this.#cache?.moment();
     let answer;
     try {
       answer = await this.#connection.verify({ ...fields, api_key: known });
@@ -210,7 +218,7 @@ class Verifier {
       return wire.undecided(trouble);
     }
     const decision = wire.decisionOf(answer);
-    if (name !== null) this.#cache.put(name, sentAt, decision);
+    if (name !== null) this.#cache.put(name, sent, decision);
     return decision;
   }
 
@@ -229,8 +237,8 @@ class Client {
   constructor(url, options) {
     noMore("Client", arguments, 2);
     const given = optionsOf(url, options);
-    this.#connection = new Connection(given);
-    this.#cache = given.maxStaleness == null ? undefined : new DecisionCache(millis("maxStaleness", given.maxStaleness));
+    this.#cache = given.maxStaleness == null ? undefined : new DecisionCache(stalenessOf(given.maxStaleness));
+    this.#connection = new Connection(given, this.#cache);
     this.#verifier = new Verifier(this.#connection, this.#cache);
     this.keys = new Keys(this.#connection);
     this.orgs = new Orgs(this.#connection);
@@ -301,6 +309,13 @@ function millis(name, span) {
   const length = found === null ? 0 : Number(found[1]) * UNITS[found[2]];
   if (length > 0 && length < 2 ** 31) return length;
   throw wire.validationFailed(name, 'is no duration above zero; write "10s" or "5m"');
+}
+
+/** Returns the milliseconds for which decisions are repeated, at most as long as for the engine. */
+function stalenessOf(span) {
+  const length = millis("maxStaleness", span);
+  if (length <= millis("maxStaleness", MOST_STALENESS)) return length;
+  throw wire.validationFailed("maxStaleness", `is longer than an hour; give "${MOST_STALENESS}" at most`);
 }
 
 /** Returns the text of a credential for JSON. No key has a letter that is no text. */

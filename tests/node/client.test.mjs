@@ -14,7 +14,7 @@ import { folder, PATIENCE, PEPPER, until } from "./fixture.mjs";
 
 const { Client, Keywright } = keywright;
 const PROGRAM = fileURLToPath(new URL("../../bindings-node/bin/keywright.cjs", import.meta.url));
-const ALL = "keys:manage,keys:verify,audit:read,deals:read,deals:write,documents:write";
+const ALL = "keys:manage,keys:credit,keys:verify,audit:read,deals:read,deals:write,documents:write";
 
 /** A server, an engine on its database, and what makes clients of it. */
 async function site(t, options = {}) {
@@ -138,12 +138,18 @@ test("keys are verified", { timeout: PATIENCE }, async (t) => {
   assert.ok((await client.org("acme").verify(key.api_key)).allowed);
   assert.equal((await client.org("other").verify(key.api_key)).code, "invalid");
   await assert.rejects(open({ apiKey: "acme_live_nonsense" }).authenticate(key.api_key), keywright.Forbidden);
-  const known = open({ maxStaleness: "1d" });
+  const known = open({ maxStaleness: "1h" });
   assert.ok((await known.verify(key.api_key)).allowed);
+  assert.ok((await known.verify(key.api_key, { scopes: new Set(["deals:read"]) })).allowed);
+  assert.equal((await known.verify(key.api_key, { scopes: new Set(["deals:write"]) })).code, "insufficient_scope");
   await engine.org("acme").keys.revoke(key.id);
   assert.ok((await known.verify(key.api_key)).allowed);
   assert.equal((await known.verify(key.api_key, { cost: 1 })).code, "revoked");
   assert.equal((await client.verify(key.api_key)).code, "revoked");
+  const own = await known.keys.create({ name: "own" });
+  assert.ok((await known.verify(own.api_key)).allowed);
+  await known.keys.revoke(own.id);
+  assert.equal((await known.verify(own.api_key)).code, "revoked", "a change by the client forgets its decisions");
   await stop();
   assert.equal((await open({ retries: 0 }).verify("acme_live_x")).code, "unavailable");
   await assert.rejects(open({ retries: 0 }).keys.list(), keywright.Unavailable);
@@ -227,6 +233,7 @@ test("wrong options are refused", () => {
     ["timeout", { timeout: "0s" }],
     ["retries", { retries: 11 }],
     ["maxStaleness", { maxStaleness: "2" }],
+    ["maxStaleness", { maxStaleness: "2h" }],
     ["apikey", { apikey: "x" }],
   ]) {
     assert.throws(

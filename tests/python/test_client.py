@@ -38,7 +38,7 @@ keys = client.keys.list()
 for key in keys.data:
     print(key.id, key.name, key.prefix, key.last_used_at)
 """
-ALL = "keys:manage,keys:verify,audit:read,deals:read,deals:write,documents:write"
+ALL = "keys:manage,keys:credit,keys:verify,audit:read,deals:read,deals:write,documents:write"
 
 
 class Site:
@@ -191,7 +191,7 @@ def test_decisions_are_repeated_within_the_bound(site: Site) -> None:
     run = site.settled
     key = site.engine.keys.create(name="CI", scopes="deals:read")
     limited = site.engine.keys.create(name="limited", limits={"own": 100})
-    known, fresh = site.open(max_staleness="1d"), site.open(max_staleness=timedelta(microseconds=1))
+    known, fresh = site.open(max_staleness="1h"), site.open(max_staleness=timedelta(microseconds=1))
     for client in (known, fresh):
         assert run(client.verify(key.api_key, scopes="deals:read")) and run(client.verify(limited.api_key))
     site.engine.keys.revoke(key.id)
@@ -202,8 +202,15 @@ def test_decisions_are_repeated_within_the_bound(site: Site) -> None:
     assert run(known.verify(key.api_key)).code == "revoked"
     assert run(known.verify(key.api_key, scopes="deals:read", cost=1)).code == "revoked"
     assert run(known.verify(limited.api_key)).code == "revoked"
+    other = site.engine.keys.create(name="other")
+    assert run(known.verify(other.api_key))
+    site.settled(known.keys.revoke(other.id))
+    assert run(known.verify(other.api_key)).code == "revoked"
+    assert run(known.verify(key.api_key, scopes="deals:read")).code == "revoked", "a change by the client forgets all decisions"
+    fresh_key = site.engine.keys.create(name="fresh")
+    assert run(known.verify(fresh_key.api_key))
     site.served.stop()
-    assert run(known.verify(key.api_key, scopes="deals:read"))
+    assert run(known.verify(fresh_key.api_key))
 
 
 def test_a_unix_socket_needs_no_key(tmp_path: Path) -> None:
@@ -372,6 +379,7 @@ def test_nothing_shows_a_secret(caplog: pytest.LogCaptureFixture) -> None:
         ({"retries": 11}, "retries"),
         ({"retries": True}, "retries"),
         ({"max_staleness": "-1s"}, "max_staleness"),
+        ({"max_staleness": "2h"}, "max_staleness"),
     ],
 )
 @pytest.mark.parametrize("kind", [Client, AsyncClient])

@@ -147,6 +147,18 @@ def test_health_tells_an_outage_and_metrics_name_no_key(served: Served) -> None:
     assert verifier not in json.dumps(log)
 
 
+def test_a_proxy_on_a_unix_socket_forwards_strangers(serve: Callable[..., Served]) -> None:
+    served = serve(http='trusted_proxies = ["unix:"]\npath = "/api-keys"')
+    verifier, place = served.create("--scopes", "keys:verify"), served.folder / "kw.sock"
+    served.start("--listen", f"unix:{place}")
+    for caller, status in [(None, 401), (verifier, 200)]:
+        connection = http.client.HTTPConnection("keywright", timeout=PATIENCE)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(PATIENCE)
+        connection.sock.connect(str(place))
+        assert asked(connection, "POST", "/verify", caller, {"api_key": verifier})[0] == status
+
+
 def test_a_unix_socket_needs_no_key_and_is_private(served: Served) -> None:
     place = served.folder / "kw.sock"
     # The socket of a server that was killed does not keep the next one from starting.
@@ -160,9 +172,10 @@ def test_a_unix_socket_needs_no_key_and_is_private(served: Served) -> None:
     connection.sock.settimeout(PATIENCE)
     connection.sock.connect(str(place))
     assert asked(connection, "POST", "/verify", None, {"api_key": key})[1]["allowed"]
-    # A second server must not take the place of the first one.
-    done = served.attempt("serve", "--listen", f"unix:{place}")
-    assert done.returncode == 2 and "listen: cannot be used" in done.stderr
+    # A second server must not take the place of the first one, nor that of any other file.
+    for taken in (place, served.folder / "keys.db"):
+        done = served.attempt("serve", "--listen", f"unix:{taken}")
+        assert done.returncode == 2 and "listen: cannot be used" in done.stderr and taken.exists()
     assert served.stop()[0] == 0 and not place.exists()
 
 

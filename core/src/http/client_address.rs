@@ -34,6 +34,12 @@ pub(super) enum AddressSource {
 }
 
 impl TrustedProxies {
+    /// Whether programs on a Unix socket are proxies, which forward the requests of others.
+    #[cfg(feature = "cli")]
+    pub(super) fn trusts_unix(&self) -> bool {
+        self.unix
+    }
+
     pub(super) fn parse(mut texts: Vec<String>) -> Result<Self, Error> {
         let renamed = |error: Error| match error {
             Error::ValidationFailed(wrong) => {

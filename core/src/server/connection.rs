@@ -52,7 +52,8 @@ pub(super) async fn serve(
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout);
-    builder.max_header_size(LARGEST_HEAD);
+    // The buffer holds a head that has not ended; hyper counts its size only once it has.
+    builder.max_header_size(LARGEST_HEAD).max_buf_size(LARGEST_HEAD);
     let stream = ImpatientStream::new(stream, settings.request_timeout);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut stopping = state.stopping.subscribe();
@@ -81,7 +82,8 @@ async fn answer(state: &ServerState, peer: Peer, request: Request<Incoming>) -> 
         let left = limit.saturating_sub(begun.elapsed());
         match tokio::time::timeout(left, state.http.manage(message, None)).await {
             Ok(answer) => answer,
-            Err(_) => refuse(503, "UNAVAILABLE", "The answer takes too long; try again later"),
+            // Clients repeat a 503, which this request may not stand: it may have been done.
+            Err(_) => refuse(504, "UNAVAILABLE", "The answer takes too long, and the request may have been done"),
         }
     };
     let answer = work.await;

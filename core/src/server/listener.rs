@@ -87,9 +87,12 @@ impl Drop for BoundListener {
     }
 }
 
-/// Removes the socket of a server that has ended without doing so.
+/// Removes the socket of a server that has ended without doing so. Any other file stays: a wrong path may name the database.
 #[cfg(unix)]
 async fn remove_stale(path: &Path) -> io::Result<()> {
+    if std::fs::symlink_metadata(path).is_ok_and(|it| it.is_file() || it.is_dir() || it.is_symlink()) {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
     match UnixStream::connect(path).await {
         Ok(_) => Err(ErrorKind::AddrInUse.into()),
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => std::fs::remove_file(path),
@@ -100,6 +103,7 @@ async fn remove_stale(path: &Path) -> io::Result<()> {
 fn refused(field: &str, address: &str, error: &io::Error) -> Error {
     let fix = match error.kind() {
         ErrorKind::AddrInUse => "end the program that listens there, or name another place",
+        ErrorKind::AlreadyExists => "name a path where no file is",
         ErrorKind::PermissionDenied => "name a port from 1024 on, or a folder that this user may write",
         _ => "name an address of this machine, or a folder that is there",
     };

@@ -22,6 +22,8 @@ __all__ = ["AsyncClient", "Client"]
 DEFAULT_URL = "http://127.0.0.1:8787"
 URL_VARIABLE = "KEYWRIGHT_SERVER_URL"
 MOST_RETRIES = 10
+# Seconds, as for the engine.
+MOST_STALENESS = 3_600
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 LEFT_OUT: Any = object()
 
@@ -48,7 +50,10 @@ class _Base(Caller):
         self._retries = retries
         if isinstance(retries, bool) or not isinstance(retries, int) or not 0 <= retries <= MOST_RETRIES:
             raise ValidationFailed(f"retries: is no number of repetitions; give 0 to {MOST_RETRIES}", "retries")
-        cache = None if max_staleness is None else DecisionCache(_seconds("max_staleness", max_staleness))
+        staleness = None if max_staleness is None else _seconds("max_staleness", max_staleness)
+        if staleness is not None and staleness > MOST_STALENESS:
+            raise ValidationFailed('max_staleness: is longer than an hour; give "1h" at most', "max_staleness")
+        cache = None if staleness is None else DecisionCache(staleness)
         self._cache = cache
         self._given = http
         self._own: tuple[int, Any] | None = None
@@ -73,6 +78,14 @@ class _Base(Caller):
         if not isinstance(id, str):
             raise InvalidRequest("org: is no text; give the id of an org", "org")
         return Verifier(self, self._cache, id)
+
+    def _steps(self, call: Call) -> Any:
+        try:
+            return (yield from call.steps(self._retries, self._server))
+        finally:
+            # A change by this client shows in its next verification.
+            if call.changes and self._cache:
+                self._cache.clear()
 
     def _new(self) -> Any:
         raise NotImplementedError
@@ -130,7 +143,7 @@ class Client(_Base):
     def _run(self, call: Call) -> Any:
         import time  # noqa: PLC0415 - tools that freeze the clock replace it
 
-        steps, answer = call.steps(self._retries, self._server), None
+        steps, answer = self._steps(call), None
         try:
             while True:
                 step = steps.send(answer)
@@ -176,7 +189,7 @@ class AsyncClient(_Base):
     async def _run(self, call: Call) -> Any:
         import anyio  # noqa: PLC0415 - httpx needs it, and this module can be imported without httpx
 
-        steps, answer = call.steps(self._retries, self._server), None
+        steps, answer = self._steps(call), None
         try:
             while True:
                 step = steps.send(answer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,8 @@ class Call:
     """``None`` if the answer is known."""
     read: Callable[[str], Any]
     """Reads the answer."""
+    changes: bool = False
+    """Whether it may change what a verification says."""
     failed: Callable[[KeywrightError], Any] | None = None
     """Turns an error into a result; the error is raised if this is ``None``."""
 
@@ -69,7 +70,7 @@ def change(method: str, path: str, fields: Mapping[str, Any], read: Callable[[st
     headers = {"content-type": "application/json"}
     if method == "POST":
         headers["idempotency-key"] = uuid.uuid4().hex
-    return Call(Request(method, path, {}, headers, wire.body(fields), method != "PATCH"), read)
+    return Call(Request(method, path, {}, headers, wire.body(fields), method != "PATCH"), read, changes=True)
 
 
 def get(path: str, fields: Mapping[str, Any], read: Callable[[str], Any]) -> Call:
@@ -225,17 +226,17 @@ class Verifier(Group):
         found = self._cache.get(name) if self._cache and name else None
         if found is not None:
             return Call(None, lambda _: read(found))
-        sent_at = time.monotonic()
+        moment = self._cache.moment() if self._cache else None
 
         def decided(text: str) -> Any:
             decision: Decision = wire.record("Decision", text)
-            if self._cache and name:
-                self._cache.put(name, sent_at, decision)
+            if self._cache and name and moment:
+                self._cache.put(name, moment, decision)
             return read(decision)
 
         # A verification counts, so it is sent again only if the server has not run it.
         sent = Request("POST", "/verify", {}, {"content-type": "application/json"}, wire.body({**fields, "api_key": known}), False)
-        return Call(sent, decided, lambda trouble: read(wire.undecided(trouble)))
+        return Call(sent, decided, failed=lambda trouble: read(wire.undecided(trouble)))
 
 
 def key_of(decision: Decision) -> Any:

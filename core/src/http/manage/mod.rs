@@ -69,13 +69,13 @@ impl Http {
     /// # kw.close().await; Ok(()) }) }
     /// ```
     pub async fn manage(&self, message: Message, session: Option<Session>) -> Response {
+        #[cfg(feature = "cli")]
+        if let Some(response) = self.verification(&message).await {
+            return response;
+        }
         let path = &self.config.options.management_path;
         let message = message.map_target(|target| path.inner_target(target).unwrap_or_default().into_owned());
         if let Some(response) = self.forward(&message).await {
-            return response;
-        }
-        #[cfg(feature = "cli")]
-        if let Some(response) = self.verification(&message).await {
             return response;
         }
         let (request_id, is_head, preflight) =

@@ -152,8 +152,9 @@ impl ManagementRoute {
             | Self::EndGrace
             | Self::Disable
             | Self::Enable
-            | Self::Credit
             | Self::Attest => RequiredRight::Scope("keys:manage"),
+            // A customer who manages keys does not raise what the host sells.
+            Self::Credit => RequiredRight::Scope("keys:credit"),
             Self::List | Self::Get | Self::Usage | Self::Agents | Self::Scopes | Self::Org => {
                 RequiredRight::Scope("keys:read")
             }

@@ -21,7 +21,7 @@ const SCOPE: &str = "keys:verify";
 /// The most verifications in one request.
 const MOST: usize = 100;
 
-/// The callers of `POST /verify`: programs on a Unix socket, and keys with `keys:verify`.
+/// The callers of `POST /verify`: keys with `keys:verify`, and programs on a Unix socket that is no proxy's.
 #[derive(Debug, Clone)]
 pub(crate) struct VerificationCallers {
     /// The org whose keys verify keys of every org. A key of another org verifies those of its own.
@@ -81,7 +81,8 @@ impl Http {
     /// The org whose keys a caller verifies, `None` for all.
     async fn org_of_caller(&self, message: &Message, callers: &VerificationCallers) -> Result<Option<String>, Refusal> {
         let presented = message.with_head(|head| {
-            if head.peer == Peer::Unix {
+            // A proxy on a Unix socket forwards strangers, who need a key.
+            if head.peer == Peer::Unix && !self.config.options.trusted_proxies.trusts_unix() {
                 return Ok(None);
             }
             let (text, _) = self.credential(head)?.ok_or_else(Refusal::missing)?;

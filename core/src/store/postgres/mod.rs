@@ -52,7 +52,7 @@ use crate::health::{Health, Operation};
 use crate::idempotency::SWEEP_INTERVAL;
 use crate::limit::lease::{Buying, Purchase, SharedBudgets};
 use crate::limit::quota::QuotaCount;
-use crate::remote::runtime;
+use crate::remote::runtime::{self, limited};
 #[cfg(feature = "cli")]
 use crate::store::copy::Fill;
 use crate::store::key::{KeyView, LookupResult};
@@ -383,7 +383,11 @@ impl Store for Postgres {
         let pool = &self.writable()?.pool;
         let forget = sales.iter().filter(|sale| sale.is_first).map(|sale| quotas::forget(&sale.id));
         let statements = sales.iter().map(quotas::sell).chain(forget).collect();
-        let answers = self.write(run_statements(pool, statements)).await?;
+        // Verifications wait for a sale, as long as for a read. One whose answer comes later counts as used.
+        let patience = pool.patience(ReadRole::Verification);
+        let selling = limited(pool.runtime(), patience, run_statements(pool, statements));
+        let sold = async { selling.await.unwrap_or_else(|| Err(error::no_answer_within(patience))) };
+        let answers = self.write(sold).await?;
         answers.iter().take(sales.len()).map(|rows| quotas::read_sold(rows)).collect()
     }
 

@@ -1,7 +1,7 @@
 //! The connections of one process: a few for reads, which all callers share, two for changes, one for shared limits, and one that listens.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use tokio::runtime::Handle;
@@ -149,6 +149,11 @@ impl Pool {
 
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime
+    }
+
+    /// How long a caller waits for an answer.
+    pub(super) fn patience(&self, role: ReadRole) -> Duration {
+        self.settings.patience(role)
     }
 
     /// Runs a read of a call about keys.
