@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 "use strict";
 
-const { Stop, runCli } = require("../lib/addon.cjs");
+const { newStop, runCli } = require("../lib/addon.cjs");
 
-const stop = new Stop();
+const stop = newStop();
 
 // The program runs on another thread, so Node receives the signals. A server ends by itself; every other command ends as if
 // nobody listened.

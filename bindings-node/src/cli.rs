@@ -29,18 +29,17 @@ pub struct Stop(ProgramStop);
 
 #[napi]
 impl Stop {
-    /// A handle for one run.
-    #[napi(constructor)]
-    #[allow(clippy::new_without_default, reason = "JavaScript calls it")]
-    pub fn new() -> Self {
-        Self(ProgramStop::default())
-    }
-
     /// Returns whether the program stops by itself: only a server does.
     #[napi(catch_unwind)]
     pub fn request(&self) -> bool {
         self.0.request()
     }
+}
+
+/// Makes the stop of one run.
+#[napi(catch_unwind)]
+pub fn new_stop() -> Stop {
+    Stop(ProgramStop::default())
 }
 
 /// Runs the program with its arguments, of which the first is its name. The promise has its exit code.
