@@ -165,7 +165,7 @@ fn with_head<B, T>(request: &Request<B>, with: impl FnOnce(&Head<'_>) -> T) -> T
 
 /// The target by which routers found the service, whole even if it is nested; and the target of the client, if a layer has
 /// rewritten it.
-#[cfg_attr(not(feature = "axum"), expect(clippy::unnecessary_wraps, reason = "only axum keeps the original"))]
+#[cfg_attr(not(feature = "axum"), allow(clippy::unnecessary_wraps, reason = "only axum keeps the original"))]
 fn target<'a>(extensions: &'a Extensions, uri: &'a Uri) -> (&'a str, Option<&'a str>) {
     let target = path_and_query(uri);
     #[cfg(feature = "axum")]
