@@ -26,8 +26,11 @@ with Keywright(sys.argv[1], brand="liq", pepper=sys.argv[2], busy_timeout="5m") 
     assert kw.verify(new.api_key)
     print(new.id)
 """
-# Takes back the migration 0002.
-SECOND = "drop function buy_requests; drop table budgets; drop table usage_flushes; update meta set schema = 1, oldest_reader = 1"
+# Takes back all migrations but the first.
+FIRST_SCHEMA = (
+    "alter table keys drop column quotas; drop table quotas; drop function buy_requests; drop table budgets; drop table usage_flushes; "
+    "update meta set schema = 1, oldest_reader = 1"
+)
 
 
 def opened_at_once(database: Database) -> list[str]:
@@ -49,7 +52,7 @@ def test_ten_processes_open_at_once(database: Database, first: str) -> None:
     if first != "nothing":
         with database.open() as kw:
             before = [kw.keys.create(name="before").id]
-        database.sql(SECOND)
+        database.sql(FIRST_SCHEMA)
     ids = opened_at_once(database)
     assert database.sql("select count(*), min(schema) from meta") == f"1|{newest()}"
     with database.open() as kw:
@@ -65,7 +68,7 @@ def newest() -> int:
 
 def test_a_reader_does_not_migrate(database: Database) -> None:
     database.open().close()
-    database.sql(SECOND)
+    database.sql(FIRST_SCHEMA)
     said = str(refusal(database, database.url(), read_only=True))
     trouble(said, f"schema 1 and this release needs {newest()}", "open it once without read_only")
     assert database.sql("select schema from meta") == "1"
@@ -73,7 +76,7 @@ def test_a_reader_does_not_migrate(database: Database) -> None:
 
 def test_a_migration_that_fails_leaves_the_schema_as_it_was(database: Database) -> None:
     database.open().close()
-    database.sql(SECOND)
+    database.sql(FIRST_SCHEMA)
     database.sql("create table usage_flushes (of_another_program int)")
     said = str(refusal(database, database.url()))
     trouble(said, "another program has taken a name in the schema", '"usage_flushes" already exists', "?schema=")
