@@ -5,7 +5,8 @@ set -uo pipefail
 
 ready && browser || exit 1
 node_modules/.bin/tsc -p bindings-node/console || exit 1
-node --test --test-concurrency=2 tests/element/*.test.mjs >target/element.log 2>&1
+# A file that hangs fails after 20 minutes.
+node --test --test-timeout 1200000 --test-concurrency=2 tests/element/*.test.mjs >target/element.log 2>&1
 code=$?
 [ "$code" = 0 ] || grep -A 30 '^ *not ok' target/element.log
 tail -n 8 target/element.log
