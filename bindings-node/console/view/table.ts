@@ -28,7 +28,7 @@ export function table(page: Page, keys: Key[]): TemplateResult {
   const columns = { hasScopes: shows("scopes"), hasUse: shows("last_used_at") || shows("usage_count"), hasExpiry: shows("expires_at") };
   const state = [Math.floor(Date.now() / 60_000), canManage, words, ...Object.values(columns)];
   const groups: unknown[] = [];
-  const tbody = (rows: unknown, isHidden = false) => html`<tbody role="rowgroup" ?hidden=${isHidden}>${rows}</tbody>`;
+  const tbody = (rows: unknown, kind = "") => html`<tbody role="rowgroup" class=${kind}>${rows}</tbody>`;
   for (let at = 0; at * GROUP < keys.length; at += 1) {
     const group = keys.slice(at * GROUP, (at + 1) * GROUP);
     const before = page.groups[at];
@@ -46,7 +46,7 @@ export function table(page: Page, keys: Key[]): TemplateResult {
   while (kept > groups.length && page.pace.allows(GROUP)) kept -= 1;
   page.groups.length = kept;
   page.groups.fill([], groups.length);
-  while (groups.length < kept) groups.push(tbody(noChange, true));
+  while (groups.length < kept) groups.push(tbody(noChange, "gone"));
   const head = (name: Word, kind: string, isShown = true) => html`<th role="columnheader" scope="col" class=${kind} ?hidden=${!isShown}>${words.say(name)}</th>`;
   // One listener for all rows.
   const press = ({ target }: Event) => {
