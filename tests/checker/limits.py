@@ -11,15 +11,14 @@ import json
 import math
 import os
 import secrets
-import shlex
-import subprocess
 import sys
 import tempfile
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "servers"))
+
+from running import Program
 
 from client import Servers
 from keywright import Keywright
@@ -32,40 +31,6 @@ SECOND = 1_000_000_000
 RATE, BURST = 6_000, 1_000
 # How long a program may spend what it bought in the database or in Redis.
 LEASE = SECOND // 10
-
-
-class Program:
-    """A running program that has opened its engine."""
-
-    def __init__(self, command: str, order: dict[str, Any], pepper: str) -> None:
-        self.process = subprocess.Popen(
-            [*shlex.split(command), json.dumps(order)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "KEYWRIGHT_PEPPER": pepper},
-        )
-        assert self._line() == "ready"
-
-    def start(self, span: int) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(f"{span}\n")
-        self.process.stdin.flush()
-
-    def result(self) -> dict[str, int]:
-        answer: dict[str, int] = json.loads(self._line())
-        assert self.process.stdin
-        self.process.stdin.close()
-        if self.process.wait() != 0:
-            raise SystemExit("a program failed")
-        return answer
-
-    def _line(self) -> str:
-        assert self.process.stdout
-        line = self.process.stdout.readline().strip()
-        if not line:
-            raise SystemExit("a program ended too early")
-        return line
 
 
 class Site:
@@ -83,8 +48,12 @@ class Site:
         order = {"url": self.url, "text": self.text, **limit}
         programs = [Program(self.commands[it], order, self.pepper) for it in LANGUAGES]
         for program in programs:
+            program.wait()
+        for program in programs:
             program.start(round(seconds * SECOND))
-        results = [it.result() for it in programs]
+        results: list[dict[str, int]] = [json.loads(it.line()) for it in programs]
+        for program in programs:
+            program.end()
         window = max(it["last"] for it in results) - min(it["first"] for it in results)
         if self.name not in ("process", "machine"):
             window += LEASE

@@ -8,16 +8,14 @@ believe in a larger amount show that the check finds too many.
 """
 
 import argparse
-import json
 import os
 import secrets
-import shlex
 import signal
-import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+
+from running import Program
 
 from keywright import Keywright
 
@@ -30,35 +28,6 @@ PATIENCE = 300
 
 # Bursts of a program in a second.
 BURSTS = 200
-
-
-class Program:
-    """A running program."""
-
-    def __init__(self, command: str, order: dict[str, Any], pepper: str) -> None:
-        self.process = subprocess.Popen(
-            [*shlex.split(command), json.dumps(order)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "KEYWRIGHT_PEPPER": pepper},
-        )
-
-    def wait(self) -> None:
-        """Waits until the engine is open."""
-        assert self.process.stdout
-        if self.process.stdout.readline() != "ready\n":
-            raise SystemExit("a program ended too early")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def end(self) -> None:
-        assert self.process.stdin
-        self.process.stdin.close()
-        if self.process.wait() != 0:
-            raise SystemExit("a program failed")
 
 
 class Site:

@@ -19,25 +19,9 @@ import pytest
 import keywright
 from keywright import AsyncClient, AsyncPage, Client, Keywright, NewKey, Page
 from program import PEPPER, Served
+from seed import CREATE, LIST
 from waiting import PATIENCE
 
-CREATE = """
-new_key = client.keys.create(
-    name="Production Integration",
-    scopes="deals:read,deals:write,documents:write",
-    expires_in_days=365,
-)
-
-print(new_key.api_key)     # "liq_live_..." — only shown once
-print(new_key.id)
-print(new_key.expires_at)
-"""
-LIST = """
-# List all API keys
-keys = client.keys.list()
-for key in keys.data:
-    print(key.id, key.name, key.prefix, key.last_used_at)
-"""
 ALL = "keys:manage,keys:credit,keys:verify,audit:read,deals:read,deals:write,documents:write"
 
 

@@ -8,27 +8,8 @@ import pytest
 
 from hooks import plant
 from keywright import Keywright
+from seed import CREATE, LIST, REVOKE
 
-CREATE = """
-new_key = client.keys.create(
-    name="Production Integration",
-    scopes="deals:read,deals:write,documents:write",
-    expires_in_days=365,
-)
-
-print(new_key.api_key)     # "liq_live_..." — only shown once
-print(new_key.id)
-print(new_key.expires_at)
-"""
-REVOKE = """
-# List all API keys
-keys = client.keys.list()
-for key in keys.data:
-    print(key.id, key.name, key.prefix, key.last_used_at)
-
-# Revoke a key
-client.keys.revoke(456)
-"""
 ROW = {
     "key_id": "456",
     "org": "default",
@@ -51,7 +32,7 @@ def test_create_list_and_revoke(tmp_path: Path, capsys: pytest.CaptureFixture[st
         decision = client.verify(api_key, scopes=["deals:read", "documents:write"])
         assert decision.key is not None
         assert (api_key[:9], str(decision.key.id), str(decision.key.expires_at)) == ("liq_live_", id, expires_at)
-        exec(REVOKE, {"client": client})
+        exec(LIST + REVOKE, {"client": client})
         listed = capsys.readouterr().out.splitlines()
         used = client.keys.get(decision.key.id).last_used_at
         assert used is not None

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::rule::LimitRule;
-use super::{quota, read};
+use super::{named, quota, read};
 use crate::casing::Casing;
 use crate::error::Error;
 use crate::input::{Value, meant};
@@ -121,7 +121,7 @@ impl Limits {
     pub(crate) fn read_tiers(value: Value) -> Result<BTreeMap<String, RuleSet>, Error> {
         let mut tiers = BTreeMap::new();
         for (name, value) in value.into_map("tiers")? {
-            read::check_name("tiers", "the name of a tier", &name)?;
+            named::check_name("tiers", "the name of a tier", &name)?;
             let items = match value.into_argument() {
                 Value::List(items) => items,
                 one => vec![one],
@@ -145,7 +145,7 @@ impl Limits {
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.every.check("limits", "quotas")?;
         for (tier, rules) in &self.tiers {
-            read::check_name("tiers", "the name of a tier", tier)?;
+            named::check_name("tiers", "the name of a tier", tier)?;
             if *rules == RuleSet::default() {
                 let fix = "give it a rate, or leave the tier of such keys out";
                 return Err(Error::validation_failed("tiers", format!("'{tier}' has no limit"), fix));

@@ -8,6 +8,7 @@ mod contract;
 mod gcra;
 pub(crate) mod lease;
 mod machine;
+mod named;
 mod process;
 pub(crate) mod quota;
 pub(crate) mod read;

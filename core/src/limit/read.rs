@@ -1,98 +1,38 @@
 //! Reads limits as callers write them: a rate, a mapping with a rate, or several of these.
 
+use super::named;
 use crate::casing::Casing;
 use crate::error::Error;
 use crate::input::{Fields, Value, chosen};
 use crate::record::{Limit, Per, WhenUnreachable};
 
-const MAX_LIMITS: usize = 8;
-const MAX_NAME: usize = 64;
 const MAX_NUMBER: i64 = 1_000_000_000;
 const PERS: [Per; 3] = [Per::Key, Per::Org, Per::Agent];
 const ANSWERS: [WhenUnreachable; 3] = [WhenUnreachable::Local, WhenUnreachable::Refuse, WhenUnreachable::Allow];
 
 /// Reads several limits: a mapping of names to rates or mappings, or a list of mappings that have names.
 pub(crate) fn read(field: &str, value: Value, casing: Casing) -> Result<Vec<Limit>, Error> {
-    let limits = match value {
-        Value::Map(entries) => {
-            entries.into_iter().map(|(name, value)| read_named(field, &name, value, casing)).collect()
-        }
-        Value::List(items) => items.into_iter().map(|it| read_one(field, None, it, casing)).collect(),
-        other => Err(other.refused(field, "a mapping of names to limits, or a list of limits")),
-    };
-    checked(field, limits?)
+    let limits = named::read(field, value, |name, value| read_one(field, name, value, casing))?;
+    check(field, &limits)?;
+    Ok(limits)
 }
 
 /// Refuses limits of one key that would count other keys' requests.
 pub(crate) fn check_own(own: &[Limit]) -> Result<(), Error> {
     check("limits", own)?;
-    match own.iter().find(|it| it.per != Per::Key) {
-        Some(limit) => Err(Error::validation_failed(
-            "limits",
-            format!("'{}' is per {}, and a key's own limits count that key alone", limit.name, limit.per.as_str()),
-            "leave per out, or make it a limit of the engine",
-        )),
-        None => Ok(()),
-    }
+    named::check_own(own)
 }
 
 /// Refuses a list of limits that the types allow and the engine does not.
 pub(crate) fn check(field: &str, limits: &[Limit]) -> Result<(), Error> {
-    if limits.len() > MAX_LIMITS {
-        return Err(Error::validation_failed(
-            field,
-            format!("has more than {MAX_LIMITS} limits together"),
-            "keep those that matter",
-        ));
-    }
-    for (index, limit) in limits.iter().enumerate() {
-        check_name(field, "the name of a limit", &limit.name)?;
-        if limits.iter().take(index).any(|it| it.name == limit.name) {
-            return Err(Error::validation_failed(
-                field,
-                format!("has two limits named '{}'", limit.name),
-                "give each a name of its own",
-            ));
-        }
-        if let Some(operation) = &limit.operation {
-            check_name(field, "the operation of a limit", operation)?;
-        }
+    named::check(field, limits, |limit| {
         for (part, number) in [("rate", limit.rate), ("burst", limit.burst)] {
             // Reads the number like a caller's, so that the error has the same words.
             let number = Value::Integer(number.into()).into_integer(part, 1, MAX_NUMBER);
             number.map_err(|error| error.within(field))?;
         }
-    }
-    Ok(())
-}
-
-pub(crate) fn check_name(field: &str, what: &str, name: &str) -> Result<(), Error> {
-    let plain = (1..=MAX_NAME).contains(&name.len())
-        && name.starts_with(|it: char| it.is_ascii_lowercase())
-        && name.bytes().all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-'));
-    if plain {
-        return Ok(());
-    }
-    let fix = format!("use 1 to {MAX_NAME} of a-z, 0-9, _, . and -, beginning with a letter");
-    Err(Error::validation_failed(field, format!("holds what cannot be {what}"), fix))
-}
-
-fn checked(field: &str, limits: Vec<Limit>) -> Result<Vec<Limit>, Error> {
-    check(field, &limits)?;
-    Ok(limits)
-}
-
-/// Reads a limit under its name. The limit may repeat the name.
-fn read_named(field: &str, name: &str, value: Value, casing: Casing) -> Result<Limit, Error> {
-    let limit = read_one(field, Some(name), value, casing)?;
-    if limit.name == name {
-        return Ok(limit);
-    }
-    Err(Error::validation_failed(
-        field,
-        "holds a limit with another name than it stands under",
-        "leave the inner name out",
-    ))
+        Ok(())
+    })
 }
 
 pub(super) fn read_one(field: &str, name: Option<&str>, value: Value, casing: Casing) -> Result<Limit, Error> {
@@ -107,10 +47,7 @@ pub(super) fn read_one(field: &str, name: Option<&str>, value: Value, casing: Ca
     };
     let known = ["name", "rate", "burst", "per", "operation", "exact", "when_unreachable"];
     let mut fields = Fields::new(casing, entries).only(&known).map_err(inside)?;
-    let own_name = fields.text("name").map_err(inside)?;
-    let Some(name) = own_name.or_else(|| name.map(str::to_owned)) else {
-        return Err(Error::invalid_request(field, "holds a limit without a name", "give each a name"));
-    };
+    let name = named::read_name::<Limit>(field, &mut fields, name)?;
     let Some(rate) = fields.take("rate") else {
         return Err(Error::invalid_request(field, "holds a limit without a rate", "give rate, the requests a minute"));
     };

@@ -4,21 +4,15 @@ use super::MAX_AMOUNT;
 use crate::casing::Casing;
 use crate::error::Error;
 use crate::input::{Fields, Value, chosen};
-use crate::limit::read::check_name;
+use crate::limit::named;
 use crate::record::{Per, Period, Quota};
 
-const MAX_QUOTAS: usize = 8;
 const LAST_DAY: u8 = 31;
 const PERS: [(&str, Per); 2] = [("key", Per::Key), ("org", Per::Org)];
 
 /// Reads several quotas: a mapping of names to mappings, or a list of mappings that have names.
 pub(crate) fn read(field: &str, value: Value) -> Result<Vec<Quota>, Error> {
-    let quotas: Result<Vec<Quota>, Error> = match value.into_argument() {
-        Value::Map(entries) => entries.into_iter().map(|(name, value)| read_named(field, &name, value)).collect(),
-        Value::List(items) => items.into_iter().map(|it| read_one(field, None, it)).collect(),
-        other => Err(other.refused(field, "a mapping of names to quotas, or a list of quotas")),
-    };
-    let quotas = quotas?;
+    let quotas = named::read(field, value.into_argument(), |name, value| read_one(field, name, value))?;
     check(field, &quotas)?;
     Ok(quotas)
 }
@@ -31,35 +25,18 @@ pub(crate) fn is_quota(value: &Value) -> bool {
 /// Refuses quotas of one key that would count other keys' requests.
 pub(crate) fn check_own(own: &[Quota]) -> Result<(), Error> {
     check("quotas", own)?;
-    match own.iter().find(|it| it.per != Per::Key) {
-        Some(quota) => Err(Error::validation_failed(
-            "quotas",
-            format!("'{}' is per {}, and a key's own quotas count that key alone", quota.name, quota.per.as_str()),
-            "leave per out, or make it a quota of the engine",
-        )),
-        None => Ok(()),
-    }
+    named::check_own(own)
 }
 
 /// Refuses a list of quotas that the types allow and the engine does not.
 pub(crate) fn check(field: &str, quotas: &[Quota]) -> Result<(), Error> {
     let refused = |reason: String, fix: &str| Err(Error::validation_failed(field, reason, fix));
-    if quotas.len() > MAX_QUOTAS {
-        return refused(format!("has more than {MAX_QUOTAS} quotas together"), "keep those that matter");
-    }
-    for (index, quota) in quotas.iter().enumerate() {
+    named::check(field, quotas, |quota| {
         let name = &quota.name;
-        check_name(field, "the name of a quota", name)?;
-        if quotas.iter().take(index).any(|it| it.name == *name) {
-            return refused(format!("has two quotas named '{name}'"), "give each a name of its own");
-        }
-        if let Some(operation) = &quota.operation {
-            check_name(field, "the operation of a quota", operation)?;
-        }
         // Reads numbers like a caller's, so that the errors have the same words.
         let number = |part: &str, number: u64, least: i64, most: u64| {
             let number = Value::Integer(number.into()).into_integer(part, least, most.cast_signed());
-            number.map_err(|error| error.within(field))
+            number.map(drop).map_err(|error| error.within(field))
         };
         number("amount", quota.amount, if quota.every.is_some() { 1 } else { 0 }, MAX_AMOUNT)?;
         if quota.per == Per::Agent {
@@ -67,26 +44,12 @@ pub(crate) fn check(field: &str, quotas: &[Quota]) -> Result<(), Error> {
         }
         match quota.anchor {
             Some(_) if quota.every != Some(Period::Month) => {
-                return refused(
-                    format!("'{name}' has an anchor, and no months"),
-                    "leave it out, or set every to month",
-                );
+                refused(format!("'{name}' has an anchor, and no months"), "leave it out, or set every to month")
             }
-            Some(day) => number("anchor", day.into(), 1, LAST_DAY.into()).map(drop)?,
-            None => {}
+            Some(day) => number("anchor", day.into(), 1, LAST_DAY.into()),
+            None => Ok(()),
         }
-    }
-    Ok(())
-}
-
-/// Reads a quota under its name. The quota may repeat the name.
-fn read_named(field: &str, name: &str, value: Value) -> Result<Quota, Error> {
-    let quota = read_one(field, Some(name), value)?;
-    if quota.name == name {
-        return Ok(quota);
-    }
-    let fix = "leave the inner name out";
-    Err(Error::validation_failed(field, "holds a quota with another name than it stands under", fix))
+    })
 }
 
 /// Reads one quota, whose name may stand outside.
@@ -98,10 +61,7 @@ pub(crate) fn read_one(field: &str, name: Option<&str>, value: Value) -> Result<
     };
     let known = ["name", "amount", "every", "anchor", "per", "operation"];
     let mut fields = Fields::new(Casing::Snake, entries).only(&known).map_err(inside)?;
-    let own_name = fields.text("name").map_err(inside)?;
-    let Some(name) = own_name.or_else(|| name.map(str::to_owned)) else {
-        return Err(Error::invalid_request(field, "holds a quota without a name", "give each a name"));
-    };
+    let name = named::read_name::<Quota>(field, &mut fields, name)?;
     let Some(amount) = fields.take("amount") else {
         return Err(Error::invalid_request(
             field,
