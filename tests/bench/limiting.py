@@ -25,7 +25,7 @@ def main() -> None:
             [governor, figures],
             [python, str(here / "python/shared_limits.py"), data, figures, url],
             ["node", f"{node}/limits.mjs", data, figures, url, server["socket"]],
-            [sys.executable, str(here.parent / "checker/limits.py"), *checked, "--seconds", seconds, "--figures", figures],
+            [python, str(here.parent / "checker/limits.py"), *checked, "--seconds", seconds, "--figures", figures],
         ):
             subprocess.run(command, check=True)
 
