@@ -44,6 +44,7 @@ step_lint() {
   cargo fmt --all --check \
     && "$bin"/ruff format --quiet --check . \
     && cargo clippy --quiet --workspace --all-targets -- -D warnings \
+    && cargo clippy --quiet --package keywright --features cli -- -D warnings \
     && "$bin"/ruff check --quiet . \
     && "$bin"/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/remote.py tests/bench/python/timing.py \
       tests/bench/python/hot.py tests/checker/checker.py tests/checker/limits.py tests/checker/quotas.py tests/checker/machines.py tests/checker/losses.py \

@@ -9,10 +9,12 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -327,6 +329,18 @@ def test_a_signal_stops_it_and_open_connections_end(served: Served, number: sign
     assert response.status == 200
     assert served.stop(number)[0] == 0
     connection.close()
+
+
+def test_a_change_that_takes_too_long_is_no_503_which_clients_repeat(serve: Callable[..., Served]) -> None:
+    served = serve(server='request_timeout = "2s"')
+    manager = served.create("--scopes", "keys:manage")
+    served.start()
+    with closing(sqlite3.connect(served.folder / "keys.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        status, found = served.ask("POST", "/keys", manager, {"name": "slow"})
+    assert (status, found["code"]) == (504, "UNAVAILABLE")
+    # The change waits for the lock still, and is made: a client that repeated it would have two keys.
+    until("the change is made", lambda: [it["name"] for it in served.ask("GET", "/keys", manager)[1]["data"]] == ["slow", "CI"])
 
 
 def test_a_full_disk_under_the_log_loses_lines_and_no_answer(served: Served) -> None:

@@ -6,6 +6,7 @@ use serde_json::{Map, json};
 use super::CommandContext;
 use super::audit::check_chain;
 use super::exit::{FAILED, Stop};
+use super::global::refuse_password;
 use super::progress::Progress;
 use crate::error::Error;
 use crate::keyring::Config;
@@ -23,6 +24,8 @@ pub(super) struct CopyArguments {
 }
 
 pub(super) fn run(arguments: &CopyArguments, context: &mut CommandContext) -> Result<(), Stop> {
+    refuse_password("FROM", &arguments.from)?;
+    refuse_password("TO", &arguments.to)?;
     let config = context.settings()?.engine()?;
     let from = on_database(&config, "from", &arguments.from)?;
     let to = on_database(&config, "to", &arguments.to)?;

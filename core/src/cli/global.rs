@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::Stop;
+use crate::store::StoreUrl;
 
 #[derive(Args, Debug, Default)]
 pub(super) struct GlobalArguments {
@@ -48,6 +49,17 @@ impl GlobalArguments {
         if self.api_key.is_some() {
             return Err(Stop::Usage(super::secret::NO_ARGUMENT.into()));
         }
-        Ok(())
+        self.url.as_deref().map_or(Ok(()), |url| refuse_password("--url", url))
     }
+}
+
+/// Refuses the URL of a database with a password in it, as an argument.
+pub(super) fn refuse_password(argument: &str, url: &str) -> Result<(), Stop> {
+    if !StoreUrl::has_password(url) {
+        return Ok(());
+    }
+    Err(Stop::Usage(format!(
+        "{argument} has a password, which is no argument, because the list of processes shows arguments; \
+         write it into ~/.pgpass or a file that passfile= of the URL names, or set KEYWRIGHT_URL or KEYWRIGHT_URL_FILE"
+    )))
 }

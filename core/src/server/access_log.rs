@@ -18,6 +18,9 @@ const MOST_WAITING: usize = 4_096;
 /// How many lines one write takes at most.
 const BATCH: usize = 1_024;
 
+/// How many characters of a method or a path a line shows. A client may send thousands.
+const MOST_SHOWN: usize = 1_024;
+
 /// The pause between two writes. Lines gather meanwhile, and no request has to wake the thread that writes them.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -72,6 +75,7 @@ impl AccessLog {
 
 fn line(form: LogForm, entry: &AccessEntry<'_>) -> String {
     let AccessEntry { at, peer, method, path, status, bytes, took, request_id } = entry;
+    let (method, path) = (start(method), start(path));
     let (at, millis) = (wire_time(at), took.as_secs_f64() * 1_000.0);
     if form == LogForm::Json {
         let record = json!({
@@ -90,6 +94,10 @@ fn line(form: LogForm, entry: &AccessEntry<'_>) -> String {
     format!("{at} {peer} {method:?} {path:?} {status} {bytes} {millis:.3}ms {request_id:?}")
 }
 
+fn start(text: &str) -> &str {
+    text.char_indices().nth(MOST_SHOWN).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +112,12 @@ mod tests {
         assert_eq!(text, "2026-01-01T00:00:00.000Z unix: \"GET\" \"/a\\n\\\"b\\u{1b}\" 200 3 1.500ms \"r\"");
         let read: serde_json::Value = serde_json::from_str(&line(LogForm::Json, &entry)).unwrap();
         assert_eq!((read["path"].as_str(), read["milliseconds"].as_f64()), (Some(path), Some(1.5)));
+    }
+
+    #[test]
+    fn long_paths_are_cut_between_characters() {
+        let path = "é".repeat(5_000);
+        assert_eq!(start(&path), "é".repeat(MOST_SHOWN));
+        assert_eq!(start("/a"), "/a");
     }
 }

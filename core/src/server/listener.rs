@@ -36,9 +36,9 @@ impl BoundListener {
             #[cfg(unix)]
             ListenAddress::Unix(path) => {
                 remove_stale(path).await.map_err(|error| refused(field, &path.display().to_string(), &error))?;
-                let socket = UnixListener::bind(path).and_then(|socket| {
-                    sys::make_private(path)?;
-                    Ok(socket)
+                let socket = sys::listen_privately(path).and_then(|socket| {
+                    socket.set_nonblocking(true)?;
+                    UnixListener::from_std(socket)
                 });
                 let socket = socket.map_err(|error| refused(field, &path.display().to_string(), &error))?;
                 Ok(Self { socket: ListeningSocket::Unix(socket), file: Some(path.clone()) })

@@ -11,7 +11,7 @@ use crate::clock::Millis;
 use crate::error::Error;
 use crate::level;
 use crate::lifecycle::Lifecycle;
-use crate::record::{Level, Limit, Period, Quota};
+use crate::record::{Level, Limit, Quota};
 
 /// Takes the values of a row, in the order of its table. `None` is NULL.
 pub(super) trait ColumnWriter<'a> {
@@ -180,7 +180,10 @@ impl Column for Vec<Quota> {
 
     #[cfg(feature = "testing")]
     fn sample(_: &str) -> Self {
-        vec![Quota::new("monthly", 100).every(Period::Month).anchor(31).operation("read"), Quota::new("credits", 0)]
+        vec![
+            Quota::new("monthly", 100).every(crate::record::Period::Month).anchor(31).operation("read"),
+            Quota::new("credits", 0),
+        ]
     }
 }
 

@@ -41,6 +41,12 @@ impl StoreUrl {
         Ok(Self::Sqlite(folder.join(files::parse_url(url)?)))
     }
 
+    /// Whether the text of a URL has a password in it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_password(url: &str) -> bool {
+        matches!(Self::parse(url, Path::new("")), Ok(Self::Postgres(settings)) if settings.has_password())
+    }
+
     /// The URL without the password that it may hold.
     pub(crate) fn shown(url: &str) -> String {
         if url.starts_with("sqlite:") {

@@ -105,6 +105,12 @@ pub(crate) fn is_as_private(_file: &Metadata, _other: &Metadata) -> bool {
     true
 }
 
+/// The file system writes names to the disk by itself.
+#[cfg(feature = "cli")]
+pub(crate) fn sync_folder(_file: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Creates a folder, and those above it.
 pub(crate) fn create_private_folders(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)

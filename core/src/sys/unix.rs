@@ -3,11 +3,15 @@
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+#[cfg(feature = "cli")]
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 #[cfg(feature = "cli")]
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags};
+#[cfg(feature = "cli")]
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 #[cfg(feature = "cli")]
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use rustix::time::{ClockId, clock_gettime};
@@ -17,6 +21,10 @@ pub(crate) use super::wal_index::WalIndex;
 /// The mode of a file that its owner alone may read and write.
 const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
+
+/// The connections that may wait for a listener, as the standard library has it.
+#[cfg(feature = "cli")]
+const MOST_UNACCEPTED: i32 = 128;
 
 /// The device and the inode.
 pub(super) type Identity = (u64, u64);
@@ -118,6 +126,24 @@ pub(crate) fn copy_rights(from: &Metadata, to: &File) -> io::Result<()> {
 pub(crate) fn is_as_private(file: &Metadata, other: &Metadata) -> bool {
     let is_of_group = file.gid() == other.gid() && other.mode() & 0o060 == 0o060;
     (file.uid() == other.uid() || is_of_group) && file.mode() & !other.mode() & 0o777 == 0
+}
+
+/// Writes the names in the folder of a file to the disk.
+#[cfg(feature = "cli")]
+pub(crate) fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Listens at a Unix socket that its owner alone may use. Nobody can connect before the rights are set.
+#[cfg(feature = "cli")]
+pub(crate) fn listen_privately(path: &Path) -> io::Result<UnixListener> {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    make_private(path)?;
+    rustix::net::listen(&socket, MOST_UNACCEPTED)?;
+    Ok(socket.into())
 }
 
 /// Creates a folder, and those above it, that their owner alone may use.

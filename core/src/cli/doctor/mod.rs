@@ -66,7 +66,7 @@ fn of_settings(settings: &Settings) -> Vec<Finding> {
     for file in secret::open_to_others(&settings.secret_files()) {
         findings.push(Finding::new(
             Severity::Problem,
-            format!("{} holds a pepper, and other users may read it", file.display()),
+            format!("{} holds a secret, and other users may read it", file.display()),
             format!("chmod 600 {}", file.display()),
         ));
     }

@@ -16,6 +16,7 @@ use crate::http;
 use crate::input::{Fields, FromFields, Value};
 use crate::keyring::Config;
 use crate::server::ServerSettings;
+use crate::store::StoreUrl;
 
 /// The name of the file that is read if no other is named.
 pub(super) const FILE_NAME: &str = "keywright.toml";
@@ -48,6 +49,20 @@ struct Setting {
     source: SettingSource,
     /// The files that hold the value, if the setting names files.
     files: Vec<PathBuf>,
+}
+
+impl Setting {
+    /// Whether the value is a secret, or a URL with a password.
+    fn holds_secret(&self) -> bool {
+        let is_url = ["url", "limiter"].contains(&&*self.name);
+        SECRETS.contains(&&*self.name) || is_url && matches!(&self.value, Value::Text(url) if has_password(url))
+    }
+}
+
+/// Whether a URL has a password before its host. Any driver reads one there.
+fn has_password(url: &str) -> bool {
+    let login = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next()?.rsplit_once('@'));
+    login.is_some_and(|(login, _)| login.contains(':')) || StoreUrl::has_password(url)
 }
 
 /// The place that a setting comes from.
@@ -202,12 +217,19 @@ impl Settings {
 
     /// The files that hold a secret.
     pub(super) fn secret_files(&self) -> Vec<PathBuf> {
-        let secrets = self.engine.iter().filter(|setting| SECRETS.contains(&&*setting.name));
-        let files = secrets.flat_map(|setting| match &setting.source {
-            SettingSource::File(path) if setting.files.is_empty() => vec![path.clone()],
-            _ => setting.files.clone(),
-        });
-        files.collect()
+        let secrets = self.engine.iter().filter(|setting| setting.holds_secret());
+        let mut files: Vec<PathBuf> = secrets
+            .flat_map(|setting| match &setting.source {
+                SettingSource::File(path) if setting.files.is_empty() => vec![path.clone()],
+                _ => setting.files.clone(),
+            })
+            .collect();
+        if let Ok(Some(tls)) = self.server().map(|server| server.tls) {
+            files.push(tls.key);
+        }
+        files.sort();
+        files.dedup();
+        files
     }
 
     /// The settings of the engine for people, without secrets.
@@ -216,7 +238,7 @@ impl Settings {
             let value = match setting.name.as_str() {
                 name if SECRETS.contains(&name) => "<hidden>".into(),
                 "url" => match &setting.value {
-                    Value::Text(url) => crate::store::StoreUrl::shown(url).into(),
+                    Value::Text(url) => StoreUrl::shown(url).into(),
                     _ => serde_json::Value::Null,
                 },
                 // The URL of a Redis may hold a password, also one with a misspelt scheme.

@@ -36,9 +36,9 @@ use crate::health::Health;
 
 pub(super) use self::budget::{Bought, LeasedBudget, Source, Taken, Taking};
 pub(super) use self::buying::{PurchaseOutcome, Wanted, buy, take};
-pub(crate) use self::purchase::{
-    BudgetId, BudgetState, BudgetTerms, PlaceTime, Purchase, Sale, Sales, Unspent, nonsense,
-};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use self::purchase::Unspent;
+pub(crate) use self::purchase::{BudgetId, BudgetState, BudgetTerms, PlaceTime, Purchase, Sale, Sales, nonsense};
 pub(crate) use self::shared::{Buying, SharedBudgets};
 #[cfg(feature = "testing")]
 pub(crate) use self::state::{Knowledge, LeaseState, LeaseTerms, Settlement};

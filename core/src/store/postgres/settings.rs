@@ -161,6 +161,11 @@ pub(super) enum SessionTarget {
 }
 
 impl PostgresSettings {
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     /// Whether a URL is one of PostgreSQL.
     pub(crate) fn is_named_by(url: &str) -> bool {
         SCHEMES.iter().any(|scheme| url.starts_with(scheme))

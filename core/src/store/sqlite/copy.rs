@@ -127,6 +127,17 @@ mod tests {
             let key: Vec<String> =
                 statement.query_map([table.table.name], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
             assert_eq!(key, table.table.columns[..table.key], "{}", table.table.name);
+            // Triggers write `changed_seq`, on the copy too.
+            let sql = "SELECT name FROM pragma_table_info(?1) WHERE name <> 'changed_seq'";
+            let mut statement = connection.prepare(sql).unwrap();
+            let columns: BTreeSet<String> =
+                statement.query_map([table.table.name], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+            assert_eq!(
+                columns,
+                table.table.columns.iter().map(|it| (*it).to_owned()).collect(),
+                "{}",
+                table.table.name
+            );
         }
     }
 }

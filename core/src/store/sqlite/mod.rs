@@ -2,6 +2,8 @@
 //! and those that wait for it commit together.
 
 mod audit;
+#[cfg(feature = "cli")]
+mod backup;
 mod changes;
 mod connection;
 #[cfg(feature = "cli")]
@@ -54,8 +56,6 @@ use crate::store::rows::{
     QuotaId, QuotaSale, QuotaSold, Tenant, UsageDelta,
 };
 use crate::store::script::{AuditKey, RequestId, RequestRows, TransactionScript};
-#[cfg(feature = "cli")]
-use crate::sys;
 
 /// The database is asked again after this many milliseconds, even if nothing has changed, to notice that it was removed.
 const MAX_AGE: u64 = 1_000;
@@ -79,22 +79,9 @@ impl Sqlite {
         Ok(Self { connections, info, audit_key, writer, health, asked_at: AtomicI64::new(0) })
     }
 
-    /// Copies a database into a new file that its owner alone may use. The copy is one snapshot, whatever other programs write
-    /// in the meantime, and has reached the disk when this returns.
     #[cfg(feature = "cli")]
     pub(super) fn back_up(path: &Path, to: &Path) -> Result<(), Error> {
-        let from = Self::open_plain(path)?;
-        let name = to.to_str().ok_or_else(|| copy_error(&std::io::ErrorKind::InvalidFilename.into()))?;
-        sys::create_private_file(to).map_err(|error| copy_error(&error))?;
-        let copied = from.execute("VACUUM INTO ?1", [name]).map_err(Error::from).and_then(|_| {
-            let file = std::fs::File::open(to).and_then(|file| file.sync_all());
-            file.map_err(|error| copy_error(&error))
-        });
-        if copied.is_err() {
-            // Half a copy must not look like a backup.
-            let _ = std::fs::remove_file(to);
-        }
-        copied
+        backup::copy_into(&Self::open_plain(path)?, to)
     }
 
     /// A connection that only reads, beside those of an engine.
@@ -139,15 +126,6 @@ impl Sqlite {
         self.connections.check_writable()?;
         self.writer.run(size, Arc::clone(&self.health), write).await
     }
-}
-
-#[cfg(feature = "cli")]
-fn copy_error(error: &std::io::Error) -> Error {
-    let fix = match error.kind() {
-        std::io::ErrorKind::AlreadyExists => "name a file that is not there yet",
-        _ => "name a file in a folder that is there and can be written",
-    };
-    Error::validation_failed("to", format!("cannot be written: {}", error.kind()), fix)
 }
 
 impl Store for Sqlite {

@@ -2,7 +2,7 @@
 //! even if its caller has gone: what was sold is spent by the next one.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -109,21 +109,26 @@ impl Seller {
     }
 
     fn run(&self) {
-        while let Some(task) = self.next() {
+        let mut looked = Instant::now();
+        while let Some(task) = self.next(&mut looked) {
             self.work(task);
         }
     }
 
-    /// Waits for the next task; `None` once the seller is closed and has nothing left to do.
-    fn next(&self) -> Option<SellerWork> {
+    /// Waits for the next task; `None` once the seller is closed and has nothing left to do. `looked` is the time at which the
+    /// kept budgets were last part of a task: they are too many for each purchase.
+    fn next(&self, looked: &mut Instant) -> Option<SellerWork> {
         let mut state = lock(&self.state);
-        let mut is_due = false;
         loop {
-            if is_due || !state.orders.is_empty() || !state.returns.is_empty() {
-                let orders = std::mem::take(&mut state.orders);
+            let left = Duration::from_micros(MAX_KEPT).saturating_sub(looked.elapsed());
+            let is_due = !state.returns.is_empty() || left.is_zero() && !state.kept.is_empty();
+            if is_due || !state.orders.is_empty() {
+                if is_due {
+                    *looked = Instant::now();
+                }
                 return Some(SellerWork {
-                    orders,
-                    kept: state.kept.clone(),
+                    orders: std::mem::take(&mut state.orders),
+                    kept: if is_due { std::mem::take(&mut state.kept) } else { Vec::new() },
                     returns: std::mem::take(&mut state.returns),
                 });
             }
@@ -134,9 +139,7 @@ impl Seller {
             if state.kept.is_empty() {
                 state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
             } else {
-                let pause = Duration::from_micros(MAX_KEPT);
-                let (woken, pause) = self.wake.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner);
-                (state, is_due) = (woken, pause.timed_out());
+                (state, _) = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
             }
         }
     }
@@ -149,15 +152,15 @@ impl Seller {
             items.extend(purchase.map(|(sale, span)| Item { sale, buyer: Some((budget, span)) }));
         }
         let kept_for = if returns.is_empty() { MAX_KEPT } else { 0 };
-        let mut done = Vec::new();
+        let mut still_kept = Vec::new();
         for budget in kept {
             let (is_released, rest) = budget.release(kept_for, &self.clock);
             items.extend(rest.map(|sale| Item { sale, buyer: None }));
-            if is_released {
-                done.push(budget);
+            if !is_released {
+                still_kept.push(budget);
             }
         }
-        lock(&self.state).kept.retain(|budget| !done.iter().any(|other| Arc::ptr_eq(budget, other)));
+        lock(&self.state).kept.append(&mut still_kept);
         let mut outcome = Ok(());
         while !items.is_empty() {
             let batch: Vec<Item> = items.drain(..MAX_TOGETHER.min(items.len())).collect();
