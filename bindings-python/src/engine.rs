@@ -4,6 +4,7 @@ use keywright::ffi::{self, Casing, Fields, block_on};
 use keywright::{Error, Request};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 use crate::clock::ManualClock;
 use crate::decision::Decision;
@@ -26,6 +27,7 @@ pub(crate) struct Config(pub(crate) keywright::Config);
 impl Config {
     fn read(url: &Bound<'_, PyAny>, keywords: Option<Keywords<'_, '_>>) -> PyResult<Self> {
         let py = url.py();
+        watch_children(py)?;
         let clock = keywords.map(|keywords| keywords.get_item("clock")).transpose()?.flatten();
         let clock = clock.as_ref().and_then(|clock| clock.cast::<ManualClock>().ok());
         let on_event = keywords.map(|keywords| keywords.get_item("on_event")).transpose()?.flatten();
@@ -276,6 +278,12 @@ impl Keywright {
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err("a Keywright holds an open database; make one where it is used"))
     }
+}
+
+/// Registers the hooks for children of multiprocessing, before the first engine of a process and of the children it forks.
+fn watch_children(py: Python<'_>) -> PyResult<()> {
+    static WATCHED: PyOnceLock<()> = PyOnceLock::new();
+    WATCHED.get_or_try_init(py, || py.import("keywright.children")?.call_method0("watch").map(drop)).copied()
 }
 
 /// Writes the counters of open engines, and delivers their events, before Python ends.

@@ -1,7 +1,9 @@
 """The API-key engine that a SaaS back end embeds: issue, verify, scope, rotate and revoke."""
 
+from __future__ import annotations
+
+import atexit
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from keywright._native import (
     AgentUsage,
@@ -26,6 +28,7 @@ from keywright._native import (
     QuotaState,
     Secret,
     __version__,
+    _flush_open,
 )
 from keywright.errors import (
     Closed,
@@ -40,9 +43,12 @@ from keywright.errors import (
     Unavailable,
     ValidationFailed,
 )
-from keywright.exit import watch as _watch
 
+# Checkers of types take this name for true. The module `typing` takes longer to import than this package.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from keywright.aio import AsyncAudit, AsyncKeys, AsyncKeywright, AsyncOrg, AsyncOrgs, AsyncPage
     from keywright.client import AsyncClient, Client
 
@@ -90,7 +96,8 @@ __all__ = [
     "__version__",
 ]
 
-_watch()
+# For engines that nobody closes.
+atexit.register(_flush_open)
 
 
 def __getattr__(name: str) -> Any:

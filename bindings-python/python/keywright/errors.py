@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
+# As in the package, which imports this module at once.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from keywright._native import Decision
 
 __all__ = [
