@@ -7,7 +7,5 @@ programs=(limits checker)
 
 cargo build --quiet --release --manifest-path "$bench/governor/Cargo.toml" --target-dir "$work/governor"
 governor=$(find "$work/governor" -path '*release/limits-of-governor' -type f)
-seconds=$((60 / ${QUICK:-1} > 2 ? 60 / ${QUICK:-1} : 2))
-checked=(rust="'$examples/checker'" python="$work/venv/bin/python tests/checker/python/limits.py" node="node tests/checker/node/limits.mjs")
-with_servers "$python" "$bench/limiting.py" "$data" "$figures" "$examples/limits" "$governor" "$work/venv/bin/python" "$work/node" "$seconds" "${checked[@]}"
+with_servers "$python" "$bench/limiting.py" "$data" "$figures" "$examples" "$governor" "$work/venv/bin/python" "$work/node" "${QUICK:-1}"
 report limits LIMITS.md

@@ -143,8 +143,11 @@ GOALS = {
             for limiter in ("machine", "store", "redis")
             for count in ("admitted above the bound", "refused at half the rate")
         ),
-        Goal("4 programs", "quota: sold above the amount", 0, {}),
-        Goal("4 programs", "quota: unsold rest of each kill, in leases", 1, {}),
+        *(
+            Goal("4 programs", f"quota on {store}: {count}", most, {})
+            for store in ("sqlite", "postgres")
+            for count, most in (("sold above the amount", 0), ("lost by a kill, as a part of the largest purchase", 1))
+        ),
     ),
     "server": (
         # The rate is at least 0.8 times as high.
@@ -345,8 +348,9 @@ reference, which answers from a program beside, costs little more than its work.
 Keys are of `hmac-sha256` and in memory; the limit is of 1,000,000,000 requests a minute, which no call reaches.
 
 - "One limit more" is a verification with a limit less one without, in windows of 128 calls.
-- At 100,000 requests a second, windows of 100 calls begin every millisecond, and a round is half a second: the figure is the mean of all
-  its calls, those that wait for Redis among them. Redis itself counts the scripts that it has run, in rounds without a pause in between.
+- At 100,000 requests a second, windows of 100 calls begin every millisecond, with a busy loop in between, and a round is half a second: the
+  figure is the mean of all its calls, those that wait for Redis among them. Redis itself counts the scripts that it has run, in rounds
+  without a pause in between.
 - A slow key is one of 5,000 that are used in turn, so that each use buys one request. A raw call is `EVALSHA` of the same script by the
   crate redis, in a runtime of `#[tokio::main]`.
 - The four programs are in Rust, Python, Node and Python again. They share one limit of 6,000 a minute with a burst of 1,000 and ask as
@@ -371,6 +375,9 @@ a figure is the median of its rounds. A goal is a ratio of the two, since absolu
 - At half of the server's rate, each of the 16 connections sends a request when it is due. A request that begins late because the one
   before it took too long counts from when it was due.
 - Memory is that of the server after a verification of each key, in batches of 100.
+- Unkey, a hosted service whose server is in Go, publishes about 10,000 verifications a second with a 99th percentile below 1 ms. That is
+  the time in its handler, without network and TLS, on machines that it does not name ("Talking to a database is slow", 2026). Ory Talos
+  publishes no figures.
 
 {machine}
 

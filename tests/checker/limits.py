@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "servers"))
 
-from running import Program
+from running import Program, write_figure
 
 from client import Servers
 from keywright import Keywright
@@ -79,13 +79,6 @@ def check_half(site: Site, seconds: float) -> int:
     return refused
 
 
-def write(file: Path, name: str, count: int) -> None:
-    """Adds a figure for tests/bench/report.py."""
-    line = {"group": "4 programs", "name": name, "unit": "", "rounds": [count], "p99": None, "calls": None}
-    with file.open("a") as out:
-        out.write(json.dumps(line) + "\n")
-
-
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("commands", nargs="+", metavar="LANGUAGE=COMMAND")
@@ -112,7 +105,7 @@ def main() -> None:
             }
             for count_of, number in counts.items():
                 if given.figures:
-                    write(given.figures, f"{name}: {count_of}", number)
+                    write_figure(given.figures, f"{name}: {count_of}", number)
             if any(counts.values()):
                 raise SystemExit("that is wrong")
 

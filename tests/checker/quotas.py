@@ -1,6 +1,6 @@
 """Four programs in Rust, Python and Node draw on one quota, and one of them is killed each second.
 
-    quotas.py rust=COMMAND python=COMMAND node=COMMAND [--store NAME]... [--kills N] [--amount N]
+    quotas.py rust=COMMAND python=COMMAND node=COMMAND [--store NAME]... [--kills N] [--amount N] [--figures FILE]
 
 Together they are admitted as often as the amount says, and no more. A program that is killed loses what it had bought and not
 spent: at most one purchase, and a purchase in advance takes at most a sixteenth of what is left. Before that, programs that
@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from running import Program
+from running import Program, write_figure
 
 from keywright import Keywright
 
@@ -67,7 +67,7 @@ class Site:
         return spent
 
 
-def check(site: Site, name: str, kills: int) -> None:
+def check(site: Site, name: str, kills: int, figures: Path | None) -> None:
     # Two thirds of the quota, if the programs start at once.
     burst = max(1, site.amount * 2 // 3 // (kills + 1) // len(LANGUAGES) // BURSTS)
     programs = [site.start(it, burst) for it in LANGUAGES]
@@ -85,6 +85,9 @@ def check(site: Site, name: str, kills: int) -> None:
     before = site.admitted()
     lost = site.amount - before - site.rest()
     print(f"{name}: {site.amount - lost} of {site.amount} admitted, {before} of them beside {kills} kills, {lost} lost", flush=True)
+    if figures:
+        write_figure(figures, f"quota on {name}: sold above the amount", max(0, -lost))
+        write_figure(figures, f"quota on {name}: lost by a kill, as a part of the largest purchase", lost / kills / (site.amount / PART))
     if not before or not 0 <= lost <= kills * (site.amount // PART + 1):
         raise SystemExit("that is wrong")
 
@@ -106,6 +109,7 @@ def main() -> None:
     options.add_argument("--store", action="append", choices=STORES, help="by default all of them")
     options.add_argument("--kills", type=int, default=3)
     options.add_argument("--amount", type=int, default=100_000)
+    options.add_argument("--figures", type=Path, help="a file for the counts")
     given = options.parse_args()
     commands = dict(it.split("=", 1) for it in given.commands)
     signal.alarm(PATIENCE)
@@ -115,7 +119,7 @@ def main() -> None:
         signal.alarm(PATIENCE + given.kills)
         with tempfile.TemporaryDirectory() as folder:
             url = f"{os.environ['KEYWRIGHT_TEST_POSTGRES']}&schema=quotas" if name == "postgres" else f"sqlite:{folder}/keys.db"
-            check(Site(commands, Path(folder), url, given.amount), name, given.kills)
+            check(Site(commands, Path(folder), url, given.amount), name, given.kills, given.figures)
 
 
 main()

@@ -1,7 +1,7 @@
 //! Limits in Redis: a key that is used all the time, and keys that are used so seldom that each use asks Redis.
 
+use std::hint::spin_loop;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use keywright::Request;
@@ -100,7 +100,10 @@ fn paced(kw: &Keywright, texts: &[String]) -> f64 {
     let mut sum = 0.0;
     for _ in 0..windows {
         next += PACE;
-        thread::sleep(next.saturating_duration_since(Instant::now()));
+        // As in a service at this rate, the processor does not sleep in between: that of a virtual machine wakes slowly.
+        while Instant::now() < next {
+            spin_loop();
+        }
         sum += time(kw, texts);
     }
     sum / windows as f64
