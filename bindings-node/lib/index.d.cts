@@ -225,6 +225,50 @@ export interface Attested {
 /** One agent with its claims, or a list of up to 100. */
 export type Attest = (Attested | { attestations: readonly Attested[] }) & { actor?: string | null | undefined };
 
+/** A key that another product has issued. */
+export interface HashedKey extends KeySettings {
+  /** A display name, 1 to 200 characters. */
+  name: string;
+  /** What the product has stored of the secret. The guide lists the forms. */
+  verifier: string;
+  /** The part of the text that `{lookup}` stands for. */
+  lookup?: string | null | undefined;
+  /** The first characters of a text that is found by its digest, which become the prefix. */
+  start?: string | null | undefined;
+  /** The id that the key had, in place of a new one. */
+  id?: KeyId | null | undefined;
+  /** On the handle of every org. */
+  org?: string | null | undefined;
+  scopes?: Scopes | null | undefined;
+  environment?: string | null | undefined;
+  created_by?: string | null | undefined;
+  created_at?: Date | null | undefined;
+  disabled_at?: Date | null | undefined;
+  revoked_at?: Date | null | undefined;
+  reason?: string | null | undefined;
+  last_used_at?: Date | null | undefined;
+  usage_count?: number | null | undefined;
+}
+
+/** Up to 1000 keys of one format. */
+export interface HashedImport {
+  keys: readonly HashedKey[];
+  /**
+   * `djangorestframework-api-key`, `better-auth`, `sanctum`, `unkey`, `prefixed-api-key`, `bcrypt`, or a template such as
+   * `acme_{lookup:8}_{secret}`.
+   */
+  format: string;
+  /** The fixed start of the texts of a named format that has one. */
+  start?: string | null | undefined;
+  /** With a template, what the product has hashed: the whole text, or the secret. */
+  hashed?: "text" | "secret" | null | undefined;
+  /** Whether to report what would be imported, and write nothing. */
+  dry_run?: boolean | null | undefined;
+  /** Whether to import the other keys if some are refused, and report these. */
+  skip_refused?: boolean | null | undefined;
+  actor?: string | null | undefined;
+}
+
 /** The requests to add to a balance. */
 export interface Credit extends Change {
   /** 1 to 999999999999999. */
@@ -398,6 +442,30 @@ export class AgentUsage {
   toJSON(): object;
 }
 
+/** The outcome of an import. */
+export class ImportReport {
+  protected constructor();
+  /** In the order in which the keys were given. */
+  readonly data: readonly ImportedKey[];
+  /** Of a dry run, how many would be imported. */
+  readonly imported: number;
+  /** How many were there already. */
+  readonly existing: number;
+  readonly refused: number;
+  toJSON(): object;
+}
+
+/** The outcome of the import of one key. */
+export interface ImportedKey {
+  /** The place of the key in the call, from 0. */
+  readonly index: number;
+  /** Null for a refused key, and for a new key of a dry run. */
+  readonly id: KeyId | null;
+  readonly outcome: "imported" | "existing" | "refused";
+  /** Why the key was refused. */
+  readonly error: { readonly code: string; readonly field: string | null; readonly message: string } | null;
+}
+
 /** An event of a key or of the database. It contains no secret. */
 export class Event {
   protected constructor();
@@ -561,6 +629,12 @@ export interface Keys {
    * are not checked. Throws `Conflict` for a revoked, expired or disabled key.
    */
   attest(id: KeyId, fields: Attest): Promise<readonly AuditEntry[]>;
+  /**
+   * Imports keys that another product has issued. They keep their texts: a verification compares a text with what the product
+   * has stored, and the first one that succeeds replaces that by a hash of this engine. All keys of a call are written together,
+   * or none: the error names a field like `keys[17].verifier`. A key that is there already stays as it is.
+   */
+  importHashed(fields: HashedImport): Promise<ImportReport>;
   /** Wipes the fields of a key that can name a person. The key must have been revoked over 30 days ago. */
   purge(id: KeyId, fields?: Change): Promise<Key>;
 }

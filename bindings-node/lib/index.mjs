@@ -9,6 +9,7 @@ export const {
   OrgRecord,
   AuditEntry,
   AgentUsage,
+  ImportReport,
   Event,
   redacted,
   KeywrightError,

@@ -3,7 +3,7 @@
 const addon = require("./addon.cjs");
 const { nativeOf } = require("./clock.cjs");
 const { Denied, checked, settle } = require("./error.cjs");
-const { AgentUsage, AuditEntry, Decision, Key, NewKey, OrgRecord, frozen, pages, QuotaState } = require("./record.cjs");
+const { AgentUsage, AuditEntry, Decision, ImportReport, Key, NewKey, OrgRecord, frozen, pages, QuotaState } = require("./record.cjs");
 const { eventCallback, warn } = require("./event.cjs");
 const { exitTasks } = require("./exit.cjs");
 const { isPromise } = require("./promise.cjs");
@@ -128,6 +128,10 @@ class Keys {
   async attest(id, fields) {
     const told = await this[HANDLE].call("keys.attest", id, fields);
     return Object.freeze(told.map((it) => new AuditEntry(it)));
+  }
+
+  async importHashed(fields) {
+    return new ImportReport(await this[HANDLE].call("keys.import_hashed", undefined, fields));
   }
 
   async purge(id, fields) {

@@ -144,6 +144,14 @@ class AuditEntry extends Record {
   }
 }
 
+class ImportReport extends Record {
+  constructor(fields) {
+    super();
+    Object.assign(this, fields);
+    frozen(this);
+  }
+}
+
 class AgentUsage extends Record {
   constructor(fields) {
     super();
@@ -219,4 +227,4 @@ function pages(Item, fetch) {
   return new Pages(turn);
 }
 
-module.exports = { Key, NewKey, Decision, QuotaState, OrgRecord, AuditEntry, AgentUsage, Event, Page, frozen, pages };
+module.exports = { Key, NewKey, Decision, QuotaState, OrgRecord, AuditEntry, AgentUsage, ImportReport, Event, Page, frozen, pages };

@@ -2,8 +2,8 @@
 
 use keywright::ffi::{Casing, Fields, FromFields, Value, read_key_id, read_org_id, read_prune_before};
 use keywright::{
-    Attestation, Change, Credit, Error, FieldError, KeyUpdate, Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org,
-    OrgUpdate, Page, Rotation,
+    Attestation, Change, Credit, Error, FieldError, HashedImport, KeyUpdate, Keywright, ListAudit, ListKeys, ListOrgs,
+    NewKey, Org, OrgUpdate, Page, Rotation,
 };
 use serde::Serialize;
 
@@ -68,6 +68,7 @@ impl Call {
             "keys.agents" => json(&keys.agents(read_key_id(subject)?).await?),
             "keys.credit" => json(&keys.credit(read_key_id(subject)?, Credit::read(fields)?).await?),
             "keys.attest" => json(&keys.attest(read_key_id(subject)?, Attestation::read(fields)?).await?),
+            "keys.import_hashed" => json(&keys.import_hashed(HashedImport::read(fields)?).await?),
             "orgs.get" => json(&orgs.get(&id(subject)?).await?),
             "orgs.list" => json(&orgs.list(ListOrgs::read(fields)?).await?),
             "orgs.update" => json(&orgs.update(&id(subject)?, OrgUpdate::read(fields)?).await?),

@@ -142,7 +142,7 @@ impl Engine {
     #[napi(catch_unwind)]
     pub fn redact(&self, text: Unknown<'_>) -> Result<CallResult> {
         let text = lossy_text(text)?.ok_or_else(|| invalid_request("text", "must be text", "give text"));
-        Ok(to_result(text.map(|text| self.0.key_formats().redact(&text))))
+        Ok(to_result(text.map(|text| self.0.redact(&text))))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::or_raise;
 use crate::event::{listener, log};
 use crate::handle::cached_handle;
 use crate::http::Http;
-use crate::input::{Keywords, entries, value_of};
+use crate::input::{self, Keywords, entries, value_of};
 use crate::key_formats::KeyFormats;
 use crate::keys::Keys;
 use crate::org::{Audit, Org, Orgs};
@@ -185,7 +185,7 @@ impl Keywright {
 
     /// Masks the secret of every key in a text.
     fn redact(&self, text: &Bound<'_, PyAny>) -> PyResult<String> {
-        KeyFormats(self.0.key_formats()).redact(text)
+        Ok(self.0.redact(&input::text("text", text)?))
     }
 
     /// Returns the HTTP contract of the engine. The adapters call this themselves.

@@ -1,14 +1,14 @@
 //! The handle of an org's keys. Each method reads its arguments, makes one call of the core, and converts the result.
 
 use keywright::ffi::{Casing, Fields, FromFields, read_key_id};
-use keywright::{Attestation, Change, Credit, KeyId, KeyUpdate, ListKeys, Rotation};
+use keywright::{Attestation, Change, Credit, HashedImport, KeyId, KeyUpdate, ListKeys, Rotation};
 use pyo3::prelude::*;
 
 use crate::error::or_raise;
 use crate::input::{Keywords, arguments, entries, text, value_of};
 use crate::new_key::NewKey;
 use crate::page::{Items, Page};
-use crate::records::{AgentUsage, AuditEntry, Key, QuotaState};
+use crate::records::{AgentUsage, AuditEntry, ImportReport, Key, QuotaState};
 use crate::wait::wait_or_raise;
 
 /// The keys of an org.
@@ -214,6 +214,35 @@ impl Keys {
         }
         let attestation = or_raise(py, Attestation::read(Fields::new(Casing::Snake, entries)))?;
         Ok(wait_or_raise(py, self.0.attest(&id, attestation))?.into_iter().map(AuditEntry::from).collect())
+    }
+
+    /// Imports keys that another product has issued. They keep their texts: a verification compares a text with what the
+    /// product has stored, and the first one that succeeds replaces that by a hash of this engine. All keys of a call are written
+    /// together, or none. A key that is there already stays as it is.
+    ///
+    /// keys: 1 to 1,000 dicts, each with `name` and `verifier`, which is what the product has stored (the guide lists the forms).
+    ///     `lookup` is the part of the text that finds the key; without one in the format, `start` may give the first characters
+    ///     of the text. `id`, `org` (on the handle of every org), `environment`, the settings of `create`, `created_at`,
+    ///     `expires_at`, `disabled_at`, `revoked_at`, `reason`, `last_used_at` and `usage_count` carry over.
+    /// format: `"djangorestframework-api-key"`, `"better-auth"`, `"sanctum"`, `"unkey"`, `"prefixed-api-key"`, `"bcrypt"`, or a
+    ///     template such as `"acme_{lookup:8}_{secret}"`.
+    /// start: the fixed start of the texts of a named format that has one.
+    /// hashed: with a template, what the product has hashed: the whole `"text"` or the `"secret"`.
+    /// dry_run: whether to report what would be imported, and write nothing.
+    /// skip_refused: whether to import the other keys if some are refused, and report these.
+    /// actor: the actor in the audit chain, 1 to 200 characters.
+    ///
+    /// Raises `ValidationFailed`, `InvalidRequest` or `Conflict` with a field like `keys[17].verifier`.
+    #[pyo3(
+        signature = (keys, **keywords),
+        text_signature = "($self, keys, *, format, start=None, hashed=None, dry_run=False, skip_refused=False, actor=None)"
+    )]
+    fn import_hashed(&self, keys: &Bound<'_, PyAny>, keywords: Option<Keywords<'_, '_>>) -> PyResult<ImportReport> {
+        let py = keys.py();
+        let mut entries = entries(keywords)?;
+        entries.push(("keys".to_owned(), value_of(keys)?));
+        let import = or_raise(py, HashedImport::read(Fields::new(Casing::Snake, entries)))?;
+        wait_or_raise(py, self.0.import_hashed(import)).map(ImportReport::from)
     }
 
     /// Wipes the fields of a key that can name a person. The key must have been revoked over 30 days ago.

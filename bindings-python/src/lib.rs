@@ -61,8 +61,8 @@ mod native {
     use super::pickle::{_issued, _unpickle};
     #[pymodule_export]
     use super::records::{
-        AgentUsage, AuditCheck, AuditEntry, AuditHead, Event, Key, Limit, LimitState, OrgRecord, Parsed, Quota,
-        QuotaState, Secret,
+        AgentUsage, AuditCheck, AuditEntry, AuditHead, Event, ImportReport, ImportedKey, Key, Limit, LimitState,
+        OrgRecord, Parsed, Quota, QuotaState, Secret,
     };
     #[pymodule_export]
     use super::response::{AuthContext, Lease, PendingResponse, Response};

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use crate::decision::Decision;
 use crate::new_key::NewKey;
 use crate::records::{
-    AgentUsage, AuditCheck, AuditEntry, AuditHead, Key, Limit, LimitState, OrgRecord, Parsed, Quota, QuotaState, Secret,
+    AgentUsage, AuditCheck, AuditEntry, AuditHead, ImportReport, ImportedKey, Key, Limit, LimitState, OrgRecord,
+    Parsed, Quota, QuotaState, Secret,
 };
 
 /// Makes a record from its class name and its plain data as JSON.
@@ -28,6 +29,8 @@ pub(crate) fn _unpickle<'py>(py: Python<'py>, class: &str, json: &str) -> PyResu
         "AuditHead" => read::<AuditHead>(json)?.into_bound_py_any(py),
         "AuditCheck" => read::<AuditCheck>(json)?.into_bound_py_any(py),
         "AgentUsage" => read::<AgentUsage>(json)?.into_bound_py_any(py),
+        "ImportReport" => read::<ImportReport>(json)?.into_bound_py_any(py),
+        "ImportedKey" => read::<ImportedKey>(json)?.into_bound_py_any(py),
         "Parsed" => read::<Parsed>(json)?.into_bound_py_any(py),
         other => Err(PyValueError::new_err(format!("no record of Keywright is called {other}"))),
     }

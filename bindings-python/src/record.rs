@@ -43,6 +43,15 @@ into_field! {
     keywright::Period => EnumText: |period: keywright::Period| period.as_str().into();
     keywright::EventKind => EnumText: |kind: keywright::EventKind| kind.as_str().into();
     keywright::Code => EnumText: |code: keywright::Code| code.as_str().into();
+    keywright::ImportOutcome => EnumText: |outcome: keywright::ImportOutcome| outcome.as_str().into();
+    keywright::Error => Json: refusal;
+}
+
+/// The code, field and text of an error that a record holds.
+fn refusal(error: keywright::Error) -> Json {
+    let field = error.field().map(str::to_owned);
+    let entries = [("code", error.code().into()), ("field", field.into()), ("message", error.to_string().into())];
+    Json(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 impl<T: IntoField> IntoField for Option<T> {

@@ -206,6 +206,34 @@ mirror! {
 }
 
 mirror! {
+    /// The outcome of an import.
+    ImportReport by imported {
+        /// The keys, in the order in which they were given.
+        data: Vec<ImportedKey>,
+        /// The number of imported keys, or of those that an import without `dry_run` would import.
+        imported: u64,
+        /// The number of keys that were there already.
+        existing: u64,
+        /// The number of refused keys.
+        refused: u64,
+    }
+}
+
+mirror! {
+    /// The outcome of the import of one key.
+    ImportedKey by index {
+        /// The place of the key in the call, from 0.
+        index: u64,
+        /// The id; `None` for a refused key, and for a new key of a dry run.
+        id: Option<Id>,
+        /// `imported`, `existing` or `refused`.
+        outcome: EnumText,
+        /// The `code`, `field` and `message` of the error of a refused key.
+        error: Option<Json>,
+    }
+}
+
+mirror! {
     /// An event of a key or of the database, for `on_event`. It contains no secret.
     Event by key_id {
         /// One of `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `credited`, `revoked`,

@@ -16,8 +16,8 @@ use chrono::{DateTime, Utc};
 use crate::wait::block_on;
 use crate::{
     AgentUsage, Allowed, Attestation, AuditCheck, AuditEntry, AuditHead, Change, Config, Credit, Decision, Denial,
-    Error, IssuedKey, Key, KeyId, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgRecord, OrgUpdate, Page,
-    Presented, QuotaState, Request, Rotation,
+    Error, HashedImport, ImportReport, IssuedKey, Key, KeyId, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey,
+    OrgRecord, OrgUpdate, Page, Presented, QuotaState, Request, Rotation,
 };
 
 /// Blocking [`crate::Keywright`]. Calls that never wait are on [`engine`](Self::engine).
@@ -169,6 +169,8 @@ impl Keys {
         purge(id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error>;
         /// See [`crate::Keys::credit`].
         credit(id: impl Into<KeyId>, credit: Credit) -> Result<QuotaState, Error>;
+        /// See [`crate::Keys::import_hashed`].
+        import_hashed(import: HashedImport) -> Result<ImportReport, Error>;
         /// See [`crate::Keys::agents`].
         agents(id: impl Into<KeyId>) -> Result<Vec<AgentUsage>, Error>;
         /// See [`crate::Keys::attest`].

@@ -230,6 +230,24 @@ impl Error {
         self
     }
 
+    /// Names a field of one item of a list as the one at fault, or the item itself.
+    pub(crate) fn in_item(mut self, list: &str, index: usize, itself: bool) -> Self {
+        match &mut self {
+            Self::InvalidRequest(error)
+            | Self::ValidationFailed(error)
+            | Self::Forbidden(error)
+            | Self::NotFound(error)
+            | Self::Conflict(error)
+            | Self::InProgress(error)
+            | Self::IdempotencyMismatch(error) => {
+                error.field =
+                    if itself { format!("{list}[{index}]") } else { format!("{list}[{index}].{}", error.field) };
+            }
+            Self::Unavailable { .. } | Self::Closed => {}
+        }
+        self
+    }
+
     /// Names `field` as the one at fault in place of the former one.
     #[cfg(feature = "redis")]
     pub(crate) fn at_field(mut self, field: &str) -> Self {

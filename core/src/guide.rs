@@ -22,6 +22,9 @@ pub mod serve {}
 #[doc = include_str!("../guide/client.md")]
 pub mod client {}
 
+#[doc = include_str!("../guide/import.md")]
+pub mod import {}
+
 #[doc = include_str!("../guide/limits.md")]
 pub mod limits {}
 

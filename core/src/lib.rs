@@ -66,15 +66,16 @@ pub use clock::Clock;
 pub use decision::{Allowed, Code, Decision, Denial, Request};
 pub use error::{Error, ErrorKind, FieldError, UnavailableCause};
 pub use events::{Event, EventKind};
-pub use hash::Scheme;
+pub use hash::{Hashed, Scheme};
 pub use key::PatternSyntax;
 pub use keyring::{
-    Attestation, Audit, Change, Config, Credit, KeyFormats, KeyUpdate, Keys, Keywright, ListAudit, ListKeys, ListOrgs,
-    NewKey, Org, OrgUpdate, Orgs, RedactingWriter, Rotation,
+    Attestation, Audit, Change, Config, Credit, HashedImport, HashedKey, ImportFormat, KeyFormats, KeyUpdate, Keys,
+    Keywright, ListAudit, ListKeys, ListOrgs, NewKey, Org, OrgUpdate, Orgs, RedactingWriter, Rotation,
 };
 pub use record::{
-    AgentUsage, ApiKey, AuditCheck, AuditEntry, AuditHead, IssuedKey, Key, KeyId, Level, Limit, LimitState, Limiter,
-    OrgRecord, Page, Parsed, Per, Period, Quota, QuotaState, RedisUrl, Revealed, Secret, Status, WhenUnreachable,
+    AgentUsage, ApiKey, AuditCheck, AuditEntry, AuditHead, ImportOutcome, ImportReport, ImportedKey, IssuedKey, Key,
+    KeyId, Level, Limit, LimitState, Limiter, OrgRecord, Page, Parsed, Per, Period, Quota, QuotaState, RedisUrl,
+    Revealed, Secret, Status, WhenUnreachable,
 };
 pub use scope::{Catalogue, IntoScopes};
 pub use verify::Presented;

@@ -201,7 +201,7 @@ const scenario = async (t, it) => {
   }
 };
 
-for (const name of ["scenario", "limit", "quota", "meter"]) vectors(name, scenario);
+for (const name of ["scenario", "import", "limit", "quota", "meter"]) vectors(name, scenario);
 
 // Linux alone has a file that processes map.
 if (process.platform === "linux" && !process.env.KEYWRIGHT_TEST_STORE) {

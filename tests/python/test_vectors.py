@@ -159,6 +159,7 @@ INTERPRETERS = {
     "hash.json": hashes,
     "scope.json": scope,
     "scenario.json": scenario,
+    "import.json": scenario,
     "limit.json": scenario,
     "quota.json": scenario,
     "meter.json": scenario,

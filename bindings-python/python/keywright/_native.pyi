@@ -18,6 +18,8 @@ __all__ = [
     "Event",
     "Http",
     "HttpConfig",
+    "ImportReport",
+    "ImportedKey",
     "Key",
     "KeyFormats",
     "Keys",
@@ -509,6 +511,36 @@ class Keys:
         Raises ``Conflict`` for a revoked, expired or disabled key.
         """
 
+    def import_hashed(
+        self,
+        keys: Sequence[Mapping[str, Any]],
+        *,
+        format: str,
+        start: str | None = None,
+        hashed: Literal["text", "secret"] | None = None,
+        dry_run: bool = False,
+        skip_refused: bool = False,
+        actor: str | None = None,
+    ) -> ImportReport:
+        """Imports keys that another product has issued. They keep their texts: a verification compares a text with what the
+        product has stored, and the first one that succeeds replaces that by a hash of this engine. All keys of a call are written
+        together, or none. A key that is there already stays as it is.
+
+        keys: 1 to 1,000 dicts, each with ``name`` and ``verifier``, which is what the product has stored (the guide lists the forms).
+            ``lookup`` is the part of the text that finds the key; without one in the format, ``start`` may give the first characters
+            of the text. ``id``, ``org`` (on the handle of every org), ``environment``, the settings of ``create``, ``created_at``,
+            ``expires_at``, ``disabled_at``, ``revoked_at``, ``reason``, ``last_used_at`` and ``usage_count`` carry over.
+        format: ``"djangorestframework-api-key"``, ``"better-auth"``, ``"sanctum"``, ``"unkey"``, ``"prefixed-api-key"``, ``"bcrypt"``, or a
+            template such as ``"acme_{lookup:8}_{secret}"``.
+        start: the fixed start of the texts of a named format that has one.
+        hashed: with a template, what the product has hashed: the whole ``"text"`` or the ``"secret"``.
+        dry_run: whether to report what would be imported, and write nothing.
+        skip_refused: whether to import the other keys if some are refused, and report these.
+        actor: the actor in the audit chain, 1 to 200 characters.
+
+        Raises ``ValidationFailed``, ``InvalidRequest`` or ``Conflict`` with a field like ``keys[17].verifier``.
+        """
+
     def purge(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
         """Wipes the fields of a key that can name a person. The key must have been revoked over 30 days ago.
 
@@ -876,6 +908,46 @@ class AuditEntry(_Record):
     def details(self) -> dict[str, Any]: ...
     @property
     def hash(self) -> str: ...
+
+@final
+class ImportReport(_Record):
+    """The outcome of an import."""
+
+    @property
+    def data(self) -> list[ImportedKey]:
+        """The keys, in the order in which they were given."""
+
+    @property
+    def imported(self) -> int:
+        """The number of imported keys, or of those that an import without ``dry_run`` would import."""
+
+    @property
+    def existing(self) -> int:
+        """The number of keys that were there already."""
+
+    @property
+    def refused(self) -> int:
+        """The number of refused keys."""
+
+@final
+class ImportedKey(_Record):
+    """The outcome of the import of one key."""
+
+    @property
+    def index(self) -> int:
+        """The place of the key in the call, from 0."""
+
+    @property
+    def id(self) -> str | int | None:
+        """The id; ``None`` for a refused key, and for a new key of a dry run."""
+
+    @property
+    def outcome(self) -> Literal["imported", "existing", "refused"]:
+        """``imported``, ``existing`` or ``refused``."""
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """The ``code``, ``field`` and ``message`` of the error of a refused key."""
 
 @final
 class AgentUsage(_Record):

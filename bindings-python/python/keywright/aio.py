@@ -143,6 +143,10 @@ class AsyncKeys(Handle):
         """Raises a balance that the key draws on; see ``Keys.credit``."""
         return await self._call("credit", id, amount, **fields)
 
+    async def import_hashed(self, keys: Any, **fields: Any) -> Any:
+        """Imports keys that another product has issued; see ``Keys.import_hashed``."""
+        return await self._call("import_hashed", keys, **fields)
+
     async def attest(self, id: Any, agent: Any = None, claims: Any = None, **fields: Any) -> Any:
         """Records what agents claim to do with the key; see ``Keys.attest``."""
         return await self._call("attest", id, agent, claims, **fields)

@@ -9,6 +9,7 @@ from keywright._native import (
     AuditEntry,
     AuditHead,
     Event,
+    ImportReport,
     Key,
     ManualClock,
     NewKey,
@@ -291,6 +292,19 @@ class AsyncKeys(Handle):
         actor: str | None = None,
     ) -> _Entries:
         """Records what agents claim to do with the key; see ``Keys.attest``."""
+
+    async def import_hashed(
+        self,
+        keys: Sequence[Mapping[str, Any]],
+        *,
+        format: str,
+        start: str | None = None,
+        hashed: Literal["text", "secret"] | None = None,
+        dry_run: bool = False,
+        skip_refused: bool = False,
+        actor: str | None = None,
+    ) -> ImportReport:
+        """Imports keys that another product has issued; see ``Keys.import_hashed``."""
 
     async def purge(self, id: str | int, *, reason: str | None = None, actor: str | None = None) -> Key:
         """Wipes the fields of a key long revoked that can name a person; see ``Keys.purge``."""

@@ -93,7 +93,11 @@ impl Hasher {
 
     /// Whether a check of `stored` takes milliseconds.
     pub(crate) fn is_slow(stored: &StoredVerifier) -> bool {
-        matches!(stored, StoredVerifier::Argon2id(_))
+        match stored {
+            StoredVerifier::HmacSha256 { .. } => false,
+            StoredVerifier::Argon2id(_) => true,
+            StoredVerifier::Foreign(verifier) => verifier.is_slow(),
+        }
     }
 
     /// The memory that a check of `stored` takes, in KiB.
@@ -101,6 +105,7 @@ impl Hasher {
         match stored {
             StoredVerifier::HmacSha256 { .. } => 0,
             StoredVerifier::Argon2id(phc) => argon2id::memory(phc),
+            StoredVerifier::Foreign(verifier) => verifier.memory(),
         }
     }
 
@@ -130,21 +135,24 @@ impl Hasher {
                 None => SecretCheck::Unusable,
             },
             StoredVerifier::Argon2id(phc) => argon2id::check(phc, secret),
+            StoredVerifier::Foreign(verifier) => verifier.check(secret),
         }
     }
 
-    /// The filter to store beside a verifier; `None` for a fast one, which needs none.
+    /// The filter to store beside a verifier; `None` for a fast one, which needs none, and for a secret of another product:
+    /// it may be one that can be guessed.
     pub(crate) fn filter(stored: &StoredVerifier, secret: &BoundSecret, key: &[u8]) -> Option<Vec<u8>> {
-        Self::is_slow(stored).then(|| secret.filter(key).to_vec())
+        (Self::is_slow(stored) && secret.text.is_none()).then(|| secret.filter(key).to_vec())
     }
 
-    /// Whether a good use should replace `stored`, because its scheme or pepper is retired.
-    pub(crate) fn is_retired(&self, stored: &StoredVerifier) -> bool {
+    /// Whether a good use of `secret` should replace `stored`, because its scheme or pepper is retired, or another product's.
+    pub(crate) fn is_retired(&self, stored: &StoredVerifier, secret: &BoundSecret) -> bool {
         match stored {
             StoredVerifier::HmacSha256 { pepper, .. } => {
                 self.retired_schemes.contains(&Scheme::HmacSha256) || self.retired_peppers.contains(pepper)
             }
             StoredVerifier::Argon2id(_) => self.retired_schemes.contains(&Scheme::Argon2id),
+            StoredVerifier::Foreign(verifier) => verifier.proves_all(secret),
         }
     }
 }
@@ -161,6 +169,7 @@ mod tests {
             key_id: "k1".into(),
             lookup: "AbCdEf123456".into(),
             secret: Zeroizing::new(secret.into()),
+            text: None,
         }
     }
 
@@ -186,6 +195,7 @@ mod tests {
         assert_eq!(hasher(&[1, 2], &[]).check(&stored, &bound("live", "s")), SecretCheck::Match);
         assert_eq!(hasher(&[2, 1], &[]).check(&stored, &bound("live", "s")), SecretCheck::Match);
         assert_eq!(hasher(&[2], &[]).check(&stored, &bound("live", "s")), SecretCheck::Unusable);
-        assert!(!hasher(&[2, 1], &[]).is_retired(&stored) && hasher(&[2], &[1]).is_retired(&stored));
+        let secret = bound("live", "s");
+        assert!(!hasher(&[2, 1], &[]).is_retired(&stored, &secret) && hasher(&[2], &[1]).is_retired(&stored, &secret));
     }
 }

@@ -1,6 +1,7 @@
 //! Stored verifiers, and checking a secret against them.
 
 mod argon2id;
+mod foreign;
 mod hasher;
 mod pepper;
 mod secret;
@@ -8,6 +9,8 @@ mod stored;
 
 #[cfg(feature = "testing")]
 pub(crate) use argon2id::{raw as raw_argon2id, salted};
+pub use foreign::Hashed;
+pub(crate) use foreign::{DigestAlgorithm, ForeignVerifier, IMPORTED};
 pub(crate) use hasher::Hasher;
 pub use hasher::Scheme;
 pub(crate) use pepper::{Pepper, hex};

@@ -16,6 +16,8 @@ pub(crate) struct BoundSecret {
     pub(crate) key_id: String,
     pub(crate) lookup: String,
     pub(crate) secret: Zeroizing<String>,
+    /// The whole text of a key that another product has issued, whose verifier may be a hash of it.
+    pub(crate) text: Option<Zeroizing<String>>,
 }
 
 impl BoundSecret {
@@ -97,6 +99,7 @@ mod tests {
             key_id: "k1".into(),
             lookup: lookup.into(),
             secret: Zeroizing::new(secret.into()),
+            text: None,
         };
         let (one, other) = (secret("a", "bc"), secret("ab", "c"));
         assert_ne!(one.message("x").as_slice(), other.message("x").as_slice());

@@ -6,6 +6,7 @@ use argon2::password_hash::phc::PasswordHash;
 use base64ct::{Base64Unpadded, Encoding};
 
 use super::argon2id;
+use super::foreign::{ForeignVerifier, IMPORTED};
 
 /// The length of the part of a stored verifier that names scheme and pepper: `$hmac-sha256$v=1,p=0123456789abcdef`.
 pub(crate) const TAG: usize = 35;
@@ -15,8 +16,13 @@ const HMAC: &str = "$hmac-sha256$v=1,p=";
 /// A verifier as the database stores it. Its text starts with the scheme and has everything that a check needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoredVerifier {
-    HmacSha256 { pepper: String, mac: [u8; 32] },
+    HmacSha256 {
+        pepper: String,
+        mac: [u8; 32],
+    },
     Argon2id(Box<PasswordHash>),
+    /// As another product stored it.
+    Foreign(Box<ForeignVerifier>),
 }
 
 impl StoredVerifier {
@@ -28,6 +34,9 @@ impl StoredVerifier {
             let whole = Base64Unpadded::decode(mac, &mut bytes).ok()?.len() == bytes.len();
             let named = pepper.len() == 16 && pepper.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
             return (whole && named).then(|| Self::HmacSha256 { pepper: pepper.to_owned(), mac: bytes });
+        }
+        if let Some(rest) = text.strip_prefix(IMPORTED) {
+            return ForeignVerifier::parse(rest).map(|it| Self::Foreign(Box::new(it)));
         }
         if !text.starts_with("$argon2id$") {
             return None;
@@ -48,6 +57,7 @@ impl fmt::Display for StoredVerifier {
         match self {
             Self::HmacSha256 { pepper, mac } => write!(out, "{HMAC}{pepper}${}", Base64Unpadded::encode_string(mac)),
             Self::Argon2id(phc) => phc.fmt(out),
+            Self::Foreign(verifier) => verifier.fmt(out),
         }
     }
 }

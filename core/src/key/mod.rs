@@ -2,6 +2,8 @@
 
 mod base62;
 mod escape;
+mod foreign;
+mod foreign_redact;
 mod format;
 mod pattern;
 mod redact;
@@ -9,6 +11,8 @@ mod redact;
 pub use format::LONGEST as LONGEST_TEXT;
 pub use pattern::PatternSyntax;
 
+pub(crate) use foreign::{ForeignFormat, ForeignText, digest_lookup};
+pub(crate) use foreign_redact::mask_foreign;
 pub(crate) use format::{Format, GeneratedKey, KeyParts};
 
 use crate::error::Error;

@@ -3,7 +3,7 @@ use std::ops::Range;
 use super::escape::Unescaped;
 use super::format::Format;
 
-const MASK: &str = "[redacted]";
+pub(super) const MASK: &str = "[redacted]";
 
 /// The fixed start of the texts of one format and environment, with its next position in the text.
 struct StartSearch<'a> {

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub use arguments::{
-    Attestation, Change, Credit, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey, OrgUpdate, Rotation,
+    Attestation, Change, Credit, HashedImport, HashedKey, ImportFormat, KeyUpdate, ListAudit, ListKeys, ListOrgs,
+    NewKey, OrgUpdate, Rotation,
 };
 pub use audit::Audit;
 pub use config::Config;
@@ -216,10 +217,11 @@ impl Keywright {
         self.key_formats().key_pattern()
     }
 
-    /// See [`KeyFormats::redact`].
+    /// Masks the secret part of every key in a text: see [`KeyFormats::redact`]. It also masks keys that were imported, if their
+    /// texts have a fixed start or fixed lengths.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.key_formats().redact(text)
+        self.0.verifier.redact_imported(self.key_formats().redact(text))
     }
 
     /// See [`KeyFormats::redacting`].

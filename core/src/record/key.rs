@@ -31,6 +31,16 @@ impl fmt::Display for KeyId {
     }
 }
 
+impl KeyId {
+    /// The id of a row, in the form of its database.
+    pub(crate) fn of_row(id: String, integer_ids: bool) -> Self {
+        match id.parse() {
+            Ok(number) if integer_ids => Self::Integer(number),
+            _ => Self::Text(id),
+        }
+    }
+}
+
 impl From<&str> for KeyId {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())

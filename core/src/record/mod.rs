@@ -1,6 +1,7 @@
 //! The records of every surface: plain data with one serde form, snake_case fields and RFC 3339 times.
 
 mod audit;
+mod import;
 mod issued;
 mod key;
 mod limit;
@@ -10,6 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
 pub use audit::{AuditCheck, AuditEntry, AuditHead};
+pub use import::{ImportOutcome, ImportReport, ImportedKey};
 pub use issued::{ApiKey, HIDDEN, IssuedKey, Revealed};
 pub use key::{Key, KeyId, Level, Secret, Status};
 pub use limit::{Limit, LimitState, Limiter, Per, RedisUrl, WhenUnreachable};

@@ -136,12 +136,8 @@ impl KeyView {
         let Self { key, mut secrets, usage } = self;
         // Some may be over since they were read.
         secrets.retain(|it| !it.lifetime.is_over(now));
-        let id = match key.id.parse() {
-            Ok(number) if integer_ids => KeyId::Integer(number),
-            _ => KeyId::Text(key.id),
-        };
         Key {
-            id,
+            id: KeyId::of_row(key.id, integer_ids),
             name: key.name,
             description: key.description,
             org: key.org,

@@ -35,7 +35,7 @@ pub(crate) use self::rows::{
     OTHER_AGENTS, OrgRow, PageCursor, QuotaId, QuotaSale, QuotaSold, SecretRow, StatusFilter, Tenant, UsageDelta,
 };
 pub(crate) use self::script::{
-    AppendAudit, AuditKey, BeginRequest, ChangeKey, ChangeOrg, CreateKey, CreditBalance, FinishRequest, KeyEdit,
-    KeyRule, OrgEdit, PruneAudit, ReplaceVerifier, RevokeKeys,
+    AppendAudit, AuditKey, BeginRequest, ChangeKey, ChangeOrg, CreateKey, CreditBalance, FinishRequest, ImportKeys,
+    Imported, KeyEdit, KeyRule, NewImport, OrgEdit, PruneAudit, RefusedImport, ReplaceVerifier, RevokeKeys,
 };
 pub(crate) use self::url::StoreUrl;

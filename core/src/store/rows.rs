@@ -158,6 +158,8 @@ pub(crate) struct Changes {
     pub(crate) orgs: Vec<String>,
     /// Whether everything may have changed; the lists are then incomplete.
     pub(crate) all: bool,
+    /// The formats of imported keys, one on each line; `None` if the source of the changes does not tell.
+    pub(crate) imported_formats: Option<Arc<str>>,
 }
 
 impl SecretRow {
@@ -189,6 +191,8 @@ pub(crate) struct DatabaseInfo {
     pub(crate) filter_key: [u8; 32],
     pub(crate) cursor_key: [u8; 32],
     pub(crate) created_at: Millis,
+    /// The formats of imported keys when the database was opened, one on each line.
+    pub(crate) imported_formats: String,
 }
 
 /// The last row of a page, in a list that is ordered newest first by time and id.

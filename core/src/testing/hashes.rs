@@ -99,6 +99,7 @@ impl Input {
             key_id: self.text("key_id")?,
             lookup: self.text("lookup")?,
             secret: Zeroizing::new(self.text("secret")?),
+            text: None,
         })
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use siphasher::sip128::SipHasher24;
 
 use super::cached_key::CachedKey;
+use super::imported_formats::ImportedFormats;
 use crate::clock::Millis;
 use crate::entropy;
 use crate::error::Error;
@@ -41,8 +42,9 @@ struct CacheEntry {
 type IdHash = u32;
 
 pub(super) struct VerificationCache {
-    /// One for each start that a text may have.
+    /// One for each start that a text may have, and the last for texts that another product has issued.
     text_keys: Vec<SipKey>,
+    imported: ImportedFormats,
     /// For verifiers and ids.
     own_key: SipKey,
     capacity: usize,
@@ -71,14 +73,16 @@ struct CacheIndex {
 pub(super) struct Generation(u64);
 
 impl VerificationCache {
-    /// A cache for texts with this many different starts. Without randomness it caches nothing.
-    pub(super) fn new(starts: usize, capacity: usize) -> Self {
-        let keys = (0..=starts).map(|_| entropy::bytes()).collect::<Result<Vec<_>, _>>();
+    /// A cache for texts with this many different starts, and for those of the imported formats. Without randomness it caches
+    /// nothing.
+    pub(super) fn new(starts: usize, imported: &str, capacity: usize) -> Self {
+        let keys = (0..=starts + 1).map(|_| entropy::bytes()).collect::<Result<Vec<_>, _>>();
         let capacity = if keys.is_ok() { capacity } else { 0 };
         let mut text_keys = keys.unwrap_or_default();
         Self {
             own_key: text_keys.pop().unwrap_or_default(),
             text_keys,
+            imported: ImportedFormats::new(imported),
             capacity,
             entries: papaya::HashMap::builder().hasher(FingerprintHash::default()).build(),
             confirmed: AtomicU64::new(0),
@@ -100,6 +104,16 @@ impl VerificationCache {
     /// The key of a text that was verified as it was last read, even if it has changed since.
     pub(super) fn last_read(&self, text: MatchedText<'_>) -> Option<Arc<CachedKey>> {
         self.with_entry(text, |entry| Arc::clone(&entry.key))
+    }
+
+    /// The formats of imported keys.
+    pub(super) fn imported(&self) -> &ImportedFormats {
+        &self.imported
+    }
+
+    /// A text that another product has issued, whatever its start.
+    pub(super) fn imported_text<'a>(&self, text: &'a [u8]) -> MatchedText<'a> {
+        MatchedText { start: self.text_keys.len().saturating_sub(1), rest: text }
     }
 
     fn with_entry<T>(&self, text: MatchedText<'_>, with: impl FnOnce(&CacheEntry) -> T) -> Option<T> {
@@ -154,6 +168,9 @@ impl VerificationCache {
 
     /// Drops the keys that changes concern.
     pub(super) fn apply(&self, changes: Changes) {
+        if let Some(formats) = &changes.imported_formats {
+            self.imported.learn(formats);
+        }
         let mut index = lock(&self.index);
         let entries = self.entries.pin();
         if changes.all {

@@ -52,7 +52,7 @@ struct Site {
 
 impl Site {
     fn new(news: News) -> Self {
-        let cache = VerificationCache::new(1, 10);
+        let cache = VerificationCache::new(1, "", 10);
         Self { cache, revoked: false, acknowledged: false, denied: false, seq: 1, reader: None, news, problem: None }
     }
 

@@ -5,6 +5,8 @@ mod cache;
 mod cache_orders;
 mod cached_key;
 mod coalesce;
+mod imported;
+mod imported_formats;
 mod memory_budget;
 mod presented;
 mod process;
@@ -14,6 +16,9 @@ mod upgrade;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use zeroize::Zeroizing;
+
+use self::cache::Generation;
 use self::cached_key::{CachedKey, LimitsAndQuotas};
 use self::process::ProcessState;
 use crate::clock::{Clock, Millis};
@@ -62,6 +67,14 @@ struct Judgement {
     verdict: Result<(), Box<Denial>>,
 }
 
+/// A secret as a request presents it, and the lookup that found its row.
+struct SecretOf<'a> {
+    lookup: &'a str,
+    secret: &'a str,
+    /// The whole text, of a key that another product has issued.
+    text: Option<Zeroizing<String>>,
+}
+
 impl Judgement {
     /// The limits to charge. They come last: a request that is refused for another reason charges none.
     fn charges_due(&self) -> Result<&[KeyLimit], Box<Denial>> {
@@ -97,20 +110,33 @@ impl Verifier {
         let Some(text) = presented.0 else {
             return Some(denied(Denial::new(Code::Missing, "An API key is required").into()));
         };
-        let Some(matched) = self.formats.match_start(text) else { return Some(denied(invalid())) };
+        let Some(matched) = self.formats.match_start(text) else {
+            return self.try_verify_imported(tenant, text, context);
+        };
         let process = self.runtime.process();
         let coarse_now = self.clock.coarse_now();
         if self.is_fresh(process, coarse_now)
             && let Some(judgement) = self.judge_cached(process, tenant, matched, context, coarse_now)
         {
-            let charged = match (judgement.charges_due(), judgement.quotas_due()) {
-                (Ok([]), []) => Ok(ChargeOutcome::default()),
-                _ => self.try_charge(process, &judgement, context)?,
-            };
-            return Some(self.record(process, judgement, charged, context));
+            return self.try_decide(process, judgement, context);
         }
-        // The store has no row for a malformed text.
-        self.formats.read(text).is_none().then(|| denied(invalid()))
+        // The store has no row of our own for a malformed text.
+        if self.formats.read(text).is_none() { self.try_verify_imported(tenant, text, context) } else { None }
+    }
+
+    /// Charges and counts a judgement without leaving this thread; `None` if only a shared place or the store can tell.
+    #[inline(always)]
+    fn try_decide(
+        &self,
+        process: &ProcessState,
+        judgement: Judgement,
+        context: RequestContext<'_>,
+    ) -> Option<Decision> {
+        let charged = match (judgement.charges_due(), judgement.quotas_due()) {
+            (Ok([]), []) => Ok(ChargeOutcome::default()),
+            _ => self.try_charge(process, &judgement, context)?,
+        };
+        Some(self.record(process, judgement, charged, context))
     }
 
     /// Whether the cache has every change of every process.
@@ -205,8 +231,11 @@ impl Verifier {
         presented: Presented<'_>,
         context: RequestContext<'_>,
     ) -> Result<Judgement, Box<Denial>> {
+        let text = presented.0.ok_or_else(invalid)?;
         let read = |text| Some((self.formats.match_start(text)?, self.formats.read(text)?));
-        let (matched, (format, parts)) = presented.0.and_then(read).ok_or_else(invalid)?;
+        let Some((matched, (format, parts))) = read(text) else {
+            return self.load_imported(process, tenant, text, context).await;
+        };
         let now = self.clock.now();
         let failed = |error: Error| Box::new(Denial::from_error(&error));
         let catch_up = process.cache.catch_up(&self.store, now);
@@ -224,16 +253,37 @@ impl Verifier {
             found
         };
         let found = found.map_err(failed)?;
-        let mut found = found.filter(|found| belongs(found, tenant, format, &parts)).ok_or_else(invalid)?;
+        let found = found.filter(|found| belongs(found, tenant, format, &parts)).ok_or_else(invalid)?;
+        let presented = SecretOf { lookup: parts.lookup, secret: parts.secret, text: None };
+        let key = self.admit(process, found, presented, matched, generation, now).await?;
+        Ok(self.judge(process, key, context, self.clock.coarse_now()))
+    }
+
+    /// Verifies the secret of a key that was read from the store, and caches both.
+    async fn admit(
+        &self,
+        process: &ProcessState,
+        mut found: LookupResult,
+        presented: SecretOf<'_>,
+        matched: MatchedText<'_>,
+        generation: Generation,
+        now: Millis,
+    ) -> Result<Arc<CachedKey>, Box<Denial>> {
         let is_known = process.cache.is_verified(matched, &found.secret.verifier);
-        self.check_secret(process, &found, &parts, is_known).await?;
+        self.check_secret(process, &found, presented, is_known).await?;
         let budgets = self.budgets_of(process, &found.view.key);
         let integer_ids = self.store.info().integer_ids;
         let verifier = std::mem::take(&mut found.secret.verifier);
         let key = CachedKey::new(found, &self.accepted, budgets, integer_ids, now);
         let key = Arc::new(key.after(process.cache.last_read(matched).as_deref()));
         process.cache.insert(matched, &verifier, (generation, Arc::clone(&key)));
-        Ok(self.judge(process, key, context, self.clock.coarse_now()))
+        Ok(key)
+    }
+
+    /// Learns at once of the formats of keys that this process has imported. If the store does not answer, a later
+    /// verification learns of them.
+    pub(crate) async fn learn_imported_formats(&self) {
+        let _ = self.runtime.process().cache.catch_up(&self.store, self.clock.now()).await;
     }
 
     /// Refuses a request that is a mistake of the host, before anything is read.
@@ -256,15 +306,16 @@ impl Verifier {
         &self,
         process: &ProcessState,
         found: &LookupResult,
-        parts: &KeyParts<'_>,
+        presented: SecretOf<'_>,
         is_known: bool,
     ) -> Result<(), Box<Denial>> {
         let stored = StoredVerifier::parse(&found.secret.verifier).ok_or_else(unusable)?;
         let secret = BoundSecret {
             environment: found.view.key.environment.clone(),
             key_id: found.view.key.id.clone(),
-            lookup: parts.lookup.to_owned(),
-            secret: zeroize::Zeroizing::new(parts.secret.to_owned()),
+            lookup: presented.lookup.to_owned(),
+            secret: Zeroizing::new(presented.secret.to_owned()),
+            text: presented.text,
         };
         if let Some(filter) = found.secret.filter.as_deref().filter(|_| !is_known) {
             let expected = secret.filter(&self.store.info().filter_key);
@@ -289,7 +340,7 @@ impl Verifier {
             SecretCheck::Mismatch => return Err(invalid()),
             SecretCheck::Unusable => return Err(unusable()),
         }
-        if self.hasher.is_retired(&stored) {
+        if self.hasher.is_retired(&stored, &secret) {
             let verifier = &found.secret.verifier;
             process.upgrades.start(&self.slow, &process.hash_memory, &self.hasher, &self.store, secret, verifier);
         }

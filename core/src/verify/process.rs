@@ -13,7 +13,7 @@ use crate::fork::PerProcess;
 use crate::key::Formats;
 use crate::lifecycle::ENDED;
 use crate::limit::{AnyLimiter, LimiterSettings};
-use crate::store::AnyStore;
+use crate::store::{AnyStore, Store};
 use crate::usage::{EndedGraces, Metered, Usage};
 
 /// The state of an engine that lives in memory.
@@ -59,7 +59,7 @@ impl Runtime {
             let graces = Arc::<EndedGraces>::default();
             let usage = || Usage::new(Arc::clone(&store), clock.clone(), Arc::clone(&graces), events.clone());
             ProcessState {
-                cache: VerificationCache::new(starts, capacity),
+                cache: VerificationCache::new(starts, &store.info().imported_formats, capacity),
                 limiter: AnyLimiter::new(limiter.clone()),
                 quotas: Quotas::new(Arc::clone(&store), clock.clone()),
                 hash_memory: MemoryBudget::default(),

@@ -7,6 +7,7 @@ mod concurrency;
 mod events;
 mod freshness;
 mod hot;
+mod imports;
 mod kill;
 mod layering;
 mod limiters;

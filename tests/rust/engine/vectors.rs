@@ -205,7 +205,7 @@ fn every_vector_holds() {
     faults.extend(run("key", &case::file("key").tests, |it: &KeyCase| &it.id, |it| key(&mut shared, it)));
     faults.extend(run("hash", &case::file("hash").tests, |it: &HashCase| &it.id, hash));
     faults.extend(run("scope", &case::file("scope").tests, |it: &ScopeCase| &it.id, |it| scope(&mut shared, it)));
-    for name in ["scenario", "limit", "quota", "meter"] {
+    for name in ["scenario", "import", "limit", "quota", "meter"] {
         faults.extend(run(name, &case::file(name).tests, |it: &Scenario| &it.id, scenario));
     }
     faults.extend(run("errors", &case::file("errors").tests, |it: &CodeCase| &it.id, code));
@@ -218,7 +218,7 @@ fn every_vector_holds() {
     // The tests of the HTTP layer and of the program run these.
     let of_others = ["cli.json", "http.json", "receipt.json"];
     let manifest: Vec<_> = case::manifest().into_iter().filter(|it| !of_others.contains(&it.0.as_str())).collect();
-    assert_eq!(manifest.len(), 10, "the manifest names a file that is not run");
+    assert_eq!(manifest.len(), 11, "the manifest names a file that is not run");
     let counts: Vec<String> =
         manifest.iter().map(|(name, count)| format!("{} {count}", name.trim_end_matches(".json"))).collect();
     // Past the capture of the test harness: the one line that says what was run.

@@ -3,8 +3,8 @@
 use keywright::blocking::{Audit, Keys, Keywright};
 use keywright::ffi::{FromFields, Value, read_key_id, read_org_id, read_prune_before};
 use keywright::{
-    Attestation, Change, Credit, Decision, Denial, Error, IssuedKey, KeyUpdate, ListAudit, ListKeys, ListOrgs, NewKey,
-    OrgUpdate, Presented, Request, Rotation,
+    Attestation, Change, Credit, Decision, Denial, Error, HashedImport, IssuedKey, KeyUpdate, ListAudit, ListKeys,
+    ListOrgs, NewKey, OrgUpdate, Presented, Request, Rotation,
 };
 use serde_json::Value as Json;
 
@@ -53,6 +53,7 @@ fn call(kw: &Keywright, step: &Step, saved: &Saved) -> Result<Outcome, Outcome> 
         "keys.credit" => json(keys(kw, step)?.credit(id()?, Credit::read(given())?)?),
         "keys.attest" => json(keys(kw, step)?.attest(id()?, Attestation::read(given())?)?),
         "keys.agents" => json(keys(kw, step)?.agents(id()?)?),
+        "keys.import_hashed" => json(keys(kw, step)?.import_hashed(HashedImport::read(given())?)?),
         "orgs.get" => json(kw.orgs().get(&first().into_text("id")?)?),
         "orgs.list" => json(kw.orgs().list(ListOrgs::read(given())?)?),
         "orgs.update" => json(kw.orgs().update(&first().into_text("id")?, OrgUpdate::read(given())?)?),

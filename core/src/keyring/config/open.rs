@@ -35,6 +35,7 @@ impl CheckedConfig {
             filter_key: entropy::bytes()?,
             cursor_key: entropy::bytes()?,
             created_at: now,
+            imported_formats: String::new(),
         };
         let health = Arc::clone(&self.health);
         let store = AnyStore::open(&self.url, self.store_settings(new_database))?;

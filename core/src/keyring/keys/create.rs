@@ -123,7 +123,7 @@ impl Engine {
     }
 
     /// Returns a UUID version 7, or a random integer in 1..2^53, which every JSON reader keeps exact.
-    fn new_id(&self, now: Millis) -> Result<String, Error> {
+    pub(super) fn new_id(&self, now: Millis) -> Result<String, Error> {
         if !self.integer_ids() {
             let random = entropy::bytes()?;
             return Ok(uuid::Builder::from_unix_timestamp_millis(now.unsigned_abs(), &random).into_uuid().to_string());
@@ -141,6 +141,7 @@ impl Engine {
             key_id: key_id.to_owned(),
             lookup: lookup.clone(),
             secret,
+            text: None,
         };
         let verifier = if self.verifier.hasher.makes_slow() {
             let (hasher, bound) = (Arc::clone(&self.verifier.hasher), bound.clone());

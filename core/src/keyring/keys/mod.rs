@@ -13,6 +13,7 @@ use crate::store::{ChangeKey, KeyEdit, KeyFilter, KeyRow, KeyRule, KeyView, Page
 mod create;
 mod credit;
 mod end;
+mod import;
 mod rotate;
 mod update;
 

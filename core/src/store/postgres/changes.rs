@@ -1,6 +1,6 @@
 //! The changes since a cursor in the sequence that the triggers raise.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use tokio_postgres::Row;
 
@@ -30,12 +30,12 @@ static SELECT_GENERATION: LazyLock<String> = LazyLock::new(|| format!("SELECT {}
 
 static SINCE: LazyLock<String> = LazyLock::new(|| since_parameter(1));
 
-/// The statement that reads the changes after the number in a parameter. The first row is the cursor; each further one is a
-/// changed row. One statement reads one snapshot.
+/// The statement that reads the changes after the number in a parameter. The first row has the formats of imported keys and the
+/// cursor; each further one is a changed row. One statement reads one snapshot.
 pub(super) fn since_parameter(number: usize) -> String {
     let (generation, limit) = (&*GENERATION, MAX_NAMED + 1);
     format!(
-        "SELECT 'cursor', NULL, seq, deleted_seq, {generation} FROM keywright.meta \
+        "SELECT 'cursor', imported_formats, seq, deleted_seq, {generation} FROM keywright.meta \
          UNION ALL (SELECT 'key', id, NULL, NULL, NULL FROM keywright.keys WHERE changed_seq > ${number} LIMIT {limit}) \
          UNION ALL (SELECT 'key', key_id, NULL, NULL, NULL FROM keywright.secrets WHERE changed_seq > ${number} LIMIT {limit}) \
          UNION ALL (SELECT 'org', id, NULL, NULL, NULL FROM keywright.orgs WHERE changed_seq > ${number} LIMIT {limit})"
@@ -66,7 +66,8 @@ pub(super) fn read_since(rows: &[Row], after: Option<ChangeCursor>) -> Result<Ch
         changes.cursor.generation == after.generation && changes.cursor.seq >= after.seq && deleted_seq <= after.seq
     });
     // On the first call, after a deleted row, which has no name here, and in another database, everything may have changed.
-    Ok(if is_complete { changes } else { Changes { cursor: changes.cursor, all: true, ..Changes::default() } })
+    let Changes { cursor, .. } = changes;
+    Ok(if is_complete { changes } else { Changes { cursor, all: true, keys: Vec::new(), orgs: Vec::new(), ..changes } })
 }
 
 /// The rows that changed after a cursor.
@@ -81,9 +82,10 @@ struct ChangedRows {
 
 fn read(rows: &[Row]) -> Result<ChangedRows, Error> {
     let (first, rows) = rows.split_first().ok_or_else(foreign_row)?;
-    let mut first = PgColumns::at(first, 2);
+    let mut first = PgColumns::at(first, 1);
+    let imported_formats = Some(Arc::from(first.next::<&str>()?));
     let (seq, deleted_seq, generation): (i64, i64, i64) = (first.next()?, first.next()?, first.next()?);
-    let mut changes = Changes { cursor: ChangeCursor { seq, generation }, ..Changes::default() };
+    let mut changes = Changes { cursor: ChangeCursor { seq, generation }, imported_formats, ..Changes::default() };
     for row in rows {
         let mut columns = PgColumns::at(row, 0);
         match columns.next()? {

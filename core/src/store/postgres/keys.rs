@@ -57,7 +57,13 @@ fn views(condition: &str) -> String {
 static GET: LazyLock<String> = LazyLock::new(|| views("k.id = $2"));
 
 static BY_PREFIX: LazyLock<String> = LazyLock::new(|| {
-    views("k.id IN (SELECT p.key_id FROM keywright.secrets p WHERE p.lookup = ANY ($2) AND p.prefix = $3)")
+    // Several imported keys may share a prefix, which then finds none of them.
+    views(
+        "k.id IN (SELECT p.key_id FROM keywright.secrets p WHERE p.lookup = ANY ($2) AND p.prefix = $3 \
+         UNION ALL SELECT min(i.key_id) FROM keywright.secrets i JOIN keywright.keys o ON o.id = i.key_id \
+           WHERE left(i.format, 1) = '~' AND i.prefix = $3 AND ($4 IS NULL OR o.org = $4) \
+           HAVING count(DISTINCT i.key_id) = 1)",
+    )
 });
 
 /// The keys that descend from a key, as rows of `child`.
@@ -71,14 +77,14 @@ static REVOKED_WITH: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Walks the index of tags from one to the next, so that a million rows under one pepper cost one step. A tag is the start
-/// of a verifier, which names its scheme and pepper. Each slow verifier has its own tag, with the start of its salt. One step
-/// skips them all.
+/// of a verifier, which names its scheme and pepper. Each slow verifier has its own tag, with the start of its salt, and each
+/// imported one. One step skips them all.
 static PEPPERS: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH RECURSIVE tags (tag) AS (\
            SELECT min(left(verifier, {TAG})) FROM keywright.secrets \
            UNION ALL SELECT (SELECT min(left(s.verifier, {TAG})) FROM keywright.secrets s WHERE left(s.verifier, {TAG}) > \
-             CASE WHEN tags.tag LIKE '$argon2%' THEN '$argon2~' ELSE tags.tag END) \
+             CASE WHEN tags.tag LIKE '$argon2%' THEN '$argon2~' WHEN tags.tag LIKE '$import%' THEN '$import~' ELSE tags.tag END) \
            FROM tags WHERE tags.tag IS NOT NULL) \
          SELECT tag FROM tags WHERE tag IS NOT NULL AND EXISTS (\
            SELECT 1 FROM keywright.secrets s JOIN keywright.keys k ON k.id = s.key_id \
@@ -150,7 +156,8 @@ pub(super) async fn by_prefix(on: &Pool, tenant: &Tenant, prefix: &str, now: Mil
     if is_unstorable(prefix) {
         return Ok(None);
     }
-    let values = vec![SqlValue::time(now), SqlValue::Texts(possible_lookups(prefix).collect()), prefix.into()];
+    let lookups = SqlValue::Texts(possible_lookups(prefix).collect());
+    let values = vec![SqlValue::time(now), lookups, prefix.into(), tenant.org().into()];
     one(on, tenant, &Query { sql: &BY_PREFIX, values }).await
 }
 

@@ -9,6 +9,7 @@ mod copy;
 mod error;
 pub(crate) mod freshness;
 mod idempotency;
+mod imports;
 mod key_edits;
 mod keys;
 mod lineage;

@@ -18,11 +18,12 @@ struct PostgresMigration {
     oldest_reader: i64,
 }
 
-const MIGRATIONS: [PostgresMigration; 4] = [
+const MIGRATIONS: [PostgresMigration; 5] = [
     PostgresMigration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 },
     PostgresMigration { sql: include_str!("migrations/0002_usage_flushes.sql"), oldest_reader: 1 },
     PostgresMigration { sql: include_str!("migrations/0003_budgets.sql"), oldest_reader: 1 },
     PostgresMigration { sql: include_str!("migrations/0004_quotas.sql"), oldest_reader: 1 },
+    PostgresMigration { sql: include_str!("migrations/0005_imports.sql"), oldest_reader: 1 },
 ];
 
 /// The newest schema this release writes.
@@ -48,7 +49,7 @@ const RIGHTS: &str = "SELECT current_database()::text, has_database_privilege(cu
 
 const VERSION: &str = "SELECT schema, oldest_reader FROM keywright.meta";
 
-const INFO: &str = "SELECT id_style, filter_key, cursor_key, created_at FROM keywright.meta";
+const INFO: &str = "SELECT id_style, filter_key, cursor_key, created_at, imported_formats FROM keywright.meta";
 
 const FIRST_ROW: &str = "INSERT INTO keywright.meta \
     (one, schema, oldest_reader, seq, deleted_seq, id_style, filter_key, cursor_key, created_at) \
@@ -208,6 +209,7 @@ async fn info(on: &Connection) -> Result<DatabaseInfo, Error> {
         filter_key: columns.digest()?,
         cursor_key: columns.digest()?,
         created_at: columns.time()?,
+        imported_formats: columns.next()?,
     })
 }
 

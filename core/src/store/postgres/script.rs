@@ -7,11 +7,11 @@ use tokio_postgres::Row;
 
 use super::connection::Query;
 use super::rows::{key_values, secret_values};
-use super::{audit, idempotency, key_edits, keys, orgs, quotas};
+use super::{audit, idempotency, imports, key_edits, keys, orgs, quotas, usage};
 use crate::error::Error;
 use crate::lifecycle::ENDED;
 use crate::store::rows::{OrgRow, foreign_row};
-use crate::store::script::{ChainEnd, Reads, RequestRows, Rows, Write};
+use crate::store::script::{ChainEnd, ImportRows, Reads, RequestRows, Rows, Write};
 
 /// The answers to the statements of a pipeline, in their order.
 pub(super) type Answers = vec::IntoIter<Vec<Row>>;
@@ -79,7 +79,7 @@ fn next(answers: &mut Answers) -> Result<Vec<Row>, Error> {
 
 /// The statements that read the other rows of a script, whose answers [`rows`] takes in the same order.
 pub(super) fn queries(reads: Reads<'_>) -> Vec<Query<'_>> {
-    let Reads { ordered: _, key, new_key: _, org: _, revoked_org, authority, request, former, prune } = reads;
+    let Reads { ordered: _, key, new_key: _, org: _, revoked_org, authority, request, former, prune, import } = reads;
     let mut queries = Vec::new();
     queries.extend(key.into_iter().flat_map(|id| [keys::get_query(id, ENDED), key_edits::restrictions(id)]));
     queries.extend(revoked_org.map(orgs::unrevoked));
@@ -87,6 +87,7 @@ pub(super) fn queries(reads: Reads<'_>) -> Vec<Query<'_>> {
     queries.extend(request.map(idempotency::get_query));
     queries.extend((!former.is_empty()).then(|| key_edits::former(former)));
     queries.extend(prune.map(audit::prunable));
+    queries.extend(import.into_iter().flat_map(imports::queries));
     queries
 }
 
@@ -98,7 +99,7 @@ pub(super) fn rows(
     answers: &mut Answers,
 ) -> Result<Rows, Error> {
     let mut next = || next(answers);
-    let Reads { ordered: _, key, new_key, org, revoked_org, authority, request, former, prune } = reads;
+    let Reads { ordered: _, key, new_key, org, revoked_org, authority, request, former, prune, import } = reads;
     Ok(Rows {
         chain_end,
         key: key.map_or(Ok(None), |_| key_edits::read_locked(&next()?, &next()?))?,
@@ -114,6 +115,8 @@ pub(super) fn rows(
             next()?.iter().map(key_edits::read_former).collect::<Result<_, _>>()?
         },
         prunable: prune.map_or(Ok(None), |_| next()?.first().map(audit::read_prunable).transpose())?,
+        import: import
+            .map_or_else(|| Ok(ImportRows::default()), |_| imports::read([next()?, next()?, next()?, next()?]))?,
     })
 }
 
@@ -126,13 +129,14 @@ pub(super) fn one<T: for<'a> tokio_postgres::types::FromSql<'a>>(rows: &[Row]) -
 /// refer to.
 pub(super) fn statements<'a>(writes: impl Iterator<Item = &'a Write>) -> Result<Vec<Query<'a>>, Error> {
     let (mut statements, mut others) = (Vec::new(), Vec::new());
-    let (mut keys, mut secrets, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut keys, mut secrets, mut entries, mut counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for write in writes {
         match write {
             Write::InsertOrg(org) => statements.push(orgs::insert(org)),
             Write::InsertKey(key) => keys.push(key_values(key)?),
             Write::InsertSecret { key_id, secret } => secrets.push(secret_values(key_id, secret)),
             Write::AppendAudit(row) => entries.push(audit::values(row)),
+            Write::InsertCounts { key_id, lookup, counts: of } => counts.extend(usage::values(key_id, lookup, *of)),
             Write::UpdateOrg(org) => others.push(orgs::update(org)),
             Write::UpdateKey(key) => others.push(key_edits::update_key(key)?),
             Write::RevokeKeys { org, at, reason } => others.push(orgs::revoke_keys(org, *at, reason.as_deref())),
@@ -156,6 +160,7 @@ pub(super) fn statements<'a>(writes: impl Iterator<Item = &'a Write>) -> Result<
     }
     statements.extend(key_edits::INSERT_KEYS.queries(keys));
     statements.extend(key_edits::INSERT_SECRETS.queries(secrets));
+    statements.extend(usage::INSERT.queries(counts));
     statements.extend(others);
     statements.extend(audit::INSERT.queries(entries));
     Ok(statements)

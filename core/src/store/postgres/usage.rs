@@ -7,7 +7,7 @@ use super::changes;
 use super::connection::Query;
 use super::pool::Pool;
 use super::rows::read_counts;
-use super::table::{POSTGRES, PgColumns};
+use super::table::{InsertStatements, POSTGRES, PgColumns};
 use super::value::SqlValue;
 use crate::clock::{DAY, Millis, time};
 use crate::error::Error;
@@ -64,6 +64,8 @@ static ADD_COUNTS: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+pub(super) static INSERT: LazyLock<InsertStatements> = LazyLock::new(|| InsertStatements::new(&USAGE));
+
 static GET_AGENTS: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM keywright.agents a WHERE a.key_id = $1", AGENTS.select(&POSTGRES, "a")));
 
@@ -88,6 +90,20 @@ pub(super) fn add(flush: FlushId, used: &[UsageDelta], now: Millis, after: i64) 
     let integer = |it| SqlValue::Integer(Some(it));
     let rest = vec![flush.meters.to_vec().into(), integer(flush.number), SqlValue::time(now), integer(after)];
     Some(Query { sql: &ADD_COUNTS, values: [columns(&usage), columns(&of_agents), rest].concat() })
+}
+
+/// The rows of the counters of a new secret and its key, in the order of [`USAGE`].
+pub(super) fn values<'a>(key_id: &'a str, lookup: &'a str, counts: Counts) -> [[SqlValue<'a>; USAGE.len()]; 2] {
+    let Counts { usage_count, denied_count, last_used_at } = counts;
+    [ALL, lookup].map(|lookup| {
+        [
+            key_id.into(),
+            lookup.into(),
+            SqlValue::unsigned(usage_count),
+            SqlValue::unsigned(denied_count),
+            SqlValue::optional_time(last_used_at),
+        ]
+    })
 }
 
 /// The statement that forgets the flushes of engines that have ended.

@@ -60,6 +60,8 @@ struct WatcherState {
     runs: bool,
     closed: bool,
     listener: ListenState,
+    /// As the last answer had them.
+    imported_formats: Option<Arc<str>>,
 }
 
 enum ListenState {
@@ -96,6 +98,7 @@ impl Watcher {
             runs: false,
             closed: false,
             listener: ListenState::None,
+            imported_formats: None,
         };
         Arc::new(Self {
             pool,
@@ -153,7 +156,8 @@ impl Watcher {
     pub(super) fn changes(&self, after: Option<ChangeCursor>) -> Changes {
         let mut state = lock(&self.state);
         let cursor = ChangeCursor { seq: state.position, generation: 0 };
-        let mut changes = Changes { cursor, ..Changes::default() };
+        let imported_formats = state.imported_formats.clone();
+        let mut changes = Changes { cursor, imported_formats, ..Changes::default() };
         let Some(after) = after else { return Changes { all: true, ..changes } };
         while state.waiting.front().is_some_and(|(position, _)| *position <= after.seq) {
             state.waiting.pop_front();
@@ -181,10 +185,21 @@ impl Watcher {
     /// Takes the changes of a commit of this process, before the call returns that made them.
     pub(super) fn committed(&self, announced: AnnouncedChanges) {
         let mut state = lock(&self.state);
+        self.note_formats(&mut state, &announced.changes);
         let invalidation = state.protocol.committed(announced);
         self.invalidate(&mut state, invalidation);
         drop(state);
         self.wake.notify_one();
+    }
+
+    /// Makes memory outdated if there are other formats of imported keys.
+    fn note_formats(&self, state: &mut WatcherState, changes: &Changes) {
+        if let Some(formats) = &changes.imported_formats
+            && state.imported_formats.as_ref() != Some(formats)
+        {
+            state.imported_formats = Some(Arc::clone(formats));
+            self.stamp.fetch_add(1, Ordering::Release);
+        }
     }
 
     fn invalidate(&self, state: &mut WatcherState, invalidation: Invalidation) {
@@ -241,6 +256,7 @@ impl Watcher {
     /// Takes the answer to a query, and lets those go on who wait for one.
     pub(super) fn take_answer(self: &Arc<Self>, query: &ConfirmationQuery, changes: Changes) {
         let mut state = lock(&self.state);
+        self.note_formats(&mut state, &changes);
         let invalidation = state.protocol.answered(query, changes);
         self.invalidate(&mut state, invalidation);
         self.fresh_until.store(state.protocol.fresh_until().unwrap_or(0), Ordering::Release);
@@ -340,7 +356,8 @@ impl Watcher {
         let mut state = lock(&self.state);
         match told {
             Some((Notification { seq, all, keys, orgs }, generation)) => {
-                let changes = Changes { cursor: ChangeCursor { seq, generation }, keys, orgs, all };
+                let cursor = ChangeCursor { seq, generation };
+                let changes = Changes { cursor, keys, orgs, all, imported_formats: None };
                 let invalidation = state.protocol.notified(AnnouncedChanges { first: seq, changes });
                 self.invalidate(&mut state, invalidation);
             }

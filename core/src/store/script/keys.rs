@@ -62,7 +62,7 @@ impl TransactionScript for CreateKey {
         check_caller(&self.audit, &self.authority, org_disabled, rows.authority)?;
         let mut writes = Vec::new();
         if rows.org.is_none() {
-            writes.extend(self.first_of_org(chain));
+            writes.extend(new_org(&self.key.org, &self.audit, chain));
         }
         writes.extend([
             Write::InsertKey(self.key.clone()),
@@ -73,29 +73,20 @@ impl TransactionScript for CreateKey {
     }
 }
 
-impl CreateKey {
-    /// Creates the org of its first key.
-    fn first_of_org(&self, chain: &mut Chain) -> [Write; 2] {
-        let AuditDraft { at, actor, .. } = &self.audit;
-        let org = OrgRow {
-            id: self.key.org.clone(),
-            networks: None,
-            created_at: *at,
-            updated_at: *at,
-            disabled_at: None,
-            reason: None,
-        };
-        let audit = AuditDraft {
-            at: *at,
-            org: Some(org.id.clone()),
-            actor: actor.clone(),
-            action: "org.create",
-            target: Some(org.id.clone()),
-            reason: None,
-            details: serde_json::Map::new(),
-        };
-        [Write::InsertOrg(org), Write::AppendAudit(chain.append(&audit))]
-    }
+/// Creates the org of its first key, whose entry in the audit is given.
+pub(super) fn new_org(id: &str, AuditDraft { at, actor, .. }: &AuditDraft, chain: &mut Chain) -> [Write; 2] {
+    let org =
+        OrgRow { id: id.to_owned(), networks: None, created_at: *at, updated_at: *at, disabled_at: None, reason: None };
+    let audit = AuditDraft {
+        at: *at,
+        org: Some(org.id.clone()),
+        actor: actor.clone(),
+        action: "org.create",
+        target: Some(org.id.clone()),
+        reason: None,
+        details: serde_json::Map::new(),
+    };
+    [Write::InsertOrg(org), Write::AppendAudit(chain.append(&audit))]
 }
 
 impl ChangeScript for CreateKey {

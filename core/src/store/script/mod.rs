@@ -3,6 +3,7 @@
 //! takes few round trips. It may run a script again: after a failure of serialization, or when the connection was lost.
 
 mod audit;
+mod import;
 mod keys;
 mod orgs;
 mod quotas;
@@ -11,10 +12,14 @@ mod requests;
 mod write;
 
 pub(crate) use self::audit::{AuditKey, Chain, PruneAudit};
+pub(crate) use self::import::{ImportKeys, Imported, NewImport, RefusedImport};
 pub(crate) use self::keys::{AppendAudit, ChangeKey, CreateKey, EndGraces, KeyEdit, KeyRule, ReplaceVerifier};
 pub(crate) use self::orgs::{ChangeOrg, OrgEdit, RevokeKeys};
 pub(crate) use self::quotas::CreditBalance;
-pub(crate) use self::reads::{ChainEnd, FormerSecret, LockedKey, PrunableAudit, Reads, RequestId, RequestRows, Rows};
+pub(crate) use self::reads::{
+    ChainEnd, FormerSecret, FoundLookup, ImportReads, ImportRows, LockedKey, PrunableAudit, Reads, RequestId,
+    RequestRows, Rows,
+};
 pub(crate) use self::requests::{BeginRequest, FinishRequest, Once};
 pub(crate) use self::write::{RequestState, Write};
 
@@ -26,6 +31,11 @@ pub(crate) trait TransactionScript: Send + Sync + 'static {
 
     /// The rows that the script needs.
     fn reads(&self) -> Reads<'_>;
+
+    /// Whether it writes many rows.
+    fn is_large(&self) -> bool {
+        false
+    }
 
     /// Decides on the rows. If this fails, nothing is written.
     fn decide(&self, rows: Rows, chain: &mut Chain) -> Result<Decided<Self::Outcome>, Error>;

@@ -1,5 +1,7 @@
 //! The rows that a script reads.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::audit::AuditHash;
 use crate::clock::Millis;
 use crate::idempotency::{IdempotentRequest, MAX_REQUESTS_PER_CALLER, RequestLease, RequestOutcome, StoredOutcome};
@@ -30,6 +32,16 @@ pub(crate) struct Reads<'a> {
     pub(crate) former: &'a [String],
     /// The time before which audit entries are to be deleted.
     pub(crate) prune: Option<Millis>,
+    /// Keys that are to be imported.
+    pub(crate) import: Option<ImportReads<'a>>,
+}
+
+/// The ids, lookups and orgs of keys that are to be imported.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ImportReads<'a> {
+    pub(crate) ids: &'a [String],
+    pub(crate) lookups: &'a [String],
+    pub(crate) orgs: &'a [String],
 }
 
 /// The rows that were found.
@@ -48,6 +60,26 @@ pub(crate) struct Rows {
     pub(crate) former: Vec<FormerSecret>,
     /// `None` if no entry was made before the time.
     pub(crate) prunable: Option<PrunableAudit>,
+    pub(crate) import: ImportRows,
+}
+
+/// The rows that are there already of keys to import.
+#[derive(Debug, Default)]
+pub(crate) struct ImportRows {
+    /// By lookup.
+    pub(crate) lookups: HashMap<String, FoundLookup>,
+    pub(crate) ids: HashSet<String>,
+    pub(crate) orgs: Vec<OrgRow>,
+    /// The formats of imported keys, one on each line.
+    pub(crate) formats: String,
+}
+
+/// A secret with the lookup of a key to import.
+#[derive(Debug)]
+pub(crate) struct FoundLookup {
+    pub(crate) key_id: String,
+    pub(crate) org: String,
+    pub(crate) verifier: String,
 }
 
 /// The last entry of the audit chain; 0 and [`GENESIS_HASH`](crate::audit::GENESIS_HASH) in an empty one.

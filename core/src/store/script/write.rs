@@ -4,7 +4,7 @@ use crate::clock::Millis;
 use crate::idempotency::{IdempotentRequest, RequestLease, StoredResponse};
 use crate::lifecycle::SecretLifetime;
 use crate::store::key::KeyRow;
-use crate::store::rows::{AuditRow, OrgRow, QuotaId, SecretRow};
+use crate::store::rows::{AuditRow, Counts, OrgRow, QuotaId, SecretRow};
 
 /// One change of the tables. Triggers of the database stamp the rows of keys, secrets and orgs, revoke the descendants of a
 /// revoked key, and refuse to take back a revocation or the end of a grace.
@@ -23,6 +23,12 @@ pub(crate) enum Write {
     InsertSecret {
         key_id: String,
         secret: SecretRow,
+    },
+    /// Inserts the counters of a new secret and its key.
+    InsertCounts {
+        key_id: String,
+        lookup: String,
+        counts: Counts,
     },
     /// Sets the end of the grace of a secret.
     EndSecret(SecretLifetime),

@@ -1,5 +1,7 @@
 //! The changes since a cursor in the sequence that the triggers raise.
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
 
 use crate::error::Error;
@@ -11,10 +13,12 @@ const MAX_NAMED: usize = 1_000;
 pub(super) fn since(on: &Connection, after: Option<ChangeCursor>) -> Result<Changes, Error> {
     let snapshot = on.unchecked_transaction()?;
     // Restoring a copy through SQLite raises the version of the schema, as VACUUM does. So it serves as the generation.
-    let (cursor, deleted): (ChangeCursor, i64) = snapshot
-        .prepare_cached("SELECT seq, schema_version, deleted_seq FROM meta, pragma_schema_version")?
-        .query_row([], |row| Ok((ChangeCursor { seq: row.get(0)?, generation: row.get(1)? }, row.get(2)?)))?;
-    let mut changes = Changes { cursor, ..Changes::default() };
+    let (cursor, deleted, formats): (ChangeCursor, i64, Arc<str>) = snapshot
+        .prepare_cached("SELECT seq, schema_version, deleted_seq, imported_formats FROM meta, pragma_schema_version")?
+        .query_row([], |row| {
+            Ok((ChangeCursor { seq: row.get(0)?, generation: row.get(1)? }, row.get(2)?, row.get(3)?))
+        })?;
+    let mut changes = Changes { cursor, imported_formats: Some(formats), ..Changes::default() };
     match after {
         Some(after) if cursor == after => {}
         Some(after) if cursor.generation == after.generation && cursor.seq > after.seq && deleted <= after.seq => {

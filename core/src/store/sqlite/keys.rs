@@ -97,7 +97,22 @@ pub(super) fn by_prefix(on: &Connection, tenant: &Tenant, prefix: &str, now: Mil
         .prepare_cached("SELECT key_id FROM secrets WHERE lookup IN (SELECT value FROM json_each(?1)) AND prefix = ?2")?
         .query_row(params![lookups, prefix], |row| row.get(0))
         .optional()?;
+    let id = id.map_or_else(|| imported_by_prefix(on, tenant, prefix), |id| Ok(Some(id)))?;
     id.map_or(Ok(None), |id| get(on, tenant, &id, now))
+}
+
+/// The imported key of a prefix, which several may share: `None` unless it is the only one.
+fn imported_by_prefix(on: &Connection, tenant: &Tenant, prefix: &str) -> Result<Option<String>, Error> {
+    let only = on
+        .prepare_cached(
+            "SELECT min(s.key_id), count(DISTINCT s.key_id) FROM secrets s JOIN keys k ON k.id = s.key_id \
+             WHERE substr(s.format, 1, 1) = '~' AND s.prefix = ?1 AND (?2 IS NULL OR k.org = ?2)",
+        )?
+        .query_row(params![prefix, tenant.org()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match only {
+        (id, 1) => id,
+        (_, _) => None::<String>,
+    })
 }
 
 pub(super) fn list(
@@ -192,8 +207,9 @@ pub(super) fn peppers(on: &Connection, now: Millis) -> Result<Vec<String>, Error
         {
             out.push(pepper.to_owned());
         }
-        // Each slow verifier has its own tag, with the start of its salt. One step skips them all.
-        tag = if found.starts_with("$argon2") { "$argon2~".to_owned() } else { found };
+        // Each slow verifier has its own tag, with the start of its salt, and each imported one. One step skips them all.
+        let many = ["$argon2", "$import"].into_iter().find(|start| found.starts_with(start));
+        tag = many.map_or(found, |start| format!("{start}~"));
     }
     Ok(out)
 }

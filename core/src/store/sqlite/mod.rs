@@ -11,6 +11,7 @@ mod copy;
 mod error;
 pub(super) mod files;
 mod idempotency;
+mod imports;
 mod key_edits;
 mod keys;
 mod lock_wait;
@@ -211,7 +212,8 @@ impl Store for Sqlite {
 
     async fn run<S: TransactionScript>(&self, script: S) -> Result<S::Outcome, Error> {
         let audit_key = self.audit_key.clone();
-        self.write(WriteSize::Small, move |on| script::run(on, &script, &audit_key)).await
+        let size = if script.is_large() { WriteSize::Large } else { WriteSize::Small };
+        self.write(size, move |on| script::run(on, &script, &audit_key)).await
     }
 
     async fn add_counts(&self, _: FlushId, used: Arc<[UsageDelta]>, now: Millis) -> Result<(), Error> {

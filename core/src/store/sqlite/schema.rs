@@ -16,7 +16,7 @@ struct Migration {
     oldest_reader: i64,
 }
 
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 11] = [
     Migration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0002_limits.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0003_usage.sql"), oldest_reader: 1 },
@@ -27,6 +27,7 @@ const MIGRATIONS: [Migration; 10] = [
     Migration { sql: include_str!("migrations/0008_idempotency_callers.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0009_description.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0010_quotas.sql"), oldest_reader: 1 },
+    Migration { sql: include_str!("migrations/0011_imports.sql"), oldest_reader: 1 },
 ];
 
 /// The newest schema this release writes.
@@ -159,9 +160,11 @@ fn info(connection: &Connection) -> Result<DatabaseInfo, Error> {
             filter_key: row.get(1)?,
             cursor_key: row.get(2)?,
             created_at: row.get(3)?,
+            imported_formats: row.get(4)?,
         })
     };
-    Ok(connection.query_row("SELECT id_style, filter_key, cursor_key, created_at FROM meta", [], read)?)
+    let sql = "SELECT id_style, filter_key, cursor_key, created_at, imported_formats FROM meta";
+    Ok(connection.query_row(sql, [], read)?)
 }
 
 fn id_style(info: &DatabaseInfo) -> &'static str {

@@ -2,10 +2,10 @@
 
 use rusqlite::Connection;
 
-use super::{audit, idempotency, key_edits, keys, orgs, quotas};
+use super::{audit, idempotency, imports, key_edits, keys, orgs, quotas, usage};
 use crate::error::Error;
 use crate::lifecycle::ENDED;
-use crate::store::script::{AuditKey, Chain, Reads, RequestRows, Rows, TransactionScript, Write};
+use crate::store::script::{AuditKey, Chain, ImportRows, Reads, RequestRows, Rows, TransactionScript, Write};
 
 /// Runs a script in an open transaction.
 pub(super) fn run<S: TransactionScript>(
@@ -21,7 +21,7 @@ pub(super) fn run<S: TransactionScript>(
 }
 
 fn read(on: &Connection, reads: Reads<'_>) -> Result<Rows, Error> {
-    let Reads { ordered, key, new_key, org, revoked_org, authority, request, former, prune } = reads;
+    let Reads { ordered, key, new_key, org, revoked_org, authority, request, former, prune, import } = reads;
     Ok(Rows {
         chain_end: if ordered { audit::end(on)? } else { Default::default() },
         key: key.map_or(Ok(None), |id| key_edits::locked(on, id))?,
@@ -32,6 +32,7 @@ fn read(on: &Connection, reads: Reads<'_>) -> Result<Rows, Error> {
         request: request.map_or_else(|| Ok(RequestRows::default()), |id| idempotency::get(on, id))?,
         former: if former.is_empty() { Vec::new() } else { key_edits::former(on, former)? },
         prunable: prune.map_or(Ok(None), |before| audit::prunable(on, before))?,
+        import: import.map_or_else(|| Ok(ImportRows::default()), |import| imports::rows(on, import))?,
     })
 }
 
@@ -43,6 +44,7 @@ fn apply(on: &Connection, write: &Write) -> Result<(), Error> {
         Write::UpdateKey(key) => key_edits::update_key(on, key),
         Write::RevokeKeys { org, at, reason } => orgs::revoke_keys(on, org, *at, reason.as_deref()),
         Write::InsertSecret { key_id, secret } => key_edits::insert_secret(on, key_id, secret),
+        Write::InsertCounts { key_id, lookup, counts } => usage::insert(on, key_id, lookup, *counts),
         Write::EndSecret(lifetime) => key_edits::end_secret(on, lifetime),
         Write::ReplaceVerifier { lookup, from, to, filter } => {
             key_edits::replace_verifier(on, lookup, from, to, filter.as_deref())

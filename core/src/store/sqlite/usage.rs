@@ -34,6 +34,11 @@ pub(super) fn add(on: &Connection, used: &[UsageDelta]) -> Result<(), Error> {
     Ok(())
 }
 
+/// The counters of a new secret and its key.
+pub(super) fn insert(on: &Connection, key_id: &str, lookup: &str, counts: Counts) -> Result<(), Error> {
+    [ALL, lookup].into_iter().try_for_each(|lookup| add_counts(on, &ADD_USAGE, key_id, lookup, counts))
+}
+
 fn add_counts(on: &Connection, sql: &str, key_id: &str, name: &str, counts: Counts) -> Result<(), Error> {
     let Counts { usage_count, denied_count, last_used_at } = counts;
     let (usage_count, denied_count) = (integer(usage_count), integer(denied_count));

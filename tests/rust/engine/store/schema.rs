@@ -6,7 +6,7 @@ use keywright::{Error, KeyId, KeyUpdate, Limit, ListKeys, NewKey, UnavailableCau
 use keywright_tests::site::{Site, changes, create, verdict};
 
 /// The schema of this release.
-const NEWEST: i64 = 10;
+const NEWEST: i64 = 11;
 
 fn refused(site: &Site, read_only: bool) -> Error {
     Keywright::open(site.config().read_only(read_only)).err().unwrap()
@@ -52,6 +52,9 @@ fn first_schema(site: &Site) {
              DROP TABLE agents;
              DROP INDEX audit_of_agent;
              ALTER TABLE meta DROP COLUMN looked_on;
+             DROP TRIGGER secrets_imported;
+             DROP INDEX secrets_imported_prefix;
+             ALTER TABLE meta DROP COLUMN imported_formats;
              DROP TRIGGER secrets_shortened;
              DROP TRIGGER secrets_not_replaced;
              DROP TRIGGER secrets_kept;
