@@ -47,6 +47,11 @@ impl LazyEngine {
         &self.0.key_formats
     }
 
+    /// Masks keys in a text. Only an engine that is open knows of imported ones.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        self.opened().map_or_else(|| self.0.key_formats.redact(text), |kw| kw.redact(text))
+    }
+
     /// Returns the engine if it is open.
     pub(crate) fn opened(&self) -> Option<&Keywright> {
         self.0.engine.get().filter(|_| !self.0.closed.load(Ordering::SeqCst))
