@@ -3,7 +3,7 @@ use serde::{Serialize, Serializer};
 use super::KeyId;
 use crate::error::Error;
 
-/// What became of the keys of an import.
+/// The outcome of an import.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ImportReport {
@@ -17,7 +17,7 @@ pub struct ImportReport {
     pub refused: u64,
 }
 
-/// What became of one key of an import.
+/// The outcome of one key of an import.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ImportedKey {
@@ -32,7 +32,7 @@ pub struct ImportedKey {
     pub error: Option<Error>,
 }
 
-/// The outcome of the import of a key.
+/// The kinds of outcome of a key.
 ///
 /// ```
 /// assert_eq!(keywright::ImportOutcome::Existing.as_str(), "existing");

@@ -19,6 +19,8 @@ pub(super) struct SaltedDigest {
     hash: Vec<u8>,
 }
 
+type DecodeSalt = fn(&str) -> Option<Vec<u8>>;
+
 impl DigestAlgorithm {
     pub(super) fn length(self) -> usize {
         match self {
@@ -46,12 +48,12 @@ impl SaltedDigest {
             "sha512" => DigestAlgorithm::Sha512,
             _ => return None,
         };
-        let (mut salt_after, mut decode): (bool, Option<fn(&str) -> Option<Vec<u8>>>) = (false, None);
+        let (mut salt_after, mut decode) = (false, None);
         for word in words {
             match word {
                 "after" if !salt_after => salt_after = true,
-                "hex" if decode.is_none() => decode = Some(hex),
-                "base64" if decode.is_none() => decode = Some(base64),
+                "hex" if decode.is_none() => decode = Some(hex as DecodeSalt),
+                "base64" if decode.is_none() => decode = Some(base64 as DecodeSalt),
                 _ => return None,
             }
         }

@@ -37,7 +37,7 @@ pub(crate) struct ImportKeys {
     orgs: Vec<String>,
 }
 
-/// What became of a key to import.
+/// The outcome of a key to import.
 #[derive(Debug)]
 pub(crate) enum Imported {
     /// It is new.
