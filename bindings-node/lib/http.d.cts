@@ -27,7 +27,10 @@ export interface Rule extends NeedsOptions {
 /** An algorithm of session tokens. `EdDSA` is the older name of `Ed25519`. */
 export type SessionAlgorithm = "HS256" | "RS256" | "ES256" | "Ed25519" | "EdDSA";
 
-/** The check of session tokens (JWT): `algorithm` with `key` or `keyFile`, or `jwks` or `jwksFile` with `algorithms`. */
+/**
+ * The check of session tokens (JWT): `algorithm` with `key` or `keyFile`, or `jwks`, `jwksFile`, `jwksUrl` or `issuer` alone with
+ * `algorithms`.
+ */
 export interface SessionOptions {
   algorithm?: SessionAlgorithm | undefined;
   /** The algorithms accepted from a JWKS, also for keys without `alg`; without this option each key must name its `alg`. */
@@ -40,7 +43,12 @@ export interface SessionOptions {
   jwks?: string | undefined;
   /** A changed file is read again. While it cannot be read, the last good keys stay in use. */
   jwksFile?: string | undefined;
+  /** The address of a JWKS document, which is fetched with the first token and kept current. */
+  jwksUrl?: string | undefined;
+  /** The only accepted `iss`. Without a key of any kind, it is a provider whose discovery leads to its keys. */
   issuer?: string | undefined;
+  /** How long the last keys that were fetched stay in use while the provider does not answer, up to `"7d"`; `"24h"` by default. */
+  maxOutage?: string | undefined;
   audience?: string | undefined;
   /** The claim with the org; `org` by default. */
   orgClaim?: string | undefined;

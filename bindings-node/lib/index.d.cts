@@ -481,7 +481,9 @@ export class Event {
     | "store_failed"
     | "store_recovered"
     | "store_replaced"
-    | "limits_unshared";
+    | "limits_unshared"
+    | "provider_failed"
+    | "provider_recovered";
   readonly at: Date;
   /** Null for an event of the database. */
   readonly org: string | null;

@@ -206,9 +206,11 @@ impl Keywright {
     ///     `"legacy"` shows the
     ///     limit with the fewest requests left in `X-RateLimit-Limit`, `-Remaining` and `-Reset` (in seconds from now);
     ///     or `"both"`.
-    /// session: the check of session tokens (JWT): a dict of `algorithm` with `key` or `key_file`, or `jwks` or
-    ///     `jwks_file` with `algorithms` (accepted ones, also for keys without `alg`); `issuer`, `audience`, `org_claim`,
-    ///     `actor_claim`, `may`, `may_claim`, `leeway_seconds`. A changed file is read again.
+    /// session: the check of session tokens (JWT): a dict of `algorithm` with `key` or `key_file`, or `jwks`,
+    ///     `jwks_file`, `jwks_url` or `issuer` alone with `algorithms` (accepted ones, also for keys without `alg`);
+    ///     `issuer`, `audience`, `org_claim`, `actor_claim`, `may`, `may_claim`, `leeway_seconds`. A changed file is
+    ///     read again. The keys of `jwks_url`, and those that the discovery of `issuer` names, are fetched with the first
+    ///     token and kept current; `max_outage` (`"24h"` when left out) is how long the last ones stay in use.
     /// keys_may_manage: lets a key with the scope `keys:manage` manage keys that have no more rights than itself.
     /// revoke_children: revoking a key also revokes the keys that it has created.
     /// self_service: the calls under `/whoami` by which a key reads or changes itself: some of `"show"`, `"rotate"`,

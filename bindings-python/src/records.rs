@@ -237,7 +237,8 @@ mirror! {
     /// An event of a key or of the database, for `on_event`. It contains no secret.
     Event by key_id {
         /// One of `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `credited`, `revoked`,
-        /// `refused_after_revocation`, `store_failed`, `store_recovered`, `store_replaced`, `limits_unshared`.
+        /// `refused_after_revocation`, `store_failed`, `store_recovered`, `store_replaced`, `limits_unshared`,
+        /// `provider_failed`, `provider_recovered`.
         kind: EnumText,
         /// The time of the event.
         at: Time,

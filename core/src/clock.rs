@@ -79,6 +79,17 @@ impl Clock {
             ClockSource::System | ClockSource::Shifted(_) => sys::monotonic_micros(),
         }
     }
+
+    /// Milliseconds of a clock that nobody sets and that also runs while the machine sleeps, since an arbitrary origin.
+    #[cfg(feature = "provider")]
+    pub(crate) fn boot_millis(&self) -> Millis {
+        match &self.0 {
+            ClockSource::Manual(manual) => manual.millis.load(Ordering::SeqCst),
+            ClockSource::System | ClockSource::Shifted(_) => {
+                i64::try_from(sys::boot_micros() / 1_000).unwrap_or(MAX_TIME)
+            }
+        }
+    }
 }
 
 fn system_millis() -> Millis {

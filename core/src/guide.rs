@@ -40,6 +40,10 @@ pub mod http {}
 #[doc = include_str!("../guide/management.md")]
 pub mod management {}
 
+#[cfg(feature = "provider")]
+#[doc = include_str!("../guide/sessions.md")]
+pub mod sessions {}
+
 #[doc = include_str!("../guide/spelling.md")]
 pub mod spelling {}
 

@@ -31,6 +31,11 @@ pub(crate) enum HealthReport {
     Replaced,
     /// Each process counts limits on its own, though they should be shared.
     LimitsUnshared(Error),
+    /// The keys of an identity provider cannot be fetched.
+    #[cfg_attr(not(feature = "provider"), expect(dead_code, reason = "nothing is fetched"))]
+    ProviderFailed(Error),
+    #[cfg_attr(not(feature = "provider"), expect(dead_code, reason = "nothing is fetched"))]
+    ProviderRecovered,
 }
 
 /// A kind of operation of the store. Reads may succeed while writes fail.
@@ -96,6 +101,12 @@ impl Health {
     /// Reports that limits are not shared. The caller does so once.
     pub(crate) fn report_unshared_limits(&self, error: Error) {
         self.report(HealthReport::LimitsUnshared(error));
+    }
+
+    /// Reports that the keys of an identity provider cannot be fetched, or can be fetched again.
+    #[cfg(feature = "provider")]
+    pub(crate) fn report_provider(&self, outcome: Result<(), Error>) {
+        self.report(outcome.map_or_else(HealthReport::ProviderFailed, |()| HealthReport::ProviderRecovered));
     }
 
     /// Returns whether to report the failure.

@@ -49,7 +49,7 @@ mod lifecycle;
 mod limit;
 mod network;
 mod record;
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "postgres", feature = "provider", feature = "redis"))]
 mod remote;
 mod rights;
 mod scope;

@@ -19,6 +19,16 @@ pub enum Ready<T> {
     Later(Boxed<T>),
 }
 
+impl<T> Ready<T> {
+    /// The outcome, once it is there.
+    pub(crate) async fn outcome(self) -> T {
+        match self {
+            Self::Now(value) => value,
+            Self::Later(future) => future.await,
+        }
+    }
+}
+
 /// Runs a future to its end on this thread, which sleeps while it waits.
 ///
 /// ```

@@ -40,6 +40,10 @@ pub enum EventKind {
     StoreReplaced,
     /// Each process counts limits on its own, because the place that the processes share cannot be used.
     LimitsUnshared,
+    /// The keys of an identity provider cannot be fetched. The last ones stay in use for a while.
+    ProviderFailed,
+    /// The keys of an identity provider can be fetched again.
+    ProviderRecovered,
 }
 
 impl EventKind {
@@ -59,6 +63,8 @@ impl EventKind {
             Self::StoreRecovered => "store_recovered",
             Self::StoreReplaced => "store_replaced",
             Self::LimitsUnshared => "limits_unshared",
+            Self::ProviderFailed => "provider_failed",
+            Self::ProviderRecovered => "provider_recovered",
         }
     }
 }
@@ -104,7 +110,8 @@ pub struct Event {
     pub actor: Option<String>,
     /// The code with which a verification was denied.
     pub code: Option<Code>,
-    /// Why the database, or the place of shared limits, cannot be used, or which other database answers, and the next step.
+    /// Why the database, the place of shared limits or an identity provider cannot be used, or which other database answers, and
+    /// the next step.
     pub reason: Option<String>,
     /// The number of verifications since the last flush; for a revocation, the number of keys it ended; for a credit, the amount.
     pub count: u64,
@@ -162,7 +169,7 @@ impl Event {
         Self { org: Some(org.to_owned()), count, ..Self::new(EventKind::Revoked, at) }
     }
 
-    /// A report on the health of the database.
+    /// A report on the health of the database, or of another server.
     pub(crate) fn of_store(report: &HealthReport, at: DateTime<Utc>) -> Self {
         let failed = |kind, error: &Error| Self { reason: Some(error.to_string()), ..Self::new(kind, at) };
         match report {
@@ -172,6 +179,8 @@ impl Event {
                 Self { reason: Some(REPLACED.to_owned()), ..Self::new(EventKind::StoreReplaced, at) }
             }
             HealthReport::LimitsUnshared(error) => failed(EventKind::LimitsUnshared, error),
+            HealthReport::ProviderFailed(error) => failed(EventKind::ProviderFailed, error),
+            HealthReport::ProviderRecovered => Self::new(EventKind::ProviderRecovered, at),
         }
     }
 

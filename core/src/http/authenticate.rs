@@ -17,7 +17,7 @@ use super::session::TokenVerifier;
 use super::{AuthContext, Head, Header, Http, Needs, Outcome, Principal, Session};
 use crate::decision::{Decision, Denial, Request, RequestContext};
 use crate::record::Key;
-use crate::wait::{Ready, now_or_later};
+use crate::wait::{Boxed, Ready, now_or_later};
 
 /// The facts about a request that its response needs.
 struct Exchange {
@@ -30,6 +30,8 @@ struct Exchange {
 pub(super) enum Precheck<'a> {
     /// No key has to be verified.
     Decided(Result<Principal, Refusal>, IdempotencyHeader),
+    /// A session token waits for the keys of its provider.
+    Waiting(Boxed<Result<Session, Refusal>>, IdempotencyHeader),
     /// A key has to be verified.
     Presented(PresentedKey<'a>),
 }
@@ -47,14 +49,11 @@ impl Http {
     /// Authenticates a request by the needs of its route, or by the rule of its path if `needs` is `None`. A CORS preflight is
     /// answered without any permission, see [`Preflight`](super::Preflight).
     pub async fn authenticate(&self, head: &Head<'_>, needs: Option<&Needs>) -> Outcome {
-        match self.begin(head, needs) {
-            Ready::Now(outcome) => outcome,
-            Ready::Later(future) => future.await,
-        }
+        self.begin(head, needs).outcome().await
     }
 
-    /// Like [`authenticate`](Self::authenticate), but returns at once if there is nothing to wait for, which is always so with
-    /// SQLite and `hmac-sha256`.
+    /// Like [`authenticate`](Self::authenticate), but returns at once if there is nothing to wait for, which is always so for keys
+    /// with SQLite and `hmac-sha256`.
     pub(crate) fn begin(&self, head: &Head<'_>, needs: Option<&Needs>) -> Ready<Outcome> {
         if self.answers_preflight(head, needs) {
             return Ready::Now(Outcome::Refused(self.preflight_response(self.request_id(head))));
@@ -69,6 +68,13 @@ impl Http {
         let exchange = Exchange { request_id: self.request_id(head), is_head, once_in_front };
         let PresentedKey { text, needs, refused_because, once } = match self.precheck(head, needs) {
             Precheck::Decided(result, once) => return Ready::Now(self.outcome(exchange, result, agent, once)),
+            Precheck::Waiting(session, once) => {
+                let this = self.clone();
+                return now_or_later(async move {
+                    let result = session.await.map(Principal::Session);
+                    this.outcome(exchange, result, agent, once)
+                });
+            }
             Precheck::Presented(key) => key,
         };
         let context = self.request_context(head, &needs.request, &agent);
@@ -115,9 +121,12 @@ impl Http {
         let once = KeyedRequest::read(head, needs.idempotent);
         let (text, _) = self.credential(head)?.ok_or_else(Refusal::missing)?;
         if needs.lets_sessions_in()
-            && let Some(session) = self.session(text)?
+            && let Some(session) = self.session(text)
         {
-            return Ok(Precheck::Decided(Ok(Principal::Session(session)), once));
+            return match session {
+                Ready::Now(session) => Ok(Precheck::Decided(Ok(Principal::Session(session?)), once)),
+                Ready::Later(session) => Ok(Precheck::Waiting(session, once)),
+            };
         }
         if needs.access == Access::Session {
             refused_because = Some("This takes a session, not an API key");
@@ -183,13 +192,9 @@ impl Http {
     }
 
     /// The session of a credential, if it is a session token and the API accepts these.
-    pub(super) fn session(&self, text: &[u8]) -> Result<Option<Session>, Refusal> {
-        match &self.config.session {
-            Some(verifier) if TokenVerifier::is_token(text) => {
-                verifier.session(text, self.kw.now()).map(Some).ok_or_else(Refusal::bad_session)
-            }
-            _ => Ok(None),
-        }
+    pub(super) fn session(&self, text: &[u8]) -> Option<Ready<Result<Session, Refusal>>> {
+        let verifier = self.config.session.as_ref().filter(|_| TokenVerifier::is_token(text))?;
+        Some(verifier.session(text, &self.kw))
     }
 
     fn outcome(

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::authenticate::{Precheck, PresentedKey, with_details};
 use super::client_address::AddressSource;
 use super::refusal::Refusal;
-use super::{Head, Http, Needs, Peer};
+use super::{Head, Http, Needs, Peer, Principal};
 use crate::decision::Code;
 
 /// The reason why a request is allowed or refused, for the operator of an API. It holds no secret. Nothing is counted or
@@ -82,6 +82,7 @@ impl Http {
         let agent = self.agent(head);
         let (result, once) = match self.precheck(head, needs) {
             Precheck::Decided(result, once) => (result, once),
+            Precheck::Waiting(session, once) => (session.await.map(Principal::Session), once),
             Precheck::Presented(PresentedKey { text, needs, refused_because, once }) => {
                 let context = self.request_context(head, &needs.request, &agent);
                 (self.principal(self.kw.dry_run(text, context).await, refused_because), once)
@@ -138,6 +139,9 @@ impl Http {
             _ if is(Code::Expired) || is(Code::Revoked) => "make a new key".into(),
             _ if is(Code::Disabled) => "enable the key or its org".into(),
             _ if is(Code::QuotaExceeded) => "raise the amount of the quota, or credit the balance".into(),
+            _ if is(Code::Unavailable) && explanation.prefix.is_none() && self.config.session.is_some() => {
+                "for a session token, look at the event provider_failed; for a key, at the store with keys.list".into()
+            }
             _ if is(Code::Unavailable) => "look at the store: verify and keys.list tell what is wrong".into(),
             _ if refusal.status == 403 && is_ruled && explanation.rule.is_none() && self.config.table.is_some() => {
                 "add a rule for this method and path".into()

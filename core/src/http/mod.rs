@@ -144,6 +144,10 @@ impl Keywright {
         for rule in config.table.iter().flat_map(|table| table.rules()) {
             self.admit(&rule.needs.request).map_err(|error| error.within("routes"))?;
         }
+        #[cfg(feature = "provider")]
+        if let Some(session) = &config.session {
+            session.end_with(self);
+        }
         Ok(Http { kw: self.clone(), config: Arc::new(config) })
     }
 }

@@ -1,10 +1,14 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 
+#[cfg(feature = "provider")]
+use crate::clock::Clock;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::events::{Event, QueuedEvent};
 use crate::fork;
+#[cfg(feature = "provider")]
+use crate::health::Health;
 #[cfg(feature = "testing")]
 use crate::limit::lease::SharedBudgets;
 use crate::record::KeyId;
@@ -16,6 +20,23 @@ use crate::wait::block_on;
 pub(crate) struct Engine {
     pub(super) verifier: Verifier,
     pub(super) environments: Vec<String>,
+    #[cfg(feature = "provider")]
+    pub(super) background: Background,
+}
+
+/// Work beside the calls of an engine, which ends with it.
+#[cfg(feature = "provider")]
+pub(crate) trait EndsAtClose: Send + Sync {
+    /// Ends the work that runs in this process.
+    fn end(&self);
+}
+
+/// The reports of an engine, and the work that ends with it.
+#[cfg(feature = "provider")]
+pub(super) struct Background {
+    pub(super) health: Arc<Health>,
+    /// Locked only behind the fork gate, so that a forked child finds it unlocked.
+    pub(super) work: Mutex<Vec<Weak<dyn EndsAtClose>>>,
 }
 
 /// The open engines of this process.
@@ -76,6 +97,39 @@ impl Engine {
 
     pub(super) fn now(&self) -> Millis {
         self.verifier.clock.now()
+    }
+
+    #[cfg(feature = "provider")]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.verifier.clock
+    }
+
+    #[cfg(feature = "provider")]
+    pub(crate) fn health(&self) -> &Arc<Health> {
+        &self.background.health
+    }
+
+    #[cfg(feature = "provider")]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.verifier.closed.load(Ordering::Acquire)
+    }
+
+    /// Ends this work when the engine closes.
+    #[cfg(feature = "provider")]
+    pub(crate) fn end_at_close(&self, added: Weak<dyn EndsAtClose>) {
+        let _gate = fork::gate();
+        let mut work = fork::lock(&self.background.work);
+        work.retain(|it| it.strong_count() > 0);
+        work.push(added);
+    }
+
+    #[cfg(feature = "provider")]
+    pub(super) fn end_background(&self) {
+        let work = {
+            let _gate = fork::gate();
+            fork::lock(&self.background.work).clone()
+        };
+        work.iter().filter_map(Weak::upgrade).for_each(|it| it.end());
     }
 
     pub(super) async fn flush(&self) -> Result<(), Error> {

@@ -22,6 +22,8 @@ pub use arguments::{
 };
 pub use audit::Audit;
 pub use config::Config;
+#[cfg(feature = "provider")]
+pub(crate) use engine::EndsAtClose;
 pub(crate) use engine::Engine;
 pub use engine::{end_events, flush_open};
 pub use formats::KeyFormats;
@@ -309,6 +311,8 @@ impl Keywright {
     /// ```
     pub async fn close(&self) {
         self.0.verifier.closed.store(true, Ordering::Release);
+        #[cfg(feature = "provider")]
+        self.0.end_background();
         self.0.verifier.slow.finish().await;
         if let Some(usage) = &self.0.verifier.runtime.process().usage {
             // No caller is left for an error of counts. It concerns no right of a key.

@@ -1,5 +1,9 @@
 //! The parts that connections to any server share: the runtime, the parts of a URL, and failures of the network.
 
 pub(crate) mod failure;
+#[cfg(feature = "provider")]
+pub(crate) mod get;
 pub(crate) mod runtime;
 pub(crate) mod url;
+#[cfg(feature = "provider")]
+pub(crate) mod web_address;

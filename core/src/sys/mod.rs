@@ -17,7 +17,7 @@ use self::portable as system;
 #[cfg(all(unix, not(keywright_portable)))]
 use self::unix as system;
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "provider"))]
 pub(crate) use self::system::boot_micros;
 #[cfg(feature = "cli")]
 pub(crate) use self::system::{sync_folder, without_echo, write_output};

@@ -51,7 +51,7 @@ pub(crate) fn monotonic_micros() -> u64 {
 }
 
 /// The same clock. On Windows it also runs while the machine sleeps.
-#[cfg(any(test, feature = "postgres"))]
+#[cfg(any(test, feature = "postgres", feature = "provider"))]
 pub(crate) fn boot_micros() -> u64 {
     monotonic_micros()
 }

@@ -49,7 +49,7 @@ pub(crate) fn monotonic_micros() -> u64 {
 }
 
 /// Microseconds of a clock that nobody sets and that also runs while the machine sleeps, since an arbitrary origin.
-#[cfg(any(test, feature = "postgres"))]
+#[cfg(any(test, feature = "postgres", feature = "provider"))]
 pub(crate) fn boot_micros() -> u64 {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let clock = ClockId::Boottime;

@@ -16,20 +16,8 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// The frameworks that only `integrations` and `server` may see in the core.
-const FRAMEWORKS: [&str; 12] = [
-    "pyo3",
-    "napi",
-    "napi_derive",
-    "axum",
-    "tower",
-    "tower_http",
-    "hyper",
-    "actix_web",
-    "rocket",
-    "warp",
-    "poem",
-    "salvo",
-];
+const FRAMEWORKS: [&str; 11] =
+    ["pyo3", "napi", "napi_derive", "axum", "tower", "tower_http", "actix_web", "rocket", "warp", "poem", "salvo"];
 
 /// All that a binding may import: the core, its host, and what turns one's values into the other's.
 const BINDING: [&str; 14] = [
@@ -226,6 +214,9 @@ fn faults(source: &Source, engines: &[&str]) -> Vec<String> {
     let used: BTreeSet<&str> = roots(&source.code).into_iter().map(|it| it.0).collect();
     for name in FRAMEWORKS.iter().filter(|it| !["integrations", "server"].contains(&own) && used.contains(*it)) {
         out.push(format!("{}: the core may not see {name}", source.file));
+    }
+    if used.contains("hyper") && !["integrations", "server", "remote"].contains(&own) {
+        out.push(format!("{}: only a server and a client of others may see hyper", source.file));
     }
     let system =
         ["rustix", "libc", "windows_sys"].iter().any(|name| used.contains(name)) || source.code.contains("std::os::");

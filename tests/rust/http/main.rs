@@ -4,6 +4,7 @@ mod authenticate;
 mod axum;
 mod manage;
 mod once;
+mod provider;
 mod receipt;
 mod session;
 mod vectors;

@@ -9,7 +9,7 @@ use crate::http::forward_auth_proxy::ForwardAuthProxy;
 use crate::http::message::OVERRIDES;
 use crate::http::response_style::ResponseStyle;
 use crate::http::route::{Idempotent, Needs, RouteTable};
-use crate::http::session::{SessionTokens, TokenVerifier};
+use crate::http::session::TokenVerifier;
 
 /// A configuration without contradictions, with the values that requests need ready.
 pub(in crate::http) struct CheckedHttpConfig {
@@ -96,7 +96,7 @@ impl Config {
         for origin in &self.origins {
             check_origin(origin)?;
         }
-        let session = self.session.as_ref().map(SessionTokens::open).transpose().map_err(|it| it.within("session"))?;
+        let session = self.session.as_ref().map(TokenVerifier::open).transpose().map_err(|it| it.within("session"))?;
         Ok(CheckedHttpConfig {
             style: self.style(),
             table,

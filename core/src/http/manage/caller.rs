@@ -154,9 +154,9 @@ impl Http {
             Ok::<_, Refusal>((zeroize::Zeroizing::new(text), client, request, context.prior.cloned()))
         })?;
         if client.is_none()
-            && let Some(session) = self.session(&text)?
+            && let Some(session) = self.session(&text)
         {
-            return Ok(CallerIdentity::Session(session));
+            return session.outcome().await.map(CallerIdentity::Session);
         }
         let key = match self
             .kw

@@ -1,13 +1,16 @@
 //! Sessions: callers without an API key, named by the host or by a signed token.
 
 mod jwks;
+#[cfg(feature = "provider")]
+mod provider;
 mod read;
 mod source;
 mod tokens;
 mod verification_key;
+mod verifier;
 
 pub use self::tokens::SessionTokens;
-pub(super) use self::tokens::TokenVerifier;
+pub(super) use self::verifier::TokenVerifier;
 use crate::error::Error;
 use crate::input::{Fields, FromFields, Value, identifier, plain};
 use crate::scope;

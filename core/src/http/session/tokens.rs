@@ -1,25 +1,20 @@
-//! Session tokens: the keys that sign them, and the check of a token.
+//! The configuration of session tokens: the keys that sign them, and the claims that are demanded.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+#[cfg(feature = "provider")]
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use base64ct::{Base64UrlUnpadded, Encoding};
-use jsonwebtoken::{Algorithm, crypto};
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use jsonwebtoken::Algorithm;
 
+use super::jwks::Jwks;
+#[cfg(feature = "provider")]
+use super::provider::ProviderSettings;
 use super::source::KeySource;
-use super::verification_key::{VerificationKey, algorithm, chosen_algorithm};
-use super::{Session, jwks};
+use super::verification_key::{VerificationKey, chosen_algorithm};
 use crate::clock::{Millis, SECOND};
 use crate::error::Error;
-use crate::input::{identifier, plain};
 use crate::scope;
 use crate::sys::FileVersion;
-
-/// A longer text is not a token, because browsers and servers limit headers to this size.
-const LONGEST: usize = 8 * 1024;
 
 /// The check of session tokens: JWTs (RFC 7519), signed with HS256, RS256, ES256 or Ed25519 (called EdDSA in older documents).
 /// Each key has one algorithm, whatever the header of a token claims.
@@ -45,13 +40,20 @@ pub struct SessionTokens {
     pub(super) may: String,
     pub(super) may_claim: Option<String>,
     pub(super) leeway: Millis,
+    #[cfg(feature = "provider")]
+    pub(super) max_outage: Option<Millis>,
 }
 
 /// The source of the keys.
 #[derive(Clone)]
 pub(super) enum TokenKeys {
-    One { algorithm: String, key: KeySource },
+    One {
+        algorithm: String,
+        key: KeySource,
+    },
     Set(KeySource),
+    #[cfg(feature = "provider")]
+    Provider(ProviderSettings),
 }
 
 impl SessionTokens {
@@ -77,6 +79,51 @@ impl SessionTokens {
         Self::new(TokenKeys::Set(KeySource::file(path.into())))
     }
 
+    /// Checks with the keys of an identity provider, which its document of discovery names (OpenID Connect Discovery 1.0, RFC
+    /// 8414). `issuer` is the only `iss` that is accepted. The engine fetches the keys with the first token, and again while it is
+    /// used; see [the guide](crate::guide::sessions). `https://` only, but for addresses of this machine; the keys are on the same server,
+    /// else name them by [`jwks_url`](Self::jwks_url) and [`issuer`](Self::issuer).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap(); let url = format!("sqlite:{}/keys.db", folder.path().display());
+    /// # let kw = keywright::Keywright::builder(url).brand("liq").pepper([7; 32]).build().await?;
+    /// use keywright::http::{Config, SessionTokens};
+    /// let tokens = SessionTokens::provider("https://login.example").audience("api").org_claim("org_id");
+    /// let http = kw.http(Config::new().session(tokens))?; // asks nobody yet
+    /// # kw.close().await; Ok(()) }) }
+    /// ```
+    #[cfg(feature = "provider")]
+    pub fn provider(issuer: impl Into<String>) -> Self {
+        let issuer = issuer.into();
+        Self::new(TokenKeys::Provider(ProviderSettings::of_issuer(issuer.clone()))).issuer(issuer)
+    }
+
+    /// Checks with the keys of a JWKS document that the engine fetches from this address, as [`provider`](Self::provider) does.
+    ///
+    /// ```
+    /// use keywright::http::SessionTokens;
+    /// let tokens = SessionTokens::jwks_url("https://keys.example/jwks.json").issuer("https://login.example").audience("api");
+    /// ```
+    #[cfg(feature = "provider")]
+    pub fn jwks_url(url: impl Into<String>) -> Self {
+        Self::new(TokenKeys::Provider(ProviderSettings::of_address(url.into())))
+    }
+
+    /// How long the last keys of a provider stay in use while it does not answer, counted from the time when they were fetched: up
+    /// to 7 days, 24 hours by default. Then requests with session tokens get 503 until it answers.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use keywright::http::SessionTokens;
+    /// let tokens = SessionTokens::provider("https://login.example").max_outage(Duration::from_secs(3_600));
+    /// ```
+    #[cfg(feature = "provider")]
+    pub fn max_outage(self, outage: Duration) -> Self {
+        let max_outage = Some(Millis::try_from(outage.as_millis()).unwrap_or(Millis::MAX));
+        Self { max_outage, ..self }
+    }
+
     /// The algorithms that are accepted from a JWKS. They also apply to keys without an `alg`. Without this call, each key must
     /// name its `alg`.
     ///
@@ -100,6 +147,8 @@ impl SessionTokens {
             may: "audit:read keys:manage".into(),
             may_claim: None,
             leeway: 0,
+            #[cfg(feature = "provider")]
+            max_outage: None,
         }
     }
 
@@ -141,19 +190,9 @@ impl SessionTokens {
         Self { leeway: Millis::from(seconds) * SECOND, ..self }
     }
 
-    /// Loads the keys, so that a wrong key is refused at the start.
-    pub(in crate::http) fn open(&self) -> Result<TokenVerifier, Error> {
-        if !(0..=300 * SECOND).contains(&self.leeway) {
-            return Err(Error::validation_failed("leeway_seconds", "is out of range", "give 0 to 300"));
-        }
-        for (field, claim) in [("org_claim", &self.org_claim), ("actor_claim", &self.actor_claim)] {
-            plain(field, claim, 200)?;
-        }
-        Ok(TokenVerifier { loaded: ArcSwap::from_pointee(self.load()?), rules: self.clone() })
-    }
-
-    fn load(&self) -> Result<LoadedKeys, Error> {
-        let algorithms = self.algorithms.as_deref().map(parse_algorithms).transpose()?;
+    /// The keys that the host gave, with the version of their file. A provider has its keys elsewhere.
+    pub(super) fn load(&self) -> Result<(Vec<VerificationKey>, Option<FileVersion>), Error> {
+        let algorithms = self.accepted_algorithms()?;
         match &self.keys {
             TokenKeys::One { .. } if algorithms.is_some() => Err(Error::invalid_request(
                 "algorithms",
@@ -162,18 +201,29 @@ impl SessionTokens {
             )),
             TokenKeys::One { algorithm, key } => {
                 let (text, version) = key.load("key")?;
-                Ok(LoadedKeys { keys: vec![VerificationKey::parse(algorithm, &text)?], version })
+                Ok((vec![VerificationKey::parse(algorithm, &text)?], version))
             }
             TokenKeys::Set(document) => {
                 let (text, version) = document.load("jwks")?;
-                Ok(LoadedKeys { keys: jwks::parse(&text, algorithms.as_deref())?, version })
+                Ok((Jwks::read(text.as_bytes())?.keys(algorithms.as_deref())?, version))
             }
+            #[cfg(feature = "provider")]
+            TokenKeys::Provider(_) => Ok((Vec::new(), None)),
         }
     }
 
-    fn has_changed(&self, loaded: &LoadedKeys) -> bool {
-        let (TokenKeys::One { key: source, .. } | TokenKeys::Set(source)) = &self.keys;
-        source.has_changed(loaded.version.as_ref())
+    /// The algorithms that the host accepts from a JWKS.
+    pub(super) fn accepted_algorithms(&self) -> Result<Option<Vec<Algorithm>>, Error> {
+        self.algorithms.as_deref().map(parse_algorithms).transpose()
+    }
+
+    /// Whether the file of the keys has changed since this version of it was read.
+    pub(super) fn has_changed(&self, version: Option<&FileVersion>) -> bool {
+        match &self.keys {
+            TokenKeys::One { key: source, .. } | TokenKeys::Set(source) => source.has_changed(version),
+            #[cfg(feature = "provider")]
+            TokenKeys::Provider(_) => false,
+        }
     }
 }
 
@@ -186,136 +236,4 @@ fn parse_algorithms(names: &[String]) -> Result<Vec<Algorithm>, Error> {
         ));
     }
     names.iter().map(|name| chosen_algorithm("algorithms", name)).collect()
-}
-
-/// The header of a token (RFC 7515, section 4.1), without the members that do not count here.
-#[derive(Deserialize)]
-struct JoseHeader {
-    alg: String,
-    kid: Option<String>,
-    crit: Option<Value>,
-}
-
-/// The keys in use, and the version of their file.
-struct LoadedKeys {
-    keys: Vec<VerificationKey>,
-    version: Option<FileVersion>,
-}
-
-impl LoadedKeys {
-    /// The keys that may have signed a token. Providers may publish several keys with the same id.
-    fn candidates<'a>(
-        &'a self,
-        header: &'a JoseHeader,
-        algorithm: Algorithm,
-    ) -> impl Iterator<Item = &'a VerificationKey> {
-        let is_alone = self.keys.len() == 1;
-        self.keys.iter().filter(move |key| {
-            let is_named = match (&header.kid, &key.id) {
-                (Some(wanted), Some(id)) => wanted == id,
-                // A single key needs no id.
-                (Some(_), None) | (None, _) => is_alone,
-            };
-            is_named && key.algorithm == algorithm
-        })
-    }
-}
-
-/// Checks tokens.
-pub(in crate::http) struct TokenVerifier {
-    loaded: ArcSwap<LoadedKeys>,
-    rules: SessionTokens,
-}
-
-impl TokenVerifier {
-    /// Whether a text has the shape of a token, which no key has: three parts, separated by dots.
-    pub(in crate::http) fn is_token(text: &[u8]) -> bool {
-        text.starts_with(b"ey") && text.iter().filter(|it| **it == b'.').count() == 2
-    }
-
-    /// The session of a token. A caller never learns why a token is refused.
-    pub(in crate::http) fn session(&self, token: &[u8], now: Millis) -> Option<Session> {
-        let token = std::str::from_utf8(token).ok().filter(|text| text.len() <= LONGEST)?;
-        let (message, signature) = token.rsplit_once('.')?;
-        let (header, claims) = message.split_once('.')?;
-        let header: JoseHeader = serde_json::from_slice(&Base64UrlUnpadded::decode_vec(header).ok()?).ok()?;
-        // Critical header members must be understood, and this engine understands none (RFC 7515, section 4.1.11).
-        if header.crit.is_some() {
-            return None;
-        }
-        let algorithm = algorithm(&header.alg)?;
-        let is_signed = |key: &VerificationKey| {
-            crypto::verify(signature, message.as_bytes(), &key.key, algorithm).is_ok_and(|is_right| is_right)
-        };
-        if !self.current().candidates(&header, algorithm).any(is_signed) {
-            return None;
-        }
-        let claims: Map<String, Value> = serde_json::from_slice(&Base64UrlUnpadded::decode_vec(claims).ok()?).ok()?;
-        self.judge(&claims, now)
-    }
-
-    /// The keys in their file now, or the last ones that could be read.
-    fn current(&self) -> Arc<LoadedKeys> {
-        let loaded = self.loaded.load_full();
-        if !self.rules.has_changed(&loaded) {
-            return loaded;
-        }
-        match self.rules.load() {
-            Ok(newer) => {
-                let newer = Arc::new(newer);
-                self.loaded.store(Arc::clone(&newer));
-                newer
-            }
-            Err(_) => loaded,
-        }
-    }
-
-    fn judge(&self, claims: &Map<String, Value>, now: Millis) -> Option<Session> {
-        let rules = &self.rules;
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of any date are exact")]
-        let (now, leeway) = (now as f64 / 1_000.0, rules.leeway as f64 / 1_000.0);
-        let time = |claim: &Value| claim.as_f64().filter(|seconds| seconds.is_finite());
-        if now >= claims.get("exp").and_then(time)? + leeway {
-            return None;
-        }
-        if let Some(nbf) = claims.get("nbf")
-            && now + leeway < time(nbf)?
-        {
-            return None;
-        }
-        if let Some(issuer) = &rules.issuer
-            && claims.get("iss")?.as_str()? != issuer
-        {
-            return None;
-        }
-        let among = |wanted: &str| match claims.get("aud") {
-            Some(Value::String(it)) => it == wanted,
-            Some(Value::Array(several)) => several.iter().any(|it| it.as_str() == Some(wanted)),
-            _ => false,
-        };
-        match &rules.audience {
-            Some(audience) if !among(audience) => return None,
-            None if claims.contains_key("aud") => return None,
-            _ => {}
-        }
-        let org = claims.get(&rules.org_claim)?.as_str()?.to_owned();
-        identifier("org", &org, "").ok()?;
-        let actor = claims.get(&rules.actor_claim)?.as_str()?.to_owned();
-        let may = match &rules.may_claim {
-            None => rules.may.clone(),
-            Some(claim) => granted_scopes(claims.get(claim)?)?,
-        };
-        let session = Session { org, actor: Some(actor), may, every_org: false, by_cookie: false };
-        session.check().ok().map(|()| session)
-    }
-}
-
-/// The scopes of a claim. Texts of another form, such as `openid`, grant nothing.
-fn granted_scopes(claim: &Value) -> Option<String> {
-    let words: Vec<&str> = match claim {
-        Value::String(text) => text.split(' ').collect(),
-        Value::Array(several) => several.iter().map(Value::as_str).collect::<Option<_>>()?,
-        _ => return None,
-    };
-    Some(words.into_iter().filter(|it| scope::check(it).is_ok()).collect::<Vec<_>>().join(" "))
 }

@@ -270,7 +270,8 @@ impl Config {
 
     /// Writes one line to `log`, in place of `tracing`, when the database fails ([`EventKind::StoreFailed`], with the reason),
     /// when it works again ([`EventKind::StoreRecovered`]), when another one answers ([`EventKind::StoreReplaced`]), and when
-    /// limits are not shared ([`EventKind::LimitsUnshared`]).
+    /// limits are not shared ([`EventKind::LimitsUnshared`]). Also when the keys of an identity provider cannot be fetched
+    /// ([`EventKind::ProviderFailed`]), and when they can be again ([`EventKind::ProviderRecovered`]).
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
@@ -347,12 +348,16 @@ impl Config {
                 EventKind::LimitsUnshared => {
                     format!("Each process counts limits on its own, because {limits} cannot be used: {reason}")
                 }
+                EventKind::ProviderFailed => format!("The keys of session tokens cannot be fetched: {reason}"),
+                EventKind::ProviderRecovered => "The keys of session tokens can be fetched again".to_owned(),
                 _ => format!("The database {place} can be used again"),
             };
             match &log {
                 Some(log) => log(event.kind, &line),
                 None if event.kind == EventKind::StoreFailed => tracing::error!("{line}"),
-                None if event.kind == EventKind::StoreRecovered => tracing::info!("{line}"),
+                None if matches!(event.kind, EventKind::StoreRecovered | EventKind::ProviderRecovered) => {
+                    tracing::info!("{line}");
+                }
                 None => tracing::warn!("{line}"),
             }
             if let Some(listener) = &listener {

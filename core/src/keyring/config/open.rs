@@ -1,4 +1,6 @@
 use std::sync::Arc;
+#[cfg(feature = "provider")]
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use sha2::{Digest, Sha256};
@@ -8,6 +10,8 @@ use super::check::{CheckedConfig, LimiterPlace};
 use crate::entropy;
 use crate::error::{Error, UnavailableCause};
 use crate::events::Events;
+#[cfg(feature = "provider")]
+use crate::keyring::engine::Background;
 use crate::keyring::{Engine, Keywright};
 #[cfg(feature = "redis")]
 use crate::limit::RedisBudgets;
@@ -38,6 +42,8 @@ impl CheckedConfig {
             imported_formats: String::new(),
         };
         let health = Arc::clone(&self.health);
+        #[cfg(feature = "provider")]
+        let background = Background { health: Arc::clone(&health), work: Mutex::default() };
         let store = AnyStore::open(&self.url, self.store_settings(new_database))?;
         if self.integer_ids.is_some_and(|it| it != store.info().integer_ids) {
             let style = if store.info().integer_ids { "integer" } else { "uuid" };
@@ -100,7 +106,12 @@ impl CheckedConfig {
             closed: AtomicBool::new(false),
             rules: LimitRules::new(self.limits),
         };
-        Ok(Keywright::new(Engine { verifier, environments: self.environments }))
+        Ok(Keywright::new(Engine {
+            verifier,
+            environments: self.environments,
+            #[cfg(feature = "provider")]
+            background,
+        }))
     }
 }
 
