@@ -1,10 +1,14 @@
-//! Takes the Rust programs out of the README and of a page of the guide, so that the examples of these names are the programs.
+//! Takes the Rust programs out of the README and of pages of the guide, so that the examples of these names are the programs.
 
 use std::path::PathBuf;
 use std::{env, fs};
 
 fn main() {
-    for (page, name) in [("../README.md", "readme.rs"), ("../core/guide/postgresql.md", "postgresql.rs")] {
+    for (page, name) in [
+        ("../README.md", "readme.rs"),
+        ("../core/guide/client.md", "client.rs"),
+        ("../core/guide/postgresql.md", "postgresql.rs"),
+    ] {
         let page = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap()).join(page);
         println!("cargo::rerun-if-changed={}", page.display());
         let text = fs::read_to_string(page).unwrap();

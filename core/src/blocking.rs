@@ -207,3 +207,150 @@ impl Audit {
         prune(before: DateTime<Utc>) -> Result<u64, Error>;
     }
 }
+
+/// Blocking [`crate::Client`].
+///
+/// ```no_run
+/// use keywright::{ListKeys, blocking::Client};
+/// let client = Client::new("unix:/run/keywright/keywright.sock", std::env::var("KEYWRIGHT_API_KEY").unwrap_or_default())?;
+/// println!("{} keys", client.keys().list(ListKeys::new())?.data.len());
+/// # Ok::<(), keywright::Error>(())
+/// ```
+#[cfg(feature = "client")]
+#[derive(Debug, Clone)]
+pub struct Client(crate::Client);
+
+/// Blocking [`crate::client::ClientOrg`].
+#[cfg(feature = "client")]
+#[derive(Debug, Clone)]
+pub struct ClientOrg(crate::client::ClientOrg);
+
+/// Blocking [`crate::client::ClientKeys`].
+#[cfg(feature = "client")]
+#[derive(Debug, Clone)]
+pub struct ClientKeys(crate::client::ClientKeys);
+
+/// Blocking [`crate::client::ClientOrgs`].
+#[cfg(feature = "client")]
+#[derive(Debug, Clone)]
+pub struct ClientOrgs(crate::client::ClientOrgs);
+
+/// Blocking [`crate::client::ClientAudit`].
+#[cfg(feature = "client")]
+#[derive(Debug, Clone)]
+pub struct ClientAudit(crate::client::ClientAudit);
+
+#[cfg(feature = "client")]
+impl From<crate::Client> for Client {
+    fn from(client: crate::Client) -> Self {
+        Self(client)
+    }
+}
+
+#[cfg(feature = "client")]
+impl Client {
+    /// See [`crate::Client::new`]. For other settings, build a [`crate::Client`] and convert it.
+    ///
+    /// # Errors
+    /// As [`crate::Client::new`].
+    pub fn new(url: impl Into<String>, api_key: impl Into<String>) -> Result<Self, Error> {
+        crate::Client::new(url, api_key).map(Self)
+    }
+
+    /// See [`crate::Client::keys`].
+    #[must_use]
+    pub fn keys(&self) -> ClientKeys {
+        ClientKeys(self.0.keys())
+    }
+
+    /// See [`crate::Client::orgs`].
+    #[must_use]
+    pub fn orgs(&self) -> ClientOrgs {
+        ClientOrgs(self.0.orgs())
+    }
+
+    /// See [`crate::Client::audit`].
+    #[must_use]
+    pub fn audit(&self) -> ClientAudit {
+        ClientAudit(self.0.audit())
+    }
+
+    /// See [`crate::Client::org`].
+    #[must_use]
+    pub fn org(&self, id: impl Into<String>) -> ClientOrg {
+        ClientOrg(self.0.org(id))
+    }
+
+    blocking! {
+        /// See [`crate::Client::verify`].
+        verify<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Decision;
+        /// See [`crate::Client::authenticate`].
+        authenticate<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Result<Allowed, Box<Denial>>;
+    }
+}
+
+#[cfg(feature = "client")]
+impl ClientOrg {
+    blocking! {
+        /// See [`crate::client::ClientOrg::verify`].
+        verify<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Decision;
+        /// See [`crate::client::ClientOrg::authenticate`].
+        authenticate<'a>(presented: impl Into<Presented<'a>>, request: &Request) -> Result<Allowed, Box<Denial>>;
+    }
+}
+
+#[cfg(feature = "client")]
+impl ClientKeys {
+    blocking! {
+        /// See [`crate::Keys::create`].
+        create(new: NewKey) -> Result<IssuedKey, Error>;
+        /// See [`crate::Keys::list`].
+        list(query: ListKeys) -> Result<Page<Key>, Error>;
+        /// See [`crate::Keys::get`].
+        get(id: impl Into<KeyId>) -> Result<Key, Error>;
+        /// See [`crate::Keys::update`].
+        update(id: impl Into<KeyId>, update: KeyUpdate) -> Result<Key, Error>;
+        /// See [`crate::Keys::rotate`].
+        rotate(id: impl Into<KeyId>, rotation: Rotation) -> Result<IssuedKey, Error>;
+        /// See [`crate::Keys::end_grace`].
+        end_grace(id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error>;
+        /// See [`crate::Keys::revoke`].
+        revoke(id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error>;
+        /// See [`crate::Keys::disable`].
+        disable(id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error>;
+        /// See [`crate::Keys::enable`].
+        enable(id: impl Into<KeyId>, change: impl Into<Change>) -> Result<Key, Error>;
+        /// See [`crate::Keys::credit`].
+        credit(id: impl Into<KeyId>, credit: Credit) -> Result<QuotaState, Error>;
+        /// See [`crate::Keys::agents`].
+        agents(id: impl Into<KeyId>) -> Result<Vec<AgentUsage>, Error>;
+        /// See [`crate::Keys::attest`].
+        attest(id: impl Into<KeyId>, attestation: Attestation) -> Result<Vec<AuditEntry>, Error>;
+    }
+}
+
+#[cfg(feature = "client")]
+impl ClientOrgs {
+    blocking! {
+        /// See [`crate::Orgs::get`].
+        get(id: &str) -> Result<OrgRecord, Error>;
+        /// See [`crate::Orgs::list`].
+        list(query: ListOrgs) -> Result<Page<OrgRecord>, Error>;
+        /// See [`crate::Orgs::update`].
+        update(id: &str, update: OrgUpdate) -> Result<OrgRecord, Error>;
+        /// See [`crate::Orgs::disable`].
+        disable(id: &str, change: impl Into<Change>) -> Result<OrgRecord, Error>;
+        /// See [`crate::Orgs::enable`].
+        enable(id: &str, change: impl Into<Change>) -> Result<OrgRecord, Error>;
+        /// See [`crate::Orgs::revoke_keys`].
+        revoke_keys(id: &str, change: impl Into<Change>) -> Result<u64, Error>;
+    }
+}
+
+#[cfg(feature = "client")]
+impl ClientAudit {
+    blocking! {
+        /// See [`crate::Audit::list`].
+        list(query: ListAudit) -> Result<Page<AuditEntry>, Error>;
+    }
+}

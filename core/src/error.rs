@@ -35,7 +35,7 @@ pub enum Error {
     /// Code `idempotency_mismatch`: the idempotency key was used before with another request.
     #[error("{0}")]
     IdempotencyMismatch(FieldError),
-    /// Code `unavailable`: the store could not answer, and changed nothing.
+    /// Code `unavailable`: the store could not answer. It changed nothing, unless the cause is [`UnavailableCause::Unconfirmed`].
     #[error("{reason}; {fix}")]
     Unavailable {
         /// The cause, for programs.
@@ -99,6 +99,8 @@ pub enum UnavailableCause {
     Tier,
     /// A queue is full.
     Busy,
+    /// The answer to a change was lost, so the change may have been made or not.
+    Unconfirmed,
     /// Any other failure of input or output.
     Io,
 }

@@ -18,7 +18,7 @@ pub mod cli {}
 #[doc = include_str!("../guide/serve.md")]
 pub mod serve {}
 
-#[cfg(feature = "cli")]
+#[cfg(feature = "client")]
 #[doc = include_str!("../guide/client.md")]
 pub mod client {}
 

@@ -20,6 +20,8 @@
 pub mod blocking;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "client")]
+pub mod client;
 #[doc(hidden)]
 pub mod ffi;
 #[cfg(any(doc, doctest))]
@@ -49,7 +51,7 @@ mod lifecycle;
 mod limit;
 mod network;
 mod record;
-#[cfg(any(feature = "postgres", feature = "provider", feature = "redis"))]
+#[cfg(any(feature = "client", feature = "postgres", feature = "provider", feature = "redis"))]
 mod remote;
 mod rights;
 mod scope;
@@ -62,6 +64,8 @@ mod verify;
 mod wait;
 mod worker;
 
+#[cfg(feature = "client")]
+pub use client::Client;
 pub use clock::Clock;
 pub use decision::{Allowed, Code, Decision, Denial, Request};
 pub use error::{Error, ErrorKind, FieldError, UnavailableCause};

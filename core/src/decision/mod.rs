@@ -5,6 +5,8 @@ mod code;
 mod context;
 mod denial;
 mod judge;
+#[cfg(feature = "client")]
+mod received;
 mod request;
 mod verified;
 

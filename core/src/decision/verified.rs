@@ -21,6 +21,11 @@ pub(crate) trait KeySnapshot: Send + Sync {
     fn rule(&self, index: u32) -> Option<&LimitRule>;
     /// The quota at an index among the limits and quotas of the key.
     fn quota(&self, index: u32) -> Option<&Quota>;
+    /// The states of limits and quotas, if a server has charged them.
+    #[cfg(feature = "client")]
+    fn received(&self) -> Option<(&[LimitState], &[QuotaState])> {
+        None
+    }
 }
 
 /// A key whose secret was verified. Its record is built on first use, because most hosts never ask for it.
@@ -49,6 +54,10 @@ impl VerifiedKey {
     }
 
     pub(super) fn limits(&self) -> Vec<LimitState> {
+        #[cfg(feature = "client")]
+        if let Some((limits, _)) = self.snapshot.received() {
+            return limits.to_vec();
+        }
         let states = self.charged.limits.iter().filter_map(|ChargedLimit { index, shared, backlog, .. }| {
             let LimitRule { limit, params } = self.snapshot.rule(*index)?;
             Some(LimitState {
@@ -63,6 +72,10 @@ impl VerifiedKey {
     }
 
     pub(super) fn quotas(&self) -> Vec<QuotaState> {
+        #[cfg(feature = "client")]
+        if let Some((_, quotas)) = self.snapshot.received() {
+            return quotas.to_vec();
+        }
         let state = |ChargedQuota { index, totals, .. }: &ChargedQuota| {
             self.snapshot.quota(*index).map(|quota| quota.state(*totals, self.now))
         };
@@ -70,6 +83,10 @@ impl VerifiedKey {
     }
 
     pub(super) fn is_limited(&self) -> bool {
+        #[cfg(feature = "client")]
+        if let Some((limits, quotas)) = self.snapshot.received() {
+            return !limits.is_empty() || !quotas.is_empty();
+        }
         !self.charged.limits.is_empty() || self.charged.quotas.is_some()
     }
 

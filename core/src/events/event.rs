@@ -94,7 +94,7 @@ pub struct Event {
     /// The kind of the event.
     pub kind: EventKind,
     /// The time of the event.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub at: DateTime<Utc>,
     /// The org of the key; `None` for an event about the database.
     pub org: Option<String>,
@@ -116,13 +116,13 @@ pub struct Event {
     /// The number of verifications since the last flush; for a revocation, the number of keys it ended; for a credit, the amount.
     pub count: u64,
     /// When the key expires.
-    #[serde(serialize_with = "rfc3339_option")]
+    #[serde(serialize_with = "rfc3339_option::serialize")]
     pub expires_at: Option<DateTime<Utc>>,
     /// When the former secret stops working.
-    #[serde(serialize_with = "rfc3339_option")]
+    #[serde(serialize_with = "rfc3339_option::serialize")]
     pub grace_ends_at: Option<DateTime<Utc>>,
     /// When the key was last used.
-    #[serde(serialize_with = "rfc3339_option")]
+    #[serde(serialize_with = "rfc3339_option::serialize")]
     pub last_used_at: Option<DateTime<Utc>>,
     /// How many events before this one were dropped because the listener was too slow.
     pub lost: u64,

@@ -35,6 +35,8 @@ pub use self::forward_auth_proxy::ForwardAuthProxy;
 pub use self::idempotent_request::{IdempotencyCheck, Lease};
 #[cfg(feature = "cli")]
 pub(crate) use self::manage::VerificationCallers;
+#[cfg(feature = "client")]
+pub(crate) use self::manage::{ManagementRoute, Repetition, VERIFY_PATH};
 pub use self::manage::{SelfService, Spelling, View};
 pub use self::message::{Head, Header, Message, Response};
 pub use self::peer::Peer;

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::response_style::{Challenge, ErrorFormat, ResponseStyle};
 use super::{Header, Response};
 use crate::decision::{Code, Denial, UNAVAILABLE};
-use crate::error::Error;
+use crate::error::{Error, UnavailableCause};
 use crate::record::{LimitState, QuotaState};
 
 /// The reason why a request is refused. The style of the API turns it into a response.
@@ -74,6 +74,12 @@ impl Refusal {
 
     pub(super) fn unavailable() -> Self {
         Self::new(503, Code::Unavailable.wire(), UNAVAILABLE).with("retry-after", RETRY_SECONDS)
+    }
+
+    /// Clients repeat a 503, which a change that may have been made does not stand.
+    fn unconfirmed() -> Self {
+        let message = "The change may have been made or not; read the record to see";
+        Self::new(504, Code::Unavailable.wire(), message)
     }
 
     pub(super) fn is_in_progress(&self) -> bool {
@@ -147,6 +153,7 @@ impl Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         match &error {
+            Error::Unavailable { cause: UnavailableCause::Unconfirmed, .. } => Self::unconfirmed(),
             Error::Unavailable { .. } | Error::Closed => Self::unavailable(),
             Error::InProgress(_) => {
                 Self::new(error.status(), IN_PROGRESS, error.to_string()).with("retry-after", RETRY_SECONDS)
@@ -165,11 +172,26 @@ fn reason_phrase(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        408 => "Request Timeout",
         409 => "Conflict",
         413 => "Content Too Large",
         415 => "Unsupported Media Type",
         422 => "Unprocessable Content",
         429 => "Too Many Requests",
+        504 => "Gateway Timeout",
         _ => "Service Unavailable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_may_have_been_made_is_not_told_to_be_repeated() {
+        let refusal = |cause| Refusal::from(Error::unavailable(cause, "the connection broke off", "read the record"));
+        let (lost, busy) = (refusal(UnavailableCause::Unconfirmed), refusal(UnavailableCause::Busy));
+        assert_eq!((lost.status, busy.status), (504, 503));
+        assert_eq!((lost.code, lost.headers.len(), busy.headers.len()), (busy.code, 0, 1));
     }
 }

@@ -109,7 +109,7 @@ impl Engine {
         &self.background.health
     }
 
-    #[cfg(feature = "provider")]
+    #[cfg(any(feature = "provider", all(feature = "cli", feature = "testing", unix)))]
     pub(crate) fn is_closed(&self) -> bool {
         self.verifier.closed.load(Ordering::Acquire)
     }

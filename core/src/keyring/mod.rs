@@ -20,6 +20,8 @@ pub use arguments::{
     Attestation, Change, Credit, HashedImport, HashedKey, ImportFormat, KeyUpdate, ListAudit, ListKeys, ListOrgs,
     NewKey, OrgUpdate, Rotation,
 };
+#[cfg(feature = "client")]
+pub(crate) use arguments::{WireArguments, WireFields};
 pub use audit::Audit;
 pub use config::Config;
 #[cfg(feature = "provider")]
@@ -362,6 +364,12 @@ impl Keywright {
 
     fn default_org(&self) -> Org {
         Org { engine: Arc::clone(&self.0), tenant: Tenant::One(DEFAULT_ORG.to_owned()) }
+    }
+
+    /// Refuses a request that no key could meet, as its verification would.
+    #[cfg(feature = "cli")]
+    pub(crate) fn check_request(&self, request: &Request) -> Result<(), Error> {
+        self.0.verifier.check_request(request)
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {

@@ -1,16 +1,16 @@
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::rfc3339;
 
 /// One entry of the audit chain.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AuditEntry {
     /// The sequence number in the chain, without gaps.
     pub seq: u64,
     /// The time of the change.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(with = "rfc3339")]
     pub at: DateTime<Utc>,
     /// The org of the change; `None` for the whole database.
     pub org: Option<String>,

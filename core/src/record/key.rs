@@ -13,7 +13,7 @@ use super::{rfc3339, rfc3339_option};
 /// use keywright::KeyId;
 /// assert_eq!(KeyId::from("456").to_string(), KeyId::from(456).to_string());
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum KeyId {
     /// A random integer in 1..2^53, exact in every JSON reader.
@@ -70,7 +70,7 @@ impl From<&KeyId> for KeyId {
 /// ```
 /// assert_eq!(keywright::Status::Active.as_str(), "active");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Status {
@@ -151,7 +151,7 @@ with_fields! {
     /// println!("{} {} {:?}", new.id, new.prefix, new.expires_at);
     /// # kw.close().await; Ok(()) }) }
     /// ```
-    #[derive(Debug, Clone, PartialEq, Serialize)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     #[non_exhaustive]
     pub struct Key {
         /// The id, which never changes.
@@ -183,26 +183,26 @@ with_fields! {
         /// Data of the host.
         pub metadata: serde_json::Map<String, serde_json::Value>,
         /// The time of the creation.
-        #[serde(serialize_with = "rfc3339")]
+        #[serde(with = "rfc3339")]
         pub created_at: DateTime<Utc>,
         /// The actor that created the key.
         pub created_by: Option<String>,
         /// The time of the last change.
-        #[serde(serialize_with = "rfc3339")]
+        #[serde(with = "rfc3339")]
         pub updated_at: DateTime<Utc>,
         /// The time from which the key does not verify.
-        #[serde(serialize_with = "rfc3339_option")]
+        #[serde(with = "rfc3339_option")]
         pub expires_at: Option<DateTime<Utc>>,
         /// The time from which the key is disabled.
-        #[serde(serialize_with = "rfc3339_option")]
+        #[serde(with = "rfc3339_option")]
         pub disabled_at: Option<DateTime<Utc>>,
         /// The time of the revocation.
-        #[serde(serialize_with = "rfc3339_option")]
+        #[serde(with = "rfc3339_option")]
         pub revoked_at: Option<DateTime<Utc>>,
         /// The reason of the last disabling or revocation.
         pub reason: Option<String>,
         /// The time of the last allowed verification.
-        #[serde(serialize_with = "rfc3339_option")]
+        #[serde(with = "rfc3339_option")]
         pub last_used_at: Option<DateTime<Utc>>,
         /// Allowed verifications.
         pub usage_count: u64,
@@ -214,18 +214,18 @@ with_fields! {
 }
 
 /// The public part of one secret of a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Secret {
     /// The public part of the secret's text.
     pub prefix: String,
     /// The time of the creation.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(with = "rfc3339")]
     pub created_at: DateTime<Utc>,
     /// The time from which the secret does not verify; `None` for the current secret.
-    #[serde(serialize_with = "rfc3339_option")]
+    #[serde(with = "rfc3339_option")]
     pub grace_ends_at: Option<DateTime<Utc>>,
     /// The time of the last allowed verification.
-    #[serde(serialize_with = "rfc3339_option")]
+    #[serde(with = "rfc3339_option")]
     pub last_used_at: Option<DateTime<Utc>>,
 }

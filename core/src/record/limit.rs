@@ -202,7 +202,7 @@ impl Limit {
 }
 
 /// The state of a limit after a verification.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LimitState {
     /// The name of the limit.

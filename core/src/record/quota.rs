@@ -98,7 +98,7 @@ impl Quota {
 }
 
 /// The state of a quota.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct QuotaState {
     /// The name of the quota.
@@ -112,10 +112,10 @@ pub struct QuotaState {
     /// The period; `None` for a balance.
     pub every: Option<Period>,
     /// The start of the present period; `None` for a balance.
-    #[serde(serialize_with = "rfc3339_option")]
+    #[serde(with = "rfc3339_option")]
     pub starts_at: Option<DateTime<Utc>>,
     /// The start of the next period, at which the count begins anew; `None` for a balance.
-    #[serde(serialize_with = "rfc3339_option")]
+    #[serde(with = "rfc3339_option")]
     pub resets_at: Option<DateTime<Utc>>,
     /// Seconds until then; `None` for a balance.
     pub reset_seconds: Option<u64>,

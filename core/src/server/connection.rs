@@ -80,7 +80,8 @@ async fn answer(state: &ServerState, peer: Peer, request: Request<Incoming>) -> 
         let lines = parts.headers.iter();
         let message = lines.fold(message, |message, (name, value)| message.header(name.as_str(), value.as_bytes()));
         let left = limit.saturating_sub(begun.elapsed());
-        match tokio::time::timeout(left, state.http.manage(message, None)).await {
+        let session = state.sessions.and_then(|read| read(&parts.headers));
+        match tokio::time::timeout(left, state.http.manage(message, session)).await {
             Ok(answer) => answer,
             // Clients repeat a 503, which this request may not stand: it may have been done.
             Err(_) => refuse(504, "UNAVAILABLE", "The answer takes too long, and the request may have been done"),

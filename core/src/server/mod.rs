@@ -23,7 +23,7 @@ use self::listener::BoundListener;
 use self::metrics::Metrics;
 pub(crate) use self::settings::ServerSettings;
 use crate::error::Error;
-use crate::http::Http;
+use crate::http::{Http, Session};
 use crate::keyring::Keywright;
 
 /// The pause after a failed accept, as when the process has too many open files.
@@ -49,7 +49,11 @@ struct ServerState {
     metrics: Metrics,
     /// Turns true when the server stops.
     stopping: watch::Sender<bool>,
+    sessions: Option<SessionReader>,
 }
+
+/// Finds the session of the host that a request has. Only tests have a host that knows sessions of its own.
+pub(crate) type SessionReader = fn(&::http::HeaderMap) -> Option<Session>;
 
 /// The answer of a connection's handler to a request.
 #[derive(Clone, Copy)]
@@ -69,8 +73,17 @@ impl Server {
         };
         let (stopping, _) = watch::channel(false);
         let log = AccessLog::new(settings.log);
-        let state = ServerState { kw, http, settings, log, metrics: Metrics::default(), stopping };
+        let state = ServerState { kw, http, settings, log, metrics: Metrics::default(), stopping, sessions: None };
         Ok(Self { state: Arc::new(state), listener, admin, tls })
+    }
+
+    /// The same server with sessions of the host. It does not serve yet.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_sessions(mut self, read: SessionReader) -> Self {
+        if let Some(state) = Arc::get_mut(&mut self.state) {
+            state.sessions = Some(read);
+        }
+        self
     }
 
     /// The URL of the API, and that of health and metrics.

@@ -7,6 +7,8 @@ mod freshness;
 mod hashes;
 mod leases;
 mod plant;
+#[cfg(all(feature = "cli", unix))]
+mod serve;
 
 use crate::keyring::Keywright;
 
@@ -17,6 +19,8 @@ pub use freshness::{ChangesOfModel, DroppedKeys, ProcessFreshness, TransactionOf
 pub use hashes::hash_case;
 pub use leases::{LeasePurchase, LeaseSale, LeasedRequest, ProcessLease, SharedBudget};
 pub use plant::plant;
+#[cfg(all(feature = "cli", unix))]
+pub use serve::serve;
 
 /// Repeats the first step of a verification: it checks this many times whether memory has every change that any process has
 /// made to the database. Returns whether it always had. Benchmarks measure the cost of this step with it.

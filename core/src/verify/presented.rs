@@ -7,6 +7,13 @@
 #[derive(Clone, Copy)]
 pub struct Presented<'a>(pub(super) Option<&'a [u8]>);
 
+#[cfg(feature = "client")]
+impl<'a> Presented<'a> {
+    pub(crate) fn bytes(self) -> Option<&'a [u8]> {
+        self.0
+    }
+}
+
 impl<'a> From<&'a str> for Presented<'a> {
     fn from(text: &'a str) -> Self {
         Self(Some(text.as_bytes()))

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 7] = [
     &["lifecycle", "decision", "rights", "audit"],
     &["store"],
     &["events", "verify", "usage", "keyring"],
-    &["http", "cli", "bin", "server", "integrations"],
+    &["http", "cli", "client", "bin", "server", "integrations"],
     &["lib", "blocking", "testing", "guide", "ffi"],
 ];
 

@@ -99,7 +99,7 @@ fn authenticate(kw: &Keywright, step: &Step, saved: &Saved) -> Result<Outcome, O
     allowed.map(|it| Outcome::Done(json(it.key()))).map_err(|it| denied(&it))
 }
 
-fn denied(denial: &Denial) -> Outcome {
+pub(super) fn denied(denial: &Denial) -> Outcome {
     match denial.misuse() {
         Some(error) => error.clone().into(),
         None => Outcome::Refused { code: denial.code.as_str().into(), field: None },
@@ -107,7 +107,7 @@ fn denied(denial: &Denial) -> Outcome {
 }
 
 /// The bytes that a request presents; a lone surrogate becomes what no UTF-8 holds.
-fn presented(value: Value) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn presented(value: Value) -> Result<Option<Vec<u8>>, Error> {
     match value {
         Value::Null => Ok(None),
         Value::Bytes(it) => Ok(Some(it)),
@@ -132,10 +132,10 @@ fn audit(kw: &Keywright, step: &Step) -> Result<Audit, Error> {
     }
 }
 
-fn json(record: impl serde::Serialize) -> Json {
+pub(super) fn json(record: impl serde::Serialize) -> Json {
     serde_json::to_value(record).unwrap()
 }
 
-fn revealed(issued: &IssuedKey) -> Json {
+pub(super) fn revealed(issued: &IssuedKey) -> Json {
     json(issued.reveal())
 }

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use super::call::{Outcome, run};
 use super::case::{Step, Wrong};
 use super::expect::difference;
+#[cfg(unix)]
+use super::remote::{Direct, Remote};
 use super::value::{Saved, fields, time};
 
 /// An engine, its database and what its steps have kept.
@@ -22,6 +24,8 @@ pub struct Bench {
     config: Map<String, Json>,
     kw: Keywright,
     pub saved: Saved,
+    #[cfg(unix)]
+    remote: Option<Remote>,
 }
 
 impl Bench {
@@ -31,7 +35,28 @@ impl Bench {
         let clock = ManualClock::new(time(start));
         let config = config.as_object().cloned().unwrap_or_default();
         let kw = open(&database, &clock, &config)?;
-        Ok(Self { database, clock, config, kw, saved: Saved::new() })
+        Ok(Self {
+            database,
+            clock,
+            config,
+            kw,
+            saved: Saved::new(),
+            #[cfg(unix)]
+            remote: None,
+        })
+    }
+
+    /// The same engine behind a server, which gets the calls that HTTP can express.
+    #[cfg(unix)]
+    pub fn served(mut self, direct: Direct) -> Self {
+        self.remote = Some(Remote::new(&self.kw, direct));
+        self
+    }
+
+    /// The number of calls that the server got.
+    #[cfg(unix)]
+    pub fn sent(&self) -> usize {
+        self.remote.as_ref().map_or(0, Remote::sent)
     }
 
     /// The engine.
@@ -41,6 +66,10 @@ impl Bench {
 
     /// Runs one step and compares; the text says what is not as it should be.
     pub fn step(&mut self, step: &Step) -> Result<(), String> {
+        #[cfg(unix)]
+        if let Some(remote) = &mut self.remote {
+            remote.begin_step();
+        }
         (0..step.times.unwrap_or(1)).try_for_each(|_| self.once(step))
     }
 
@@ -59,13 +88,24 @@ impl Bench {
                 Err(error) => error.into(),
             },
             "reopen" => self.reopen(step),
-            _ => run(&self.kw, step, &self.saved),
+            _ => self.run(step),
         };
         compare(&outcome, step.expect.as_ref(), step.error.as_ref(), &self.saved)?;
         if let (Some(name), Outcome::Done(result)) = (&step.r#as, outcome) {
             self.saved.insert(name.clone(), result);
         }
         Ok(())
+    }
+
+    #[cfg(unix)]
+    fn run(&mut self, step: &Step) -> Outcome {
+        let sent = self.remote.as_mut().and_then(|remote| remote.run(step, &self.saved));
+        sent.unwrap_or_else(|| run(&self.kw, step, &self.saved))
+    }
+
+    #[cfg(not(unix))]
+    fn run(&mut self, step: &Step) -> Outcome {
+        run(&self.kw, step, &self.saved)
     }
 
     fn reopen(&mut self, step: &Step) -> Outcome {
@@ -76,6 +116,10 @@ impl Bench {
         match open(&self.database, &self.clock, &self.config) {
             Ok(kw) => {
                 self.kw = kw;
+                #[cfg(unix)]
+                if let Some(remote) = &mut self.remote {
+                    remote.serve(&self.kw);
+                }
                 Outcome::Done(Json::Null)
             }
             Err(error) => error.into(),

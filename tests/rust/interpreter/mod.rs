@@ -4,4 +4,6 @@ pub mod call;
 pub mod case;
 pub mod engine;
 pub mod expect;
+#[cfg(unix)]
+pub mod remote;
 pub mod value;

@@ -19,8 +19,11 @@ mod verification;
 use std::borrow::Cow;
 
 pub(super) use self::management_path::{ManagementPath, plain_path};
+pub(crate) use self::route::ManagementRoute;
+#[cfg(feature = "client")]
+pub(crate) use self::route::Repetition;
 pub use self::route::SelfService;
-use self::route::{ArgumentSource, ManagementRoute, MatchedRoute};
+use self::route::{ArgumentSource, MatchedRoute};
 pub use self::spelling::{Spelling, View};
 #[cfg(feature = "cli")]
 pub(crate) use self::verification::VerificationCallers;
@@ -29,6 +32,10 @@ use super::refusal::Refusal;
 use super::{Head, Header, Http, Response, Session};
 use crate::casing::Casing;
 use crate::input::Fields;
+
+/// The path of verification.
+#[cfg(any(feature = "cli", feature = "client"))]
+pub(crate) const VERIFY_PATH: &str = "/verify";
 
 /// The response of a management route, without the common headers.
 struct ManagementAnswer {

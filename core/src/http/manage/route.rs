@@ -1,5 +1,8 @@
 //! The table of management routes: their rights, their arguments and the shape of their answers.
 
+#[cfg(feature = "client")]
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::Head;
 use super::spelling::{
     AGENT_USAGE, AUDIT_ENTRY, ORG, QUOTA_STATE, REVOKED_KEYS, RecordShape, SCOPE, USAGE, View, WHOAMI,
@@ -36,7 +39,7 @@ impl SelfService {
 
 /// A route of management.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ManagementRoute {
+pub(crate) enum ManagementRoute {
     Create,
     List,
     Get,
@@ -263,6 +266,50 @@ impl ManagementRoute {
     }
 }
 
+/// How a client may send a request again whose answer was lost.
+#[cfg(feature = "client")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repetition {
+    /// As it is: twice has the effect of once.
+    Plain,
+    /// With an idempotency key, under which it runs once.
+    WithKey,
+    /// Not at all.
+    Never,
+}
+
+#[cfg(feature = "client")]
+impl ManagementRoute {
+    /// The method and the path of a request about the record with this id, if the route has one.
+    pub(crate) fn request_line(self, id: &str) -> (&'static str, String) {
+        let routes =
+            ROUTES.iter().flat_map(|(path, methods)| methods.iter().map(move |(method, route)| (path, method, route)));
+        let found = routes.into_iter().find(|(_, _, route)| **route == self);
+        // Each route is in the table: `each_route_has_a_request_line`.
+        let (path, method) = found.map_or(("", ""), |(path, method, _)| (*path, *method));
+        let id = utf8_percent_encode(id, NON_ALPHANUMERIC).to_string();
+        (method, format!("/{}", path.replace('*', &id)))
+    }
+
+    /// Requests of the same idempotency key are stored for a day, and a caller has a limited number of them. Only those that need
+    /// it get one.
+    pub(crate) fn repetition(self) -> Repetition {
+        match self {
+            Self::Disable | Self::DisableOrg | Self::EndGrace => Repetition::Plain,
+            // Anybody may call it often.
+            Self::Attest | Self::AttestSelf => Repetition::Never,
+            _ if self.is_idempotent() => Repetition::WithKey,
+            Self::Update | Self::UpdateOrg => Repetition::Never,
+            _ => Repetition::Plain,
+        }
+    }
+
+    /// Whether the arguments are in the query of the request.
+    pub(crate) fn is_read(self) -> bool {
+        matches!(self.argument_source(), ArgumentSource::Query)
+    }
+}
+
 /// The part of a request that holds the arguments.
 pub(super) enum ArgumentSource {
     Query,
@@ -343,6 +390,18 @@ mod tests {
         }
         for (method, path) in [("PUT", "/keys"), ("GET", "/keys/7/rotate"), ("get", "/keys"), ("", "/audit")] {
             assert_eq!(found(method, path), Err(405), "{method} {path}");
+        }
+    }
+
+    #[cfg(feature = "client")]
+    #[test]
+    fn each_route_has_a_request_line() {
+        for (_, methods) in ROUTES {
+            for (method, route) in methods {
+                let (sent, path) = route.request_line("a/../:é");
+                let id = if path.contains('%') { "a/../:é".into() } else { String::new() };
+                assert_eq!((sent, found(sent, &path)), (*method, Ok((*route, id))));
+            }
         }
     }
 

@@ -1,7 +1,9 @@
 //! `POST /verify`: verification for programs in languages without a binding.
 
 use serde_json::{Value as Json, json};
+use zeroize::Zeroizing;
 
+use super::VERIFY_PATH;
 use super::body;
 use super::dispatch::to_json;
 use crate::casing::Casing;
@@ -11,9 +13,8 @@ use crate::http::message::Message;
 use crate::http::refusal::Refusal;
 use crate::http::{Http, Peer, Response};
 use crate::input::{Fields, FromFields, Value};
+use crate::keyring::{Keywright, Org};
 use crate::scope;
-
-const PATH: &[u8] = b"/verify";
 
 /// The scope of a key that verifies others.
 const SCOPE: &str = "keys:verify";
@@ -32,8 +33,9 @@ impl Http {
     /// Answers a request for verification; `None` if the message is another request, or if nobody may verify here.
     pub(super) async fn verification(&self, message: &Message) -> Option<Response> {
         let callers = self.config.options.verification.as_ref()?;
-        let (request_id, method) =
-            message.with_head(|head| (head.path() == PATH).then(|| (self.request_id(head), head.method.to_owned())))?;
+        let (request_id, method) = message.with_head(|head| {
+            (head.path() == VERIFY_PATH.as_bytes()).then(|| (self.request_id(head), head.method.to_owned()))
+        })?;
         let answer =
             match method.as_str() {
                 "POST" => self.verify_all(message, callers).await,
@@ -57,12 +59,18 @@ impl Http {
         let own = self.org_of_caller(message, callers).await?;
         let given = message.with_head(|head| body::read(head, message.bytes(), Casing::Snake))?;
         if !given.iter().any(|(name, _)| name == "verifications") {
-            let decision = self.verify_one(Fields::new(Casing::Snake, given), own.as_deref()).await?;
-            return match &decision {
+            let question = self.read_question(Fields::new(Casing::Snake, given), own.as_deref())?;
+            let decision = question.judged(&self.kw).await;
+            if let Decision::Denied(denial) = &decision {
+                if let Some(error) = denial.misuse() {
+                    return Err(error.clone().into());
+                }
                 // A client that retries a 503 must not take it for a verdict about the key.
-                Decision::Denied(denial) if denial.trouble().is_some() => Err(Refusal::denied(denial)),
-                _ => to_json(&decision),
-            };
+                if denial.trouble().is_some() {
+                    return Err(Refusal::denied(denial));
+                }
+            }
+            return to_json(&decision);
         }
         let mut fields = Fields::new(Casing::Snake, given).only(&["verifications"])?;
         let items = fields.take("verifications").unwrap_or(Value::Null).into_list("verifications")?;
@@ -70,10 +78,14 @@ impl Http {
             let reason = format!("has {} items", items.len());
             return Err(Error::validation_failed("verifications", reason, format!("give 1 to {MOST}")).into());
         }
-        let mut decisions = Vec::with_capacity(items.len());
-        for item in items {
-            let fields = Fields::new(Casing::Snake, item.into_map("verifications")?);
-            decisions.push(to_json(&self.verify_one(fields, own.as_deref()).await?)?);
+        let read = |item: Value| {
+            self.read_question(Fields::new(Casing::Snake, item.into_map("verifications")?), own.as_deref())
+        };
+        // All of them before the first is judged, which counts.
+        let questions: Vec<VerificationQuestion> = items.into_iter().map(read).collect::<Result<_, Refusal>>()?;
+        let mut decisions = Vec::with_capacity(questions.len());
+        for question in questions {
+            decisions.push(to_json(&question.judged(&self.kw).await)?);
         }
         Ok(json!({"data": decisions}))
     }
@@ -89,7 +101,7 @@ impl Http {
             let (agent, valid_key) = (self.agent(head), Request::new());
             // The level of a key is about the API of the host, so it does not limit what the key verifies.
             let request = self.request_context(head, &valid_key, &agent).to_request().method("GET");
-            Ok::<_, Refusal>(Some((zeroize::Zeroizing::new(text.to_vec()), request)))
+            Ok::<_, Refusal>(Some((Zeroizing::new(text.to_vec()), request)))
         })?;
         let Some((text, request)) = presented else { return Ok(None) };
         let key = match self.kw.judge(&text, RequestContext::from(&request)).await {
@@ -102,14 +114,15 @@ impl Http {
         Ok((key.org != callers.operators).then(|| key.org.clone()))
     }
 
-    async fn verify_one(&self, fields: Fields, own: Option<&str>) -> Result<Decision, Refusal> {
+    /// Reads a verification, and refuses what is wrong with any key.
+    fn read_question(&self, fields: Fields, own: Option<&str>) -> Result<VerificationQuestion, Refusal> {
         let mut fields = fields.only(&[&Request::OPTIONS[..], &["api_key", "org"]].concat())?;
         let text = fields.take("api_key").ok_or_else(|| {
             Error::invalid_request("api_key", "is missing", "send the key to be verified, or null if there was none")
         })?;
         let text = match text {
             Value::Null => None,
-            text => Some(zeroize::Zeroizing::new(text.into_text("api_key")?)),
+            text => Some(Zeroizing::new(text.into_text("api_key")?)),
         };
         let asked = fields.text("org")?;
         let request = Request::read(fields)?;
@@ -120,17 +133,26 @@ impl Http {
             }
             (own, asked) => own.map(str::to_owned).or(asked),
         };
-        let text = text.as_ref().map(|text| text.as_str());
-        let decision = match org {
-            Some(org) => self.kw.org(&org)?.verify(text, &request).await,
-            None => self.kw.verify(text, &request).await,
-        };
-        match &decision {
-            Decision::Denied(denial) => match denial.misuse() {
-                Some(error) => Err(error.clone().into()),
-                None => Ok(decision),
-            },
-            Decision::Allowed(_) => Ok(decision),
+        let org = org.map(|org| self.kw.org(&org)).transpose()?;
+        self.kw.check_request(&request)?;
+        Ok(VerificationQuestion { text, request, org })
+    }
+}
+
+/// A verification that a client asks for.
+struct VerificationQuestion {
+    text: Option<Zeroizing<String>>,
+    request: Request,
+    /// `None` for every org.
+    org: Option<Org>,
+}
+
+impl VerificationQuestion {
+    async fn judged(&self, kw: &Keywright) -> Decision {
+        let text = self.text.as_ref().map(|text| text.as_str());
+        match &self.org {
+            Some(org) => org.verify(text, &self.request).await,
+            None => kw.verify(text, &self.request).await,
         }
     }
 }

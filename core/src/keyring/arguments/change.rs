@@ -82,8 +82,8 @@ impl From<()> for Change {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rotation {
-    grace: Option<Millis>,
-    replace_current: bool,
+    pub(super) grace: Option<Millis>,
+    pub(super) replace_current: bool,
     pub(crate) change: Change,
 }
 

@@ -10,6 +10,10 @@ mod list;
 mod metadata;
 mod org;
 mod settings;
+#[cfg(feature = "client")]
+mod wire;
+#[cfg(feature = "client")]
+mod wire_setting;
 
 pub(super) use attestation::AgentClaims;
 pub use attestation::Attestation;
@@ -20,6 +24,10 @@ pub use list::{ListAudit, ListKeys, ListOrgs};
 pub use org::OrgUpdate;
 pub(super) use settings::KeySettings;
 pub use settings::{KeyUpdate, NewKey};
+#[cfg(feature = "client")]
+pub(crate) use wire::WireArguments;
+#[cfg(feature = "client")]
+pub(crate) use wire_setting::WireFields;
 
 use crate::error::Error;
 use crate::input::Value;

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use super::MAX_NAME;
 use super::expiry::Expiry;
 use super::metadata::{self, Metadata};
+#[cfg(feature = "client")]
+use super::wire_setting::{WireFields, WireSetting as _};
 use super::{Change, read_networks};
 use crate::clock::Millis;
 use crate::error::Error;
@@ -57,6 +59,16 @@ macro_rules! key_settings {
             pub(crate) fn free_texts(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
                 let texts = [$((stringify!($field), self.$field.as_ref().and_then(|$shown| $text)),)+];
                 texts.into_iter().filter_map(|(field, text)| Some((field, text?)))
+            }
+
+            /// The values by name, as a client sends them.
+            #[cfg(feature = "client")]
+            pub(super) fn to_wire(&self) -> WireFields {
+                let mut fields = WireFields::new();
+                $(if let Some(value) = &self.$field {
+                    value.write(stringify!($field), &mut fields);
+                })+
+                fields
             }
 
             /// Puts the values into the row of a key, and returns the names of the fields that differ now.

@@ -320,7 +320,7 @@ pub(super) fn no_answer_within(limit: Duration) -> Error {
 /// The error of a change whose commit got no answer.
 pub(super) fn commit_unknown() -> Error {
     unavailable(described(
-        UnavailableCause::Io,
+        UnavailableCause::Unconfirmed,
         "the connection to PostgreSQL broke off during the commit, so the change may have been made or not",
         "read the record to see; send changes with an Idempotency-Key, so that a repetition is safe",
     ))

@@ -1,0 +1,264 @@
+//! Sends requests, and sends them again where that is safe.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, redirect};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::settings::ClientSettings;
+use crate::entropy;
+use crate::error::{Error, UnavailableCause};
+use crate::fork::PerProcess;
+use crate::remote::runtime;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause that a server may ask for, in seconds.
+const LONGEST_WAIT: u64 = 30;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The connections to a server. Its requests run on the runtime of the process, so that callers need none.
+pub(super) struct ServerConnection {
+    pub(super) settings: ClientSettings,
+    /// A forked child does not share the connections of its parent.
+    http: PerProcess<Result<reqwest::Client, Error>>,
+}
+
+/// A request. Its body may hold a secret, so it is not shown.
+pub(super) struct ServerRequest {
+    pub(super) method: &'static str,
+    /// The path, and the query if there is one.
+    pub(super) target: String,
+    pub(super) body: Option<Vec<u8>>,
+    pub(super) idempotency_key: Option<String>,
+    /// Whether the server may get it twice.
+    pub(super) is_repeatable: bool,
+}
+
+/// The end of an attempt.
+pub(super) enum Delivery {
+    Answered(ServerReply),
+    Lost(LostRequest),
+}
+
+/// The answer to a request.
+pub(super) struct ServerReply {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+    /// The pause that the server asks for, in seconds.
+    pub(super) retry_after: Option<u64>,
+}
+
+/// The end of an attempt that got no answer.
+pub(super) struct LostRequest {
+    pub(super) reason: &'static str,
+    /// Whether the server may have run the request.
+    pub(super) is_sent: bool,
+}
+
+impl ServerConnection {
+    pub(super) fn open(settings: ClientSettings) -> Result<Self, Error> {
+        let http = connect(&settings);
+        if let Err(error) = &http {
+            return Err(error.clone());
+        }
+        Ok(Self { settings, http: PerProcess::new(http) })
+    }
+
+    /// Sends a request up to `retries` times more.
+    pub(super) async fn exchange(&self, request: &ServerRequest) -> Result<Delivery, Error> {
+        let runtime = runtime::handle()?;
+        let mut attempt = 0;
+        loop {
+            let delivery = self.send(&runtime, request).await?;
+            match delivery.pause(request, attempt) {
+                Some(pause) if attempt < self.settings.retries => sleep(&runtime, pause).await,
+                _ => return Ok(delivery),
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn send(&self, runtime: &Handle, request: &ServerRequest) -> Result<Delivery, Error> {
+        let http = self.http.get(|| connect(&self.settings)).as_ref().map_err(Clone::clone)?;
+        let method = Method::from_bytes(request.method.as_bytes()).unwrap_or_default();
+        let mut sent = http.request(method, format!("{}{}", self.settings.address.base, request.target));
+        if let Some(body) = &request.body {
+            sent = sent.header(CONTENT_TYPE, JSON).body(body.clone());
+        }
+        if let Some(key) = &request.idempotency_key {
+            sent = sent.header(IDEMPOTENCY_KEY, key);
+        }
+        let task = AbortedTask(runtime.spawn(async move {
+            let answer = sent.send().await?;
+            let status = answer.status().as_u16();
+            let retry_after = answer.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok()?.parse().ok());
+            let body = answer.bytes().await?.into();
+            Ok::<_, reqwest::Error>(ServerReply { status, body, retry_after })
+        }));
+        Ok(match task.await {
+            Ok(Ok(reply)) => Delivery::Answered(reply),
+            Ok(Err(error)) => Delivery::Lost(LostRequest::of(&error)),
+            Err(_) => Delivery::Lost(LostRequest { reason: "was left without an answer", is_sent: true }),
+        })
+    }
+}
+
+impl LostRequest {
+    /// The text of the error is left out, because it may hold the URL of a record.
+    fn of(error: &reqwest::Error) -> Self {
+        let is_unsent = error.is_connect() || error.is_builder();
+        let reason = match is_unsent {
+            _ if error.is_timeout() => "did not answer in time",
+            true => "cannot be reached",
+            false => "broke off the connection",
+        };
+        Self { reason, is_sent: !is_unsent }
+    }
+}
+
+impl Delivery {
+    /// The pause until the request is sent again; `None` if it is not.
+    fn pause(&self, request: &ServerRequest, attempt: u32) -> Option<Duration> {
+        let backoff = backoff(attempt);
+        match self {
+            Self::Lost(lost) => (request.is_repeatable || !lost.is_sent).then_some(backoff),
+            Self::Answered(reply) => {
+                let asked = reply.retry_after.filter(|seconds| *seconds <= LONGEST_WAIT);
+                let asked = asked.map(|seconds| Duration::from_secs(seconds) + backoff);
+                match reply.status {
+                    // The same request still runs, or a limit is used up. A limit that tells no time, such as a balance, does not
+                    // come back by itself.
+                    409 | 429 => asked,
+                    503 if reply.retry_after.is_none() => Some(backoff),
+                    503 => asked,
+                    // The server, or a proxy before it, does not know whether the request has run.
+                    502 | 504 => request.is_repeatable.then_some(backoff),
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+/// The pause after a failed attempt. It is random, because many clients must not return at once.
+fn backoff(attempt: u32) -> Duration {
+    let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(10));
+    let part = entropy::bytes().map_or(u32::from(u8::MAX), |[byte]: [u8; 1]| u32::from(byte));
+    longest / 2 + longest * part / 512
+}
+
+async fn sleep(runtime: &Handle, pause: Duration) {
+    let slept = {
+        // The timer belongs to the runtime; the thread that awaits it may have none.
+        let _entered = runtime.enter();
+        tokio::time::sleep(pause)
+    };
+    slept.await;
+}
+
+/// A task that ends when nobody waits for it any more.
+struct AbortedTask<T>(JoinHandle<T>);
+
+impl<T> Future for AbortedTask<T> {
+    type Output = <JoinHandle<T> as Future>::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<T> Drop for AbortedTask<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn connect(settings: &ClientSettings) -> Result<reqwest::Client, Error> {
+    let mut headers = HeaderMap::from_iter([(ACCEPT, JSON)]);
+    if let Some(api_key) = &settings.api_key {
+        let value = zeroize::Zeroizing::new(format!("Bearer {}", api_key.as_str()));
+        let value = HeaderValue::from_str(&value);
+        let mut value =
+            value.map_err(|_| Error::validation_failed("api_key", "has letters that no key has", "give a key"))?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    let builder = reqwest::Client::builder()
+        .default_headers(headers)
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .timeout(settings.timeout)
+        // In each case, because the process may have no default.
+        .tls_backend_preconfigured(tls(settings.address.base.starts_with("https:"))?);
+    #[cfg(unix)]
+    let builder = match &settings.address.socket {
+        Some(path) => builder.unix_socket(path.clone()),
+        None => builder,
+    };
+    builder.build().map_err(|_| no_tls())
+}
+
+/// TLS with the certificates of the system, if it is used.
+fn tls(is_used: bool) -> Result<ClientConfig, Error> {
+    let mut roots = RootCertStore::empty();
+    if is_used {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    let builder = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into());
+    let builder = builder.with_safe_default_protocol_versions().map_err(|_| no_tls())?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn no_tls() -> Error {
+    let reason = "the client of the server cannot be set up on this system";
+    Error::unavailable(UnavailableCause::Access, reason, "look at its certificates and its proxy settings")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pauses(is_repeatable: bool, delivery: &Delivery) -> bool {
+        let request =
+            ServerRequest { method: "GET", target: "/keys".into(), body: None, idempotency_key: None, is_repeatable };
+        delivery.pause(&request, 0).is_some()
+    }
+
+    #[test]
+    fn requests_are_sent_again_only_where_that_is_safe() {
+        let answered = |status, retry_after| Delivery::Answered(ServerReply { status, body: Vec::new(), retry_after });
+        let lost = |is_sent| Delivery::Lost(LostRequest { reason: "", is_sent });
+        for (delivery, once, repeatable) in [
+            (lost(true), false, true),
+            (lost(false), true, true),
+            (answered(503, None), true, true),
+            (answered(503, Some(31)), false, false),
+            (answered(429, None), false, false),
+            (answered(429, Some(0)), true, true),
+            (answered(409, Some(1)), true, true),
+            (answered(502, None), false, true),
+            (answered(504, None), false, true),
+            (answered(500, None), false, false),
+            (answered(200, None), false, false),
+        ] {
+            assert_eq!((pauses(false, &delivery), pauses(true, &delivery)), (once, repeatable));
+        }
+    }
+
+    #[test]
+    fn pauses_grow() {
+        for attempt in 0..12 {
+            let pause = backoff(attempt);
+            let longest = FIRST_PAUSE * (1 << attempt.min(10));
+            assert!(longest / 2 <= pause && pause <= longest, "{attempt}: {pause:?}");
+        }
+    }
+}
