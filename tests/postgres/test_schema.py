@@ -28,6 +28,7 @@ with Keywright(sys.argv[1], brand="liq", pepper=sys.argv[2], busy_timeout="5m") 
 """
 # Takes back all migrations but the first.
 FIRST_SCHEMA = (
+    "drop function note_formats cascade; drop index secrets_imported_prefix; alter table meta drop column imported_formats; "
     "alter table keys drop column quotas; drop table quotas; drop function buy_requests; drop table budgets; drop table usage_flushes; "
     "update meta set schema = 1, oldest_reader = 1"
 )
@@ -102,6 +103,10 @@ def works(kw: Keywright) -> str:
     assert kw.verify(rotated.api_key).code == "revoked"
     kw.orgs.disable("default")
     kw.orgs.enable("default")
+    key = {"name": "imported", "lookup": "4711", "verifier": "sha256$ef797c8118f02dfb649607dd5d3f8c7623048c9c063d532cc95c5ed7a898a64f"}
+    assert kw.keys.import_hashed([key], format="sanctum").refused == 0
+    assert kw.keys.import_hashed([key], format="sanctum").existing == 1
+    assert kw.verify("4711|12345678") and kw.keys.find("4711").name == "imported"
     assert kw.audit.verify().ok
     return kw.keys.create(name="left").api_key
 

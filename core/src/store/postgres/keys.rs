@@ -62,7 +62,7 @@ static BY_PREFIX: LazyLock<String> = LazyLock::new(|| {
         "k.id IN (SELECT p.key_id FROM keywright.secrets p WHERE p.lookup = ANY ($2) AND p.prefix = $3 \
          UNION ALL SELECT min(i.key_id) FROM keywright.secrets i JOIN keywright.keys o ON o.id = i.key_id \
            WHERE left(i.format, 1) = '~' AND i.prefix = $3 AND ($4 IS NULL OR o.org = $4) \
-           HAVING count(DISTINCT i.key_id) = 1)",
+           HAVING min(i.key_id) = max(i.key_id))",
     )
 });
 
