@@ -238,7 +238,9 @@ vectors("bad_input", async (t, it, file) => {
     };
     await fails(start, it.expect, camel);
   } else if (it.call === "http") {
-    await fails(async () => new Http(kw, options(it.args)), it.expect, camel);
+    const { session, ...args } = it.args;
+    const given = { ...options(args), ...(session && { session: options(session) }) };
+    await fails(async () => new Http(kw, given), it.expect, camel);
   } else if (it.call === "org") {
     await fails(async () => kw.org(target).keys.list(), it.expect);
   } else if ("decision" in it.expect) {

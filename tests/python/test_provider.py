@@ -104,7 +104,7 @@ def test_a_real_provider_rotates_goes_down_and_comes_back(real: RealProvider, tm
 
 
 def test_the_server_takes_tokens_of_a_real_provider(real: RealProvider, tmp_path: Path) -> None:
-    served = Served(tmp_path, http=f'session = {{ issuer = "{real.issuer}", audience = "{AUDIENCE}" }}')
+    served = Served(tmp_path, http=f'[http.session]\nissuer = "{real.issuer}"\naudience = "{AUDIENCE}"')
     try:
         served.start()
         assert served.ask("GET", "/whoami", real.ask("token"))[1]["actor"] == "alice"
