@@ -47,6 +47,9 @@ FIELD = {"bundling"}
 # Pages whose blocks are one script of the shell, with the program of the wheel.
 SHELL = {"cli", "serve"}
 
+# Pages with such a script beside their programs.
+WITH_SHELL = {"import"}
+
 # Pages whose programs ask a server, with the scopes of the key that they have.
 SERVED = {"client": "keys:manage,keys:verify,deals:read"}
 
@@ -94,15 +97,16 @@ def run(page: Path, language: str, program: str, folder: Path) -> str | None:
 
 def programs(page: Path) -> list[tuple[str, str]]:
     blocks = re.findall(r"^```(\w*)[^\n]*\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    script = [("sh", "\n".join(program for language, program in blocks if language == "sh"))]
     if page.stem in SHELL:
-        return [("sh", "\n".join(program for language, program in blocks if language == "sh"))]
+        return script
     found = [(language, program) for language, program in blocks if language not in ("sh", "sql")]
     if page.stem in ONE_PROGRAM:
         only = ONE_PROGRAM[page.stem]
         return [(only, "\n".join(program for language, program in found if language == only))]
     if sorted(language for language, _ in found) != ["js", "python", "rust"]:
         raise SystemExit(f"{page.name} must have one program in each of js, python and rust")
-    return found
+    return found + script if page.stem in WITH_SHELL else found
 
 
 @contextmanager

@@ -219,15 +219,8 @@ impl Error {
 
     /// Spells the field as the caller spells field names.
     pub(crate) fn spelt(mut self, casing: Casing) -> Self {
-        match &mut self {
-            Self::InvalidRequest(error)
-            | Self::ValidationFailed(error)
-            | Self::Forbidden(error)
-            | Self::NotFound(error)
-            | Self::Conflict(error)
-            | Self::InProgress(error)
-            | Self::IdempotencyMismatch(error) => error.field = casing.spell(&error.field),
-            Self::Unavailable { .. } | Self::Closed => {}
+        if let Some(error) = self.detail_mut() {
+            error.field = casing.spell(&error.field);
         }
         self
     }
@@ -253,10 +246,32 @@ impl Error {
     /// Names `field` as the one at fault in place of the former one.
     #[cfg(feature = "redis")]
     pub(crate) fn at_field(mut self, field: &str) -> Self {
-        if let Self::InvalidRequest(error) | Self::ValidationFailed(error) = &mut self {
+        if let Some(error) = self.detail_mut() {
             field.clone_into(&mut error.field);
         }
         self
+    }
+
+    /// Tells another fix.
+    #[cfg(feature = "cli")]
+    pub(crate) fn with_fix(mut self, fix: &str) -> Self {
+        if let Some(error) = self.detail_mut() {
+            fix.clone_into(&mut error.fix);
+        }
+        self
+    }
+
+    fn detail_mut(&mut self) -> Option<&mut FieldError> {
+        match self {
+            Self::InvalidRequest(error)
+            | Self::ValidationFailed(error)
+            | Self::Forbidden(error)
+            | Self::NotFound(error)
+            | Self::Conflict(error)
+            | Self::InProgress(error)
+            | Self::IdempotencyMismatch(error) => Some(error),
+            Self::Unavailable { .. } | Self::Closed => None,
+        }
     }
 
     /// Names `field` as the one at fault, of which the former one is a part.

@@ -49,6 +49,15 @@ Examples:
   keywright migrate --plan
   keywright migrate";
 
+pub(super) const IMPORT: &str = "\
+Examples:
+  keywright import --from sanctum tokens.csv --dry-run
+  keywright import --from djangorestframework-api-key --scopes a:read keys.json
+  keywright import --from better-auth apikey.csv --org-column referenceId
+  keywright import --from bcrypt --prefix lw keys.csv --skip-broken > report
+  keywright import --from generic --format 'acme_{lookup:8}_{secret:32}' \\
+    --hashed secret keys.jsonl";
+
 pub(super) const COPY: &str = "\
 Examples:
   keywright copy sqlite:keys.db postgresql://keywright@db.internal/app

@@ -14,6 +14,7 @@ mod exit;
 mod explain;
 mod export_rules;
 mod global;
+mod import;
 mod init;
 mod keys;
 mod man;
@@ -41,6 +42,7 @@ use self::exit::Stop;
 use self::explain::ExplainArguments;
 use self::export_rules::ExportRulesArguments;
 use self::global::GlobalArguments;
+use self::import::ImportArguments;
 use self::init::InitArguments;
 use self::keys::KeysCommand;
 use self::man::ManArguments;
@@ -88,6 +90,9 @@ enum Command {
     /// Create or migrate the database
     #[command(before_help = examples::MIGRATE)]
     Migrate(MigrateArguments),
+    /// Import keys of another product with the hashes that it stored
+    #[command(before_help = examples::IMPORT)]
+    Import(Box<ImportArguments>),
     /// Copy a whole database into an empty one, such as one of PostgreSQL
     #[command(before_help = examples::COPY)]
     Copy(CopyArguments),
@@ -121,6 +126,7 @@ impl Command {
             Self::Explain(arguments) => explain::run(arguments, context),
             Self::Audit(command) => command.run(context),
             Self::Migrate(arguments) => migrate::run(&arguments, context),
+            Self::Import(arguments) => import::run(*arguments, context),
             Self::Copy(arguments) => copy::run(&arguments, context),
             Self::Backup(arguments) => backup::run(&arguments, context),
             Self::Doctor => doctor::run(context),

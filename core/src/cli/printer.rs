@@ -117,6 +117,7 @@ impl Printer {
         self.form == OutputForm::Text
     }
 
+    /// Writes out the lines so far.
     pub(super) fn finish(&mut self) -> Result<(), Stop> {
         self.to.flush().map_err(Stop::Output)
     }

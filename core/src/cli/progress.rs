@@ -8,6 +8,9 @@ use super::CommandContext;
 /// The time between two lines.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Moves to the start of the line and clears it.
+const CLEAR: &str = "\r\u{1b}[K";
+
 /// Shows how much is done, how fast, and for how long it goes on. It writes to a terminal only.
 pub(super) struct Progress {
     noun: &'static str,
@@ -22,6 +25,20 @@ impl Progress {
         Self { noun, is_shown, began_at: Instant::now(), told_at: None }
     }
 
+    /// For a command that also prints rows, which may go to the same terminal: call [`Progress::clear`] before them.
+    pub(super) fn beside_rows(noun: &'static str, context: &CommandContext) -> Self {
+        let is_shown = !context.global.quiet && std::io::stderr().is_terminal();
+        Self { is_shown, ..Self::new(noun, context) }
+    }
+
+    /// Takes the line away.
+    pub(super) fn clear(&mut self) {
+        if self.is_shown && self.told_at.is_some() {
+            let mut to = std::io::stderr();
+            let _ = to.write_all(CLEAR.as_bytes()).and_then(|()| to.flush());
+        }
+    }
+
     pub(super) fn tell(&mut self, done: u64, total: u64) {
         let is_due = done == total || self.told_at.is_none_or(|at| at.elapsed() >= PAUSE);
         if !self.is_shown || !is_due {
@@ -32,7 +49,7 @@ impl Progress {
         let end = if done == total { "\n" } else { "" };
         let mut to = std::io::stderr();
         // Nobody is left to tell when the terminal is gone.
-        let _ = write!(to, "\r\u{1b}[K{line}{end}").and_then(|()| to.flush());
+        let _ = write!(to, "{CLEAR}{line}{end}").and_then(|()| to.flush());
     }
 }
 

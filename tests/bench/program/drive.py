@@ -1,12 +1,14 @@
-"""The server and the start of the program: `drive.py FOLDER FIGURES PROGRAM LOAD WHEEL_FOLDER NODE_FOLDER`.
+"""The server, an import and the start of the program: `drive.py FOLDER FIGURES PROGRAM LOAD WHEEL_FOLDER NODE_FOLDER`.
 
 Servers run side by side and are asked in turn, so that a disturbance hits all of them alike.
 """
 
+import hashlib
 import http.client
 import json
 import os
 import re
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -19,6 +21,8 @@ from timing import ROUNDS, share, write
 
 PEPPER = "a pepper of the benchmark, of 32 bytes or more"
 KEYS = 100_000
+# Rows of an import.
+ROWS = 200_000
 # Connections of wrk, and seconds of its runs.
 CONNECTIONS, SECONDS = 16, 3
 SETTINGS = f"""
@@ -121,6 +125,58 @@ def measure_server(folder: Path, out: Path, program: str, load: str) -> None:
     ours.close()
 
 
+def measure_import(folder: Path, out: Path, program: str) -> None:
+    """An import as a whole run of the program, and its rows put back one by one into an empty database."""
+    digest = hashlib.sha256(b"the secret of every row").hexdigest()
+    count = share(ROWS)
+    rows = folder / "rows.jsonl"
+    with rows.open("w") as file:
+        for number in range(count):
+            row = {"name": f"key {number}", "lookup": f"{number:08}", "verifier": f"sha256${digest}", "scopes": "deals:read"}
+            file.write(json.dumps(row) + "\n")
+    arguments = ["--from", "generic", "--format", "old_{lookup:8}_{secret:32}", "--hashed", "secret", str(rows), "--quiet"]
+    spent: list[tuple[float, float]] = []
+    for turn in range(max(3, share(5))):
+        home, raw = folder / f"import-{turn}", folder / f"raw-{turn}"
+        for it in (home, raw):
+            it.mkdir()
+            (it / "keywright.toml").write_text(SETTINGS)
+            (it / "keywright.toml").chmod(0o600)
+            subprocess.run([program, "migrate"], cwd=it, check=True, capture_output=True)
+        begun = time.perf_counter_ns()
+        subprocess.run([program, "import", *arguments], cwd=home, check=True, capture_output=True)
+        ours = time.perf_counter_ns() - begun
+        spent.append((ours / count, raw_inserts(home / "keys.db", raw / "keys.db") / count))
+    write(out, "Import", f"import of {ROWS:,} keys with SHA-256 hashes, time per key", [it[0] for it in spent])
+    write(out, "Import", f"raw inserts of the rows of {ROWS:,} keys, time per key", [it[1] for it in spent])
+
+
+def raw_inserts(full: Path, empty: Path) -> int:
+    """Writes all rows of one database into another with the same tables, in transactions of as many keys as those of the import."""
+    source = sqlite3.connect(full)
+    target = sqlite3.connect(empty, isolation_level=None)
+    target.execute("PRAGMA synchronous=FULL")
+    tables = {}
+    for table in ("orgs", "keys", "secrets", "audit"):
+        found = source.execute(f"SELECT * FROM {table} ORDER BY rowid")
+        marks = ", ".join("?" * len(found.description))
+        names = ", ".join(it[0] for it in found.description)
+        tables[f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"] = found.fetchall()
+    most = max(len(it) for it in tables.values())
+    begun = time.perf_counter_ns()
+    for at in range(0, most, 1_000):
+        target.execute("BEGIN IMMEDIATE")
+        for statement, rows in tables.items():
+            target.executemany(statement, rows[at : at + 1_000])
+        target.execute("COMMIT")
+    took = time.perf_counter_ns() - begun
+    if target.execute("SELECT count(*) FROM secrets").fetchone() != source.execute("SELECT count(*) FROM secrets").fetchone():
+        raise SystemExit("the raw inserts have not written all rows")
+    source.close()
+    target.close()
+    return took
+
+
 def start(command: list[str]) -> float:
     begun = time.perf_counter_ns()
     process = os.posix_spawnp(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
@@ -149,6 +205,7 @@ def main() -> None:
     folder, out = (Path(it).absolute() for it in sys.argv[1:3])
     program, load = sys.argv[3:5]
     measure_server(folder, out, program, load)
+    measure_import(folder, out, program)
     measure_start(out, program, *(Path(it).absolute() for it in sys.argv[5:7]))
 
 

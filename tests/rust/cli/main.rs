@@ -1,5 +1,6 @@
 //! The program `keywright`: the vectors, and what a terminal, a pipe or a signal does to it.
 
+mod import;
 mod pipes;
 mod vectors;
 

@@ -12,12 +12,12 @@ use rustix::fs::OFlags;
 
 use super::{Deadline, PATIENCE, finish, program};
 
-fn words(words: &[&str]) -> Vec<String> {
+pub(super) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// A folder with the files of `init` and so many keys.
-fn prepared(keys: usize) -> Site {
+pub(super) fn prepared(keys: usize) -> Site {
     let site = Site::new();
     let run = |line: &[&str]| {
         let done = finish(program(site.folder(), &words(line)), "");
@@ -72,7 +72,7 @@ fn a_signal_ends_a_program_that_waits_for_input() {
 }
 
 /// Runs the program on a terminal of its own, which `script` makes, and types `keys` after the prompt.
-fn on_terminal(site: &Site, line: &str, prompt: &str, keys: &str) -> (String, Option<i32>) {
+pub(super) fn on_terminal(site: &Site, line: &str, prompt: &str, keys: &str) -> (String, Option<i32>) {
     let typed = format!("{} {line}", env!("CARGO_BIN_EXE_program"));
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--echo", "always", "--command", &typed, "/dev/null"]);

@@ -1,0 +1,237 @@
+//! `keywright import`: keys of another product, with the hashes that it stored.
+//!
+//! A file is read twice. The first time every row is checked, also against the database; only if all can be imported does the
+//! second time write them, a thousand in each transaction. A row that is there already is left as it is, so the command can run again
+//! after it was stopped at any moment.
+
+mod arguments;
+mod batch;
+mod draft;
+mod input;
+mod mapping;
+mod product;
+mod report;
+mod rows;
+mod seen;
+
+use std::collections::BTreeSet;
+
+pub(super) use self::arguments::ImportArguments;
+use self::batch::Batch;
+use self::input::ImportFile;
+use self::mapping::Mapping;
+use self::product::{Product, shown};
+use self::report::{RowReport, RowResult, Totals};
+use self::rows::{Row, is_name};
+use self::seen::{Place, SeenRows};
+use super::CommandContext;
+use super::exit::{FAILED, Stop};
+use super::progress::Progress;
+use crate::error::Error;
+use crate::input::FromFields;
+use crate::keyring::{HashedImport, HashedKey, ImportFormat, Keywright};
+use crate::record::ImportOutcome;
+
+/// The rows of one transaction.
+const BATCH: usize = 1_000;
+
+/// The names of columns that the summary shows at most.
+const MOST_LEFT_OUT: usize = 50;
+
+/// One import, with what it has found so far.
+struct Import<'a> {
+    kw: &'a Keywright,
+    product: Product,
+    format: ImportFormat,
+    mapping: Mapping,
+    actor: Option<String>,
+    dry_run: bool,
+    skip_broken: bool,
+    input: ImportFile,
+    /// The columns with values that Keywright has no place for.
+    left_out: BTreeSet<String>,
+}
+
+/// The purpose of a pass over the file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    Check,
+    Write,
+}
+
+pub(super) fn run(arguments: ImportArguments, context: &mut CommandContext) -> Result<(), Stop> {
+    let (product, format, mapping) = (arguments.from, arguments.format()?, arguments.mapping()?);
+    let input = ImportFile::open(&arguments.file)?;
+    refuse_columns(product, &mapping, &input)?;
+    let ImportArguments { actor, dry_run, skip_broken, .. } = arguments;
+    context.with_engine(async |kw, context| {
+        let left_out = BTreeSet::new();
+        let import = Import { kw, product, format, mapping, actor, dry_run, skip_broken, input, left_out };
+        import.run(context).await
+    })
+}
+
+/// Refuses a table without a column that every row needs.
+fn refuse_columns(product: Product, mapping: &Mapping, input: &ImportFile) -> Result<(), Stop> {
+    let rows = input.rows()?;
+    let Some(names) = rows.names() else { return Ok(()) };
+    let needed = product.needed().iter().copied().chain(mapping.org_column.as_deref());
+    let mut missing = needed.filter(|needed| !names.iter().any(|name| is_name(name, needed)));
+    // The names that stand there may be the first row of a table without names, so they are not shown.
+    missing.next().map_or(Ok(()), |missing| {
+        Err(Stop::Usage(format!(
+            "the first line of the file names no column {missing}; export the table of {} with the names of its columns, or say with \
+             --from where it is from",
+            product.name()
+        )))
+    })
+}
+
+impl Import<'_> {
+    async fn run(mut self, context: &mut CommandContext) -> Result<(), Stop> {
+        let checked = if self.skip_broken && !self.dry_run {
+            Totals { rows: self.count()?, ..Totals::default() }
+        } else {
+            self.pass(Pass::Check, 0, context).await?
+        };
+        let mut totals = checked;
+        if !self.dry_run {
+            if checked.refused > 0 {
+                let (refused, rows) = (checked.refused, checked.rows);
+                let message = format!(
+                    "{refused} of {rows} rows cannot be imported, so none was; mend them, or leave them out with --skip-broken"
+                );
+                return Err(Stop::Failed(message));
+            }
+            totals = self.pass(Pass::Write, checked.rows, context).await?;
+        }
+        report::finish(context, &totals, &self.left_out, self.dry_run)?;
+        let is_whole = totals.refused == 0 || (self.skip_broken && !totals.is_cut);
+        if is_whole { Ok(()) } else { Err(Stop::Code(FAILED)) }
+    }
+
+    /// The number of rows, for the progress.
+    fn count(&self) -> Result<u64, Stop> {
+        let (mut rows, mut count) = (self.input.rows()?, 0);
+        while rows.next_row().map_err(|error| self.input.unreadable(&error))?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Reads the whole file. `rows_of_file` is the number of rows, if it is known.
+    async fn pass(&mut self, pass: Pass, rows_of_file: u64, context: &mut CommandContext) -> Result<Totals, Stop> {
+        let mut progress = match pass {
+            Pass::Check => Progress::beside_rows("bytes checked", context),
+            Pass::Write => Progress::beside_rows("rows", context),
+        };
+        let (mut rows, mut totals, mut seen) = (self.input.rows()?, Totals::default(), SeenRows::default());
+        let mut batch = Batch::default();
+        let mut is_over = false;
+        while !is_over {
+            match rows.next_row().map_err(|error| self.input.unreadable(&error))? {
+                None => is_over = true,
+                Some(Err(broken)) => batch.refuse(broken.line, broken.error),
+                Some(Ok(row)) => self.read(row, &mut seen, &mut batch),
+            }
+            if batch.len() == BATCH || is_over {
+                let reports = self.send(std::mem::take(&mut batch), pass, &totals).await?;
+                totals.add(&reports);
+                progress.clear();
+                report::rows(context, &reports, pass == Pass::Write || self.dry_run, &totals)?;
+                match pass {
+                    Pass::Check => progress.tell(rows.bytes_read().min(self.input.length), self.input.length),
+                    Pass::Write => progress.tell(totals.rows, rows_of_file.max(totals.rows)),
+                }
+            }
+        }
+        totals.is_cut = rows.is_cut();
+        Ok(totals)
+    }
+
+    /// Reads the key of a row into the batch.
+    fn read(&mut self, mut row: Row, seen: &mut SeenRows, batch: &mut Batch) {
+        let line = row.line;
+        let read = self.product.read(&mut row, &self.mapping).and_then(|(fields, place)| {
+            let key = HashedKey::read(fields).map_err(|error| self.named(error))?;
+            Ok((key, place))
+        });
+        let (key, place) = match read {
+            Ok(read) => read,
+            Err(error) => return batch.refuse(line, error),
+        };
+        for name in row.left().map(|name| shown(name)) {
+            if self.left_out.len() < MOST_LEFT_OUT && !self.left_out.contains(name) {
+                self.left_out.insert(name.to_owned());
+            }
+        }
+        match seen.place(&place, line) {
+            Place::New => batch.add(line, key, false),
+            Place::Same => batch.add(line, key, true),
+            Place::Taken { field, by_line } => {
+                let field = self.product.column(field);
+                batch.refuse(
+                    line,
+                    Error::conflict(field, format!("is that of line {by_line} too"), "keep one of the two rows"),
+                );
+            }
+        }
+    }
+
+    /// Names the column of the product in place of the field.
+    fn named(&self, error: Error) -> Error {
+        let column = error.field().map(|field| self.product.column(field).to_owned());
+        column.map_or_else(|| error.clone(), |column| error.clone().at_field(&column))
+    }
+
+    /// Checks or writes a batch, and returns a report on each of its rows.
+    async fn send(&self, batch: Batch, pass: Pass, before: &Totals) -> Result<Vec<RowReport>, Stop> {
+        let Batch { mut reports, keys, sent } = batch;
+        if keys.is_empty() {
+            return Ok(reports);
+        }
+        let is_check = pass == Pass::Check;
+        let mut import = HashedImport::new(self.format.clone()).keys(keys).dry_run(is_check);
+        import = import.skip_refused(is_check || self.skip_broken);
+        if let Some(actor) = &self.actor {
+            import = import.actor(actor);
+        }
+        let outcome = self.kw.every_org().keys().import_hashed(import).await;
+        let report = outcome.map_err(|error| self.stopped(error, &reports, &sent, before))?;
+        for answer in report.data {
+            let index = usize::try_from(answer.index).unwrap_or(usize::MAX);
+            let Some(sent) = sent.get(index) else { continue };
+            let Some(row) = reports.get_mut(sent.position) else { continue };
+            row.result = match answer.outcome {
+                ImportOutcome::Imported if sent.is_repeated => RowResult::Existing,
+                ImportOutcome::Imported => RowResult::Imported,
+                ImportOutcome::Existing => RowResult::Existing,
+                ImportOutcome::Refused => RowResult::Refused,
+            };
+            row.id = answer.id;
+            row.error = answer.error.map(|error| self.named(error));
+        }
+        Ok(reports)
+    }
+
+    /// The end of an import whose batch failed as a whole.
+    fn stopped(&self, error: Error, reports: &[RowReport], sent: &[batch::Sent], before: &Totals) -> Stop {
+        let indexed = error.field().and_then(|field| field.strip_prefix("keys[")?.split_once("]."));
+        let place = indexed.and_then(|(index, field)| {
+            let sent = sent.get(index.parse::<usize>().ok()?)?;
+            Some((reports.get(sent.position)?.line, self.product.column(field)))
+        });
+        if let Some((line, field)) = place {
+            let error = error.clone().at_field(field);
+            let done = before.imported + before.existing;
+            return Stop::Failed(format!(
+                "line {line}: {error}; another program has changed keys since the check: {done} rows are imported, and the same command goes on"
+            ));
+        }
+        if let Some(field) = error.field().filter(|field| matches!(*field, "format" | "start" | "hashed")) {
+            let option = if field == "start" { "prefix" } else { field };
+            return Stop::Refused(error.clone().at_field(option));
+        }
+        Stop::Refused(error)
+    }
+}

@@ -1,0 +1,97 @@
+//! Tables whose columns no product fixes: the hashes of a library in a table of your own. All columns but two have the names of
+//! `keys.import_hashed`.
+
+use super::{KeyDraft, Mapping, Product, Row, unnamed};
+use crate::error::Error;
+use crate::input::{Value, meant};
+
+/// The columns for the lookup and for the hash.
+pub(super) struct OwnTable {
+    product: Product,
+    lookup: &'static str,
+    verifier: &'static str,
+    /// Begins every hash, where the library leaves out the name of the scheme.
+    scheme: &'static str,
+}
+
+pub(super) const PREFIXED_API_KEY: OwnTable =
+    OwnTable { product: Product::PrefixedApiKey, lookup: "shortToken", verifier: "longTokenHash", scheme: "sha256$" };
+pub(super) const BCRYPT: OwnTable =
+    OwnTable { product: Product::Bcrypt, lookup: "prefix", verifier: "hash", scheme: "" };
+pub(super) const GENERIC: OwnTable =
+    OwnTable { product: Product::Generic, lookup: "lookup", verifier: "verifier", scheme: "" };
+
+/// The columns beside lookup and hash.
+pub(super) const NAMES: [&str; 21] = [
+    "name",
+    "description",
+    "start",
+    "org",
+    "environment",
+    "scopes",
+    "level",
+    "tier",
+    "limits",
+    "quotas",
+    "networks",
+    "metadata",
+    "created_at",
+    "created_by",
+    "expires_at",
+    "disabled_at",
+    "revoked_at",
+    "reason",
+    "last_used_at",
+    "usage_count",
+    "id",
+];
+
+impl OwnTable {
+    pub(super) const fn renamed(&self) -> [(&'static str, &'static str); 2] {
+        [("lookup", self.lookup), ("verifier", self.verifier)]
+    }
+
+    pub(super) fn read(&self, row: &mut Row, draft: &mut KeyDraft, mapping: &Mapping) -> Result<(), Error> {
+        let lookup = row.text(self.lookup)?;
+        draft.text("verifier", Some(format!("{}{}", self.scheme, row.needed(self.verifier)?)));
+        let name = row.text("name")?;
+        draft.text("name", name.or_else(|| lookup.as_deref().map(|lookup| unnamed(self.product, lookup))));
+        draft.text("lookup", lookup);
+        for column in ["description", "start", "environment", "level", "tier", "created_by", "reason"] {
+            draft.text(column, row.text(column)?);
+        }
+        if mapping.org_column.is_none() {
+            draft.text("org", row.text("org")?);
+        }
+        let abilities = row.texts("scopes")?;
+        draft.texts("scopes", mapping.scopes("scopes", abilities)?);
+        draft.texts("networks", row.texts("networks")?);
+        for column in ["limits", "quotas"] {
+            draft.put(column, row.map(column)?.map(Value::Map));
+        }
+        draft.metadata(row.map("metadata")?);
+        for column in ["created_at", "expires_at", "disabled_at", "revoked_at", "last_used_at"] {
+            draft.time(column, row.time(column)?);
+        }
+        draft.put("usage_count", row.integer("usage_count")?);
+        let id = row.text("id")?;
+        // The ids of a file that is made for Keywright are meant.
+        draft.text("id", id.filter(|_| mapping.keeps_ids || self.product == Product::Generic));
+        Ok(())
+    }
+}
+
+/// Refuses a column that a file for Keywright does not have: a misspelt `expires_at` would make a key that never expires.
+pub(super) fn refuse_others(row: &Row) -> Result<(), Error> {
+    let Some(other) = row.left().next() else { return Ok(()) };
+    let (known, shown) = (|| NAMES.iter().chain(&["lookup", "verifier"]).copied(), shown(other));
+    let fix = meant(shown, known(), format!("known are {}", known().collect::<Vec<_>>().join(", ")));
+    Err(Error::invalid_request(shown, "is no column of an import", fix))
+}
+
+/// The name of a column. A file without names has values in their place, which are not shown.
+pub(in crate::cli::import) fn shown(name: &str) -> &str {
+    let is_name =
+        name.len() <= 32 && name.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'));
+    if is_name { name } else { "(column)" }
+}
