@@ -59,7 +59,7 @@ step_lint() {
 # The programs with a test or a module that a filter names, as arguments for cargo: linking each takes a second.
 programs_with() {
   local name="(fn|mod) [a-z0-9_]*${1##*::}" program found=1
-  grep -rqE "$name" core/src && { printf '%s\n' "--package keywright --features axum,client,postgres,testing --lib"; found=0; }
+  grep -rqE "$name" core/src && { printf '%s\n' "--package keywright --features axum,client,postgres,testing,webhooks --lib"; found=0; }
   grep -rqE "$name" tests/model && { printf '%s\n' "--package keywright-model"; found=0; }
   grep -rqE "$name" tests/rust/interpreter tests/rust/site && { printf '%s\n' "--package keywright-tests --lib"; found=0; }
   for program in tests/rust/*/main.rs; do

@@ -69,6 +69,34 @@ export type QuotaRules = { readonly [name: string]: QuotaRule } | readonly (Quot
 /** The period of a quota, in UTC; a week begins on Monday. */
 export type Every = "hour" | "day" | "week" | "month";
 
+/** The type of an event that webhooks carry. */
+export type WebhookEvent =
+  | "key.created"
+  | "key.imported"
+  | "key.updated"
+  | "key.rotated"
+  | "key.grace_ended"
+  | "key.credited"
+  | "key.disabled"
+  | "key.enabled"
+  | "key.revoked"
+  | "key.purged"
+  | "org.created"
+  | "org.updated"
+  | "org.disabled"
+  | "org.enabled"
+  | "org.keys_revoked";
+
+/** An endpoint of webhooks. */
+export interface Webhook {
+  /** `https://…`, or `http://…` on this machine. */
+  url: string;
+  /** `whsec_` and the base64 of 24 to 64 random bytes, or up to 4 of them, which all sign. */
+  secret: string | readonly string[];
+  /** All by default. */
+  events?: readonly WebhookEvent[] | null | undefined;
+}
+
 /** The options of `new Keywright`. */
 export interface Options {
   /** The prefix of every key. */
@@ -135,6 +163,8 @@ export interface Options {
   expiringDays?: number | null | undefined;
   /** Reports daily the keys that were unused for this many days, 0 to 3650; 90 by default, 0 reports none. */
   idleDays?: number | null | undefined;
+  /** Endpoints that receive each change, signed as Standard Webhooks says, up to 16. */
+  webhooks?: readonly Webhook[] | null | undefined;
   /** A manual clock, for tests. */
   clock?: ManualClock | null | undefined;
 }

@@ -124,6 +124,8 @@ pub(crate) struct Unopened;
 ///     `loop.call_soon_threadsafe`.
 /// expiring_days: reports daily the keys that expire within this many days, 0 to 3,650; 14 when left out, 0 reports none.
 /// idle_days: reports daily the keys that were unused for this many days, 0 to 3,650; 90 when left out, 0 reports none.
+/// webhooks: endpoints that receive each change, signed as Standard Webhooks says, up to 16: dicts of `url`, `secret` (`"whsec_"` and the
+///     base64 of 24 to 64 random bytes, or a list of up to 4 that all sign) and `events` (types like `"key.revoked"`; all when left out).
 /// clock: a `ManualClock` of `keywright.testing`, for tests.
 #[pyclass(frozen, dict, weakref, extends = Verifier, module = "keywright")]
 pub(crate) struct Keywright(pub(crate) keywright::Keywright);
@@ -139,7 +141,7 @@ impl Keywright {
     #[new]
     #[pyo3(
         signature = (url, **options),
-        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, max_staleness=None, keys_in_memory=None, tiers=None, limits=None, quotas=None, limiter=None, on_event=None, expiring_days=None, idle_days=None, clock=None)"
+        text_signature = "(url, *, brand=None, environments=None, environment=None, key_format=None, accept_formats=None, scopes=None, pepper=..., retired_peppers=None, hash=None, retired_hashes=None, id_style=None, read_only=False, busy_timeout=None, max_staleness=None, keys_in_memory=None, tiers=None, limits=None, quotas=None, limiter=None, on_event=None, expiring_days=None, idle_days=None, webhooks=None, clock=None)"
     )]
     fn new(url: &Bound<'_, PyAny>, options: Option<Keywords<'_, '_>>) -> PyResult<PyClassInitializer<Self>> {
         Config::read(url, options)?.opened(url.py())

@@ -56,6 +56,10 @@ pub mod idempotency {}
 #[doc = include_str!("../guide/events.md")]
 pub mod events {}
 
+#[cfg(feature = "webhooks")]
+#[doc = include_str!("../guide/webhooks.md")]
+pub mod webhooks {}
+
 #[cfg(feature = "axum")]
 #[doc = include_str!("../guide/axum.md")]
 pub mod axum {}

@@ -7,7 +7,7 @@
 //! gives a [`Decision`] with exactly one [`Code`], not an [`Error`].
 
 #![cfg_attr(
-    not(feature = "postgres"),
+    not(all(feature = "postgres", feature = "webhooks")),
     allow(
         dead_code,
         unused_imports,
@@ -51,7 +51,7 @@ mod lifecycle;
 mod limit;
 mod network;
 mod record;
-#[cfg(any(feature = "client", feature = "postgres", feature = "provider", feature = "redis"))]
+#[cfg(any(feature = "client", feature = "postgres", feature = "provider", feature = "redis", feature = "webhooks"))]
 mod remote;
 mod rights;
 mod scope;
@@ -62,6 +62,8 @@ mod sys;
 mod usage;
 mod verify;
 mod wait;
+#[cfg(feature = "webhooks")]
+mod webhooks;
 mod worker;
 
 #[cfg(feature = "client")]
@@ -83,3 +85,5 @@ pub use record::{
 };
 pub use scope::{Catalogue, IntoScopes};
 pub use verify::Presented;
+#[cfg(feature = "webhooks")]
+pub use webhooks::Webhook;

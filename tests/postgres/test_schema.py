@@ -28,6 +28,7 @@ with Keywright(sys.argv[1], brand="liq", pepper=sys.argv[2], busy_timeout="5m") 
 """
 # Takes back all migrations but the first.
 FIRST_SCHEMA = (
+    "drop trigger audit_queued on audit; drop function queue_deliveries; drop table webhook_outbox; drop table webhook_endpoints; "
     "drop function note_formats cascade; drop index secrets_imported_prefix; alter table meta drop column imported_formats; "
     "alter table keys drop column quotas; drop table quotas; drop function buy_requests; drop table budgets; drop table usage_flushes; "
     "update meta set schema = 1, oldest_reader = 1"

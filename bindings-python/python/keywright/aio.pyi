@@ -64,6 +64,7 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
         on_event: Callable[[Event], object] | None = None,
         expiring_days: int | None = None,
         idle_days: int | None = None,
+        webhooks: Sequence[Mapping[str, str | Sequence[str] | None]] | None = None,
         clock: ManualClock | None = None,
     ) -> None:
         """Checks the options; the database is opened by the first call, or by ``await kw.open()``.
@@ -108,6 +109,9 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
             ``loop.call_soon_threadsafe``.
         expiring_days: reports daily the keys that expire within this many days, 0 to 3,650; 14 when left out, 0 reports none.
         idle_days: reports daily the keys that were unused for this many days, 0 to 3,650; 90 when left out, 0 reports none.
+        webhooks: endpoints that receive each change, signed as Standard Webhooks says, up to 16: dicts of ``url``, ``secret``
+            (``"whsec_"`` and the base64 of 24 to 64 random bytes, or a list of up to 4 that all sign) and ``events`` (types like
+            ``"key.revoked"``; all when left out).
         clock: a ``ManualClock`` of ``keywright.testing``, for tests.
         """
 

@@ -44,6 +44,12 @@ Examples:
   keywright audit head --quiet >> /mnt/elsewhere/heads
   keywright audit prune --before 2025-01-01T00:00:00Z --yes";
 
+pub(super) const WEBHOOKS: &str = "\
+Examples:
+  keywright webhooks list
+  keywright webhooks retry we_0123456789abcdef
+  keywright webhooks remove we_0123456789abcdef --yes";
+
 pub(super) const MIGRATE: &str = "\
 Examples:
   keywright migrate --plan

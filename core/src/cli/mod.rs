@@ -29,6 +29,7 @@ mod serve;
 mod settings;
 mod stop;
 mod verify;
+mod webhooks;
 
 use std::ffi::OsString;
 
@@ -53,6 +54,7 @@ use self::serve::ServeArguments;
 use self::settings::Settings;
 pub use self::stop::ProgramStop;
 use self::verify::VerifyArguments;
+use self::webhooks::WebhooksCommand;
 use crate::keyring::Keywright;
 use crate::wait::block_on;
 
@@ -87,6 +89,9 @@ enum Command {
     /// Read, check and shorten the audit
     #[command(subcommand, before_help = examples::AUDIT)]
     Audit(AuditCommand),
+    /// List and mend the endpoints of webhooks
+    #[command(subcommand, before_help = examples::WEBHOOKS)]
+    Webhooks(WebhooksCommand),
     /// Create or migrate the database
     #[command(before_help = examples::MIGRATE)]
     Migrate(MigrateArguments),
@@ -125,6 +130,7 @@ impl Command {
             Self::Verify(arguments) => verify::run(arguments, context),
             Self::Explain(arguments) => explain::run(arguments, context),
             Self::Audit(command) => command.run(context),
+            Self::Webhooks(command) => command.run(context),
             Self::Migrate(arguments) => migrate::run(&arguments, context),
             Self::Import(arguments) => import::run(*arguments, context),
             Self::Copy(arguments) => copy::run(&arguments, context),

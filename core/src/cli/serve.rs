@@ -21,7 +21,7 @@ pub(super) struct ServeArguments {
 pub(super) fn run(arguments: &ServeArguments, context: &mut CommandContext) -> Result<(), Stop> {
     let mut settings = context.settings()?;
     settings.read_server_flags(&arguments.listen, &arguments.admin_listen)?;
-    let (config, server) = (settings.engine()?, settings.server()?);
+    let (config, server) = (settings.engine()?.queues_only(false), settings.server()?);
     let http = settings.http_of_server()?.verification(VerificationCallers { operators: server.operators.clone() });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Stop::Failed(format!("no threads can be started: {}", error.kind())))?;

@@ -15,6 +15,8 @@ use crate::record::KeyId;
 use crate::store::{AnyStore, KeyView, Store};
 use crate::verify::Verifier;
 use crate::wait::block_on;
+#[cfg(feature = "webhooks")]
+use crate::webhooks::DeliveryCounts;
 
 /// The state that all handles of one engine share.
 pub(crate) struct Engine {
@@ -22,6 +24,9 @@ pub(crate) struct Engine {
     pub(super) environments: Vec<String>,
     #[cfg(feature = "provider")]
     pub(super) background: Background,
+    /// The attempts to deliver webhooks.
+    #[cfg(feature = "webhooks")]
+    pub(crate) delivery_counts: Arc<DeliveryCounts>,
 }
 
 /// Work beside the calls of an engine, which ends with it.

@@ -324,6 +324,10 @@ impl Keywright {
         if let Some(events) = &self.0.verifier.runtime.process().events {
             events.finish().await;
         }
+        #[cfg(feature = "webhooks")]
+        if let Some(deliveries) = &self.0.verifier.runtime.process().deliveries {
+            deliveries.finish().await;
+        }
         self.0.verifier.runtime.process().limiter.close().await;
         self.0.store().close().await;
     }

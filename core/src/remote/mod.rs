@@ -3,7 +3,11 @@
 pub(crate) mod failure;
 #[cfg(feature = "provider")]
 pub(crate) mod get;
+#[cfg(feature = "webhooks")]
+pub(crate) mod post;
 pub(crate) mod runtime;
 pub(crate) mod url;
-#[cfg(feature = "provider")]
+#[cfg(any(feature = "provider", feature = "webhooks"))]
 pub(crate) mod web_address;
+#[cfg(any(feature = "provider", feature = "webhooks"))]
+pub(crate) mod web_client;

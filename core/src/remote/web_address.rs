@@ -67,7 +67,7 @@ impl WebAddress {
         (self.secure, &self.host, self.port) == (other.secure, &other.host, other.port)
     }
 
-    pub(super) fn is_secure(&self) -> bool {
+    pub(crate) fn is_secure(&self) -> bool {
         self.secure
     }
 

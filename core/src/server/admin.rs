@@ -1,5 +1,6 @@
 //! Health and metrics, on a listener of their own.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::ServerState;
+use super::metrics::WebhookCounts;
 use crate::store::Store;
 
 /// How long the database may take to show that it answers.
@@ -28,7 +30,8 @@ pub(super) async fn answer(state: &ServerState, request: &Request<Incoming>) -> 
         },
         "/metrics" => {
             let is_up = database_answers(state).await.is_ok();
-            (StatusCode::OK, PROMETHEUS, state.metrics.text(is_up, state.log.lost()))
+            let webhooks = webhook_counts(state).await;
+            (StatusCode::OK, PROMETHEUS, state.metrics.text(is_up, state.log.lost(), &webhooks))
         }
         _ => (StatusCode::NOT_FOUND, "text/plain", "There are /livez, /readyz and /metrics\n".to_owned()),
     };
@@ -53,5 +56,18 @@ async fn database_answers(state: &ServerState) -> Result<(), String> {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(format!("the database cannot be used: {error}")),
         Err(_) => Err("the database does not answer".to_owned()),
+    }
+}
+
+/// The deliveries of this process, and what waits in the database. Without an answer of the database nothing waits.
+async fn webhook_counts(state: &ServerState) -> WebhookCounts {
+    let engine = state.kw.engine();
+    let waiting = tokio::time::timeout(PROBE_LIMIT, engine.store().webhook_endpoints()).await;
+    let waiting = waiting.ok().and_then(Result::ok).unwrap_or_default();
+    WebhookCounts {
+        delivered: engine.delivery_counts.delivered.load(Ordering::Relaxed),
+        failed: engine.delivery_counts.failed.load(Ordering::Relaxed),
+        pending: waiting.iter().map(|it| it.pending).sum(),
+        dead: waiting.iter().map(|it| it.dead).sum(),
     }
 }

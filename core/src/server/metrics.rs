@@ -45,6 +45,15 @@ struct RouteCounters {
     count: AtomicU64,
 }
 
+/// The deliveries of webhooks.
+#[derive(Default)]
+pub(super) struct WebhookCounts {
+    pub(super) delivered: u64,
+    pub(super) failed: u64,
+    pub(super) pending: u64,
+    pub(super) dead: u64,
+}
+
 #[derive(Default)]
 pub(super) struct Metrics {
     routes: [RouteCounters; RouteClass::ALL.len()],
@@ -72,7 +81,7 @@ impl Metrics {
     }
 
     /// The text for Prometheus. `is_up` tells whether the store answers.
-    pub(super) fn text(&self, is_up: bool, lost_lines: u64) -> String {
+    pub(super) fn text(&self, is_up: bool, lost_lines: u64, webhooks: &WebhookCounts) -> String {
         let mut out = String::new();
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         // Writing to a string cannot fail.
@@ -114,6 +123,15 @@ impl Metrics {
                 load(&self.broken),
             ),
             ("access_log_lost_total", "counter", "Lines of the access log that could not be written.", lost_lines),
+            ("webhooks_delivered_total", "counter", "Webhooks that this process has delivered.", webhooks.delivered),
+            (
+                "webhooks_failed_total",
+                "counter",
+                "Attempts of this process to deliver a webhook that failed.",
+                webhooks.failed,
+            ),
+            ("webhooks_pending", "gauge", "Webhooks in the database that wait for an attempt.", webhooks.pending),
+            ("webhooks_dead", "gauge", "Webhooks in the database that were given up.", webhooks.dead),
             ("store_up", "gauge", "Whether the database answers.", is_up.into()),
         ];
         for (name, kind, help, value) in plain {
@@ -135,7 +153,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.record(RouteClass::of("/verify"), 200, Duration::from_millis(3));
         metrics.record(RouteClass::of("/keys/secret"), 404, Duration::from_secs(60));
-        let text = metrics.text(true, 0);
+        let text = metrics.text(true, 0, &WebhookCounts { pending: 7, ..WebhookCounts::default() });
         for line in [
             "keywright_http_requests_total{route=\"verify\",status=\"2xx\"} 1",
             "keywright_http_requests_total{route=\"management\",status=\"4xx\"} 1",
@@ -143,6 +161,7 @@ mod tests {
             "keywright_http_request_duration_seconds_bucket{route=\"verify\",le=\"0.005\"} 1",
             "keywright_http_request_duration_seconds_bucket{route=\"management\",le=\"10\"} 0",
             "keywright_http_request_duration_seconds_count{route=\"management\"} 1",
+            "keywright_webhooks_pending 7",
             "keywright_store_up 1",
         ] {
             assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");

@@ -25,6 +25,7 @@ use super::sqlite::Sqlite;
 #[cfg(feature = "cli")]
 use super::sqlite::SqliteSnapshot;
 use super::url::StoreUrl;
+use super::webhook::{ClaimedDelivery, EndpointChange, EndpointRow, EndpointState, SettledBatch};
 use crate::clock::Millis;
 use crate::error::{Error, UnavailableCause};
 use crate::limit::lease::{Buying, Purchase, SharedBudgets};
@@ -285,6 +286,40 @@ impl Store for AnyStore {
 
     async fn claim_day(&self, day: i64) -> Result<bool, Error> {
         call!(self, await claim_day(day))
+    }
+
+    async fn register_webhooks(&self, endpoints: Arc<[EndpointRow]>) -> Result<(), Error> {
+        call!(self, await register_webhooks(endpoints))
+    }
+
+    async fn due_webhooks(&self, endpoints: &[String], now: Millis) -> Result<Vec<String>, Error> {
+        call!(self, await due_webhooks(endpoints, now))
+    }
+
+    async fn claim_deliveries(
+        &self,
+        endpoint: &str,
+        now: Millis,
+        until: Millis,
+        limit: usize,
+    ) -> Result<Vec<ClaimedDelivery>, Error> {
+        call!(self, await claim_deliveries(endpoint, now, until, limit))
+    }
+
+    async fn settle_deliveries(&self, batch: SettledBatch) -> Result<(), Error> {
+        call!(self, await settle_deliveries(batch))
+    }
+
+    async fn webhook_endpoints(&self) -> Result<Vec<EndpointState>, Error> {
+        call!(self, await webhook_endpoints())
+    }
+
+    async fn change_webhook(&self, id: &str, change: EndpointChange) -> Result<bool, Error> {
+        call!(self, await change_webhook(id, change))
+    }
+
+    async fn forget_deliveries(&self, before: Millis) -> Result<(), Error> {
+        call!(self, await forget_deliveries(before))
     }
 
     async fn close(&self) {

@@ -2,7 +2,9 @@
 //! nobody ever meets half a copy.
 
 use super::rows::DatabaseInfo;
-use super::table::{AGENTS, AUDIT, Dialect, IDEMPOTENCY, KEYS, ORGS, SECRETS, Table, USAGE};
+use super::table::{
+    AGENTS, AUDIT, Dialect, IDEMPOTENCY, KEYS, ORGS, SECRETS, Table, USAGE, WEBHOOK_ENDPOINTS, WEBHOOK_OUTBOX,
+};
 use crate::error::Error;
 
 /// How many rows are read and written at a time.
@@ -29,8 +31,8 @@ pub(super) struct CopiedTable {
 }
 
 /// The tables of a copy, each after those to which its rows refer. Budgets of shared limits are not among them: they are full
-/// again in a moment.
-pub(super) const COPIED: [CopiedTable; 8] = [
+/// again in a moment. Deliveries come after the audit: entries that are inserted while there are endpoints would be queued again.
+pub(super) const COPIED: [CopiedTable; 10] = [
     CopiedTable { table: &ORGS, key: 1, only: None },
     CopiedTable { table: &KEYS, key: 1, only: None },
     CopiedTable { table: &SECRETS, key: 1, only: None },
@@ -40,6 +42,8 @@ pub(super) const COPIED: [CopiedTable; 8] = [
     // Rows of releases that did not know who sent a request expire within a day.
     CopiedTable { table: &IDEMPOTENCY, key: 2, only: Some("caller IS NOT NULL") },
     CopiedTable { table: &AUDIT, key: 1, only: None },
+    CopiedTable { table: &WEBHOOK_ENDPOINTS, key: 1, only: None },
+    CopiedTable { table: &WEBHOOK_OUTBOX, key: 2, only: None },
 ];
 
 /// Nothing else reads or writes whole rows of it.

@@ -19,6 +19,7 @@ mod script;
 pub(crate) mod sqlite;
 mod table;
 mod url;
+mod webhook;
 
 pub(crate) use self::any::AnyStore;
 #[cfg(feature = "cli")]
@@ -39,3 +40,6 @@ pub(crate) use self::script::{
     Imported, KeyEdit, KeyRule, NewImport, OrgEdit, PruneAudit, RefusedImport, ReplaceVerifier, RevokeKeys,
 };
 pub(crate) use self::url::StoreUrl;
+pub(crate) use self::webhook::{
+    ClaimedDelivery, DeliveryOutcome, EndpointChange, EndpointRow, EndpointState, SettledBatch, SettledDelivery,
+};

@@ -11,6 +11,7 @@ use super::rows::{
     QuotaId, QuotaSale, QuotaSold, Tenant, UsageDelta,
 };
 use super::script::{AuditKey, ChangeScript, EndGraces, Once, RequestId, RequestRows, TransactionScript};
+use super::webhook::{ClaimedDelivery, EndpointChange, EndpointRow, EndpointState, SettledBatch};
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
 use crate::health::Health;
@@ -120,6 +121,31 @@ pub(crate) trait Store: Send + Sync {
     fn quota_count(&self, id: &QuotaId) -> impl Future<Output = Result<QuotaCount, Error>> + Send;
     /// Claims the daily check of the keys. `true` for the first caller of a day, whichever process it is in.
     fn claim_day(&self, day: i64) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Adds endpoints of webhooks, or changes what they hear of. From now on each change queues its deliveries in its transaction.
+    fn register_webhooks(&self, endpoints: Arc<[EndpointRow]>) -> impl Future<Output = Result<(), Error>> + Send;
+    /// The endpoints among these that have deliveries to attempt at `now`.
+    fn due_webhooks(
+        &self,
+        endpoints: &[String],
+        now: Millis,
+    ) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
+    /// Claims deliveries of an endpoint until a time: no other caller gets them before that.
+    fn claim_deliveries(
+        &self,
+        endpoint: &str,
+        now: Millis,
+        until: Millis,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<ClaimedDelivery>, Error>> + Send;
+    /// Ends claims. Delivered ones are deleted.
+    fn settle_deliveries(&self, batch: SettledBatch) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Every endpoint of the database.
+    fn webhook_endpoints(&self) -> impl Future<Output = Result<Vec<EndpointState>, Error>> + Send;
+    /// Changes an endpoint. `false` if there is none with this id.
+    fn change_webhook(&self, id: &str, change: EndpointChange) -> impl Future<Output = Result<bool, Error>> + Send;
+    /// Deletes deliveries that are dead since before a time.
+    fn forget_deliveries(&self, before: Millis) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Runs the queued writes, and closes the connections.
     fn close(&self) -> impl Future<Output = ()> + Send;

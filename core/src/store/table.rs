@@ -74,6 +74,21 @@ pub(super) const IDEMPOTENCY: Table = Table {
     fixed: 2,
 };
 
+pub(super) const WEBHOOK_ENDPOINTS: Table = Table {
+    name: "webhook_endpoints",
+    columns: &["id", "created_at", "origin", "actions", "kept_until", "disabled_at", "reason"],
+    fixed: 2,
+};
+
+pub(super) const WEBHOOK_OUTBOX: Table = Table {
+    name: "webhook_outbox",
+    columns: &[
+        "endpoint", "seq", "message", "at", "org", "actor", "action", "target", "reason", "details", "attempts",
+        "next_at", "body", "failure", "dead_at",
+    ],
+    fixed: 10,
+};
+
 impl Table {
     /// The number of columns.
     pub(super) const fn len(&self) -> usize {

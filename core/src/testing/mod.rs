@@ -9,6 +9,8 @@ mod leases;
 mod plant;
 #[cfg(all(feature = "cli", unix))]
 mod serve;
+#[cfg(feature = "webhooks")]
+mod webhooks;
 
 use crate::keyring::Keywright;
 
@@ -21,6 +23,8 @@ pub use leases::{LeasePurchase, LeaseSale, LeasedRequest, ProcessLease, SharedBu
 pub use plant::plant;
 #[cfg(all(feature = "cli", unix))]
 pub use serve::serve;
+#[cfg(feature = "webhooks")]
+pub use webhooks::webhook_signature;
 
 /// Repeats the first step of a verification: it checks this many times whether memory has every change that any process has
 /// made to the database. Returns whether it always had. Benchmarks measure the cost of this step with it.

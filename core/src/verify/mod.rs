@@ -38,7 +38,9 @@ use crate::wait::{at_once, join};
 use crate::worker::Workers;
 
 pub use self::presented::Presented;
-pub(crate) use self::process::{EventsFactory, Runtime};
+#[cfg(feature = "webhooks")]
+pub(crate) use self::process::DeliveriesFactory;
+pub(crate) use self::process::{EventsFactory, ProcessThreads, Runtime};
 
 /// Wrong secrets a minute for a lookup whose check is slow and has no filter.
 const FAILURES: u64 = 5;

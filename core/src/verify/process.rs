@@ -15,6 +15,8 @@ use crate::lifecycle::ENDED;
 use crate::limit::{AnyLimiter, LimiterSettings};
 use crate::store::{AnyStore, Store};
 use crate::usage::{EndedGraces, Metered, Usage};
+#[cfg(feature = "webhooks")]
+use crate::webhooks::Deliveries;
 
 /// The state of an engine that lives in memory.
 pub(crate) struct Runtime {
@@ -37,10 +39,24 @@ pub(crate) struct ProcessState {
     pub(crate) usage: Option<Usage>,
     /// `None` without a listener.
     pub(crate) events: Option<Arc<Events>>,
+    /// `None` without endpoints.
+    #[cfg(feature = "webhooks")]
+    pub(crate) deliveries: Option<Deliveries>,
 }
 
 /// Makes the events of a process.
 pub(crate) type EventsFactory = Box<dyn Fn() -> Events + Send + Sync>;
+
+/// Starts the delivery of webhooks of a process.
+#[cfg(feature = "webhooks")]
+pub(crate) type DeliveriesFactory = Box<dyn Fn() -> Deliveries + Send + Sync>;
+
+/// The parts of a process that run beside its calls, if the engine has them.
+pub(crate) struct ProcessThreads {
+    pub(crate) events: Option<EventsFactory>,
+    #[cfg(feature = "webhooks")]
+    pub(crate) deliveries: Option<DeliveriesFactory>,
+}
 
 impl Runtime {
     pub(crate) fn new(
@@ -50,12 +66,12 @@ impl Runtime {
         limiter: LimiterSettings,
         store: Arc<AnyStore>,
         metered: bool,
-        events: Option<EventsFactory>,
+        threads: ProcessThreads,
     ) -> Self {
         static ENGINES: AtomicU64 = AtomicU64::new(1);
         let starts = formats.start_count();
         let make = move || {
-            let events = events.as_ref().map(|make| Arc::new(make()));
+            let events = threads.events.as_ref().map(|make| Arc::new(make()));
             let graces = Arc::<EndedGraces>::default();
             let usage = || Usage::new(Arc::clone(&store), clock.clone(), Arc::clone(&graces), events.clone());
             ProcessState {
@@ -68,6 +84,8 @@ impl Runtime {
                 usage: metered.then(usage),
                 graces,
                 events,
+                #[cfg(feature = "webhooks")]
+                deliveries: threads.deliveries.as_ref().map(|make| make()),
             }
         };
         let engine = ENGINES.fetch_add(1, Ordering::Relaxed);

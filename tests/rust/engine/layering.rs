@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 7] = [
     &["key", "hash", "scope", "level", "network", "limit", "idempotency"],
     &["lifecycle", "decision", "rights", "audit"],
     &["store"],
-    &["events", "verify", "usage", "keyring"],
+    &["events", "verify", "usage", "webhooks", "keyring"],
     &["http", "cli", "client", "bin", "server", "integrations"],
     &["lib", "blocking", "testing", "guide", "ffi"],
 ];

@@ -17,3 +17,4 @@ mod secrecy;
 mod slow;
 mod store;
 mod vectors;
+mod webhooks;

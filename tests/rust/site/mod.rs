@@ -2,6 +2,7 @@
 
 pub mod chance;
 pub mod process;
+pub mod receiver;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,8 +1,10 @@
 //! Findings about the database.
 
 use super::{Finding, Severity, keys};
+use crate::clock::Millis;
 use crate::error::Error;
 use crate::keyring::{Config, Keywright};
+use crate::store::{EndpointState, Store};
 
 /// A clock that differs by more milliseconds from that of the database is a problem.
 const MOST_SKEW: i64 = 1_000;
@@ -38,7 +40,41 @@ async fn look_inside(kw: &Keywright, findings: &mut Vec<Finding>) -> Result<(), 
     if let Some(time) = kw.engine().store().database_time().await? {
         findings.extend(skew(before, time, kw.now()));
     }
+    findings.extend(kw.engine().store().webhook_endpoints().await?.iter().filter_map(|it| of_endpoint(it, before)));
     keys::findings(kw, findings).await
+}
+
+/// The worst about a webhook endpoint.
+fn of_endpoint(endpoint: &EndpointState, now: Millis) -> Option<Finding> {
+    let EndpointState { id, origin, disabled_at, reason, pending, dead, .. } = endpoint;
+    if disabled_at.is_some() {
+        let reason = reason.as_deref().unwrap_or("somebody disabled it");
+        let finding = format!("the webhook endpoint {origin} gets no events: {reason}");
+        return Some(Finding::new(
+            Severity::Problem,
+            finding,
+            format!("`keywright webhooks enable {id}`, or remove it"),
+        ));
+    }
+    if endpoint.kept_until <= now {
+        let finding = format!(
+            "no program was configured with the webhook endpoint {origin} for 30 days, and {pending} events wait"
+        );
+        return Some(Finding::new(
+            Severity::Warning,
+            finding,
+            format!("`keywright webhooks remove {id}`, or configure it"),
+        ));
+    }
+    if *dead > 0 {
+        let finding = format!("{dead} webhooks to {origin} were given up after ten attempts");
+        return Some(Finding::new(Severity::Problem, finding, format!("`keywright webhooks retry {id}`")));
+    }
+    if origin.starts_with("http://") {
+        let finding = format!("the webhook endpoint {origin} is without TLS, and {pending} events wait for it");
+        return Some(Finding::new(Severity::Note, finding, "it must be a program on this machine"));
+    }
+    None
 }
 
 /// The difference between the clocks, if the time of the database is not one between the question and the answer.

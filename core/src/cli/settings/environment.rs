@@ -18,7 +18,7 @@ const CLIENT: &str = "KEYWRIGHT_SERVER_URL";
 const LISTS: [&str; 4] = ["environments", "environment", "accept_formats", "retired_hashes"];
 const INTEGERS: [&str; 4] = ["max_connections", "keys_in_memory", "expiring_days", "idle_days"];
 const FLAGS: [&str; 1] = ["read_only"];
-const DOCUMENTS: [&str; 4] = ["scopes", "tiers", "limits", "quotas"];
+const DOCUMENTS: [&str; 5] = ["scopes", "tiers", "limits", "quotas", "webhooks"];
 
 /// A variable, the name of its setting, and the value.
 type Variable = (String, String, Value);

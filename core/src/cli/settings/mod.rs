@@ -28,7 +28,10 @@ const OF_FILE: &str = "_file";
 const URL: &str = "sqlite:keys.db";
 
 /// The settings that hold a secret.
-const SECRETS: [&str; 2] = ["pepper", "retired_peppers"];
+const SECRETS: [&str; 3] = ["pepper", "retired_peppers", WEBHOOKS];
+
+/// The setting whose parts have secrets or the names of files with them.
+const WEBHOOKS: &str = "webhooks";
 
 pub(super) struct Settings {
     engine: Vec<Setting>,
@@ -148,7 +151,11 @@ impl Settings {
             }
             return Ok(());
         }
-        let (value, files) = if is_file { contents(name, value, folder)? } else { (value, Vec::new()) };
+        let (value, files) = match plain {
+            _ if is_file => contents(name, value, folder)?,
+            WEBHOOKS => with_secrets(value, folder)?,
+            _ => (value, Vec::new()),
+        };
         self.engine.push(Setting { name: plain.to_owned(), value, source, files });
         Ok(())
     }
@@ -181,7 +188,7 @@ impl Settings {
             Some(url) if matches!(url.source, SettingSource::File(_)) => (url.value.clone(), self.folder.as_path()),
             Some(url) => (url.value.clone(), Path::new("")),
         };
-        Ok(Config::read(value, fields)?.in_folder(folder))
+        Ok(Config::read(value, fields)?.in_folder(folder).queues_only(true))
     }
 
     /// The settings of the server.
@@ -277,6 +284,30 @@ fn contents(name: &str, value: Value, folder: &Path) -> Result<(Value, Vec<PathB
         Some(only) if !is_list => Ok((only, files)),
         last => Ok((Value::List(texts.into_iter().chain(last).collect()), files)),
     }
+}
+
+/// Puts the contents of the files that `secret_file` of each endpoint names in place of it.
+fn with_secrets(value: Value, folder: &Path) -> Result<(Value, Vec<PathBuf>), Stop> {
+    let Value::List(endpoints) = value else { return Ok((value, Vec::new())) };
+    let (mut read, mut all_files) = (Vec::new(), Vec::new());
+    for endpoint in endpoints {
+        let Value::Map(entries) = endpoint else {
+            read.push(endpoint);
+            continue;
+        };
+        let mut filled = Vec::new();
+        for (name, value) in entries {
+            if name == "secret_file" {
+                let (value, files) = contents(&name, value, folder)?;
+                filled.push(("secret".to_owned(), value));
+                all_files.extend(files);
+            } else {
+                filled.push((name, value));
+            }
+        }
+        read.push(Value::Map(filled));
+    }
+    Ok((Value::List(read), all_files))
 }
 
 fn text_or_bytes(content: secret::SecretText) -> Value {

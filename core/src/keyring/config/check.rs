@@ -16,6 +16,8 @@ use crate::limit::RedisSettings;
 use crate::record::Limiter;
 use crate::scope::Catalogue;
 use crate::store::StoreUrl;
+#[cfg(feature = "webhooks")]
+use crate::webhooks::{self, WebhookTarget};
 
 const MAX_ENVIRONMENTS: usize = 16;
 const MAX_FORMATS: usize = 16;
@@ -44,6 +46,11 @@ pub(super) struct CheckedConfig {
     pub(super) clock: Clock,
     pub(super) subscription: Option<Subscription>,
     pub(super) health: Arc<Health>,
+    #[cfg(feature = "webhooks")]
+    pub(super) webhooks: Vec<WebhookTarget>,
+    /// Whether this process delivers webhooks.
+    #[cfg(feature = "webhooks")]
+    pub(super) delivers: bool,
 }
 
 /// The place that keeps the budgets of limits.
@@ -117,6 +124,13 @@ impl Config {
                 ));
             }
         }
+        #[cfg(feature = "webhooks")]
+        let webhooks = webhooks::check_all(&self.webhooks)?;
+        #[cfg(feature = "webhooks")]
+        if self.read_only && !self.queues_only && !webhooks.is_empty() {
+            let fix = "leave one of both out: what is delivered is noted in the database";
+            return Err(Error::validation_failed("webhooks", "cannot be sent with read_only", fix));
+        }
         let subscription = self.listener.clone().map(|listener| Subscription {
             listener,
             expiring_days: self.expiring_days.unwrap_or(DEFAULT_EXPIRING_DAYS),
@@ -140,6 +154,10 @@ impl Config {
             clock: self.clock.clone(),
             subscription,
             health: self.health.clone().unwrap_or_else(|| Arc::new(self.new_health())),
+            #[cfg(feature = "webhooks")]
+            webhooks,
+            #[cfg(feature = "webhooks")]
+            delivers: !self.queues_only,
         })
     }
 }

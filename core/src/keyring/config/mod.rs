@@ -28,6 +28,8 @@ use crate::scope::Catalogue;
 use crate::store::StoreUrl;
 #[cfg(feature = "cli")]
 use crate::store::{AnyStore, CopiedRows, CopyReport, SchemaPlan};
+#[cfg(feature = "webhooks")]
+use crate::webhooks::Webhook;
 use crate::worker::Workers;
 
 const MAX_KEYS_IN_MEMORY: i64 = 10_000_000;
@@ -83,6 +85,11 @@ pub struct Config {
     health: Option<Arc<Health>>,
     expiring_days: Option<u32>,
     idle_days: Option<u32>,
+    #[cfg(feature = "webhooks")]
+    webhooks: Vec<Webhook>,
+    /// Whether another process is left to deliver webhooks.
+    #[cfg(feature = "webhooks")]
+    queues_only: bool,
     casing: Casing,
 }
 
@@ -376,6 +383,27 @@ impl Config {
     /// does it for all. Default: 90.
     pub fn idle_days(self, days: u32) -> Self {
         Self { idle_days: Some(days), ..self }
+    }
+
+    /// Sends events to an endpoint of the host, signed as [Standard Webhooks](https://www.standardwebhooks.com) says. Each call adds
+    /// one, up to 16. The transaction of a change queues its deliveries, whichever program makes it, and engines with the same
+    /// endpoint send them at least once, in no order, also after a restart. It needs the feature `webhooks`.
+    ///
+    /// ```
+    /// use keywright::{Keywright, Webhook};
+    /// let webhook = Webhook::new("https://hooks.example/keys", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    /// assert!(Keywright::builder("sqlite:keys.db").brand("acme").webhook(webhook).check().is_ok());
+    /// ```
+    #[cfg(feature = "webhooks")]
+    pub fn webhook(mut self, webhook: Webhook) -> Self {
+        self.webhooks.push(webhook);
+        self
+    }
+
+    /// Registers the endpoints of webhooks, and leaves their deliveries to other processes.
+    #[cfg(feature = "cli")]
+    pub(crate) fn queues_only(self, queues_only: bool) -> Self {
+        Self { queues_only, ..self }
     }
 
     /// Takes the time from a clock that a test sets.

@@ -20,8 +20,12 @@ use crate::limit::{LimitRules, LimiterSettings, MachineSettings};
 use crate::store::{AnyStore, AuditKey, DatabaseInfo, OpenSettings, Store};
 #[cfg(feature = "cli")]
 use crate::store::{CopiedRows, CopyReport, Snapshot, StoreUrl};
-use crate::verify::{EventsFactory, Runtime, Verifier};
+#[cfg(feature = "webhooks")]
+use crate::verify::DeliveriesFactory;
+use crate::verify::{EventsFactory, ProcessThreads, Runtime, Verifier};
 use crate::wait::block_on;
+#[cfg(feature = "webhooks")]
+use crate::webhooks::{Deliveries, DeliveryCounts, DeliverySettings, registered_now};
 use crate::worker::Workers;
 
 /// The length of the queue of slow hashes. Beyond it the answer is `unavailable`.
@@ -68,6 +72,20 @@ impl CheckedConfig {
             let new = move || Events::new(subscription.clone(), clock.clone(), Arc::clone(&events), writes);
             Box::new(new) as EventsFactory
         });
+        #[cfg(feature = "webhooks")]
+        let delivery_counts = Arc::<DeliveryCounts>::default();
+        #[cfg(feature = "webhooks")]
+        let delivering = {
+            let targets: Vec<_> = self.webhooks.into_iter().map(Arc::new).collect();
+            if writes && !targets.is_empty() {
+                // Before this engine makes a change, so that none is missed.
+                block_on(store.register_webhooks(registered_now(&targets, now)))?;
+            }
+            let (store, clock, counts) = (Arc::clone(&store), self.clock.clone(), Arc::clone(&delivery_counts));
+            let delivers = self.delivers && !targets.is_empty();
+            let settings = Arc::new(DeliverySettings { store, clock, targets, counts });
+            delivers.then(|| Box::new(move || Deliveries::new(Arc::clone(&settings))) as DeliveriesFactory)
+        };
         let hash_key = limits_key(&store.info().filter_key);
         let limiter = match self.limiter {
             LimiterPlace::Process => LimiterSettings::Process,
@@ -94,7 +112,11 @@ impl CheckedConfig {
                 limiter,
                 Arc::clone(&store),
                 !self.read_only,
-                listening,
+                ProcessThreads {
+                    events: listening,
+                    #[cfg(feature = "webhooks")]
+                    deliveries: delivering,
+                },
             ),
             formats: Arc::new(self.formats),
             accepted: self.accepted,
@@ -111,6 +133,8 @@ impl CheckedConfig {
             environments: self.environments,
             #[cfg(feature = "provider")]
             background,
+            #[cfg(feature = "webhooks")]
+            delivery_counts,
         }))
     }
 }

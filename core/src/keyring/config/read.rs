@@ -8,6 +8,8 @@ use crate::hash::Scheme;
 use crate::input::{Fields, Value, chosen, span};
 use crate::limit::{self, Limits, RuleSet};
 use crate::scope::Catalogue;
+#[cfg(feature = "webhooks")]
+use crate::webhooks::Webhook;
 
 impl Config {
     /// The names of the options.
@@ -36,6 +38,7 @@ impl Config {
         "on_event",
         "expiring_days",
         "idle_days",
+        "webhooks",
     ];
 
     /// Reads the arguments of a constructor, and checks everything that can be checked without the database.
@@ -122,6 +125,14 @@ impl Config {
         config.keys_in_memory = keys.transpose()?.and_then(|it| usize::try_from(it).ok());
         config.expiring_days = fields.given("expiring_days").map(|it| days("expiring_days", it)).transpose()?;
         config.idle_days = fields.given("idle_days").map(|it| days("idle_days", it)).transpose()?;
+        if let Some(webhooks) = fields.given("webhooks") {
+            #[cfg(feature = "webhooks")]
+            {
+                config.webhooks = Webhook::read(webhooks)?;
+            }
+            #[cfg(not(feature = "webhooks"))]
+            return Err(webhooks.refused("webhooks", "left out: this build has no webhooks"));
+        }
         config.check()?;
         Ok(config)
     }

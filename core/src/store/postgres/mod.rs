@@ -27,6 +27,7 @@ mod tls;
 mod usage;
 mod value;
 mod watcher;
+mod webhooks;
 mod writer;
 
 #[cfg(feature = "cli")]
@@ -67,6 +68,7 @@ use crate::store::rows::{
     QuotaId, QuotaSale, QuotaSold, Tenant, UsageDelta,
 };
 use crate::store::script::{AuditKey, RequestId, RequestRows, TransactionScript};
+use crate::store::webhook::{ClaimedDelivery, EndpointChange, EndpointRow, EndpointState, SettledBatch};
 use crate::wait::{Boxed, block_on};
 
 /// The SQL of a statement, by its name in [`postgres_statement`](crate::testing::postgres_statement).
@@ -231,6 +233,12 @@ impl Postgres {
             ));
         }
         self.connections()
+    }
+
+    /// Runs statements that are no script.
+    async fn statements(&self, statements: Vec<Query<'_>>) -> Result<Vec<Vec<tokio_postgres::Row>>, Error> {
+        let pool = &self.writable()?.pool;
+        self.write(run_statements(pool, statements)).await
     }
 
     async fn read<T>(&self, read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -400,6 +408,44 @@ impl Store for Postgres {
         let pool = &self.writable()?.pool;
         let claimed = self.write(run_statements(pool, vec![usage::claim_day(day)])).await?;
         Ok(claimed.iter().any(|rows| !rows.is_empty()))
+    }
+
+    async fn register_webhooks(&self, endpoints: Arc<[EndpointRow]>) -> Result<(), Error> {
+        self.statements(endpoints.iter().map(webhooks::register).collect()).await.map(drop)
+    }
+
+    async fn due_webhooks(&self, endpoints: &[String], now: Millis) -> Result<Vec<String>, Error> {
+        self.read(async { webhooks::read_due(&self.pool()?.read(&webhooks::due(endpoints, now)).await?) }).await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        endpoint: &str,
+        now: Millis,
+        until: Millis,
+        limit: usize,
+    ) -> Result<Vec<ClaimedDelivery>, Error> {
+        let claimed = self.statements(vec![webhooks::claim(endpoint, now, until, limit)]).await?;
+        claimed.iter().flatten().map(webhooks::read_claimed).collect()
+    }
+
+    async fn settle_deliveries(&self, batch: SettledBatch) -> Result<(), Error> {
+        let settle = batch.deliveries.iter().map(|delivery| webhooks::settle(&batch, delivery));
+        self.statements(settle.collect()).await.map(drop)
+    }
+
+    async fn webhook_endpoints(&self) -> Result<Vec<EndpointState>, Error> {
+        let rows = self.read(async { self.pool()?.read(&webhooks::endpoints()).await }).await?;
+        rows.iter().map(webhooks::read_endpoint).collect()
+    }
+
+    async fn change_webhook(&self, id: &str, change: EndpointChange) -> Result<bool, Error> {
+        let answers = self.statements(webhooks::change(id, &change)).await?;
+        Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
+    }
+
+    async fn forget_deliveries(&self, before: Millis) -> Result<(), Error> {
+        self.statements(vec![webhooks::forget(before)]).await.map(drop)
     }
 
     async fn close(&self) {

@@ -18,12 +18,13 @@ struct PostgresMigration {
     oldest_reader: i64,
 }
 
-const MIGRATIONS: [PostgresMigration; 5] = [
+const MIGRATIONS: [PostgresMigration; 6] = [
     PostgresMigration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 },
     PostgresMigration { sql: include_str!("migrations/0002_usage_flushes.sql"), oldest_reader: 1 },
     PostgresMigration { sql: include_str!("migrations/0003_budgets.sql"), oldest_reader: 1 },
     PostgresMigration { sql: include_str!("migrations/0004_quotas.sql"), oldest_reader: 1 },
     PostgresMigration { sql: include_str!("migrations/0005_imports.sql"), oldest_reader: 1 },
+    PostgresMigration { sql: include_str!("migrations/0006_webhooks.sql"), oldest_reader: 1 },
 ];
 
 /// The newest schema this release writes.

@@ -22,6 +22,7 @@ mod schema;
 mod script;
 mod table;
 mod usage;
+mod webhooks;
 mod writer;
 
 #[cfg(feature = "testing")]
@@ -57,6 +58,7 @@ use crate::store::rows::{
     QuotaId, QuotaSale, QuotaSold, Tenant, UsageDelta,
 };
 use crate::store::script::{AuditKey, RequestId, RequestRows, TransactionScript};
+use crate::store::webhook::{ClaimedDelivery, EndpointChange, EndpointRow, EndpointState, SettledBatch};
 
 /// The database is asked again after this many milliseconds, even if nothing has changed, to notice that it was removed.
 const MAX_AGE: u64 = 1_000;
@@ -235,6 +237,42 @@ impl Store for Sqlite {
 
     async fn claim_day(&self, day: i64) -> Result<bool, Error> {
         self.write(WriteSize::Small, move |on| usage::claim_day(on, day)).await
+    }
+
+    async fn register_webhooks(&self, endpoints: Arc<[EndpointRow]>) -> Result<(), Error> {
+        self.write(WriteSize::Small, move |on| webhooks::register(on, &endpoints)).await
+    }
+
+    async fn due_webhooks(&self, endpoints: &[String], now: Millis) -> Result<Vec<String>, Error> {
+        self.read(|on| webhooks::due(on, endpoints, now))
+    }
+
+    async fn claim_deliveries(
+        &self,
+        endpoint: &str,
+        now: Millis,
+        until: Millis,
+        limit: usize,
+    ) -> Result<Vec<ClaimedDelivery>, Error> {
+        let endpoint = endpoint.to_owned();
+        self.write(WriteSize::Small, move |on| webhooks::claim(on, &endpoint, now, until, limit)).await
+    }
+
+    async fn settle_deliveries(&self, batch: SettledBatch) -> Result<(), Error> {
+        self.write(WriteSize::Small, move |on| webhooks::settle(on, &batch)).await
+    }
+
+    async fn webhook_endpoints(&self) -> Result<Vec<EndpointState>, Error> {
+        self.read(webhooks::endpoints)
+    }
+
+    async fn change_webhook(&self, id: &str, change: EndpointChange) -> Result<bool, Error> {
+        let id = id.to_owned();
+        self.write(WriteSize::Large, move |on| webhooks::change(on, &id, &change)).await
+    }
+
+    async fn forget_deliveries(&self, before: Millis) -> Result<(), Error> {
+        self.write(WriteSize::Large, move |on| webhooks::forget(on, before)).await
     }
 
     async fn close(&self) {

@@ -16,7 +16,7 @@ struct Migration {
     oldest_reader: i64,
 }
 
-const MIGRATIONS: [Migration; 11] = [
+const MIGRATIONS: [Migration; 12] = [
     Migration { sql: include_str!("migrations/0001_keys.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0002_limits.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0003_usage.sql"), oldest_reader: 1 },
@@ -28,6 +28,7 @@ const MIGRATIONS: [Migration; 11] = [
     Migration { sql: include_str!("migrations/0009_description.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0010_quotas.sql"), oldest_reader: 1 },
     Migration { sql: include_str!("migrations/0011_imports.sql"), oldest_reader: 1 },
+    Migration { sql: include_str!("migrations/0012_webhooks.sql"), oldest_reader: 1 },
 ];
 
 /// The newest schema this release writes.

@@ -44,7 +44,9 @@ mod tests {
 
     use super::*;
     use crate::store::sqlite::schema;
-    use crate::store::table::{AGENTS, AUDIT, IDEMPOTENCY, KEYS, ORGS, SECRETS, Table, USAGE};
+    use crate::store::table::{
+        AGENTS, AUDIT, IDEMPOTENCY, KEYS, ORGS, SECRETS, Table, USAGE, WEBHOOK_ENDPOINTS, WEBHOOK_OUTBOX,
+    };
 
     fn named(table: &Table) -> (&'static str, BTreeSet<String>) {
         (table.name, table.columns.iter().map(|column| (*column).to_owned()).collect())
@@ -62,6 +64,8 @@ mod tests {
             named(&USAGE),
             named(&AGENTS),
             named(&IDEMPOTENCY),
+            named(&WEBHOOK_ENDPOINTS),
+            named(&WEBHOOK_OUTBOX),
         ];
         for (table, mut columns) in lists {
             let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)").unwrap();

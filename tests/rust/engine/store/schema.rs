@@ -6,7 +6,7 @@ use keywright::{Error, KeyId, KeyUpdate, Limit, ListKeys, NewKey, UnavailableCau
 use keywright_tests::site::{Site, changes, create, verdict};
 
 /// The schema of this release.
-const NEWEST: i64 = 11;
+const NEWEST: i64 = 12;
 
 fn refused(site: &Site, read_only: bool) -> Error {
     Keywright::open(site.config().read_only(read_only)).err().unwrap()
@@ -45,7 +45,10 @@ fn first_schema(site: &Site) {
     let trigger = first_trigger();
     site.sql()
         .execute_batch(&format!(
-            "DROP TABLE usage;
+            "DROP TRIGGER audit_queued;
+             DROP TABLE webhook_outbox;
+             DROP TABLE webhook_endpoints;
+             DROP TABLE usage;
              DROP TABLE quotas;
              DROP TABLE idempotency;
              DROP TABLE idempotency_callers;

@@ -21,9 +21,10 @@ use crate::error::Error;
 use crate::fork::{PerProcess, lock};
 use crate::health::Health;
 use crate::keyring::{EndsAtClose, Keywright};
-use crate::remote::get::{WebAnswer, failed, get};
+use crate::remote::get::{WebAnswer, get};
 use crate::remote::runtime;
 use crate::remote::web_address::WebAddress;
+use crate::remote::web_client::failed;
 
 /// The largest document.
 const LARGEST: usize = 256 * 1024;

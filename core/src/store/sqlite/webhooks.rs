@@ -1,0 +1,153 @@
+//! The tables of webhooks. A trigger on the audit queues; the writer's transaction gives each delivery to one program.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
+
+use super::table::Columns;
+use crate::clock::Millis;
+use crate::error::Error;
+use crate::store::webhook::{
+    ClaimedDelivery, DeliveryOutcome, EndpointChange, EndpointRow, EndpointState, SettledBatch,
+};
+
+pub(super) fn register(on: &Connection, endpoints: &[EndpointRow]) -> Result<(), Error> {
+    let mut statement = on.prepare_cached(
+        "INSERT INTO webhook_endpoints (id, origin, actions, created_at, kept_until) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (id) DO UPDATE SET origin = ?2, actions = ?3, kept_until = max(kept_until, ?5)",
+    )?;
+    for EndpointRow { id, origin, actions, created_at, kept_until } in endpoints {
+        statement.execute(params![id, origin, actions, created_at, kept_until])?;
+    }
+    Ok(())
+}
+
+pub(super) fn due(on: &Connection, endpoints: &[String], now: Millis) -> Result<Vec<String>, Error> {
+    let mut statement = on.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE id = ?1 AND disabled_at IS NULL) \
+         AND EXISTS (SELECT 1 FROM webhook_outbox WHERE endpoint = ?1 AND dead_at IS NULL AND next_at <= ?2)",
+    )?;
+    let mut due = Vec::new();
+    for endpoint in endpoints {
+        if statement.query_row(params![endpoint, now], |row| row.get(0))? {
+            due.push(endpoint.clone());
+        }
+    }
+    Ok(due)
+}
+
+pub(super) fn claim(
+    on: &Connection,
+    endpoint: &str,
+    now: Millis,
+    until: Millis,
+    limit: usize,
+) -> Result<Vec<ClaimedDelivery>, Error> {
+    let mut statement = on.prepare_cached(
+        "UPDATE webhook_outbox SET next_at = ?3 WHERE endpoint = ?1 AND seq IN (\
+           SELECT o.seq FROM webhook_outbox o WHERE o.endpoint = ?1 AND o.dead_at IS NULL AND o.next_at <= ?2 \
+           ORDER BY o.next_at, o.seq LIMIT ?4) \
+         RETURNING seq, message, at, org, actor, action, target, reason, details, attempts, body",
+    )?;
+    let rows = statement.query_map(params![endpoint, now, until, limit], read_claimed)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn read_claimed(row: &Row<'_>) -> rusqlite::Result<ClaimedDelivery> {
+    let mut columns = Columns::at(row, 0);
+    Ok(ClaimedDelivery {
+        seq: columns.next()?,
+        message: columns.next()?,
+        at: columns.next()?,
+        org: columns.next()?,
+        actor: columns.next()?,
+        action: columns.next()?,
+        target: columns.next()?,
+        reason: columns.next()?,
+        details: columns.next()?,
+        attempts: columns.next()?,
+        body: columns.next()?,
+    })
+}
+
+pub(super) fn settle(on: &Connection, batch: &SettledBatch) -> Result<(), Error> {
+    const OWN: &str = "endpoint = ?1 AND seq = ?2 AND next_at = ?3 AND dead_at IS NULL";
+    let mut delivered = on.prepare_cached(&format!("DELETE FROM webhook_outbox WHERE {OWN}"))?;
+    let mut failed = on.prepare_cached(&format!(
+        "UPDATE webhook_outbox SET attempts = attempts + 1, next_at = coalesce(?4, next_at), body = ?5, failure = ?6, \
+         dead_at = CASE WHEN ?4 IS NULL THEN ?7 END WHERE {OWN}"
+    ))?;
+    let SettledBatch { endpoint, leased_until, at, deliveries } = batch;
+    for delivery in deliveries {
+        match &delivery.outcome {
+            DeliveryOutcome::Delivered => delivered.execute(params![endpoint, delivery.seq, leased_until])?,
+            DeliveryOutcome::Failed { next_at, body, failure } => {
+                failed.execute(params![endpoint, delivery.seq, leased_until, next_at, body, failure, at])?
+            }
+        };
+    }
+    Ok(())
+}
+
+pub(super) fn endpoints(on: &Connection) -> Result<Vec<EndpointState>, Error> {
+    let mut statement = on.prepare_cached(
+        "SELECT e.id, e.origin, e.actions, e.kept_until, e.disabled_at, e.reason, \
+           (SELECT count(*) FROM webhook_outbox o WHERE o.endpoint = e.id AND o.dead_at IS NULL), \
+           (SELECT count(*) FROM webhook_outbox o WHERE o.endpoint = e.id AND o.dead_at IS NOT NULL), \
+           (SELECT o.failure FROM webhook_outbox o WHERE o.endpoint = e.id AND o.failure IS NOT NULL ORDER BY o.seq DESC LIMIT 1) \
+         FROM webhook_endpoints e ORDER BY e.created_at, e.id",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let mut columns = Columns::at(row, 0);
+        Ok(EndpointState {
+            id: columns.next()?,
+            origin: columns.next()?,
+            actions: columns.next()?,
+            kept_until: columns.next()?,
+            disabled_at: columns.next()?,
+            reason: columns.next()?,
+            pending: columns.next()?,
+            dead: columns.next()?,
+            failure: columns.next()?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Changes an endpoint. `false` if there is none with this id.
+pub(super) fn change(on: &Connection, id: &str, change: &EndpointChange) -> Result<bool, Error> {
+    let run = |sql: &str, values: &[&dyn ToSql]| -> Result<usize, Error> {
+        Ok(on.prepare_cached(sql)?.execute(params_from_iter(values))?)
+    };
+    let exists: bool = on
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE id = ?1)")?
+        .query_row([id], |row| row.get(0))?;
+    match change {
+        EndpointChange::Disable { at, reason } => {
+            run(
+                "UPDATE webhook_endpoints SET disabled_at = ?2, reason = ?3 WHERE id = ?1 AND disabled_at IS NULL",
+                &[&id, at, reason],
+            )?;
+            run("UPDATE webhook_outbox SET dead_at = ?2 WHERE endpoint = ?1 AND dead_at IS NULL", &[&id, at])?;
+        }
+        EndpointChange::Enable => {
+            run("UPDATE webhook_endpoints SET disabled_at = NULL, reason = NULL WHERE id = ?1", &[&id])?;
+        }
+        EndpointChange::Remove => {
+            run("DELETE FROM webhook_endpoints WHERE id = ?1", &[&id])?;
+            run("DELETE FROM webhook_outbox WHERE endpoint = ?1", &[&id])?;
+        }
+        EndpointChange::Retry => {
+            run(
+                "UPDATE webhook_outbox SET dead_at = NULL, attempts = 0, next_at = 0 WHERE endpoint = ?1 AND dead_at IS NOT NULL",
+                &[&id],
+            )?;
+        }
+    }
+    Ok(exists)
+}
+
+/// Deletes deliveries that are dead since before a time.
+pub(super) fn forget(on: &Connection, before: Millis) -> Result<(), Error> {
+    on.prepare_cached("DELETE FROM webhook_outbox WHERE dead_at < ?1")?.execute([Value::from(before)])?;
+    Ok(())
+}
