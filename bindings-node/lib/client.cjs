@@ -17,6 +17,12 @@ const MOST_STALENESS = "1h";
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const OPTIONS = ["url", "apiKey", "timeout", "retries", "maxStaleness", "fetch"];
 
+// The effect of a change that the server gets twice: that of once; the same, under an idempotency key, which the server stores for a
+// day, and of which it takes a limited number; another one.
+const SAME = "same";
+const WITH_KEY = "with key";
+const OTHER = "other";
+
 /** The connection to a server: its address, the credential, and how often a request is sent. */
 class Connection {
   #url;
@@ -58,12 +64,12 @@ class Connection {
     return this.#send("GET", path + wire.query(fields), undefined, {}, true);
   }
 
-  /** Sends a change. A POST that comes twice runs once. */
-  async change(method, path, fields) {
+  /** Sends a change; `twice` is the effect if the server gets it twice. */
+  async change(method, path, fields, twice = WITH_KEY) {
     const headers = { "content-type": "application/json" };
-    if (method === "POST") headers["idempotency-key"] = randomUUID();
+    if (twice === WITH_KEY) headers["idempotency-key"] = randomUUID();
     try {
-      return await this.#send(method, path, wire.body(fields), headers, method !== "PATCH");
+      return await this.#send(method, path, wire.body(fields), headers, twice !== OTHER);
     } finally {
       // A change by this client shows in its next verification.
       this.#cache?.clear();
@@ -110,7 +116,7 @@ class Keys {
   }
 
   async update(id, fields) {
-    return wire.keyOf(await this.#connection.change("PATCH", place("keys", id), fields));
+    return wire.keyOf(await this.#connection.change("PATCH", place("keys", id), fields, OTHER));
   }
 
   async rotate(id, fields) {
@@ -118,15 +124,15 @@ class Keys {
   }
 
   async endGrace(id, fields) {
-    return wire.keyOf(await this.#connection.change("POST", place("keys", id, "end-grace"), fields));
+    return wire.keyOf(await this.#connection.change("POST", place("keys", id, "end-grace"), fields, SAME));
   }
 
   async revoke(id, fields) {
-    return wire.keyOf(await this.#connection.change("DELETE", place("keys", id), fields));
+    return wire.keyOf(await this.#connection.change("DELETE", place("keys", id), fields, SAME));
   }
 
   async disable(id, fields) {
-    return wire.keyOf(await this.#connection.change("POST", place("keys", id, "disable"), fields));
+    return wire.keyOf(await this.#connection.change("POST", place("keys", id, "disable"), fields, SAME));
   }
 
   async enable(id, fields) {
@@ -139,7 +145,8 @@ class Keys {
   }
 
   async attest(id, fields) {
-    const { data } = await this.#connection.change("POST", place("keys", id, "attest"), fields);
+    // Agents may claim much in a day.
+    const { data } = await this.#connection.change("POST", place("keys", id, "attest"), fields, OTHER);
     return Object.freeze(data.map((it) => new AuditEntry(it)));
   }
 
@@ -164,11 +171,11 @@ class Orgs {
   }
 
   async update(id, fields) {
-    return new OrgRecord(await this.#connection.change("PATCH", place("orgs", id), fields));
+    return new OrgRecord(await this.#connection.change("PATCH", place("orgs", id), fields, OTHER));
   }
 
   async disable(id, fields) {
-    return new OrgRecord(await this.#connection.change("POST", place("orgs", id, "disable"), fields));
+    return new OrgRecord(await this.#connection.change("POST", place("orgs", id, "disable"), fields, SAME));
   }
 
   async enable(id, fields) {

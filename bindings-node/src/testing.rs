@@ -41,6 +41,19 @@ impl Engine {
             }))
         })
     }
+
+    /// Serves the engine at a Unix socket until it is closed.
+    #[cfg(unix)]
+    #[napi(catch_unwind)]
+    pub fn serve<'env>(&self, env: &'env Env, socket: String) -> Result<PromiseRaw<'env, CallResult>> {
+        let engine = self.0.clone();
+        env.spawn_future(async move {
+            Ok(to_result(match engine.open().await {
+                Ok(kw) => testing::serve(kw, socket.as_ref()).and_then(|()| json(&())),
+                Err(error) => Err(error),
+            }))
+        })
+    }
 }
 
 /// Panics in a call, for the test that no panic ends the process.

@@ -1,5 +1,8 @@
 //! Hooks for the shared test vectors. Only the feature `testing` compiles them.
 
+#[cfg(unix)]
+use std::path::PathBuf;
+
 use keywright::ffi::Value;
 use keywright::testing;
 use pyo3::IntoPyObjectExt;
@@ -13,6 +16,8 @@ use crate::input::value_of;
 /// Adds the hooks to the module, but not to its `__all__`: the stub describes the module without them.
 pub(crate) fn add_hooks(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.setattr("_hash_case", wrap_pyfunction!(hash_case, module)?)?;
+    #[cfg(unix)]
+    module.setattr("_serve", wrap_pyfunction!(serve, module)?)?;
     module.setattr("_plant", wrap_pyfunction!(plant, module)?)
 }
 
@@ -30,6 +35,14 @@ fn plant(kw: &Bound<'_, Keywright>, row: &Bound<'_, PyAny>) -> PyResult<()> {
     let row = value_of(row)?;
     let engine = &kw.get().0;
     or_raise(kw.py(), kw.py().detach(|| testing::plant(engine, row)))
+}
+
+/// Serves an engine at a Unix socket until it is closed.
+#[cfg(unix)]
+#[pyfunction]
+fn serve(kw: &Bound<'_, Keywright>, socket: PathBuf) -> PyResult<()> {
+    let engine = &kw.get().0;
+    or_raise(kw.py(), kw.py().detach(|| testing::serve(engine, &socket)))
 }
 
 fn to_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAny>> {

@@ -11,6 +11,7 @@ import { ManualClock } from "keywright/testing";
 import { camel, check, options, plain, value } from "./case.mjs";
 import { PEPPER } from "./fixture.mjs";
 import { hashCase, plant } from "./hooks.mjs";
+import { call, fails, runScenario } from "./scenario.mjs";
 
 const { beginningOf } = createRequire(import.meta.url)("../../bindings-node/lib/receipt.cjs");
 
@@ -72,16 +73,6 @@ after(async () => {
   await (await given)?.kw.close();
   rmSync(folder, { recursive: true });
 });
-
-/** Runs an act that must fail so; `spell` is how this language writes the field's name. */
-async function fails(act, error, spell = (it) => it) {
-  await assert.rejects(act, (it) => {
-    assert.ok(it instanceof KeywrightError, it);
-    assert.equal(it.code, error.code, it.message);
-    if ("field" in error) assert.equal(it.field, error.field && spell(error.field), it.message);
-    return true;
-  });
-}
 
 vectors("key", async (t, it) => {
   const ops = {
@@ -148,58 +139,7 @@ vectors("scope", async (_t, it) => {
   else await ops[it.op]();
 });
 
-/** The call that a step names, on the handle it names. */
-function call(kw, step, saved) {
-  const handle = step.org === "*" ? kw.everyOrg() : "org" in step ? kw.org(step.org) : kw;
-  const args = "args" in step ? value(step.args, saved) : undefined;
-  const [group, verb] = step.do.split(".");
-  if (verb === undefined) {
-    assert.ok(["verify", "authenticate"].includes(group), `unknown step ${step.do}`);
-    return handle[group](value(step.text, saved), args);
-  }
-  const target = handle[group];
-  const method = camel(verb);
-  assert.ok(["keys", "orgs", "audit"].includes(group) && method in target, `unknown step ${step.do}`);
-  const subject = ["id", "prefix", "before", "target"].find((it) => it in step);
-  return subject ? target[method](value(step[subject], saved), args) : target[method](args);
-}
-
-const scenario = async (t, it) => {
-  const place = newDatabase();
-  const clock = new ManualClock(new Date(it.start));
-  const start = (config) => new Keywright(place, { ...options(config), clock });
-  let config = it.config;
-  let kw = start(config);
-  t.after(() => kw.close());
-  const saved = {};
-  const control = {
-    advance: (step) => clock.advance(step.ms),
-    flush: () => kw.flush(),
-    close: () => kw.close(),
-    reopen: async (step) => {
-      await kw.close();
-      config = step.config ?? config;
-      kw = start(config);
-      await kw.open();
-    },
-  };
-  const steps = it.steps.flatMap((step) => Array(step.times ?? 1).fill(step));
-  for (const [index, step] of steps.entries()) {
-    try {
-      const act = async () => (control[step.do] ? control[step.do](step) : call(kw, step, saved));
-      if (step.error) {
-        await fails(act, step.error, step.do === "reopen" ? camel : undefined);
-        continue;
-      }
-      const answer = plain(await act());
-      if ("expect" in step) check(answer, step.expect, saved);
-      if (step.as) saved[step.as] = answer;
-    } catch (error) {
-      error.message = `step ${index + 1} (${step.do}): ${error.message}`;
-      throw error;
-    }
-  }
-};
+const scenario = (t, it) => runScenario(t, it, newDatabase());
 
 for (const name of ["scenario", "import", "limit", "quota", "meter"]) vectors(name, scenario);
 

@@ -8,10 +8,13 @@ import logging
 import pickle
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -323,6 +326,44 @@ def test_requests_are_sent_again_where_that_is_safe(kind: type[Any], answers: An
     # It was sent as often as the server was told to answer.
     assert len(script.named("host")) == len(answers)
     assert len(set(script.named("idempotency-key"))) <= 1
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_keys_of_idempotency_are_for_what_needs_them(kind: type[Any]) -> None:
+    for act, keys, requests in [
+        (lambda it: it.keys.attest("7", "a", {}), 0, 1),
+        (lambda it: it.keys.disable("7"), 0, 3),
+        (lambda it: it.keys.end_grace("7"), 0, 3),
+        (lambda it: it.keys.enable("7"), 3, 3),
+        (lambda it: it.keys.credit("7", 1), 3, 3),
+    ]:
+        lost = Script(*[None] * requests)
+        assert isinstance(reach(kind, lost, act), keywright.Unavailable)
+        assert (len(lost.named("host")), len(lost.named("idempotency-key"))) == (requests, keys)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_an_answer_without_an_end_is_given_up(kind: type[Any]) -> None:
+    """Each part comes in time, and the whole never does."""
+
+    def drip(listener: socket.socket, begin: bytes) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n" + begin)
+            while True:
+                connection.sendall(b"x")
+                time.sleep(0.02)
+
+    for begin in (b"content-length: 1000000\r\n\r\n", b"x-slow: "):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(PATIENCE)
+            server = threading.Thread(target=drip, args=(listener, begin), daemon=True)
+            server.start()
+            script = SimpleNamespace(url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+            found = reach(kind, cast(Script, script), lambda it: it.keys.list(), timeout="1s", retries=0)
+            assert isinstance(found, keywright.Unavailable) and "did not answer in time" in str(found)
+            server.join(PATIENCE)
+            assert not server.is_alive()
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])

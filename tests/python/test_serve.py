@@ -82,6 +82,24 @@ def test_only_proved_callers_verify(served: Served) -> None:
     assert served.ask("POST", "/verify", foreign, {"api_key": foreign})[1]["allowed"]
 
 
+def test_a_batch_is_read_whole_before_a_key_is_judged(served: Served) -> None:
+    verifier, key = served.create("--scopes", "keys:verify"), served.create("--scopes", "deals:read")
+    served.start()
+    for wrong in (
+        {"api_key": 7},
+        {"api_key": "x", "scopes": []},
+        {"api_key": "x", "environment": "nowhere"},
+        {"api_key": "x", "org": "no org!"},
+    ):
+        status, found = served.ask("POST", "/verify", verifier, {"verifications": [{"api_key": key}, wrong]})
+        assert status == 400, found
+    status, found = served.ask("POST", "/verify", verifier, {"api_key": key})
+    assert (status, found["key"]["usage_count"]) == (200, 0)
+    served.stop()
+    listed = [json.loads(line) for line in served.run("keys", "list", "--json").splitlines()]
+    assert [it["usage_count"] for it in listed if it["prefix"] in key] == [1]
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -172,7 +172,11 @@ class World:
         *path, method = name.split(".")
         for step in path:
             handle = getattr(handle, step)
-        answer = self.mode.settled(getattr(handle, method)(*positional, **arguments))
+        return self.plain(getattr(handle, method)(*positional, **arguments))
+
+    def plain(self, answer: Any) -> Any:
+        """An answer, or an awaitable of one, in plain data."""
+        answer = self.mode.settled(answer)
         if isinstance(answer, NewKey):
             return answer.reveal()
         if isinstance(answer, list):

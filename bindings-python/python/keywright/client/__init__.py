@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from keywright._native import Page
 from keywright.client.cache import DecisionCache
 from keywright.client.calls import Audit, Call, Caller, Keys, Orgs, PageCall, Verifier
+from keywright.client.deadline import TimeLeft
 from keywright.client.exchange import Lost, Reply, Request
 from keywright.client.pages import RemoteListing, RemotePage
 from keywright.errors import Closed, InvalidRequest, ValidationFailed
@@ -26,6 +27,7 @@ MOST_RETRIES = 10
 MOST_STALENESS = 3_600
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 LEFT_OUT: Any = object()
+LATE = "did not answer in time"
 
 
 class _Base(Caller):
@@ -108,7 +110,6 @@ class _Base(Caller):
             "params": dict(request.query) or None,
             "headers": {**self._headers, **request.headers},
             "content": request.body,
-            "timeout": self._timeout,
             "follow_redirects": False,
         }
 
@@ -134,8 +135,10 @@ class Client(_Base):
 
     def _send(self, request: Request) -> Reply | Lost:
         http = self._connect()
+        left = TimeLeft(self._timeout)
+        limits = {"connect": self._timeout, "pool": self._timeout, "read": left, "write": left}
         try:
-            answer = http.request(**self._options(request))
+            answer = http.request(**self._options(request), extensions={"timeout": limits})
         except _httpx().TransportError as error:
             return _lost(error)
         return Reply(answer.status_code, answer.headers, answer.content)
@@ -179,11 +182,16 @@ class AsyncClient(_Base):
         return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=self._socket)) if self._socket else httpx.AsyncClient()
 
     async def _send(self, request: Request) -> Reply | Lost:
+        import anyio  # noqa: PLC0415 - httpx needs it, and this module can be imported without httpx
+
         http = self._connect()
         try:
-            answer = await http.request(**self._options(request))
+            with anyio.fail_after(self._timeout):
+                answer = await http.request(**self._options(request), timeout=self._timeout)
         except _httpx().TransportError as error:
             return _lost(error)
+        except TimeoutError:
+            return Lost(LATE, sent=True)
         return Reply(answer.status_code, answer.headers, answer.content)
 
     async def _run(self, call: Call) -> Any:
@@ -228,7 +236,7 @@ def _lost(error: Any) -> Lost:
     httpx = _httpx()
     unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
     if isinstance(error, httpx.TimeoutException):
-        return Lost("did not answer in time", not isinstance(error, unsent))
+        return Lost(LATE, not isinstance(error, unsent))
     if isinstance(error, unsent):
         return Lost("cannot be reached", False)
     return Lost("broke off the connection", True)

@@ -48,7 +48,7 @@ class Client:
             ``http://127.0.0.1:8787``, when left out.
         api_key: a key with ``keys:manage`` or ``keys:verify``, or a session token. A Unix socket needs none to verify. ``None``
             raises, so that a missing setting does not go unnoticed.
-        timeout: how long one attempt may wait for the network each time, above 0.
+        timeout: how long one attempt may take, to the end of its answer; above 0.
         retries: how often a request is sent again, 0 to 10. Pauses are random, and follow ``Retry-After`` up to 30 seconds.
         max_staleness: how long ``verify`` may repeat a decision that allowed a key, from the moment at which it was asked for. A
             revocation is noticed after this time. Decisions that count against a limit are never repeated, and

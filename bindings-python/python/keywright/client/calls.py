@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -65,12 +66,21 @@ class Group:
         self._caller = caller
 
 
-def change(method: str, path: str, fields: Mapping[str, Any], read: Callable[[str], Any]) -> Call:
-    """A request that changes something. A POST that comes twice runs once."""
+class Twice(Enum):
+    """The effect of a request that the server gets twice."""
+
+    SAME = "the effect of once"
+    WITH_KEY = "the same, under an idempotency key"
+    """The server stores these keys for a day, and takes a limited number of one caller."""
+    OTHER = "another effect"
+
+
+def change(method: str, path: str, fields: Mapping[str, Any], read: Callable[[str], Any], twice: Twice = Twice.WITH_KEY) -> Call:
+    """A request that changes something."""
     headers = {"content-type": "application/json"}
-    if method == "POST":
+    if twice is Twice.WITH_KEY:
         headers["idempotency-key"] = uuid.uuid4().hex
-    return Call(Request(method, path, {}, headers, wire.body(fields), method != "PATCH"), read, changes=True)
+    return Call(Request(method, path, {}, headers, wire.body(fields), twice is not Twice.OTHER), read, changes=True)
 
 
 def get(path: str, fields: Mapping[str, Any], read: Callable[[str], Any]) -> Call:
@@ -123,7 +133,7 @@ class Keys(Group):
 
     def update(self, id: str | int, **fields: Any) -> Any:
         """Changes the given fields; ``None`` clears one."""
-        return self._caller._run(change("PATCH", place("keys", id), fields, of("Key")))
+        return self._caller._run(change("PATCH", place("keys", id), fields, of("Key"), Twice.OTHER))
 
     def rotate(self, id: str | int, **fields: Any) -> Any:
         """Gives the key a new secret. The former one verifies until its grace ends."""
@@ -131,15 +141,15 @@ class Keys(Group):
 
     def end_grace(self, id: str | int, **fields: Any) -> Any:
         """Ends the former secret now."""
-        return self._caller._run(change("POST", place("keys", id, "end-grace"), fields, of("Key")))
+        return self._caller._run(change("POST", place("keys", id, "end-grace"), fields, of("Key"), Twice.SAME))
 
     def revoke(self, id: str | int, **fields: Any) -> Any:
         """Revokes the key with all its secrets, for ever."""
-        return self._caller._run(change("DELETE", place("keys", id), fields, of("Key")))
+        return self._caller._run(change("DELETE", place("keys", id), fields, of("Key"), Twice.SAME))
 
     def disable(self, id: str | int, **fields: Any) -> Any:
         """Switches it off until ``enable``."""
-        return self._caller._run(change("POST", place("keys", id, "disable"), fields, of("Key")))
+        return self._caller._run(change("POST", place("keys", id, "disable"), fields, of("Key"), Twice.SAME))
 
     def enable(self, id: str | int, **fields: Any) -> Any:
         """Switches it on again."""
@@ -153,7 +163,8 @@ class Keys(Group):
         """Records what agents claim to do with the key."""
         given = {"agent": agent, "claims": claims}
         named = {name: value for name, value in given.items() if value is not None}
-        return self._caller._run(change("POST", place("keys", id, "attest"), named | fields, many("AuditEntry")))
+        # Agents may claim much in a day.
+        return self._caller._run(change("POST", place("keys", id, "attest"), named | fields, many("AuditEntry"), Twice.OTHER))
 
     def credit(self, id: str | int, amount: int, **fields: Any) -> Any:
         """Raises a balance that the key draws on, and returns its state."""
@@ -173,11 +184,11 @@ class Orgs(Group):
 
     def update(self, id: str, **fields: Any) -> Any:
         """Changes the given fields; ``None`` clears one."""
-        return self._caller._run(change("PATCH", place("orgs", id), fields, of("OrgRecord")))
+        return self._caller._run(change("PATCH", place("orgs", id), fields, of("OrgRecord"), Twice.OTHER))
 
     def disable(self, id: str, **fields: Any) -> Any:
         """Switches it off until ``enable``."""
-        return self._caller._run(change("POST", place("orgs", id, "disable"), fields, of("OrgRecord")))
+        return self._caller._run(change("POST", place("orgs", id, "disable"), fields, of("OrgRecord"), Twice.SAME))
 
     def enable(self, id: str, **fields: Any) -> Any:
         """Switches it on again."""
