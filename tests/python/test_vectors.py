@@ -19,8 +19,8 @@ from keywright.errors import BY_CODE
 from vectors import Case, Mode, World, load, matches, only, refused
 
 BASE = {"brand": "liq", "pepper": "pepper for vectors, thirty-two bytes or more"}
-# tests/http/drive.py runs those over HTTP, test_cli.py the program. Python passes receipts on as objects, and has no
-# text form.
+# tests/http/drive.py runs those over HTTP, test_cli.py the program, and test_webhooks.py webhooks. Python passes receipts on as
+# objects, and has no text form.
 ELSEWHERE = {"cli.json", "http.json", "receipt.json", "webhook.json"}
 MANIFEST = {name: count for name, count in load("manifest.json").items() if name not in ELSEWHERE}
 KEY = {"name": "a key"}
