@@ -158,7 +158,7 @@ def raw_inserts(full: Path, empty: Path) -> int:
     target.execute("PRAGMA synchronous=FULL")
     tables = {}
     for table in ("orgs", "keys", "secrets", "audit"):
-        found = source.execute(f"SELECT * FROM {table} ORDER BY rowid")
+        found = source.execute(f"SELECT * FROM {table}")
         marks = ", ".join("?" * len(found.description))
         names = ", ".join(it[0] for it in found.description)
         tables[f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"] = found.fetchall()
