@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from database import Database
 
 PROGRAM = str(Path(sys.executable).parent / "keywright")
-TABLES = ("orgs", "keys", "secrets", "usage", "agents", "quotas", "idempotency", "audit")
+TABLES = ("orgs", "keys", "secrets", "usage", "agents", "quotas", "idempotency", "audit", "webhook_endpoints", "webhook_outbox")
+# Nobody listens there, so that the messages stay in the database.
+WEBHOOK = {"url": "http://127.0.0.1:9/", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "events": ["org.created"]}
 MANY = 1_100
 # The server writes JSON in a spelling of its own.
 SPELT = ("limits", "quotas", "metadata")
@@ -34,8 +37,11 @@ def environment() -> dict[str, str]:
 
 
 def copying(source: str, target: str) -> subprocess.Popen[str]:
-    words = [PROGRAM, "copy", source, target, "--json"]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    # A password is no argument.
+    places = [place.replace(f":{quote(PASSWORD, safe='')}@", "@") for place in (source, target)]
+    words = [PROGRAM, "copy", *places, "--json"]
+    env = {**environment(), "PGPASSWORD": PASSWORD}
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 
 def copy(source: str, target: str) -> tuple[int, dict[str, Any], str]:
@@ -62,7 +68,7 @@ def rows(file: Path, table: str) -> list[dict[str, Any]]:
 
 def fill(url: str) -> dict[str, str]:
     """Makes a database with every kind of row, and returns keys with the codes of their verification."""
-    with opened(url) as kw:
+    with opened(url, webhooks=[WEBHOOK]) as kw:
         plain = kw.keys.create(
             name="Plain",
             scopes="deals:read",
