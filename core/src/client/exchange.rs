@@ -21,6 +21,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause that a server may ask for, in seconds.
 const LONGEST_WAIT: u64 = 30;
 
+/// The most bytes of an answer. A page of a thousand keys with all that they may hold is smaller.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -97,14 +100,21 @@ impl ServerConnection {
             sent = sent.header(IDEMPOTENCY_KEY, key);
         }
         let task = AbortedTask(runtime.spawn(async move {
-            let answer = sent.send().await?;
+            let mut answer = sent.send().await?;
             let status = answer.status().as_u16();
             let retry_after = answer.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok()?.parse().ok());
-            let body = answer.bytes().await?.into();
-            Ok::<_, reqwest::Error>(ServerReply { status, body, retry_after })
+            let mut body = Vec::new();
+            while let Some(part) = answer.chunk().await? {
+                body.extend_from_slice(&part);
+                if body.len() > LARGEST_ANSWER {
+                    return Ok(None);
+                }
+            }
+            Ok::<_, reqwest::Error>(Some(ServerReply { status, body, retry_after }))
         }));
         Ok(match task.await {
-            Ok(Ok(reply)) => Delivery::Answered(reply),
+            Ok(Ok(Some(reply))) => Delivery::Answered(reply),
+            Ok(Ok(None)) => Delivery::Lost(LostRequest { reason: "sent an answer without an end", is_sent: true }),
             Ok(Err(error)) => Delivery::Lost(LostRequest::of(&error)),
             Err(_) => Delivery::Lost(LostRequest { reason: "was left without an answer", is_sent: true }),
         })

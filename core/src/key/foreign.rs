@@ -195,7 +195,8 @@ impl ForeignFormat {
             let (found, after) = rest.split_at_checked(*lookup.start())?;
             after.starts_with(separator.as_str()).then_some(found)
         } else {
-            rest.split_once(separator.as_str()).map(|(found, _)| found)
+            let near = rest.get(..lookup.end() + separator.len()).unwrap_or(rest);
+            near.split_once(separator.as_str()).map(|(found, _)| found)
         };
         let found = found.filter(|found| lookup.contains(&found.len()))?;
         Some(self.start.len() + found.len() + separator.len())

@@ -27,21 +27,36 @@ pub(crate) fn mask_foreign(text: String, formats: &[ForeignFormat]) -> String {
 fn secrets(text: &str, format: &ForeignFormat) -> Vec<Range<usize>> {
     let start = format.start();
     if start.len() >= 2 {
-        let places = text.match_indices(start).map(|(at, _)| at);
-        return places.filter_map(|at| secret(text, at, format, false)).collect();
+        let (mut found, mut end, mut masked) = (Vec::new(), 0, 0);
+        for (at, _) in text.match_indices(start) {
+            // The end of a word is looked for once, however often the start stands in it: others choose these texts.
+            if at >= end {
+                end = at + word(text.get(at..).unwrap_or_default()).len();
+            }
+            if at >= masked
+                && let Some(range) = text.get(at..end).and_then(|word| secret(word, at, format, false))
+            {
+                masked = range.end;
+                found.push(range);
+            }
+        }
+        return found;
     }
     if !format.has_fixed_length() {
         return Vec::new();
     }
     let words =
         text.char_indices().filter(|(at, it)| belongs(*it) && !text.get(..*at).is_some_and(|it| it.ends_with(belongs)));
-    words.filter_map(|(at, _)| secret(text, at, format, true)).collect()
+    words.filter_map(|(at, _)| secret(word(text.get(at..)?), at, format, true)).collect()
 }
 
-/// The secret of the text that begins here, even if it is cut; of a `whole` text only.
-fn secret(text: &str, at: usize, format: &ForeignFormat, whole: bool) -> Option<Range<usize>> {
-    let rest = text.get(at..)?;
-    let word = rest.get(..rest.find(|it| !belongs(it)).unwrap_or(rest.len()))?;
+/// The characters of keys at the beginning of a text.
+fn word(text: &str) -> &str {
+    text.get(..text.find(|it| !belongs(it)).unwrap_or(text.len())).unwrap_or_default()
+}
+
+/// The place of the secret in a word that stands at `at`, even if it is cut; of a `whole` text only.
+fn secret(word: &str, at: usize, format: &ForeignFormat, whole: bool) -> Option<Range<usize>> {
     let public = format.public_length(word).filter(|public| *public < word.len())?;
     (!whole || format.fits(word.as_bytes())).then(|| at + public..at + word.len())
 }
@@ -75,5 +90,9 @@ mod tests {
             assert_eq!(once, masked);
             assert_eq!(mask_foreign(once.clone(), &formats), once);
         }
+        let (one, many) = ("lw_ab_cd", "lw_".repeat(2_000) + "ab_cd");
+        assert_eq!(mask_foreign(format!("{one} {one}"), &formats), "lw_ab_[redacted] lw_ab_[redacted]");
+        // The first start in a word takes the rest of it as its secret.
+        assert_eq!(mask_foreign(many, &formats), "lw_lw_[redacted]");
     }
 }

@@ -149,12 +149,13 @@ impl Formats {
     /// Refuses a field that contains a whole key, which lists and logs would show for ever.
     pub(crate) fn refuse_api_key(&self, field: &str, text: Option<&str>) -> Result<(), Error> {
         if text.is_some_and(|it| self.exposed(it)) {
-            return Err(Error::validation_failed(
-                field,
-                "holds the secret part of an API key",
-                "remove it, and revoke that key",
-            ));
+            return Err(exposed_api_key(field));
         }
         Ok(())
     }
+}
+
+/// The error for a text that would show a secret for ever.
+pub(crate) fn exposed_api_key(field: &str) -> Error {
+    Error::validation_failed(field, "holds the secret part of an API key", "remove it, and revoke that key")
 }

@@ -9,6 +9,7 @@ use crate::events::{Event, QueuedEvent};
 use crate::fork;
 #[cfg(feature = "provider")]
 use crate::health::Health;
+use crate::key::exposed_api_key;
 #[cfg(feature = "testing")]
 use crate::limit::lease::SharedBudgets;
 use crate::record::KeyId;
@@ -183,6 +184,10 @@ impl Engine {
 
     /// Refuses a text that holds a whole API key, which would otherwise stay in lists, logs and the audit.
     pub(super) fn refuse_api_key(&self, field: &str, text: Option<&str>) -> Result<(), Error> {
-        self.verifier.formats.refuse_api_key(field, text)
+        self.verifier.formats.refuse_api_key(field, text)?;
+        match text {
+            Some(text) if self.verifier.redact_imported(text.to_owned()) != text => Err(exposed_api_key(field)),
+            _ => Ok(()),
+        }
     }
 }

@@ -65,17 +65,17 @@ impl Verifier {
             return Ok(judgement);
         }
         let known = imported.known();
-        let mut refused = invalid();
         for format in &known.formats {
             let Some(parts) = format.read(text) else { continue };
             match self.load_foreign(process, tenant, (format, parts), matched, now).await {
                 Ok(key) => return Ok(self.judge(process, key, context, self.clock.coarse_now())),
                 // Another format may read the same text, and find its key.
                 Err(denial) if denial.code == Code::Invalid => {}
-                Err(denial) => refused = denial,
+                // The text may be that of this key, which may be revoked.
+                Err(denial) => return Err(denial),
             }
         }
-        Err(refused)
+        Err(invalid())
     }
 
     /// Reads the key of a text from the store, verifies the secret and caches both.

@@ -165,8 +165,9 @@ impl DeliveryTask {
         let targets: BTreeMap<String, Arc<WebhookTarget>> = targets.collect();
         let mut lanes: BTreeMap<String, Lane> = targets.keys().map(|id| (id.clone(), Lane::default())).collect();
         let mut batches: JoinSet<BatchEnd> = JoinSet::new();
-        // Opening has just registered them.
+        // Opening has just registered them. An engine that never lives for an interval has to forget as well.
         let mut registered = Instant::now();
+        let _ = self.forget().await;
         while !*stopping.borrow() {
             let mut wait = POLL_INTERVAL;
             if registered.elapsed() >= REGISTER_INTERVAL {
@@ -211,7 +212,12 @@ impl DeliveryTask {
         let DeliverySettings { store, clock, targets, .. } = &*self.settings;
         let now = clock.now();
         store.register_webhooks(registered_now(targets, now)).await?;
-        store.forget_deliveries(now.saturating_sub(KEEP_DEAD)).await
+        self.forget().await
+    }
+
+    async fn forget(&self) -> Result<(), Error> {
+        let DeliverySettings { store, clock, .. } = &*self.settings;
+        store.forget_deliveries(clock.now().saturating_sub(KEEP_DEAD)).await
     }
 
     /// Claims some deliveries of an endpoint, attempts them at the same time, and stores their ends.

@@ -2,7 +2,7 @@
 
 use keywright::blocking::Keywright;
 use keywright::testing::ManualClock;
-use keywright::{HashedImport, HashedKey, ImportFormat, ImportReport};
+use keywright::{Hashed, HashedImport, HashedKey, ImportFormat, ImportReport, ListKeys, NewKey};
 
 use keywright_tests::site::{Site, plain, until, verdict};
 
@@ -191,4 +191,45 @@ fn a_database_has_sixteen_formats_at_most() {
     assert_eq!(kw.keys().import_hashed(one_more).unwrap_err().code(), "validation_failed");
     import(&kw, format(3), [HashedKey::new("CI", DIGEST).lookup("2")]);
     assert_eq!(verdict(&kw, "product15_1_12345678"), "allowed");
+}
+
+#[test]
+fn a_text_of_two_keys_is_not_allowed_by_the_second_while_the_first_is_in_doubt() {
+    let (site, clock) = (Site::new(), ManualClock::new(START.parse().unwrap()));
+    let kw = Keywright::open(site.config().clock(clock.clone())).unwrap();
+    lendworks(&kw);
+    let id = kw.keys().list(ListKeys::new()).unwrap().data.first().unwrap().id.clone();
+    // SHA-256 of `xxxxxxxxxxxxxxxx`.
+    let digest = "sha256$9c5729595fb287cc2a2256280448bbe706c0a866f0372515c7483de2af4e6532";
+    let format = ImportFormat::template("{lookup:8}_{secret:16}", Hashed::Secret).unwrap();
+    import(&kw, format, [HashedKey::new("Again", digest).lookup("lw_abc12")]);
+    kw.keys().revoke(&id, ()).unwrap();
+    let second = Keywright::open(site.config().clock(clock).read_only(true)).unwrap();
+    for place in 0..5 {
+        assert_eq!(verdict(&second, &format!("lw_abc12_xxxxxxxxxxxxxxx{place}")), "invalid");
+    }
+    assert_eq!(verdict(&second, BCRYPT_TEXT), "unavailable");
+    assert_eq!(verdict(&kw, BCRYPT_TEXT), "revoked");
+}
+
+#[test]
+fn a_hash_that_reads_the_public_part_alone_is_refused() {
+    let site = Site::new();
+    let kw = site.open();
+    for (length, is_accepted) in [(48, true), (49, false)] {
+        let format = ImportFormat::template(&format!("{{lookup:{length}}}.{{secret:32}}"), Hashed::Text).unwrap();
+        let key = HashedKey::new("CI", BCRYPT).lookup("a".repeat(length));
+        let refused = kw.keys().import_hashed(HashedImport::new(format).keys([key])).err();
+        let field = refused.as_ref().and_then(|it| it.field()).map(str::to_owned);
+        assert_eq!(field.as_deref(), (!is_accepted).then_some("keys[0].verifier"), "{length}");
+    }
+}
+
+#[test]
+fn an_imported_key_is_no_name() {
+    let site = Site::new();
+    let kw = site.open();
+    lendworks(&kw);
+    let refused = kw.keys().create(NewKey::named(format!("my key is {BCRYPT_TEXT}"))).err().unwrap();
+    assert_eq!((refused.code(), refused.field()), ("validation_failed", Some("name")));
 }

@@ -33,7 +33,7 @@ pub(in crate::cli) struct ImportArguments {
     )]
     format: Option<String>,
     /// With --format: what was hashed
-    #[arg(long, requires = "format", help_heading = "Format of the keys")]
+    #[arg(long, requires = "format", conflicts_with = "prefix", help_heading = "Format of the keys")]
     hashed: Option<HashedPart>,
     /// The org of keys whose row names none
     #[arg(long, help_heading = "Keys")]
@@ -95,6 +95,9 @@ impl ImportArguments {
             }
             _ => ImportFormat::named(self.from.name(), self.prefix.as_deref()),
         };
+        if self.prefix.as_deref().is_some_and(|prefix| prefix.ends_with('_')) && self.from.separates_prefix() {
+            return Err(Stop::Usage("--prefix ends with _, which stands behind it in any case; leave it out".into()));
+        }
         let as_option = |error: Error| if error.field() == Some("start") { error.at_field("prefix") } else { error };
         Ok(format.map_err(as_option)?)
     }

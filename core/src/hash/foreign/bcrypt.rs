@@ -44,6 +44,11 @@ impl BcryptVerifier {
         !self.hashes_first && input.len() > LONGEST
     }
 
+    /// How many bytes of an input count, if not all do.
+    pub(super) fn reads(&self) -> Option<usize> {
+        (!self.hashes_first).then_some(LONGEST)
+    }
+
     pub(super) fn matches(&self, input: &[u8]) -> bool {
         let digits = Zeroizing::new(if self.hashes_first { hex_digits(&Sha256::digest(input)) } else { String::new() });
         let input = if self.hashes_first { digits.as_bytes() } else { input };

@@ -105,6 +105,14 @@ impl ForeignVerifier {
         Self::read(text, hashed)
     }
 
+    /// How many bytes of the hashed text count, if not all do.
+    pub(crate) fn reads(&self) -> Option<usize> {
+        match &self.scheme {
+            ForeignScheme::Bcrypt(verifier) => verifier.reads(),
+            _ => None,
+        }
+    }
+
     /// The algorithm and digest of a verifier without salt and cost, by which a row can be found.
     pub(crate) fn plain_digest(&self) -> Option<(DigestAlgorithm, &[u8])> {
         match &self.scheme {

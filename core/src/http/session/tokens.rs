@@ -180,7 +180,7 @@ impl SessionTokens {
         Ok(Self { may: scopes.into_scopes().map_err(|error| error.within("may"))?.join(" "), ..self })
     }
 
-    /// The claim with the scopes of the session, as a list or separated by spaces; see [`Session::may`].
+    /// The claim with the scopes of the session, as a list or separated by spaces; see [`Session::may`](crate::http::Session::may).
     pub fn may_claim(self, claim: impl Into<String>) -> Self {
         Self { may_claim: Some(claim.into()), ..self }
     }

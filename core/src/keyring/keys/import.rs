@@ -10,6 +10,9 @@ use crate::lifecycle::{Lifecycle, SecretLifetime};
 use crate::record::{self, ImportOutcome, ImportReport, ImportedKey, KeyId};
 use crate::store::{Counts, ImportKeys, Imported, KeyRow, NewImport, RefusedImport, SecretRow, Store};
 
+/// How many characters behind the prefix have to count: a separator, and enough of the secret.
+const LEAST_SECRET: usize = 24;
+
 /// How often an import draws other random ids in place of those that are taken.
 const ID_TRIES: usize = 3;
 
@@ -193,6 +196,11 @@ fn new_secret(
         )
     })?;
     let FoundBy { lookup, prefix, format } = FoundBy::of(given, format, *hashed, &verifier)?;
+    // The prefix is public. If only that counted, any secret would be right.
+    if *hashed == Hashed::Text && verifier.reads().is_some_and(|bytes| prefix.len() + LEAST_SECRET > bytes) {
+        let reason = "is of bcrypt, which reads 72 bytes, and so too little of the secret";
+        return Err(Error::validation_failed("verifier", reason, "issue a new key"));
+    }
     Ok(SecretRow {
         lifetime: SecretLifetime { lookup, grace_ends_at: None },
         prefix,

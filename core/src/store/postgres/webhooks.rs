@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::connection::Query;
 use super::table::PgColumns;
 use super::value::SqlValue;
-use crate::clock::Millis;
+use crate::clock::{DAY, Millis};
 use crate::error::Error;
 use crate::store::webhook::{
     ClaimedDelivery, DeliveryOutcome, EndpointChange, EndpointRow, EndpointState, SettledBatch, SettledDelivery,
@@ -151,7 +151,11 @@ pub(super) fn change<'a>(id: &'a str, change: &'a EndpointChange) -> Vec<Query<'
     std::iter::once(exists).chain(rest).collect()
 }
 
-/// Deletes deliveries that are dead since before a time.
+/// Deletes deliveries that are dead since before a time, and those that are a month older, whatever their state: for these no program
+/// has made the attempts, which end within days.
 pub(super) fn forget(before: Millis) -> Query<'static> {
-    Query { sql: "DELETE FROM keywright.webhook_outbox WHERE dead_at < $1", values: vec![SqlValue::time(before)] }
+    Query {
+        sql: "DELETE FROM keywright.webhook_outbox WHERE dead_at < $1 OR at < $2",
+        values: vec![SqlValue::time(before), SqlValue::time(before.saturating_sub(30 * DAY))],
+    }
 }

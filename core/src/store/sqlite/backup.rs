@@ -40,8 +40,11 @@ fn publish(partial: &Path, to: &Path) -> io::Result<()> {
     std::fs::File::open(partial)?.sync_all()?;
     match std::fs::hard_link(partial, to) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
-        // The file system has no hard links.
-        Err(_) => std::fs::rename(partial, to)?,
+        // The file system has no hard links. An empty file of ours takes the name first, so that no other file is replaced.
+        Err(_) => {
+            sys::create_private_file(to)?;
+            std::fs::rename(partial, to)?;
+        }
         Ok(()) => {}
     }
     sys::sync_folder(to)

@@ -1,10 +1,9 @@
 //! The tables of webhooks. A trigger on the audit queues; the writer's transaction gives each delivery to one program.
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 
 use super::table::Columns;
-use crate::clock::Millis;
+use crate::clock::{DAY, Millis};
 use crate::error::Error;
 use crate::store::webhook::{
     ClaimedDelivery, DeliveryOutcome, EndpointChange, EndpointRow, EndpointState, SettledBatch,
@@ -146,8 +145,10 @@ pub(super) fn change(on: &Connection, id: &str, change: &EndpointChange) -> Resu
     Ok(exists)
 }
 
-/// Deletes deliveries that are dead since before a time.
+/// Deletes deliveries that are dead since before a time, and those that are a month older, whatever their state: for these no program
+/// has made the attempts, which end within days.
 pub(super) fn forget(on: &Connection, before: Millis) -> Result<(), Error> {
-    on.prepare_cached("DELETE FROM webhook_outbox WHERE dead_at < ?1")?.execute([Value::from(before)])?;
+    on.prepare_cached("DELETE FROM webhook_outbox WHERE dead_at < ?1 OR at < ?2")?
+        .execute([before, before.saturating_sub(30 * DAY)])?;
     Ok(())
 }

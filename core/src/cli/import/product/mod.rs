@@ -49,10 +49,15 @@ impl Product {
         }
     }
 
+    /// Whether its texts have a `_` behind their prefix.
+    pub(super) fn separates_prefix(self) -> bool {
+        matches!(self, Self::PrefixedApiKey | Self::Bcrypt)
+    }
+
     /// The columns that a table must have.
     pub(super) fn needed(self) -> &'static [&'static str] {
         match self {
-            Self::DjangorestframeworkApiKey => &["prefix", "hashed_key", "name"],
+            Self::DjangorestframeworkApiKey => &["prefix", "hashed_key", "name", "revoked", "expiry_date"],
             Self::BetterAuth => &["key"],
             Self::Sanctum => &["id", "name", "token"],
             Self::Unkey => &["hash"],
@@ -79,8 +84,10 @@ impl Product {
         if let Some(column) = &mapping.org_column {
             row.ignore(&[column]);
         }
-        if self == Self::Generic {
-            own_table::refuse_others(row)?;
+        match self {
+            Self::Generic => own_table::refuse_others(row)?,
+            Self::PrefixedApiKey | Self::Bcrypt => own_table::refuse_states(row)?,
+            _ => {}
         }
         Ok(draft.finish(mapping))
     }

@@ -89,6 +89,18 @@ pub(super) fn refuse_others(row: &Row) -> Result<(), Error> {
     Err(Error::invalid_request(shown, "is no column of an import", fix))
 }
 
+/// Columns that tell whether a key works, in a way that is not understood: without them it would work.
+const STATES: [&str; 9] =
+    ["revoked", "is_revoked", "disabled", "is_disabled", "active", "is_active", "enabled", "expired", "status"];
+
+/// Refuses a column that may say that a key does not work.
+pub(super) fn refuse_states(row: &Row) -> Result<(), Error> {
+    let is_state = |name: &str| STATES.iter().any(|state| state.eq_ignore_ascii_case(name));
+    let Some(state) = row.left().find(|name| is_state(name)) else { return Ok(()) };
+    let fix = "export the time in revoked_at, disabled_at or expires_at in place of it, or leave out the keys that do not work";
+    Err(Error::invalid_request(shown(state), "may say that the key does not work, and is not understood", fix))
+}
+
 /// The name of a column. A file without names has values in their place, which are not shown.
 pub(in crate::cli::import) fn shown(name: &str) -> &str {
     let is_name =

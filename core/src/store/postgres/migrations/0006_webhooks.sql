@@ -37,7 +37,7 @@ CREATE TABLE webhook_outbox (
   dead_at timestamptz CHECK (dead_at BETWEEN '1970-01-01 00:00Z' AND '9999-12-31 23:59:59.999Z'),
   PRIMARY KEY (endpoint, seq)
 ) WITH (fillfactor = 70);
-CREATE INDEX webhook_outbox_due ON webhook_outbox (endpoint, next_at) WHERE dead_at IS NULL;
+CREATE INDEX webhook_outbox_due ON webhook_outbox (endpoint, next_at, seq) WHERE dead_at IS NULL;
 
 -- It runs with the rights of the owner, so that every role that appends an entry queues its deliveries.
 CREATE FUNCTION queue_deliveries() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$

@@ -36,7 +36,7 @@ CREATE TABLE webhook_outbox (
   dead_at INTEGER,
   PRIMARY KEY (endpoint, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX webhook_outbox_due ON webhook_outbox (endpoint, next_at) WHERE dead_at IS NULL;
+CREATE INDEX webhook_outbox_due ON webhook_outbox (endpoint, next_at, seq) WHERE dead_at IS NULL;
 
 CREATE TRIGGER audit_queued AFTER INSERT ON audit WHEN EXISTS (SELECT 1 FROM webhook_endpoints) BEGIN
   INSERT INTO webhook_outbox (endpoint, seq, message, at, org, actor, action, target, reason, details)
