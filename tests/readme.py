@@ -56,6 +56,9 @@ SERVED = {"client": "keys:manage,keys:verify,deals:read"}
 # Pages whose Rust program is an example of the tests. Those of the other pages are tests of the crate's documentation.
 EXAMPLES = {"README": "readme", "client": "client", "postgresql": "postgresql"}
 
+# Commands, statements and data.
+NO_PROGRAMS = {"sh", "sql", "toml", "json"}
+
 # Pages whose blocks are one program, in one language.
 ONE_PROGRAM = FRAMEWORKS | {"forward": "python", "element": "js"}
 
@@ -100,7 +103,7 @@ def programs(page: Path) -> list[tuple[str, str]]:
     script = [("sh", "\n".join(program for language, program in blocks if language == "sh"))]
     if page.stem in SHELL:
         return script
-    found = [(language, program) for language, program in blocks if language not in ("sh", "sql")]
+    found = [(language, program) for language, program in blocks if language not in NO_PROGRAMS]
     if page.stem in ONE_PROGRAM:
         only = ONE_PROGRAM[page.stem]
         return [(only, "\n".join(program for language, program in found if language == only))]
