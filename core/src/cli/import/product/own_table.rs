@@ -4,6 +4,7 @@
 use super::{KeyDraft, Mapping, Product, Row, unnamed};
 use crate::error::Error;
 use crate::input::{Value, meant};
+use crate::keyring::HashedKey;
 
 /// The columns for the lookup and for the hash.
 pub(super) struct OwnTable {
@@ -20,31 +21,6 @@ pub(super) const BCRYPT: OwnTable =
     OwnTable { product: Product::Bcrypt, lookup: "prefix", verifier: "hash", scheme: "" };
 pub(super) const GENERIC: OwnTable =
     OwnTable { product: Product::Generic, lookup: "lookup", verifier: "verifier", scheme: "" };
-
-/// The columns beside lookup and hash.
-pub(super) const NAMES: [&str; 21] = [
-    "name",
-    "description",
-    "start",
-    "org",
-    "environment",
-    "scopes",
-    "level",
-    "tier",
-    "limits",
-    "quotas",
-    "networks",
-    "metadata",
-    "created_at",
-    "created_by",
-    "expires_at",
-    "disabled_at",
-    "revoked_at",
-    "reason",
-    "last_used_at",
-    "usage_count",
-    "id",
-];
 
 impl OwnTable {
     pub(super) const fn renamed(&self) -> [(&'static str, &'static str); 2] {
@@ -84,8 +60,8 @@ impl OwnTable {
 /// Refuses a column that a file for Keywright does not have: a misspelt `expires_at` would make a key that never expires.
 pub(super) fn refuse_others(row: &Row) -> Result<(), Error> {
     let Some(other) = row.left().next() else { return Ok(()) };
-    let (known, shown) = (|| NAMES.iter().chain(&["lookup", "verifier"]).copied(), shown(other));
-    let fix = meant(shown, known(), format!("known are {}", known().collect::<Vec<_>>().join(", ")));
+    let (known, shown) = (HashedKey::NAMES, shown(other));
+    let fix = meant(shown, known.iter().copied(), format!("known are {}", known.join(", ")));
     Err(Error::invalid_request(shown, "is no column of an import", fix))
 }
 
