@@ -45,8 +45,8 @@ FEW = {"PgBouncer": ["contract"]}
 FEW_OF_A_VERSION = ["contract", "rust"]
 # The suites that run on SQLite too, to compare. The others hold the counts of the manifest themselves, as in their steps on SQLite.
 COMPARED = ["rust", "contract", "demo"]
-# The cases that a language does not have: they are of adapters, of the program, or of receipts as text.
-ELSEWHERE = {"cli", "http", "receipt"}
+# The cases that a language does not have: they are of adapters, of the program, of webhooks, or of receipts as text.
+ELSEWHERE = {"cli", "http", "receipt", "webhook"}
 # The database behind PgBouncer, where every transaction may have another search path: no statement may depend on it.
 TRAPPED = "trapped"
 # The settings that the guide names for a pooler in transaction mode.
