@@ -68,7 +68,7 @@ test("every event has its call", async (t) => {
   await kw.keys.update(id, { name: "renamed" });
   await kw.keys.rotate(id);
   await kw.keys.endGrace(id);
-  await kw.keys.credit(id, 5);
+  await kw.keys.credit(id, { amount: 5 });
   await kw.keys.disable(id);
   await kw.keys.enable(id);
   await kw.keys.revoke(id);
