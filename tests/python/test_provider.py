@@ -65,7 +65,7 @@ class Api:
         return 200 if isinstance(answer, AuthContext) else answer.status
 
     def told(self) -> list[str]:
-        """What was said about the provider so far, without the reasons."""
+        """Returns the events about the provider so far, without the reasons."""
         return [it.kind for it in list(self.heard) if it.kind.startswith("provider_")]
 
 
@@ -117,7 +117,7 @@ def test_the_server_takes_tokens_of_a_real_provider(real: RealProvider, tmp_path
 def test_only_what_the_issuer_signed_for_this_audience_is_let_in(api: Api, provider: Stub) -> None:
     key = Key()
     provider.publish(key)
-    # What no key could make good asks nobody.
+    # A token that no key could make good causes no request.
     now = int(time.time())
     for claims in ({"iss": "https://evil.example"}, {"aud": "other"}, {"exp": now - 1}, {"nbf": now + 3600}, {"org": "a b"}):
         assert api.ask(key.sign(provider.url, **claims)) == 401

@@ -61,8 +61,13 @@ impl AccessLog {
         self.lost.load(Ordering::Relaxed)
     }
 
+    /// Whether lines are written at all. If not, nobody has to prepare an entry.
+    pub(super) fn is_on(&self) -> bool {
+        self.form != LogForm::Off
+    }
+
     pub(super) fn write(&self, entry: &AccessEntry<'_>) {
-        if self.form != LogForm::Off && self.writer.push(line(self.form, entry) + "\n").is_err() {
+        if self.writer.push(line(self.form, entry) + "\n").is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -95,6 +95,9 @@ async fn answer(state: &ServerState, peer: Peer, request: Request<Incoming>) -> 
 fn record(state: &ServerState, peer: Peer, method: &str, target: &str, answer: &crate::http::Response, took: Duration) {
     let path = target.split('?').next().unwrap_or_default();
     state.metrics.record(RouteClass::of(path), answer.status, took);
+    if !state.log.is_on() {
+        return;
+    }
     let peer = match peer {
         Peer::Address(address) => address.to_string(),
         Peer::Unix => "unix:".to_owned(),
