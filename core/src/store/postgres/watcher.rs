@@ -192,11 +192,11 @@ impl Watcher {
         self.wake.notify_one();
     }
 
-    /// Makes memory outdated if there are other formats of imported keys.
+    /// Makes memory outdated if there are new formats of imported keys. The database only appends formats: the answer to a
+    /// query that was on its way during a commit has fewer of them, and takes none back.
     fn note_formats(&self, state: &mut WatcherState, changes: &Changes) {
-        if let Some(formats) = &changes.imported_formats
-            && state.imported_formats.as_ref() != Some(formats)
-        {
+        let Some(formats) = &changes.imported_formats else { return };
+        if !state.imported_formats.as_ref().is_some_and(|known| known.starts_with(&**formats)) {
             state.imported_formats = Some(Arc::clone(formats));
             self.stamp.fetch_add(1, Ordering::Release);
         }
@@ -418,6 +418,17 @@ mod tests {
         });
         // No other time is shown in between, which would end the trust in this one.
         until(|| watcher.freshness(shown).is_none());
+        watcher.close();
+    }
+
+    #[test]
+    fn an_answer_from_before_an_import_takes_back_no_format() {
+        let with = |formats: &str| Changes { imported_formats: Some(formats.into()), ..Changes::default() };
+        let watcher = alone(Duration::from_secs(300));
+        let query = watcher.ask_with_flush();
+        watcher.committed(AnnouncedChanges { first: 1, changes: with("{id}|{secret}\n{text}\n") });
+        watcher.take_answer(&query, with("{id}|{secret}\n"));
+        assert_eq!(watcher.changes(None).imported_formats.as_deref(), Some("{id}|{secret}\n{text}\n"));
         watcher.close();
     }
 }
