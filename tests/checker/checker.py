@@ -66,8 +66,9 @@ class Check:
     def end(self) -> tuple[dict[str, Report], list[Event]]:
         """Stops all programs, and judges their verdicts by language."""
         self.ask()
-        # A changer that stops makes its last changes without a pause between them. No verifier may still run then.
-        for program in sorted(self.programs, key=lambda it: it.name.endswith("changer")):
+        for program in self.programs:
+            program.ask_to_stop()
+        for program in self.programs:
             program.stop()
         reports, history = self.notes.judged(Rules())
         self.notes.agree(self.url, self.pepper, history)

@@ -48,9 +48,12 @@ class Program:
             raise SystemExit(f"{self.name} has another clock: {before} <= {now} <= {after} is false")
         self.counts = answer
 
-    def stop(self) -> None:
+    def ask_to_stop(self) -> None:
         assert self.process.stdin
         self.process.stdin.close()
+
+    def stop(self) -> None:
+        self.ask_to_stop()
         if self.process.wait(timeout=PATIENCE) != 0:
             raise SystemExit(f"{self.name} failed")
 

@@ -31,7 +31,12 @@ const counts = { verified: 0, answered: 0, changed: 0, changing: 0 };
 
 const now = () => Number(process.hrtime.bigint() - base);
 const below = (end) => Math.floor(Math.random() * end);
-const hold = () => stopped || sleep(order.hold[0] + below(order.hold[1] - order.hold[0]));
+// Holds a state. The least part is held after a stop as well: another program may still verify.
+const hold = async () => {
+  const [least, most] = order.hold;
+  await sleep(least);
+  await (stopped || sleep(below(most - least)));
+};
 
 // Appends lines at once: they are complete even if the program is killed.
 function write(thread, kind, lines) {

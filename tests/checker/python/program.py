@@ -201,7 +201,10 @@ class Changer:
         return text
 
     def hold(self) -> None:
-        stopped.wait(random.uniform(*order["hold"]) / 1000)
+        """Holds a state. The least part is held after a stop as well: another program may still verify."""
+        least, most = order["hold"]
+        time.sleep(least / 1000)
+        stopped.wait(random.uniform(0, most - least) / 1000)
 
 
 def opened(settings: dict[str, Any]) -> Keywright:

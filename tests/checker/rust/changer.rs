@@ -137,11 +137,13 @@ impl Changer<'_> {
         Ok(text)
     }
 
-    /// Long enough that every verifier has the state in memory, and that no run of verdicts spans it.
+    /// Long enough that every verifier has the state in memory, and that no run of verdicts spans it. The least part is held
+    /// after a stop as well: another program may still verify.
     fn hold(&mut self) {
         let [least, most] = self.site.hold;
+        thread::sleep(Duration::from_millis(least as u64));
         if !self.site.is_stopped() {
-            thread::sleep(Duration::from_millis((least + self.dice.below(most - least)) as u64));
+            thread::sleep(Duration::from_millis(self.dice.below(most - least) as u64));
         }
     }
 }
