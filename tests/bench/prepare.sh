@@ -22,7 +22,7 @@ quiet .venv/bin/maturin build --release --out "$work/wheel"
 "$work/venv/bin/python" -m pip install --quiet --no-index --no-deps --force-reinstall "$work"/wheel/keywright-*.whl
 
 mkdir -p "$work/node"
-cp "$bench"/node/{package.json,package-lock.json,.npmrc,main.mjs,hot.mjs,postgres.mjs,limits.mjs,better-auth.mjs,timing.mjs} "$work/node/"
+cp "$bench"/node/{package.json,package-lock.json,.npmrc,main.mjs,hot.mjs,client.mjs,postgres.mjs,limits.mjs,better-auth.mjs,timing.mjs} "$work/node/"
 quiet npm run build
 npm pack --silent --pack-destination "$work" >/dev/null
 (

@@ -155,6 +155,15 @@ GOALS = {
         Goal("Server", f"{FULL}, keywright serve", 1.25, {f"{FULL}, a bare route": 1}),
         Goal("Server", f"{HALF_RATE}, keywright serve", 2, {f"{HALF_RATE}, a bare route": 1}),
         Goal("Server", "resident memory with 100,000 keys in use", 60, {}),
+        *(
+            Goal(group, f"`{call}`", 1.2, {f"the same request by {library}": 1})
+            for group, call, library in (
+                ("Python", "client.verify(text)", "httpx.Client"),
+                ("Python", "await client.verify(text)", "httpx.AsyncClient"),
+                ("Node", "await client.verify(text)", "fetch"),
+                ("Rust", "client.verify(text, &request).await", "reqwest"),
+            )
+        ),
         # At least half as fast.
         Goal("Import", f"{IMPORT}, time per key", 2, {"raw inserts of the rows of 200,000 keys, time per key": 1}),
         Goal("Start", "binary: `keywright --version`", 5, {"`true`": 1}),
@@ -378,6 +387,8 @@ a figure is the median of its rounds. A goal is a ratio of the two, since absolu
 - At half of the server's rate, each of the 16 connections sends a request when it is due. A request that begins late because the one
   before it took too long counts from when it was due.
 - Memory is that of the server after a verification of each key, in batches of 100.
+- A client verifies one key by one request after the other, over one connection; its reference sends the same request to the same server by
+  the library on which the client stands, in the same process, and reads the answer as JSON.
 - An import is a whole run of `keywright import` on SQLite with `synchronous=FULL`: it reads and checks the file, and then writes it, with
   an entry in the audit for each key. The raw inserts put the rows that it has written into the same tables, a thousand keys in each
   transaction, by Python's `executemany`.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Measures `keywright serve` beside a bare route, and how long the program takes to start, in release builds, and writes SERVER.md.
+# Measures `keywright serve` beside a bare route, its clients, imports, and how long the program takes to start, in release builds, and
+# writes SERVER.md.
 # `QUICK=100 server.sh` does a hundredth of the work, to see that everything runs, and prints the tables instead.
 set -euo pipefail
 programs=(load)

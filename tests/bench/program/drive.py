@@ -1,4 +1,4 @@
-"""The server, an import and the start of the program: `drive.py FOLDER FIGURES PROGRAM LOAD WHEEL_FOLDER NODE_FOLDER`.
+"""The server, its clients, an import and the start of the program: `drive.py FOLDER FIGURES PROGRAM LOAD WHEEL_FOLDER NODE_FOLDER`.
 
 Servers run side by side and are asked in turn, so that a disturbance hits all of them alike.
 """
@@ -82,7 +82,7 @@ def figure(out: Path, name: str, unit: str, value: float) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def measure_server(folder: Path, out: Path, program: str, load: str) -> None:
+def measure_server(folder: Path, out: Path, program: str, load: str, wheel: Path, node: Path) -> None:
     home = folder / "home"
     home.mkdir()
     (home / "keywright.toml").write_text(SETTINGS)
@@ -122,7 +122,15 @@ def measure_server(folder: Path, out: Path, program: str, load: str) -> None:
     status = Path(f"/proc/{ours.process.pid}/status").read_text()
     resident = int(re.search(r"VmRSS:\s+(\d+)", status)[1])
     figure(out, f"resident memory with {KEYS:,} keys in use", "MB", resident * 1024 / 1e6)
+    measure_clients(out, load, wheel, node, [str(ours.port), verifier, texts[0]])
     ours.close()
+
+
+def measure_clients(out: Path, load: str, wheel: Path, node: Path, asked: list[str]) -> None:
+    """Each client beside the library that sends its requests, one request after the other."""
+    script = Path(__file__).parents[1] / "python/client.py"
+    for command in ([wheel / "python", script], ["node", node / "client.mjs"], [load, "client"]):
+        subprocess.run([*command, out, *asked], check=True)
 
 
 def measure_import(folder: Path, out: Path, program: str) -> None:
@@ -204,9 +212,10 @@ def measure_start(out: Path, program: str, wheel: Path, node: Path) -> None:
 def main() -> None:
     folder, out = (Path(it).absolute() for it in sys.argv[1:3])
     program, load = sys.argv[3:5]
-    measure_server(folder, out, program, load)
+    wheel, node = (Path(it).absolute() for it in sys.argv[5:7])
+    measure_server(folder, out, program, load, wheel, node)
     measure_import(folder, out, program)
-    measure_start(out, program, *(Path(it).absolute() for it in sys.argv[5:7]))
+    measure_start(out, program, wheel, node)
 
 
 main()

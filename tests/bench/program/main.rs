@@ -1,6 +1,7 @@
-//! The other side of `keywright serve`: `load route` serves a bare route, `load fill` makes a file of many keys, and `load paced`
-//! sends requests at a steady rate.
+//! The other side of `keywright serve`: `load route` serves a bare route, `load fill` makes a file of many keys, `load paced` sends
+//! requests at a steady rate, and `load client` measures the client.
 
+mod client;
 mod paced;
 mod route;
 
@@ -8,6 +9,8 @@ mod route;
 mod fill;
 #[path = "../rust/texts.rs"]
 mod texts;
+#[path = "../rust/timing.rs"]
+mod timing;
 
 use std::path::Path;
 
@@ -27,6 +30,9 @@ fn main() {
             let spent = paced::send(port.parse().unwrap(), rate, seconds.parse().unwrap(), &paced::request(key, body));
             println!("{}", serde_json::to_string(&spent).unwrap());
         }
-        _ => panic!("load route ANSWER | fill FILE PEPPER COUNT | paced PORT RATE SECONDS KEY BODY"),
+        ["client", figures, port, verifier, text] => client::measure(Path::new(figures), port, verifier, text),
+        _ => panic!(
+            "load route ANSWER | fill FILE PEPPER COUNT | paced PORT RATE SECONDS KEY BODY | client FIGURES PORT KEY TEXT"
+        ),
     }
 }
