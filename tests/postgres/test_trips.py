@@ -64,6 +64,20 @@ def test_a_verification_whose_memory_is_too_old_takes_one(database: Database) ->
         assert min(found) == 1
 
 
+def test_a_text_of_many_imported_formats_asks_for_all_rows_at_once(database: Database) -> None:
+    # SHA-256 of `12345678`.
+    verifier = "sha256$ef797c8118f02dfb649607dd5d3f8c7623048c9c063d532cc95c5ed7a898a64f"
+    with database.open() as other:
+        for length in range(1, 13):
+            key = {"name": "CI", "lookup": "k" * length, "verifier": verifier}
+            other.keys.import_hashed([key], format=f"old_{{lookup:{length}}}{{secret:8-40}}", hashed="secret")
+    counted = Counted(database, read_only=True)
+    with counted.kw as kw:
+        # One for the rows, and one if a connection asks for changes beside it.
+        assert counted.trips(lambda number: kw.verify(f"old_{number:02}{'x' * 30}").code == "invalid" or pytest.fail("not invalid")) <= 2
+        assert kw.verify("old_kkk12345678").allowed
+
+
 def test_changes_take_at_most_three(database: Database) -> None:
     counted = Counted(database)
     with counted.kw as kw:

@@ -1,17 +1,13 @@
 //! Verification of keys that another product has issued.
 
-use std::sync::Arc;
-
 use zeroize::Zeroizing;
 
-use super::cached_key::CachedKey;
 use super::process::ProcessState;
 use super::{Judgement, SecretOf, Verifier, denied, invalid};
-use crate::clock::Millis;
 use crate::decision::{Code, Decision, Denial, RequestContext};
-use crate::error::Error;
-use crate::key::{ForeignFormat, ForeignText, MatchedText};
-use crate::store::{Store, Tenant};
+use crate::key::{ForeignFormat, ForeignText};
+use crate::store::{LookupResult, Store, Tenant};
+use crate::wait::join_all;
 
 impl Verifier {
     /// Masks the secrets of imported keys in a text.
@@ -65,9 +61,20 @@ impl Verifier {
             return Ok(judgement);
         }
         let known = imported.known();
-        for format in &known.formats {
-            let Some(parts) = format.read(text) else { continue };
-            match self.load_foreign(process, tenant, (format, parts), matched, now).await {
+        let read = known.formats.iter().filter_map(|format| Some((format, format.read(text)?)));
+        let read: Vec<(&ForeignFormat, ForeignText<'_>)> = read.collect();
+        let generation = process.cache.generation();
+        // A store on another machine answers all questions in one round trip.
+        let rows = join_all(read.iter().map(|(_, parts)| self.store.find(&parts.lookup, now))).await;
+        let text = str::from_utf8(matched.rest).map_err(|_| invalid())?;
+        for ((format, parts), row) in read.into_iter().zip(rows) {
+            let row = row.map_err(|error| Denial::from_error(&error))?;
+            let belongs =
+                |row: &LookupResult| tenant.sees(&row.view.key.org) && row.secret.format == format.to_string();
+            let Some(found) = row.filter(belongs) else { continue };
+            let whole = Some(Zeroizing::new(text.to_owned()));
+            let presented = SecretOf { lookup: &parts.lookup, secret: parts.secret, text: whole };
+            match self.admit(process, found, presented, matched, generation, now).await {
                 Ok(key) => return Ok(self.judge(process, key, context, self.clock.coarse_now())),
                 // Another format may read the same text, and find its key.
                 Err(denial) if denial.code == Code::Invalid => {}
@@ -76,24 +83,5 @@ impl Verifier {
             }
         }
         Err(invalid())
-    }
-
-    /// Reads the key of a text from the store, verifies the secret and caches both.
-    async fn load_foreign(
-        &self,
-        process: &ProcessState,
-        tenant: &Tenant,
-        (format, parts): (&ForeignFormat, ForeignText<'_>),
-        matched: MatchedText<'_>,
-        now: Millis,
-    ) -> Result<Arc<CachedKey>, Box<Denial>> {
-        let generation = process.cache.generation();
-        let found = self.store.find(&parts.lookup, now).await.map_err(|error: Error| Denial::from_error(&error))?;
-        let belongs = |of: &str, org: &str| tenant.sees(org) && of == format.to_string();
-        let found = found.filter(|found| belongs(&found.secret.format, &found.view.key.org)).ok_or_else(invalid)?;
-        let text = str::from_utf8(matched.rest).map_err(|_| invalid())?;
-        let presented =
-            SecretOf { lookup: &parts.lookup, secret: parts.secret, text: Some(Zeroizing::new(text.to_owned())) };
-        self.admit(process, found, presented, matched, generation, now).await
     }
 }
