@@ -221,6 +221,33 @@ for (const [name, answers, act, found] of [
   });
 }
 
+test("no redirect takes the key elsewhere", { timeout: PATIENCE }, async (t) => {
+  let reached = 0;
+  const elsewhere = createServer((request, response) => {
+    reached += 1;
+    response.end('{"data": [], "has_more": false}');
+  });
+  let status;
+  const server = createServer((request, response) => {
+    assert.equal(request.headers.authorization, "Bearer acme_live_own");
+    response.writeHead(status, { location: `http://127.0.0.1:${elsewhere.address().port}/keys` }).end();
+  });
+  for (const it of [server, elsewhere]) {
+    it.listen(0, "127.0.0.1");
+    await once(it, "listening");
+    t.after(() => it.close());
+  }
+  const client = new Client(`http://127.0.0.1:${server.address().port}`, { apiKey: "acme_live_own", timeout: "5m", retries: 0 });
+  for (status of [301, 302, 303, 307, 308]) {
+    const refused = { code: "unavailable", message: new RegExp(`answered ${status}`) };
+    await assert.rejects(client.keys.list(), refused);
+    await assert.rejects(client.keys.create({ name: "CI" }), refused);
+    const decision = await client.verify("acme_live_secret");
+    assert.equal(decision.code, "unavailable");
+  }
+  assert.equal(reached, 0);
+});
+
 test("wrong options are refused", () => {
   for (const [field, ...given] of [
     ["url", "ftp://x"],

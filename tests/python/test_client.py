@@ -342,6 +342,23 @@ def test_keys_of_idempotency_are_for_what_needs_them(kind: type[Any]) -> None:
         assert (len(lost.named("host")), len(lost.named("idempotency-key"))) == (requests, keys)
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_no_redirect_takes_the_key_elsewhere(kind: type[Any], status: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        away: Answer = (status, {"location": f"http://127.0.0.1:{elsewhere.getsockname()[1]}/keys"}, "")
+        for act in (lambda it: it.keys.list(), lambda it: it.keys.create(name="CI"), lambda it: it.authenticate("acme_live_secret")):
+            # Also if the host has told httpx to follow.
+            http = (httpx.AsyncClient if kind is AsyncClient else httpx.Client)(follow_redirects=True)
+            script = Script(away)
+            found = reach(kind, script, act, http=http, timeout="30s", retries=0)
+            assert isinstance(found, keywright.Unavailable | keywright.Denied) and f"answered {status}" in str(found)
+            assert script.named("authorization") == ["Bearer acme_live_x"]
+        elsewhere.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_an_answer_without_an_end_is_given_up(kind: type[Any]) -> None:
     """Each part comes in time, and the whole never does."""

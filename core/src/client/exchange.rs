@@ -210,7 +210,8 @@ fn connect(settings: &ClientSettings) -> Result<reqwest::Client, Error> {
         .tls_backend_preconfigured(tls(settings.address.base.starts_with("https:"))?);
     #[cfg(unix)]
     let builder = match &settings.address.socket {
-        Some(path) => builder.unix_socket(path.clone()),
+        // No proxy stands before a socket.
+        Some(path) => builder.unix_socket(path.clone()).no_proxy(),
         None => builder,
     };
     builder.build().map_err(|_| no_tls())

@@ -272,6 +272,33 @@ fn a_verification_counts_once_and_nothing_shows_a_secret() {
 }
 
 #[test]
+fn no_redirect_takes_the_key_elsewhere() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let location = format!("http://{}/keys", elsewhere.local_addr().unwrap());
+    for status in [301, 302, 303, 307, 308] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let head =
+            format!("HTTP/1.1 {status} Told\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let server = thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                assert!(read_request(&stream).iter().any(|line| line.ends_with("Bearer acme_live_own")));
+                stream.write_all(head.as_bytes()).unwrap();
+            }
+        });
+        let builder = keywright::Client::builder(url).api_key("acme_live_own").retries(0);
+        let client = Client::from(builder.timeout(Duration::from_secs(30)).build().unwrap());
+        let error = client.keys().list(ListKeys::new()).unwrap_err();
+        assert!(error.to_string().contains(&format!("answered {status}")), "{error}");
+        assert_eq!(client.verify("acme_live_secret", &Request::new()).code(), Some(Code::Unavailable));
+        server.join().unwrap();
+    }
+    elsewhere.set_nonblocking(true).unwrap();
+    assert_eq!(elsewhere.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
 fn an_answer_without_an_end_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
