@@ -723,7 +723,10 @@ export class Keywright {
    * `ere`, which `grep -E` reads.
    */
   keyPattern(syntax?: "perl" | "ere"): string;
-  /** Masks everything in a text that has the shape of these keys. */
+  /**
+   * Masks everything in a text that has the shape of these keys, or of imported ones if these have a fixed start or fixed lengths. A database
+   * that is there knows of these: the first text opens it, and waits for it up to two seconds.
+   */
   redact(text: string): string;
   /** Writes the counters to the database. This also happens every second, in `close`, and at exit. */
   flush(): Promise<void>;
@@ -817,8 +820,8 @@ export class Client {
 }
 
 /**
- * Wraps a stream and masks everything written to it that has the shape of the engine's keys. Text that may be the start of a
- * key (after the last character outside `[0-9A-Za-z_-]`) waits for the next write or the end.
+ * Wraps a stream and masks everything written to it as `kw.redact` does. Text that may be the start of a key (after the last
+ * character outside `[0-9A-Za-z_.|~+/=:-]`) waits for the next write or the end.
  */
 export function redacted<Stream extends { write: Function }>(kw: Keywright, stream: Stream): Stream;
 

@@ -6,8 +6,8 @@ const { exitTasks } = require("./exit.cjs");
 // The standard streams never end: text held back for them is written when the process exits.
 const unfinished = exitTasks().exit;
 
-// Letters, digits, _ and -, and the characters of their escapes: %5F, \u005f, \u{5f}.
-const inKeys = (unit) => /[\w\-%\\{}]/.test(String.fromCharCode(unit));
+// Letters, digits, _ and -, the characters of their escapes: %5F, \u005f, \u{5f}, and those that keys of other products have.
+const inKeys = (unit) => /[\w\-%\\{}.|~+/=:]/.test(String.fromCharCode(unit));
 
 /** Cuts text after the last character that no key contains, and holds back the rest, since the next chunk may continue it. */
 class Cutter {

@@ -1,9 +1,11 @@
 //! An engine whose options are checked at once, and whose database is opened by the first call.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
-use keywright::ffi::{self, Fields, Ready, Value, now_or_later};
+use keywright::ffi::{self, Fields, Ready, Value, block_on, now_or_later};
 use keywright::testing::ManualClock;
 use keywright::{Config, Decision, Error, KeyFormats, Keywright, Request};
 use tokio::runtime::Handle;
@@ -13,6 +15,9 @@ use crate::call::{Call, OrgSelector};
 use crate::decision;
 use crate::event::{EventCallback, event_listener, log_writer};
 
+/// How long a text that is to be masked waits for the database.
+const OPENING: Duration = Duration::from_secs(2);
+
 #[derive(Clone)]
 pub(crate) struct LazyEngine(Arc<Inner>);
 
@@ -21,6 +26,8 @@ struct Inner {
     key_formats: KeyFormats,
     engine: OnceCell<Keywright>,
     closed: AtomicBool,
+    /// Whether a text has waited for the engine.
+    has_waited: AtomicBool,
 }
 
 impl LazyEngine {
@@ -36,7 +43,13 @@ impl LazyEngine {
         let config = on_event.into_iter().map(event_listener).fold(config, Config::on_event);
         let config = ffi::opened_by_calls(config.log(log_writer(log)));
         let key_formats = config.key_formats()?;
-        Ok(Self(Arc::new(Inner { config, key_formats, engine: OnceCell::new(), closed: AtomicBool::new(false) })))
+        Ok(Self(Arc::new(Inner {
+            config,
+            key_formats,
+            engine: OnceCell::new(),
+            closed: AtomicBool::new(false),
+            has_waited: AtomicBool::new(false),
+        })))
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -47,9 +60,27 @@ impl LazyEngine {
         &self.0.key_formats
     }
 
-    /// Masks keys in a text. Only an engine that is open knows of imported ones.
+    /// Masks keys in a text. A database that is there knows the formats of imported ones, so the first text opens it.
     pub(crate) fn redact(&self, text: &str) -> String {
-        self.opened().map_or_else(|| self.0.key_formats.redact(text), |kw| kw.redact(text))
+        let Inner { config, engine, closed, has_waited, .. } = &*self.0;
+        let may_know = || !closed.load(Ordering::SeqCst) && ffi::has_database(config);
+        if engine.get().is_none() && may_know() && !has_waited.swap(true, Ordering::SeqCst) {
+            self.wait_until_open();
+        }
+        self.0.engine.get().map_or_else(|| self.0.key_formats.redact(text), |kw| kw.redact(text))
+    }
+
+    /// Opens the engine on a thread, and waits for it on this one, but not for long: a log must go on without a database.
+    fn wait_until_open(&self) {
+        let (engine, (tell, told)) = (self.clone(), mpsc::sync_channel(1));
+        let opening = move || {
+            // The next call gets the error.
+            let _ = block_on(engine.open()).map(|_| ());
+            let _ = tell.send(());
+        };
+        if thread::Builder::new().name("keywright-redact".into()).spawn(opening).is_ok() {
+            let _ = told.recv_timeout(OPENING);
+        }
     }
 
     /// Returns the engine if it is open.

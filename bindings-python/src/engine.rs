@@ -72,6 +72,11 @@ impl Config {
         or_raise(py, self.0.key_formats()).map(KeyFormats)
     }
 
+    /// Whether there may be a database.
+    fn has_database(&self) -> bool {
+        ffi::has_database(&self.0)
+    }
+
     /// Reads the id of an org.
     #[staticmethod]
     fn read_org(id: &Bound<'_, PyAny>) -> PyResult<String> {

@@ -105,6 +105,17 @@ pub fn opened_by_calls(config: Config) -> Config {
     config.opened_by_calls()
 }
 
+/// Whether there may be a database, as far as can be told without opening it: where there is none, there are no imported keys.
+///
+/// ```
+/// let config = keywright::Keywright::builder("sqlite:no/such/keys.db").brand("liq");
+/// assert!(!keywright::ffi::has_database(&config));
+/// ```
+#[must_use]
+pub fn has_database(config: &Config) -> bool {
+    config.has_database()
+}
+
 /// Whether this is the last handle of the engine. Dropping the last handle writes the counts of this process, unless the
 /// engine was closed before.
 ///

@@ -4,8 +4,8 @@ import { Console } from "node:console";
 import { Writable } from "node:stream";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { redacted } from "keywright";
-import { engine } from "./fixture.mjs";
+import { Keywright, redacted } from "keywright";
+import { engine, url } from "./fixture.mjs";
 
 function sink() {
   const lines = [];
@@ -108,4 +108,33 @@ test("redacting never fails: not on odd text, not after close", async (t) => {
   await kw.close();
   assert.equal(kw.redact(`\ud800 ${api_key}`), `\ufffd ${prefix}_[redacted]`);
   assert.equal(kw.redact(""), "");
+});
+
+test("imported keys are masked before the first call and after close, also in pieces", async (t) => {
+  const place = url(t);
+  const lendworks = { name: "CI", lookup: "abc12", verifier: "$2b$05$CCCCCCCCCCCCCCCCCCCCC.7WDVSaVQwOHZuKt6UlRF7.xxAzeypHu" };
+  const ofDjango = { name: "CI", lookup: "AbCdEfGh", verifier: `sha512$$${"ab".repeat(64)}` };
+  const first = new Keywright(place, { brand: "liq" });
+  await first.keys.importHashed({ keys: [lendworks], format: "bcrypt", start: "lw" });
+  await first.keys.importHashed({ keys: [ofDjango], format: "djangorestframework-api-key" });
+  await first.close();
+  const key = "AbCdEfGh.0123456789abcdefghijklmnopqrstuv";
+  assert.equal(first.redact(key), "AbCdEfGh.[redacted]");
+
+  const kw = new Keywright(place, { brand: "liq" });
+  t.after(() => kw.close());
+  const { stream, text } = sink();
+  const out = redacted(kw, stream);
+  out.write("lw_abc12_xxxxxxxxxxxxxxxx\n");
+  assert.equal(text(), "lw_abc12_[redacted]\n");
+  for (const letter of `${key} `) out.write(letter);
+  await new Promise((done) => out.end(done));
+  assert.equal(text(), "lw_abc12_[redacted]\nAbCdEfGh.[redacted] ");
+});
+
+test("a text is masked without a database that can be opened", (t) => {
+  const kw = new Keywright(url(t).replace("keys.db", "missing/keys.db"), { brand: "liq" });
+  t.after(() => kw.close());
+  const key = `liq_live_${"a".repeat(12)}_${"b".repeat(38)}`;
+  assert.equal(kw.redact(`got ${key}`), `got liq_live_${"a".repeat(12)}_[redacted]`);
 });

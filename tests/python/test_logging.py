@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +164,19 @@ def test_the_asyncio_engine_masks_too(kw: Keywright, async_kw: AsyncKeywright) -
     record = logging.makeLogRecord({"msg": new.api_key})
     assert RedactingFilter(async_kw).filter(record)
     assert record.getMessage() == f"{new.prefix}_[redacted]"
+
+
+def test_imported_keys_are_masked_from_the_first_record_on(kw: Keywright, async_kw: AsyncKeywright) -> None:
+    verifier = "$2b$05$CCCCCCCCCCCCCCCCCCCCC.7WDVSaVQwOHZuKt6UlRF7.xxAzeypHu"
+    kw.keys.import_hashed([{"name": "CI", "lookup": "abc12", "verifier": verifier}], format="bcrypt", start="lw")
+    # The asyncio engine has made no call.
+    for engine in (kw, async_kw):
+        record = logging.makeLogRecord({"msg": "got %s", "args": ("lw_abc12_xxxxxxxxxxxxxxxx",)})
+        assert RedactingFilter(engine).filter(record)
+        assert record.getMessage() == "got lw_abc12_[redacted]"
+
+
+def test_keys_are_masked_without_a_database_that_can_be_opened(tmp_path: Path) -> None:
+    record = logging.makeLogRecord({"msg": f"liq_live_{'a' * 12}_{'b' * 38}"})
+    assert RedactingFilter(AsyncKeywright(f"sqlite:{tmp_path}/missing/keys.db", brand="liq")).filter(record)
+    assert record.getMessage() == f"liq_live_{'a' * 12}_[redacted]"

@@ -239,7 +239,7 @@ class Keywright(Verifier):
         """
 
     def redact(self, text: str) -> str:
-        """Masks the secret of every key in a text."""
+        """Masks the secret of every key in a text, also of imported ones."""
 
     def http(
         self,
@@ -1173,6 +1173,7 @@ class Config:
     def open(self) -> Keywright: ...
     def open_to_verify(self) -> Keywright | Unopened: ...
     def key_formats(self) -> KeyFormats: ...
+    def has_database(self) -> bool: ...
     @staticmethod
     def read_org(id: object) -> str: ...
 

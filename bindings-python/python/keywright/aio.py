@@ -61,8 +61,11 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
         return self._engine.key_formats.key_pattern(syntax)
 
     def redact(self, text: str) -> str:
-        """Masks the secret of every key in a text, and once the engine is open that of imported keys."""
-        return (self._engine.engine or self._engine.key_formats).redact(text)
+        """Masks the secret of every key in a text, also of imported ones.
+
+        A database that is there knows of these: the first text opens it, and waits for it up to two seconds.
+        """
+        return self._engine.masking().redact(text)
 
     def http(self, **options: Any) -> AsyncHttp:
         """Returns the HTTP contract of the engine; see ``Keywright.http``. The options are checked at once."""

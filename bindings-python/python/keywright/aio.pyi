@@ -143,7 +143,10 @@ class AsyncKeywright(AsyncVerifier, AsyncEngine):
         """
 
     def redact(self, text: str) -> str:
-        """Masks the secret of every key in a text."""
+        """Masks the secret of every key in a text, also of imported ones.
+
+        A database that is there knows of these: the first text opens it, and waits for it up to two seconds.
+        """
 
     def http(
         self,

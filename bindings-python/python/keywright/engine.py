@@ -16,16 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["AsyncEngine", "Handle", "LazyEngine"]
 
 
+OPENING = 2.0
+"""The seconds for which a text that is to be masked waits for the database."""
+
+
 class LazyEngine:
     """Opens one engine on first use, and runs calls of it on threads."""
 
-    __slots__ = ("closed", "config", "engine", "key_formats", "threads")
+    __slots__ = ("closed", "config", "engine", "has_waited", "key_formats", "threads")
 
     def __init__(self, config: Config) -> None:
         self.config: Config = config
         self.key_formats: KeyFormats = config.key_formats()
         self.engine: Keywright | None = None
         self.closed: bool = False
+        self.has_waited: bool = False
         self.threads: Threads = Threads()
 
     def opened(self, open_engine: Callable[[Config], Any] = Config.open) -> Any:
@@ -39,6 +44,13 @@ class LazyEngine:
                     return opened  # for this call only: the next call tries again
                 self.engine = opened
             return self.engine
+
+    def masking(self) -> Keywright | KeyFormats:
+        """Returns what masks keys. It opens a database that is there, and waits for it once, but not for long: a log must go on."""
+        if self.engine is None and not self.has_waited and not self.closed and self.config.has_database():
+            self.has_waited = True
+            self.threads.wait_for(self.opened, OPENING)
+        return self.engine or self.key_formats
 
     async def run(self, call: Callable[[Any], Any], open_engine: Callable[[Config], Any] = Config.open) -> Any:
         """Runs ``call(engine)`` on a thread."""

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for_all
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -42,6 +43,12 @@ class Threads:
         """A lock of this process alone: after a fork, no thread of the parent can hold it."""
         self._own()
         return self._lock
+
+    def wait_for(self, call: Callable[[], object], seconds: float) -> None:
+        """Runs a call on a thread and waits for its end, for a limited time. Its error is left to the next call."""
+        self._own()
+        with suppress(RuntimeError):  # the pool was shut down
+            wait_for_all([self._pool.submit(call)], seconds)
 
     async def run(self, call: Callable[[], T], *, past_locks: bool = True) -> T:
         """Runs a call on a thread and awaits it. Cancelling the await does not cancel the call.

@@ -45,14 +45,15 @@ fn secrets(text: &str, format: &ForeignFormat) -> Vec<Range<usize>> {
     if !format.has_fixed_length() {
         return Vec::new();
     }
-    let words =
-        text.char_indices().filter(|(at, it)| belongs(*it) && !text.get(..*at).is_some_and(|it| it.ends_with(belongs)));
+    let words = text.char_indices().filter(|(at, it)| {
+        belongs_to_imported(*it) && !text.get(..*at).is_some_and(|it| it.ends_with(belongs_to_imported))
+    });
     words.filter_map(|(at, _)| secret(word(text.get(at..)?), at, format, true)).collect()
 }
 
 /// The characters of keys at the beginning of a text.
 fn word(text: &str) -> &str {
-    text.get(..text.find(|it| !belongs(it)).unwrap_or(text.len())).unwrap_or_default()
+    text.get(..text.find(|it| !belongs_to_imported(it)).unwrap_or(text.len())).unwrap_or_default()
 }
 
 /// The place of the secret in a word that stands at `at`, even if it is cut; of a `whole` text only.
@@ -62,7 +63,7 @@ fn secret(word: &str, at: usize, format: &ForeignFormat, whole: bool) -> Option<
 }
 
 /// The characters of keys. Others, such as quotes, stand around them.
-fn belongs(it: char) -> bool {
+pub(crate) fn belongs_to_imported(it: char) -> bool {
     it.is_ascii_alphanumeric() || "_-.|~+/=:".contains(it)
 }
 

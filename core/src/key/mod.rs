@@ -12,7 +12,7 @@ pub use format::LONGEST as LONGEST_TEXT;
 pub use pattern::PatternSyntax;
 
 pub(crate) use foreign::{ForeignFormat, ForeignText, digest_lookup};
-pub(crate) use foreign_redact::mask_foreign;
+pub(crate) use foreign_redact::{belongs_to_imported, mask_foreign};
 pub(crate) use format::{Format, GeneratedKey, KeyParts};
 
 use crate::error::Error;

@@ -182,6 +182,11 @@ impl Engine {
         }
     }
 
+    /// Masks keys in a text, also imported ones.
+    pub(super) fn redact(&self, text: &str) -> String {
+        self.verifier.redact_imported(self.verifier.formats.redact(text))
+    }
+
     /// Refuses a text that holds a whole API key, which would otherwise stay in lists, logs and the audit.
     pub(super) fn refuse_api_key(&self, field: &str, text: Option<&str>) -> Result<(), Error> {
         self.verifier.formats.refuse_api_key(field, text)?;

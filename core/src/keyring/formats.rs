@@ -2,6 +2,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::RedactingWriter;
+use super::redacting_writer::Mask;
 use crate::key::{Formats, PatternSyntax};
 use crate::record::Parsed;
 
@@ -50,6 +51,6 @@ impl KeyFormats {
 
     /// A writer that masks keys as [`redact`](Self::redact) does, for loggers.
     pub fn redacting<W: Write>(&self, to: W) -> RedactingWriter<W> {
-        RedactingWriter::new(Arc::clone(&self.0), to)
+        RedactingWriter::new(Mask::Configured(Arc::clone(&self.0)), to)
     }
 }

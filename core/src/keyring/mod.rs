@@ -32,6 +32,7 @@ pub use formats::KeyFormats;
 pub use keys::Keys;
 pub use org::Org;
 pub use orgs::Orgs;
+use redacting_writer::Mask;
 pub use redacting_writer::RedactingWriter;
 
 use crate::clock::Millis;
@@ -225,12 +226,12 @@ impl Keywright {
     /// texts have a fixed start or fixed lengths.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.0.verifier.redact_imported(self.key_formats().redact(text))
+        self.0.redact(text)
     }
 
-    /// See [`KeyFormats::redacting`].
+    /// A writer that masks keys as [`redact`](Self::redact) does, for loggers. It keeps the engine in memory.
     pub fn redacting<W: std::io::Write>(&self, to: W) -> RedactingWriter<W> {
-        self.key_formats().redacting(to)
+        RedactingWriter::new(Mask::Every(Arc::clone(&self.0)), to)
     }
 
     /// The catalogue of scopes, if the engine has one.

@@ -41,6 +41,15 @@ impl StoreUrl {
         Ok(Self::Sqlite(folder.join(files::parse_url(url)?)))
     }
 
+    /// Whether there may be a database at this place, as far as can be told without a connection.
+    pub(crate) fn may_exist(&self) -> bool {
+        match self {
+            Self::Sqlite(path) => path.exists(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => true,
+        }
+    }
+
     /// Whether the text of a URL has a password in it.
     #[cfg(feature = "cli")]
     pub(crate) fn has_password(url: &str) -> bool {

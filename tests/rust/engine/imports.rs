@@ -1,5 +1,7 @@
 //! Keys of another product: what a stranger can cause, what the database keeps, and which engines know of them.
 
+use std::io::Write;
+
 use keywright::blocking::Keywright;
 use keywright::testing::ManualClock;
 use keywright::{Hashed, HashedImport, HashedKey, ImportFormat, ImportReport, ListKeys, NewKey};
@@ -232,4 +234,34 @@ fn an_imported_key_is_no_name() {
     lendworks(&kw);
     let refused = kw.keys().create(NewKey::named(format!("my key is {BCRYPT_TEXT}"))).err().unwrap();
     assert_eq!((refused.code(), refused.field()), ("validation_failed", Some("name")));
+}
+
+#[test]
+fn a_redacting_writer_masks_imported_keys_also_in_pieces() {
+    let site = Site::new();
+    let kw = site.open();
+    // A writer that was made before the import masks its keys too.
+    let mut log = Vec::new();
+    let mut early = kw.engine().redacting(&mut log);
+    lendworks(&kw);
+    let format = ImportFormat::named("djangorestframework-api-key", None).unwrap();
+    let sha512 = format!("sha512$${}", "ab".repeat(64));
+    assert_eq!(import(&kw, format, [HashedKey::new("CI", sha512).lookup("AbCdEfGh")]).imported, 1);
+    let of_drf = "AbCdEfGh.0123456789abcdefghijklmnopqrstuv";
+    writeln!(early, "{BCRYPT_TEXT} {of_drf}").unwrap();
+    drop(early);
+    assert_eq!(String::from_utf8(log).unwrap(), "lw_abc12_[redacted] AbCdEfGh.[redacted]\n");
+    let other = site.open();
+    for (key, masked) in [(BCRYPT_TEXT, "lw_abc12_[redacted]"), (of_drf, "AbCdEfGh.[redacted]")] {
+        for at in 1..key.len() {
+            let mut log = Vec::new();
+            let mut writer = other.engine().redacting(&mut log);
+            for piece in ["got ", &key[..at], &key[at..], "\n"] {
+                writer.write_all(piece.as_bytes()).unwrap();
+                writer.flush().unwrap();
+            }
+            drop(writer);
+            assert_eq!(String::from_utf8(log).unwrap(), format!("got {masked}\n"), "{at}");
+        }
+    }
 }

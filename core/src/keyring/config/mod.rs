@@ -342,6 +342,11 @@ impl Config {
         Self { health, ..self }
     }
 
+    /// See [`ffi::has_database`](crate::ffi::has_database).
+    pub(crate) fn has_database(&self) -> bool {
+        StoreUrl::parse(&self.url, &self.folder).is_ok_and(|url| url.may_exist())
+    }
+
     fn new_health(&self) -> Health {
         let (log, listener, clock) = (self.log.clone(), self.listener.clone(), self.clock.clone());
         let place = StoreUrl::parse(&self.url, &self.folder).map(|url| url.to_string()).unwrap_or_default();
