@@ -492,6 +492,11 @@ export interface ImportedKey {
   /** Null for a refused key, and for a new key of a dry run. */
   readonly id: KeyId | null;
   readonly outcome: "imported" | "existing" | "refused";
+  /**
+   * Of a key that was there already, the times of the import by which it has ended, or ends sooner, than the one that is there. They were
+   * not applied.
+   */
+  readonly not_applied: readonly ("revoked_at" | "disabled_at" | "expires_at")[];
   /** Why the key was refused. */
   readonly error: { readonly code: string; readonly field: string | null; readonly message: string } | null;
 }

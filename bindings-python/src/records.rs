@@ -228,6 +228,9 @@ mirror! {
         id: Option<Id>,
         /// `imported`, `existing` or `refused`.
         outcome: EnumText,
+        /// Of a key that was there already, the times of the import by which it has ended, or ends sooner, than the one that is there:
+        /// `revoked_at`, `disabled_at`, `expires_at`. They were not applied.
+        not_applied: Vec<String>,
         /// The `code`, `field` and `message` of the error of a refused key.
         error: Option<Json>,
     }

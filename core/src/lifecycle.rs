@@ -28,6 +28,18 @@ impl Lifecycle {
         }
     }
 
+    /// The times that end this key, and end no key with the times of `known`, or end it later.
+    pub(crate) fn ends_beyond(&self, known: &Self) -> Vec<&'static str> {
+        let expires_sooner = self.expires_at.is_some_and(|at| known.expires_at.is_none_or(|known| at < known));
+        let beyond = [
+            ("revoked_at", self.revoked_at.is_some()),
+            ("disabled_at", self.disabled_at.is_some() && known.disabled_at.is_none()),
+            ("expires_at", expires_sooner),
+        ];
+        let may_live = known.revoked_at.is_none();
+        beyond.into_iter().filter(|(_, is_beyond)| *is_beyond && may_live).map(|(name, _)| name).collect()
+    }
+
     fn refuse_if(&self, now: Millis, refused: &[Status], done: &str) -> Result<(), Error> {
         let status = self.status(now);
         if refused.contains(&status) {

@@ -952,6 +952,12 @@ class ImportedKey(_Record):
         """``imported``, ``existing`` or ``refused``."""
 
     @property
+    def not_applied(self) -> list[str]:
+        """Of a key that was there already, the times of the import by which it has ended, or ends sooner, than the one that is there:
+        ``revoked_at``, ``disabled_at``, ``expires_at``. They were not applied.
+        """
+
+    @property
     def error(self) -> dict[str, Any] | None:
         """The ``code``, ``field`` and ``message`` of the error of a refused key."""
 

@@ -27,6 +27,9 @@ pub struct ImportedKey {
     pub id: Option<KeyId>,
     /// The outcome.
     pub outcome: ImportOutcome,
+    /// Of a key that was there already, the times of the import by which it has ended, or ends sooner, than the one that is there:
+    /// `revoked_at`, `disabled_at`, `expires_at`. They were not applied.
+    pub not_applied: Vec<String>,
     /// Why the key was refused.
     #[serde(serialize_with = "refusal")]
     pub error: Option<Error>,

@@ -209,7 +209,7 @@ impl Import<'_> {
                 ImportOutcome::Refused => RowResult::Refused,
             };
             row.id = answer.id;
-            row.error = answer.error.map(|error| self.named(error));
+            row.error = answer.error.or_else(|| not_applied(&answer.not_applied)).map(|error| self.named(error));
         }
         Ok(reports)
     }
@@ -234,4 +234,16 @@ impl Import<'_> {
         }
         Stop::Refused(error)
     }
+}
+
+/// The remark on a key that has ended in the file and stays as it is: the first of the times by which it has.
+fn not_applied(times: &[String]) -> Option<Error> {
+    let field = times.first()?;
+    let reason = "is not applied, because the key is there already and stays as it is";
+    let command = match field.as_str() {
+        "revoked_at" => "revoke it with keywright keys revoke",
+        "disabled_at" => "disable it with keywright keys disable",
+        _ => "change it with keywright keys update --expires-at",
+    };
+    Some(Error::conflict(field, reason, command))
 }

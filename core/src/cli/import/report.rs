@@ -26,6 +26,7 @@ pub(super) struct RowReport {
     pub(super) line: u64,
     pub(super) result: RowResult,
     pub(super) id: Option<KeyId>,
+    /// Why it was refused, or what of it was not applied to the key that is there.
     pub(super) error: Option<Error>,
 }
 
@@ -55,6 +56,8 @@ pub(super) struct Totals {
     pub(super) rows: u64,
     pub(super) imported: u64,
     pub(super) existing: u64,
+    /// Of those that were there already, how many have ended in the file and not in the database.
+    pub(super) not_applied: u64,
     pub(super) refused: u64,
     /// Whether nothing tells where the rows after a broken one begin.
     pub(super) is_cut: bool,
@@ -66,7 +69,10 @@ impl Totals {
             self.rows += 1;
             match report.result {
                 RowResult::Imported => self.imported += 1,
-                RowResult::Existing => self.existing += 1,
+                RowResult::Existing => {
+                    self.existing += 1;
+                    self.not_applied += u64::from(report.error.is_some());
+                }
                 RowResult::Refused => self.refused += 1,
             }
         }
@@ -103,16 +109,22 @@ pub(super) fn finish(
     left_out: &BTreeSet<String>,
     dry_run: bool,
 ) -> Result<(), Stop> {
-    let Totals { rows, imported, existing, refused, is_cut } = totals;
+    let Totals { rows, imported, existing, not_applied, refused, is_cut } = totals;
     if !context.printer.is_text() {
         let summary = json!({
-            "rows": rows, "imported": imported, "existing": existing, "refused": refused, "left_out": left_out, "dry_run": dry_run,
+            "rows": rows, "imported": imported, "existing": existing, "not_applied": not_applied, "refused": refused,
+            "left_out": left_out, "dry_run": dry_run,
         });
         return context.printer.record(&summary, "imported");
     }
     context.printer.finish()?;
     let would = if dry_run { "would be imported" } else { "imported" };
     context.say(&format!("{rows} rows: {imported} {would}, {existing} there already, {refused} refused."));
+    if *not_applied > 0 {
+        context.say(&format!(
+            "{not_applied} of those that are there already have ended in the file, or end sooner there, and stay as they are here: see their lines."
+        ));
+    }
     if !left_out.is_empty() {
         let names = left_out.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         context.say(&format!("Keywright has no place for these columns, which were left out: {names}."));

@@ -21,7 +21,8 @@ impl Keys {
     /// has stored, and the first one that succeeds replaces that by a verifier of this engine.
     ///
     /// All keys of a call are written in one transaction, each with an entry in the audit. A key that is there already, with the
-    /// same lookup and verifier, stays as it is, so that an import can be repeated.
+    /// same lookup and verifier, stays as it is, so that an import can be repeated. If it has ended in the other product since, the
+    /// report says so in [`not_applied`](ImportedKey::not_applied), and the host revokes it.
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
@@ -85,17 +86,18 @@ impl Keys {
             return Ok(None);
         }
         for ((index, id), outcome) in indexes.into_iter().zip(ids).zip(outcomes) {
-            let (id, outcome) = match outcome {
+            let (id, outcome, not_applied) = match outcome {
                 // A random id of a dry run is drawn again.
-                Imported::New | Imported::IdTaken => ((!dry_run).then_some(id), ImportOutcome::Imported),
-                Imported::Existing(id) => (Some(id), ImportOutcome::Existing),
+                Imported::New | Imported::IdTaken => ((!dry_run).then_some(id), ImportOutcome::Imported, Vec::new()),
+                Imported::Existing { id, not_applied } => (Some(id), ImportOutcome::Existing, not_applied),
                 Imported::Refused(error) => {
                     report.push(refused(index, error));
                     continue;
                 }
             };
             let id = id.map(|id| KeyId::of_row(id, self.engine.integer_ids()));
-            report.push(ImportedKey { index: index as u64, id, outcome, error: None });
+            let not_applied = not_applied.into_iter().map(str::to_owned).collect();
+            report.push(ImportedKey { index: index as u64, id, outcome, not_applied, error: None });
         }
         report.sort_by_key(|key| key.index);
         Ok(Some(ImportReport::of(report)))
@@ -178,7 +180,8 @@ impl Engine {
 }
 
 fn refused(index: usize, error: Error) -> ImportedKey {
-    ImportedKey { index: index as u64, id: None, outcome: ImportOutcome::Refused, error: Some(error) }
+    let (outcome, not_applied) = (ImportOutcome::Refused, Vec::new());
+    ImportedKey { index: index as u64, id: None, outcome, not_applied, error: Some(error) }
 }
 
 /// The row of the secret, with the verifier as the other product has stored it.

@@ -42,8 +42,12 @@ pub(crate) struct ImportKeys {
 pub(crate) enum Imported {
     /// It is new.
     New,
-    /// It was imported before. Its id.
-    Existing(String),
+    /// It was imported before, and stays as it is.
+    Existing {
+        id: String,
+        /// The times of the import that end the key, and are not applied.
+        not_applied: Vec<&'static str>,
+    },
     Refused(Error),
     /// The random id is taken, which another try replaces.
     IdTaken,
@@ -140,7 +144,7 @@ impl ImportState {
                     "give the id that it was imported with",
                 );
             }
-            return Imported::Existing(found.key_id.clone());
+            return Imported::Existing { id: found.key_id.clone(), not_applied: new.key.life.ends_beyond(&found.life) };
         }
         if self.ids.contains(&new.key.id) {
             if !new.keeps_id {
@@ -179,6 +183,6 @@ impl ImportState {
         if *counts != Counts::default() {
             writes.push(Write::InsertCounts { key_id: key.id.clone(), lookup: lookup.clone(), counts: *counts });
         }
-        self.lookups.insert(lookup, FoundLookup { key_id, org, verifier });
+        self.lookups.insert(lookup, FoundLookup { key_id, org, life: key.life, verifier });
     }
 }

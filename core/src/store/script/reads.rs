@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::audit::AuditHash;
 use crate::clock::Millis;
 use crate::idempotency::{IdempotentRequest, MAX_REQUESTS_PER_CALLER, RequestLease, RequestOutcome, StoredOutcome};
-use crate::lifecycle::SecretLifetime;
+use crate::lifecycle::{Lifecycle, SecretLifetime};
 use crate::store::key::{KeyView, LookupResult};
 use crate::store::rows::OrgRow;
 
@@ -79,6 +79,7 @@ pub(crate) struct ImportRows {
 pub(crate) struct FoundLookup {
     pub(crate) key_id: String,
     pub(crate) org: String,
+    pub(crate) life: Lifecycle,
     pub(crate) verifier: String,
 }
 

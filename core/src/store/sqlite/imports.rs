@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::orgs;
 use crate::error::Error;
+use crate::lifecycle::Lifecycle;
 use crate::store::script::{FoundLookup, ImportReads, ImportRows};
 
 pub(super) fn rows(on: &Connection, reads: ImportReads<'_>) -> Result<ImportRows, Error> {
@@ -12,11 +13,13 @@ pub(super) fn rows(on: &Connection, reads: ImportReads<'_>) -> Result<ImportRows
         ..ImportRows::default()
     };
     let mut find = on.prepare_cached(
-        "SELECT s.key_id, k.org, s.verifier FROM secrets s JOIN keys k ON k.id = s.key_id WHERE s.lookup = ?1",
+        "SELECT s.key_id, k.org, k.expires_at, k.disabled_at, k.revoked_at, s.verifier \
+         FROM secrets s JOIN keys k ON k.id = s.key_id WHERE s.lookup = ?1",
     )?;
     for lookup in reads.lookups {
         let found = find.query_row([lookup], |row| {
-            Ok(FoundLookup { key_id: row.get(0)?, org: row.get(1)?, verifier: row.get(2)? })
+            let life = Lifecycle { expires_at: row.get(2)?, disabled_at: row.get(3)?, revoked_at: row.get(4)? };
+            Ok(FoundLookup { key_id: row.get(0)?, org: row.get(1)?, life, verifier: row.get(5)? })
         });
         rows.lookups.extend(found.optional()?.map(|found| (lookup.clone(), found)));
     }
