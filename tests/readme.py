@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests/servers"), str(ROOT / "tests/python")]
 
 from client import Servers  # noqa: E402
+from postgres import free_port  # noqa: E402
 from program import Served  # noqa: E402
 
 WORDS = 600
@@ -48,7 +49,7 @@ FIELD = {"bundling"}
 SHELL = {"cli", "serve"}
 
 # Pages with such a script beside their programs.
-WITH_SHELL = {"import"}
+WITH_SHELL = {"import", "README"}
 
 # Pages whose programs ask a server, with the scopes of the key that they have.
 SERVED = {"client": "keys:manage,keys:verify,deals:read"}
@@ -65,7 +66,9 @@ ONE_PROGRAM = FRAMEWORKS | {"forward": "python", "element": "js"}
 
 def command(page: Path, language: str, program: str, folder: Path) -> list[str]:
     if language == "sh":
-        (folder / "quick.sh").write_text(program)
+        # A command that fails ends the server that a page has started, and the port of the page may be in use here.
+        ended = "trap 'jobs -p | xargs -r kill' EXIT\n"
+        (folder / "quick.sh").write_text(ended + program.replace("127.0.0.1:8787", f"127.0.0.1:{free_port()}") + "\nwait\n")
         return ["bash", "-euo", "pipefail", "quick.sh"]
     if language == "python":
         (folder / "quick.py").write_text(program)

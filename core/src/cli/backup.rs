@@ -8,6 +8,7 @@ use serde_json::json;
 use super::CommandContext;
 use super::audit::check_chain;
 use super::exit::{FAILED, Stop};
+use crate::sys;
 use crate::wait::block_on;
 
 #[derive(Args)]
@@ -18,9 +19,12 @@ pub(super) struct BackupArguments {
 }
 
 pub(super) fn run(arguments: &BackupArguments, context: &mut CommandContext) -> Result<(), Stop> {
-    let config = context.settings()?.engine()?;
-    let to = std::path::absolute(&arguments.to)
-        .map_err(|error| Stop::Failed(format!("{} is no path: {}", arguments.to.display(), error.kind())))?;
+    let settings = context.settings()?;
+    let config = settings.engine()?;
+    settings.refuse_missing(&config)?;
+    let to = std::path::absolute(&arguments.to).map_err(|error| {
+        Stop::Failed(format!("FILE: {} is no path: {}", arguments.to.display(), sys::reason(&error)))
+    })?;
     block_on(config.clone().back_up(to.clone()))?;
     // Only a copy that opens with a whole audit chain is a backup.
     let check = check_chain(config.on_database(&format!("sqlite:{}", to.display())))?;

@@ -29,6 +29,9 @@ pub(super) fn run(arguments: &CopyArguments, context: &mut CommandContext) -> Re
     let config = context.settings()?.engine()?;
     let from = on_database(&config, "from", &arguments.from)?;
     let to = on_database(&config, "to", &arguments.to)?;
+    if let Some(file) = from.missing_file()? {
+        return Err(Stop::no_database("from", &file, "argument FROM"));
+    }
     let before = check_chain(from.clone())?;
     if let Some(problem) = before.problem {
         return Err(Stop::Failed(format!("the audit of the source is damaged, so nothing was copied: {problem}")));

@@ -5,6 +5,7 @@ Examples:
   keywright init acme
   keywright keys create 'Production' --scopes deals:read --expires-in-days 365
   printf %s \"$KEY\" | keywright verify --scopes deals:read
+  keywright serve
   keywright keys revoke 0197a1b2-0000-7000-8000-000000000001 --reason leaked";
 
 pub(super) const INIT: &str = "\

@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
 use serde_json::json;
 
 use crate::error::Error;
+use crate::sys;
 
 pub(super) const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -24,6 +26,8 @@ pub(super) enum Stop {
     Refused(Error),
     /// The arguments or the settings are wrong.
     Usage(String),
+    /// A database is wanted that does not exist.
+    NoDatabase { field: &'static str, message: String },
     /// Something else went wrong.
     Failed(String),
     /// Everything is said; the program ends with this code.
@@ -39,8 +43,30 @@ impl From<Error> for Stop {
 }
 
 impl Stop {
-    pub(super) fn unreadable(file: &std::path::Path, error: &io::Error) -> Self {
-        Self::Failed(format!("{} cannot be read: {}", file.display(), error.kind()))
+    /// A file that cannot be read. `option` is the argument or the setting that names it.
+    pub(super) fn unreadable(option: &str, file: &Path, error: &io::Error) -> Self {
+        // A secret in place of the name of its file is not shown.
+        let file = file.display().to_string();
+        let (shown, reason) = (if may_be_secret(&file) { "<hidden>" } else { &file }, sys::reason(error));
+        Self::Failed(format!("{option}: {shown} cannot be read: {reason}; name a file that this user may read"))
+    }
+
+    /// A file or folder that cannot be written. `option` is the argument that names it.
+    pub(super) fn unwritable(option: &str, path: &Path, error: &io::Error) -> Self {
+        let (path, reason) = (path.display(), sys::reason(error));
+        Self::Failed(format!(
+            "{option}: {path} cannot be written: {reason}; name a folder that is there, and that this user may write"
+        ))
+    }
+
+    /// A SQLite database that does not exist. `source` is where `field` comes from.
+    pub(super) fn no_database(field: &'static str, file: &Path, source: &str) -> Self {
+        let file = file.display();
+        let message = format!(
+            "{field}: there is no database {file} ({source}); check the path, or begin a new database with \
+             `keywright init`, then `keywright migrate` or `keywright keys create`"
+        );
+        Self::NoDatabase { field, message }
     }
 }
 
@@ -56,8 +82,11 @@ pub(super) fn code(outcome: Result<(), Stop>, is_json: bool) -> u8 {
         Stop::Code(code) => return *code,
         // The reader has seen enough.
         Stop::Output(error) if error.kind() == ErrorKind::BrokenPipe => return 0,
-        Stop::Output(error) => (FAILED, "failed", None, format!("the output cannot be written: {}", error.kind())),
+        Stop::Output(error) => {
+            (FAILED, "failed", None, format!("the output cannot be written: {}", sys::reason(error)))
+        }
         Stop::Usage(message) => (USAGE, "usage", None, message.clone()),
+        Stop::NoDatabase { field, message } => (UNREACHABLE, "unavailable", Some(*field), message.clone()),
         Stop::Failed(message) => (FAILED, "failed", None, message.clone()),
         Stop::Refused(error) => {
             let code = match error {
@@ -90,6 +119,7 @@ pub(super) fn help_or_usage(error: &clap::Error, words: &[OsString]) -> u8 {
     code(io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()).map_err(Stop::Output), false)
 }
 
+/// Whether a word may be a secret that somebody typed by mistake.
 fn may_be_secret(word: &str) -> bool {
     word.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|run| run.len() >= SECRET_RUN)
 }

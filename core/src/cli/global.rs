@@ -1,5 +1,6 @@
-//! The options of every command.
+//! The options of every command, and those that no command has.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -30,27 +31,23 @@ pub(super) struct GlobalArguments {
     /// Do not ask before a change that cannot be undone
     #[arg(short, long, global = true, help_heading = "Output")]
     pub(super) yes: bool,
-    #[arg(long, global = true, hide = true)]
-    pub(super) pepper: Option<String>,
-    #[arg(long, global = true, hide = true)]
-    pub(super) api_key: Option<String>,
 }
 
-impl GlobalArguments {
-    /// Refuses secrets among the arguments, which the list of processes and the history of a shell show.
-    pub(super) fn refuse_secrets(&self) -> Result<(), Stop> {
-        if self.pepper.is_some() {
-            return Err(Stop::Usage(
-                "a pepper is no argument, because the list of processes shows arguments; \
-                 write it into a file and give --pepper-file FILE, or set KEYWRIGHT_PEPPER_FILE or KEYWRIGHT_PEPPER"
-                    .into(),
-            ));
+const NO_PEPPER: &str = "a pepper is no argument, because the list of processes shows arguments; \
+     write it into a file and give --pepper-file FILE, or set KEYWRIGHT_PEPPER_FILE or KEYWRIGHT_PEPPER";
+
+/// Refuses options that would hold a secret, which the list of processes and the history of a shell show. They are no options of
+/// the parser, so that neither help nor a completion offers them.
+pub(super) fn refuse_secrets(words: &[OsString]) -> Result<(), Stop> {
+    for word in words.iter().take_while(|word| *word != "--") {
+        let name = word.as_encoded_bytes().split(|byte| *byte == b'=').next();
+        match name {
+            Some(b"--pepper") => return Err(Stop::Usage(NO_PEPPER.into())),
+            Some(b"--api-key") => return Err(Stop::Usage(super::secret::NO_ARGUMENT.into())),
+            _ => {}
         }
-        if self.api_key.is_some() {
-            return Err(Stop::Usage(super::secret::NO_ARGUMENT.into()));
-        }
-        self.url.as_deref().map_or(Ok(()), |url| refuse_password("--url", url))
     }
+    Ok(())
 }
 
 /// Refuses the URL of a database with a password in it, as an argument.

@@ -53,7 +53,8 @@ pub(super) fn run(arguments: &InitArguments, context: &mut CommandContext) -> Re
     context.say(&format!(
         "\n{} and {} are written. Above is the line of code that uses them, in Python, Node and Rust.\n\
          Keep the pepper away from the database and out of version control: keys do not verify without it.\n\
-         Next: keywright keys create 'My first key'",
+         Next: keywright keys create 'My first key'\n\
+         Then: keywright serve, for programs that verify keys over HTTP",
         config.display(),
         pepper.display()
     ));
@@ -66,8 +67,11 @@ fn write_new(path: &Path, content: &[u8]) -> Result<(), Stop> {
         .and_then(|()| std::fs::OpenOptions::new().write(true).open(path))
         .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
     written.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Stop::Failed(format!("the folder of {} is not there; make it first", path.display())),
-        kind => Stop::Failed(format!("{} cannot be written: {kind}", path.display())),
+        ErrorKind::NotFound => {
+            let path = path.display();
+            Stop::Failed(format!("--directory: the folder of {path} is not there; make it first, or name another one"))
+        }
+        _ => Stop::unwritable("--directory", path, &error),
     })
 }
 

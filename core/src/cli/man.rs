@@ -17,7 +17,7 @@ pub(super) struct ManArguments {
 pub(super) fn run(arguments: &ManArguments, context: &mut CommandContext) -> Result<(), Stop> {
     let folder = &arguments.directory;
     clap_mangen::generate_to(with_examples_last(Arguments::command()), folder)
-        .map_err(|error| Stop::Failed(format!("{} cannot be written: {}", folder.display(), error.kind())))?;
+        .map_err(|error| Stop::unwritable("FOLDER", folder, &error))?;
     context.say(&format!("Read them with: man -l {}/keywright.1", folder.display()));
     Ok(())
 }
@@ -37,13 +37,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_that_help_shows_has_a_page_with_its_examples() {
+    fn every_command_has_a_page_with_its_examples() {
         let folder = tempfile::tempdir().unwrap();
         clap_mangen::generate_to(with_examples_last(Arguments::command()), folder.path()).unwrap();
         let page = |name: &str| std::fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap_or_default();
         for command in Arguments::command().get_subcommands() {
             let text = page(&format!("keywright-{}", command.get_name()));
-            assert_eq!(text.contains("Examples:"), !command.is_hide_set(), "{}", command.get_name());
+            assert!(text.contains("Examples:"), "{}", command.get_name());
         }
         assert!(page("keywright").contains("keywright init acme"));
         assert!(page("keywright-keys-create").contains("expires"));

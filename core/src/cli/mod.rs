@@ -55,7 +55,7 @@ use self::settings::Settings;
 pub use self::stop::ProgramStop;
 use self::verify::VerifyArguments;
 use self::webhooks::WebhooksCommand;
-use crate::keyring::Keywright;
+use crate::keyring::{Config, Keywright};
 use crate::wait::block_on;
 
 /// Issue, verify, rotate and revoke API keys.
@@ -117,7 +117,7 @@ enum Command {
     #[command(before_help = examples::COMPLETIONS)]
     Completions(CompletionsArguments),
     /// Write the manual pages
-    #[command(hide = true, before_help = examples::MAN)]
+    #[command(before_help = examples::MAN)]
     Man(ManArguments),
 }
 
@@ -157,9 +157,29 @@ impl CommandContext {
         Settings::read(&self.global)
     }
 
-    /// Opens the engine, runs `work`, and closes the engine also after an error.
+    /// Opens the engine, runs `work`, and closes the engine also after an error. The database must be there: a mistyped URL would
+    /// make an empty one, and the command would find nothing in it.
     fn with_engine<T>(&mut self, work: impl AsyncFnOnce(&Keywright, &mut Self) -> Result<T, Stop>) -> Result<T, Stop> {
+        let settings = self.settings()?;
+        let config = settings.engine()?;
+        settings.refuse_missing(&config)?;
+        self.run_engine(config, work)
+    }
+
+    /// As [`with_engine`](Self::with_engine), for a command that also begins a new database.
+    fn with_new_engine<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&Keywright, &mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
         let config = self.settings()?.engine()?;
+        self.run_engine(config, work)
+    }
+
+    fn run_engine<T>(
+        &mut self,
+        config: Config,
+        work: impl AsyncFnOnce(&Keywright, &mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
         block_on(async {
             let kw = config.build().await?;
             let outcome = work(&kw, self).await;
@@ -194,13 +214,18 @@ pub fn run_until(arguments: impl IntoIterator<Item = OsString>, stop: ProgramSto
 
 fn run_with(arguments: impl IntoIterator<Item = OsString>, stop: Option<ProgramStop>) -> u8 {
     let words: Vec<OsString> = arguments.into_iter().collect();
+    if let refused @ Err(_) = global::refuse_secrets(&words) {
+        return exit::code(refused, words.iter().any(|word| word == "--json"));
+    }
     let (global, command) = match Arguments::try_parse_from(&words) {
         Ok(Arguments { global, command }) => (global, command),
         Err(error) => return exit::help_or_usage(&error, &words),
     };
     let is_json = global.json;
     let mut context = CommandContext { printer: Printer::new(&global), global, stop };
-    let outcome = context.global.refuse_secrets().and_then(|()| command.run(&mut context));
+    let url = context.global.url.as_deref();
+    let is_open = url.map_or(Ok(()), |url| global::refuse_password("--url", url));
+    let outcome = is_open.and_then(|()| command.run(&mut context));
     // Lines that were printed before an error are still shown.
     let flushed = context.printer.finish();
     exit::code(outcome.and(flushed), is_json)

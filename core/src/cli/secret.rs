@@ -19,17 +19,17 @@ pub(super) type SecretText = Zeroizing<Vec<u8>>;
 /// Reads an API key: from a file, else from standard input, on a terminal by a hidden prompt.
 pub(super) fn read_api_key(file: Option<&Path>) -> Result<SecretText, Stop> {
     match file {
-        Some(file) => read_file(file),
+        Some(file) => read_file("--file", file),
         None if std::io::stdin().is_terminal() => prompt("API key: "),
         None => read_all(std::io::stdin().lock())
-            .map_err(|error| Stop::Failed(format!("standard input cannot be read: {}", error.kind()))),
+            .map_err(|error| Stop::Failed(format!("standard input cannot be read: {}", sys::reason(&error)))),
     }
 }
 
-/// Reads a file that holds one secret. The line break at its end does not count.
-pub(super) fn read_file(file: &Path) -> Result<SecretText, Stop> {
+/// Reads a file that holds one secret, and that `option` names. The line break at its end does not count.
+pub(super) fn read_file(option: &str, file: &Path) -> Result<SecretText, Stop> {
     let opened = std::fs::File::open(file).and_then(read_all);
-    opened.map_err(|error| Stop::unreadable(file, &error))
+    opened.map_err(|error| Stop::unreadable(option, file, &error))
 }
 
 /// The files that others than their owner may use.
@@ -71,7 +71,7 @@ fn prompt(question: &str) -> Result<SecretText, Stop> {
         Err(error) if error.kind() == ErrorKind::Unsupported => Err(Stop::Usage(
             "this system has no hidden prompt; send the key on standard input, or give --file FILE".into(),
         )),
-        Err(error) => Err(Stop::Failed(format!("the terminal cannot be read: {}", error.kind()))),
+        Err(error) => Err(Stop::Failed(format!("the terminal cannot be read: {}", sys::reason(&error)))),
     }
 }
 

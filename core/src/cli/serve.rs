@@ -7,6 +7,7 @@ use super::exit::{FAILED, Stop};
 use super::stop::{ProgramStop, stopped};
 use crate::http::VerificationCallers;
 use crate::server::Server;
+use crate::sys;
 
 #[derive(Args)]
 pub(super) struct ServeArguments {
@@ -24,7 +25,8 @@ pub(super) fn run(arguments: &ServeArguments, context: &mut CommandContext) -> R
     let (config, server) = (settings.engine()?.queues_only(false), settings.server()?);
     let http = settings.http_of_server()?.verification(VerificationCallers { operators: server.operators.clone() });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Stop::Failed(format!("no threads can be started: {}", error.kind())))?;
+    let runtime =
+        runtime.map_err(|error| Stop::Failed(format!("no threads can be started: {}", sys::reason(&error))))?;
     let stop: Option<ProgramStop> = context.stop.clone();
     runtime.block_on(async {
         // A signal that comes while the engine opens ends the server as well.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 use super::exit::Stop;
+use crate::sys;
 use crate::wait::Boxed;
 
 /// A handle by which a host with signals of its own stops the program.
@@ -34,7 +35,7 @@ pub(super) fn stopped(host: Option<ProgramStop>) -> Result<Boxed<()>, Stop> {
         state.is_heard.store(true, Ordering::SeqCst);
         return Ok(Box::pin(async move { state.request.notified().await }));
     }
-    signals().map_err(|error| Stop::Failed(format!("signals cannot be received: {}", error.kind())))
+    signals().map_err(|error| Stop::Failed(format!("signals cannot be received: {}", sys::reason(&error))))
 }
 
 #[cfg(unix)]

@@ -107,5 +107,5 @@ fn refused(field: &str, address: &str, error: &io::Error) -> Error {
         ErrorKind::PermissionDenied => "name a port from 1024 on, or a folder that this user may write",
         _ => "name an address of this machine, or a folder that is there",
     };
-    Error::validation_failed(field, format!("cannot be used: {address}: {}", error.kind()), fix)
+    Error::validation_failed(field, format!("cannot be used: {address}: {}", sys::reason(error)), fix)
 }

@@ -32,7 +32,7 @@ pub(super) fn acceptor(files: &CertificateFiles) -> Result<TlsAcceptor, Error> {
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let refused = |reason: &str| {
         let fix = "give the path of a PEM file: the certificate, and those of its issuers behind it";
-        Error::validation_failed("tls_certificate", reason, fix)
+        Error::validation_failed("tls_certificate", format!("{reason}: {}", file.display()), fix)
     };
     let read = CertificateDer::pem_file_iter(file).map_err(|_| refused("names no file that can be read"))?;
     let chain = read.collect::<Result<Vec<_>, _>>().map_err(|_| refused("names a file that is no PEM"))?;

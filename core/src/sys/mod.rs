@@ -9,6 +9,7 @@ mod unix;
 mod wal_index;
 
 use std::fs::Metadata;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -29,6 +30,22 @@ pub(crate) use self::system::{
     boot_id, canonicalize, copy_rights, create_private_file, create_private_folders, is_as_private, is_mounted,
     make_private, open_private_file, remote_file_system,
 };
+
+/// The reason of an error about a file, in the words of users: the standard library says "entity not found".
+pub(crate) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "no such file or folder".into(),
+        ErrorKind::PermissionDenied => "permission denied".into(),
+        ErrorKind::AlreadyExists => "there is a file already".into(),
+        ErrorKind::IsADirectory => "it is a folder".into(),
+        ErrorKind::NotADirectory => "a part of the path is no folder".into(),
+        ErrorKind::StorageFull => "the disk is full".into(),
+        ErrorKind::ReadOnlyFilesystem => "the disk is read-only".into(),
+        ErrorKind::FileTooLarge => "the file is too large".into(),
+        ErrorKind::AddrInUse => "the address is in use".into(),
+        kind => kind.to_string(),
+    }
+}
 
 /// The identity of a file, which a file that replaces it does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -34,7 +34,7 @@ impl ImportFile {
         let with_length = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
         match with_length {
             Ok((length, file)) => Ok(Self { file, name, length }),
-            Err(error) => Err(Stop::unreadable(path, &error)),
+            Err(error) => Err(Stop::unreadable("FILE", path, &error)),
         }
     }
 
@@ -59,7 +59,7 @@ impl ImportFile {
     }
 
     pub(super) fn unreadable(&self, error: &io::Error) -> Stop {
-        Stop::unreadable(&self.name, error)
+        Stop::unreadable("FILE", &self.name, error)
     }
 }
 

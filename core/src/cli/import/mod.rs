@@ -64,7 +64,7 @@ pub(super) fn run(arguments: ImportArguments, context: &mut CommandContext) -> R
     let input = ImportFile::open(&arguments.file)?;
     refuse_columns(product, &mapping, &input)?;
     let ImportArguments { actor, dry_run, skip_broken, .. } = arguments;
-    context.with_engine(async |kw, context| {
+    context.with_new_engine(async |kw, context| {
         let left_out = BTreeSet::new();
         let import = Import { kw, product, format, mapping, actor, dry_run, skip_broken, input, left_out };
         import.run(context).await

@@ -112,6 +112,9 @@ impl ShowArguments {
 
 impl KeysCommand {
     pub(super) fn run(self, context: &mut CommandContext) -> Result<(), Stop> {
+        if matches!(self, Self::Create(_)) {
+            return context.with_new_engine(async |kw, context| self.run_on(kw, context).await);
+        }
         context.with_engine(async |kw, context| self.run_on(kw, context).await)
     }
 

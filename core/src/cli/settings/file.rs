@@ -18,8 +18,9 @@ pub(super) struct SettingsDocument {
     pub(super) http: Vec<(String, Value)>,
 }
 
-pub(super) fn read(path: &Path) -> Result<SettingsDocument, Stop> {
-    let text = std::fs::read_to_string(path).map_err(|error| Stop::unreadable(path, &error))?;
+/// Reads the file that `option` names.
+pub(super) fn read(option: &str, path: &Path) -> Result<SettingsDocument, Stop> {
+    let text = std::fs::read_to_string(path).map_err(|error| Stop::unreadable(option, path, &error))?;
     parse(&text).map_err(|reason| Stop::Usage(format!("{}: {reason}", path.display())))
 }
 

@@ -112,7 +112,8 @@ impl Settings {
             settings.add(&name, value, SettingSource::Variable(variable), Path::new(""))?;
         }
         if let Some(path) = settings.file.clone() {
-            let document = file::read(&path)?;
+            let option = if global.config.is_some() { "--config" } else { environment::CONFIG };
+            let document = file::read(option, &path)?;
             let folder = settings.folder.clone();
             for (name, value) in document.engine {
                 settings.add(&name, value, SettingSource::File(path.clone()), &folder)?;
@@ -152,8 +153,8 @@ impl Settings {
             return Ok(());
         }
         let (value, files) = match plain {
-            _ if is_file => contents(name, value, folder)?,
-            WEBHOOKS => with_secrets(value, folder)?,
+            _ if is_file => contents(name, value, folder, &source)?,
+            WEBHOOKS => with_secrets(value, folder, &source)?,
             _ => (value, Vec::new()),
         };
         self.engine.push(Setting { name: plain.to_owned(), value, source, files });
@@ -189,6 +190,13 @@ impl Settings {
             Some(url) => (url.value.clone(), Path::new("")),
         };
         Ok(Config::read(value, fields)?.in_folder(folder).queues_only(true))
+    }
+
+    /// Refuses a SQLite database that does not exist.
+    pub(super) fn refuse_missing(&self, config: &Config) -> Result<(), Stop> {
+        let Some(file) = config.missing_file()? else { return Ok(()) };
+        let source = self.find("url").map_or_else(|| "default".into(), |url| url.source.to_string());
+        Err(Stop::no_database("url", &file, &source))
     }
 
     /// The settings of the server.
@@ -274,12 +282,13 @@ impl Settings {
 }
 
 /// The value that a setting `NAME_file` leads to: the text of the file, or of each file of a list.
-fn contents(name: &str, value: Value, folder: &Path) -> Result<(Value, Vec<PathBuf>), Stop> {
+fn contents(name: &str, value: Value, folder: &Path, source: &SettingSource) -> Result<(Value, Vec<PathBuf>), Stop> {
     let is_list = matches!(value, Value::List(_));
     let names = if is_list { value.into_texts(name)? } else { vec![value.into_text(name)?] };
     let files: Vec<PathBuf> = names.iter().map(|file| folder.join(file)).collect();
-    let mut texts =
-        files.iter().map(|file| secret::read_file(file).map(text_or_bytes)).collect::<Result<Vec<_>, _>>()?;
+    let option = format!("{name} ({source})");
+    let read = |file: &PathBuf| secret::read_file(&option, file).map(text_or_bytes);
+    let mut texts = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     match texts.pop() {
         Some(only) if !is_list => Ok((only, files)),
         last => Ok((Value::List(texts.into_iter().chain(last).collect()), files)),
@@ -287,7 +296,7 @@ fn contents(name: &str, value: Value, folder: &Path) -> Result<(Value, Vec<PathB
 }
 
 /// Puts the contents of the files that `secret_file` of each endpoint names in place of it.
-fn with_secrets(value: Value, folder: &Path) -> Result<(Value, Vec<PathBuf>), Stop> {
+fn with_secrets(value: Value, folder: &Path, source: &SettingSource) -> Result<(Value, Vec<PathBuf>), Stop> {
     let Value::List(endpoints) = value else { return Ok((value, Vec::new())) };
     let (mut read, mut all_files) = (Vec::new(), Vec::new());
     for endpoint in endpoints {
@@ -298,7 +307,7 @@ fn with_secrets(value: Value, folder: &Path) -> Result<(Value, Vec<PathBuf>), St
         let mut filled = Vec::new();
         for (name, value) in entries {
             if name == "secret_file" {
-                let (value, files) = contents(&name, value, folder)?;
+                let (value, files) = contents(&name, value, folder, source)?;
                 filled.push(("secret".to_owned(), value));
                 all_files.extend(files);
             } else {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::error::Error;
-use crate::sys::FileVersion;
+use crate::sys::{self, FileVersion};
 
 const LARGEST_FILE: u64 = 256 * 1024;
 
@@ -41,7 +41,7 @@ impl KeySource {
         let unreadable = |error: std::io::Error| {
             Error::validation_failed(
                 &field,
-                format!("cannot be read: {}", error.kind()),
+                format!("cannot be read: {}: {}", path.display(), sys::reason(&error)),
                 "name a file that can be read",
             )
         };

@@ -329,6 +329,19 @@ impl Config {
         Self { url: url.to_owned(), folder: std::env::current_dir().unwrap_or_default(), limiter, ..self }
     }
 
+    /// The SQLite file that the URL names, if it does not exist. The next program that opens it makes it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn missing_file(&self) -> Result<Option<PathBuf>, Error> {
+        let CheckedConfig { url, .. } = self.checked()?;
+        Ok(match url {
+            StoreUrl::Sqlite(path) => Some(path).filter(|path| {
+                path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+            }),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(_) => None,
+        })
+    }
+
     /// Copies the SQLite database into a new file, also while programs write to it.
     #[cfg(feature = "cli")]
     pub(crate) async fn back_up(self, to: PathBuf) -> Result<(), Error> {

@@ -235,7 +235,7 @@ fn io_error(error: &io::Error) -> Error {
         ErrorKind::ReadOnlyFilesystem => (UnavailableCause::ReadOnly, "set limiter to process"),
         _ => (UnavailableCause::Access, "allow this user to read and write it"),
     };
-    refused(cause, &format!("it cannot be used ({})", error.kind()), fix)
+    refused(cause, &format!("it cannot be used ({})", sys::reason(error)), fix)
 }
 
 /// The error for a limits file that cannot be used.

@@ -55,7 +55,7 @@ fn refused(path: &Path, error: &io::Error) -> Error {
         ErrorKind::AlreadyExists => "name a file that is not there yet, or remove what an interrupted backup has left",
         _ => "name a file in a folder that is there and can be written",
     };
-    Error::validation_failed("to", format!("cannot be written: {}: {}", path.display(), error.kind()), fix)
+    Error::validation_failed("to", format!("cannot be written: {}: {}", path.display(), sys::reason(error)), fix)
 }
 
 #[cfg(test)]

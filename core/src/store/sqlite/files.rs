@@ -185,7 +185,7 @@ fn io_error(error: &std::io::Error, reason: &str) -> Error {
         ErrorKind::NotFound => (UnavailableCause::Access, "make the folder, or name one that is there"),
         _ => (UnavailableCause::Access, "look at the path and at who may write there"),
     };
-    Error::unavailable(trouble, format!("{reason} ({})", error.kind()), fix)
+    Error::unavailable(trouble, format!("{reason} ({})", sys::reason(error)), fix)
 }
 
 #[cfg(test)]
