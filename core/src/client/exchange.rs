@@ -15,7 +15,7 @@ use super::settings::ClientSettings;
 use crate::entropy;
 use crate::error::{Error, UnavailableCause};
 use crate::fork::PerProcess;
-use crate::remote::runtime;
+use crate::remote::{runtime, tls};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause that a server may ask for, in seconds.
@@ -207,7 +207,7 @@ fn connect(settings: &ClientSettings) -> Result<reqwest::Client, Error> {
         .retry(reqwest::retry::never())
         .timeout(settings.timeout)
         // In each case, because the process may have no default.
-        .tls_backend_preconfigured(tls(settings.address.base.starts_with("https:"))?);
+        .tls_backend_preconfigured(tls_config(settings.address.base.starts_with("https:"))?);
     #[cfg(unix)]
     let builder = match &settings.address.socket {
         // No proxy stands before a socket.
@@ -218,14 +218,9 @@ fn connect(settings: &ClientSettings) -> Result<reqwest::Client, Error> {
 }
 
 /// TLS with the certificates of the system, if it is used.
-fn tls(is_used: bool) -> Result<ClientConfig, Error> {
-    let mut roots = RootCertStore::empty();
-    if is_used {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    let builder = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into());
-    let builder = builder.with_safe_default_protocol_versions().map_err(|_| no_tls())?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+fn tls_config(is_used: bool) -> Result<ClientConfig, Error> {
+    let roots = if is_used { tls::system_authorities() } else { RootCertStore::empty() };
+    Ok(tls::client().map_err(|_| no_tls())?.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn no_tls() -> Error {

@@ -1,4 +1,5 @@
-//! The parts that connections to any server share: the runtime, the parts of a URL, and failures of the network.
+//! The parts that connections to any server share: the runtime, TLS, the parts of a URL, and failures of the
+//! network.
 
 pub(crate) mod failure;
 #[cfg(feature = "provider")]
@@ -6,6 +7,8 @@ pub(crate) mod get;
 #[cfg(feature = "webhooks")]
 pub(crate) mod post;
 pub(crate) mod runtime;
+#[cfg(any(feature = "client", feature = "postgres", feature = "provider", feature = "webhooks"))]
+pub(crate) mod tls;
 pub(crate) mod url;
 #[cfg(any(feature = "provider", feature = "webhooks"))]
 pub(crate) mod web_address;

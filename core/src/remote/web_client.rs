@@ -14,12 +14,13 @@ use hyper::header::{CONNECTION, HOST, HeaderValue, USER_AGENT};
 use hyper::rt::{Read, Write};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
 use super::failure::{self, TlsSettingNames, causes};
+use super::tls;
 use super::web_address::WebAddress;
 use crate::error::{Error, UnavailableCause};
 
@@ -102,16 +103,13 @@ async fn connect(address: &WebAddress) -> Result<TcpStream, Error> {
 
 fn tls_config() -> Result<ClientConfig, Error> {
     let unusable = |reason: &str, fix: &str| Error::unavailable(UnavailableCause::Access, reason, fix);
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let roots = tls::system_authorities();
     if roots.is_empty() {
         let fix = "install the package of certificates, or name a PEM file in SSL_CERT_FILE";
         return Err(unusable("this machine has no certificate of an authority", fix));
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| unusable("this program has no TLS", "build it with a provider of cryptography"))?;
+    let builder =
+        tls::client().map_err(|_| unusable("this program has no TLS", "build it with a provider of cryptography"))?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)

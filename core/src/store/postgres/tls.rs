@@ -9,17 +9,17 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::settings::{TlsMode, TlsSettings};
 use crate::error::Error;
+use crate::remote::tls;
 
 /// Reads the certificates of the settings, and returns the maker of TLS sessions.
 pub(super) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
+    let provider = tls::provider();
+    let builder = tls::client()
         .map_err(|_| refused("sslmode", "cannot be used: this program has no TLS", "write sslmode=disable"))?;
     let roots = roots(settings)?;
     let verifier: Arc<dyn ServerCertVerifier> = match (settings.mode, roots) {
@@ -60,9 +60,7 @@ pub(super) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Err
 fn roots(settings: &TlsSettings) -> Result<Option<RootCertStore>, Error> {
     let mut roots = RootCertStore::empty();
     match &settings.root_certificates {
-        Some(path) if path == Path::new("system") => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
+        Some(path) if path == Path::new("system") => roots = tls::system_authorities(),
         Some(path) => {
             roots.add_parsable_certificates(certificates("sslrootcert", path)?);
         }
