@@ -518,7 +518,8 @@ export class Event {
     | "store_replaced"
     | "limits_unshared"
     | "provider_failed"
-    | "provider_recovered";
+    | "provider_recovered"
+    | "webhook_disabled";
   readonly at: Date;
   /** Null for an event of the database. */
   readonly org: string | null;
@@ -531,7 +532,7 @@ export class Event {
   readonly actor: string | null;
   /** The code of a denied verification. */
   readonly code: DenialCode | null;
-  /** Why the database cannot be used, or which other one answers, and the fix. */
+  /** Why the database, another server or a webhook endpoint cannot be used, or which other database answers, and the fix. */
   readonly reason: string | null;
   /** The number of occurrences since the last flush; for a revocation, the number of revoked keys. */
   readonly count: number;

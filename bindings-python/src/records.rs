@@ -241,7 +241,7 @@ mirror! {
     Event by key_id {
         /// One of `created`, `rotated`, `former_secret_used`, `expiring`, `idle`, `credited`, `revoked`,
         /// `refused_after_revocation`, `store_failed`, `store_recovered`, `store_replaced`, `limits_unshared`,
-        /// `provider_failed`, `provider_recovered`.
+        /// `provider_failed`, `provider_recovered`, `webhook_disabled`.
         kind: EnumText,
         /// The time of the event.
         at: Time,
@@ -259,7 +259,7 @@ mirror! {
         actor: Option<String>,
         /// The code of a denied verification.
         code: Option<EnumText>,
-        /// Why the database cannot be used, or which other one answers, and the fix.
+        /// Why the database, another server or a webhook endpoint cannot be used, or which other database answers, and the fix.
         reason: Option<String>,
         /// The number of occurrences since the last flush; for a revocation, the number of revoked keys.
         count: u64,

@@ -36,6 +36,9 @@ pub(crate) enum HealthReport {
     ProviderFailed(Error),
     #[cfg_attr(not(feature = "provider"), expect(dead_code, reason = "nothing is fetched"))]
     ProviderRecovered,
+    /// The receiver of an endpoint of webhooks wants no more. The text says which.
+    #[cfg_attr(not(feature = "webhooks"), expect(dead_code, reason = "nothing is sent"))]
+    ReceiverGone(String),
 }
 
 /// A kind of operation of the store. Reads may succeed while writes fail.
@@ -107,6 +110,13 @@ impl Health {
     #[cfg(feature = "provider")]
     pub(crate) fn report_provider(&self, outcome: Result<(), Error>) {
         self.report(outcome.map_or_else(HealthReport::ProviderFailed, |()| HealthReport::ProviderRecovered));
+    }
+
+    /// Reports that the receiver of a webhook endpoint wants no more messages.
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn report_gone_receiver(&self, origin: &str, id: &str) {
+        let text = format!("{origin} answered 410 Gone; to send to it again, run keywright webhooks enable {id}");
+        self.report(HealthReport::ReceiverGone(text));
     }
 
     /// Returns whether to report the failure.

@@ -90,6 +90,17 @@ test("every event has its call", async (t) => {
   }
 });
 
+test("a receiver that is gone is told", async (t) => {
+  const { url: place } = await receiver(t, { status: () => 410 });
+  const heard = [];
+  const webhooks = [{ url: place, secret: SECRET }];
+  const kw = engine(t, { webhooks, onEvent: (event) => heard.push(event) });
+  await kw.keys.create({ name: "CI" });
+  const notice = () => heard.find((it) => it.kind === "webhook_disabled");
+  await until("it is told", notice);
+  assert.ok(notice().reason.includes("410 Gone") && !notice().reason.includes("/hooks"));
+});
+
 test("a message is signed, has the record, and is repeated under its id", async (t) => {
   const { messages, url: place } = await receiver(t, { status: (number) => (number === 1 ? 503 : 200) });
   const kw = engine(t, { webhooks: [{ url: place, secret: SECRET, events: ["key.created"] }] });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,14 +13,15 @@ from standardwebhooks import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 class Receiver:
-    """A server that verifies each message, and answers with a status."""
+    """A server that verifies each message, and answers with a status. With a certificate it speaks TLS."""
 
-    def __init__(self, status: Callable[[int], int], *, secret: str = SECRET, verify: bool = True) -> None:
+    def __init__(self, status: Callable[[int], int], *, secret: str = SECRET, verify: bool = True, certificate: Path | None = None) -> None:
         self.messages: list[tuple[str, dict[str, Any]]] = []
         self.wrong: list[Exception] = []
         receiver = self
@@ -43,6 +45,11 @@ class Receiver:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hooks"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -15,9 +16,10 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from keywright import AsyncKeywright, Keywright, ValidationFailed
+from keywright import AsyncKeywright, Event, Keywright, ValidationFailed
 from keywright.testing import ManualClock
-from program import Served
+from program import PROGRAM, Served, environment
+from provider import certificates
 from receiver import SECRET, receiving
 from vectors import load
 from waiting import PATIENCE, until
@@ -112,6 +114,48 @@ def test_asyncio_sends_and_fails_again_and_again(tmp_path: Path) -> None:
 
         asyncio.run(work())
     assert len(receiver.ids()) == 1
+
+
+def test_an_https_receiver_needs_a_certificate_of_a_known_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (stranger, _), (authority, server) = certificates(tmp_path), certificates(tmp_path)
+    path = "/services/T01AB/hunter2?token=hunter2"
+
+    (tmp_path / "pepper").write_text(PEPPER)
+    (tmp_path / "pepper").chmod(0o600)
+    command = [PROGRAM, "webhooks", "list", "--json", "--url", "sqlite:keys.db", "--brand", "liq", "--pepper-file", "pepper"]
+
+    def failures() -> dict[str, str]:
+        done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True, timeout=PATIENCE)
+        endpoints = [json.loads(line) for line in done.stdout.splitlines()]
+        return {it["url"]: it["failure"] for it in endpoints if it["failure"] is not None}
+
+    with receiving(certificate=server) as receiver:
+        # The certificate is for the address alone.
+        other = receiver.url.replace("127.0.0.1", "localhost")
+        webhooks = [{"url": url + path, "secret": SECRET, "events": ["key.created"]} for url in (receiver.url, other)]
+        monkeypatch.setenv("SSL_CERT_FILE", str(stranger))
+        with opened(tmp_path, *webhooks) as kw:
+            kw.keys.create(name="CI")
+            until("both are refused", lambda: len(failures()) == 2)
+        assert all("no authority in" in it for it in failures().values())
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        with opened(tmp_path, *webhooks):
+            # The second attempt comes after five seconds.
+            until("the message arrives", lambda: receiver.messages)
+            until("the other is refused for its name", lambda: any("for another name" in it for it in failures().values()))
+            until("the end is noted", lambda: len(failures()) == 1)
+    [(shown, failure)] = failures().items()
+    assert shown == f"{other}/services/…/…?…" and len(receiver.messages) == 1
+    assert "hunter2" not in failure and SECRET not in failure
+
+
+def test_a_receiver_that_is_gone_is_told(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    with receiving(lambda _: 410) as receiver, opened(tmp_path, {"url": receiver.url, "secret": SECRET}, on_event=heard.append) as kw:
+        kw.keys.create(name="CI")
+        until("it is told", lambda: any(it.kind == "webhook_disabled" for it in heard))
+    told = next(it for it in heard if it.kind == "webhook_disabled")
+    assert told.reason is not None and "410 Gone" in told.reason and "/hooks" not in told.reason
 
 
 WORKER = """

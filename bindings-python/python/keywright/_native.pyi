@@ -1003,6 +1003,7 @@ class Event(_Record):
         "limits_unshared",
         "provider_failed",
         "provider_recovered",
+        "webhook_disabled",
     ]:
         """The kind of the event."""
 
@@ -1040,7 +1041,7 @@ class Event(_Record):
 
     @property
     def reason(self) -> str | None:
-        """Why the database cannot be used, or which other one answers, and the fix."""
+        """Why the database, another server or a webhook endpoint cannot be used, or which other database answers, and the fix."""
 
     @property
     def count(self) -> int:

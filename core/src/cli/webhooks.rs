@@ -13,7 +13,10 @@ use crate::keyring::Keywright;
 use crate::record::wire_time;
 use crate::store::{EndpointChange, EndpointState, Store};
 
-const COLUMNS: [&str; 6] = ["id", "origin", "status", "pending", "dead", "failure"];
+const COLUMNS: [&str; 6] = ["id", "url", "status", "pending", "dead", "failure"];
+
+const COMES_BACK: &str = "This endpoint is still in the settings, so that the next program that opens the database adds it again; \
+    take it out of them, stop the programs that have it, and remove it once more.";
 
 #[derive(Subcommand)]
 pub(super) enum WebhooksCommand {
@@ -40,7 +43,8 @@ pub(super) enum WebhooksCommand {
 #[derive(Serialize)]
 struct ShownEndpoint {
     id: String,
-    origin: String,
+    /// The URL, with `…` for what may be a secret.
+    url: String,
     /// `active`, `disabled`, or `unused` if no program was configured with it for 30 days.
     status: &'static str,
     pending: u64,
@@ -61,7 +65,7 @@ impl ShownEndpoint {
         };
         Self {
             id: endpoint.id,
-            origin: endpoint.origin,
+            url: endpoint.url,
             status,
             pending: endpoint.pending,
             dead: endpoint.dead,
@@ -89,7 +93,11 @@ impl WebhooksCommand {
             Self::Retry { id } => change(kw, context, &id, EndpointChange::Retry).await,
             Self::Remove { id } => {
                 confirm(context, &format!("forget the webhook endpoint {id} and what is queued for it"))?;
-                change(kw, context, &id, EndpointChange::Remove).await
+                change(kw, context, &id, EndpointChange::Remove).await?;
+                if context.settings()?.engine()?.webhook_ids()?.contains(&id) {
+                    context.say(COMES_BACK);
+                }
+                Ok(())
             }
         }
     }

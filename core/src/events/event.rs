@@ -44,6 +44,8 @@ pub enum EventKind {
     ProviderFailed,
     /// The keys of an identity provider can be fetched again.
     ProviderRecovered,
+    /// The receiver of a webhook endpoint answered 410 Gone, and gets no more messages.
+    WebhookDisabled,
 }
 
 impl EventKind {
@@ -65,6 +67,7 @@ impl EventKind {
             Self::LimitsUnshared => "limits_unshared",
             Self::ProviderFailed => "provider_failed",
             Self::ProviderRecovered => "provider_recovered",
+            Self::WebhookDisabled => "webhook_disabled",
         }
     }
 }
@@ -110,8 +113,8 @@ pub struct Event {
     pub actor: Option<String>,
     /// The code with which a verification was denied.
     pub code: Option<Code>,
-    /// Why the database, the place of shared limits or an identity provider cannot be used, or which other database answers, and
-    /// the next step.
+    /// Why the database, the place of shared limits, an identity provider or a webhook endpoint cannot be used, or which other
+    /// database answers, and the next step.
     pub reason: Option<String>,
     /// The number of verifications since the last flush; for a revocation, the number of keys it ended; for a credit, the amount.
     pub count: u64,
@@ -181,6 +184,9 @@ impl Event {
             HealthReport::LimitsUnshared(error) => failed(EventKind::LimitsUnshared, error),
             HealthReport::ProviderFailed(error) => failed(EventKind::ProviderFailed, error),
             HealthReport::ProviderRecovered => Self::new(EventKind::ProviderRecovered, at),
+            HealthReport::ReceiverGone(reason) => {
+                Self { reason: Some(reason.clone()), ..Self::new(EventKind::WebhookDisabled, at) }
+            }
         }
     }
 

@@ -6,8 +6,8 @@ use crate::clock::Millis;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EndpointRow {
     pub(crate) id: String,
-    /// Scheme, host and port of the URL, whose path may be a secret.
-    pub(crate) origin: String,
+    /// The URL as it may be shown, in the column `origin`: parts of it may be secrets.
+    pub(crate) url: String,
     /// The actions of audit entries that it hears of, separated by spaces.
     pub(crate) actions: String,
     pub(crate) created_at: Millis,
@@ -19,7 +19,7 @@ pub(crate) struct EndpointRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EndpointState {
     pub(crate) id: String,
-    pub(crate) origin: String,
+    pub(crate) url: String,
     pub(crate) actions: String,
     pub(crate) kept_until: Millis,
     pub(crate) disabled_at: Option<Millis>,

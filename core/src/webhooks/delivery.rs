@@ -18,6 +18,7 @@ use crate::clock::{Clock, DAY, Millis};
 use crate::entropy;
 use crate::error::Error;
 use crate::fork::{Process, lock};
+use crate::health::Health;
 use crate::remote::post::{PostAnswer, post};
 use crate::remote::runtime::{self, limited};
 use crate::remote::web_client::WebTls;
@@ -55,6 +56,7 @@ pub(crate) struct DeliverySettings {
     pub(crate) clock: Clock,
     pub(crate) targets: Vec<Arc<WebhookTarget>>,
     pub(crate) counts: Arc<DeliveryCounts>,
+    pub(crate) health: Arc<Health>,
 }
 
 /// The attempts of an engine so far.
@@ -68,7 +70,7 @@ pub(crate) struct DeliveryCounts {
 pub(crate) fn registered_now(targets: &[Arc<WebhookTarget>], now: Millis) -> Arc<[EndpointRow]> {
     let row = |target: &Arc<WebhookTarget>| EndpointRow {
         id: target.id.clone(),
-        origin: target.address.to_string(),
+        url: target.shown_url(),
         actions: target.actions.clone(),
         created_at: now,
         kept_until: now.saturating_add(REGISTRATION),
@@ -222,7 +224,7 @@ impl DeliveryTask {
 
     /// Claims some deliveries of an endpoint, attempts them at the same time, and stores their ends.
     async fn deliver(self: Arc<Self>, target: &Arc<WebhookTarget>) -> BatchEnd {
-        let DeliverySettings { store, clock, counts, .. } = &*self.settings;
+        let DeliverySettings { store, clock, counts, health, .. } = &*self.settings;
         let mut end = BatchEnd { endpoint: target.id.clone(), delivered: 0, failed: 0 };
         let now = clock.now();
         let leased_until = now.saturating_add(LEASE);
@@ -254,11 +256,11 @@ impl DeliveryTask {
             let _ = store.settle_deliveries(batch).await;
         }
         if is_gone {
-            let address = &target.address;
-            tracing::warn!("{address} answered 410 Gone and gets no more webhooks; see keywright webhooks list");
             let reason = "the receiver answered 410 Gone".to_owned();
-            // Its next answer says the same.
-            let _ = store.change_webhook(&target.id, EndpointChange::Disable { at, reason }).await;
+            // Without an answer of the database its next answer says the same.
+            if store.change_webhook(&target.id, EndpointChange::Disable { at, reason }).await == Ok(true) {
+                health.report_gone_receiver(&target.address.to_string(), &target.id);
+            }
         }
         end
     }

@@ -14,6 +14,9 @@ use crate::remote::web_address::WebAddress;
 const FIELD: &str = "webhooks";
 const MAX_ENDPOINTS: usize = 16;
 const MAX_SECRETS: usize = 4;
+/// The longest part of a path that is shown.
+const LONGEST_WORD: usize = 16;
+const HIDDEN: &str = "…";
 
 /// An endpoint that receives events as webhooks, signed as [Standard Webhooks](https://www.standardwebhooks.com) says.
 ///
@@ -127,6 +130,23 @@ pub(crate) struct WebhookTarget {
     pub(crate) actions: String,
 }
 
+impl WebhookTarget {
+    /// The URL as it may be shown: what may be a secret in it is `…`.
+    pub(crate) fn shown_url(&self) -> String {
+        let (path, query) =
+            self.address.target().split_once('?').map_or((self.address.target(), ""), |(path, _)| (path, "?…"));
+        let shown = |part: &str| if is_word(part) { part } else { HIDDEN }.to_owned();
+        let parts: Vec<String> = path.split('/').map(shown).collect();
+        format!("{}{}{query}", self.address, parts.join("/"))
+    }
+}
+
+/// Whether a part of a path is a word or a version. Services write their secrets with digits, with capitals or at length.
+fn is_word(part: &str) -> bool {
+    let is_version = part.strip_prefix('v').is_some_and(|it| it.len() <= 2 && it.bytes().all(|it| it.is_ascii_digit()));
+    is_version || part.len() <= LONGEST_WORD && part.bytes().all(|it| it.is_ascii_lowercase() || b"-_.".contains(&it))
+}
+
 /// Checks the endpoints of a configuration.
 pub(crate) fn check_all(webhooks: &[Webhook]) -> Result<Vec<WebhookTarget>, Error> {
     if webhooks.len() > MAX_ENDPOINTS {
@@ -170,6 +190,22 @@ mod tests {
             assert!(refusal.starts_with(start) && !refusal.contains("hunter2"), "{refusal}");
         }
         assert!(refused(Webhook::new("https://a.example", SECRET).events(["key.revokd"])).contains("key.revoked?"));
+    }
+
+    #[test]
+    fn no_part_of_a_url_is_shown_that_may_be_a_secret() {
+        let shown = |url: &str| check_all(&[Webhook::new(url, SECRET)]).map(|all| all[0].shown_url());
+        for (url, text) in [
+            ("https://Hooks.example", "https://hooks.example/"),
+            ("https://hooks.example:8443/keys/v1/new.json", "https://hooks.example:8443/keys/v1/new.json"),
+            ("https://hooks.example/services/T01AB/B02CD/XyZ", "https://hooks.example/services/…/…/…"),
+            ("https://hooks.example/hunter2/?token=hunter2", "https://hooks.example/…/?…"),
+            ("https://hooks.example/qwertyuiopasdfghj", "https://hooks.example/…"),
+            ("https://hooks.example/v1234/%68/a@b", "https://hooks.example/…/…/…"),
+            ("http://[::1]:80/hooks?", "http://[::1]/hooks?…"),
+        ] {
+            assert_eq!(shown(url).unwrap(), text);
+        }
     }
 
     #[test]

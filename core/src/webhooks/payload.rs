@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::types::type_of;
 use crate::clock::time;
-use crate::error::Error;
+use crate::error::{Error, UnavailableCause};
 use crate::record::{KeyId, wire_time};
 use crate::store::{ClaimedDelivery, Store, Tenant};
 
@@ -25,11 +25,15 @@ struct MessageData<'a> {
     actor: Option<&'a str>,
     reason: Option<&'a str>,
     details: serde_json::Value,
-    /// The key or the org, as the management calls show it.
+    /// The key or the org, as the management calls show it. `None` if it is no longer there, or cannot be read.
     record: Option<serde_json::Value>,
 }
 
 /// The body for a delivery, with the record as it is at this time. `None` for an action of a later release.
+///
+/// # Errors
+/// `unavailable` if the database cannot be asked now. What is damaged stays so: the message then goes without the record, because
+/// its receiver must hear of the change.
 pub(crate) async fn body(store: &impl Store, delivery: &ClaimedDelivery, now: i64) -> Result<Option<String>, Error> {
     let Some(kind) = type_of(&delivery.action) else { return Ok(None) };
     let integer_ids = store.info().integer_ids;
@@ -39,10 +43,10 @@ pub(crate) async fn body(store: &impl Store, delivery: &ClaimedDelivery, now: i6
             Ok(number) if integer_ids => KeyId::Integer(number),
             _ => KeyId::Text(target.to_owned()),
         };
-        let view = store.get(&Tenant::Every, target, now).await?;
+        let view = readable(store.get(&Tenant::Every, target, now).await, kind, target)?;
         (id, view.map(|view| serde_json::to_value(view.into_record(integer_ids, now))))
     } else {
-        let org = store.org(target).await?;
+        let org = readable(store.org(target).await, kind, target)?;
         (KeyId::Text(target.to_owned()), org.map(|org| serde_json::to_value(org.into_record())))
     };
     let message = WebhookMessage {
@@ -58,4 +62,15 @@ pub(crate) async fn body(store: &impl Store, delivery: &ClaimedDelivery, now: i6
         },
     };
     Ok(serde_json::to_string(&message).ok())
+}
+
+/// A record that was read; `None` if it is damaged.
+fn readable<T>(found: Result<Option<T>, Error>, kind: &str, target: &str) -> Result<Option<T>, Error> {
+    match found {
+        Err(error) if error.unavailable_cause() == Some(UnavailableCause::Corrupt) => {
+            tracing::warn!("the webhook {kind} about {target} goes without its record: {error}");
+            Ok(None)
+        }
+        found => found,
+    }
 }

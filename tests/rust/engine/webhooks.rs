@@ -6,16 +6,17 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 
 use keywright::blocking::Keywright;
 use keywright::testing::{ManualClock, ShiftedClock, webhook_signature};
-use keywright::{Change, Config, Credit, KeyUpdate, NewKey, OrgUpdate, Quota, Rotation, Webhook};
+use keywright::{Change, Config, Credit, Event, EventKind, KeyUpdate, NewKey, OrgUpdate, Quota, Rotation, Webhook};
 use serde_json::{Value, json};
 
 use keywright_tests::interpreter::case;
 use keywright_tests::site::process::{self, Process, inside};
 use keywright_tests::site::receiver::{Answer, Received, Receiver};
-use keywright_tests::site::{PEPPER, Site, config, create, until};
+use keywright_tests::site::{PATIENCE, PEPPER, Site, config, create, until};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -250,6 +251,51 @@ fn a_receiver_that_dies_comes_back_to_all_messages() {
 }
 
 #[test]
+fn a_retry_does_not_wait_for_the_end_of_new_messages() {
+    let (site, clock) = (Site::new(), ShiftedClock::default());
+    let receiver = Receiver::new(|_, _| Answer::Status(500));
+    let open = || {
+        let webhook = Webhook::new(&receiver.url, SECRET).events(["key.created"]);
+        Keywright::open(site.config().clock(clock.clone()).webhook(webhook)).unwrap()
+    };
+    let kw = open();
+    create(&kw, "the first");
+    let first = receiver.wait_for(1)[0].id.clone();
+    kw.close();
+    let kw = site.open();
+    for number in 0..40 {
+        create(&kw, &format!("key {number}"));
+    }
+    kw.close();
+    clock.set(60_000);
+    let kw = open();
+    // The first batch of the second engine has 16 messages.
+    let messages = receiver.wait_for(17);
+    kw.close();
+    assert!(messages[1..17].iter().any(|it| it.id == first), "a retry is not in the first batch");
+    assert!(messages[1..17].iter().any(|it| it.id != first), "new messages wait for retries");
+}
+
+#[test]
+fn a_message_about_a_damaged_record_goes_without_it() {
+    let (site, receiver) = (Site::new(), accept());
+    open(&site, &receiver).close();
+    let kw = site.open();
+    let new = create(&kw, "CI");
+    kw.close();
+    assert_eq!(queued(&site), (2, 0));
+    site.sql().execute("UPDATE keys SET limits = '{'", []).unwrap();
+    let kw = open(&site, &receiver);
+    let messages = receiver.wait_for(2);
+    done(&site);
+    kw.close();
+    let created = messages.iter().find(|it| it.kind() == "key.created").unwrap();
+    let data = &created.body["data"];
+    assert_eq!((&data["id"], &data["org"], &data["record"]), (&json!(new.id), &json!("default"), &Value::Null));
+    assert!(is_signed(created, &[SECRET]));
+}
+
+#[test]
 fn a_slow_receiver_holds_up_no_other() {
     let (site, receiver, slow) = (Site::new(), accept(), Receiver::new(|_, _| Answer::Silence));
     let kw = Keywright::open(with(with(site.config(), &slow), &receiver)).unwrap();
@@ -265,7 +311,9 @@ fn a_receiver_that_is_gone_gets_no_more_until_it_is_enabled() {
     let site = Site::new();
     let receiver = Receiver::new(|_, number| Answer::Status(if number == 0 { 410 } else { 200 }));
     let webhook = Webhook::new(&receiver.url, SECRET).events(["key.created"]);
-    let kw = Keywright::open(site.config().webhook(webhook)).unwrap();
+    let (tell, told) = channel();
+    let listener = move |event: &Event| tell.send((event.kind, event.reason.clone())).unwrap();
+    let kw = Keywright::open(site.config().webhook(webhook).on_event(listener)).unwrap();
     create(&kw, "one");
     let disabled = "SELECT count(*) FROM webhook_endpoints WHERE disabled_at IS NOT NULL";
     until("the endpoint is disabled", || site.sql().query_row(disabled, [], |row| row.get::<_, i64>(0)).unwrap() == 1);
@@ -280,6 +328,11 @@ fn a_receiver_that_is_gone_gets_no_more_until_it_is_enabled() {
         keywright::cli::run(first.into_iter().chain(words.iter().map(|it| (*it).to_owned())).map(Into::into))
     };
     let id: String = site.sql().query_row("SELECT id FROM webhook_endpoints", [], |row| row.get(0)).unwrap();
+    let is_notice = |(kind, _): &(EventKind, Option<String>)| *kind == EventKind::WebhookDisabled;
+    let mut heard = std::iter::from_fn(|| told.recv_timeout(PATIENCE).ok());
+    let (_, reason) = heard.find(is_notice).unwrap();
+    let reason = reason.unwrap();
+    assert!(reason.contains(&id) && reason.contains("410 Gone") && !reason.contains("/hooks"), "{reason}");
     assert_eq!((run(&["list"]), run(&["enable", &id]), run(&["enable", "we_0"]), run(&["retry", &id])), (0, 0, 1, 0));
     let messages = receiver.wait_for(2);
     assert_eq!(messages[0].id, messages[1].id);
@@ -301,7 +354,7 @@ fn work(folder: &Path, name: &str) {
     std::fs::write(folder.join(format!("{}.made", std::process::id())), "").unwrap();
     if keys == "20" {
         // Until it is killed.
-        std::thread::sleep(keywright_tests::site::PATIENCE);
+        std::thread::sleep(PATIENCE);
     }
     until("all is delivered", || {
         let left = "SELECT count(*) FROM webhook_outbox WHERE dead_at IS NULL";

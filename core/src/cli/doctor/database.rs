@@ -46,10 +46,10 @@ async fn look_inside(kw: &Keywright, findings: &mut Vec<Finding>) -> Result<(), 
 
 /// The worst about a webhook endpoint.
 fn of_endpoint(endpoint: &EndpointState, now: Millis) -> Option<Finding> {
-    let EndpointState { id, origin, disabled_at, reason, pending, dead, .. } = endpoint;
+    let EndpointState { id, url, disabled_at, reason, pending, dead, .. } = endpoint;
     if disabled_at.is_some() {
         let reason = reason.as_deref().unwrap_or("somebody disabled it");
-        let finding = format!("the webhook endpoint {origin} gets no events: {reason}");
+        let finding = format!("the webhook endpoint {url} gets no events: {reason}");
         return Some(Finding::new(
             Severity::Problem,
             finding,
@@ -57,9 +57,8 @@ fn of_endpoint(endpoint: &EndpointState, now: Millis) -> Option<Finding> {
         ));
     }
     if endpoint.kept_until <= now {
-        let finding = format!(
-            "no program was configured with the webhook endpoint {origin} for 30 days, and {pending} events wait"
-        );
+        let finding =
+            format!("no program was configured with the webhook endpoint {url} for 30 days, and {pending} events wait");
         return Some(Finding::new(
             Severity::Warning,
             finding,
@@ -67,11 +66,11 @@ fn of_endpoint(endpoint: &EndpointState, now: Millis) -> Option<Finding> {
         ));
     }
     if *dead > 0 {
-        let finding = format!("{dead} webhooks to {origin} were given up after ten attempts");
+        let finding = format!("{dead} webhooks to {url} were given up after ten attempts");
         return Some(Finding::new(Severity::Problem, finding, format!("`keywright webhooks retry {id}`")));
     }
-    if origin.starts_with("http://") {
-        let finding = format!("the webhook endpoint {origin} is without TLS, and {pending} events wait for it");
+    if url.starts_with("http://") {
+        let finding = format!("the webhook endpoint {url} is without TLS, and {pending} events wait for it");
         return Some(Finding::new(Severity::Note, finding, "it must be a program on this machine"));
     }
     None

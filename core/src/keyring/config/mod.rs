@@ -30,6 +30,8 @@ use crate::store::StoreUrl;
 use crate::store::{AnyStore, CopiedRows, CopyReport, SchemaPlan};
 #[cfg(feature = "webhooks")]
 use crate::webhooks::Webhook;
+#[cfg(feature = "cli")]
+use crate::webhooks::check_all;
 use crate::worker::Workers;
 
 const MAX_KEYS_IN_MEMORY: i64 = 10_000_000;
@@ -278,7 +280,8 @@ impl Config {
     /// Writes one line to `log`, in place of `tracing`, when the database fails ([`EventKind::StoreFailed`], with the reason),
     /// when it works again ([`EventKind::StoreRecovered`]), when another one answers ([`EventKind::StoreReplaced`]), and when
     /// limits are not shared ([`EventKind::LimitsUnshared`]). Also when the keys of an identity provider cannot be fetched
-    /// ([`EventKind::ProviderFailed`]), and when they can be again ([`EventKind::ProviderRecovered`]).
+    /// ([`EventKind::ProviderFailed`]), when they can be again ([`EventKind::ProviderRecovered`]), and when a webhook endpoint gets
+    /// no more events ([`EventKind::WebhookDisabled`]).
     ///
     /// ```
     /// # fn main() -> Result<(), keywright::Error> { pollster::block_on(async {
@@ -375,6 +378,7 @@ impl Config {
                 }
                 EventKind::ProviderFailed => format!("The keys of session tokens cannot be fetched: {reason}"),
                 EventKind::ProviderRecovered => "The keys of session tokens can be fetched again".to_owned(),
+                EventKind::WebhookDisabled => format!("A webhook endpoint gets no more events: {reason}"),
                 _ => format!("The database {place} can be used again"),
             };
             match &log {
@@ -416,6 +420,12 @@ impl Config {
     pub fn webhook(mut self, webhook: Webhook) -> Self {
         self.webhooks.push(webhook);
         self
+    }
+
+    /// The ids of the webhook endpoints.
+    #[cfg(feature = "cli")]
+    pub(crate) fn webhook_ids(&self) -> Result<Vec<String>, Error> {
+        Ok(check_all(&self.webhooks)?.into_iter().map(|it| it.id).collect())
     }
 
     /// Registers the endpoints of webhooks, and leaves their deliveries to other processes.

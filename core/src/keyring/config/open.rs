@@ -83,7 +83,7 @@ impl CheckedConfig {
             }
             let (store, clock, counts) = (Arc::clone(&store), self.clock.clone(), Arc::clone(&delivery_counts));
             let delivers = self.delivers && !targets.is_empty();
-            let settings = Arc::new(DeliverySettings { store, clock, targets, counts });
+            let settings = Arc::new(DeliverySettings { store, clock, targets, counts, health: Arc::clone(&health) });
             delivers.then(|| Box::new(move || Deliveries::new(Arc::clone(&settings))) as DeliveriesFactory)
         };
         let hash_key = limits_key(&store.info().filter_key);

@@ -44,7 +44,7 @@ pub(crate) async fn contract(store: &AnyStore) -> Result<Vec<&'static str>, Stri
         quotas: sales_follow_the_rule, nothing_is_oversold_at_the_same_time, periods_that_are_long_over_are_forgotten,
             a_balance_is_credited_with_its_audit;
         webhooks: a_change_queues_for_each_endpoint_that_hears_of_it, a_delivery_has_one_claim_at_a_time,
-            failures_wait_die_and_come_back;
+            failures_wait_die_and_come_back, retries_and_new_messages_take_turns;
         // These look at the entries of all others.
         audit: entries_about_a_key_are_one_transaction, the_chain_has_no_gap, pruning_leaves_a_checkpoint;
     );

@@ -15,7 +15,7 @@ const LEASE: Millis = 60_000;
 fn endpoint(id: &str, actions: &str) -> EndpointRow {
     EndpointRow {
         id: id.to_owned(),
-        origin: "https://hooks.example".to_owned(),
+        url: "https://hooks.example/…".to_owned(),
         actions: actions.to_owned(),
         created_at: NOW,
         kept_until: NOW + 1_000,
@@ -146,4 +146,36 @@ pub(super) async fn failures_wait_die_and_come_back(store: &AnyStore) -> Check {
     hold((enabled.pending, enabled.disabled_at, enabled.reason) == (1, None, None), "an endpoint is not enabled")?;
     hold(!change(store, "we-6", EndpointChange::Enable).await?, "an unknown endpoint is changed")?;
     change(store, "we-5", EndpointChange::Remove).await.map(drop)
+}
+
+pub(super) async fn retries_and_new_messages_take_turns(store: &AnyStore) -> Check {
+    register(store, &[endpoint("we-6", "key.create")]).await?;
+    for number in 0..3 {
+        made(store, &format!("hooks-6{number}"), "hooks").await?;
+    }
+    let failed_once: Vec<u64> = claim(store, "we-6", NOW, 3).await?.iter().map(|it| it.seq).collect();
+    for (seq, due) in failed_once.iter().rev().zip([1, 2, 3]) {
+        settle(store, "we-6", NOW, *seq, failed(Some(NOW + due))).await?;
+    }
+    for number in 3..9 {
+        made(store, &format!("hooks-6{number}"), "hooks").await?;
+    }
+    let now = NOW + 10;
+    let seqs = |claimed: Vec<ClaimedDelivery>| {
+        let mut seqs: Vec<_> = claimed.iter().map(|it| (it.attempts, it.seq)).collect();
+        seqs.sort_unstable();
+        seqs
+    };
+    let first = seqs(claim(store, "we-6", now, 4).await?);
+    let is_again = |(attempts, _): &&(u64, u64)| *attempts == 1;
+    let mut again: Vec<u64> = first.iter().filter(is_again).map(|it| it.1).collect();
+    again.sort_unstable();
+    hold(failed_once.get(1..) == Some(again.as_slice()), "the retries that are due first have no share")?;
+    hold(first.windows(2).all(|two| two.first() < two.last()), "a delivery is claimed twice")?;
+    // A share that nobody needs is for the others.
+    let second = seqs(claim(store, "we-6", now, 4).await?);
+    hold(second.len() == 4 && second.iter().filter(is_again).count() == 1, "a share is left unused")?;
+    let third = seqs(claim(store, "we-6", now, 4).await?);
+    hold(third.len() == 1, "a delivery is left, or claimed twice")?;
+    change(store, "we-6", EndpointChange::Remove).await.map(drop)
 }

@@ -12,18 +12,12 @@ use crate::store::webhook::{
 };
 
 pub(super) fn register(endpoint: &EndpointRow) -> Query<'_> {
-    let EndpointRow { id, origin, actions, created_at, kept_until } = endpoint;
+    let EndpointRow { id, url, actions, created_at, kept_until } = endpoint;
     Query {
         sql: "INSERT INTO keywright.webhook_endpoints AS e (id, origin, actions, created_at, kept_until) VALUES ($1, $2, $3, $4, $5) \
             ON CONFLICT (id) DO UPDATE SET origin = excluded.origin, actions = excluded.actions, \
             kept_until = greatest(e.kept_until, excluded.kept_until)",
-        values: vec![
-            id.into(),
-            origin.into(),
-            actions.into(),
-            SqlValue::time(*created_at),
-            SqlValue::time(*kept_until),
-        ],
+        values: vec![id.into(), url.into(), actions.into(), SqlValue::time(*created_at), SqlValue::time(*kept_until)],
     }
 }
 
@@ -41,9 +35,22 @@ pub(super) fn read_due(rows: &[Row]) -> Result<Vec<String>, Error> {
 
 pub(super) fn claim(endpoint: &str, now: Millis, until: Millis, limit: usize) -> Query<'_> {
     Query {
-        sql: "UPDATE keywright.webhook_outbox AS o SET next_at = $3 FROM (\
-              SELECT d.seq FROM keywright.webhook_outbox d WHERE d.endpoint = $1 AND d.dead_at IS NULL AND d.next_at <= $2 \
-              ORDER BY d.next_at, d.seq LIMIT $4 FOR UPDATE SKIP LOCKED) AS found \
+        // The first ones of both kinds in turn, so that neither waits for the end of the other. Only these are read of the index.
+        sql: "WITH fresh AS MATERIALIZED (\
+              SELECT d.seq FROM keywright.webhook_outbox d \
+              WHERE d.endpoint = $1 AND d.dead_at IS NULL AND d.next_at = '1970-01-01 00:00Z' \
+              ORDER BY d.seq LIMIT $4 FOR UPDATE SKIP LOCKED), \
+            again AS MATERIALIZED (\
+              SELECT d.seq, d.next_at FROM keywright.webhook_outbox d \
+              WHERE d.endpoint = $1 AND d.dead_at IS NULL AND d.next_at > '1970-01-01 00:00Z' AND d.next_at <= $2 \
+              ORDER BY d.next_at, d.seq LIMIT $4 FOR UPDATE SKIP LOCKED), \
+            found AS (\
+              SELECT seq FROM (\
+                SELECT seq, 1 AS is_new, row_number() OVER (ORDER BY seq) AS place FROM fresh \
+                UNION ALL \
+                SELECT seq, 0, row_number() OVER (ORDER BY next_at, seq) FROM again) AS due \
+              ORDER BY place, is_new LIMIT $4) \
+            UPDATE keywright.webhook_outbox AS o SET next_at = $3 FROM found \
             WHERE o.endpoint = $1 AND o.seq = found.seq \
             RETURNING o.seq, o.message, o.at, o.org, o.actor, o.action, o.target, o.reason, o.details::text, o.attempts, o.body",
         values: vec![
@@ -108,7 +115,7 @@ pub(super) fn read_endpoint(row: &Row) -> Result<EndpointState, Error> {
     let mut columns = PgColumns::at(row, 0);
     Ok(EndpointState {
         id: columns.next()?,
-        origin: columns.next()?,
+        url: columns.next()?,
         actions: columns.next()?,
         kept_until: columns.time()?,
         disabled_at: columns.optional_time()?,

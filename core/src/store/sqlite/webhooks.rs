@@ -14,8 +14,8 @@ pub(super) fn register(on: &Connection, endpoints: &[EndpointRow]) -> Result<(),
         "INSERT INTO webhook_endpoints (id, origin, actions, created_at, kept_until) VALUES (?1, ?2, ?3, ?4, ?5) \
          ON CONFLICT (id) DO UPDATE SET origin = ?2, actions = ?3, kept_until = max(kept_until, ?5)",
     )?;
-    for EndpointRow { id, origin, actions, created_at, kept_until } in endpoints {
-        statement.execute(params![id, origin, actions, created_at, kept_until])?;
+    for EndpointRow { id, url, actions, created_at, kept_until } in endpoints {
+        statement.execute(params![id, url, actions, created_at, kept_until])?;
     }
     Ok(())
 }
@@ -41,10 +41,19 @@ pub(super) fn claim(
     until: Millis,
     limit: usize,
 ) -> Result<Vec<ClaimedDelivery>, Error> {
+    // The first ones of both kinds in turn, so that neither waits for the end of the other. Only these are read of the index.
     let mut statement = on.prepare_cached(
         "UPDATE webhook_outbox SET next_at = ?3 WHERE endpoint = ?1 AND seq IN (\
-           SELECT o.seq FROM webhook_outbox o WHERE o.endpoint = ?1 AND o.dead_at IS NULL AND o.next_at <= ?2 \
-           ORDER BY o.next_at, o.seq LIMIT ?4) \
+           SELECT seq FROM (\
+             SELECT seq, 1 AS is_new, row_number() OVER (ORDER BY seq) AS place FROM (\
+               SELECT o.seq FROM webhook_outbox o WHERE o.endpoint = ?1 AND o.dead_at IS NULL AND o.next_at = 0 \
+               ORDER BY o.seq LIMIT ?4) \
+             UNION ALL \
+             SELECT seq, 0, row_number() OVER (ORDER BY next_at, seq) FROM (\
+               SELECT o.seq, o.next_at FROM webhook_outbox o \
+               WHERE o.endpoint = ?1 AND o.dead_at IS NULL AND o.next_at > 0 AND o.next_at <= ?2 \
+               ORDER BY o.next_at, o.seq LIMIT ?4)) \
+           ORDER BY place, is_new LIMIT ?4) \
          RETURNING seq, message, at, org, actor, action, target, reason, details, attempts, body",
     )?;
     let rows = statement.query_map(params![endpoint, now, until, limit], read_claimed)?;
@@ -99,7 +108,7 @@ pub(super) fn endpoints(on: &Connection) -> Result<Vec<EndpointState>, Error> {
         let mut columns = Columns::at(row, 0);
         Ok(EndpointState {
             id: columns.next()?,
-            origin: columns.next()?,
+            url: columns.next()?,
             actions: columns.next()?,
             kept_until: columns.next()?,
             disabled_at: columns.next()?,

@@ -1,7 +1,7 @@
 -- The endpoints that receive events. The trigger below queues for each of them, so that no event depends on the settings of the
 -- program that makes a change. Secrets are not stored.
 CREATE TABLE webhook_endpoints (
-  -- Derived from the URL, of which the database keeps the origin alone.
+  -- Derived from the URL, of which the database keeps in `origin` what is no secret.
   id text COLLATE "C" PRIMARY KEY,
   origin text NOT NULL,
   -- The actions of audit entries that the endpoint hears of, separated by spaces.
