@@ -748,7 +748,7 @@ export interface ClientOptions {
    * not set does not go unnoticed.
    */
   apiKey?: string;
-  /** How long one attempt may take, like `"10s"`, the default. */
+  /** How long one attempt may take, to the end of its answer; `"10s"` by default. */
   timeout?: string | undefined;
   /** How often a request is sent again, 0 to 10; 2 by default. Pauses are random, and follow `Retry-After` up to 30 seconds. */
   retries?: number | undefined;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::columns::RenamedColumns;
 use super::mapping::Mapping;
 use super::product::Product;
 use crate::cli::exit::Stop;
@@ -35,6 +36,9 @@ pub(in crate::cli) struct ImportArguments {
     /// With --format: what was hashed
     #[arg(long, requires = "format", conflicts_with = "prefix", help_heading = "Format of the keys")]
     hashed: Option<HashedPart>,
+    /// A column of the file that has another name than usual: name=label; may be repeated
+    #[arg(long, value_name = "NAME=COLUMN", help_heading = "Keys")]
+    column: Vec<String>,
     /// The org of keys whose row names none
     #[arg(long, help_heading = "Keys")]
     org: Option<String>,
@@ -96,16 +100,29 @@ impl ImportArguments {
             _ => ImportFormat::named(self.from.name(), self.prefix.as_deref()),
         };
         if self.prefix.as_deref().is_some_and(|prefix| prefix.ends_with('_')) && self.from.separates_prefix() {
-            return Err(Stop::Usage("--prefix ends with _, which stands behind it in any case; leave it out".into()));
+            let reason = "ends with _, which stands behind it in any case";
+            return Err(Error::validation_failed("prefix", reason, "leave the _ out").into());
         }
-        let as_option = |error: Error| if error.field() == Some("start") { error.at_field("prefix") } else { error };
-        Ok(format.map_err(as_option)?)
+        Ok(format.map_err(|error| self.about_prefix(error))?)
+    }
+
+    /// An error about the format of a product is one about the option that it takes.
+    fn about_prefix(&self, error: Error) -> Error {
+        if self.format.is_some() {
+            return error;
+        }
+        let error = error.at_field("prefix");
+        if !self.from.takes_prefix() {
+            return error;
+        }
+        error.with_fix("give the fixed start of every key, like --prefix acme for keys like acme_…")
     }
 
     pub(super) fn mapping(&self) -> Result<Mapping, Stop> {
         let mut mapping = Mapping {
             org: self.org.clone(),
             org_column: self.org_column.clone(),
+            columns: RenamedColumns::read(&self.column, self.from.name(), &self.from.columns())?,
             environment: self.environment.clone(),
             scopes: self.scopes.as_deref().map(IntoScopes::into_scopes).transpose()?,
             level: self.level.clone(),

@@ -18,6 +18,7 @@ pub(super) struct Sent {
     pub(super) position: usize,
     /// Whether a row before it has the same key.
     pub(super) is_repeated: bool,
+    pub(super) lacks_scopes: bool,
 }
 
 impl Batch {
@@ -26,7 +27,8 @@ impl Batch {
     }
 
     pub(super) fn add(&mut self, line: u64, key: HashedKey, is_repeated: bool) {
-        self.sent.push(Sent { position: self.reports.len(), is_repeated });
+        let lacks_scopes = key.settings.scopes.as_ref().is_none_or(Vec::is_empty);
+        self.sent.push(Sent { position: self.reports.len(), is_repeated, lacks_scopes });
         self.keys.push(key);
         self.reports.push(RowReport::imported(line));
     }

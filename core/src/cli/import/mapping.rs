@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::columns::RenamedColumns;
 use crate::error::Error;
 use crate::scope::{self, IntoScopes};
 
@@ -12,6 +13,7 @@ pub(super) struct Mapping {
     pub(super) org: Option<String>,
     /// The column that names the org of each row.
     pub(super) org_column: Option<String>,
+    pub(super) columns: RenamedColumns,
     pub(super) environment: Option<String>,
     /// The scopes of a row that says nothing of scopes.
     pub(super) scopes: Option<Vec<String>>,

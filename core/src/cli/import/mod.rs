@@ -6,6 +6,7 @@
 
 mod arguments;
 mod batch;
+mod columns;
 mod draft;
 mod input;
 mod mapping;
@@ -20,9 +21,9 @@ pub(super) use self::arguments::ImportArguments;
 use self::batch::Batch;
 use self::input::ImportFile;
 use self::mapping::Mapping;
-use self::product::{Product, shown};
+use self::product::Product;
 use self::report::{RowReport, RowResult, Totals};
-use self::rows::{Row, is_name};
+use self::rows::{Row, is_name, shown};
 use self::seen::{Place, SeenRows};
 use super::CommandContext;
 use super::exit::{FAILED, Stop};
@@ -73,15 +74,23 @@ pub(super) fn run(arguments: ImportArguments, context: &mut CommandContext) -> R
 
 /// Refuses a table without a column that every row needs.
 fn refuse_columns(product: Product, mapping: &Mapping, input: &ImportFile) -> Result<(), Stop> {
+    let checked =
+        mapping.columns.check(input.rows()?, |row| product.flatten(row)).map_err(|error| input.unreadable(&error))?;
+    checked?;
     let rows = input.rows()?;
     let Some(names) = rows.names() else { return Ok(()) };
-    let needed = product.needed().iter().copied().chain(mapping.org_column.as_deref());
-    let mut missing = needed.filter(|needed| !names.iter().any(|name| is_name(name, needed)));
+    let is_there = |needed: &str| names.iter().any(|name| is_name(name, needed));
+    let is_read = |needed: &str| {
+        let is_own = |name: &str| is_name(name, needed) && !mapping.columns.takes(name);
+        mapping.columns.in_file(needed).is_some() || names.iter().any(|name| is_own(name))
+    };
+    let needed = product.needed().iter().copied().filter(|needed| !is_read(needed));
+    let mut missing = needed.chain(mapping.org_column.as_deref().filter(|column| !is_there(column)));
     // The names that stand there may be the first row of a table without names, so they are not shown.
     missing.next().map_or(Ok(()), |missing| {
         Err(Stop::Usage(format!(
-            "the first line of the file names no column {missing}; export the table of {} with the names of its columns, or say with \
-             --from where it is from",
+            "the first line of the file names no column {missing}; export the table of {} with the names of its columns, say with \
+             --column {missing}=NAME which one it is, or with --from where the table is from",
             product.name()
         )))
     })
@@ -156,11 +165,12 @@ impl Import<'_> {
             let key = HashedKey::read(fields).map_err(|error| self.named(error))?;
             Ok((key, place))
         });
+        let read = read.map_err(|error| self.in_file(error));
         let (key, place) = match read {
             Ok(read) => read,
             Err(error) => return batch.refuse(line, error),
         };
-        for name in row.left().map(|name| shown(name)) {
+        for name in row.left().chain(row.replaced()).map(|name| shown(name)) {
             if self.left_out.len() < MOST_LEFT_OUT && !self.left_out.contains(name) {
                 self.left_out.insert(name.to_owned());
             }
@@ -170,10 +180,9 @@ impl Import<'_> {
             Place::Same => batch.add(line, key, true),
             Place::Taken { field, by_line } => {
                 let field = self.product.column(field);
-                batch.refuse(
-                    line,
-                    Error::conflict(field, format!("is that of line {by_line} too"), "keep one of the two rows"),
-                );
+                let error =
+                    Error::conflict(field, format!("is that of line {by_line} too"), "keep one of the two rows");
+                batch.refuse(line, self.in_file(error));
             }
         }
     }
@@ -182,6 +191,12 @@ impl Import<'_> {
     fn named(&self, error: Error) -> Error {
         let column = error.field().map(|field| self.product.column(field).to_owned());
         column.map_or_else(|| error.clone(), |column| error.clone().at_field(&column))
+    }
+
+    /// Names the column of the file, if that has another name than the product's.
+    fn in_file(&self, error: Error) -> Error {
+        let name = error.field().and_then(|field| self.mapping.columns.in_file(field)).map(str::to_owned);
+        name.map_or_else(|| error.clone(), |name| error.clone().at_field(&name))
     }
 
     /// Checks or writes a batch, and returns a report on each of its rows.
@@ -204,12 +219,16 @@ impl Import<'_> {
             let Some(row) = reports.get_mut(sent.position) else { continue };
             row.result = match answer.outcome {
                 ImportOutcome::Imported if sent.is_repeated => RowResult::Existing,
-                ImportOutcome::Imported => RowResult::Imported,
+                ImportOutcome::Imported => {
+                    row.lacks_scopes = sent.lacks_scopes;
+                    RowResult::Imported
+                }
                 ImportOutcome::Existing => RowResult::Existing,
                 ImportOutcome::Refused => RowResult::Refused,
             };
             row.id = answer.id;
-            row.error = answer.error.or_else(|| not_applied(&answer.not_applied)).map(|error| self.named(error));
+            row.error =
+                answer.error.or_else(|| not_applied(&answer.not_applied)).map(|error| self.in_file(self.named(error)));
         }
         Ok(reports)
     }
@@ -222,7 +241,7 @@ impl Import<'_> {
             Some((reports.get(sent.position)?.line, self.product.column(field)))
         });
         if let Some((line, field)) = place {
-            let error = error.clone().at_field(field);
+            let error = self.in_file(error.clone().at_field(field));
             let done = before.imported + before.existing;
             return Stop::Failed(format!(
                 "line {line}: {error}; another program has changed keys since the check: {done} rows are imported, and the same command goes on"

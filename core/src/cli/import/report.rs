@@ -28,15 +28,17 @@ pub(super) struct RowReport {
     pub(super) id: Option<KeyId>,
     /// Why it was refused, or what of it was not applied to the key that is there.
     pub(super) error: Option<Error>,
+    /// Whether the key is new and has no scopes.
+    pub(super) lacks_scopes: bool,
 }
 
 impl RowReport {
     pub(super) fn imported(line: u64) -> Self {
-        Self { line, result: RowResult::Imported, id: None, error: None }
+        Self { line, result: RowResult::Imported, id: None, error: None, lacks_scopes: false }
     }
 
     pub(super) fn refused(line: u64, error: Error) -> Self {
-        Self { line, result: RowResult::Refused, id: None, error: Some(error) }
+        Self { line, result: RowResult::Refused, id: None, error: Some(error), lacks_scopes: false }
     }
 }
 
@@ -59,6 +61,8 @@ pub(super) struct Totals {
     /// Of those that were there already, how many have ended in the file and not in the database.
     pub(super) not_applied: u64,
     pub(super) refused: u64,
+    /// Of those that were imported, how many have no scopes.
+    pub(super) without_scopes: u64,
     /// Whether nothing tells where the rows after a broken one begin.
     pub(super) is_cut: bool,
 }
@@ -68,7 +72,10 @@ impl Totals {
         for report in reports {
             self.rows += 1;
             match report.result {
-                RowResult::Imported => self.imported += 1,
+                RowResult::Imported => {
+                    self.imported += 1;
+                    self.without_scopes += u64::from(report.lacks_scopes);
+                }
                 RowResult::Existing => {
                     self.existing += 1;
                     self.not_applied += u64::from(report.error.is_some());
@@ -109,11 +116,11 @@ pub(super) fn finish(
     left_out: &BTreeSet<String>,
     dry_run: bool,
 ) -> Result<(), Stop> {
-    let Totals { rows, imported, existing, not_applied, refused, is_cut } = totals;
+    let Totals { rows, imported, existing, not_applied, refused, without_scopes, is_cut } = totals;
     if !context.printer.is_text() {
         let summary = json!({
             "rows": rows, "imported": imported, "existing": existing, "not_applied": not_applied, "refused": refused,
-            "left_out": left_out, "dry_run": dry_run,
+            "without_scopes": without_scopes, "left_out": left_out, "dry_run": dry_run,
         });
         return context.printer.record(&summary, "imported");
     }
@@ -123,6 +130,12 @@ pub(super) fn finish(
     if *not_applied > 0 {
         context.say(&format!(
             "{not_applied} of those that are there already have ended in the file, or end sooner there, and stay as they are here: see their lines."
+        ));
+    }
+    if *without_scopes > 0 {
+        context.say(&format!(
+            "{without_scopes} of the imported keys have no scopes, and are denied where a scope is required: --scopes gives some to rows \
+             that name none, and `keywright keys update ID --scopes …` to one key."
         ));
     }
     if !left_out.is_empty() {

@@ -2,6 +2,7 @@
 
 mod change;
 mod settings;
+mod wanted;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -115,7 +116,8 @@ impl KeysCommand {
         if matches!(self, Self::Create(_)) {
             return context.with_new_engine(async |kw, context| self.run_on(kw, context).await);
         }
-        context.with_engine(async |kw, context| self.run_on(kw, context).await)
+        self.refuse_malformed()?;
+        context.with_engine(async |kw, context| self.run_on(kw, context).await).map_err(wanted::explained)
     }
 
     async fn run_on(self, kw: &Keywright, context: &mut CommandContext) -> Result<(), Stop> {

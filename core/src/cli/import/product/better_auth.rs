@@ -15,6 +15,23 @@ pub(super) const COLUMNS: [(&str, &str); 7] = [
     ("last_used_at", "lastRequest"),
 ];
 
+pub(super) const READ: [&str; 14] = [
+    "key",
+    "id",
+    "name",
+    "start",
+    "permissions",
+    "metadata",
+    "referenceId",
+    "userId",
+    "ipAllowlist",
+    "enabled",
+    "createdAt",
+    "updatedAt",
+    "expiresAt",
+    "lastRequest",
+];
+
 pub(super) fn read(row: &mut Row, draft: &mut KeyDraft, mapping: &Mapping) -> Result<(), Error> {
     draft.text("verifier", Some(sha256("key", row)?));
     let (id, start) = (row.text("id")?, row.text("start")?);

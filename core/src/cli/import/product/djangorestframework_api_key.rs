@@ -6,9 +6,9 @@ use crate::error::Error;
 pub(super) const COLUMNS: [(&str, &str); 4] =
     [("lookup", "prefix"), ("verifier", "hashed_key"), ("created_at", "created"), ("expires_at", "expiry_date")];
 
+pub(super) const READ: [&str; 6] = ["prefix", "hashed_key", "name", "created", "revoked", "expiry_date"];
+
 pub(super) fn read(row: &mut Row, draft: &mut KeyDraft, mapping: &Mapping) -> Result<(), Error> {
-    // `dumpdata` writes the columns beside the name of the model.
-    row.flatten("fields");
     draft.text("lookup", Some(row.needed("prefix")?));
     draft.text("verifier", Some(row.needed("hashed_key")?));
     draft.text("name", Some(row.needed("name")?));

@@ -8,10 +8,9 @@ mod unkey;
 
 use clap::ValueEnum;
 
-pub(super) use self::own_table::shown;
 use super::draft::KeyDraft;
 use super::mapping::Mapping;
-use super::rows::Row;
+use super::rows::{Row, shown};
 use super::seen::KeyIdentity;
 use crate::error::Error;
 use crate::input::Fields;
@@ -54,6 +53,32 @@ impl Product {
         matches!(self, Self::PrefixedApiKey | Self::Bcrypt)
     }
 
+    /// Whether its texts have a fixed start that the caller knows.
+    pub(super) fn takes_prefix(self) -> bool {
+        self.separates_prefix() || matches!(self, Self::BetterAuth | Self::Unkey)
+    }
+
+    /// The columns that are read.
+    pub(super) fn columns(self) -> Vec<&'static str> {
+        match self {
+            Self::DjangorestframeworkApiKey => djangorestframework_api_key::READ.into(),
+            Self::BetterAuth => better_auth::READ.into(),
+            Self::Sanctum => sanctum::READ.into(),
+            Self::Unkey => unkey::READ.into(),
+            Self::PrefixedApiKey => own_table::PREFIXED_API_KEY.columns(),
+            Self::Bcrypt => own_table::BCRYPT.columns(),
+            Self::Generic => own_table::GENERIC.columns(),
+        }
+    }
+
+    /// Moves nested columns to the others.
+    pub(super) fn flatten(self, row: &mut Row) {
+        if self == Self::DjangorestframeworkApiKey {
+            // `dumpdata` writes the columns beside the name of the model.
+            row.flatten("fields");
+        }
+    }
+
     /// The columns that a table must have.
     pub(super) fn needed(self) -> &'static [&'static str] {
         match self {
@@ -70,8 +95,10 @@ impl Product {
     /// Reads one row.
     pub(super) fn read(self, row: &mut Row, mapping: &Mapping) -> Result<(Fields, KeyIdentity), Error> {
         let mut draft = KeyDraft::default();
+        self.flatten(row);
         // The column may also tell something else about the key, so it stays in the row.
         draft.text("org", mapping.org_column.as_deref().map(|column| row.clone_text(column)).transpose()?);
+        mapping.columns.rename(row);
         match self {
             Self::DjangorestframeworkApiKey => djangorestframework_api_key::read(row, &mut draft, mapping)?,
             Self::BetterAuth => better_auth::read(row, &mut draft, mapping)?,

@@ -1,7 +1,7 @@
 //! Tables whose columns no product fixes: the hashes of a library in a table of your own. All columns but two have the names of
 //! `keys.import_hashed`.
 
-use super::{KeyDraft, Mapping, Product, Row, unnamed};
+use super::{KeyDraft, Mapping, Product, Row, shown, unnamed};
 use crate::error::Error;
 use crate::input::{Value, meant};
 use crate::keyring::HashedKey;
@@ -25,6 +25,14 @@ pub(super) const GENERIC: OwnTable =
 impl OwnTable {
     pub(super) const fn renamed(&self) -> [(&'static str, &'static str); 2] {
         [("lookup", self.lookup), ("verifier", self.verifier)]
+    }
+
+    /// The arguments of the call, two of them under the names of the table.
+    pub(super) fn columns(&self) -> Vec<&'static str> {
+        let name = |field: &'static str| {
+            self.renamed().into_iter().find(|(it, _)| *it == field).map_or(field, |(_, column)| column)
+        };
+        HashedKey::NAMES.iter().map(|field| name(field)).collect()
     }
 
     pub(super) fn read(&self, row: &mut Row, draft: &mut KeyDraft, mapping: &Mapping) -> Result<(), Error> {
@@ -75,11 +83,4 @@ pub(super) fn refuse_states(row: &Row) -> Result<(), Error> {
     let Some(state) = row.left().find(|name| is_state(name)) else { return Ok(()) };
     let fix = "export the time in revoked_at, disabled_at or expires_at in place of it, or leave out the keys that do not work";
     Err(Error::invalid_request(shown(state), "may say that the key does not work, and is not understood", fix))
-}
-
-/// The name of a column. A file without names has values in their place, which are not shown.
-pub(in crate::cli::import) fn shown(name: &str) -> &str {
-    let is_name =
-        name.len() <= 32 && name.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'));
-    if is_name { name } else { "(column)" }
 }

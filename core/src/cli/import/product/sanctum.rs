@@ -6,6 +6,9 @@ use crate::error::Error;
 
 pub(super) const COLUMNS: [(&str, &str); 3] = [("lookup", "id"), ("verifier", "token"), ("scopes", "abilities")];
 
+pub(super) const READ: [&str; 9] =
+    ["id", "token", "name", "abilities", "tokenable_id", "tokenable_type", "created_at", "expires_at", "last_used_at"];
+
 pub(super) fn read(row: &mut Row, draft: &mut KeyDraft, mapping: &Mapping) -> Result<(), Error> {
     let id = row.needed("id")?;
     draft.text("lookup", Some(id.clone()));

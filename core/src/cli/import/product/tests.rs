@@ -238,6 +238,18 @@ fn a_file_for_keywright_has_no_other_columns() {
 }
 
 #[test]
+fn the_columns_of_a_product_have_those_that_it_needs_and_names() {
+    for product in Product::value_variants() {
+        let columns = product.columns();
+        let named = crate::keyring::HashedKey::NAMES.iter().map(|field| product.column(field));
+        let named = named.filter(|column| !crate::keyring::HashedKey::NAMES.contains(column));
+        for column in product.needed().iter().copied().chain(named) {
+            assert!(columns.contains(&column), "{product:?}: {column}");
+        }
+    }
+}
+
+#[test]
 fn a_row_without_its_hash_is_an_error_that_names_the_column() {
     for (product, column) in [
         (Product::DjangorestframeworkApiKey, "hashed_key"),

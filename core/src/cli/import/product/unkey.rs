@@ -7,6 +7,27 @@ use crate::error::Error;
 pub(super) const COLUMNS: [(&str, &str); 4] =
     [("verifier", "hash"), ("scopes", "permissions"), ("expires_at", "expires"), ("revoked_at", "deleted_at")];
 
+pub(super) const READ: [&str; 18] = [
+    "hash",
+    "id",
+    "name",
+    "start",
+    "permissions",
+    "roles",
+    "meta",
+    "externalId",
+    "owner_id",
+    "identity_id",
+    "environment",
+    "enabled",
+    "created_at_m",
+    "created_at",
+    "updated_at_m",
+    "expires",
+    "deleted_at_m",
+    "deleted_at",
+];
+
 pub(super) fn read(row: &mut Row, draft: &mut KeyDraft, mapping: &Mapping) -> Result<(), Error> {
     // A row for a migration may say `{"hash": {"value": "…", "variant": "sha256_base64"}}`.
     if row.flatten("hash") {

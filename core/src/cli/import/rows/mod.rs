@@ -42,11 +42,36 @@ pub(super) struct BrokenRow {
 pub(super) struct Row {
     pub(super) line: u64,
     columns: Vec<(Rc<str>, Value)>,
+    /// Columns with a value whose name another column has taken.
+    replaced: Vec<Rc<str>>,
 }
 
 impl Row {
     pub(super) fn new(line: u64, columns: Vec<(Rc<str>, Value)>) -> Self {
-        Self { line, columns }
+        Self { line, columns, replaced: Vec::new() }
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|(name, _)| &**name)
+    }
+
+    /// Gives each column the names that `names` has for it. A column without one keeps its own, unless that is taken.
+    pub(super) fn rename<'a>(&mut self, names: impl Fn(&str) -> Vec<&'a str>, is_taken: impl Fn(&str) -> bool) {
+        for (name, value) in std::mem::take(&mut self.columns) {
+            let renamed = names(&name);
+            if renamed.is_empty() && is_taken(&name) {
+                self.replaced.extend((!is_empty(&value)).then_some(name));
+            } else if renamed.is_empty() {
+                self.columns.push((name, value));
+            } else {
+                self.columns.extend(renamed.into_iter().map(|name| (Rc::from(name), value.clone())));
+            }
+        }
+    }
+
+    /// The columns with a value whose name another column has taken.
+    pub(super) fn replaced(&self) -> impl Iterator<Item = &Rc<str>> {
+        self.replaced.iter()
     }
 
     /// Whether the row has a column, be it empty.
@@ -110,6 +135,13 @@ pub(super) fn is_name(left: &str, right: &str) -> bool {
     folded(left).eq(folded(right))
 }
 
+/// The name of a column. A file without names has values in their place, which are not shown.
+pub(super) fn shown(name: &str) -> &str {
+    let is_name =
+        name.len() <= 32 && name.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'));
+    if is_name { name } else { "(column)" }
+}
+
 fn folded(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
 }
@@ -133,6 +165,23 @@ mod tests {
         assert_eq!(row.take("created_at"), None);
         assert!(row.has("extra") && row.take("extra").is_none());
         assert_eq!(row.left().map(|it| &**it).collect::<Vec<_>>(), ["id"]);
+    }
+
+    #[test]
+    fn columns_get_other_names_all_at_once() {
+        let text = |it: &str| Value::Text(it.into());
+        let columns = [("a", text("1")), ("b", text("2")), ("c", text("3")), ("d", Value::Null), ("e", text("5"))];
+        let mut row = Row::new(2, columns.map(|(name, value)| (Rc::from(name), value)).into());
+        let names = |name: &str| match name {
+            "a" => vec!["b", "d"],
+            "b" => vec!["a"],
+            "e" => vec!["c"],
+            _ => Vec::new(),
+        };
+        row.rename(names, |name| ["a", "b", "c", "d"].contains(&name));
+        assert_eq!(["a", "b", "c", "d"].map(|name| row.take(name)), ["2", "1", "5", "1"].map(|it| Some(text(it))));
+        assert_eq!(row.replaced().map(|it| &**it).collect::<Vec<_>>(), ["c"]);
+        assert_eq!(row.names().count(), 0);
     }
 
     #[test]
