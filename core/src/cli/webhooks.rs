@@ -90,7 +90,7 @@ impl WebhooksCommand {
                 context.printer.rows(&shown, &COLUMNS, "id", true)
             }
             Self::Enable { id } => change(kw, context, &id, EndpointChange::Enable).await,
-            Self::Retry { id } => change(kw, context, &id, EndpointChange::Retry).await,
+            Self::Retry { id } => change(kw, context, &id, EndpointChange::Retry { at: kw.now() }).await,
             Self::Remove { id } => {
                 confirm(context, &format!("forget the webhook endpoint {id} and what is queued for it"))?;
                 change(kw, context, &id, EndpointChange::Remove).await?;

@@ -89,6 +89,6 @@ pub(crate) enum EndpointChange {
     Enable,
     /// Forgets the endpoint and its deliveries.
     Remove,
-    /// Makes dead deliveries pending again.
-    Retry,
+    /// Makes dead deliveries pending again, due at this time.
+    Retry { at: Millis },
 }

@@ -129,7 +129,7 @@ pub(super) async fn failures_wait_die_and_come_back(store: &AnyStore) -> Check {
     )?;
     hold(claim(store, "we-5", now + 10 * LEASE, 1).await?.is_empty(), "a dead delivery is claimed")?;
     store.forget_deliveries(now).await.map_err(message)?;
-    hold(change(store, "we-5", EndpointChange::Retry).await?, "an endpoint is not there")?;
+    hold(change(store, "we-5", EndpointChange::Retry { at: now }).await?, "an endpoint is not there")?;
     seq = claim(store, "we-5", now, 1).await?.first().map(|it| it.seq).unwrap_or_default();
     settle(store, "we-5", now, seq, failed(None)).await?;
     store.forget_deliveries(now + 1).await.map_err(message)?;
@@ -177,5 +177,13 @@ pub(super) async fn retries_and_new_messages_take_turns(store: &AnyStore) -> Che
     hold(second.len() == 4 && second.iter().filter(is_again).count() == 1, "a share is left unused")?;
     let third = seqs(claim(store, "we-6", now, 4).await?);
     hold(third.len() == 1, "a delivery is left, or claimed twice")?;
+    // Neither do new messages wait for all that an operator lets attempt again.
+    for (_, seq) in &second {
+        settle(store, "we-6", now, *seq, failed(None)).await?;
+    }
+    hold(change(store, "we-6", EndpointChange::Retry { at: now }).await?, "an endpoint is not there")?;
+    made(store, "hooks-69", "hooks").await?;
+    let fourth = claim(store, "we-6", now, 2).await?;
+    hold(fourth.iter().filter(|it| it.body.is_none()).count() == 1, "a new delivery waits for old ones")?;
     change(store, "we-6", EndpointChange::Remove).await.map(drop)
 }

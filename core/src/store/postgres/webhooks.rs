@@ -38,8 +38,8 @@ pub(super) fn claim(endpoint: &str, now: Millis, until: Millis, limit: usize) ->
         // The first ones of both kinds in turn, so that neither waits for the end of the other. Only these are read of the index.
         sql: "WITH fresh AS MATERIALIZED (\
               SELECT d.seq FROM keywright.webhook_outbox d \
-              WHERE d.endpoint = $1 AND d.dead_at IS NULL AND d.next_at = '1970-01-01 00:00Z' \
-              ORDER BY d.seq LIMIT $4 FOR UPDATE SKIP LOCKED), \
+              WHERE d.endpoint = $1 AND d.dead_at IS NULL AND d.next_at <= '1970-01-01 00:00Z' \
+              ORDER BY d.next_at, d.seq LIMIT $4 FOR UPDATE SKIP LOCKED), \
             again AS MATERIALIZED (\
               SELECT d.seq, d.next_at FROM keywright.webhook_outbox d \
               WHERE d.endpoint = $1 AND d.dead_at IS NULL AND d.next_at > '1970-01-01 00:00Z' AND d.next_at <= $2 \
@@ -150,10 +150,11 @@ pub(super) fn change<'a>(id: &'a str, change: &'a EndpointChange) -> Vec<Query<'
             of_endpoint("DELETE FROM keywright.webhook_endpoints WHERE id = $1"),
             of_endpoint("DELETE FROM keywright.webhook_outbox WHERE endpoint = $1"),
         ],
-        EndpointChange::Retry => vec![of_endpoint(
-            "UPDATE keywright.webhook_outbox SET dead_at = NULL, attempts = 0, next_at = '1970-01-01 00:00Z' \
-             WHERE endpoint = $1 AND dead_at IS NOT NULL",
-        )],
+        EndpointChange::Retry { at } => vec![Query {
+            sql: "UPDATE keywright.webhook_outbox SET dead_at = NULL, attempts = 0, next_at = $2 \
+                WHERE endpoint = $1 AND dead_at IS NOT NULL",
+            values: vec![id.into(), SqlValue::time(*at)],
+        }],
     };
     std::iter::once(exists).chain(rest).collect()
 }

@@ -34,6 +34,21 @@ pub(super) fn due(on: &Connection, endpoints: &[String], now: Millis) -> Result<
     Ok(due)
 }
 
+/// The first ones of both kinds in turn, so that neither waits for the end of the other. `<=` and the order by the time keep SQLite on
+/// the index of what is due: by the primary key it would read all that waits before the first new one.
+const CLAIM: &str = "UPDATE webhook_outbox SET next_at = ?3 WHERE endpoint = ?1 AND seq IN (\
+       SELECT seq FROM (\
+         SELECT seq, 1 AS is_new, row_number() OVER (ORDER BY seq) AS place FROM (\
+           SELECT o.seq FROM webhook_outbox o WHERE o.endpoint = ?1 AND o.dead_at IS NULL AND o.next_at <= 0 \
+           ORDER BY o.next_at, o.seq LIMIT ?4) \
+         UNION ALL \
+         SELECT seq, 0, row_number() OVER (ORDER BY next_at, seq) FROM (\
+           SELECT o.seq, o.next_at FROM webhook_outbox o \
+           WHERE o.endpoint = ?1 AND o.dead_at IS NULL AND o.next_at > 0 AND o.next_at <= ?2 \
+           ORDER BY o.next_at, o.seq LIMIT ?4)) \
+       ORDER BY place, is_new LIMIT ?4) \
+     RETURNING seq, message, at, org, actor, action, target, reason, details, attempts, body";
+
 pub(super) fn claim(
     on: &Connection,
     endpoint: &str,
@@ -41,21 +56,7 @@ pub(super) fn claim(
     until: Millis,
     limit: usize,
 ) -> Result<Vec<ClaimedDelivery>, Error> {
-    // The first ones of both kinds in turn, so that neither waits for the end of the other. Only these are read of the index.
-    let mut statement = on.prepare_cached(
-        "UPDATE webhook_outbox SET next_at = ?3 WHERE endpoint = ?1 AND seq IN (\
-           SELECT seq FROM (\
-             SELECT seq, 1 AS is_new, row_number() OVER (ORDER BY seq) AS place FROM (\
-               SELECT o.seq FROM webhook_outbox o WHERE o.endpoint = ?1 AND o.dead_at IS NULL AND o.next_at = 0 \
-               ORDER BY o.seq LIMIT ?4) \
-             UNION ALL \
-             SELECT seq, 0, row_number() OVER (ORDER BY next_at, seq) FROM (\
-               SELECT o.seq, o.next_at FROM webhook_outbox o \
-               WHERE o.endpoint = ?1 AND o.dead_at IS NULL AND o.next_at > 0 AND o.next_at <= ?2 \
-               ORDER BY o.next_at, o.seq LIMIT ?4)) \
-           ORDER BY place, is_new LIMIT ?4) \
-         RETURNING seq, message, at, org, actor, action, target, reason, details, attempts, body",
-    )?;
+    let mut statement = on.prepare_cached(CLAIM)?;
     let rows = statement.query_map(params![endpoint, now, until, limit], read_claimed)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -144,10 +145,10 @@ pub(super) fn change(on: &Connection, id: &str, change: &EndpointChange) -> Resu
             run("DELETE FROM webhook_endpoints WHERE id = ?1", &[&id])?;
             run("DELETE FROM webhook_outbox WHERE endpoint = ?1", &[&id])?;
         }
-        EndpointChange::Retry => {
+        EndpointChange::Retry { at } => {
             run(
-                "UPDATE webhook_outbox SET dead_at = NULL, attempts = 0, next_at = 0 WHERE endpoint = ?1 AND dead_at IS NOT NULL",
-                &[&id],
+                "UPDATE webhook_outbox SET dead_at = NULL, attempts = 0, next_at = ?2 WHERE endpoint = ?1 AND dead_at IS NOT NULL",
+                &[&id, at],
             )?;
         }
     }
@@ -160,4 +161,34 @@ pub(super) fn forget(on: &Connection, before: Millis) -> Result<(), Error> {
     on.prepare_cached("DELETE FROM webhook_outbox WHERE dead_at < ?1 OR at < ?2")?
         .execute([before, before.saturating_sub(30 * DAY)])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_claim_reads_only_what_it_takes() {
+        let steps = |queued: i64| {
+            let on = Connection::open_in_memory().unwrap();
+            on.execute_batch("CREATE TABLE audit (seq, hash, at, org, actor, action, target, reason, details)")
+                .unwrap();
+            on.execute_batch(include_str!("migrations/0012_webhooks.sql")).unwrap();
+            // The last ones are new; half of the others are due again, and half wait.
+            let fill = "WITH RECURSIVE n (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n WHERE seq < ?1) \
+                INSERT INTO webhook_outbox (endpoint, seq, message, at, action, details, next_at) \
+                SELECT 'we', seq, '', 0, '', '{}', iif(seq > ?1 - 20, 0, 1000 + seq % 2 * 1000) FROM n";
+            on.execute(fill, [queued]).unwrap();
+            let mut statement = on.prepare(CLAIM).unwrap();
+            let claimed = statement.query_map(params!["we", 1_500, 60_000, 16], read_claimed).unwrap();
+            let claimed: Vec<_> = claimed.map(Result::unwrap).collect();
+            let cut = u64::try_from(queued - 20).unwrap();
+            assert_eq!((claimed.len(), claimed.iter().filter(|it| it.seq > cut).count()), (16, 8));
+            statement.get_status(StatementStatus::VmStep)
+        };
+        let (few, many) = (steps(200), steps(20_000));
+        assert!(many < 2 * few, "{many} steps with a hundred times the queue, and not {few}");
+    }
 }
