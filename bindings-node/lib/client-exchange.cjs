@@ -25,7 +25,10 @@ async function exchange({ url, init, isRepeatable, retries, timeout, fetch }) {
 }
 
 async function send(url, init, timeout, fetch) {
-  const signal = AbortSignal.timeout(timeout);
+  // A signal of `AbortSignal.timeout` would outlive its request.
+  const controller = new AbortController();
+  const { signal } = controller;
+  const timer = setTimeout(() => controller.abort(), timeout);
   try {
     const answer = await fetch(url, { ...init, signal, redirect: "manual" });
     const asked = answer.headers.get("retry-after");
@@ -35,6 +38,8 @@ async function send(url, init, timeout, fetch) {
     const causes = [error, error?.cause, ...(error?.cause?.errors ?? [])];
     if (causes.some((it) => UNSENT.has(it?.code))) return { lost: "cannot be reached", isSent: false };
     return { lost: "broke off the connection", isSent: true };
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -221,6 +221,20 @@ for (const [name, answers, act, found] of [
   });
 }
 
+test("an answer without an end is given up", { timeout: PATIENCE }, async (t) => {
+  const server = createServer((request, response) => {
+    response.writeHead(200, { "content-length": 1_000_000 });
+    // Each part comes in time, and the whole never does.
+    const drip = setInterval(() => response.write("x"), 20);
+    response.on("close", () => clearInterval(drip));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const client = new Client(`http://127.0.0.1:${server.address().port}`, { apiKey: "acme_live_own", timeout: "1s", retries: 0 });
+  await assert.rejects(client.keys.list(), { code: "unavailable", message: /did not answer in time/ });
+});
+
 test("no redirect takes the key elsewhere", { timeout: PATIENCE }, async (t) => {
   let reached = 0;
   const elsewhere = createServer((request, response) => {
