@@ -4,6 +4,9 @@ use super::rows::{Row, RowReader, is_name, shown};
 use crate::error::Error;
 use crate::input::meant;
 
+/// The most names of columns that are kept to find the nearest one.
+const MOST_NAMES: usize = 200;
+
 /// The names that the caller gives to columns of the file, from `--column NAME=COLUMN`.
 #[derive(Default)]
 pub(super) struct RenamedColumns(Vec<RenamedColumn>);
@@ -95,6 +98,3 @@ impl RenamedColumns {
         Ok(Err(Error::validation_failed("column", format!("the file has no column {missing}"), fix)))
     }
 }
-
-/// The most names of columns that are kept to find the nearest one.
-const MOST_NAMES: usize = 200;

@@ -84,8 +84,11 @@ fn refuse_columns(product: Product, mapping: &Mapping, input: &ImportFile) -> Re
         let is_own = |name: &str| is_name(name, needed) && !mapping.columns.takes(name);
         mapping.columns.in_file(needed).is_some() || names.iter().any(|name| is_own(name))
     };
-    let needed = product.needed().iter().copied().filter(|needed| !is_read(needed));
-    let mut missing = needed.chain(mapping.org_column.as_deref().filter(|column| !is_there(column)));
+    if let Some(column) = mapping.org_column.as_deref().filter(|column| !is_there(column)) {
+        let fix = "give --org-column the name of one that the file has, or use --org";
+        return Err(Stop::Usage(format!("the first line of the file names no column {column}; {fix}")));
+    }
+    let mut missing = product.needed().iter().filter(|needed| !is_read(needed));
     // The names that stand there may be the first row of a table without names, so they are not shown.
     missing.next().map_or(Ok(()), |missing| {
         Err(Stop::Usage(format!(

@@ -12,6 +12,7 @@ use super::exit::Stop;
 use super::global::GlobalArguments;
 use super::secret;
 use crate::casing::Casing;
+use crate::error::Error;
 use crate::http;
 use crate::input::{Fields, FromFields, Value};
 use crate::keyring::Config;
@@ -189,7 +190,17 @@ impl Settings {
             Some(url) if matches!(url.source, SettingSource::File(_)) => (url.value.clone(), self.folder.as_path()),
             Some(url) => (url.value.clone(), Path::new("")),
         };
-        Ok(Config::read(value, fields)?.in_folder(folder).queues_only(true))
+        let config = Config::read(value, fields).map_err(|error| self.told(error))?;
+        Ok(config.in_folder(folder).queues_only(true))
+    }
+
+    /// An error with the fix of the command line: without a brand nobody has run `init` here.
+    fn told(&self, error: Error) -> Error {
+        if error.field() == Some("brand") && !self.has("brand") {
+            return error
+                .with_fix("begin with `keywright init BRAND`, or run it where keywright.toml is, or give --brand");
+        }
+        error
     }
 
     /// Refuses a SQLite database that does not exist.
