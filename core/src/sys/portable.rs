@@ -85,6 +85,12 @@ pub(crate) fn make_private(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Listens at a Unix socket, where a system has them. The rights to it are those of its folder.
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) fn listen_privately(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
+    std::os::unix::net::UnixListener::bind(path)
+}
+
 /// Creates an empty file. It fails if the file exists.
 pub(crate) fn create_private_file(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).open(path).map(drop)

@@ -94,6 +94,7 @@ pub(super) fn on_terminal(site: &Site, line: &str, prompt: &str, keys: &str) -> 
 }
 
 #[test]
+#[cfg(not(keywright_portable))]
 fn a_prompt_hides_the_key_and_ctrl_c_ends_it() {
     let site = prepared(0);
     let created = finish(program(site.folder(), &words(&["keys", "create", "CI", "--quiet"])), "");

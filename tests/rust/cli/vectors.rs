@@ -13,7 +13,9 @@ use serde_json::Value as Json;
 #[test]
 fn every_case_comes_out_as_written() {
     let file = case::file::<CliCase>("cli");
-    let failed: Vec<String> = file.tests.iter().filter_map(|case| run(&file.files, case).err()).collect();
+    // Without the rights of Unix no file is readable by others.
+    let runs = |case: &&CliCase| !cfg!(keywright_portable) || case.readable.is_empty();
+    let failed: Vec<String> = file.tests.iter().filter(runs).filter_map(|case| run(&file.files, case).err()).collect();
     assert!(failed.is_empty(), "{} of {} failed:\n{}", failed.len(), file.count, failed.join("\n"));
     println!("vectors rust: cli {}", file.count);
 }
