@@ -155,13 +155,15 @@ def test_health_tells_an_outage_and_metrics_name_no_key(served: Served) -> None:
     assert served.ask("GET", "/keys", verifier, place=served.admin)[0] == 404
     status, text = served.ask("GET", "/metrics", place=served.admin)
     assert status == 200 and 'keywright_http_requests_total{route="verify",status="2xx"} 1' in text
-    assert "keywright_store_up 1" in text and "acme_live" not in text
+    assert "keywright_store_up 1" in text and "keywright_webhooks_pending 0" in text and "acme_live" not in text
     assert all(re.fullmatch(r"(# (HELP|TYPE) keywright_.*|keywright_[a-z_]+(\{[^{}]*\})? [0-9.e-]+)", it) for it in text.splitlines())
     (served.folder / "keys.db").unlink()
     status, text = served.ask("GET", "/readyz", place=served.admin)
     assert status == 503 and "the database was deleted" in text
     assert served.ask("GET", "/livez", place=served.admin)[0] == 200
-    assert "keywright_store_up 0" in served.ask("GET", "/metrics", place=served.admin)[1]
+    text = served.ask("GET", "/metrics", place=served.admin)[1]
+    assert "keywright_store_up 0" in text and "webhooks_delivered_total 0" in text
+    assert "webhooks_pending" not in text and "webhooks_dead" not in text
     assert served.ask("POST", "/verify", verifier, {"api_key": verifier})[0] == 503
     _, log, _ = served.stop()
     assert verifier not in json.dumps(log)

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::ServerState;
-use super::metrics::WebhookCounts;
+use super::metrics::{QueuedWebhooks, WebhookCounts};
 use crate::store::Store;
 
 /// How long the database may take to show that it answers.
@@ -59,15 +59,17 @@ async fn database_answers(state: &ServerState) -> Result<(), String> {
     }
 }
 
-/// The deliveries of this process, and what waits in the database. Without an answer of the database nothing waits.
+/// The deliveries of this process, and those in the database.
 async fn webhook_counts(state: &ServerState) -> WebhookCounts {
     let engine = state.kw.engine();
-    let waiting = tokio::time::timeout(PROBE_LIMIT, engine.store().webhook_endpoints()).await;
-    let waiting = waiting.ok().and_then(Result::ok).unwrap_or_default();
+    let endpoints = tokio::time::timeout(PROBE_LIMIT, engine.store().webhook_endpoints()).await;
+    let queued = endpoints.ok().and_then(Result::ok).map(|endpoints| QueuedWebhooks {
+        pending: endpoints.iter().map(|it| it.pending).sum(),
+        dead: endpoints.iter().map(|it| it.dead).sum(),
+    });
     WebhookCounts {
         delivered: engine.delivery_counts.delivered.load(Ordering::Relaxed),
         failed: engine.delivery_counts.failed.load(Ordering::Relaxed),
-        pending: waiting.iter().map(|it| it.pending).sum(),
-        dead: waiting.iter().map(|it| it.dead).sum(),
+        queued,
     }
 }

@@ -50,6 +50,12 @@ struct RouteCounters {
 pub(super) struct WebhookCounts {
     pub(super) delivered: u64,
     pub(super) failed: u64,
+    /// `None` if the database does not answer.
+    pub(super) queued: Option<QueuedWebhooks>,
+}
+
+/// The deliveries in the database.
+pub(super) struct QueuedWebhooks {
     pub(super) pending: u64,
     pub(super) dead: u64,
 }
@@ -113,7 +119,7 @@ impl Metrics {
             line(format!("{name}_sum{{route=\"{route}\"}} {}", load(&counters.micros) as f64 / 1e6));
             line(format!("{name}_count{{route=\"{route}\"}} {count}"));
         }
-        let plain = [
+        let mut plain = vec![
             ("connections", "gauge", "Open connections.", load(&self.connections)),
             ("connections_accepted_total", "counter", "Accepted connections.", load(&self.accepted)),
             (
@@ -130,10 +136,15 @@ impl Metrics {
                 "Attempts of this process to deliver a webhook that failed.",
                 webhooks.failed,
             ),
-            ("webhooks_pending", "gauge", "Webhooks in the database that wait for an attempt.", webhooks.pending),
-            ("webhooks_dead", "gauge", "Webhooks in the database that were given up.", webhooks.dead),
             ("store_up", "gauge", "Whether the database answers.", is_up.into()),
         ];
+        // A zero would end an alarm.
+        if let Some(queued) = &webhooks.queued {
+            plain.extend([
+                ("webhooks_pending", "gauge", "Webhooks in the database that wait for an attempt.", queued.pending),
+                ("webhooks_dead", "gauge", "Webhooks in the database that were given up.", queued.dead),
+            ]);
+        }
         for (name, kind, help, value) in plain {
             head(name, kind, help, &mut line);
             line(format!("keywright_{name} {value}"));
@@ -153,7 +164,8 @@ mod tests {
         let metrics = Metrics::default();
         metrics.record(RouteClass::of("/verify"), 200, Duration::from_millis(3));
         metrics.record(RouteClass::of("/keys/secret"), 404, Duration::from_secs(60));
-        let text = metrics.text(true, 0, &WebhookCounts { pending: 7, ..WebhookCounts::default() });
+        let queued = Some(QueuedWebhooks { pending: 7, dead: 0 });
+        let text = metrics.text(true, 0, &WebhookCounts { queued, ..WebhookCounts::default() });
         for line in [
             "keywright_http_requests_total{route=\"verify\",status=\"2xx\"} 1",
             "keywright_http_requests_total{route=\"management\",status=\"4xx\"} 1",
