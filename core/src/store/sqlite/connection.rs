@@ -16,7 +16,7 @@ use crate::store::rows::DatabaseInfo;
 use crate::sys::{FileVersion, WalIndex};
 
 /// The page cache of a connection in KiB, which the pragma takes as a negative number.
-const CACHE_SIZE: i64 = -16_384;
+const CACHE_SIZE: i64 = -4_096;
 
 /// How long one attempt to write waits for the lock, and the pause before the next attempt.
 const LOCK_ATTEMPT: Duration = Duration::from_millis(20);
