@@ -1,6 +1,7 @@
 //! Requests and responses as values.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use zeroize::Zeroizing;
 
@@ -178,10 +179,35 @@ pub(super) fn path_of(target: &[u8]) -> &[u8] {
 pub struct Message {
     method: String,
     target: Vec<u8>,
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    headers: HeaderLines,
     peer: Peer,
     earlier: Option<VerificationReceipt>,
     body: Zeroizing<Vec<u8>>,
+}
+
+/// Header lines in one text, since a message has many short ones.
+#[derive(Clone, Default)]
+struct HeaderLines {
+    text: Vec<u8>,
+    /// Where the name and the value of each line end.
+    ends: Vec<(usize, usize)>,
+}
+
+impl HeaderLines {
+    fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.text.extend_from_slice(name);
+        let name_end = self.text.len();
+        self.text.extend_from_slice(value);
+        self.ends.push((name_end, self.text.len()));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut begin = 0;
+        self.ends.iter().map(move |(name_end, end)| {
+            let part = |range: Range<usize>| self.text.get(range).unwrap_or_default();
+            (part(std::mem::replace(&mut begin, *end)..*name_end), part(*name_end..*end))
+        })
+    }
 }
 
 impl Message {
@@ -195,8 +221,8 @@ impl Message {
     }
 
     /// Adds a header line.
-    pub fn header(mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
-        self.headers.push((name.into(), value.into()));
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push(name.as_ref(), value.as_ref());
         self
     }
 
@@ -223,11 +249,20 @@ impl Message {
         &self.body
     }
 
+    /// The header lines, for [`head`](Self::head).
+    pub(super) fn lines(&self) -> Vec<(&[u8], &[u8])> {
+        self.headers.iter().collect()
+    }
+
+    /// The head, with the lines of this message.
+    pub(super) fn head<'a>(&'a self, lines: &'a [(&'a [u8], &'a [u8])]) -> Head<'a> {
+        let head = Head::new(&self.method, &self.target).headers(lines).peer(self.peer);
+        head.earlier(self.earlier.as_ref())
+    }
+
     /// Calls `with` with the head.
     pub(super) fn with_head<T>(&self, with: impl FnOnce(&Head<'_>) -> T) -> T {
-        let lines: Vec<(&[u8], &[u8])> = self.headers.iter().map(|it| (it.0.as_slice(), it.1.as_slice())).collect();
-        let head = Head::new(&self.method, &self.target).headers(&lines).peer(self.peer);
-        with(&head.earlier(self.earlier.as_ref()))
+        with(&self.head(&self.lines()))
     }
 }
 

@@ -1,22 +1,21 @@
 //! The access log: one line for each request on standard output, without secrets.
 
-use std::sync::Arc;
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde::Serialize;
 
 use super::settings::LogForm;
+use crate::fork::lock;
 use crate::record::wire_time;
 use crate::sys;
 use crate::worker::Workers;
 
-/// How many lines may wait to be written.
-const MOST_WAITING: usize = 4_096;
-
-/// How many lines one write takes at most.
-const BATCH: usize = 1_024;
+/// How many bytes of lines may wait to be written.
+const MOST_WAITING: usize = 1 << 20;
 
 /// How many characters of a method or a path a line shows. A client may send thousands.
 const MOST_SHOWN: usize = 1_024;
@@ -36,29 +35,64 @@ pub(super) struct AccessEntry<'a> {
     pub(super) request_id: &'a str,
 }
 
+/// An entry as one line of JSON.
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    at: String,
+    peer: &'a str,
+    method: &'a str,
+    path: &'a str,
+    status: u16,
+    bytes: usize,
+    milliseconds: f64,
+    request_id: &'a str,
+}
+
 /// Lines are written by a thread of their own: a full disk, or a pipe that nobody reads, delays no answer.
 pub(super) struct AccessLog {
     form: LogForm,
-    writer: Workers<String>,
+    lines: Arc<WaitingLines>,
+    /// Each job writes all lines that wait.
+    writer: Workers<()>,
+}
+
+#[derive(Default)]
+struct WaitingLines {
+    text: Mutex<Vec<u8>>,
     /// Lines that could not be written.
-    lost: Arc<AtomicU64>,
+    lost: AtomicU64,
+}
+
+impl WaitingLines {
+    /// Takes the lines, and leaves room for as many.
+    fn take(&self) -> Vec<u8> {
+        let mut text = lock(&self.text);
+        let room = Vec::with_capacity(text.len());
+        std::mem::replace(&mut text, room)
+    }
+
+    fn lose(&self, lines: &[u8]) {
+        let count = lines.iter().filter(|byte| **byte == b'\n').count();
+        self.lost.fetch_add(count as u64, Ordering::Relaxed);
+    }
 }
 
 impl AccessLog {
     pub(super) fn new(form: LogForm) -> Self {
-        let lost = Arc::new(AtomicU64::new(0));
-        let unwritten = Arc::clone(&lost);
-        let writer = Workers::batches("keywright-log", MOST_WAITING, BATCH, move |lines: Vec<String>| {
-            if sys::write_output(lines.concat().as_bytes()).is_err() {
-                unwritten.fetch_add(lines.len() as u64, Ordering::Relaxed);
+        let lines = Arc::<WaitingLines>::default();
+        let waiting = Arc::clone(&lines);
+        let writer = Workers::batches("keywright-log", 1, 1, move |_| {
+            let text = waiting.take();
+            if sys::write_output(&text).is_err() {
+                waiting.lose(&text);
             }
             std::thread::sleep(PAUSE);
         });
-        Self { form, writer, lost }
+        Self { form, lines, writer }
     }
 
     pub(super) fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.lines.lost.load(Ordering::Relaxed)
     }
 
     /// Whether lines are written at all. If not, nobody has to prepare an entry.
@@ -67,8 +101,18 @@ impl AccessLog {
     }
 
     pub(super) fn write(&self, entry: &AccessEntry<'_>) {
-        if self.writer.push(line(self.form, entry) + "\n").is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        let line = line(self.form, entry);
+        let mut text = lock(&self.lines.text);
+        if text.len() + line.len() > MOST_WAITING {
+            drop(text);
+            return self.lines.lose(&line);
+        }
+        let is_first = text.is_empty();
+        text.extend_from_slice(&line);
+        drop(text);
+        // Later lines wait for the same job. Without a thread nobody would ever take them.
+        if is_first && self.writer.push(()).is_err() {
+            self.lines.lose(&self.lines.take());
         }
     }
 
@@ -78,25 +122,22 @@ impl AccessLog {
     }
 }
 
-fn line(form: LogForm, entry: &AccessEntry<'_>) -> String {
+fn line(form: LogForm, entry: &AccessEntry<'_>) -> Vec<u8> {
     let AccessEntry { at, peer, method, path, status, bytes, took, request_id } = entry;
     let (method, path) = (start(method), start(path));
     let (at, millis) = (wire_time(at), took.as_secs_f64() * 1_000.0);
+    let mut line = Vec::with_capacity(256);
+    // Writing to memory cannot fail.
     if form == LogForm::Json {
-        let record = json!({
-            "at": at,
-            "peer": peer,
-            "method": method,
-            "path": path,
-            "status": status,
-            "bytes": bytes,
-            "milliseconds": (millis * 1_000.0).round() / 1_000.0,
-            "request_id": request_id,
-        });
-        return record.to_string();
+        let milliseconds = (millis * 1_000.0).round() / 1_000.0;
+        let record = JsonLine { at, peer, method, path, status: *status, bytes: *bytes, milliseconds, request_id };
+        let _ = serde_json::to_writer(&mut line, &record);
+        line.push(b'\n');
+    } else {
+        // Quoted, so that no client adds a field or a line.
+        let _ = writeln!(line, "{at} {peer} {method:?} {path:?} {status} {bytes} {millis:.3}ms {request_id:?}");
     }
-    // Quoted, so that no client adds a field or a line.
-    format!("{at} {peer} {method:?} {path:?} {status} {bytes} {millis:.3}ms {request_id:?}")
+    line
 }
 
 fn start(text: &str) -> &str {
@@ -114,8 +155,11 @@ mod tests {
         let entry =
             AccessEntry { at, peer: "unix:", method: "GET", path, status: 200, bytes: 3, took, request_id: "r" };
         let text = line(LogForm::Text, &entry);
-        assert_eq!(text, "2026-01-01T00:00:00.000Z unix: \"GET\" \"/a\\n\\\"b\\u{1b}\" 200 3 1.500ms \"r\"");
-        let read: serde_json::Value = serde_json::from_str(&line(LogForm::Json, &entry)).unwrap();
+        assert_eq!(
+            str::from_utf8(&text),
+            Ok("2026-01-01T00:00:00.000Z unix: \"GET\" \"/a\\n\\\"b\\u{1b}\" 200 3 1.500ms \"r\"\n")
+        );
+        let read: serde_json::Value = serde_json::from_slice(&line(LogForm::Json, &entry)).unwrap();
         assert_eq!((read["path"].as_str(), read["milliseconds"].as_f64()), (Some(path), Some(1.5)));
     }
 

@@ -1,5 +1,6 @@
 //! One connection: its requests become messages of the HTTP contract.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -67,7 +68,7 @@ pub(super) async fn serve(
 async fn answer(state: &ServerState, peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let begun = Instant::now();
     let (parts, body) = request.into_parts();
-    let target = path_and_query(&parts.uri).to_owned();
+    let target = path_and_query(&parts.uri);
     let limit = state.settings.request_timeout;
     let work = async {
         let refuse = |status, code, message| state.http.refuse_unread(status, code, message);
@@ -81,20 +82,21 @@ async fn answer(state: &ServerState, peer: Peer, request: Request<Incoming>) -> 
         let message = lines.fold(message, |message, (name, value)| message.header(name.as_str(), value.as_bytes()));
         let left = limit.saturating_sub(begun.elapsed());
         let session = state.sessions.and_then(|read| read(&parts.headers));
-        match tokio::time::timeout(left, state.http.manage(message, session)).await {
+        match tokio::time::timeout(left, Box::pin(state.http.manage(message, session))).await {
             Ok(answer) => answer,
             // Clients repeat a 503, which this request may not stand: it may have been done.
             Err(_) => refuse(504, "UNAVAILABLE", "The answer takes too long, and the request may have been done"),
         }
     };
     let answer = work.await;
-    record(state, peer, parts.method.as_str(), &target, &answer, begun.elapsed());
+    record(state, peer, parts.method.as_str(), target, &answer, begun.elapsed());
     response(answer)
 }
 
 fn record(state: &ServerState, peer: Peer, method: &str, target: &str, answer: &crate::http::Response, took: Duration) {
     let path = target.split('?').next().unwrap_or_default();
-    state.metrics.record(RouteClass::of(path), answer.status, took);
+    let route = RouteClass::of(path);
+    state.metrics.record(route, answer.status, took);
     if !state.log.is_on() {
         return;
     }
@@ -107,7 +109,7 @@ fn record(state: &ServerState, peer: Peer, method: &str, target: &str, answer: &
         at: clock::time(state.kw.now()),
         peer: &peer,
         method,
-        path: &state.kw.redact(path),
+        path: &if route.is_one_path() { path.into() } else { Cow::from(state.kw.redact(path)) },
         status: answer.status,
         bytes: answer.body.len(),
         took,

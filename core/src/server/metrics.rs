@@ -33,6 +33,11 @@ impl RouteClass {
             _ => Self::Management,
         }
     }
+
+    /// Whether all requests of the class have the same path, in which no client can write a key.
+    pub(super) fn is_one_path(self) -> bool {
+        matches!(self, Self::Verify | Self::Introspect)
+    }
 }
 
 /// The counters of one class.
@@ -40,9 +45,9 @@ impl RouteClass {
 struct RouteCounters {
     /// By the first digit of the status: 1xx to 5xx.
     statuses: [AtomicU64; 5],
-    buckets: [AtomicU64; BUCKETS.len()],
+    /// Those that took longer than the bucket before, and no longer than this one; the last has no bound.
+    buckets: [AtomicU64; BUCKETS.len() + 1],
     micros: AtomicU64,
-    count: AtomicU64,
 }
 
 /// The deliveries of webhooks.
@@ -77,13 +82,11 @@ impl Metrics {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         let seconds = took.as_secs_f64();
-        for (bound, bucket) in BUCKETS.iter().zip(&counters.buckets) {
-            if seconds <= *bound {
-                bucket.fetch_add(1, Ordering::Relaxed);
-            }
+        let bucket = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
+        if let Some(bucket) = counters.buckets.get(bucket) {
+            bucket.fetch_add(1, Ordering::Relaxed);
         }
         counters.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        counters.count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The text for Prometheus. `is_up` tells whether the store answers.
@@ -111,11 +114,12 @@ impl Metrics {
         head("http_request_duration_seconds", "histogram", "Time from the head of a request to its answer.", &mut line);
         for ((_, route), counters) in RouteClass::ALL.iter().zip(&self.routes) {
             let name = "keywright_http_request_duration_seconds";
-            for (bound, bucket) in BUCKETS.iter().zip(&counters.buckets) {
-                line(format!("{name}_bucket{{route=\"{route}\",le=\"{bound}\"}} {}", load(bucket)));
+            let mut count = 0;
+            let bounds = BUCKETS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
+            for (bound, bucket) in bounds.zip(&counters.buckets) {
+                count += load(bucket);
+                line(format!("{name}_bucket{{route=\"{route}\",le=\"{bound}\"}} {count}"));
             }
-            let count = load(&counters.count);
-            line(format!("{name}_bucket{{route=\"{route}\",le=\"+Inf\"}} {count}"));
             line(format!("{name}_sum{{route=\"{route}\"}} {}", load(&counters.micros) as f64 / 1e6));
             line(format!("{name}_count{{route=\"{route}\"}} {count}"));
         }

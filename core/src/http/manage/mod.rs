@@ -80,6 +80,11 @@ impl Http {
         if let Some(response) = self.verification(&message).await {
             return response;
         }
+        // A verification moves nothing of the state of this, which is large.
+        Box::pin(self.manage_keys(message, session)).await
+    }
+
+    async fn manage_keys(&self, message: Message, session: Option<Session>) -> Response {
         let path = &self.config.options.management_path;
         let message = message.map_target(|target| path.inner_target(target).unwrap_or_default().into_owned());
         if let Some(response) = self.forward(&message).await {

@@ -1,17 +1,16 @@
 //! `POST /verify`: verification for programs in languages without a binding.
 
-use serde_json::{Value as Json, json};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::VERIFY_PATH;
 use super::body;
-use super::dispatch::to_json;
 use crate::casing::Casing;
 use crate::decision::{Decision, Request, RequestContext};
 use crate::error::Error;
 use crate::http::message::Message;
 use crate::http::refusal::Refusal;
-use crate::http::{Http, Peer, Response};
+use crate::http::{Head, Http, Peer, Response};
 use crate::input::{Fields, FromFields, Value};
 use crate::keyring::{Keywright, Org};
 use crate::scope;
@@ -33,31 +32,40 @@ impl Http {
     /// Answers a request for verification; `None` if the message is another request, or if nobody may verify here.
     pub(super) async fn verification(&self, message: &Message) -> Option<Response> {
         let callers = self.config.options.verification.as_ref()?;
-        let (request_id, method) = message.with_head(|head| {
-            (head.path() == VERIFY_PATH.as_bytes()).then(|| (self.request_id(head), head.method.to_owned()))
-        })?;
+        let lines = message.lines();
+        let head = message.head(&lines);
+        if head.path() != VERIFY_PATH.as_bytes() {
+            return None;
+        }
+        let request_id = self.request_id(&head);
         let answer =
-            match method.as_str() {
-                "POST" => self.verify_all(message, callers).await,
+            match head.method {
+                "POST" => self.verify_all(&head, message.bytes(), callers).await,
                 _ => Err(Refusal::new(405, "METHOD_NOT_ALLOWED", "This path does not take that method")
                     .with("allow", "POST")),
             };
-        Some(match answer.and_then(|answer| serde_json::to_vec(&answer).map_err(|_| Refusal::unavailable())) {
+        Some(match answer {
             Ok(body) => {
                 let mut headers = Vec::from(self.config.style.headers(request_id));
                 headers.push(("content-type", "application/json".into()));
                 Response { status: 200, headers, body }
             }
-            Err(refusal) => refusal.response(&self.config.style, request_id, method == "HEAD"),
+            Err(refusal) => refusal.response(&self.config.style, request_id, head.method == "HEAD"),
         })
     }
 
-    async fn verify_all(&self, message: &Message, callers: &VerificationCallers) -> Result<Json, Refusal> {
-        if message.bytes().len() > Message::LARGEST_BODY {
+    /// The body of the answer to a request with this head and body.
+    async fn verify_all(
+        &self,
+        head: &Head<'_>,
+        body: &[u8],
+        callers: &VerificationCallers,
+    ) -> Result<Vec<u8>, Refusal> {
+        if body.len() > Message::LARGEST_BODY {
             return Err(Refusal::new(413, "TOO_LARGE", "The body is larger than 64 KiB"));
         }
-        let own = self.org_of_caller(message, callers).await?;
-        let given = message.with_head(|head| body::read(head, message.bytes(), Casing::Snake))?;
+        let own = self.org_of_caller(head, callers).await?;
+        let given = body::read(head, body, Casing::Snake)?;
         if !given.iter().any(|(name, _)| name == "verifications") {
             let question = self.read_question(Fields::new(Casing::Snake, given), own.as_deref())?;
             let decision = question.judged(&self.kw).await;
@@ -70,7 +78,7 @@ impl Http {
                     return Err(Refusal::denied(denial));
                 }
             }
-            return to_json(&decision);
+            return written(&decision);
         }
         let mut fields = Fields::new(Casing::Snake, given).only(&["verifications"])?;
         let items = fields.take("verifications").unwrap_or(Value::Null).into_list("verifications")?;
@@ -85,26 +93,22 @@ impl Http {
         let questions: Vec<VerificationQuestion> = items.into_iter().map(read).collect::<Result<_, Refusal>>()?;
         let mut decisions = Vec::with_capacity(questions.len());
         for question in questions {
-            decisions.push(to_json(&question.judged(&self.kw).await)?);
+            decisions.push(question.judged(&self.kw).await);
         }
-        Ok(json!({"data": decisions}))
+        written(&Verifications { data: decisions })
     }
 
     /// The org whose keys a caller verifies, `None` for all.
-    async fn org_of_caller(&self, message: &Message, callers: &VerificationCallers) -> Result<Option<String>, Refusal> {
-        let presented = message.with_head(|head| {
-            // A proxy on a Unix socket forwards strangers, who need a key.
-            if head.peer == Peer::Unix && !self.config.options.trusted_proxies.trusts_unix() {
-                return Ok(None);
-            }
-            let (text, _) = self.credential(head)?.ok_or_else(Refusal::missing)?;
-            let (agent, valid_key) = (self.agent(head), Request::new());
-            // The level of a key is about the API of the host, so it does not limit what the key verifies.
-            let request = self.request_context(head, &valid_key, &agent).to_request().method("GET");
-            Ok::<_, Refusal>(Some((Zeroizing::new(text.to_vec()), request)))
-        })?;
-        let Some((text, request)) = presented else { return Ok(None) };
-        let key = match self.kw.judge(&text, RequestContext::from(&request)).await {
+    async fn org_of_caller(&self, head: &Head<'_>, callers: &VerificationCallers) -> Result<Option<String>, Refusal> {
+        // A proxy on a Unix socket forwards strangers, who need a key.
+        if head.peer == Peer::Unix && !self.config.options.trusted_proxies.trusts_unix() {
+            return Ok(None);
+        }
+        let (text, _) = self.credential(head)?.ok_or_else(Refusal::missing)?;
+        let agent = self.agent(head);
+        let context = self.request_context(head, &self.config.valid_key.request, &agent);
+        // The level of a key is about the API of the host, so it does not limit what the key verifies.
+        let key = match self.kw.judge(text, RequestContext { method: Some("GET"), ..context }).await {
             Decision::Allowed(key) => key,
             Decision::Denied(denial) => return Err(self.denied(&denial)),
         };
@@ -137,6 +141,16 @@ impl Http {
         self.kw.check_request(&request)?;
         Ok(VerificationQuestion { text, request, org })
     }
+}
+
+/// The answer to a batch.
+#[derive(Serialize)]
+struct Verifications {
+    data: Vec<Decision>,
+}
+
+fn written(answer: &impl Serialize) -> Result<Vec<u8>, Refusal> {
+    serde_json::to_vec(answer).map_err(|_| Refusal::unavailable())
 }
 
 /// A verification that a client asks for.
