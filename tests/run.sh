@@ -47,7 +47,7 @@ step_lint() {
     && cargo clippy --quiet --package keywright --features cli -- -D warnings \
     && "$bin"/ruff check --quiet . \
     && "$bin"/mypy --strict tests/demo/demo.py tests/readme.py tests/bench/report.py tests/bench/python/timing.py \
-      tests/bench/python/hot.py tests/bench/python/client.py tests/checker/checker.py tests/checker/limits.py tests/checker/quotas.py tests/checker/machines.py tests/checker/losses.py \
+      tests/bench/python/hot.py tests/bench/python/requests_of_client.py tests/checker/checker.py tests/checker/limits.py tests/checker/quotas.py tests/checker/machines.py tests/checker/losses.py \
       tests/seeds/check.py tests/http/drive.py tests/http/openapi.py tests/python/program.py \
       tests/packages/metadata.py tests/documents.py tests/schema/validate.py tests/servers/servers.py tests/servers/suites.py \
     && "$python" tests/packages/metadata.py \

@@ -128,7 +128,7 @@ def measure_server(folder: Path, out: Path, program: str, load: str, wheel: Path
 
 def measure_clients(out: Path, load: str, wheel: Path, node: Path, asked: list[str]) -> None:
     """Each client beside the library that sends its requests, one request after the other."""
-    script = Path(__file__).parents[1] / "python/client.py"
+    script = Path(__file__).parents[1] / "python/requests_of_client.py"
     for command in ([wheel / "python", script], ["node", node / "client.mjs"], [load, "client"]):
         subprocess.run([*command, out, *asked], check=True)
 

@@ -1,4 +1,4 @@
-"""The client of a server beside the same request by httpx: `client.py FIGURES PORT VERIFIER TEXT`."""
+"""The client of a server beside the same request by httpx: `requests_of_client.py FIGURES PORT VERIFIER TEXT`."""
 
 import asyncio
 import sys
