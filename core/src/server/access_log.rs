@@ -17,6 +17,9 @@ use crate::worker::Workers;
 /// How many bytes of lines may wait to be written.
 const MOST_WAITING: usize = 1 << 20;
 
+/// How many jobs may wait. One is enough for all lines, but threads that are interrupted may each add another.
+const MOST_JOBS: usize = 4_096;
+
 /// How many characters of a method or a path a line shows. A client may send thousands.
 const MOST_SHOWN: usize = 1_024;
 
@@ -52,7 +55,7 @@ struct JsonLine<'a> {
 pub(super) struct AccessLog {
     form: LogForm,
     lines: Arc<WaitingLines>,
-    /// Each job writes all lines that wait.
+    /// Its jobs write all lines that wait, those that wait together at once.
     writer: Workers<()>,
 }
 
@@ -81,7 +84,7 @@ impl AccessLog {
     pub(super) fn new(form: LogForm) -> Self {
         let lines = Arc::<WaitingLines>::default();
         let waiting = Arc::clone(&lines);
-        let writer = Workers::batches("keywright-log", 1, 1, move |_| {
+        let writer = Workers::batches("keywright-log", MOST_JOBS, MOST_JOBS, move |_| {
             let text = waiting.take();
             if sys::write_output(&text).is_err() {
                 waiting.lose(&text);
