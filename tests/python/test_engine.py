@@ -25,6 +25,7 @@ import keywright
 from keywright import AsyncKeywright, Closed, Conflict, Keywright, Unavailable, ValidationFailed
 from keywright.http import Response
 from keywright.testing import ManualClock
+from texts import mistyped
 from waiting import PATIENCE
 
 PEPPER = "pepper for tests, thirty-two bytes or more"
@@ -171,7 +172,7 @@ def test_argon2id_waits_without_the_interpreter(tmp_path: Path) -> None:
         new = kw.keys.create(name="CI")
         with ThreadPoolExecutor(4) as pool:
             assert all(pool.map(lambda _: kw.verify(new.api_key).allowed, range(8)))
-        wrong = kw.verify(new.api_key[:-1] + "x")
+        wrong = kw.verify(mistyped(new.api_key))
         assert wrong.code == "invalid"
 
 

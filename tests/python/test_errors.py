@@ -11,6 +11,7 @@ import pytest
 import keywright
 from keywright import Closed, Denied, InvalidRequest, Keywright, KeywrightError, NotFound, ValidationFailed, errors
 from records import uncounted
+from texts import mistyped
 
 
 def test_the_tree() -> None:
@@ -94,7 +95,7 @@ def test_no_error_shows_a_key(kw: Keywright) -> None:
         lambda: kw.keys.create(name="x", scopes=new.api_key),
         lambda: kw.keys.revoke(new.id, reason=f"leaked: {new.api_key}"),
         lambda: kw.keys.list(cursor=new.api_key),
-        lambda: kw.authenticate(new.api_key[:-1] + ("0" if new.api_key[-1] != "0" else "1")),
+        lambda: kw.authenticate(mistyped(new.api_key)),
     ]
     for call in calls:
         with pytest.raises(KeywrightError) as caught:

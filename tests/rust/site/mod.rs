@@ -4,6 +4,7 @@ pub mod chance;
 pub mod process;
 pub mod receiver;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -83,6 +84,21 @@ pub fn forged(text: &str) -> String {
     let forged = format!("{head}{}", base62(crc32fast::hash(head.as_bytes())));
     assert_eq!(forged.len(), head.len() + sum.len());
     forged
+}
+
+/// The logs of a redacting writer that gets a line with this key in two pieces, one log for each place of the cut.
+pub fn logs_in_pieces(kw: &Keywright, key: &str) -> Vec<String> {
+    let log = |at| {
+        let mut log = Vec::new();
+        let mut writer = kw.engine().redacting(&mut log);
+        for piece in ["got ", &key[..at], &key[at..], "\n"] {
+            writer.write_all(piece.as_bytes()).unwrap();
+            writer.flush().unwrap();
+        }
+        drop(writer);
+        String::from_utf8(log).unwrap()
+    };
+    (1..key.len()).map(log).collect()
 }
 
 fn base62(mut number: u32) -> String {
