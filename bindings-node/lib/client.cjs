@@ -330,7 +330,7 @@ function textOf(given) {
   if (given === null || given === undefined) return null;
   if (given instanceof Uint8Array) return Buffer.from(given).toString("utf8");
   if (typeof given !== "string") throw wire.invalidRequest("text", "is neither text nor bytes; give the text of a key, or null");
-  return Buffer.from(given, "utf8").toString("utf8");
+  return given.toWellFormed();
 }
 
 for (const it of [Keys, Orgs, Audit, Verifier, Client]) strict(it);

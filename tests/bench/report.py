@@ -388,7 +388,8 @@ a figure is the median of its rounds. A goal is a ratio of the two, since absolu
   before it took too long counts from when it was due.
 - Memory is that of the server after a verification of each key, in batches of 100.
 - A client verifies one key by one request after the other, over one connection; its reference sends the same request to the same server by
-  the library on which the client stands, in the same process, and reads the answer as JSON.
+  the library on which the client stands, in the same process, and reads the answer as JSON. The request by fetch ends after 10 seconds, as
+  that of the client and, by itself, that of httpx; what it takes without a limit is a row below.
 - An import is a whole run of `keywright import` on SQLite with `synchronous=FULL`: it reads and checks the file, and then writes it, with
   an entry in the audit for each key. The raw inserts put the rows that it has written into the same tables, a thousand keys in each
   transaction, by Python's `executemany`.
