@@ -1,20 +1,16 @@
 //! Sends requests, and sends them again where that is safe.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Method, redirect};
+use reqwest::{Method, RequestBuilder, redirect};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 use super::settings::ClientSettings;
 use crate::entropy;
 use crate::error::{Error, UnavailableCause};
 use crate::fork::PerProcess;
+use crate::remote::with_runtime::WithRuntime;
 use crate::remote::{runtime, tls};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -27,7 +23,7 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The connections to a server. Its requests run on the runtime of the process, so that callers need none.
+/// The connections to a server. They live on the runtime of the process, so that callers need none.
 pub(super) struct ServerConnection {
     pub(super) settings: ClientSettings,
     /// A forked child does not share the connections of its parent.
@@ -77,19 +73,21 @@ impl ServerConnection {
 
     /// Sends a request up to `retries` times more.
     pub(super) async fn exchange(&self, request: &ServerRequest) -> Result<Delivery, Error> {
-        let runtime = runtime::handle()?;
-        let mut attempt = 0;
-        loop {
-            let delivery = self.send(&runtime, request).await?;
-            match delivery.pause(request, attempt) {
-                Some(pause) if attempt < self.settings.retries => sleep(&runtime, pause).await,
-                _ => return Ok(delivery),
+        WithRuntime::new(runtime::handle()?, async {
+            let mut attempt = 0;
+            loop {
+                let delivery = self.send(request).await?;
+                match delivery.pause(request, attempt) {
+                    Some(pause) if attempt < self.settings.retries => tokio::time::sleep(pause).await,
+                    _ => return Ok(delivery),
+                }
+                attempt += 1;
             }
-            attempt += 1;
-        }
+        })
+        .await
     }
 
-    async fn send(&self, runtime: &Handle, request: &ServerRequest) -> Result<Delivery, Error> {
+    async fn send(&self, request: &ServerRequest) -> Result<Delivery, Error> {
         let http = self.http.get(|| connect(&self.settings)).as_ref().map_err(Clone::clone)?;
         let method = Method::from_bytes(request.method.as_bytes()).unwrap_or_default();
         let mut sent = http.request(method, format!("{}{}", self.settings.address.base, request.target));
@@ -99,26 +97,23 @@ impl ServerConnection {
         if let Some(key) = &request.idempotency_key {
             sent = sent.header(IDEMPOTENCY_KEY, key);
         }
-        let task = AbortedTask(runtime.spawn(async move {
-            let mut answer = sent.send().await?;
-            let status = answer.status().as_u16();
-            let retry_after = answer.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok()?.parse().ok());
-            let mut body = Vec::new();
-            while let Some(part) = answer.chunk().await? {
-                body.extend_from_slice(&part);
-                if body.len() > LARGEST_ANSWER {
-                    return Ok(None);
-                }
-            }
-            Ok::<_, reqwest::Error>(Some(ServerReply { status, body, retry_after }))
-        }));
-        Ok(match task.await {
-            Ok(Ok(Some(reply))) => Delivery::Answered(reply),
-            Ok(Ok(None)) => Delivery::Lost(LostRequest { reason: "sent an answer without an end", is_sent: true }),
-            Ok(Err(error)) => Delivery::Lost(LostRequest::of(&error)),
-            Err(_) => Delivery::Lost(LostRequest { reason: "was left without an answer", is_sent: true }),
-        })
+        Ok(receive(sent).await.unwrap_or_else(|error| Delivery::Lost(LostRequest::of(&error))))
     }
+}
+
+/// Sends a request and reads its answer.
+async fn receive(sent: RequestBuilder) -> Result<Delivery, reqwest::Error> {
+    let mut answer = sent.send().await?;
+    let status = answer.status().as_u16();
+    let retry_after = answer.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok()?.parse().ok());
+    let mut body = Vec::new();
+    while let Some(part) = answer.chunk().await? {
+        body.extend_from_slice(&part);
+        if body.len() > LARGEST_ANSWER {
+            return Ok(Delivery::Lost(LostRequest { reason: "sent an answer without an end", is_sent: true }));
+        }
+    }
+    Ok(Delivery::Answered(ServerReply { status, body, retry_after }))
 }
 
 impl LostRequest {
@@ -137,20 +132,20 @@ impl LostRequest {
 impl Delivery {
     /// The pause until the request is sent again; `None` if it is not.
     fn pause(&self, request: &ServerRequest, attempt: u32) -> Option<Duration> {
-        let backoff = backoff(attempt);
+        let backoff = || backoff(attempt);
         match self {
-            Self::Lost(lost) => (request.is_repeatable || !lost.is_sent).then_some(backoff),
+            Self::Lost(lost) => (request.is_repeatable || !lost.is_sent).then(backoff),
             Self::Answered(reply) => {
                 let asked = reply.retry_after.filter(|seconds| *seconds <= LONGEST_WAIT);
-                let asked = asked.map(|seconds| Duration::from_secs(seconds) + backoff);
+                let asked = asked.map(|seconds| Duration::from_secs(seconds) + backoff());
                 match reply.status {
                     // The same request still runs, or a limit is used up. A limit that tells no time, such as a balance, does not
                     // come back by itself.
                     409 | 429 => asked,
-                    503 if reply.retry_after.is_none() => Some(backoff),
+                    503 if reply.retry_after.is_none() => Some(backoff()),
                     503 => asked,
                     // The server, or a proxy before it, does not know whether the request has run.
-                    502 | 504 => request.is_repeatable.then_some(backoff),
+                    502 | 504 => request.is_repeatable.then(backoff),
                     _ => None,
                 }
             }
@@ -163,32 +158,6 @@ fn backoff(attempt: u32) -> Duration {
     let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(10));
     let part = entropy::bytes().map_or(u32::from(u8::MAX), |[byte]: [u8; 1]| u32::from(byte));
     longest / 2 + longest * part / 512
-}
-
-async fn sleep(runtime: &Handle, pause: Duration) {
-    let slept = {
-        // The timer belongs to the runtime; the thread that awaits it may have none.
-        let _entered = runtime.enter();
-        tokio::time::sleep(pause)
-    };
-    slept.await;
-}
-
-/// A task that ends when nobody waits for it any more.
-struct AbortedTask<T>(JoinHandle<T>);
-
-impl<T> Future for AbortedTask<T> {
-    type Output = <JoinHandle<T> as Future>::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context)
-    }
-}
-
-impl<T> Drop for AbortedTask<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 fn connect(settings: &ClientSettings) -> Result<reqwest::Client, Error> {

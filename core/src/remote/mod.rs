@@ -14,3 +14,5 @@ pub(crate) mod url;
 pub(crate) mod web_address;
 #[cfg(any(feature = "provider", feature = "webhooks"))]
 pub(crate) mod web_client;
+#[cfg(feature = "client")]
+pub(crate) mod with_runtime;

@@ -13,7 +13,9 @@ use keywright::{
 };
 use serde::Serialize;
 
-use keywright_tests::site::{PEPPER, Site, bytes, contains, create, files, forged, logs_in_pieces, plain, until, verdict};
+use keywright_tests::site::{
+    PEPPER, Site, bytes, contains, create, files, forged, logs_in_pieces, plain, until, verdict,
+};
 
 /// A text that a client makes up is no secret of the engine, but may be one of the client.
 const ATTEMPT: &str = "an-idempotency-key-that-a-client-made-up";
