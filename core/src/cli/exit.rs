@@ -63,8 +63,8 @@ impl Stop {
     pub(super) fn no_database(field: &'static str, file: &Path, source: &str) -> Self {
         let file = file.display();
         let message = format!(
-            "{field}: there is no database {file} ({source}); check the path, or begin a new database with \
-             `keywright init`, then `keywright migrate` or `keywright keys create`"
+            "{field}: there is no database {file} ({source}); check the path, or make the database with \
+             `keywright migrate` or `keywright keys create`"
         );
         Self::NoDatabase { field, message }
     }

@@ -28,7 +28,7 @@ pub(super) struct GlobalArguments {
     /// Print the one value that matters, and no remarks
     #[arg(short, long, global = true, conflicts_with = "json", help_heading = "Output")]
     pub(super) quiet: bool,
-    /// Do not ask before a change that cannot be undone
+    /// Do not ask before a change that stops keys or deletes data
     #[arg(short, long, global = true, help_heading = "Output")]
     pub(super) yes: bool,
 }

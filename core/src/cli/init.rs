@@ -29,9 +29,10 @@ pub(super) struct InitArguments {
 
 pub(super) fn run(arguments: &InitArguments, context: &mut CommandContext) -> Result<(), Stop> {
     let InitArguments { prefix: brand, directory } = arguments;
+    refuse_settings(context)?;
     // The engine judges the brand.
     Keywright::builder("sqlite:keys.db").brand(brand).check()?;
-    let (config, pepper) = (directory.join(FILE_NAME), directory.join(PEPPER_NAME));
+    let (config, pepper) = (beside(directory, FILE_NAME), beside(directory, PEPPER_NAME));
     for file in [&config, &pepper] {
         if file.exists() {
             return Err(Stop::Failed(format!(
@@ -45,20 +46,54 @@ pub(super) fn run(arguments: &InitArguments, context: &mut CommandContext) -> Re
     write_new(&pepper, text.as_bytes())?;
     write_new(&config, document(brand).as_bytes())?;
     if context.printer.is_text() {
-        code(brand, &pepper.display().to_string()).iter().try_for_each(|line| context.printer.line(line))?;
+        let url = format!("sqlite:{}", beside(directory, "keys.db").display());
+        code(brand, &url, &pepper.display().to_string()).iter().try_for_each(|line| context.printer.line(line))?;
     } else {
         let files = json!({"config": config.display().to_string(), "pepper_file": pepper.display().to_string()});
         context.printer.record(&files, "config")?;
     }
+    // The settings are found by themselves in the working folder only.
+    let option = if is_here(directory) { String::new() } else { format!(" --config {}", word(&config)) };
     context.say(&format!(
         "\n{} and {} are written. Above is the line of code that uses them, in Python, Node and Rust.\n\
          Keep the pepper away from the database and out of version control: keys do not verify without it.\n\
-         Next: keywright keys create 'My first key'\n\
-         Then: keywright serve, for programs that verify keys over HTTP",
+         Next: keywright keys create 'My first key'{option}\n\
+         Then: keywright serve{option}, for programs that verify keys over HTTP",
         config.display(),
         pepper.display()
     ));
     Ok(())
+}
+
+/// Refuses options that say what `init` decides: they are for programs that read its files.
+fn refuse_settings(context: &CommandContext) -> Result<(), Stop> {
+    let global = &context.global;
+    let given = [
+        ("config", global.config.is_some(), "--directory names the folder of keywright.toml"),
+        ("url", global.url.is_some(), "set url in keywright.toml after it is written"),
+        ("brand", global.brand.is_some(), "the brand is the argument BRAND"),
+        ("pepper-file", global.pepper_file.is_some(), "--directory names the folder of the pepper"),
+    ];
+    match given.iter().find(|(_, is_given, _)| *is_given) {
+        Some((name, _, fix)) => Err(Stop::Usage(format!("--{name} means nothing to init; {fix}"))),
+        None => Ok(()),
+    }
+}
+
+fn is_here(directory: &Path) -> bool {
+    directory == Path::new(".")
+}
+
+/// The path of a file of the folder, from where the user stands.
+fn beside(directory: &Path, name: &str) -> PathBuf {
+    if is_here(directory) { PathBuf::from(name) } else { directory.join(name) }
+}
+
+/// A path as a word of a shell.
+fn word(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-\\:".contains(letter);
+    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 /// Writes a file that its owner alone may use, and that was not there before.
@@ -75,14 +110,16 @@ fn write_new(path: &Path, content: &[u8]) -> Result<(), Stop> {
     })
 }
 
-fn code(brand: &str, pepper: &str) -> [String; 3] {
+fn code(brand: &str, url: &str, pepper: &str) -> [String; 3] {
+    // Strings of JSON are strings of all three languages.
+    let (url, pepper) = (json!(url), json!(pepper));
     [
-        format!("kw = Keywright(\"sqlite:keys.db\", brand=\"{brand}\", pepper=open(\"{pepper}\").read().strip())"),
+        format!("kw = Keywright({url}, brand=\"{brand}\", pepper=open({pepper}).read().strip())"),
         format!(
-            "const kw = new Keywright(\"sqlite:keys.db\", {{ brand: \"{brand}\", pepper: readFileSync(\"{pepper}\", \"utf8\").trim() }});"
+            "const kw = new Keywright({url}, {{ brand: \"{brand}\", pepper: readFileSync({pepper}, \"utf8\").trim() }});"
         ),
         format!(
-            "let kw = Keywright::builder(\"sqlite:keys.db\").brand(\"{brand}\").pepper(std::fs::read_to_string(\"{pepper}\")?.trim()).build().await?;"
+            "let kw = Keywright::builder({url}).brand(\"{brand}\").pepper(std::fs::read_to_string({pepper})?.trim()).build().await?;"
         ),
     ]
 }

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::CommandContext;
-use super::confirm::confirm;
+use super::confirm::{confirm, confirm_reversible};
 use super::exit::Stop;
 use super::named::NamedValues;
 use super::pages::{self, ListForm};
@@ -98,8 +98,11 @@ impl OrgsCommand {
                 print(context, &orgs.update(&id, update).await?)
             }
             Self::Disable(arguments) => {
-                confirm(context, &format!("stop every key of the org {} until it is enabled", arguments.id))?;
-                print(context, &orgs.disable(&arguments.id, arguments.change()?).await?)
+                let change = arguments.change()?;
+                orgs.get(&arguments.id).await?;
+                let effect = format!("stop every key of the org {} until it is enabled", arguments.id);
+                confirm_reversible(context, &effect)?;
+                print(context, &orgs.disable(&arguments.id, change).await?)
             }
             Self::Enable(arguments) => print(context, &orgs.enable(&arguments.id, arguments.change()?).await?),
             Self::RevokeKeys(arguments) => {

@@ -1,6 +1,7 @@
 //! The program `keywright`: the vectors, and what a terminal, a pipe or a signal does to it.
 
 mod import;
+mod init;
 mod pipes;
 mod vectors;
 

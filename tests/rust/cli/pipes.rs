@@ -116,8 +116,13 @@ fn a_change_that_cannot_be_undone_asks_on_a_terminal() {
     let revoke = format!("keys revoke {id}");
     let (shown, code) = on_terminal(&site, &revoke, "[y/N] ", "n\r");
     assert!(shown.contains("This will revoke the key \"CI\"") && shown.contains("nothing was changed"), "{shown}");
+    assert!(shown.contains("It cannot be undone"), "{shown}");
     assert_eq!(code, Some(1));
     let (shown, code) = on_terminal(&site, &revoke, "[y/N] ", "y\r");
     assert!(shown.contains("revoked"), "{shown}");
     assert_eq!(code, Some(0));
+    // An org is enabled again by another command.
+    let (shown, code) = on_terminal(&site, "orgs disable default", "[y/N] ", "n\r");
+    assert!(shown.contains("until it is enabled. Go on?"), "{shown}");
+    assert_eq!(code, Some(1));
 }

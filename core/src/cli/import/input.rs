@@ -1,4 +1,4 @@
-//! The file with the rows of another product. It is read twice, once to check it and once to import it.
+//! The file with the rows of another product. It is read more than once: to check or to count its rows, and to import them.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};

@@ -1,8 +1,9 @@
 //! `keywright import`: keys of another product, with the hashes that it stored.
 //!
 //! A file is read twice. The first time every row is checked, also against the database; only if all can be imported does the
-//! second time write them, a thousand in each transaction. A row that is there already is left as it is, so the command can run again
-//! after it was stopped at any moment.
+//! second time write them, a thousand in each transaction. With `--skip-broken` the first time only counts the rows, and each batch
+//! is checked as it is written. A row that is there already is left as it is, so the command can run again after it was stopped at
+//! any moment.
 
 mod arguments;
 mod batch;
@@ -221,7 +222,8 @@ impl Import<'_> {
             let Some(sent) = sent.get(index) else { continue };
             let Some(row) = reports.get_mut(sent.position) else { continue };
             row.result = match answer.outcome {
-                ImportOutcome::Imported if sent.is_repeated => RowResult::Existing,
+                // A check leaves the row before it out of the database; a write tells by itself.
+                ImportOutcome::Imported if is_check && sent.is_repeated => RowResult::Existing,
                 ImportOutcome::Imported => {
                     row.lacks_scopes = sent.lacks_scopes;
                     RowResult::Imported

@@ -42,19 +42,20 @@ pub(super) enum Place {
 impl SeenRows {
     pub(super) fn place(&mut self, place: &KeyIdentity, line: u64) -> Place {
         let verifier = self.hasher.hash_one(&place.verifier);
-        match self.lookups.entry(self.hasher.hash_one(&place.lookup)) {
+        let lookup = match self.lookups.entry(self.hasher.hash_one(&place.lookup)) {
             Entry::Occupied(claim) if claim.get().verifier == verifier => return Place::Same,
             Entry::Occupied(claim) => return Place::Taken { field: "lookup", by_line: claim.get().line },
-            Entry::Vacant(free) => free.insert(Claim { line, verifier }),
+            Entry::Vacant(free) => free,
         };
-        let Some(id) = &place.id else { return Place::New };
-        match self.ids.entry(self.hasher.hash_one(id)) {
-            Entry::Occupied(claim) => Place::Taken { field: "id", by_line: *claim.get() },
-            Entry::Vacant(free) => {
-                free.insert(line);
-                Place::New
-            }
+        // A row that is refused claims nothing, so that a later one with its lookup is judged by itself.
+        if let Some(id) = &place.id {
+            match self.ids.entry(self.hasher.hash_one(id)) {
+                Entry::Occupied(claim) => return Place::Taken { field: "id", by_line: *claim.get() },
+                Entry::Vacant(free) => free.insert(line),
+            };
         }
+        lookup.insert(Claim { line, verifier });
+        Place::New
     }
 }
 
@@ -75,5 +76,6 @@ mod tests {
         assert_eq!(seen.place(&place("a", "1", Some("x")), 4), Place::Same);
         assert_eq!(seen.place(&place("b", "2", None), 5), Place::Taken { field: "lookup", by_line: 3 });
         assert_eq!(seen.place(&place("c", "3", Some("x")), 6), Place::Taken { field: "id", by_line: 2 });
+        assert_eq!(seen.place(&place("c", "3", Some("y")), 7), Place::New);
     }
 }

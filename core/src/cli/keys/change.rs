@@ -6,7 +6,7 @@ use super::OrgArguments;
 use crate::cli::exit::Stop;
 use crate::cli::named::NamedValues;
 use crate::input::FromFields;
-use crate::keyring::{Change, Keys, Keywright};
+use crate::keyring::{Change, Keys, Keywright, Rotation};
 
 #[derive(Args)]
 pub(in crate::cli) struct ChangeArguments {
@@ -47,9 +47,9 @@ pub(in crate::cli) struct RotateArguments {
     pub(super) id: String,
     #[command(flatten)]
     pub(super) org: OrgArguments,
-    /// How long the former secret works on: 24h, 7d, or 0 for not at all
-    #[arg(long, default_value = "24h", conflicts_with = "replace_current")]
-    grace: String,
+    /// How long the former secret works on: 24h, 7d, or 0 for not at all [default: 24h, and 0 with --reason compromised]
+    #[arg(long, conflicts_with = "replace_current")]
+    grace: Option<String>,
     /// During a grace: end the newest secret, and let the former one work on
     #[arg(long)]
     replace_current: bool,
@@ -58,14 +58,19 @@ pub(in crate::cli) struct RotateArguments {
 }
 
 impl RotateArguments {
-    pub(super) fn values(&self) -> NamedValues {
-        let grace = (!self.replace_current).then(|| self.grace.clone());
-        self.why.values().text("grace", grace).flag("replace_current", self.replace_current)
-    }
-
-    /// Whether a secret that works now stops working.
-    pub(super) fn ends_former(&self) -> bool {
-        self.replace_current || self.grace == "0" || self.why.reason.as_deref() == Some("compromised")
+    pub(super) fn read(&self) -> Result<Rotation, Stop> {
+        let with = |values: NamedValues| {
+            let values = values.text("grace", self.grace.clone()).flag("replace_current", self.replace_current);
+            Rotation::read(values.fields())
+        };
+        let rotation = with(self.why.values())?;
+        let says_how = self.grace.is_some() || self.replace_current;
+        if says_how && with(NamedValues::default())?.mode() != rotation.mode() {
+            let message = "reason: compromised ends every secret that works now; leave out --grace and --replace-current, \
+                           or give another reason";
+            return Err(Stop::Usage(message.into()));
+        }
+        Ok(rotation)
     }
 }
 

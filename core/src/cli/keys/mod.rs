@@ -4,6 +4,7 @@ mod change;
 mod settings;
 mod wanted;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -16,8 +17,9 @@ use super::named::NamedValues;
 use super::pages::{self, ListForm};
 use crate::error::Error;
 use crate::input::FromFields;
-use crate::keyring::{Credit, KeyUpdate, Keys, Keywright, ListKeys, NewKey, Rotation};
-use crate::record::{IssuedKey, Key, wire_time};
+use crate::keyring::{Credit, KeyUpdate, Keys, Keywright, ListKeys, NewKey};
+use crate::lifecycle::RotationMode;
+use crate::record::{IssuedKey, Key, Secret, wire_time};
 
 const COLUMNS: [&str; 7] = ["id", "name", "org", "environment", "prefix", "status", "expires_at"];
 
@@ -145,18 +147,29 @@ impl KeysCommand {
                 print(context, &arguments.org.keys(kw)?.update(arguments.id.as_str(), update).await?)
             }
             Self::Rotate(arguments) => {
-                let rotation = Rotation::read(arguments.values().fields())?;
+                let rotation = arguments.read()?;
                 let keys = arguments.org.keys(kw)?;
-                if arguments.ends_former() {
+                let ended = match rotation.mode() {
+                    RotationMode::Grace(_) => None,
+                    RotationMode::Immediate => Some("every present secret"),
+                    RotationMode::ReplaceCurrent => Some("the newest secret"),
+                };
+                if let Some(ended) = ended {
                     let key = keys.get(arguments.id.as_str()).await?;
-                    confirm(context, &format!("end the present secret of {} now", shown(&key)))?;
+                    confirm(context, &format!("end {ended} of {} now", secret_shown(&key, key.secrets.first())))?;
                 }
                 print_issued(context, &keys.rotate(arguments.id.as_str(), rotation).await?)
             }
             Self::EndGrace(arguments) => {
                 let (keys, change) = arguments.read(kw)?;
                 let key = keys.get(arguments.id.as_str()).await?;
-                confirm(context, &format!("end the former secret of {} now", shown(&key)))?;
+                match key.secrets.iter().find(|secret| secret.grace_ends_at.is_some()) {
+                    Some(former) => {
+                        let key = secret_shown(&key, Some(former));
+                        confirm(context, &format!("end the former secret of {key} now"))?;
+                    }
+                    None => context.say("The key is in no grace: it has no former secret that could end."),
+                }
                 print(context, &keys.end_grace(arguments.id.as_str(), change).await?)
             }
             Self::Revoke(arguments) => {
@@ -200,9 +213,17 @@ async fn list(arguments: ListArguments, kw: &Keywright, context: &mut CommandCon
 }
 
 fn shown(key: &Key) -> String {
-    let used =
-        key.last_used_at.map_or_else(|| "never used".into(), |at| format!("last used {}", at.format("%F %T UTC")));
-    format!("the key {:?} ({}, {used})", key.name, key.prefix)
+    described(&key.name, &key.prefix, key.last_used_at)
+}
+
+/// The key with the prefix and the last use of one of its secrets.
+fn secret_shown(key: &Key, secret: Option<&Secret>) -> String {
+    secret.map_or_else(|| shown(key), |secret| described(&key.name, &secret.prefix, secret.last_used_at))
+}
+
+fn described(name: &str, prefix: &str, last_used_at: Option<DateTime<Utc>>) -> String {
+    let used = last_used_at.map_or_else(|| "never used".into(), |at| format!("last used {}", at.format("%F %T UTC")));
+    format!("the key {name:?} ({prefix}, {used})")
 }
 
 fn print(context: &mut CommandContext, key: &Key) -> Result<(), Stop> {
