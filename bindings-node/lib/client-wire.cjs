@@ -3,6 +3,7 @@
 // Arguments as JSON, and answers as records and errors of the engine.
 
 const addon = require("./addon.cjs");
+const { objectOf, toldError } = require("./client-exchange.cjs");
 const { Denied, Forbidden, InvalidRequest, KeywrightError, Unavailable, ValidationFailed, classOf } = require("./error.cjs");
 const { Decision, Key, NewKey } = require("./record.cjs");
 
@@ -94,16 +95,10 @@ function undecided(trouble) {
 function parsed(outcome, server) {
   if (outcome.lost !== undefined) throw unavailable(`${server} ${outcome.lost}; look at the network and at the server`);
   const { status, text, wait } = outcome;
-  let value = null;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // Something in front of the server answered.
-  }
-  const isObject = value !== null && typeof value === "object" && !Array.isArray(value);
-  if (status < 300 && isObject) return value;
-  const told = isObject && Array.isArray(value.errors) ? value.errors[0] : value;
-  if (typeof told?.code !== "string") {
+  const value = status < 300 ? objectOf(text) : null;
+  if (value !== null) return value;
+  const told = toldError(text);
+  if (told === null) {
     throw unavailable(`${server} answered ${status} and no JSON of Keywright; look at the URL and at what stands before the server`);
   }
   const message = String(told.message ?? told.detail ?? "");

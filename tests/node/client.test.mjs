@@ -155,6 +155,22 @@ test("keys are verified", { timeout: PATIENCE }, async (t) => {
   await assert.rejects(open({ retries: 0 }).keys.list(), keywright.Unavailable);
 });
 
+test("a key that expires is not remembered as allowed", { timeout: PATIENCE }, async (t) => {
+  const { engine, manager, url } = await site(t);
+  const key = await engine.keys.create({ name: "CI" });
+  const headers = { authorization: `Bearer ${manager.api_key}`, "content-type": "application/json" };
+  const allowed = await (await fetch(`${url}/verify`, { method: "POST", headers, body: JSON.stringify({ api_key: key.api_key }) })).json();
+  allowed.key.expires_at = "2026-01-01T00:00:00.000Z";
+  const answers = [allowed, { ...allowed, allowed: false, code: "expired", key: null }];
+  const server = createServer((request, response) => response.end(JSON.stringify(answers.shift())));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const known = new Client(`http://127.0.0.1:${server.address().port}`, { apiKey: "acme_live_own", timeout: "5m", maxStaleness: "1h" });
+  assert.ok((await known.verify(key.api_key)).allowed);
+  assert.equal((await known.verify(key.api_key)).code, "expired");
+});
+
 test("the seed runs as typed", { timeout: PATIENCE }, async (t) => {
   const { manager, url } = await site(t, { idStyle: "integer" });
   const LendIQ = keywright.Client;
@@ -179,7 +195,11 @@ const EMPTY = { status: 200, body: { data: [], has_more: false, next_cursor: nul
 const BUSY = { status: 503, wait: "0", body: { code: "UNAVAILABLE", message: "later" } };
 const LIMITED = { status: 429, wait: "0", body: { code: "RATE_LIMITED", message: "later" } };
 const LONG = { status: 429, wait: "3600", body: { code: "RATE_LIMITED", message: "in an hour" } };
+const PAST = { status: 429, wait: "Wed, 21 Oct 2015 07:28:00 GMT", body: { code: "RATE_LIMITED", message: "now" } };
+const FAR = { status: 503, wait: "Fri, 31 Dec 2100 23:59:59 GMT", body: { code: "UNAVAILABLE", message: "in years" } };
 const PROXY = { status: 502, body: "<html>Bad Gateway</html>" };
+// Of a proxy, which may have sent the request to a server that ended.
+const OUTAGE = { status: 503, body: "upstream connect error or disconnect/reset before headers" };
 const RUNS = { status: 409, wait: "0", body: { code: "IN_PROGRESS", message: "still running" } };
 const REPLAYED = { status: 201, body: { id: "7", name: "CI", api_key: null } };
 const LOST = null;
@@ -189,6 +209,10 @@ for (const [name, answers, act, found] of [
   ["a list that is lost", [LOST, LOST, EMPTY], (it) => it.keys.list()],
   ["a create", [PROXY, RUNS, REPLAYED], (it) => it.keys.create({ name: "CI" }), keywright.Conflict],
   ["an update that is lost", [LOST], (it) => it.keys.update("7", { name: "CI" }), keywright.Unavailable],
+  ["an update that a proxy lost", [OUTAGE], (it) => it.keys.update("7", { name: "CI" }), keywright.Unavailable],
+  ["a list that a proxy lost", [OUTAGE, PAST, EMPTY], (it) => it.keys.list()],
+  ["a wait until a date", [FAR], (it) => it.keys.list(), keywright.Unavailable],
+  ["a verification that a proxy lost", [OUTAGE], (it) => it.authenticate("acme_live_secret"), keywright.Denied],
   ["a long wait", [LONG], (it) => it.keys.list(), keywright.Denied],
   ["a busy server", [BUSY, BUSY, BUSY], (it) => it.keys.list(), keywright.Unavailable],
   ["a redirect", [{ status: 302, body: "" }], (it) => it.keys.list(), keywright.Unavailable],

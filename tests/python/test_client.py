@@ -21,6 +21,7 @@ import pytest
 
 import keywright
 from keywright import AsyncClient, AsyncPage, Client, Keywright, NewKey, Page
+from keywright.client.wire import plain
 from program import PEPPER, Served
 from seed import CREATE, LIST
 from waiting import PATIENCE
@@ -200,6 +201,22 @@ def test_decisions_are_repeated_within_the_bound(site: Site) -> None:
     assert run(known.verify(fresh_key.api_key))
 
 
+def test_a_key_that_expires_is_not_remembered_as_allowed(site: Site) -> None:
+    new = site.engine.keys.create(name="CI")
+    headers = {"authorization": f"Bearer {site.manager}"}
+    allowed = httpx.post(f"{site.served.place}/verify", headers=headers, json={"api_key": new.api_key}, timeout=PATIENCE).json()
+    allowed["key"]["expires_at"] = "2026-01-01T00:00:00.000Z"
+    script = Script((200, {}, allowed), (200, {}, {**allowed, "allowed": False, "code": "expired", "key": None}))
+    known = site.open(script.url, max_staleness="1h")
+    assert site.settled(known.verify(new.api_key))
+    assert site.settled(known.verify(new.api_key)).code == "expired"
+
+
+@pytest.mark.parametrize(("grace", "sent"), [(0, "0s"), (1, "1s"), (500, "1s"), (1_000, "1s"), (1_001, "2s"), (86_400_000, "86400s")])
+def test_a_short_grace_is_not_none(grace: int, sent: str) -> None:
+    assert plain("grace", timedelta(milliseconds=grace)) == sent
+
+
 def test_a_unix_socket_needs_no_key(tmp_path: Path) -> None:
     served = Served(tmp_path)
     text = served.create()
@@ -276,7 +293,11 @@ BUSY: Answer = (503, {"retry-after": "0"}, {"code": "UNAVAILABLE", "message": "l
 LIMITED: Answer = (429, {"retry-after": "0"}, {"code": "RATE_LIMITED", "message": "later"})
 USED_UP: Answer = (429, {}, {"code": "RATE_LIMITED", "message": "never"})
 LONG: Answer = (429, {"retry-after": "3600"}, {"code": "RATE_LIMITED", "message": "in an hour"})
+PAST: Answer = (429, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, {"code": "RATE_LIMITED", "message": "now"})
+FAR: Answer = (503, {"retry-after": "Fri, 31 Dec 2100 23:59:59 GMT"}, {"code": "UNAVAILABLE", "message": "in years"})
 PROXY: Answer = (502, {}, "<html>Bad Gateway</html>")
+# Of a proxy, which may have sent the request to a server that ended.
+OUTAGE: Answer = (503, {}, "upstream connect error or disconnect/reset before headers")
 RUNS: Answer = (409, {"retry-after": "0"}, {"code": "IN_PROGRESS", "message": "still running"})
 REPLAYED: Answer = (201, {}, {"id": "7", "name": "CI", "api_key": None})
 
@@ -310,6 +331,9 @@ def reach(kind: type[Any], script: Script, act: Callable[[Any], Any], **options:
         ((None, REPLAYED), lambda it: it.keys.create(name="CI"), keywright.Conflict),
         ((None,), lambda it: it.keys.update("7", name="CI"), keywright.Unavailable),
         ((PROXY,), lambda it: it.keys.update("7", name="CI"), keywright.Unavailable),
+        ((OUTAGE,), lambda it: it.keys.update("7", name="CI"), keywright.Unavailable),
+        ((OUTAGE, PAST, EMPTY), lambda it: it.keys.list(), None),
+        ((FAR,), lambda it: it.keys.list(), keywright.Unavailable),
         ((LONG,), lambda it: it.keys.list(), keywright.Denied),
         ((USED_UP,), lambda it: it.keys.list(), keywright.Denied),
         ((BUSY, BUSY, BUSY), lambda it: it.keys.list(), keywright.Unavailable),
@@ -385,8 +409,10 @@ def test_an_answer_without_an_end_is_given_up(kind: type[Any]) -> None:
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_a_verification_counts_once(kind: type[Any]) -> None:
-    lost = Script(None)
-    assert reach(kind, lost, lambda it: it.verify("acme_live_secret")).code == "unavailable"
+    for unknown in (None, PROXY, OUTAGE):
+        lost = Script(unknown)
+        assert reach(kind, lost, lambda it: it.verify("acme_live_secret")).code == "unavailable"
+        assert len(lost.named("host")) == 1
     refused = Script(BUSY, LIMITED, BUSY)
     assert reach(kind, refused, lambda it: it.verify("acme_live_secret")).code == "unavailable"
     assert len(refused.named("host")) == 3

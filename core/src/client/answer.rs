@@ -57,10 +57,18 @@ pub(super) fn foreign() -> Error {
     Error::unavailable(UnavailableCause::Io, reason, "look at the URL, and use the same release on both sides")
 }
 
+impl ServerReply {
+    /// The error in the answer. `None` if something that stands before the server answered, such as a proxy.
+    pub(super) fn told(&self) -> Option<Value> {
+        let mut answer: Value = serde_json::from_slice(&self.body).ok()?;
+        let told = answer.pointer_mut("/errors/0").map(Value::take).unwrap_or(answer);
+        told.get("code")?.is_string().then_some(told)
+    }
+}
+
 /// The error that an answer tells of.
 fn refusal(reply: &ServerReply, server: &str) -> Error {
-    let told = serde_json::from_slice::<Value>(&reply.body).unwrap_or_default();
-    let told = told.pointer("/errors/0").unwrap_or(&told);
+    let told = reply.told().unwrap_or_default();
     let text = |name: &str| told.get(name).and_then(Value::as_str);
     let Some(code) = text("code") else {
         let reason = format!("the server at {server} answered {} and no JSON of Keywright", reply.status);

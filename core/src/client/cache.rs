@@ -27,7 +27,7 @@ pub(super) struct DecisionCache {
 #[derive(Default)]
 struct KnownDecisions {
     by_place: HashMap<DecisionPlace, (AskedAt, Decision)>,
-    /// The places, oldest first. A place may come twice.
+    /// The same places, in the order in which they came.
     order: VecDeque<DecisionPlace>,
     /// The number of changes by this client.
     changes: u64,
@@ -59,14 +59,11 @@ impl DecisionCache {
 
     /// A decision that still counts.
     pub(super) fn get(&self, place: &DecisionPlace) -> Option<Decision> {
-        let mut known = self.known();
+        let known = self.known();
         let (asked, decision) = known.by_place.get(place)?;
         let aged = asked.wall.elapsed().unwrap_or_else(|ahead| ahead.duration());
-        if asked.monotonic.elapsed() <= self.bound && aged <= self.bound && still_lives(decision) {
-            return Some(decision.clone());
-        }
-        known.by_place.remove(place);
-        None
+        let is_good = asked.monotonic.elapsed() <= self.bound && aged <= self.bound && still_lives(decision);
+        is_good.then(|| decision.clone())
     }
 
     /// Keeps a decision that allows a key and counts against nothing.
@@ -76,13 +73,14 @@ impl DecisionCache {
         if allowed.is_limited() || asked.changes != known.changes {
             return;
         }
-        while known.order.len() >= MOST {
-            if let Some(oldest) = known.order.pop_front() {
-                known.by_place.remove(&oldest);
-            }
+        if known.by_place.insert(place, (asked, decision.clone())).is_none() {
+            known.order.push_back(place);
         }
-        known.order.push_back(place);
-        known.by_place.insert(place, (asked, decision.clone()));
+        if known.order.len() > MOST
+            && let Some(oldest) = known.order.pop_front()
+        {
+            known.by_place.remove(&oldest);
+        }
     }
 
     /// Forgets all decisions, those that are under way among them.

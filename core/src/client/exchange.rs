@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, redirect};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::settings::ClientSettings;
-use crate::entropy;
 use crate::error::{Error, UnavailableCause};
 use crate::fork::PerProcess;
+use crate::remote::retry::{asked_pause, random_pause};
 use crate::remote::with_runtime::WithRuntime;
 use crate::remote::{runtime, tls};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause that a server may ask for, in seconds.
-const LONGEST_WAIT: u64 = 30;
+/// The longest pause that a server may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The most bytes of an answer. A page of a thousand keys with all that they may hold is smaller.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -51,8 +52,8 @@ pub(super) enum Delivery {
 pub(super) struct ServerReply {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
-    /// The pause that the server asks for, in seconds.
-    pub(super) retry_after: Option<u64>,
+    /// The pause that the server asks for.
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// The end of an attempt that got no answer.
@@ -105,7 +106,8 @@ impl ServerConnection {
 async fn receive(sent: RequestBuilder) -> Result<Delivery, reqwest::Error> {
     let mut answer = sent.send().await?;
     let status = answer.status().as_u16();
-    let retry_after = answer.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok()?.parse().ok());
+    let retry_after =
+        answer.headers().get(RETRY_AFTER).and_then(|header| asked_pause(header.to_str().ok()?, Utc::now()));
     let mut body = Vec::new();
     while let Some(part) = answer.chunk().await? {
         body.extend_from_slice(&part);
@@ -136,16 +138,18 @@ impl Delivery {
         match self {
             Self::Lost(lost) => (request.is_repeatable || !lost.is_sent).then(backoff),
             Self::Answered(reply) => {
-                let asked = reply.retry_after.filter(|seconds| *seconds <= LONGEST_WAIT);
-                let asked = asked.map(|seconds| Duration::from_secs(seconds) + backoff());
+                let wait = || match reply.retry_after {
+                    Some(asked) => (asked <= LONGEST_WAIT).then(|| asked + backoff()),
+                    None => Some(backoff()),
+                };
                 match reply.status {
                     // The same request still runs, or a limit is used up. A limit that tells no time, such as a balance, does not
                     // come back by itself.
-                    409 | 429 => asked,
-                    503 if reply.retry_after.is_none() => Some(backoff()),
-                    503 => asked,
+                    409 | 429 => reply.retry_after.and_then(|_| wait()),
+                    // The server has not run the request.
+                    503 if reply.told().is_some() => wait(),
                     // The server, or a proxy before it, does not know whether the request has run.
-                    502 | 504 => request.is_repeatable.then(backoff),
+                    502..=504 if request.is_repeatable => wait(),
                     _ => None,
                 }
             }
@@ -153,11 +157,10 @@ impl Delivery {
     }
 }
 
-/// The pause after a failed attempt. It is random, because many clients must not return at once.
+/// The pause after a failed attempt. The next one is twice as long.
 fn backoff(attempt: u32) -> Duration {
     let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(10));
-    let part = entropy::bytes().map_or(u32::from(u8::MAX), |[byte]: [u8; 1]| u32::from(byte));
-    longest / 2 + longest * part / 512
+    random_pause(longest).unwrap_or(longest)
 }
 
 fn connect(settings: &ClientSettings) -> Result<reqwest::Client, Error> {
@@ -183,16 +186,16 @@ fn connect(settings: &ClientSettings) -> Result<reqwest::Client, Error> {
         Some(path) => builder.unix_socket(path.clone()).no_proxy(),
         None => builder,
     };
-    builder.build().map_err(|_| no_tls())
+    builder.build().map_err(|_| no_client())
 }
 
 /// TLS with the certificates of the system, if it is used.
 fn tls_config(is_used: bool) -> Result<ClientConfig, Error> {
     let roots = if is_used { tls::system_authorities() } else { RootCertStore::empty() };
-    Ok(tls::client().map_err(|_| no_tls())?.with_root_certificates(roots).with_no_client_auth())
+    Ok(tls::client().map_err(|_| no_client())?.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn no_tls() -> Error {
+fn no_client() -> Error {
     let reason = "the client of the server cannot be set up on this system";
     Error::unavailable(UnavailableCause::Access, reason, "look at its certificates and its proxy settings")
 }
@@ -209,20 +212,31 @@ mod tests {
 
     #[test]
     fn requests_are_sent_again_only_where_that_is_safe() {
-        let answered = |status, retry_after| Delivery::Answered(ServerReply { status, body: Vec::new(), retry_after });
+        let answered = |status, seconds: Option<u64>, body: &str| {
+            let retry_after = seconds.map(Duration::from_secs);
+            Delivery::Answered(ServerReply { status, body: body.into(), retry_after })
+        };
+        let told = |status, seconds| answered(status, seconds, r#"{"code": "UNAVAILABLE", "message": "later"}"#);
+        let proxy = |status, seconds| answered(status, seconds, "<html></html>");
         let lost = |is_sent| Delivery::Lost(LostRequest { reason: "", is_sent });
         for (delivery, once, repeatable) in [
             (lost(true), false, true),
             (lost(false), true, true),
-            (answered(503, None), true, true),
-            (answered(503, Some(31)), false, false),
-            (answered(429, None), false, false),
-            (answered(429, Some(0)), true, true),
-            (answered(409, Some(1)), true, true),
-            (answered(502, None), false, true),
-            (answered(504, None), false, true),
-            (answered(500, None), false, false),
-            (answered(200, None), false, false),
+            (told(503, None), true, true),
+            (told(503, Some(30)), true, true),
+            (told(503, Some(31)), false, false),
+            (proxy(503, None), false, true),
+            (proxy(503, Some(1)), false, true),
+            (proxy(503, Some(31)), false, false),
+            (answered(503, None, r#"{"code": 503}"#), false, true),
+            (told(429, None), false, false),
+            (told(429, Some(0)), true, true),
+            (told(409, Some(1)), true, true),
+            (proxy(502, None), false, true),
+            (proxy(504, None), false, true),
+            (proxy(504, Some(31)), false, false),
+            (proxy(500, None), false, false),
+            (proxy(200, None), false, false),
         ] {
             assert_eq!((pauses(false, &delivery), pauses(true, &delivery)), (once, repeatable));
         }

@@ -25,8 +25,9 @@ pub(crate) struct Engine {
     pub(super) environments: Vec<String>,
     #[cfg(feature = "provider")]
     pub(super) background: Background,
-    /// The attempts to deliver webhooks.
+    /// The attempts to deliver webhooks, for the metrics of a server.
     #[cfg(feature = "webhooks")]
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the server has metrics"))]
     pub(crate) delivery_counts: Arc<DeliveryCounts>,
 }
 

@@ -6,6 +6,8 @@ pub(crate) mod failure;
 pub(crate) mod get;
 #[cfg(feature = "webhooks")]
 pub(crate) mod post;
+#[cfg(any(feature = "client", feature = "postgres", feature = "redis", feature = "webhooks"))]
+pub(crate) mod retry;
 pub(crate) mod runtime;
 #[cfg(any(feature = "client", feature = "postgres", feature = "provider", feature = "webhooks"))]
 pub(crate) mod tls;

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::Utc;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
 
+use super::retry::asked_pause;
 use super::web_address::WebAddress;
 use super::web_client::{WebTls, exchange, failed};
 use crate::error::Error;
@@ -18,7 +20,7 @@ const READ_BODY: usize = 16 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PostAnswer {
     pub(crate) status: u16,
-    /// The header `Retry-After` in seconds.
+    /// The pause that the header `Retry-After` asks for.
     pub(crate) retry_after: Option<Duration>,
 }
 
@@ -39,7 +41,7 @@ pub(crate) async fn post(
     exchange(address, tls, request, |response| async move {
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        let retry_after = retry_after.and_then(|header| asked_pause(header, Utc::now()));
         // The status is known, whatever becomes of the rest.
         let _ = Limited::new(response.into_body(), READ_BODY).collect().await;
         Ok(PostAnswer { status, retry_after })

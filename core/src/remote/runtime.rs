@@ -7,15 +7,10 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::entropy;
 use crate::error::{Error, UnavailableCause};
 use crate::fork::PerProcess;
 
 const THREADS: usize = 2;
-
-/// The pause after the first failed attempt to connect. It doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Never dropped: in a forked child the threads of the runtime are missing, and dropping it would wait for them.
 static RUNTIME: OnceLock<PerProcess<Option<Runtime>>> = OnceLock::new();
@@ -44,12 +39,4 @@ pub(crate) async fn limited<T>(runtime: &Handle, limit: Duration, future: impl F
         tokio::time::timeout(limit, future)
     };
     limited.await.ok()
-}
-
-/// The pause after `failed + 1` failed attempts to connect, of random length, so that many processes do not come back at one
-/// moment.
-pub(crate) fn pause(failed: u32) -> Result<Duration, Error> {
-    let longest = FIRST_PAUSE.saturating_mul(1 << failed.min(10)).min(LONGEST_PAUSE);
-    let part = u32::from(u8::from_be_bytes(entropy::bytes()?));
-    Ok(longest / 2 + longest * part / 512)
 }

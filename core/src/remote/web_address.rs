@@ -58,11 +58,13 @@ impl WebAddress {
     }
 
     /// The address of another document of the same server.
+    #[cfg(feature = "provider")]
     pub(crate) fn with_target(&self, target: String) -> Self {
         Self { target, ..self.clone() }
     }
 
     /// Whether another document is on the same server: the same scheme, host and port.
+    #[cfg(feature = "provider")]
     pub(crate) fn is_same_server(&self, other: &Self) -> bool {
         (self.secure, &self.host, self.port) == (other.secure, &other.host, other.port)
     }

@@ -140,6 +140,23 @@ fn decisions_are_repeated_within_the_bound() -> Result<(), Error> {
     Ok(())
 }
 
+#[cfg(unix)]
+#[test]
+fn a_key_that_expires_is_not_remembered_as_allowed() -> Result<(), Error> {
+    let site = Site::new();
+    let key = site.kw.keys().create(NewKey::named("CI"))?;
+    let mut allowed = serde_json::to_value(site.kw.verify(key.api_key.reveal(), &Request::new())).unwrap();
+    allowed["key"]["expires_at"] = json!("2026-01-01T00:00:00.000Z");
+    let mut denied = allowed.clone();
+    (denied["allowed"], denied["code"], denied["key"]) = (json!(false), json!("expired"), json!(null));
+    let script = Script::new(vec![Some((200, None, allowed)), Some((200, None, denied))]);
+    let builder = keywright::Client::builder(script.url.clone()).api_key("acme_live_own").timeout(PATIENCE);
+    let known = Client::from(builder.max_staleness(Duration::from_secs(3_600)).build()?);
+    assert_eq!(known.verify(key.api_key.reveal(), &Request::new()).code(), None);
+    assert_eq!(known.verify(key.api_key.reveal(), &Request::new()).code(), Some(Code::Expired));
+    Ok(())
+}
+
 /// An answer to one request; `None` breaks off the connection.
 type Answer = Option<(u16, Option<&'static str>, Value)>;
 
@@ -217,6 +234,10 @@ fn requests_are_sent_again_where_that_is_safe() {
     let late = || told(504, None, "UNAVAILABLE");
     let limited = || told(429, Some("0"), "RATE_LIMITED");
     let proxy = || Some((502, None, json!("<html>Bad Gateway</html>")));
+    // Of a proxy, which may have sent the request to a server that ended.
+    let outage = || Some((503, None, json!("upstream connect error or disconnect/reset before headers")));
+    let past = || told(429, Some("Wed, 21 Oct 2015 07:28:00 GMT"), "RATE_LIMITED");
+    let far = || told(503, Some("Fri, 31 Dec 2100 23:59:59 GMT"), "UNAVAILABLE");
     let runs = || told(409, Some("0"), "IN_PROGRESS");
     let replayed = || Some((201, None, json!({"id": "7", "name": "CI", "api_key": null})));
     type Call = fn(&Client) -> Result<(), Error>;
@@ -234,6 +255,9 @@ fn requests_are_sent_again_where_that_is_safe() {
         (vec![None], update, Some("unavailable"), 0),
         (vec![late()], update, Some("unavailable"), 0),
         (vec![None], attest, Some("unavailable"), 0),
+        (vec![outage()], update, Some("unavailable"), 0),
+        (vec![outage(), past(), empty()], list, None, 0),
+        (vec![far()], list, Some("unavailable"), 0),
         (vec![None, None, None], disable, Some("unavailable"), 0),
         (vec![told(429, Some("3600"), "RATE_LIMITED")], list, Some("unavailable"), 0),
         (vec![busy(), busy(), busy()], list, Some("unavailable"), 0),
@@ -255,6 +279,9 @@ fn requests_are_sent_again_where_that_is_safe() {
 #[test]
 fn a_verification_counts_once_and_nothing_shows_a_secret() {
     let secret = "acme_live_Zaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    let outage = Script::new(vec![Some((503, None, json!("no healthy upstream")))]);
+    assert_eq!(outage.client().verify(secret, &Request::new()).code(), Some(Code::Unavailable));
+    assert_eq!(outage.named("host").len(), 1);
     let lost = Script::new(vec![None]);
     let client = lost.client();
     let decision = client.verify(secret, &Request::new());

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any, cast
 
 from keywright._native import Decision, NewKey, _issued, _unpickle, _wire_codes
-from keywright.client.exchange import Lost, Reply
+from keywright.client.exchange import Lost, Reply, known
 from keywright.errors import BY_CODE, Conflict, Denied, Forbidden, InvalidRequest, KeywrightError, Unavailable, ValidationFailed
 
 __all__ = ["accepted", "body", "denial", "issued", "opened", "plain", "query", "record", "records", "undecided"]
@@ -50,7 +50,8 @@ def plain(name: str, value: Any) -> Any:
     if isinstance(value, date):
         raise InvalidRequest(f"{name}: is a date; give a datetime", name)
     if isinstance(value, timedelta):
-        return f"{value // timedelta(seconds=1)}s"
+        # Rounded up: a grace of less than a second is one.
+        return f"{-(-value // timedelta(seconds=1))}s"
     if isinstance(value, bytes | bytearray):
         return bytes(value).decode("utf-8", "replace")
     if isinstance(value, Set):
@@ -104,24 +105,19 @@ def accepted(outcome: Reply | Lost, server: str) -> str:
     text = outcome.content.decode("utf-8", "replace")
     if outcome.status < 300:  # noqa: PLR2004 - success
         return text
-    raise _refusal(outcome, _object(text) or {}, server)
+    raise _refusal(outcome, server)
 
 
 def _object(text: str) -> dict[str, Any] | None:
     try:
-        return _known(json.loads(text))
+        return known(json.loads(text))
     except ValueError:
         return None
 
 
-def _known(value: Any) -> dict[str, Any] | None:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
-
-
-def _refusal(reply: Reply, value: dict[str, Any], server: str) -> KeywrightError:
-    errors: Any = value.get("errors")
-    told = (_known(errors[0]) or {}) if isinstance(errors, list) and errors else value
-    if not isinstance(told.get("code"), str):
+def _refusal(reply: Reply, server: str) -> KeywrightError:
+    told = reply.told()
+    if told is None:
         return Unavailable(
             f"{server} answered {reply.status} and no JSON of Keywright; look at the URL and at what stands before the server"
         )
@@ -137,13 +133,13 @@ def _refusal(reply: Reply, value: dict[str, Any], server: str) -> KeywrightError
     return error
 
 
-def denial(code: str, message: str, status: int, wait: float | None = None) -> Decision:
+def denial(code: str, message: str, status: int, wait: int | None = None) -> Decision:
     """A decision that denies, without a key."""
     # Every list is empty, and every other field is null.
     schemas: dict[str, Any] = Decision._json_schema()["properties"]
     fields: dict[str, Any] = {name: [] if schema.get("type") == "array" else None for name, schema in schemas.items()}
     fields |= {"allowed": False, "code": code, "message": message, "status": status, "deprecated": False}
-    fields["retry_after_seconds"] = None if wait is None else int(wait)
+    fields["retry_after_seconds"] = wait
     decision: Decision = record("Decision", json.dumps(fields))
     return decision
 

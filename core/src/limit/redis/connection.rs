@@ -21,7 +21,8 @@ use super::{error, script};
 use crate::error::Error;
 use crate::fork::lock;
 use crate::limit::lease::{Purchase, Sales};
-use crate::remote::runtime::{limited, pause};
+use crate::remote::retry::reconnect_pause;
+use crate::remote::runtime::limited;
 
 /// The connection of a process, and the attempts to open it again.
 pub(super) struct Connector {
@@ -141,7 +142,7 @@ impl Connector {
                 Ok(link)
             }
             Err(error) => {
-                let until = Instant::now() + pause(attempts)?;
+                let until = Instant::now() + reconnect_pause(attempts)?;
                 *lock(&self.failure) = Some(ConnectFailure { attempts: attempts + 1, until, error: error.clone() });
                 Err(error)
             }

@@ -13,7 +13,7 @@ use super::lineage::KnownPrimary;
 use super::settings::{PostgresSettings, ReadRole};
 use crate::error::Error;
 use crate::fork::{Process, lock};
-use crate::remote::runtime::pause;
+use crate::remote::retry::reconnect_pause;
 
 /// How many times as long as a read a statement of a change may take: it may write megabytes, or many rows.
 const WRITE_PATIENCE: u32 = 3;
@@ -116,7 +116,7 @@ impl Slot {
                 Ok(connection)
             }
             Err(error) => {
-                attempts.last = Some((Instant::now() + pause(attempts.failed)?, error.clone()));
+                attempts.last = Some((Instant::now() + reconnect_pause(attempts.failed)?, error.clone()));
                 attempts.failed = attempts.failed.saturating_add(1);
                 Err(error)
             }
