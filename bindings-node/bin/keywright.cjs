@@ -7,7 +7,7 @@ const stop = newStop();
 
 // The program runs on another thread, so Node receives the signals. A server ends by itself; every other command ends as if
 // nobody listened.
-for (const signal of ["SIGINT", "SIGTERM"]) {
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.once(signal, () => {
     if (!stop.request()) process.kill(process.pid, signal);
   });

@@ -93,7 +93,7 @@ async function ended(child, signal) {
   return exit;
 }
 
-for (const signal of ["SIGINT", "SIGTERM"]) {
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   test(`${signal} ends a program that waits`, async (t) => {
     const cwd = folder(t);
     const pipe = join(cwd, "key");

@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -195,9 +195,11 @@ def test_a_unix_socket_needs_no_key_and_is_private(served: Served) -> None:
     connection.sock.connect(str(place))
     assert asked(connection, "POST", "/verify", None, {"api_key": key})[1]["allowed"]
     # A second server must not take the place of the first one, nor that of any other file.
-    for taken in (place, served.folder / "keys.db"):
+    os.mkfifo(served.folder / "pipe")
+    for taken in (place, served.folder / "keys.db", served.folder / "pipe"):
         done = served.attempt("serve", "--listen", f"unix:{taken}")
         assert done.returncode == 2 and "listen: cannot be used" in done.stderr and taken.exists()
+    assert (served.folder / "pipe").is_fifo()
     assert served.stop()[0] == 0 and not place.exists()
 
 
@@ -239,6 +241,16 @@ def test_oversized_and_broken_requests_are_refused(served: Served) -> None:
         closed(client)
     assert served.ask("POST", "/verify", verifier, {"api_key": verifier})[1]["allowed"]
     assert served.stop()[0] == 0
+
+
+def test_metrics_count_connections_of_the_api_alone(served: Served) -> None:
+    served.start()
+    for place in (served.admin, served.place):
+        with socket.create_connection(("127.0.0.1", served.port(place)), timeout=PATIENCE) as client:
+            client.sendall(b"\x16\x03\x01\x02\x00\r\n\r\n")
+            assert closed(client).startswith(b"HTTP/1.1 400")
+    until("the broken one is counted", lambda: "keywright_connections_broken_total 1\n" in served.metrics())
+    assert "keywright_connections_accepted_total 1\n" in served.metrics()
 
 
 def test_slow_clients_lose_their_connection(serve: Callable[..., Served]) -> None:
@@ -338,6 +350,53 @@ def test_a_stop_lets_requests_end_and_keeps_its_deadline(serve: Callable[..., Se
     idle.close()
 
 
+def test_it_is_not_ready_while_requests_end(served: Served) -> None:
+    verifier = served.create("--scopes", "keys:verify")
+    served.start()
+    body = json.dumps({"api_key": verifier}).encode()
+    with served.connect() as begun:
+        begun.sendall(head_of(verifier) + b"content-length: %d\r\n\r\n" % len(body))
+        until("the request has begun", lambda: "keywright_connections 1" in served.metrics())
+        assert served.ask("GET", "/readyz", place=served.admin) == (200, "ok\n")
+        served.process.terminate()
+        stopping = (503, "the server is stopping\n")
+        until("it tells that it stops", lambda: served.ask("GET", "/readyz", place=served.admin) == stopping)
+        assert served.ask("GET", "/livez", place=served.admin)[0] == 200
+        with pytest.raises(ConnectionRefusedError):
+            served.connect()
+        begun.sendall(body)
+        assert b'"allowed":true' in closed(begun)
+    assert served.process.wait(PATIENCE) == 0
+
+
+@contextmanager
+def hangups(disposition: signal.Handlers) -> Iterator[None]:
+    """Programs that start meanwhile have this disposition of SIGHUP, whatever the tests were started with."""
+    before = signal.signal(signal.SIGHUP, disposition)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_closed_terminal_stops_it_like_any_other_signal(served: Served) -> None:
+    verifier, place = served.create("--scopes", "keys:verify"), served.folder / "kw.sock"
+    with hangups(signal.SIG_DFL):
+        served.start("--admin-listen", f"unix:{place}")
+    assert served.ask("POST", "/verify", verifier, {"api_key": verifier})[1]["allowed"]
+    assert served.stop(signal.SIGHUP)[0] == 0 and not place.exists()
+    assert json.loads(served.run("keys", "list", "--json"))["usage_count"] == 2
+
+
+def test_a_closed_terminal_does_not_stop_what_nohup_started(served: Served) -> None:
+    with hangups(signal.SIG_IGN):
+        served.start()
+    served.process.send_signal(signal.SIGHUP)
+    for _ in range(10):
+        assert served.ask("GET", "/readyz", place=served.admin) == (200, "ok\n")
+    assert served.stop()[0] == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_and_open_connections_end(served: Served, number: signal.Signals) -> None:
     verifier = served.create("--scopes", "keys:verify")
@@ -408,9 +467,23 @@ def test_tls_with_a_certificate_in_files(serve: Callable[..., Served], tmp_path:
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert b"HTTP" not in closed(client)
     assert served.stop()[0] == 0
-    (tmp_path / "key.pem").write_text("no key")
-    done = served.attempt("serve")
-    assert done.returncode == 2 and "tls_key: names no file with a private key" in done.stderr
+    pem = {name: (tmp_path / name).read_bytes() for name in ("cert.pem", "key.pem")}
+    subprocess.run([*command, *names], cwd=tmp_path, check=True, capture_output=True, timeout=PATIENCE)
+    other = (tmp_path / "key.pem").read_bytes()
+    for name, content, reason in [
+        ("key.pem", None, "tls_key: cannot be used: key.pem: no such file or folder; give the path of a PEM file"),
+        ("key.pem", b"no key", "tls_key: cannot be used: key.pem: it holds no private key"),
+        ("key.pem", pem["key.pem"].partition(b"-----END")[0], "tls_key: cannot be used: key.pem: it is no PEM file, or a damaged one"),
+        ("key.pem", other, "tls_key: does not fit tls_certificate: key.pem"),
+        ("cert.pem", None, "tls_certificate: cannot be used: cert.pem: no such file or folder"),
+        ("cert.pem", pem["key.pem"], "tls_certificate: cannot be used: cert.pem: it holds no certificate"),
+        ("cert.pem", pem["cert.pem"].replace(b"M", b"A", 4), "tls_certificate: cannot be used: cert.pem"),
+    ]:
+        for whole, text in pem.items():
+            (tmp_path / whole).write_bytes(text)
+        (tmp_path / name).unlink() if content is None else (tmp_path / name).write_bytes(content)
+        done = served.attempt("serve")
+        assert done.returncode == 2 and reason in done.stderr, (name, content, done.stderr)
 
 
 def test_a_port_in_use_is_named(served: Served) -> None:

@@ -29,7 +29,7 @@ impl ProgramStop {
     }
 }
 
-/// A future that is ready when the server has to stop: the host says so, or without a host SIGINT or SIGTERM comes.
+/// A future that is ready when the server has to stop: the host says so, or without a host SIGINT, SIGTERM or SIGHUP comes.
 pub(super) fn stopped(host: Option<ProgramStop>) -> Result<Boxed<()>, Stop> {
     if let Some(ProgramStop(state)) = host {
         state.is_heard.store(true, Ordering::SeqCst);
@@ -42,10 +42,18 @@ pub(super) fn stopped(host: Option<ProgramStop>) -> Result<Boxed<()>, Stop> {
 fn signals() -> std::io::Result<Boxed<()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hangup = if sys::may_hear_hangup() { Some(signal(SignalKind::hangup())?) } else { None };
+    let hung_up = async move {
+        match &mut hangup {
+            Some(hangup) => hangup.recv().await,
+            None => std::future::pending().await,
+        }
+    };
     Ok(Box::pin(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hung_up => {}
         }
     }))
 }

@@ -45,7 +45,7 @@ pub(super) async fn answer(state: &ServerState, request: &Request<Incoming>) -> 
 /// Whether this server should get requests.
 async fn probe(state: &ServerState) -> Result<(), String> {
     if *state.stopping.borrow() {
-        return Err("the server stops".to_owned());
+        return Err("the server is stopping".to_owned());
     }
     database_answers(state).await
 }

@@ -29,7 +29,7 @@ const LARGEST_HEAD: usize = 32 * 1024;
 /// The error of a connection that the client broke or used wrongly.
 pub(super) struct BrokenConnection;
 
-/// Serves a connection until the client closes it, breaks a limit, or the server stops.
+/// Serves a connection until the client closes it, breaks a limit, or the server stops. Health answers until the API has ended.
 pub(super) async fn serve(
     state: &Arc<ServerState>,
     stream: Box<dyn ByteStream>,
@@ -57,10 +57,13 @@ pub(super) async fn serve(
     builder.max_header_size(LARGEST_HEAD).max_buf_size(LARGEST_HEAD);
     let stream = ImpatientStream::new(stream, settings.request_timeout);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut stopping = state.stopping.subscribe();
+    let mut ending = match handler {
+        Handler::Api => state.stopping.subscribe(),
+        Handler::Admin => state.ended.subscribe(),
+    };
     tokio::select! {
         ended = connection.as_mut() => return ended.map_err(|_| BrokenConnection),
-        _ = stopping.wait_for(|stops| *stops) => connection.as_mut().graceful_shutdown(),
+        _ = ending.wait_for(|ends| *ends) => connection.as_mut().graceful_shutdown(),
     }
     connection.await.map_err(|_| BrokenConnection)
 }

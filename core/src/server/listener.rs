@@ -87,11 +87,15 @@ impl Drop for BoundListener {
     }
 }
 
-/// Removes the socket of a server that has ended without doing so. Any other file stays: a wrong path may name the database.
+/// Removes the socket of a server that has ended without doing so. Any other file stays: a wrong path may name the database, or
+/// the pipe of another program.
 #[cfg(unix)]
 async fn remove_stale(path: &Path) -> io::Result<()> {
-    if std::fs::symlink_metadata(path).is_ok_and(|it| it.is_file() || it.is_dir() || it.is_symlink()) {
-        return Err(ErrorKind::AlreadyExists.into());
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if sys::is_socket(&found) => {}
+        Ok(_) => return Err(ErrorKind::AlreadyExists.into()),
+        // The attempt to listen tells the reason.
+        Err(_) => return Ok(()),
     }
     match UnixStream::connect(path).await {
         Ok(_) => Err(ErrorKind::AddrInUse.into()),

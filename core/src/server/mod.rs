@@ -47,8 +47,10 @@ struct ServerState {
     settings: ServerSettings,
     log: AccessLog,
     metrics: Metrics,
-    /// Turns true when the server stops.
+    /// Turns true when the server begins to stop.
     stopping: watch::Sender<bool>,
+    /// Turns true when the connections of the API have ended, or their time is over.
+    ended: watch::Sender<bool>,
     sessions: Option<SessionReader>,
 }
 
@@ -71,9 +73,10 @@ impl Server {
             Some(address) => Some(BoundListener::bind("admin_listen", address).await?),
             None => None,
         };
-        let (stopping, _) = watch::channel(false);
+        let (stopping, ended) = (watch::Sender::new(false), watch::Sender::new(false));
         let log = AccessLog::new(settings.log);
-        let state = ServerState { kw, http, settings, log, metrics: Metrics::default(), stopping, sessions: None };
+        let state =
+            ServerState { kw, http, settings, log, metrics: Metrics::default(), stopping, ended, sessions: None };
         Ok(Self { state: Arc::new(state), listener, admin, tls })
     }
 
@@ -93,30 +96,36 @@ impl Server {
     }
 
     /// Serves until `stop` is ready. Then no connection is accepted, and those that are open end with their present request.
-    /// Returns whether all of them have ended in time.
+    /// Health answers until they have ended, so that `/readyz` tells of the stop. Returns whether all of them have ended in time.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> bool {
         let Self { state, listener, admin, tls } = self;
         let connections = state.settings.max_connections;
         let slots = Arc::new(Semaphore::new(connections));
-        let api = accept(Arc::clone(&state), &listener, tls, Handler::Api, &slots);
+        let serving = async {
+            tokio::select! {
+                () = stop => {}
+                () = accept(Arc::clone(&state), &listener, tls, Handler::Api, &slots) => {}
+            }
+            drop(listener);
+            state.stopping.send_replace(true);
+            let deadline = Instant::now() + state.settings.stop_timeout;
+            // Every slot is free when every connection has ended.
+            let all = u32::try_from(connections).unwrap_or(u32::MAX);
+            (timeout_at(deadline, slots.acquire_many(all)).await.is_ok(), deadline)
+        };
         let admin_slots = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
         let health = async {
-            match &admin {
-                Some(admin) => accept(Arc::clone(&state), admin, None, Handler::Admin, &admin_slots).await,
-                None => std::future::pending().await,
+            if let Some(admin) = &admin {
+                accept(Arc::clone(&state), admin, None, Handler::Admin, &admin_slots).await;
             }
+            std::future::pending().await
         };
-        tokio::select! {
-            () = stop => {}
-            () = api => {}
-            () = health => {}
-        }
-        state.stopping.send_replace(true);
-        drop((listener, admin));
-        let deadline = Instant::now() + state.settings.stop_timeout;
-        // Every slot is free when every connection has ended.
-        let all = u32::try_from(connections).unwrap_or(u32::MAX);
-        let ended = timeout_at(deadline, slots.acquire_many(all)).await.is_ok();
+        let (ended, deadline) = tokio::select! {
+            outcome = serving => outcome,
+            outcome = health => outcome,
+        };
+        drop(admin);
+        state.ended.send_replace(true);
         // A log that nobody reads does not keep the server from ending.
         let _ = timeout_at(deadline, state.log.finish()).await;
         ended
@@ -139,18 +148,18 @@ async fn accept(
         };
         let (state, tls) = (Arc::clone(&state), tls.clone());
         tokio::spawn(async move {
-            let ended = match handler {
+            match handler {
                 Handler::Api => {
                     state.metrics.accepted.fetch_add(1, Ordering::Relaxed);
                     state.metrics.connections.fetch_add(1, Ordering::Relaxed);
                     let ended = connection::serve(&state, stream, peer, tls, handler).await;
                     state.metrics.connections.fetch_sub(1, Ordering::Relaxed);
-                    ended
+                    if ended.is_err() {
+                        state.metrics.broken.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
-                Handler::Admin => connection::serve(&state, stream, peer, tls, handler).await,
-            };
-            if ended.is_err() {
-                state.metrics.broken.fetch_add(1, Ordering::Relaxed);
+                // Metrics are about the API.
+                Handler::Admin => drop(connection::serve(&state, stream, peer, tls, handler).await),
             }
             drop(slot);
         });

@@ -21,7 +21,7 @@ use self::unix as system;
 #[cfg(any(feature = "postgres", feature = "provider"))]
 pub(crate) use self::system::boot_micros;
 #[cfg(all(unix, feature = "cli"))]
-pub(crate) use self::system::listen_privately;
+pub(crate) use self::system::{is_socket, listen_privately, may_hear_hangup};
 #[cfg(feature = "cli")]
 pub(crate) use self::system::{sync_folder, without_echo, write_output};
 // The WAL index, the clocks, the threads, and the files. A function that one of the two lacks does not compile here.

@@ -91,6 +91,18 @@ pub(crate) fn listen_privately(path: &Path) -> io::Result<std::os::unix::net::Un
     std::os::unix::net::UnixListener::bind(path)
 }
 
+/// Whether a file is a Unix socket.
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) fn is_socket(found: &Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_socket(&found.file_type())
+}
+
+/// No: there is no portable way to tell whether this process should ignore that its terminal closes.
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) fn may_hear_hangup() -> bool {
+    false
+}
+
 /// Creates an empty file. It fails if the file exists.
 pub(crate) fn create_private_file(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).open(path).map(drop)

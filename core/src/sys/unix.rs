@@ -2,6 +2,8 @@
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
+#[cfg(feature = "cli")]
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 #[cfg(feature = "cli")]
 use std::os::unix::net::UnixListener;
@@ -144,6 +146,22 @@ pub(crate) fn listen_privately(path: &Path) -> io::Result<UnixListener> {
     make_private(path)?;
     rustix::net::listen(&socket, MOST_UNACCEPTED)?;
     Ok(socket.into())
+}
+
+/// Whether a file is a Unix socket.
+#[cfg(feature = "cli")]
+pub(crate) fn is_socket(found: &Metadata) -> bool {
+    found.file_type().is_socket()
+}
+
+/// Whether this process may stop when its terminal closes. `nohup` lets a process ignore SIGHUP, and a handler would undo that.
+/// Only Linux tells it without unsafe code; elsewhere the system's default stays.
+#[cfg(feature = "cli")]
+pub(crate) fn may_hear_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The bit of the signal 1 is the lowest one.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 0)
 }
 
 /// Creates a folder, and those above it, that their owner alone may use.
