@@ -21,6 +21,9 @@ pub(super) struct ServeArguments {
 
 pub(super) fn run(arguments: &ServeArguments, context: &mut CommandContext) -> Result<(), Stop> {
     let mut settings = context.settings()?;
+    for (variable, fix) in &settings.unknown_variables {
+        context.say(&format!("warning: {variable} names no setting; {fix}"));
+    }
     settings.read_server_flags(&arguments.listen, &arguments.admin_listen)?;
     let (config, server) = (settings.engine()?.queues_only(false), settings.server()?);
     let http = settings.http_of_server()?.verification(VerificationCallers { operators: server.operators.clone() });

@@ -2,6 +2,7 @@
 
 use super::OF_FILE;
 use crate::cli::exit::Stop;
+use crate::http;
 use crate::input::{Value, meant};
 use crate::keyring::Config;
 use crate::server::ServerSettings;
@@ -46,7 +47,13 @@ pub(super) fn variables() -> Result<Variables, Stop> {
         let plain = name.strip_suffix(OF_FILE).unwrap_or(&name);
         if !is_setting(plain) {
             let all = std::iter::once("url").chain(Config::OPTIONS.iter().copied()).chain(ServerSettings::NAMES);
-            unknown.push((variable, meant(plain, all, "no setting has this name")));
+            let fix = match http::Config::has_option(plain) {
+                true => {
+                    format!("write {plain} in the section [http] of keywright.toml, whose options have no variables")
+                }
+                false => meant(plain, all, "no setting has this name"),
+            };
+            unknown.push((variable, fix));
         } else if let Some(text) = text(&variable)? {
             let value = if name == plain { value(plain, text)? } else { Value::Text(text) };
             known.push((variable, name, value));

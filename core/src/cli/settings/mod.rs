@@ -3,6 +3,7 @@
 
 mod environment;
 mod file;
+mod shown;
 
 use std::fmt;
 use std::mem::discriminant;
@@ -85,14 +86,6 @@ impl fmt::Display for SettingSource {
             Self::File(path) => write!(out, "file {}", path.display()),
         }
     }
-}
-
-/// A setting as `doctor` shows it.
-#[derive(serde::Serialize)]
-pub(super) struct ShownSetting {
-    pub(super) setting: String,
-    pub(super) value: serde_json::Value,
-    pub(super) source: String,
 }
 
 impl Settings {
@@ -257,39 +250,6 @@ impl Settings {
         files.dedup();
         files
     }
-
-    /// The settings of the engine for people, without secrets.
-    pub(super) fn shown(&self) -> Vec<ShownSetting> {
-        let shown = self.engine.iter().map(|setting| {
-            let value = match setting.name.as_str() {
-                name if SECRETS.contains(&name) => "<hidden>".into(),
-                "url" => match &setting.value {
-                    Value::Text(url) => StoreUrl::shown(url).into(),
-                    _ => serde_json::Value::Null,
-                },
-                // The URL of a Redis may hold a password, also one with a misspelt scheme.
-                "limiter" => match &setting.value {
-                    Value::Text(name) if name.bytes().all(|it| it.is_ascii_lowercase()) => name.clone().into(),
-                    _ => "<hidden>".into(),
-                },
-                name => setting.value.clone().into_json(name).unwrap_or_default(),
-            };
-            let files: Vec<String> = setting.files.iter().map(|file| file.display().to_string()).collect();
-            let source = match files.as_slice() {
-                [] => setting.source.to_string(),
-                files => format!("{}, file {}", setting.source, files.join(", ")),
-            };
-            ShownSetting { setting: setting.name.clone(), value, source }
-        });
-        let default = (!self.has("url")).then(|| ShownSetting {
-            setting: "url".into(),
-            value: URL.into(),
-            source: "default".into(),
-        });
-        let mut all: Vec<ShownSetting> = default.into_iter().chain(shown).collect();
-        all.sort_by(|one, other| one.setting.cmp(&other.setting));
-        all
-    }
 }
 
 /// The value that a setting `NAME_file` leads to: the text of the file, or of each file of a list.
@@ -357,17 +317,5 @@ mod tests {
         // A file that does not count need not exist.
         let file = SettingSource::File("keywright.toml".into());
         settings.add("pepper_file", text("not there"), file, Path::new("")).unwrap();
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let mut settings = empty();
-        settings.add("pepper", Value::Text("a secret".into()), source("KEYWRIGHT_PEPPER"), Path::new("")).unwrap();
-        let url = Value::Text("postgresql://me:word@host/db".into());
-        settings.add("url", url, source("KEYWRIGHT_URL"), Path::new("")).unwrap();
-        let limiter = Value::Text("rediss://:word@host".into());
-        settings.add("limiter", limiter, source("KEYWRIGHT_LIMITER"), Path::new("")).unwrap();
-        let shown = serde_json::to_string(&settings.shown()).unwrap();
-        assert!(!shown.contains("a secret") && !shown.contains("word"), "{shown}");
     }
 }

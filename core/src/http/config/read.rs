@@ -16,6 +16,35 @@ const FORMS: [(&str, ErrorFormat); 3] =
 const DEFAULTS: [(&str, bool); 2] = [("deny", false), ("authenticated", true)];
 
 impl Config {
+    /// The names of the options beside those of [`Spelling`].
+    const OPTIONS: [&str; 19] = [
+        "credentials",
+        "realm",
+        "trusted_proxies",
+        "routes",
+        "default",
+        "errors",
+        "deprecation_headers",
+        "rate_limit_headers",
+        "session",
+        "keys_may_manage",
+        "revoke_children",
+        "self_service",
+        "origins",
+        "preflight",
+        "forward_auth",
+        "agent_header",
+        "path",
+        "mount",
+        "rewrites",
+    ];
+
+    /// Whether this is the name of an option.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_option(name: &str) -> bool {
+        Self::OPTIONS.contains(&name) || Spelling::OPTIONS.contains(&name)
+    }
+
     fn take(mut fields: Fields) -> Result<Self, Error> {
         let casing = fields.casing();
         let mut config = Self::new();
@@ -84,28 +113,7 @@ impl Config {
 impl FromFields for Config {
     fn read(fields: Fields) -> Result<Self, Error> {
         let casing = fields.casing();
-        let own = [
-            "credentials",
-            "realm",
-            "trusted_proxies",
-            "routes",
-            "default",
-            "errors",
-            "deprecation_headers",
-            "rate_limit_headers",
-            "session",
-            "keys_may_manage",
-            "revoke_children",
-            "self_service",
-            "origins",
-            "preflight",
-            "forward_auth",
-            "agent_header",
-            "path",
-            "mount",
-            "rewrites",
-        ];
-        let fields = fields.only(&[&own[..], &Spelling::OPTIONS].concat())?;
+        let fields = fields.only(&[&Self::OPTIONS[..], &Spelling::OPTIONS].concat())?;
         Self::take(fields).map_err(|it| it.spelt(casing))
     }
 }
