@@ -96,7 +96,8 @@ def test_an_authority_that_signed_nothing(server: Database) -> None:
     stranger = server.servers("certificates") + "/stranger.pem"
     for mode in ("require", "verify-ca", "verify-full"):
         said = str(refusal(server, server.url(sslmode=mode, sslrootcert=stranger)))
-        trouble(said, "no authority in sslrootcert signed the certificate", "name the file of the authority that did in sslrootcert")
+        fix = "name a file with the certificate of its authority in sslrootcert"
+        trouble(said, "no authority in sslrootcert signed the certificate", fix)
     said = str(refusal(server, server.url(sslmode="verify-full", sslrootcert="system")))
     trouble(said, "sslrootcert")
 

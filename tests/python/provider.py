@@ -126,8 +126,8 @@ class Stub:
 
         self.answers[path] = answer
 
-    def use_tls(self, certificate: Path) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    def use_tls(self, certificate: Path, context: ssl.SSLContext | None = None) -> None:
+        context = context or ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.url = f"https://127.0.0.1:{self.server.server_port}"

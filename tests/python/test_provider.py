@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import socket
+import ssl
 import threading
 import time
 from base64 import urlsafe_b64encode
@@ -347,7 +348,8 @@ def test_tls_takes_only_certificates_of_known_authorities_for_this_name(tmp_path
         api = Api(tmp_path, None, issuer=provider.url)
         assert api.ask(key.sign(provider.url)) == 503
         until("the failure is told", lambda: api.heard)
-        assert "no authority" in api.heard[0].reason
+        assert "no authority that this system trusts signed the certificate of the server" in api.heard[0].reason
+        assert "or name a file with it in SSL_CERT_FILE" in api.heard[0].reason
         monkeypatch.setenv("SSL_CERT_FILE", str(authority))
         until("the certificate is accepted", lambda: api.ask(key.sign(provider.url)) == 200)
         other = Api(tmp_path, None, issuer=provider.url.replace("127.0.0.1", "localhost"))
@@ -356,6 +358,45 @@ def test_tls_takes_only_certificates_of_known_authorities_for_this_name(tmp_path
         assert "for another name" in other.heard[0].reason
         api.kw.close()
         other.kw.close()
+
+
+def old_versions() -> ssl.SSLContext:
+    """The settings of a server that speaks only TLS 1.1."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+def certificates_of_clients() -> ssl.SSLContext:
+    """The settings of a server that lets in only clients with a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+@pytest.mark.parametrize(
+    ("made", "reason", "fix"),
+    [
+        (old_versions, "the server does not speak TLS 1.2 or later", "let the server speak TLS 1.2 or later"),
+        (certificates_of_clients, "the server asks for a certificate of the client", "let the server do without one"),
+    ],
+)
+def test_what_tls_fails_on_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[], ssl.SSLContext], reason: str, fix: str
+) -> None:
+    authority, server = certificates(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    with stub() as provider:
+        provider.use_tls(server, made())
+        key = Key()
+        provider.publish(key)
+        api = Api(tmp_path, None, issuer=provider.url)
+        assert api.ask(key.sign(provider.url)) == 503
+        until("the failure is told", lambda: api.heard)
+        assert reason in api.heard[0].reason and fix in api.heard[0].reason
+        api.kw.close()
 
 
 def test_keys_may_be_named_alone_or_beside_an_issuer(tmp_path: Path, provider: Stub) -> None:

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
 type Cause<'a> = &'a (dyn Error + 'static);
 
@@ -40,48 +40,67 @@ pub(crate) fn of_socket(error: &io::Error, is_local: bool) -> &'static str {
     }
 }
 
-/// The names of the settings that the fix of a TLS failure tells.
-pub(crate) struct TlsSettingNames {
-    /// The file with the certificates of authorities.
-    pub(crate) authorities: &'static str,
-    /// The certificate of the client, and its key.
-    pub(crate) client: &'static str,
-    /// The way out for a certificate that is for another name, after `connect by a name in its subjectAltName`.
-    pub(crate) or_any_name: &'static str,
-    /// The server's setting of the oldest version of TLS.
-    pub(crate) oldest: &'static str,
+/// The fixes of a TLS failure that depend on the settings of a connection, as whole sentences without a full stop.
+pub(crate) struct TlsFixes {
+    /// The reason and the fix for a certificate of an unknown authority.
+    pub(crate) unknown_authority: (&'static str, &'static str),
+    /// The fix for a certificate that is for another name.
+    pub(crate) other_name: &'static str,
+    /// The fix for a server that asks for a certificate of the client, and none was given.
+    pub(crate) client_certificate: &'static str,
+    /// The fix for a server that has no version of TLS in common with Keywright.
+    pub(crate) old_versions: &'static str,
 }
 
 /// The reason and the fix for a TLS handshake that failed.
-pub(crate) fn of_tls(error: &rustls::Error, names: &TlsSettingNames) -> (String, String) {
-    let (reason, fix) = match error {
-        rustls::Error::InvalidCertificate(problem) => match problem {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                ("the certificate of the server has expired", "renew it at the server".to_owned())
+pub(crate) fn of_tls(error: &rustls::Error, fixes: &TlsFixes) -> (&'static str, &'static str) {
+    match error {
+        rustls::Error::InvalidCertificate(problem) => of_certificate(problem, fixes),
+        rustls::Error::AlertReceived(alert) => match alert {
+            AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
+                ("the server asks for a certificate of the client", fixes.client_certificate)
             }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
-                "the certificate of the server is not valid yet",
-                "set the clocks of both machines, or renew the certificate".to_owned(),
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied => {
+                ("the server does not accept the certificate of the client", fixes.client_certificate)
+            }
+            AlertDescription::ProtocolVersion => old_versions(fixes),
+            // Without TLS 1.3 a server says no more when it misses a certificate.
+            _ => (
+                "the server ended the TLS handshake",
+                "look at the log of the server: it may ask for a certificate of the client, or for other ciphers",
             ),
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
-                "the certificate of the server is for another name",
-                format!("connect by a name in its subjectAltName{}", names.or_any_name),
-            ),
-            CertificateError::UnknownIssuer => {
-                let reason = format!("no authority in {} signed the certificate of the server", names.authorities);
-                return (reason, format!("name the file of the authority that did in {}", names.authorities));
-            }
-            CertificateError::Revoked => {
-                ("the certificate of the server was revoked", "renew it at the server".to_owned())
-            }
-            _ => ("the certificate of the server is not valid", "replace it at the server".to_owned()),
         },
-        rustls::Error::AlertReceived(_) => {
-            ("the server ended the TLS handshake", format!("give the certificate that it asks for in {}", names.client))
+        rustls::Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ) => old_versions(fixes),
+        _ => ("the TLS handshake failed", "look at the log of the server, and whether it speaks TLS at that port"),
+    }
+}
+
+fn of_certificate(problem: &CertificateError, fixes: &TlsFixes) -> (&'static str, &'static str) {
+    match problem {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            ("the certificate of the server has expired", "renew it at the server")
         }
-        _ => {
-            ("the TLS handshake failed", format!("look at the server's log, and at {}, at least TLSv1.2", names.oldest))
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+            "the certificate of the server is not valid yet",
+            "set the clocks of both machines, or renew the certificate",
+        ),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            ("the certificate of the server is for another name", fixes.other_name)
         }
-    };
-    (reason.to_owned(), fix)
+        CertificateError::UnknownIssuer => fixes.unknown_authority,
+        CertificateError::Revoked => ("the certificate of the server was revoked", "renew it at the server"),
+        _ => ("the certificate of the server is not valid", "replace it at the server"),
+    }
+}
+
+fn old_versions(fixes: &TlsFixes) -> (&'static str, &'static str) {
+    ("the server does not speak TLS 1.2 or later", fixes.old_versions)
 }

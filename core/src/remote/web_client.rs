@@ -19,7 +19,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
-use super::failure::{self, TlsSettingNames, causes};
+use super::failure::{self, TlsFixes, causes};
 use super::tls;
 use super::web_address::WebAddress;
 use crate::error::{Error, UnavailableCause};
@@ -32,11 +32,14 @@ const LARGEST_HEAD: usize = 64 * 1024;
 
 const AGENT: &str = concat!("keywright/", env!("CARGO_PKG_VERSION"));
 
-const TLS_SETTINGS: TlsSettingNames = TlsSettingNames {
-    authorities: "the store of this system, or in the file that SSL_CERT_FILE names,",
-    client: "a proxy of your own",
-    or_any_name: "",
-    oldest: "its versions of TLS",
+const TLS_FIXES: TlsFixes = TlsFixes {
+    unknown_authority: (
+        "no authority that this system trusts signed the certificate of the server",
+        "add the certificate of its authority to the trusted ones of this system, or name a file with it in SSL_CERT_FILE",
+    ),
+    other_name: "name the server in the URL as its certificate does (subjectAltName)",
+    client_certificate: "let the server do without one, or name a proxy in the URL that gives it",
+    old_versions: "let the server speak TLS 1.2 or later",
 };
 
 /// The settings of TLS, with the certificates of authorities that this system trusts.
@@ -74,13 +77,9 @@ where
     let name = ServerName::try_from(address.host().to_owned())
         .map_err(|_| failed(address, "its name is none that a certificate can have", "correct the address"))?;
     let stream = TlsConnector::from(tls.0).connect(name, stream).await.map_err(|error| {
-        match causes(&error).find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
-            Some(problem) => {
-                let (reason, fix) = failure::of_tls(problem, &TLS_SETTINGS);
-                failed(address, &reason, fix)
-            }
-            None => failed(address, failure::of_socket(&error, false), "look whether it speaks TLS at that port"),
-        }
+        refused_by_tls(address, &error).unwrap_or_else(|| {
+            failed(address, failure::of_socket(&error, false), "look whether it speaks TLS at that port")
+        })
     })?;
     exchange_on(TokioIo::new(stream), address, request, read).await
 }
@@ -133,7 +132,9 @@ where
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     let answer = async {
-        let response = sender.send_request(request).await.map_err(|_| lost(address))?;
+        let sent = sender.send_request(request).await;
+        // In TLS 1.3 a server tells only after the handshake that it misses a certificate of the client.
+        let response = sent.map_err(|error| refused_by_tls(address, &error).unwrap_or_else(|| lost(address)))?;
         read(response).await
     };
     // The connection lives in this future, so that it ends with it.
@@ -146,6 +147,13 @@ where
         answer.as_mut().poll(context)
     })
     .await
+}
+
+/// The error of TLS among the causes of a failure.
+fn refused_by_tls(address: &WebAddress, error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    let problem = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())?;
+    let (reason, fix) = failure::of_tls(problem, &TLS_FIXES);
+    Some(failed(address, reason, fix))
 }
 
 /// The error of a connection that ended too early.

@@ -6,13 +6,20 @@ use redis::{ErrorKind, RedisError};
 
 use super::settings::{RedisAddress, RedisSettings};
 use crate::error::{Error, UnavailableCause};
-use crate::remote::failure::{self, TlsSettingNames, causes};
+use crate::remote::failure::{self, TlsFixes, causes};
 
 /// The oldest release of Redis whose scripts do what is needed.
 pub(super) const OLDEST_SERVER: (u32, u32) = (6, 2);
 
-const TLS_SETTINGS: TlsSettingNames =
-    TlsSettingNames { authorities: "cacert", client: "cert and key", or_any_name: "", oldest: "tls-protocols" };
+const TLS_FIXES: TlsFixes = TlsFixes {
+    unknown_authority: (
+        "no authority in cacert signed the certificate of the server",
+        "name a file with the certificate of its authority in cacert",
+    ),
+    other_name: "connect by a name in its subjectAltName",
+    client_certificate: "name one that it accepts in cert and key",
+    old_versions: "let it speak TLS 1.2 or later: tls-protocols is its setting",
+};
 
 fn unavailable(cause: UnavailableCause, reason: impl Into<String>, fix: impl Into<String>) -> Error {
     Error::unavailable(cause, reason, fix)
@@ -22,7 +29,7 @@ fn unavailable(cause: UnavailableCause, reason: impl Into<String>, fix: impl Int
 pub(super) fn of_connect(problem: &RedisError, address: &RedisAddress) -> Error {
     let causes: Vec<_> = causes(problem).collect();
     if let Some(problem) = causes.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
-        let (reason, fix) = failure::of_tls(problem, &TLS_SETTINGS);
+        let (reason, fix) = failure::of_tls(problem, &TLS_FIXES);
         return unavailable(UnavailableCause::Access, format!("{address}: {reason}"), fix);
     }
     let is_local = matches!(address, RedisAddress::Unix(_));

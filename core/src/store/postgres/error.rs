@@ -8,7 +8,7 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use super::settings::{HostAddress, PostgresSettings};
 use crate::error::{Error, UnavailableCause};
-use crate::remote::failure::{self, TlsSettingNames, causes};
+use crate::remote::failure::{self, TlsFixes, causes};
 use crate::store::rows::foreign_row;
 
 /// The fix for a pooler that does not keep sessions.
@@ -17,11 +17,14 @@ const POOLER: &str = "write prepared_statements=no&listen=no in the URL, as a po
 /// The fix for another refusal of a pooler.
 const POOLER_LOG: &str = "look at the settings and the log of the pooler, and try again";
 
-const TLS_SETTINGS: TlsSettingNames = TlsSettingNames {
-    authorities: "sslrootcert",
-    client: "sslcert and sslkey",
-    or_any_name: ", or write sslmode=verify-ca",
-    oldest: "ssl_min_protocol_version",
+const TLS_FIXES: TlsFixes = TlsFixes {
+    unknown_authority: (
+        "no authority in sslrootcert signed the certificate of the server",
+        "name a file with the certificate of its authority in sslrootcert",
+    ),
+    other_name: "connect by a name in its subjectAltName, or write sslmode=verify-ca",
+    client_certificate: "name one that it accepts in sslcert and sslkey",
+    old_versions: "let it speak TLS 1.2 or later: ssl_max_protocol_version is its setting",
 };
 
 type Described = (UnavailableCause, String, String);
@@ -244,7 +247,7 @@ fn of_socket(error: &io::Error, host: &HostAddress) -> Described {
 }
 
 fn of_tls(error: &rustls::Error, host: &HostAddress) -> Described {
-    let (reason, fix) = failure::of_tls(error, &TLS_SETTINGS);
+    let (reason, fix) = failure::of_tls(error, &TLS_FIXES);
     described(UnavailableCause::Access, format!("{host}: {reason}"), fix)
 }
 
