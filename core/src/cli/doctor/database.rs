@@ -66,7 +66,7 @@ fn of_endpoint(endpoint: &EndpointState, now: Millis) -> Option<Finding> {
         ));
     }
     if *dead > 0 {
-        let finding = format!("{dead} webhooks to {url} were given up after ten attempts");
+        let finding = format!("{dead} webhooks to {url} were given up");
         return Some(Finding::new(Severity::Problem, finding, format!("`keywright webhooks retry {id}`")));
     }
     if url.starts_with("http://") {
