@@ -30,6 +30,7 @@
 #   portable   tests in Rust with the code for systems that are not Unix; FILTER is part of the name of a test or a module
 #   field      other people's servers, proxies, runtimes, bundlers and clients; FILTER is an area (`proxies`), or --all
 #   outages    machines with every fault, and losses with a thousand
+#   imports    an import of 100,000 rows with broken rows, which is killed three times
 #
 # and these are selections of steps:
 #
@@ -135,6 +136,7 @@ step_audit() { "$bin"/cargo-deny --log-level error check bans licenses sources; 
 long_portable() { bash tests/portable.sh "$@"; }
 long_field() { bash tests/field.sh "$@"; }
 long_outages() { bash tests/checker.sh machines --all && bash tests/checker.sh losses --kills 1000; }
+long_imports() { IMPORT_ROWS=100000 cargo test --quiet --package keywright-tests --test cli -- an_import_that_is_killed; }
 
 selected_docs() { step_rustdoc "$@" && step_guide "$@"; }
 

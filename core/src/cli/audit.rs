@@ -87,6 +87,9 @@ pub(super) fn check_chain(config: Config) -> Result<AuditCheck, Stop> {
 
 async fn list(arguments: ListAuditArguments, kw: &Keywright, context: &mut CommandContext) -> Result<(), Stop> {
     let ListAuditArguments { org, key_id, action, agent, limit } = arguments;
+    for (field, text) in [("key_id", &key_id), ("action", &action), ("agent", &agent)] {
+        kw.refuse_api_key(field, text.as_deref())?;
+    }
     let audit = match org {
         Some(org) => kw.org(&org)?.audit(),
         None => kw.every_org().audit(),

@@ -53,9 +53,10 @@ impl Stop {
 
     /// A file or folder that cannot be written. `option` is the argument that names it.
     pub(super) fn unwritable(option: &str, path: &Path, error: &io::Error) -> Self {
-        let (path, reason) = (path.display(), sys::reason(error));
+        let path = path.display().to_string();
+        let (shown, reason) = (if may_be_secret(&path) { "<hidden>" } else { &path }, sys::reason(error));
         Self::Failed(format!(
-            "{option}: {path} cannot be written: {reason}; name a folder that is there, and that this user may write"
+            "{option}: {shown} cannot be written: {reason}; name a folder that is there, and that this user may write"
         ))
     }
 
@@ -107,11 +108,20 @@ pub(super) fn code(outcome: Result<(), Stop>, is_json: bool) -> u8 {
 
 /// Prints the help or the version that was asked for, or the error about wrong arguments.
 pub(super) fn help_or_usage(error: &clap::Error, words: &[OsString]) -> u8 {
+    let is_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let mut text = error.render().to_string();
     if error.use_stderr() {
         // clap quotes the argument that it cannot read.
         for word in words.iter().filter_map(|word| word.to_str()).filter(|word| may_be_secret(word)) {
             text = text.replace(word, "<hidden>");
+        }
+        if is_json && text.starts_with("error: ") {
+            // The usage follows the error.
+            let parts =
+                text.split("\n\n").take_while(|part| !part.starts_with("Usage:") && !part.starts_with("For more"));
+            let parts = parts.map(|part| part.lines().map(str::trim).collect::<Vec<_>>().join(" "));
+            let message = parts.collect::<Vec<_>>().join("; ");
+            return code(Err(Stop::Usage(message.trim_start_matches("error: ").to_owned())), is_json);
         }
         let _ = io::stderr().write_all(text.as_bytes());
         return USAGE;

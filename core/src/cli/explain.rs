@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::CommandContext;
 use super::exit::{DENIED, Stop};
 use super::secret::{self, SecretText};
-use crate::http::{self, Head, Http};
+use crate::http::{self, Head, Http, Peer};
 
 #[derive(Args)]
 pub(super) struct ExplainArguments {
@@ -31,6 +31,12 @@ pub(super) struct ExplainArguments {
 }
 
 pub(super) fn run(arguments: ExplainArguments, context: &mut CommandContext) -> Result<(), Stop> {
+    let peer = arguments.peer.as_deref().map_or(Peer::Unknown, Peer::from);
+    if arguments.peer.is_some() && peer == Peer::Unknown {
+        return Err(Stop::Usage(
+            "peer: is no address; write it like 203.0.113.7 or 2001:db8::7, or unix: for a Unix socket".into(),
+        ));
+    }
     let settings = context.settings()?;
     let options = settings.http()?;
     let mut headers = arguments.header.iter().map(|line| header(line, &options)).collect::<Result<Vec<_>, _>>()?;
@@ -39,10 +45,11 @@ pub(super) fn run(arguments: ExplainArguments, context: &mut CommandContext) -> 
         headers.push(options.credential_line(&key));
     }
     let explanation = context.with_engine(async |kw, _| {
+        kw.refuse_api_key("target", Some(&arguments.target))?;
         let http: Http = kw.http(options)?;
         let lines: Vec<(&[u8], &[u8])> =
             headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
-        let head = Head::new(&arguments.method, &arguments.target).headers(&lines).peer(arguments.peer.as_deref());
+        let head = Head::new(&arguments.method, &arguments.target).headers(&lines).peer(peer);
         Ok(http.explain(&head, None).await)
     })?;
     context.printer.verdict(&explanation)?;

@@ -1,5 +1,6 @@
 //! `keywright verify`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -38,7 +39,7 @@ pub(super) struct VerifyArguments {
     #[arg(long)]
     operation: Option<String>,
     /// How much the request takes of each limit
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     cost: Option<i64>,
     /// The agent on whose behalf the key is used
     #[arg(long)]
@@ -49,6 +50,9 @@ pub(super) fn run(arguments: VerifyArguments, context: &mut CommandContext) -> R
     let VerifyArguments { text, file, org, scopes, method, ip, environment, operation, cost, agent } = arguments;
     if text.is_some() {
         return Err(Stop::Usage(secret::NO_ARGUMENT.into()));
+    }
+    if ip.as_deref().is_some_and(|ip| ip.parse::<IpAddr>().is_err()) {
+        return Err(Stop::Usage("ip: is no address; write it like 203.0.113.7 or 2001:db8::7".into()));
     }
     let values = NamedValues::default()
         .text("scopes", scopes)

@@ -141,6 +141,12 @@ pub(crate) fn write_output(bytes: &[u8]) -> io::Result<()> {
     to.write_all(bytes).and_then(|()| to.flush())
 }
 
+/// There is no portable way to ask.
+#[cfg(feature = "cli")]
+pub(crate) fn is_output_closed() -> bool {
+    false
+}
+
 /// There is no portable way to hide what is typed.
 #[cfg(feature = "cli")]
 pub(crate) fn without_echo<T>(_read: impl FnOnce() -> T) -> io::Result<T> {

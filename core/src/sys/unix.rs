@@ -183,6 +183,23 @@ pub(crate) fn write_output(mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether standard output is closed. In place of a closed one the standard library opens the null device for reading and writing.
+#[cfg(feature = "cli")]
+pub(crate) fn is_output_closed() -> bool {
+    let output = io::stdout();
+    match rustix::fs::fcntl_getfl(&output) {
+        Err(error) => error == Errno::BADF,
+        Ok(flags) => flags.contains(OFlags::RDWR) && is_null_device(&output),
+    }
+}
+
+#[cfg(feature = "cli")]
+fn is_null_device(file: &io::Stdout) -> bool {
+    let null = std::fs::metadata("/dev/null");
+    rustix::fs::fstat(file)
+        .is_ok_and(|file| null.is_ok_and(|null| null.rdev() == file.st_rdev && null.ino() == file.st_ino))
+}
+
 /// Runs `read` while the terminal at standard input shows nothing, hands on each byte as it is typed, and lets no key send a
 /// signal, so that the terminal is set back in every case.
 #[cfg(feature = "cli")]

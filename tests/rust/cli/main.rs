@@ -2,6 +2,7 @@
 
 mod import;
 mod init;
+mod outputs;
 mod pipes;
 mod vectors;
 

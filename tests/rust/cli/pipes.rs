@@ -73,7 +73,18 @@ fn a_signal_ends_a_program_that_waits_for_input() {
 
 /// Runs the program on a terminal of its own, which `script` makes, and types `keys` after the prompt.
 pub(super) fn on_terminal(site: &Site, line: &str, prompt: &str, keys: &str) -> (String, Option<i32>) {
-    let typed = format!("{} {line}", env!("CARGO_BIN_EXE_program"));
+    on_narrow_terminal(site, 80, line, prompt, keys)
+}
+
+/// As [`on_terminal`], on one with so many columns.
+pub(super) fn on_narrow_terminal(
+    site: &Site,
+    columns: u16,
+    line: &str,
+    prompt: &str,
+    keys: &str,
+) -> (String, Option<i32>) {
+    let typed = format!("stty rows 24 cols {columns}; {} {line}", env!("CARGO_BIN_EXE_program"));
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--echo", "always", "--command", &typed, "/dev/null"]);
     command.current_dir(site.folder()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

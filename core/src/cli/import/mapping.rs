@@ -1,5 +1,6 @@
 //! The parts of a key that the caller decides on: its org, and the scopes that the abilities of another product mean.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::columns::RenamedColumns;
@@ -20,9 +21,15 @@ pub(super) struct Mapping {
     pub(super) level: Option<String>,
     pub(super) tier: Option<String>,
     /// The scopes that an ability of the product means.
-    pub(super) abilities: HashMap<String, Vec<String>>,
+    pub(super) abilities: HashMap<String, MappedAbility>,
     /// Whether a key has the id that the product gave it.
     pub(super) keeps_ids: bool,
+}
+
+pub(super) struct MappedAbility {
+    scopes: Vec<String>,
+    /// Whether a row has the ability.
+    is_used: Cell<bool>,
 }
 
 impl Mapping {
@@ -37,7 +44,8 @@ impl Mapping {
             return refused("names no ability");
         }
         let scopes = scopes.into_scopes().map_err(|error| error.within("map_scope"))?;
-        match self.abilities.insert(ability.to_owned(), scopes) {
+        let mapped = MappedAbility { scopes, is_used: Cell::new(false) };
+        match self.abilities.insert(ability.to_owned(), mapped) {
             None => Ok(()),
             Some(_) => refused("names an ability twice"),
         }
@@ -48,7 +56,7 @@ impl Mapping {
         let Some(abilities) = abilities else { return Ok(self.scopes.clone()) };
         let mut scopes = Vec::new();
         for ability in abilities {
-            if let Some(mapped) = self.abilities.get(&ability) {
+            if let Some(mapped) = self.mapped(&ability) {
                 scopes.extend_from_slice(mapped);
             } else {
                 scope::check(&ability).map_err(|error| {
@@ -63,7 +71,21 @@ impl Mapping {
 
     /// The scopes of roles, which mean nothing until they are mapped.
     pub(super) fn scopes_of_roles(&self, roles: &[String]) -> Vec<String> {
-        roles.iter().filter_map(|role| self.abilities.get(role)).flatten().cloned().collect()
+        roles.iter().filter_map(|role| self.mapped(role)).flatten().cloned().collect()
+    }
+
+    fn mapped(&self, ability: &str) -> Option<&[String]> {
+        let mapped = self.abilities.get(ability)?;
+        mapped.is_used.set(true);
+        Some(&mapped.scopes)
+    }
+
+    /// The abilities that are mapped and that no row has.
+    pub(super) fn unused(&self) -> Vec<&str> {
+        let unused = self.abilities.iter().filter(|(_, mapped)| !mapped.is_used.get());
+        let mut names: Vec<&str> = unused.map(|(ability, _)| ability.as_str()).collect();
+        names.sort_unstable();
+        names
     }
 }
 
@@ -89,6 +111,7 @@ mod tests {
         assert_eq!(granted(&["*", "check-status"]), Ok(Some(names(&["deals:read", "deals:write", "status:read"]))));
         assert_eq!(granted(&["legacy"]), Ok(Some(Vec::new())));
         assert_eq!(granted(&[]), Ok(Some(Vec::new())));
+        assert_eq!(mapping.unused(), [] as [&str; 0]);
         let error = granted(&["other"]).unwrap_err();
         assert_eq!(error.field(), Some("abilities"));
         assert!(error.to_string().contains("--map-scope"), "{error}");

@@ -17,13 +17,14 @@ mod rows;
 mod seen;
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 
 pub(super) use self::arguments::ImportArguments;
 use self::batch::Batch;
 use self::input::ImportFile;
 use self::mapping::Mapping;
 use self::product::Product;
-use self::report::{RowReport, RowResult, Totals};
+use self::report::{ReportForm, RowPlace, RowReport, RowResult, Summary, Totals};
 use self::rows::{Row, is_name, shown};
 use self::seen::{Place, SeenRows};
 use super::CommandContext;
@@ -33,6 +34,7 @@ use crate::error::Error;
 use crate::input::FromFields;
 use crate::keyring::{HashedImport, HashedKey, ImportFormat, Keywright};
 use crate::record::ImportOutcome;
+use crate::sys;
 
 /// The rows of one transaction.
 const BATCH: usize = 1_000;
@@ -110,17 +112,53 @@ impl Import<'_> {
         let mut totals = checked;
         if !self.dry_run {
             if checked.refused > 0 {
-                let (refused, rows) = (checked.refused, checked.rows);
-                let message = format!(
-                    "{refused} of {rows} rows cannot be imported, so none was; mend them, or leave them out with --skip-broken"
-                );
-                return Err(Stop::Failed(message));
+                return Err(self.refused(&checked));
             }
             totals = self.pass(Pass::Write, checked.rows, context).await?;
         }
-        report::finish(context, &totals, &self.left_out, self.dry_run)?;
+        let is_refused = self.dry_run && totals.refused > 0 && !self.skip_broken;
+        if is_refused && context.global.quiet {
+            return Err(self.refused(&totals));
+        }
+        let summary = Summary {
+            totals: &totals,
+            left_out: &self.left_out,
+            unused_scopes: self.mapping.unused(),
+            dry_run: self.dry_run,
+            is_refused,
+        };
+        // The rows stand before the remarks, which go to standard error.
+        self.told(context.printer.finish(), &totals, totals.rows)?;
+        let told = report::finish(context, &summary);
+        self.told(told.and_then(|()| context.printer.finish()), &totals, totals.rows)?;
+        if is_refused {
+            return Err(self.refused(&totals));
+        }
         let is_whole = totals.refused == 0 || (self.skip_broken && !totals.is_cut);
         if is_whole { Ok(()) } else { Err(Stop::Code(FAILED)) }
+    }
+
+    /// The end of an import with rows that cannot be imported.
+    fn refused(&self, totals: &Totals) -> Stop {
+        let Totals { refused, rows, .. } = totals;
+        let none = if self.dry_run { "none would be" } else { "none was" };
+        Stop::Failed(format!(
+            "{refused} of {rows} rows cannot be imported, so {none}; mend them, or leave them out with --skip-broken"
+        ))
+    }
+
+    /// Goes on without reports when their reader has left a pipe: the keys matter more. Any other output that cannot be written ends
+    /// the import.
+    fn told(&self, told: Result<(), Stop>, totals: &Totals, rows_of_file: u64) -> Result<(), Stop> {
+        match told {
+            Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            Err(Stop::Output(error)) if !self.dry_run => Err(Stop::Failed(format!(
+                "the output cannot be written: {}; {} of {rows_of_file} rows are imported, and the same command goes on",
+                sys::reason(&error),
+                totals.imported + totals.existing,
+            ))),
+            told => told,
+        }
     }
 
     /// The number of rows, for the progress.
@@ -135,23 +173,28 @@ impl Import<'_> {
     /// Reads the whole file. `rows_of_file` is the number of rows, if it is known.
     async fn pass(&mut self, pass: Pass, rows_of_file: u64, context: &mut CommandContext) -> Result<Totals, Stop> {
         let mut progress = match pass {
-            Pass::Check => Progress::beside_rows("bytes checked", context),
-            Pass::Write => Progress::beside_rows("rows", context),
+            Pass::Check => Progress::new("bytes checked", context),
+            Pass::Write => Progress::new("rows", context),
         };
         let (mut rows, mut totals, mut seen) = (self.input.rows()?, Totals::default(), SeenRows::default());
         let mut batch = Batch::default();
+        let form = ReportForm { is_complete: pass == Pass::Write || self.dry_run, is_array: rows.is_array() };
         let mut is_over = false;
         while !is_over {
             match rows.next_row().map_err(|error| self.input.unreadable(&error))? {
                 None => is_over = true,
                 Some(Err(broken)) => batch.refuse(broken.line, broken.error),
-                Some(Ok(row)) => self.read(row, &mut seen, &mut batch),
+                Some(Ok(row)) => {
+                    let place = form.place(totals.rows + batch.len() as u64 + 1, row.line);
+                    self.read(row, place, &mut seen, &mut batch);
+                }
             }
             if batch.len() == BATCH || is_over {
                 let reports = self.send(std::mem::take(&mut batch), pass, &totals).await?;
                 totals.add(&reports);
                 progress.clear();
-                report::rows(context, &reports, pass == Pass::Write || self.dry_run, &totals)?;
+                let told = report::rows(context, &reports, form, &totals);
+                self.told(told, &totals, rows_of_file.max(totals.rows))?;
                 match pass {
                     Pass::Check => progress.tell(rows.bytes_read().min(self.input.length), self.input.length),
                     Pass::Write => progress.tell(totals.rows, rows_of_file.max(totals.rows)),
@@ -163,14 +206,14 @@ impl Import<'_> {
     }
 
     /// Reads the key of a row into the batch.
-    fn read(&mut self, mut row: Row, seen: &mut SeenRows, batch: &mut Batch) {
+    fn read(&mut self, mut row: Row, place: RowPlace, seen: &mut SeenRows, batch: &mut Batch) {
         let line = row.line;
-        let read = self.product.read(&mut row, &self.mapping).and_then(|(fields, place)| {
+        let read = self.product.read(&mut row, &self.mapping).and_then(|(fields, identity)| {
             let key = HashedKey::read(fields).map_err(|error| self.named(error))?;
-            Ok((key, place))
+            Ok((key, identity))
         });
         let read = read.map_err(|error| self.in_file(error));
-        let (key, place) = match read {
+        let (key, identity) = match read {
             Ok(read) => read,
             Err(error) => return batch.refuse(line, error),
         };
@@ -179,13 +222,12 @@ impl Import<'_> {
                 self.left_out.insert(name.to_owned());
             }
         }
-        match seen.place(&place, line) {
+        match seen.place(&identity, place.number) {
             Place::New => batch.add(line, key, false),
             Place::Same => batch.add(line, key, true),
-            Place::Taken { field, by_line } => {
-                let field = self.product.column(field);
-                let error =
-                    Error::conflict(field, format!("is that of line {by_line} too"), "keep one of the two rows");
+            Place::Taken { field, by } => {
+                let (field, unit) = (self.product.column(field), place.unit);
+                let error = Error::conflict(field, format!("is that of {unit} {by} too"), "keep one of the two rows");
                 batch.refuse(line, self.in_file(error));
             }
         }

@@ -12,6 +12,9 @@ use crate::record::KeyId;
 
 const COLUMNS: [&str; 4] = ["line", "result", "id", "message"];
 
+/// The columns for a file whose lines do not tell rows apart.
+const COLUMNS_OF_ARRAY: [&str; 5] = ["row", "line", "result", "id", "message"];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum RowResult {
@@ -45,6 +48,8 @@ impl RowReport {
 /// A report as it is printed.
 #[derive(Serialize)]
 struct ShownRow<'a> {
+    /// The number of the row, from 1.
+    row: u64,
     line: u64,
     result: RowResult,
     id: &'a Option<KeyId>,
@@ -86,18 +91,45 @@ impl Totals {
     }
 }
 
-/// Prints reports: all of them, or those on refused rows. `totals` counts them in.
+/// The rows that are reported, and how.
+#[derive(Clone, Copy)]
+pub(super) struct ReportForm {
+    /// Whether all rows are reported, or refused ones only.
+    pub(super) is_complete: bool,
+    /// Whether the file is an array, which may have all its rows on one line.
+    pub(super) is_array: bool,
+}
+
+/// How a message names a row.
+#[derive(Clone, Copy)]
+pub(super) struct RowPlace {
+    pub(super) unit: &'static str,
+    pub(super) number: u64,
+}
+
+impl ReportForm {
+    /// The place of a row, of which both its number and its line are known.
+    pub(super) fn place(self, row: u64, line: u64) -> RowPlace {
+        if self.is_array { RowPlace { unit: "row", number: row } } else { RowPlace { unit: "line", number: line } }
+    }
+}
+
+/// Prints reports. `totals` counts them in.
 pub(super) fn rows(
     context: &mut CommandContext,
     reports: &[RowReport],
-    all: bool,
+    form: ReportForm,
     totals: &Totals,
 ) -> Result<(), Stop> {
     if context.global.quiet {
         return Ok(());
     }
-    let is_wanted = |report: &&RowReport| all || report.result == RowResult::Refused;
-    let shown = reports.iter().filter(is_wanted).map(|report| ShownRow {
+    let ReportForm { is_complete: all, is_array } = form;
+    let first = totals.rows - reports.len() as u64 + 1;
+    let numbered = (first..).zip(reports);
+    let wanted = numbered.filter(|(_, report)| all || report.result == RowResult::Refused);
+    let shown = wanted.map(|(row, report)| ShownRow {
+        row,
         line: report.line,
         result: report.result,
         id: &report.id,
@@ -106,26 +138,38 @@ pub(super) fn rows(
     });
     let shown: Vec<ShownRow> = shown.collect();
     let before = if all { totals.rows - reports.len() as u64 } else { totals.refused - shown.len() as u64 };
-    context.printer.rows(&shown, &COLUMNS, "line", before == 0)
+    let columns: &[&str] = if is_array { &COLUMNS_OF_ARRAY } else { &COLUMNS };
+    context.printer.rows(&shown, columns, "line", before == 0)
+}
+
+/// The end of the report: the numbers of all rows, and remarks on the file.
+pub(super) struct Summary<'a> {
+    pub(super) totals: &'a Totals,
+    /// The columns with values that Keywright has no place for.
+    pub(super) left_out: &'a BTreeSet<String>,
+    /// The abilities that are mapped and that no row has.
+    pub(super) unused_scopes: Vec<&'a str>,
+    pub(super) dry_run: bool,
+    /// Whether broken rows keep the others from being imported.
+    pub(super) is_refused: bool,
 }
 
 /// Prints the numbers of all rows.
-pub(super) fn finish(
-    context: &mut CommandContext,
-    totals: &Totals,
-    left_out: &BTreeSet<String>,
-    dry_run: bool,
-) -> Result<(), Stop> {
+pub(super) fn finish(context: &mut CommandContext, summary: &Summary) -> Result<(), Stop> {
+    let Summary { totals, left_out, unused_scopes, dry_run, is_refused } = summary;
     let Totals { rows, imported, existing, not_applied, refused, without_scopes, is_cut } = totals;
     if !context.printer.is_text() {
         let summary = json!({
             "rows": rows, "imported": imported, "existing": existing, "not_applied": not_applied, "refused": refused,
-            "without_scopes": without_scopes, "left_out": left_out, "dry_run": dry_run,
+            "without_scopes": without_scopes, "left_out": left_out, "unused_scopes": unused_scopes, "dry_run": dry_run,
         });
         return context.printer.record(&summary, "imported");
     }
-    context.printer.finish()?;
-    let would = if dry_run { "would be imported" } else { "imported" };
+    let would = match (*dry_run, *is_refused) {
+        (_, true) => "could be imported",
+        (true, false) => "would be imported",
+        (false, false) => "imported",
+    };
     context.say(&format!("{rows} rows: {imported} {would}, {existing} there already, {refused} refused."));
     if *not_applied > 0 {
         context.say(&format!(
@@ -141,6 +185,10 @@ pub(super) fn finish(
     if !left_out.is_empty() {
         let names = left_out.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         context.say(&format!("Keywright has no place for these columns, which were left out: {names}."));
+    }
+    if !unused_scopes.is_empty() {
+        let names = unused_scopes.join(", ");
+        context.say(&format!("No row has what these of --map-scope name; check how they are written: {names}."));
     }
     if *is_cut {
         context.say("The file is broken: the rows after the last one were not read.");

@@ -22,7 +22,8 @@ pub(super) struct SeenRows {
 }
 
 struct Claim {
-    line: u64,
+    /// The line or the number of the row.
+    row: u64,
     verifier: u64,
 }
 
@@ -35,26 +36,26 @@ pub(super) enum Place {
     /// A row before has another key with the same lookup or id.
     Taken {
         field: &'static str,
-        by_line: u64,
+        by: u64,
     },
 }
 
 impl SeenRows {
-    pub(super) fn place(&mut self, place: &KeyIdentity, line: u64) -> Place {
+    pub(super) fn place(&mut self, place: &KeyIdentity, row: u64) -> Place {
         let verifier = self.hasher.hash_one(&place.verifier);
         let lookup = match self.lookups.entry(self.hasher.hash_one(&place.lookup)) {
             Entry::Occupied(claim) if claim.get().verifier == verifier => return Place::Same,
-            Entry::Occupied(claim) => return Place::Taken { field: "lookup", by_line: claim.get().line },
+            Entry::Occupied(claim) => return Place::Taken { field: "lookup", by: claim.get().row },
             Entry::Vacant(free) => free,
         };
         // A row that is refused claims nothing, so that a later one with its lookup is judged by itself.
         if let Some(id) = &place.id {
             match self.ids.entry(self.hasher.hash_one(id)) {
-                Entry::Occupied(claim) => return Place::Taken { field: "id", by_line: *claim.get() },
-                Entry::Vacant(free) => free.insert(line),
+                Entry::Occupied(claim) => return Place::Taken { field: "id", by: *claim.get() },
+                Entry::Vacant(free) => free.insert(row),
             };
         }
-        lookup.insert(Claim { line, verifier });
+        lookup.insert(Claim { row, verifier });
         Place::New
     }
 }
@@ -74,8 +75,8 @@ mod tests {
         assert_eq!(seen.place(&place("a", "1", Some("x")), 2), Place::New);
         assert_eq!(seen.place(&place("b", "1", None), 3), Place::New);
         assert_eq!(seen.place(&place("a", "1", Some("x")), 4), Place::Same);
-        assert_eq!(seen.place(&place("b", "2", None), 5), Place::Taken { field: "lookup", by_line: 3 });
-        assert_eq!(seen.place(&place("c", "3", Some("x")), 6), Place::Taken { field: "id", by_line: 2 });
+        assert_eq!(seen.place(&place("b", "2", None), 5), Place::Taken { field: "lookup", by: 3 });
+        assert_eq!(seen.place(&place("c", "3", Some("x")), 6), Place::Taken { field: "id", by: 2 });
         assert_eq!(seen.place(&place("c", "3", Some("y")), 7), Place::New);
     }
 }

@@ -81,6 +81,7 @@ pub(in crate::cli) struct CreditArguments {
     #[command(flatten)]
     pub(super) org: OrgArguments,
     /// How many requests to add
+    #[arg(allow_negative_numbers = true)]
     amount: i64,
     /// The name of the balance, if the key draws on several
     #[arg(long, value_name = "NAME")]

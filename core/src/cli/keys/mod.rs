@@ -20,6 +20,7 @@ use crate::input::FromFields;
 use crate::keyring::{Credit, KeyUpdate, Keys, Keywright, ListKeys, NewKey};
 use crate::lifecycle::RotationMode;
 use crate::record::{IssuedKey, Key, Secret, wire_time};
+use crate::sys;
 
 const COLUMNS: [&str; 7] = ["id", "name", "org", "environment", "prefix", "status", "expires_at"];
 
@@ -80,7 +81,7 @@ pub(super) struct ListArguments {
     #[arg(long)]
     name: Option<String>,
     /// Only keys that were not used for so many days
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", allow_negative_numbers = true)]
     idle_days: Option<i64>,
     /// Print at most so many keys
     #[arg(long, value_name = "COUNT")]
@@ -115,11 +116,18 @@ impl ShowArguments {
 
 impl KeysCommand {
     pub(super) fn run(self, context: &mut CommandContext) -> Result<(), Stop> {
+        if matches!(self, Self::Create(_) | Self::Rotate(_)) {
+            refuse_closed_output()?;
+        }
         if matches!(self, Self::Create(_)) {
             return context.with_new_engine(async |kw, context| self.run_on(kw, context).await);
         }
         self.refuse_malformed()?;
-        context.with_engine(async |kw, context| self.run_on(kw, context).await).map_err(wanted::explained)
+        let outcome = context.with_engine(async |kw, context| {
+            self.refuse_secret(kw)?;
+            self.run_on(kw, context).await
+        });
+        outcome.map_err(wanted::explained)
     }
 
     async fn run_on(self, kw: &Keywright, context: &mut CommandContext) -> Result<(), Stop> {
@@ -230,8 +238,27 @@ fn print(context: &mut CommandContext, key: &Key) -> Result<(), Stop> {
     context.printer.record(key, "id")
 }
 
+/// Refuses to make a text that nobody would see.
+fn refuse_closed_output() -> Result<(), Stop> {
+    if sys::is_output_closed() {
+        let message = "standard output is closed, so the text of the key would be lost; send it to a file or a program";
+        return Err(Stop::Failed(message.into()));
+    }
+    Ok(())
+}
+
 fn print_issued(context: &mut CommandContext, issued: &IssuedKey) -> Result<(), Stop> {
-    context.printer.record(&issued.reveal(), "api_key")?;
+    let printed = context.printer.record(&issued.reveal(), "api_key").and_then(|()| context.printer.finish());
+    printed.map_err(|stop| match stop {
+        Stop::Output(error) => {
+            let (id, reason) = (&issued.key.id, sys::reason(&error));
+            Stop::Failed(format!(
+                "the text of the key {id} cannot be written: {reason}; nobody has it, so revoke it with `keywright keys revoke {id}`, \
+                 or make another text with `keywright keys rotate {id} --grace 0`"
+            ))
+        }
+        other => other,
+    })?;
     context.say("\nThe text in api_key is shown this once. Keep it where secrets are kept.");
     Ok(())
 }

@@ -99,7 +99,7 @@ struct SettingsArguments {
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
     /// The key expires after so many days
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", allow_negative_numbers = true)]
     expires_in_days: Option<i64>,
     /// The key expires at this time: 2030-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]

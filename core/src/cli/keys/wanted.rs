@@ -4,6 +4,7 @@ use super::KeysCommand;
 use crate::cli::exit::Stop;
 use crate::error::Error;
 use crate::input::identifier;
+use crate::keyring::Keywright;
 
 /// The longest id.
 const LONGEST: usize = 64;
@@ -19,6 +20,15 @@ impl KeysCommand {
             Self::EndGrace(it) | Self::Revoke(it) | Self::Disable(it) | Self::Enable(it) => Some((&it.id, false)),
             Self::Credit(it) => Some((&it.id, false)),
         }
+    }
+
+    /// Refuses the whole text of a key in place of its id or its name.
+    pub(super) fn refuse_secret(&self, kw: &Keywright) -> Result<(), Error> {
+        let name = if let Self::List(it) = self { it.name.as_deref() } else { None };
+        // A prefix of an imported key may look like one; the search for it judges what it does not find.
+        let id = self.wanted().filter(|(_, may_be_prefix)| !may_be_prefix);
+        kw.refuse_api_key("id", id.map(|(id, _)| id))?;
+        kw.refuse_api_key("name", name)
     }
 
     /// Refuses a text that is the id of no key in any database.
@@ -40,6 +50,23 @@ pub(super) fn explained(stop: Stop) -> Stop {
                 "look it up with `keywright keys list --every-org --status all`, and name its org with --org",
             ))
         }
+        Stop::Refused(conflict @ Error::Conflict(_)) => Stop::Refused(in_options(conflict)),
         other => other,
+    }
+}
+
+/// Says options in place of the arguments of a call.
+fn in_options(conflict: Error) -> Error {
+    let fixes = [
+        (
+            "rotate with grace 0 or replace_current",
+            "wait, run `keywright keys end-grace`, or add --grace 0 or --replace-current",
+        ),
+        ("rotate with grace 0 to end", "add --grace 0 to end the current secret now"),
+    ];
+    let told = conflict.to_string();
+    match fixes.iter().find(|(of_call, _)| told.contains(of_call)) {
+        Some((_, fix)) => conflict.with_fix(fix),
+        None => conflict,
     }
 }

@@ -10,6 +10,7 @@ use crate::input::Value;
 pub(in crate::cli::import) struct JsonRows<R> {
     from: R,
     form: Form,
+    is_array: bool,
     /// The bytes of the present row.
     text: Vec<u8>,
     /// The number of line breaks read, plus one.
@@ -36,12 +37,12 @@ enum Scan {
 impl<R: BufRead> JsonRows<R> {
     /// An object on each line.
     pub(in crate::cli::import) fn lines(from: R) -> Self {
-        Self { from, form: Form::Lines, text: Vec::new(), line: 1, bytes_read: 0 }
+        Self { from, form: Form::Lines, is_array: false, text: Vec::new(), line: 1, bytes_read: 0 }
     }
 
     /// Objects in one array, with any white space.
     pub(in crate::cli::import) fn array(from: R) -> Self {
-        Self { form: Form::Array, ..Self::lines(from) }
+        Self { form: Form::Array, is_array: true, ..Self::lines(from) }
     }
 
     fn next_byte(&mut self) -> io::Result<Option<u8>> {
@@ -182,6 +183,10 @@ impl<R: BufRead> RowReader for JsonRows<R> {
 
     fn is_cut(&self) -> bool {
         self.form == Form::Cut
+    }
+
+    fn is_array(&self) -> bool {
+        self.is_array
     }
 }
 

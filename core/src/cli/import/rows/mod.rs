@@ -24,6 +24,11 @@ pub(super) trait RowReader {
     /// Whether the rows after a broken one could not be found.
     fn is_cut(&self) -> bool;
 
+    /// Whether the rows are items of one array, which may stand on one line.
+    fn is_array(&self) -> bool {
+        false
+    }
+
     /// The names of the columns, if they stand before all rows.
     fn names(&self) -> Option<&[Rc<str>]> {
         None
