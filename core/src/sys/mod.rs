@@ -20,10 +20,10 @@ use self::unix as system;
 
 #[cfg(any(feature = "postgres", feature = "provider"))]
 pub(crate) use self::system::boot_micros;
-#[cfg(all(unix, feature = "cli"))]
-pub(crate) use self::system::{is_socket, listen_privately, may_hear_hangup};
 #[cfg(feature = "cli")]
 pub(crate) use self::system::{is_output_closed, sync_folder, without_echo, write_output};
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) use self::system::{is_socket, listen_privately, may_hear_hangup};
 // The WAL index, the clocks, the threads, and the files. A function that one of the two lacks does not compile here.
 pub(crate) use self::system::{WalIndex, coarse_millis, has_second_name, is_private, lower_priority, monotonic_micros};
 pub(crate) use self::system::{

@@ -195,9 +195,8 @@ pub(crate) fn is_output_closed() -> bool {
 
 #[cfg(feature = "cli")]
 fn is_null_device(file: &io::Stdout) -> bool {
-    let null = std::fs::metadata("/dev/null");
-    rustix::fs::fstat(file)
-        .is_ok_and(|file| null.is_ok_and(|null| null.rdev() == file.st_rdev && null.ino() == file.st_ino))
+    let (file, null) = (rustix::fs::fstat(file), rustix::fs::stat("/dev/null"));
+    file.is_ok_and(|file| null.is_ok_and(|null| (file.st_dev, file.st_ino) == (null.st_dev, null.st_ino)))
 }
 
 /// Runs `read` while the terminal at standard input shows nothing, hands on each byte as it is typed, and lets no key send a
