@@ -25,7 +25,6 @@ busy_timeout = "5m"
 [server]
 listen = "127.0.0.1:0"
 admin_listen = "127.0.0.1:0"
-log = "json"
 {server}
 [http]
 {http}
@@ -43,8 +42,8 @@ class Served:
     def __init__(self, folder: Path, *, url: str = "sqlite:keys.db", engine: str = "", server: str = "", http: str = "") -> None:
         self.folder = folder
         # On a busy machine clients are slow; only tests of these limits shorten them.
-        for name in ("header_timeout", "request_timeout"):
-            server += "" if name in server else f'\n{name} = "5m"'
+        for name, value in [("header_timeout", "5m"), ("request_timeout", "5m"), ("log", "json")]:
+            server += "" if name in server else f'\n{name} = "{value}"'
         (folder / "keywright.toml").write_text(SETTINGS.format(url=url, pepper=PEPPER, engine=engine, server=server, http=http))
         (folder / "keywright.toml").chmod(0o600)
 

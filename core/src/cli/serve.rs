@@ -1,10 +1,14 @@
 //! `keywright serve`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use clap::Args;
 
 use super::CommandContext;
-use super::exit::{FAILED, Stop};
+use super::exit::{self, FAILED, Stop};
 use super::stop::{ProgramStop, stopped};
+use crate::events::EventKind;
 use crate::http::VerificationCallers;
 use crate::server::Server;
 use crate::sys;
@@ -31,10 +35,20 @@ pub(super) fn run(arguments: &ServeArguments, context: &mut CommandContext) -> R
     let runtime =
         runtime.map_err(|error| Stop::Failed(format!("no threads can be started: {}", sys::reason(&error))))?;
     let stop: Option<ProgramStop> = context.stop.clone();
+    let is_open = Arc::new(AtomicBool::new(false));
+    let opened = Arc::clone(&is_open);
+    let config = config.log(move |kind, line| {
+        // A database that cannot be opened ends the program, which then gives the reason.
+        if kind != EventKind::StoreFailed || opened.load(Ordering::Relaxed) {
+            // The reason may come from another server.
+            exit::say(&line.replace(char::is_control, " "));
+        }
+    });
     runtime.block_on(async {
         // A signal that comes while the engine opens ends the server as well.
         let stop = stopped(stop)?;
         let kw = config.build().await?;
+        is_open.store(true, Ordering::Relaxed);
         let bound = match kw.http(http) {
             Ok(http) => Server::bind(kw.clone(), http, server).await,
             Err(error) => Err(error),

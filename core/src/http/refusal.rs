@@ -25,6 +25,9 @@ pub(super) struct Refusal {
 /// The challenge if the credential of a request is not valid.
 const INVALID: Challenge = Challenge::Key(", error=\"invalid_token\"");
 
+/// The message for a change while the store fails. That no key can be verified would not tell whether the change was made.
+const UNCHANGED: &str = "The change cannot be made right now; try again later";
+
 const IN_PROGRESS: &str = "IN_PROGRESS";
 
 /// Seconds after which to retry if an internal step failed.
@@ -74,6 +77,11 @@ impl Refusal {
 
     pub(super) fn unavailable() -> Self {
         Self::new(503, Code::Unavailable.wire(), UNAVAILABLE).with("retry-after", RETRY_SECONDS)
+    }
+
+    /// The same refusal, of a request that was to change something.
+    pub(super) fn of_change(self) -> Self {
+        if self.message == UNAVAILABLE { Self { message: UNCHANGED.into(), ..self } } else { self }
     }
 
     /// Clients repeat a 503, which a change that may have been made does not stand.
@@ -192,6 +200,8 @@ mod tests {
         let refusal = |cause| Refusal::from(Error::unavailable(cause, "the connection broke off", "read the record"));
         let (lost, busy) = (refusal(UnavailableCause::Unconfirmed), refusal(UnavailableCause::Busy));
         assert_eq!((lost.status, busy.status), (504, 503));
-        assert_eq!((lost.code, lost.headers.len(), busy.headers.len()), (busy.code, 0, 1));
+        assert_eq!((&lost.code, lost.headers.len(), busy.headers.len()), (&busy.code, 0, 1));
+        // Only the one that was not made says so.
+        assert_eq!((lost.clone().of_change(), busy.of_change().message.as_ref()), (lost, UNCHANGED));
     }
 }

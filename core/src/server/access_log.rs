@@ -1,7 +1,7 @@
 //! The access log: one line for each request on standard output, without secrets.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -64,6 +64,8 @@ struct WaitingLines {
     text: Mutex<Vec<u8>>,
     /// Lines that could not be written.
     lost: AtomicU64,
+    /// Whether a part of a line was written last, as on a full disk. The next line shall not continue it.
+    is_cut: AtomicBool,
 }
 
 impl WaitingLines {
@@ -72,6 +74,22 @@ impl WaitingLines {
         let mut text = lock(&self.text);
         let room = Vec::with_capacity(text.len());
         std::mem::replace(&mut text, room)
+    }
+
+    /// Writes lines to standard output. Only the thread of the log calls this.
+    fn write(&self, lines: &[u8]) {
+        let is_cut = &self.is_cut;
+        if is_cut.load(Ordering::Relaxed) && sys::write_output(&mut b"\n".as_slice()).is_err() {
+            return self.lose(lines);
+        }
+        let mut rest = lines;
+        let written = sys::write_output(&mut rest);
+        let count = lines.len().saturating_sub(rest.len());
+        let last = lines.get(..count).and_then(|written| written.last());
+        is_cut.store(last.is_some_and(|byte| *byte != b'\n'), Ordering::Relaxed);
+        if written.is_err() {
+            self.lose(rest);
+        }
     }
 
     fn lose(&self, lines: &[u8]) {
@@ -85,10 +103,7 @@ impl AccessLog {
         let lines = Arc::<WaitingLines>::default();
         let waiting = Arc::clone(&lines);
         let writer = Workers::batches("keywright-log", MOST_JOBS, MOST_JOBS, move |_| {
-            let text = waiting.take();
-            if sys::write_output(&text).is_err() {
-                waiting.lose(&text);
-            }
+            waiting.write(&waiting.take());
             std::thread::sleep(PAUSE);
         });
         Self { form, lines, writer }

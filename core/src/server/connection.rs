@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response, Version, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,6 +25,9 @@ use crate::integrations::{path_and_query, read_body, response};
 
 /// The largest head of a request. hyper takes up to 100 header lines in it.
 const LARGEST_HEAD: usize = 32 * 1024;
+
+/// The status of a request whose client went away before the answer, as nginx has it. No client sees it.
+const CLIENT_GONE: u16 = 499;
 
 /// The error of a connection that the client broke or used wrongly.
 pub(super) struct BrokenConnection;
@@ -48,10 +51,13 @@ pub(super) async fn serve(
     let service = service_fn(|request: Request<Incoming>| async move {
         Ok::<_, Infallible>(match handler {
             Handler::Api => answer(state, peer, request).await,
+            Handler::Admin if !has_clear_host(&request) => response(refuse_host(state)),
             Handler::Admin => admin::answer(state, &request).await,
         })
     });
     let mut builder = http1::Builder::new();
+    // A client that has sent all it will send still waits for its answer.
+    builder.half_close(true);
     builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout);
     // The buffer holds a head that has not ended; hyper counts its size only once it has.
     builder.max_header_size(LARGEST_HEAD).max_buf_size(LARGEST_HEAD);
@@ -70,11 +76,16 @@ pub(super) async fn serve(
 
 async fn answer(state: &ServerState, peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let begun = Instant::now();
+    let has_clear_host = has_clear_host(&request);
     let (parts, body) = request.into_parts();
     let target = path_and_query(&parts.uri);
+    let record = RequestRecord { state, peer, method: &parts.method, target, begun, is_answered: false };
     let limit = state.settings.request_timeout;
     let work = async {
         let refuse = |status, code, message| state.http.refuse_unread(status, code, message);
+        if !has_clear_host {
+            return refuse_host(state);
+        }
         let body = match tokio::time::timeout(limit, read_body(body, Message::LARGEST_BODY)).await {
             Ok(Some(body)) => body,
             Ok(None) => return refuse(400, "INVALID_REQUEST", "The body breaks off"),
@@ -92,30 +103,77 @@ async fn answer(state: &ServerState, peer: Peer, request: Request<Incoming>) -> 
         }
     };
     let answer = work.await;
-    record(state, peer, parts.method.as_str(), target, &answer, begun.elapsed());
+    record.answered(&answer);
     response(answer)
 }
 
-fn record(state: &ServerState, peer: Peer, method: &str, target: &str, answer: &crate::http::Response, took: Duration) {
-    let path = target.split('?').next().unwrap_or_default();
-    let route = RouteClass::of(path);
-    state.metrics.record(route, answer.status, took);
-    if !state.log.is_on() {
-        return;
+/// Whether a request names its host as RFC 9112, section 3.2, demands. A proxy in front may read an unclear one differently.
+fn has_clear_host(request: &Request<Incoming>) -> bool {
+    let mut lines = request.headers().get_all(header::HOST).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => {
+            let is_of_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
+            host.as_bytes().iter().all(is_of_host)
+        }
+        (Some(_), Some(_)) => false,
     }
-    let peer = match peer {
-        Peer::Address(address) => address.to_string(),
-        Peer::Unix => "unix:".to_owned(),
-        Peer::Unknown => "-".to_owned(),
-    };
-    state.log.write(&AccessEntry {
-        at: clock::time(state.kw.now()),
-        peer: &peer,
-        method,
-        path: &if route.is_one_path() { path.into() } else { Cow::from(state.kw.redact(path)) },
-        status: answer.status,
-        bytes: answer.body.len(),
-        took,
-        request_id: answer.header("x-request-id").unwrap_or_default(),
-    });
+}
+
+fn refuse_host(state: &ServerState) -> crate::http::Response {
+    let message = "Host is missing, given twice, or no host; send it once, with or without a port";
+    state.http.refuse_unread(400, "INVALID_REQUEST", message)
+}
+
+/// A request that has begun. It leaves a line and a count, also if its connection breaks, in which case hyper drops its future.
+struct RequestRecord<'a> {
+    state: &'a ServerState,
+    peer: Peer,
+    method: &'a Method,
+    target: &'a str,
+    begun: Instant,
+    is_answered: bool,
+}
+
+impl RequestRecord<'_> {
+    fn answered(mut self, answer: &crate::http::Response) {
+        self.is_answered = true;
+        self.write(answer.status, answer.body.len(), answer.header("x-request-id").unwrap_or_default());
+    }
+
+    fn write(&self, status: u16, bytes: usize, request_id: &str) {
+        let Self { state, method, .. } = self;
+        let took = self.begun.elapsed();
+        let path = self.target.split('?').next().unwrap_or_default();
+        let route = RouteClass::of(path);
+        state.metrics.record(route, status, took);
+        if !state.log.is_on() {
+            return;
+        }
+        let peer = match self.peer {
+            Peer::Address(address) => address.to_string(),
+            Peer::Unix => "unix:".to_owned(),
+            Peer::Unknown => "-".to_owned(),
+        };
+        let shown =
+            |text, cannot_hold_key| if cannot_hold_key { Cow::from(text) } else { state.kw.redact(text).into() };
+        state.log.write(&AccessEntry {
+            at: clock::time(state.kw.now()),
+            peer: &peer,
+            method: &shown(method.as_str(), method.is_idempotent() || *method == Method::POST),
+            path: &shown(path, route.is_one_path()),
+            status,
+            bytes,
+            took,
+            request_id,
+        });
+    }
+}
+
+impl Drop for RequestRecord<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.write(CLIENT_GONE, 0, "");
+        }
+    }
 }

@@ -134,11 +134,19 @@ pub(crate) fn create_private_folders(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
-/// Writes to standard output.
+/// Writes to standard output. After an error `bytes` is the rest, which was not written.
 #[cfg(feature = "cli")]
-pub(crate) fn write_output(bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_output(bytes: &mut &[u8]) -> io::Result<()> {
     let mut to = io::stdout().lock();
-    to.write_all(bytes).and_then(|()| to.flush())
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => *bytes = bytes.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    to.flush()
 }
 
 /// There is no portable way to ask.

@@ -169,13 +169,14 @@ pub(crate) fn create_private_folders(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(path)
 }
 
-/// Writes to standard output without its lock, for which everybody else would wait while nobody reads a pipe.
+/// Writes to standard output without its lock, for which everybody else would wait while nobody reads a pipe. After an error
+/// `bytes` is the rest, which was not written.
 #[cfg(feature = "cli")]
-pub(crate) fn write_output(mut bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_output(bytes: &mut &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(io::stdout(), bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Ok(count) => *bytes = bytes.get(count..).unwrap_or_default(),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -130,13 +130,16 @@ impl Http {
         }
         let matched = message.with_head(|head| MatchedRoute::find(head, &self.config.options.self_service))?;
         let (route, spelling, shape) = (matched.route, &self.config.options.spelling, matched.route.answer_shape());
-        let caller = self.management_caller(message, session, route).await?;
+        let told = |refusal: Refusal| if route.is_change() { refusal.of_change() } else { refusal };
+        let caller = self.management_caller(message, session, route).await.map_err(told)?;
         let mut headers = self.principal_headers(&caller.principal());
         let given = message.with_head(|head| self.arguments(route, head, message.bytes()));
         let given = given.map_err(|refusal| refusal.and(headers.clone()))?;
         let result = self.dispatch_once(message, matched, given, &caller).await;
         let (record, replayed) = result.map_err(|refusal| {
-            refusal.map_message(|text| spelling.spell_arguments(text, route.argument_names())).and(headers.clone())
+            told(refusal)
+                .map_message(|text| spelling.spell_arguments(text, route.argument_names()))
+                .and(headers.clone())
         })?;
         headers.extend(replayed);
         if let Some(cursor) = spelling.next_cursor(&shape, &record) {

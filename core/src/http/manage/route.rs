@@ -202,6 +202,11 @@ impl ManagementRoute {
         )
     }
 
+    /// Whether the call changes something.
+    pub(super) fn is_change(self) -> bool {
+        matches!(self.argument_source(), ArgumentSource::Json)
+    }
+
     pub(super) fn argument_source(self) -> ArgumentSource {
         match self {
             Self::List
