@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::OF_FILE;
 use crate::cli::exit::Stop;
+use crate::http;
 use crate::input::{Value, meant};
 use crate::keyring::Config;
 use crate::server::ServerSettings;
@@ -30,9 +31,9 @@ fn parse(text: &str) -> Result<SettingsDocument, String> {
     let mut document = SettingsDocument { engine: Vec::new(), http: Vec::new() };
     for (name, value) in entries {
         if name == HTTP {
-            document.http = value.into_map(HTTP).map_err(|error| error.to_string())?;
+            document.http = section(HTTP, value, http::Config::options())?;
         } else if name == SERVER {
-            document.engine.extend(server(value)?);
+            document.engine.extend(section(SERVER, value, ServerSettings::NAMES)?);
         } else if is_setting(&name) {
             document.engine.push((name, value));
         } else {
@@ -43,14 +44,18 @@ fn parse(text: &str) -> Result<SettingsDocument, String> {
     Ok(document)
 }
 
-/// The settings in the section of the server.
-fn server(section: Value) -> Result<Vec<(String, Value)>, String> {
-    let entries = section.into_map(SERVER).map_err(|error| error.to_string())?;
-    match entries.iter().find(|(name, _)| !ServerSettings::NAMES.contains(&name.as_str())) {
+/// The settings in a section, all of which have one of these names.
+fn section(
+    section: &str,
+    value: Value,
+    names: impl IntoIterator<Item = &'static str, IntoIter: Clone>,
+) -> Result<Vec<(String, Value)>, String> {
+    let (entries, names) = (value.into_map(section).map_err(|error| error.to_string())?, names.into_iter());
+    match entries.iter().find(|(name, _)| !names.clone().any(|it| it == name)) {
         None => Ok(entries),
         Some((name, _)) => {
-            let all = ServerSettings::NAMES.into_iter();
-            Err(format!("{SERVER}.{name}: is no setting; {}", meant(name, all, "the guide lists the settings")))
+            let fix = meant(name, names, "the guide lists the settings");
+            Err(format!("{section}.{name}: is no setting; {fix}"))
         }
     }
 }
@@ -81,6 +86,8 @@ mod tests {
         assert_eq!((found.engine.len(), found.http.len()), (2, 1));
         assert!(refused("brnad = 'acme'").ends_with("did you mean brand?"));
         assert!(refused("[htpp]\nrealm = 'x'").ends_with("did you mean http?"));
+        assert!(refused("[http]\ntrusted_prox = []").ends_with("did you mean trusted_proxies?"));
+        assert!(refused("[server]\nlisten_on = 'x'").starts_with("server.listen_on: is no setting; "));
         assert!(refused("pepper_flie = 'x'").ends_with("did you mean pepper_file?"));
     }
 

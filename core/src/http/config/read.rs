@@ -39,10 +39,15 @@ impl Config {
         "rewrites",
     ];
 
+    /// The names of all options.
+    pub(crate) fn options() -> impl Iterator<Item = &'static str> + Clone {
+        Self::OPTIONS.into_iter().chain(Spelling::OPTIONS)
+    }
+
     /// Whether this is the name of an option.
     #[cfg(feature = "cli")]
     pub(crate) fn has_option(name: &str) -> bool {
-        Self::OPTIONS.contains(&name) || Spelling::OPTIONS.contains(&name)
+        Self::options().any(|it| it == name)
     }
 
     fn take(mut fields: Fields) -> Result<Self, Error> {
@@ -113,7 +118,7 @@ impl Config {
 impl FromFields for Config {
     fn read(fields: Fields) -> Result<Self, Error> {
         let casing = fields.casing();
-        let fields = fields.only(&[&Self::OPTIONS[..], &Spelling::OPTIONS].concat())?;
+        let fields = fields.only(&Self::options().collect::<Vec<_>>())?;
         Self::take(fields).map_err(|it| it.spelt(casing))
     }
 }
