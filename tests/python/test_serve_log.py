@@ -50,13 +50,14 @@ def test_a_client_that_has_closed_its_half_gets_every_answer(served: Served) -> 
     manager = served.create("--scopes", "keys:manage,keys:verify")
     served.start()
     wanted: list[tuple[str, str, int]] = []
+    pipelines: list[list[tuple[str, str, int, Any]]] = [
+        [("POST", "/keys", 201, {"name": "made"})],
+        [("POST", "/verify", 200, {"api_key": manager})],
+        [("GET", "/keys", 200, None), ("POST", "/verify", 400, {"api_key": 7}), ("POST", "/keys", 201, {"name": "made"})],
+    ]
     # The first verification of a key, and each change, wait for the database; later verifications are from memory.
     for _ in range(5):
-        for requests in [
-            [("POST", "/keys", 201, {"name": "made"})],
-            [("POST", "/verify", 200, {"api_key": manager})],
-            [("GET", "/keys", 200, None), ("POST", "/verify", 400, {"api_key": 7}), ("POST", "/keys", 201, {"name": "made"})],
-        ]:
+        for requests in pipelines:
             with served.connect() as client:
                 client.sendall(b"".join(request(method, path, manager, body) for method, path, _, body in requests))
                 client.shutdown(socket.SHUT_WR)
